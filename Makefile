@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+# make: build/usbiphp and its links; see CONTRIBUTING.md for the other targets.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+CROSS_COMPILE ?=
+SAN ?=
+DEBUG ?=
+
+# musl when it is there: a static binary with glibc could not resolve names. Never with sanitizers.
+ifeq ($(origin CC),default)
+  ifneq ($(CROSS_COMPILE),)
+    CC := $(CROSS_COMPILE)gcc
+  else ifneq ($(SAN),)
+    CC := gcc
+  else
+    CC := $(shell command -v musl-gcc >/dev/null 2>&1 && echo musl-gcc || echo cc)
+  endif
+endif
+
+# Whether the compiler takes a flag.
+has = $(shell echo 'int x;' | $(CC) -Werror $(1) -c -x c -o /dev/null - 2>/dev/null && echo $(1))
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wmissing-prototypes \
+	-Wstrict-prototypes -Wformat=2 -Wno-format-nonliteral
+MACHINE := $(shell $(CC) -dumpmachine)
+MUSL := $(findstring musl,$(notdir $(CC)) $(MACHINE))
+
+ifneq ($(SAN),)
+  CFLAGS ?= -g -O1 -fno-omit-frame-pointer
+  override CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
+  override LDFLAGS += -fsanitize=$(SAN)
+else ifneq ($(DEBUG),)
+  CFLAGS ?= -g -Og
+else
+  # Every byte is somebody's flash.
+  CFLAGS ?= $(or $(call has,-Oz),-Os) -flto -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables -fno-stack-protector \
+	$(call has,-fcf-protection=none) $(if $(findstring x86_64,$(MACHINE)),$(call has,-mgeneral-regs-only))
+  LDFLAGS ?= -s -Wl,--gc-sections,--build-id=none
+endif
+
+ifneq ($(MUSL),)
+  override CFLAGS += -fno-pie
+  override LDFLAGS += -static -no-pie -Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64
+  # Debian's musl-gcc does not look where the kernel's headers are.
+  ifeq ($(notdir $(CC)),musl-gcc)
+    override CPPFLAGS += -idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch)
+  endif
+  SMALL := small.c
+endif
+
+override CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
+override CFLAGS += -std=c11 $(WARNINGS)
+
+LIB := $(sort $(wildcard proto/*.c sysfs/*.c loop/*.c host/*.c client/*.c))
+SOURCES := $(LIB) usbiphp.c $(SMALL)
+HEADERS := $(wildcard */*.h)
+OBJECTS := $(SOURCES:%.c=build/obj/%.o)
+LINKS := build/usbiphp-server build/usbiphp-client
+
+all: build/usbiphp $(LINKS)
+
+# What was built with other flags is built again.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+build/flags: FORCE
+	@mkdir -p build
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
+FORCE:
+
+build/obj/%.o: %.c $(HEADERS) build/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+build/usbiphp: $(OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+
+$(LINKS): build/usbiphp
+	ln -sf usbiphp $@
+
+test:
+	tests/run
+
+check:
+	tests/check
+
+demo:
+	tests/demo
+
+bench:
+	bench/run
+
+fuzz:
+	fuzz/run
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 build/usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp
+	ln -sf usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp-server
+	ln -sf usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp-client
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp-server \
+		$(DESTDIR)$(PREFIX)/bin/usbiphp-client
+
+dist:
+	mkdir -p build
+	git archive --prefix=usbiphp-$(VERSION)/ -o build/usbiphp-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf build
+
+.PHONY: all test check demo bench fuzz install uninstall dist clean FORCE

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* The client role: every device that a server publishes is attached to this machine, and kept so. */
+#include "client/client.h"
+
+#include "client/server.h"
+#include "loop/log.h"
+#include "proto/text.h"
+#include "sysfs/record.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum { STOP_MS = 10000 /* for all ports to become free */ };
+
+struct client {
+	struct daemon daemon;
+	struct importer importer;
+	unsigned servers;
+	struct server server[CLIENT_SERVERS_MAX];
+	bool adopted; /* the first pass has looked what an earlier daemon left */
+	char record_dir[PATH_MAX];
+};
+
+static struct server *find_server(struct client *client, const struct record *record)
+{
+	for (unsigned i = 0; i < client->servers; i++) {
+		const struct endpoint *endpoint = client->server[i].exchange.endpoint;
+
+		if (!strcmp(endpoint->host, record->host) &&
+		    !strcmp(endpoint->port, record->tcp_port))
+			return &client->server[i];
+	}
+	return NULL;
+}
+
+/*
+ * What an earlier daemon attached, as its note says. The stock tools' record says the same, or
+ * somebody has attached something else there since, or it was killed before it wrote it.
+ */
+static void adopt_port(struct client *client, unsigned port)
+{
+	struct importer *importer = &client->importer;
+	struct record ours, record;
+	struct server *server;
+
+	if (!record_read(importer->own_dir, port, &ours))
+		return;
+	if (importer->vhci.port[port].state <= VHCI_FREE ||
+	    (record_read(importer->record_dir, port, &record) &&
+	     memcmp(&ours, &record, sizeof(ours)))) {
+		record_remove(importer->own_dir, port);
+		return;
+	}
+	server = find_server(client, &ours);
+	if (server) {
+		server_adopt(server, ours.busid, port);
+		return;
+	}
+	log_info("detaching port %u: %s is no server of this client any more", port, ours.host);
+	vhci_detach(importer->sysfs, port);
+	record_remove(importer->record_dir, port);
+	record_remove(importer->own_dir, port);
+}
+
+static void pass(void *ctx)
+{
+	struct client *client = ctx;
+	struct importer *importer = &client->importer;
+	int error = vhci_read(importer->sysfs, &importer->vhci);
+
+	if (client->daemon.loop.stopping)
+		loop_pass_by(&client->daemon.loop, client->daemon.stop_by);
+	if (error) {
+		daemon_lost(&client->daemon, error);
+		return;
+	}
+	for (unsigned i = 0; !client->adopted && i < importer->vhci.ports; i++)
+		adopt_port(client, i);
+	client->adopted = true;
+	for (unsigned i = 0; i < client->servers; i++)
+		server_pass(&client->server[i]);
+}
+
+static void stop(void *ctx)
+{
+	struct client *client = ctx;
+
+	daemon_stop(&client->daemon);
+	for (unsigned i = 0; i < client->servers; i++)
+		server_stop(&client->server[i]);
+}
+
+static unsigned attached(const struct client *client)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < client->servers; i++)
+		n += server_attached(&client->server[i]);
+	return n;
+}
+
+static bool done(void *ctx)
+{
+	struct client *client = ctx;
+
+	if (daemon_over(&client->daemon))
+		return true;
+	if (client->daemon.loop.stopping)
+		return client->adopted && !attached(client);
+	if (!client->daemon.options->once || client->daemon.loop.next <= client->daemon.loop.now)
+		return false;
+	for (unsigned i = 0; i < client->servers; i++)
+		if (!server_settled(&client->server[i]))
+			return false;
+	return true;
+}
+
+static int exit_status(const struct client *client)
+{
+	bool failing = client->daemon.lost;
+
+	if (client->daemon.loop.stopping) {
+		if (attached(client))
+			log_warnx("%u devices are still attached", attached(client));
+		return failing || attached(client);
+	}
+	for (unsigned i = 0; i < client->servers; i++)
+		failing = failing || server_failing(&client->server[i]);
+	return failing;
+}
+
+int client_run(const struct daemon_options *options, const struct endpoint *server,
+	       unsigned servers)
+{
+	static const struct daemon_role role = {
+		.module = VHCI_MODULE,
+		.check = vhci_check,
+		.lock = "client.lock",
+		.vhci_events = true,
+		.stop_ms = STOP_MS,
+		.loop = { pass, stop, done },
+	};
+	static struct client client;
+	int status;
+
+	if (daemon_open(&client.daemon, options, &role, &client))
+		return 1;
+	text_format(client.record_dir, sizeof(client.record_dir), "%s/../vhci_hcd", options->run);
+	client.importer.loop = &client.daemon.loop;
+	client.importer.sysfs = &client.daemon.sysfs;
+	client.importer.record_dir = client.record_dir;
+	client.importer.own_dir = options->run;
+	client.importer.dead_after = options->dead_after;
+	client.servers = servers;
+	for (unsigned i = 0; i < servers; i++)
+		server_init(&client.server[i], &client.importer, &server[i]);
+	loop_run(&client.daemon.loop);
+	status = exit_status(&client);
+	daemon_close(&client.daemon);
+	return status;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client role: every device that a server publishes is attached to this machine, and kept so;
+ * what was attached is detached at the end.
+ */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include "loop/daemon.h"
+#include "proto/endpoint.h"
+
+enum { CLIENT_SERVERS_MAX = 64 };
+
+/*
+ * Runs until told to stop. Returns the exit status: 0, or 1 when it could not do its work.
+ * The stock tools' records are in the directory vhci_hcd beside the run directory.
+ */
+int client_run(const struct daemon_options *options, const struct endpoint *server,
+	       unsigned servers);
+
+/* Prints the devices a server publishes. Returns the exit status: 0, or 1 when it has no answer. */
+int client_list(const struct endpoint *server);
+
+#endif

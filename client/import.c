@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* One device of a server: attached to a port of this machine, or to be. */
+#include "client/import.h"
+
+#include "loop/liveness.h"
+#include "loop/log.h"
+#include "proto/text.h"
+#include "sysfs/record.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum {
+	ATTACH_TRIES = 8,     /* somebody else may take the port that was free: look again */
+	RETRY_LIMIT_MS = 60000,
+	SETTLED_MS = 10000,   /* a session that lasted so long was a good one */
+	POLL_MS = 50,	      /* between looks at a port that is about to become free */
+	NUMBER_MAX = 0xffff,  /* of busnum and devnum: a devid has 16 bits for each */
+};
+
+/* "WHAT BUSID (ID) of SERVER DETAIL" */
+static void say(const struct import *import, const char *what, const char *detail)
+{
+	log_info("%s %s (%04x:%04x) of %s%s", what, import->busid, import->vendor, import->product,
+		 import->endpoint->name, detail);
+}
+
+static void say_port(const struct import *import, const char *what, const char *preposition)
+{
+	char detail[24];
+
+	text_format(detail, sizeof(detail), " %s port %u", preposition, (unsigned)import->port);
+	say(import, what, detail);
+}
+
+void import_failed(struct import *import, const char *reason)
+{
+	char detail[96];
+
+	text_format(detail, sizeof(detail), ": %s", reason);
+	if (import->said != reason)
+		say(import, "cannot attach", detail);
+	import->said = reason;
+	backoff_fail(&import->backoff, import->importer->loop->now, RETRY_LIMIT_MS);
+}
+
+static bool record_names(const char *dir, unsigned port, const struct import *import)
+{
+	return record_is(dir, port, import->endpoint->host, import->endpoint->port, import->busid);
+}
+
+/* Whether a port that is not ours has, by its record, this very device. */
+static bool attached_elsewhere(const struct import *import)
+{
+	const struct importer *importer = import->importer;
+
+	for (unsigned i = 0; i < importer->vhci.ports; i++)
+		if (importer->vhci.port[i].state > VHCI_FREE &&
+		    record_names(importer->record_dir, i, import))
+			return true;
+	return false;
+}
+
+bool import_wanted(struct import *import)
+{
+	struct loop *loop = import->importer->loop;
+	struct client_facts facts = {
+		.listed = import->listed,
+		.attached = import->port >= 0,
+		.held_back = loop->now < import->backoff.until,
+		.speed = import->speed,
+	};
+
+	if (facts.listed && facts.held_back)
+		loop_pass_by(loop, import->backoff.until);
+	if (facts.listed && !facts.attached && !facts.held_back) {
+		facts.elsewhere = attached_elsewhere(import);
+		facts.port_free = vhci_free_port(&import->importer->vhci, import->speed) >= 0;
+	}
+	switch (client_judge(&facts)) {
+	case CLIENT_ATTACH:
+		return true;
+	case CLIENT_NO_PORT:
+		import_failed(import, "every port of vhci-hcd for its speed is in use");
+		break;
+	case CLIENT_NO_SPEED:
+		import_failed(import, "its server does not know its speed");
+		break;
+	case CLIENT_LEAVE:
+		break;
+	}
+	return false;
+}
+
+/* The connection was closed, by whichever end; the kernel may need a moment to free the port. */
+static void session_ended(struct loop_source *source, uint32_t events)
+{
+	struct import *import =
+		(struct import *)(void *)((char *)source - offsetof(struct import, session));
+	struct loop *loop = import->importer->loop;
+
+	(void)events;
+	loop_drop(loop, source);
+	import->ended = loop->now;
+	loop_pass_now(loop);
+}
+
+/* What is ours is noted before it is attached, so that a killed daemon's heir knows. */
+static void note(const struct import *import, const char *dir, unsigned port)
+{
+	int error = record_write(dir, port, import->endpoint->host, import->endpoint->port,
+				 import->busid);
+
+	if (error)
+		log_warn(error, "cannot write %s/port%u", dir, port);
+}
+
+/* Gives the socket to a free port; the port, or -errno. */
+static int give_to_kernel(struct import *import, int fd, uint32_t devid, uint32_t speed)
+{
+	struct importer *importer = import->importer;
+	int port, error = -EBUSY;
+
+	for (int i = 0; error == -EBUSY && i < ATTACH_TRIES; i++) {
+		error = vhci_read(importer->sysfs, &importer->vhci);
+		port = error ? error : vhci_free_port(&importer->vhci, speed);
+		if (port < 0)
+			return port;
+		note(import, importer->own_dir, (unsigned)port);
+		error = vhci_attach(importer->sysfs, (unsigned)port, fd, devid, speed);
+		if (!error)
+			return port;
+		record_remove(importer->own_dir, (unsigned)port);
+	}
+	return error;
+}
+
+static void now_attached(struct import *import, int port, uint32_t devid, int fd)
+{
+	struct loop *loop = import->importer->loop;
+
+	import_adopt(import, (unsigned)port);
+	import->devid = devid;
+	import->importer->vhci.port[port].state = VHCI_ATTACHING;
+	note(import, import->importer->record_dir, (unsigned)port);
+	/* kept only to hear it end: its bytes are the kernel's */
+	import->session.fd = fd;
+	import->session.ready = session_ended;
+	if (loop_watch(loop, &import->session, EPOLLRDHUP))
+		loop_drop(loop, &import->session); /* then the port table alone tells */
+	loop_pass_by(loop, import->attached + CLIENT_ANSWER_MS);
+}
+
+void import_attach(struct import *import, int fd, const struct op_device *device)
+{
+	uint32_t devid = device->busnum << 16 | device->devnum;
+	int port = -EPROTO;
+
+	if (device->busnum <= NUMBER_MAX && device->devnum <= NUMBER_MAX)
+		port = liveness_set(fd, import->importer->dead_after);
+	if (!port)
+		port = give_to_kernel(import, fd, devid, device->speed);
+	if (port < 0) {
+		import_failed(import, strerror(-port));
+		close(fd);
+		return;
+	}
+	now_attached(import, port, devid, fd);
+	say_port(import, "attached", "to");
+}
+
+void import_adopt(struct import *import, unsigned port)
+{
+	import->port = (int)port;
+	import->devid = 0;
+	import->attached = import->importer->loop->now;
+	import->ended = 0;
+	import->detaching = false;
+}
+
+static void now_free(struct import *import)
+{
+	struct importer *importer = import->importer;
+	uint64_t now = importer->loop->now;
+	unsigned port = (unsigned)import->port;
+
+	say_port(import, import->detaching ? "detached" : "lost", "from");
+	loop_drop(importer->loop, &import->session);
+	record_remove(importer->own_dir, port);
+	if (record_names(importer->record_dir, port, import))
+		record_remove(importer->record_dir, port);
+	import->port = -1;
+	if (now - import->attached >= SETTLED_MS && !import->detaching)
+		backoff_clear(&import->backoff);
+	else
+		backoff_fail(&import->backoff, now, RETRY_LIMIT_MS);
+}
+
+void import_detach(struct import *import)
+{
+	struct importer *importer = import->importer;
+	int error;
+
+	loop_pass_by(importer->loop, importer->loop->now + POLL_MS);
+	if (import->detaching)
+		return;
+	import->detaching = true;
+	error = vhci_detach(importer->sysfs, (unsigned)import->port);
+	if (error && error != -EINVAL) /* -EINVAL: it is free already */
+		log_warn(error, "cannot detach port %u", (unsigned)import->port);
+}
+
+bool import_check(struct import *import)
+{
+	struct loop *loop = import->importer->loop;
+	const struct vhci_port *row;
+	struct client_session session;
+
+	if (import->port < 0)
+		return false;
+	row = &import->importer->vhci.port[import->port];
+	session = (struct client_session){
+		.state = row->state,
+		.stranger = row->devid && import->devid && row->devid != import->devid,
+		.age = loop->now - import->attached,
+		.ended_for = import->ended ? loop->now - import->ended : 0,
+	};
+	switch (client_session_judge(&session)) {
+	case CLIENT_GONE:
+		now_free(import);
+		return true;
+	case CLIENT_UNANSWERED:
+		if (!import->detaching)
+			import_failed(import, "its server took it but never answered");
+		import_detach(import);
+		break;
+	case CLIENT_DETACH:
+		import_detach(import);
+		break;
+	case CLIENT_KEEP:
+		if (import->ended)
+			loop_pass_by(loop, loop->now + POLL_MS);
+		if (row->state == VHCI_ATTACHING)
+			loop_pass_by(loop, import->attached + CLIENT_ANSWER_MS);
+		else
+			import->said = NULL;
+		break;
+	}
+	return false;
+}

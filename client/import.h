@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* One device of a server: attached to a port of this machine, or to be. */
+#ifndef CLIENT_IMPORT_H
+#define CLIENT_IMPORT_H
+
+#include "client/judge.h"
+#include "loop/loop.h"
+#include "proto/endpoint.h"
+#include "proto/op.h"
+
+/* What all imports of this machine share. */
+struct importer {
+	struct loop *loop;
+	const struct sysfs *sysfs;
+	const char *record_dir; /* the stock tools' records */
+	const char *own_dir;	/* the same for what we attached: so we know what to give back */
+	uint32_t dead_after;
+	struct vhci vhci; /* the port table, read at the begin of each pass and after each attach */
+};
+
+struct import {
+	const struct endpoint *endpoint; /* its server; NULL: not in use */
+	struct importer *importer;
+	char busid[BUSID_SIZE];
+	uint16_t vendor; /* 0000:0000 until it was seen in a list */
+	uint16_t product;
+	uint32_t speed;
+	bool listed; /* in the latest list */
+	bool fresh;  /* in the list that is being read */
+
+	int port;      /* -1: not attached */
+	uint32_t devid; /* 0: not known yet */
+	uint64_t attached; /* when */
+	struct loop_source session; /* the connection the kernel uses, kept to hear it end */
+	uint64_t ended; /* when it did, 0: it has not */
+	bool detaching;
+
+	struct backoff backoff;
+	const char *said; /* the failure that was logged, so that it is said once */
+};
+
+/* Whether it is to be attached now; says why not, where a person could do something about it. */
+bool import_wanted(struct import *import);
+
+/*
+ * Hands the connection fd to the kernel; it is closed when that fails, which is said. device is the
+ * reply to the import.
+ */
+void import_attach(struct import *import, int fd, const struct op_device *device);
+
+/* An attempt that failed: said once, tried again after a growing delay. reason is constant. */
+void import_failed(struct import *import, const char *reason);
+
+/* It was found attached to that port: by an earlier daemon. */
+void import_adopt(struct import *import, unsigned port);
+
+/* In every pass: compares with the port table. True when the device went away just now. */
+bool import_check(struct import *import);
+
+/* Ends it; the port is free in a later pass. */
+void import_detach(struct import *import);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* usbiphp list HOST: the devices a server publishes, as a table for people. */
+#include "client/client.h"
+#include "client/exchange.h"
+#include "loop/log.h"
+#include "proto/text.h"
+
+#include <string.h>
+#include <unistd.h>
+
+struct listing {
+	struct loop loop;
+	struct exchange exchange;
+	bool ended;
+	bool failed;
+	unsigned devices;
+};
+
+static struct listing *of_exchange(struct exchange *exchange)
+{
+	return (struct listing *)(void *)((char *)exchange - offsetof(struct listing, exchange));
+}
+
+static void print(const char *line, size_t len)
+{
+	if (write(STDOUT_FILENO, line, len) < 0)
+		return; /* nobody reads it */
+}
+
+/* The classes of all interfaces, each once; of the device itself if it is not configured. */
+static void class_words(const struct op_device *device, const struct op_interface *interface,
+			char *buf, size_t size)
+{
+	bool named[256] = { false };
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < device->interfaces; i++) {
+		uint8_t class = interface[i].class;
+
+		if (!named[class])
+			len += text_format(buf + len, size - len, "%s%s", len ? "," : "",
+					   op_class_text(class));
+		named[class] = true;
+	}
+	if (!device->interfaces)
+		text_format(buf, size, "%s", device->class ? op_class_text(device->class) : "-");
+}
+
+static void print_device(struct exchange *exchange, const struct op_device *device,
+			 const struct op_interface *interface)
+{
+	static const char head[] = "BUSID            ID         MBIT/S  CLASS\n";
+	char line[256], class[128], speed[12];
+	size_t len;
+
+	if (!of_exchange(exchange)->devices++)
+		print(head, sizeof(head) - 1);
+	class_words(device, interface, class, sizeof(class));
+	text_format(speed, sizeof(speed), "%u", op_speed_mbits(device->speed));
+	len = text_format(line, sizeof(line), "%-16s %04x:%04x  %-6s  %s\n", device->busid,
+			  device->vendor, device->product, speed, class);
+	print(line, len);
+}
+
+static void end(struct exchange *exchange, const struct exchange_result *result, int fd,
+		const struct op_device *device)
+{
+	struct listing *listing = of_exchange(exchange);
+
+	(void)fd;
+	(void)device;
+	listing->ended = true;
+	listing->failed = result->outcome != EXCHANGE_OK;
+	if (listing->failed)
+		exchange_complain(exchange, result);
+	else if (!listing->devices)
+		log_info("%s has no device to attach", exchange->endpoint->name);
+}
+
+static void pass(void *ctx)
+{
+	struct listing *listing = ctx;
+
+	if (!exchange_running(&listing->exchange) && !listing->ended)
+		exchange_start(&listing->exchange, NULL);
+	exchange_pass(&listing->exchange);
+}
+
+static void stop(void *ctx)
+{
+	struct listing *listing = ctx;
+
+	exchange_cancel(&listing->exchange);
+	listing->ended = listing->failed = true;
+}
+
+static bool done(void *ctx)
+{
+	struct listing *listing = ctx;
+
+	return listing->ended;
+}
+
+int client_list(const struct endpoint *server)
+{
+	static const struct loop_role role = { pass, stop, done };
+	static struct listing listing;
+	int error = loop_open(&listing.loop, EXCHANGE_REPLY_MS, &role, &listing);
+
+	if (error) {
+		log_warn(error, "cannot start");
+		return 1;
+	}
+	exchange_init(&listing.exchange, &listing.loop, server);
+	listing.exchange.record = print_device;
+	listing.exchange.done = end;
+	loop_run(&listing.loop);
+	loop_close(&listing.loop);
+	return listing.failed;
+}

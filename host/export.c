@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* One exported device, or one that is to be: its binding and its release. */
+#include "host/export.h"
+
+#include "loop/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { RETRY_LIMIT_MS = 60000 };
+
+static void bind_work(const void *arg, void *result)
+{
+	const struct export *export = arg;
+	struct stub_result bound = stub_bind(export->sysfs, export->device.busid);
+
+	memcpy(result, &bound, sizeof(bound));
+}
+
+static void release_work(const void *arg, void *result)
+{
+	const struct export *export = arg;
+	struct stub_result released = stub_release(export->sysfs, export->device.busid);
+
+	memcpy(result, &released, sizeof(released));
+}
+
+static void say_failure(struct export *export, enum export_job job)
+{
+	const struct device *device = &export->device;
+	const char *verb = job == EXPORT_BINDING ? "export" : "give back";
+
+	if (export->result.error == export->said.error && export->result.step == export->said.step)
+		return;
+	export->said = export->result;
+	if (export->result.step == STUB_STEP_ADD && export->result.error == -ENOMEM)
+		log_warnx("cannot export %s: usbip-host has no free slot, it keeps %u bus ids until "
+			  "the next boot",
+			  device->name, STUB_SLOTS);
+	else
+		log_warn(export->result.error, "cannot %s %s: %s", verb, device->name,
+			 stub_step_text(export->result.step));
+}
+
+static void end_job(struct export *export)
+{
+	const struct device *device = &export->device;
+	enum export_job job = export->job;
+
+	export->job = EXPORT_IDLE;
+	export->failed = EXPORT_IDLE;
+	if (!export->result.error) {
+		log_info("%s %s", job == EXPORT_BINDING ? "exporting" : "gave back", device->name);
+		export->said = export->result;
+		backoff_clear(&export->backoff);
+	} else if (export->result.error != -ENODEV) {
+		export->failed = job;
+		say_failure(export, job);
+		backoff_fail(&export->backoff, export->child.loop->now, RETRY_LIMIT_MS);
+	}
+	export->ended(export, job);
+}
+
+static void child_ended(struct child *child, bool whole)
+{
+	struct export *export =
+		(struct export *)(void *)((char *)child - offsetof(struct export, child));
+
+	if (!whole)
+		export->result.error = -ECHILD; /* somebody killed it */
+	end_job(export);
+}
+
+static void start(struct export *export, struct loop *loop, enum export_job job)
+{
+	int error;
+
+	export->job = job;
+	memset(&export->result, 0, sizeof(export->result));
+	error = child_start(loop, &export->child, job == EXPORT_BINDING ? bind_work : release_work,
+			    export, &export->result, sizeof(export->result), child_ended);
+	if (error) {
+		export->child.loop = loop;
+		export->result.error = error;
+		end_job(export);
+	}
+}
+
+void export_bind(struct export *export, struct loop *loop)
+{
+	start(export, loop, EXPORT_BINDING);
+}
+
+void export_release(struct export *export, struct loop *loop)
+{
+	start(export, loop, EXPORT_RELEASING);
+}

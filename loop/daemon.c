@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* What both daemons have: the kernel's files and driver, the run directory, the loop, the events. */
+#include "loop/daemon.h"
+
+#include "loop/log.h"
+#include "sysfs/module.h"
+#include "sysfs/uevent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+enum {
+	SETUP_MS = 5000, /* for a module's devices to be set up after modprobe came back */
+	SETUP_POLL_MS = 20,
+};
+
+/* One line: what is wrong, and what to do. */
+static void complain(const char *module, int error)
+{
+	struct utsname system;
+
+	if (geteuid())
+		log_warnx("cannot use kernel module %s: run as root", module);
+	else if (error == -ENOENT && !uname(&system))
+		log_warnx("cannot load kernel module %s: Linux %s has none here, install the "
+			  "package with its modules",
+			  module, system.release);
+	else
+		log_warn(error, "cannot use kernel module %s", module);
+}
+
+/* Loads the driver when it is missing. */
+static int open_driver(const struct sysfs *sysfs, const struct daemon_role *role)
+{
+	int error = role->check(sysfs), waited = 0;
+
+	if (error == -ENOENT && !module_load(role->module))
+		error = role->check(sysfs);
+	for (; error == -EAGAIN && waited < SETUP_MS; waited += SETUP_POLL_MS) {
+		poll(NULL, 0, SETUP_POLL_MS);
+		error = role->check(sysfs);
+	}
+	if (error)
+		complain(role->module, error);
+	return error;
+}
+
+static const struct daemon_role *role_of(const struct daemon *daemon)
+{
+	return (const struct daemon_role *)(const void *)((const char *)daemon->loop.role -
+							  offsetof(struct daemon_role, loop));
+}
+
+/* An event only asks for a look; a lost one does, too. */
+static void uevents_ready(struct loop_source *source, uint32_t events)
+{
+	struct daemon *daemon =
+		(struct daemon *)(void *)((char *)source - offsetof(struct daemon, uevents));
+	struct uevent event;
+	int n = uevent_receive(source->fd, &event);
+
+	(void)events;
+	if (n == -ENOBUFS || (n > 0 && event.on_vhci == role_of(daemon)->vhci_events))
+		loop_pass_now(&daemon->loop);
+}
+
+/* Without them only the interval counts. */
+static void listen_to_kernel(struct daemon *daemon)
+{
+	int error = daemon->uevents.fd = uevent_open();
+
+	daemon->uevents.ready = uevents_ready;
+	if (error >= 0)
+		error = loop_watch(&daemon->loop, &daemon->uevents, EPOLLIN);
+	if (error < 0)
+		log_warn(error, "cannot hear the kernel's events");
+}
+
+int daemon_open(struct daemon *daemon, const struct daemon_options *options,
+		const struct daemon_role *role, void *ctx)
+{
+	int error = sysfs_open(&daemon->sysfs, options->sysfs);
+
+	daemon->options = options;
+	if (error) {
+		log_warn(error, "cannot open %s", options->sysfs);
+		return error;
+	}
+	error = open_driver(&daemon->sysfs, role);
+	if (error)
+		goto close_sysfs;
+	error = state_open(&daemon->state, options->run, role->lock);
+	if (error)
+		goto close_sysfs;
+	error = loop_open(&daemon->loop, options->interval * 1000, &role->loop, ctx);
+	if (!error) {
+		listen_to_kernel(daemon);
+		return 0;
+	}
+	log_warn(error, "cannot start");
+	state_close(&daemon->state);
+close_sysfs:
+	sysfs_close(&daemon->sysfs);
+	return error;
+}
+
+void daemon_close(struct daemon *daemon)
+{
+	loop_drop(&daemon->loop, &daemon->uevents);
+	loop_close(&daemon->loop);
+	state_close(&daemon->state);
+	sysfs_close(&daemon->sysfs);
+}
+
+void daemon_lost(struct daemon *daemon, int error)
+{
+	log_warn(error, "cannot go on without kernel module %s", role_of(daemon)->module);
+	daemon->lost = true;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	daemon->stop_by = daemon->loop.now + role_of(daemon)->stop_ms;
+}
+
+bool daemon_over(const struct daemon *daemon)
+{
+	return daemon->lost || (daemon->loop.stopping && daemon->loop.now >= daemon->stop_by);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What both daemons have: the kernel's files and driver, the run directory, the loop, the events. */
+#ifndef LOOP_DAEMON_H
+#define LOOP_DAEMON_H
+
+#include "loop/loop.h"
+#include "loop/state.h"
+#include "sysfs/sysfs.h"
+
+struct daemon_options {
+	const char *sysfs;  /* root of the kernel's attribute files */
+	const char *run;    /* run directory */
+	uint32_t interval;  /* seconds */
+	uint32_t dead_after; /* seconds, see liveness_set() */
+	bool once;	    /* do what is to be done now, then leave everything as it is */
+};
+
+struct daemon {
+	const struct daemon_options *options;
+	struct sysfs sysfs;
+	struct state state;
+	struct loop loop;
+	struct loop_source uevents;
+	bool lost;	  /* the driver is gone: a new start tries to load it again */
+	uint64_t stop_by; /* when stopping: give up then */
+};
+
+struct daemon_role {
+	const char *module; /* loaded when check does not find its files */
+	int (*check)(const struct sysfs *sysfs); /* stub_check() or vhci_check() */
+	const char *lock;   /* the name of its lock file */
+	bool vhci_events;   /* events of devices that came over USB/IP matter, or of all others */
+	uint32_t stop_ms;   /* for everything to be given back */
+	struct loop_role loop;
+};
+
+/* All of it, or nothing after one line that says why: 0 or -errno. ctx is the loop role's. */
+int daemon_open(struct daemon *daemon, const struct daemon_options *options,
+		const struct daemon_role *role, void *ctx);
+void daemon_close(struct daemon *daemon);
+
+/* In a pass: the driver's files cannot be used any more. */
+void daemon_lost(struct daemon *daemon, int error);
+/* In the role's stop. */
+void daemon_stop(struct daemon *daemon);
+/* Whether there is no more to wait for: the driver is gone, or the time to stop is over. */
+bool daemon_over(const struct daemon *daemon);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What makes the kernel notice that the other end of a session is gone. */
+#ifndef LOOP_LIVENESS_H
+#define LOOP_LIVENESS_H
+
+#include <stdint.h>
+
+enum {
+	LIVENESS_DEFAULT = 15, /* seconds */
+	/* Less would end sessions with a live peer that is busy: it may hold a zero window
+	 * for seconds, which counts (net/ipv4/tcp_timer.c tcp_probe_timer()). */
+	LIVENESS_LEAST = 10,
+	LIVENESS_MOST = 86400,
+};
+
+/*
+ * Sets the options of a TCP socket that is about to be handed to usbip-host or vhci: no delay, and
+ * a peer that is silent for dead_after seconds is gone, idle (keepalive) or with data in flight
+ * (TCP_USER_TIMEOUT). 0 = never, as the stock tools; 1 to 9 count as 10. Returns 0 or -errno.
+ */
+int liveness_set(int fd, uint32_t dead_after);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* The common loop of both roles: one thread, one epoll, a pass every interval or sooner. */
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* So many events in a row may go before a pass that is due: a storm must not starve it. */
+enum { EVENTS_BEFORE_PASS = 64, FIRST_DELAY_MS = 1000 };
+
+uint64_t loop_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void loop_pass_by(struct loop *loop, uint64_t when)
+{
+	if (when < loop->next)
+		loop->next = when;
+}
+
+void loop_pass_now(struct loop *loop)
+{
+	loop_pass_by(loop, loop->now);
+}
+
+static int control(struct loop *loop, int op, struct loop_source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	return epoll_ctl(loop->epoll, op, source->fd, &event) ? -errno : 0;
+}
+
+int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events)
+{
+	return control(loop, EPOLL_CTL_ADD, source, events);
+}
+
+int loop_rewatch(struct loop *loop, struct loop_source *source, uint32_t events)
+{
+	return control(loop, EPOLL_CTL_MOD, source, events);
+}
+
+int loop_unwatch(struct loop *loop, struct loop_source *source)
+{
+	int fd = source->fd;
+
+	control(loop, EPOLL_CTL_DEL, source, 0);
+	source->fd = -1;
+	return fd;
+}
+
+/* A child or the kernel may share the open file, so closing alone would not end the watch. */
+void loop_drop(struct loop *loop, struct loop_source *source)
+{
+	if (source->fd >= 0)
+		close(loop_unwatch(loop, source));
+}
+
+static void timer_ready(struct loop_source *source, uint32_t events)
+{
+	uint64_t expirations;
+
+	(void)events;
+	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+		return; /* it was set anew meanwhile */
+}
+
+static struct loop *of_signal(struct loop_source *source)
+{
+	return (struct loop *)(void *)((char *)source - offsetof(struct loop, signal_source));
+}
+
+static void signal_ready(struct loop_source *source, uint32_t events)
+{
+	struct loop *loop = of_signal(source);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD) {
+		/* a child says what it did through its pipe; here it is only buried */
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		return;
+	}
+	if (info.ssi_signo != SIGHUP && !loop->stopping) {
+		loop->stopping = true;
+		loop->role->stop(loop->ctx);
+	}
+	loop_pass_now(loop);
+}
+
+static int open_signals(struct loop *loop)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGPIPE);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	sigdelset(&set, SIGPIPE); /* only blocked: a write says -EPIPE then */
+	loop->signal_source.ready = signal_ready;
+	loop->signal_source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return loop->signal_source.fd < 0 ? -errno : loop_watch(loop, &loop->signal_source, EPOLLIN);
+}
+
+static int open_timer(struct loop *loop)
+{
+	loop->timer_source.ready = timer_ready;
+	loop->timer_source.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	return loop->timer_source.fd < 0 ? -errno : loop_watch(loop, &loop->timer_source, EPOLLIN);
+}
+
+int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx)
+{
+	int error;
+
+	memset(loop, 0, sizeof(*loop));
+	loop->interval = interval_ms;
+	loop->role = role;
+	loop->ctx = ctx;
+	loop->timer_source.fd = loop->signal_source.fd = -1;
+	loop->now = loop->next = loop_clock();
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll < 0)
+		return -errno;
+	error = open_signals(loop);
+	if (!error)
+		error = open_timer(loop);
+	if (error)
+		loop_close(loop);
+	return error;
+}
+
+void loop_close(struct loop *loop)
+{
+	loop_drop(loop, &loop->timer_source);
+	loop_drop(loop, &loop->signal_source);
+	close(loop->epoll);
+}
+
+/* Sets the timer to the next pass, if it is not. */
+static void arm(struct loop *loop)
+{
+	struct itimerspec t = { 0 };
+
+	if (loop->armed == loop->next)
+		return;
+	t.it_value.tv_sec = (time_t)(loop->next / 1000);
+	t.it_value.tv_nsec = (long)(loop->next % 1000) * 1000000;
+	if (!timerfd_settime(loop->timer_source.fd, TFD_TIMER_ABSTIME, &t, NULL))
+		loop->armed = loop->next;
+}
+
+static void pass(struct loop *loop)
+{
+	loop->next = loop->now + loop->interval;
+	loop->role->pass(loop->ctx);
+}
+
+/*
+ * One event at a time: a callback may close and free anything, as no other event of the same batch
+ * can refer to it. A pass waits until nothing else is ready, so that a burst costs one.
+ */
+void loop_run(struct loop *loop)
+{
+	int burst = 0;
+
+	do {
+		struct epoll_event event;
+		struct loop_source *source;
+		int n;
+
+		loop->now = loop_clock();
+		if (loop->next > loop->now)
+			arm(loop);
+		n = epoll_wait(loop->epoll, &event, 1, loop->next <= loop->now ? 0 : -1);
+		loop->now = loop_clock();
+		if (n > 0) {
+			source = event.data.ptr;
+			source->ready(source, event.events);
+		}
+		if (loop->next <= loop->now && (n <= 0 || ++burst >= EVENTS_BEFORE_PASS)) {
+			burst = 0;
+			pass(loop);
+		}
+	} while (!loop->role->done(loop->ctx));
+}
+
+void backoff_fail(struct backoff *backoff, uint64_t now, uint32_t limit_ms)
+{
+	backoff->delay = backoff->delay ? backoff->delay * 2 : FIRST_DELAY_MS;
+	if (backoff->delay > limit_ms)
+		backoff->delay = limit_ms;
+	backoff->until = now + backoff->delay;
+}
+
+void backoff_clear(struct backoff *backoff)
+{
+	backoff->delay = 0;
+	backoff->until = 0;
+}

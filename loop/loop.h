@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The common loop of both roles: one thread, one epoll. A role's pass looks at the world, decides
+ * and acts; it runs every interval, and sooner when something asks for it. Times are milliseconds
+ * of CLOCK_MONOTONIC.
+ */
+#ifndef LOOP_LOOP_H
+#define LOOP_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A descriptor the loop watches; embedded in what it belongs to. fd is -1 while it is not watched. */
+struct loop_source {
+	int fd;
+	/* Called with the epoll events. It may close and free any source, also its own. */
+	void (*ready)(struct loop_source *source, uint32_t events);
+};
+
+struct loop_role {
+	/* Runs the pass. */
+	void (*pass)(void *ctx);
+	/* SIGTERM or SIGINT came, for the first time: begin to give everything back. */
+	void (*stop)(void *ctx);
+	/* Asked after every event and pass: whether the loop is to end. */
+	bool (*done)(void *ctx);
+};
+
+struct loop {
+	int epoll;
+	int timer;
+	uint64_t now;	  /* of the latest wake-up */
+	uint64_t next;	  /* when the next pass is due */
+	uint64_t armed;	  /* what the timer is set to */
+	uint32_t interval;
+	bool stopping;
+	const struct loop_role *role;
+	void *ctx;
+	struct loop_source timer_source;
+	struct loop_source signal_source;
+};
+
+/*
+ * Blocks the signals it handles: SIGTERM and SIGINT stop, SIGHUP asks for a pass, SIGCHLD reaps;
+ * SIGPIPE stays blocked. 0 or -errno.
+ */
+int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);
+void loop_close(struct loop *loop);
+/* The first pass comes at once. Ends when the role is done. */
+void loop_run(struct loop *loop);
+
+/* Asks for a pass no later than that. However many ask, one pass answers. */
+void loop_pass_by(struct loop *loop, uint64_t when);
+void loop_pass_now(struct loop *loop);
+
+/* events as of epoll(7), level-triggered. 0 or -errno. */
+int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events);
+int loop_rewatch(struct loop *loop, struct loop_source *source, uint32_t events);
+/* Stops watching; returns the descriptor, which is the caller's now. */
+int loop_unwatch(struct loop *loop, struct loop_source *source);
+/* Stops watching and closes; nothing if it was not open. */
+void loop_drop(struct loop *loop, struct loop_source *source);
+
+/* Current time, for deadlines that begin now. */
+uint64_t loop_clock(void);
+
+/* A delay that doubles with each failure: 1 s, 2 s, ... up to a limit. */
+struct backoff {
+	uint32_t delay; /* ms; 0 = no failure */
+	uint64_t until; /* not before */
+};
+
+void backoff_fail(struct backoff *backoff, uint64_t now, uint32_t limit_ms);
+void backoff_clear(struct backoff *backoff);
+
+#endif

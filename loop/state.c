@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* The run directory: one daemon of a role at a time, and what it must know after a restart. */
+#include "loop/state.h"
+
+#include "loop/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int state_open(struct state *state, const char *path, const char *lock_name)
+{
+	int error;
+
+	state->path = path;
+	state->lock_name = lock_name;
+	state->lock = -1;
+	mkdir(path, 0755);
+	state->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state->dir >= 0)
+		state->lock = openat(state->dir, lock_name,
+				     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (state->lock >= 0 && !flock(state->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	error = -errno;
+	if (error == -EWOULDBLOCK)
+		log_warnx("cannot start: another one runs with %s", path);
+	else
+		log_warn(error, "cannot use %s", path);
+	if (state->lock >= 0)
+		close(state->lock);
+	if (state->dir >= 0)
+		close(state->dir);
+	return error;
+}
+
+void state_close(struct state *state)
+{
+	unlinkat(state->dir, state->lock_name, 0);
+	close(state->lock);
+	close(state->dir);
+	rmdir(state->path);
+}
+
+void state_load(const struct state *state, const char *name, char *buf, size_t size)
+{
+	int fd = openat(state->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd >= 0) {
+		n = read(fd, buf, size - 1);
+		close(fd);
+	}
+	buf[n > 0 ? n : 0] = '\0';
+}
+
+int state_save(const struct state *state, const char *name, const char *text, size_t len)
+{
+	static const char fresh[] = "new";
+	int fd, error = 0;
+	ssize_t n;
+
+	if (!len)
+		return unlinkat(state->dir, name, 0) && errno != ENOENT ? -errno : 0;
+	fd = openat(state->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, len);
+	if (n != (ssize_t)len)
+		error = n < 0 ? -errno : -ENOSPC;
+	close(fd);
+	if (!error && renameat(state->dir, fresh, state->dir, name))
+		error = -errno;
+	if (error)
+		unlinkat(state->dir, fresh, 0);
+	return error;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The run directory: one daemon of a role at a time, and what it must know after a restart, as
+ * a small file of lines. It is a hint: whoever reads it compares it with sysfs. Losing it costs
+ * that a device is not given back at the end, nothing else.
+ */
+#ifndef LOOP_STATE_H
+#define LOOP_STATE_H
+
+#include <stddef.h>
+
+#define STATE_DIR "/var/run/usbiphp"
+
+struct state {
+	const char *path;
+	const char *lock_name;
+	int dir;
+	int lock;
+};
+
+/*
+ * Makes the directory when needed and takes the role's lock, a file of that name: 0, or -errno
+ * after a line that says why.
+ */
+int state_open(struct state *state, const char *path, const char *lock_name);
+/* Lets go; a directory that is empty then is removed. */
+void state_close(struct state *state);
+
+/* Reads a file as a whole, terminated, cut off at size - 1 bytes; empty when there is none. */
+void state_load(const struct state *state, const char *name, char *buf, size_t size);
+/* Replaces a file as a whole, or removes it when len is 0. 0, or -errno and it is as it was. */
+int state_save(const struct state *state, const char *name, const char *text, size_t len);
+
+#endif

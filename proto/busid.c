@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Bus ids: the names of USB devices, in sysfs and on the wire. */
+#include "proto/busid.h"
+
+#include <string.h>
+
+/* A decimal without leading zero, at most 5 digits; returns what follows it, or NULL. */
+static const char *skip_number(const char *s)
+{
+	size_t len = strspn(s, "0123456789");
+
+	return len >= 1 && len <= 5 && *s != '0' ? s + len : NULL;
+}
+
+bool busid_is_device(const char *s)
+{
+	const char *p = skip_number(s);
+
+	if (!p || *p != '-')
+		return false;
+	do
+		p = skip_number(p + 1);
+	while (p && *p == '.');
+	return p && !*p && p - s < BUSID_SIZE;
+}
+
+bool busid_is_name(const char *s)
+{
+	size_t len = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			       "0123456789-._:");
+
+	return len >= 1 && len < BUSID_SIZE && !s[len];
+}

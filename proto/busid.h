@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Bus ids: the names of USB devices, "1-1.4", in sysfs and on the wire. Pure functions. */
+#ifndef PROTO_BUSID_H
+#define PROTO_BUSID_H
+
+#include <stdbool.h>
+
+/* The size of a busid on the wire and in the drivers, with its terminator
+ * (tools/usb/usbip/libsrc/usbip_common.h SYSFS_BUS_ID_SIZE, drivers/usb/usbip/stub.h BUSID_SIZE). */
+#define BUSID_SIZE 32
+
+/*
+ * A name the local kernel gives a device: BUS-PORT, then .PORT for each hub between; decimal, no
+ * leading zero, at most 31 characters. Root hubs (usb1) and interfaces (1-1:1.0) are not.
+ * Nothing else may become part of a sysfs path.
+ */
+bool busid_is_device(const char *s);
+
+/*
+ * A name a peer may give a device: 1 to 31 letters, digits and "-._:". Servers that are not Linux
+ * hosts have names of their own kind; they are only ever compared, logged and sent back.
+ */
+bool busid_is_name(const char *s);
+
+#endif

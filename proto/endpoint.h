@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* A machine and port as people write them: HOST, HOST:PORT, [IPV6], [IPV6]:PORT. */
+#ifndef PROTO_ENDPOINT_H
+#define PROTO_ENDPOINT_H
+
+#include <stdbool.h>
+
+enum {
+	ENDPOINT_HOST_SIZE = 256, /* a DNS name has at most 253 characters */
+	ENDPOINT_PORT_SIZE = 6,
+	ENDPOINT_NAME_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + 3,
+};
+
+struct endpoint {
+	char host[ENDPOINT_HOST_SIZE]; /* without brackets */
+	char port[ENDPOINT_PORT_SIZE]; /* decimal, 1..65535, no leading zero */
+	char name[ENDPOINT_NAME_SIZE]; /* for messages: HOST:PORT or [IPV6]:PORT */
+};
+
+/*
+ * Parses text; a missing port is default_port. Returns NULL, or what is wrong, to be
+ * followed by text.
+ */
+const char *endpoint_parse(struct endpoint *e, const char *text, const char *default_port);
+
+/* Whether the host is written as an address, which needs no name server. */
+bool endpoint_is_address(const struct endpoint *e);
+
+#endif

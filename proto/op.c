@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* The control messages of USB/IP: device list and import, to bytes and back. */
+#include "proto/op.h"
+
+#include "proto/wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static_assert(OP_REQ_IMPORT_SIZE == 40 && OP_REP_IMPORT_SIZE == 320 && OP_DEVLIST_HEAD_SIZE == 12,
+	      "sizes of the protocol document");
+static_assert(OP_PATH_SIZE + BUSID_SIZE + 3 * 4 + 3 * 2 + 6 == OP_DEVICE_SIZE,
+	      "the fields of a device record");
+
+/* The end of every encoder. */
+static int written(const struct wire_out *out, const uint8_t *buf)
+{
+	return out->bad ? -ENOSPC : (int)(out->p - buf);
+}
+
+static bool fits(const char *s, size_t size)
+{
+	return strnlen(s, size) < size;
+}
+
+static void get_device(struct wire_in *in, struct op_device *d)
+{
+	wire_get_string(in, d->path, sizeof(d->path));
+	wire_get_string(in, d->busid, sizeof(d->busid));
+	d->busnum = wire_get32(in);
+	d->devnum = wire_get32(in);
+	d->speed = wire_get32(in);
+	d->vendor = wire_get16(in);
+	d->product = wire_get16(in);
+	d->bcd_device = wire_get16(in);
+	d->class = wire_get8(in);
+	d->subclass = wire_get8(in);
+	d->protocol = wire_get8(in);
+	d->configuration = wire_get8(in);
+	d->configurations = wire_get8(in);
+	d->interfaces = wire_get8(in);
+}
+
+static void put_device(struct wire_out *out, const struct op_device *d)
+{
+	wire_put_string(out, d->path, sizeof(d->path));
+	wire_put_string(out, d->busid, sizeof(d->busid));
+	wire_put32(out, d->busnum);
+	wire_put32(out, d->devnum);
+	wire_put32(out, d->speed);
+	wire_put16(out, d->vendor);
+	wire_put16(out, d->product);
+	wire_put16(out, d->bcd_device);
+	wire_put8(out, d->class);
+	wire_put8(out, d->subclass);
+	wire_put8(out, d->protocol);
+	wire_put8(out, d->configuration);
+	wire_put8(out, d->configurations);
+	wire_put8(out, d->interfaces);
+}
+
+int op_common_decode(const uint8_t *buf, size_t len, struct op_common *common)
+{
+	struct wire_in in = { buf, len, false };
+	uint16_t version;
+
+	if (len < OP_COMMON_SIZE)
+		return 0;
+	version = wire_get16(&in);
+	common->code = wire_get16(&in);
+	common->status = wire_get32(&in);
+	return version == OP_VERSION ? OP_COMMON_SIZE : -EPROTONOSUPPORT;
+}
+
+static void put_common(struct wire_out *out, uint16_t code, uint32_t status)
+{
+	wire_put16(out, OP_VERSION);
+	wire_put16(out, code);
+	wire_put32(out, status);
+}
+
+int op_common_encode(uint8_t *buf, size_t size, const struct op_common *common)
+{
+	struct wire_out out = { buf, size, false };
+
+	put_common(&out, common->code, common->status);
+	return written(&out, buf);
+}
+
+int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request)
+{
+	struct wire_in in = { buf, len, false };
+	struct op_common common;
+	int n = op_common_decode(buf, len, &common);
+
+	if (n <= 0)
+		return n;
+	if (common.code != OP_REQ_DEVLIST && common.code != OP_REQ_IMPORT)
+		return -ENOSYS;
+	memset(request, 0, sizeof(*request));
+	request->code = common.code;
+	if (common.code == OP_REQ_DEVLIST)
+		return n;
+	if (len < OP_REQ_IMPORT_SIZE)
+		return 0;
+	wire_skip(&in, OP_COMMON_SIZE);
+	wire_get_string(&in, request->busid, sizeof(request->busid));
+	return in.bad || !busid_is_name(request->busid) ? -EILSEQ : OP_REQ_IMPORT_SIZE;
+}
+
+int op_request_encode(uint8_t *buf, size_t size, const struct op_request *request)
+{
+	struct wire_out out = { buf, size, false };
+
+	if (!fits(request->busid, sizeof(request->busid)))
+		return -EINVAL;
+	put_common(&out, (uint16_t)request->code, 0);
+	if (request->code == OP_REQ_IMPORT)
+		wire_put_string(&out, request->busid, sizeof(request->busid));
+	return written(&out, buf);
+}
+
+int op_devlist_head_decode(const uint8_t *buf, size_t len, uint32_t *devices)
+{
+	struct wire_in in = { buf, len, false };
+	struct op_common common;
+	int n = op_common_decode(buf, len, &common);
+
+	if (n <= 0)
+		return n;
+	if (common.code != OP_REP_DEVLIST)
+		return -EBADMSG;
+	if (common.status != OP_OK)
+		return -EREMOTEIO;
+	if (len < OP_DEVLIST_HEAD_SIZE)
+		return 0;
+	wire_skip(&in, OP_COMMON_SIZE);
+	*devices = wire_get32(&in);
+	return *devices > OP_DEVLIST_MAX ? -EMSGSIZE : OP_DEVLIST_HEAD_SIZE;
+}
+
+int op_devlist_head_encode(uint8_t *buf, size_t size, uint32_t devices)
+{
+	struct wire_out out = { buf, size, false };
+
+	put_common(&out, OP_REP_DEVLIST, OP_OK);
+	wire_put32(&out, devices);
+	return written(&out, buf);
+}
+
+int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
+		     struct op_interface *interface)
+{
+	struct wire_in in = { buf, len, false };
+
+	if (len < OP_DEVICE_SIZE)
+		return 0;
+	get_device(&in, device);
+	if (in.bad || !busid_is_name(device->busid))
+		return -EILSEQ;
+	if (in.left < (size_t)device->interfaces * OP_INTERFACE_SIZE)
+		return 0;
+	for (unsigned i = 0; i < device->interfaces; i++) {
+		interface[i].class = wire_get8(&in);
+		interface[i].subclass = wire_get8(&in);
+		interface[i].protocol = wire_get8(&in);
+		wire_skip(&in, 1);
+	}
+	return (int)(len - in.left);
+}
+
+int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
+		     const struct op_interface *interface)
+{
+	struct wire_out out = { buf, size, false };
+
+	if (!fits(device->path, sizeof(device->path)) ||
+	    !fits(device->busid, sizeof(device->busid)))
+		return -EINVAL;
+	put_device(&out, device);
+	for (unsigned i = 0; i < device->interfaces; i++) {
+		wire_put8(&out, interface[i].class);
+		wire_put8(&out, interface[i].subclass);
+		wire_put8(&out, interface[i].protocol);
+		wire_put8(&out, 0);
+	}
+	return written(&out, buf);
+}
+
+int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status, struct op_device *device)
+{
+	struct wire_in in = { buf, len, false };
+	struct op_common common;
+	int n = op_common_decode(buf, len, &common);
+
+	if (n <= 0)
+		return n;
+	if (common.code != OP_REP_IMPORT)
+		return -EBADMSG;
+	*status = common.status;
+	if (common.status != OP_OK)
+		return n;
+	if (len < OP_REP_IMPORT_SIZE)
+		return 0;
+	wire_skip(&in, OP_COMMON_SIZE);
+	get_device(&in, device);
+	return in.bad || !busid_is_name(device->busid) ? -EILSEQ : OP_REP_IMPORT_SIZE;
+}
+
+int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status, const struct op_device *device)
+{
+	struct wire_out out = { buf, size, false };
+
+	put_common(&out, OP_REP_IMPORT, status);
+	if (status != OP_OK)
+		return written(&out, buf);
+	if (!fits(device->path, sizeof(device->path)) ||
+	    !fits(device->busid, sizeof(device->busid)))
+		return -EINVAL;
+	put_device(&out, device);
+	return written(&out, buf);
+}
+
+const char *op_strerror(int error)
+{
+	switch (error) {
+	case -EPROTONOSUPPORT:
+		return "it does not speak USB/IP 1.1.1";
+	case -EMSGSIZE:
+		return "it lists more than 1024 devices";
+	case -EILSEQ:
+		return "it sent a device name that is none";
+	case -EREMOTEIO:
+		return "it refused";
+	default:
+		return "it answered something else";
+	}
+}
+
+const char *op_status_text(uint32_t status)
+{
+	switch (status) {
+	case OP_BUSY:
+		return "device busy (exported)";
+	case OP_DEV_ERR:
+		return "device in error state";
+	case OP_NODEV:
+		return "device not found";
+	default:
+		return "request failed";
+	}
+}
+
+unsigned op_speed_mbits(uint32_t speed)
+{
+	static const uint16_t mbits[] = { 0, 1, 12, 480, 480, 5000, 10000 };
+
+	return speed < sizeof(mbits) / sizeof(*mbits) ? mbits[speed] : 0;
+}
+
+const char *op_class_text(uint8_t class)
+{
+	static const struct {
+		uint8_t class;
+		char text[9];
+	} name[] = {
+		{ 0x01, "audio" },   { 0x02, "comm" },	    { 0x03, "hid" },
+		{ 0x06, "image" },   { 0x07, "printer" },   { 0x08, "storage" },
+		{ 0x09, "hub" },     { 0x0b, "chipcard" },  { 0x0e, "video" },
+		{ 0xe0, "wireless" }, { 0xff, "vendor" },
+	};
+
+	for (unsigned i = 0; i < sizeof(name) / sizeof(*name); i++)
+		if (name[i].class == class)
+			return name[i].text;
+	return "other";
+}

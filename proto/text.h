@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain text: strict numbers in, bounded strings out. Pure functions, no locale, no allocation. */
+#ifndef PROTO_TEXT_H
+#define PROTO_TEXT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The whole of s is a number, digits only, of at most max: 0 and *value, else -EINVAL or -ERANGE
+ * (*value is then untouched). No sign, no white space, no prefix.
+ */
+int text_decimal(const char *s, uint32_t max, uint32_t *value);
+int text_hex(const char *s, uint32_t max, uint32_t *value);
+
+/*
+ * A small printf: %s with a least width ("%-8s"), %u and %x with a width and zeros ("%04x"), %%.
+ * Always terminates buf (size >= 1); returns the length written, at most size - 1.
+ */
+size_t text_format(char *buf, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+/* Replaces each byte of s that is not printable ASCII by '?': for whatever a peer or device named. */
+void text_printable(char *s);
+
+/*
+ * The next word of *cursor, which ends at white space or the end of the string; terminates it in
+ * place and moves *cursor behind it. NULL when there is none.
+ */
+char *text_word(char **cursor);
+/* The same for a line: up to '\n' or the end. An empty line is an empty string. */
+char *text_line(char **cursor);
+
+#endif

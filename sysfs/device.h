@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The USB devices of this machine. Only attributes that the kernel shows without taking the
+ * device's lock are read, so that a wedged device cannot stop the reader
+ * (drivers/usb/core/sysfs.c: bNumInterfaces, bConfigurationValue and the strings do take it).
+ */
+#ifndef SYSFS_DEVICE_H
+#define SYSFS_DEVICE_H
+
+#include "proto/busid.h"
+#include "sysfs/sysfs.h"
+
+#define DEVICE_DIR "bus/usb/devices/"
+#define DEVICE_FILE DEVICE_DIR "%s/%s" /* busid, attribute */
+#define DEVICE_CLASS_HUB 9
+
+struct device {
+	char busid[BUSID_SIZE];
+	char name[BUSID_SIZE + 13]; /* for messages: "1-1.4 (0627:0001)" */
+	char driver[32];	    /* "usb", "usbip-host", ...; empty: none */
+	uint16_t vendor;
+	uint16_t product;
+	uint8_t class;
+	bool on_vhci; /* it came in over USB/IP */
+};
+
+/* One device. -ENODEV when it is not there (any more). */
+int device_read(const struct sysfs *sysfs, const char *busid, struct device *device);
+
+/*
+ * All devices but root hubs, in no order; one that vanishes meanwhile is left out. 0 or -errno:
+ * -ENOENT when the kernel has no USB at all.
+ */
+int device_scan(const struct sysfs *sysfs, void (*show)(void *ctx, const struct device *device),
+		void *ctx);
+
+#endif

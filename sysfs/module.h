@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernel modules, by the system's modprobe. */
+#ifndef SYSFS_MODULE_H
+#define SYSFS_MODULE_H
+
+/*
+ * Runs modprobe and waits for it: 0; -ENOENT when there is no modprobe, -ENOEXEC when it failed.
+ * It blocks: not for an event loop.
+ */
+int module_load(const char *name);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* usbip-host, the kernel's exporting driver: takes a device from its driver and gives it back. */
+#include "sysfs/stub.h"
+
+#include "proto/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STUB_DIR "bus/usb/drivers/" STUB_DRIVER "/"
+
+enum {
+	SESSION_END_MS = 5000, /* for a session to end: 130 to 350 ms are usual, a slow reset more */
+	SESSION_POLL_MS = 20,
+};
+
+static const struct stub_result ok = { 0, STUB_STEP_NONE };
+
+static struct stub_result failed(enum stub_step step, int error)
+{
+	struct stub_result result = { error, step };
+
+	return result;
+}
+
+int stub_check(const struct sysfs *sysfs)
+{
+	return sysfs_try(sysfs, O_WRONLY, STUB_DIR "match_busid");
+}
+
+int stub_status(const struct sysfs *sysfs, const char *busid)
+{
+	uint32_t status;
+	int error = sysfs_read_number(sysfs, false, 255, &status, DEVICE_FILE, busid,
+				      "usbip_status");
+
+	return error ? error : (int)status;
+}
+
+static bool present(const struct sysfs *sysfs, const char *busid)
+{
+	return !sysfs_try(sysfs, O_PATH, DEVICE_FILE, busid, "idVendor");
+}
+
+static int match_busid(const struct sysfs *sysfs, const char *verb, const char *busid)
+{
+	char value[4 + BUSID_SIZE];
+
+	text_format(value, sizeof(value), "%s %s", verb, busid);
+	return sysfs_write(sysfs, value, STUB_DIR "match_busid");
+}
+
+/* 0, also -ENODEV when the device left meanwhile. */
+static int unbind(const struct sysfs *sysfs, const char *driver, const char *busid)
+{
+	int error = sysfs_write(sysfs, busid, "bus/usb/drivers/%s/unbind", driver);
+
+	return error && !present(sysfs, busid) ? -ENODEV : error;
+}
+
+/* Lets the kernel look for the device's driver again; the device must have one afterwards. */
+static int probe(const struct sysfs *sysfs, const char *busid)
+{
+	struct device device;
+	int error = sysfs_write(sysfs, busid, "bus/usb/drivers_probe");
+
+	if (device_read(sysfs, busid, &device))
+		return 0; /* it left: nobody is stranded */
+	if (device.driver[0])
+		return 0;
+	return error ? error : -ENXIO;
+}
+
+struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
+{
+	struct stub_result result;
+	struct device device;
+	int error = device_read(sysfs, busid, &device);
+
+	if (error)
+		return failed(STUB_STEP_UNBIND, error);
+	if (!strcmp(device.driver, STUB_DRIVER))
+		return ok;
+	if (device.driver[0]) {
+		error = unbind(sysfs, device.driver, busid);
+		if (error)
+			return failed(STUB_STEP_UNBIND, error);
+	}
+	error = match_busid(sysfs, "add", busid);
+	result = failed(STUB_STEP_ADD, error);
+	if (!error) {
+		error = sysfs_write(sysfs, busid, STUB_DIR "bind");
+		result = failed(STUB_STEP_BIND, error);
+	}
+	if (!error)
+		return ok;
+	/* The entry stays in match_busid: "del" of one that is not bound does nothing. */
+	if (!present(sysfs, busid))
+		return failed(result.step, -ENODEV);
+	error = probe(sysfs, busid);
+	return error ? failed(STUB_STEP_RESTORE, error) : result;
+}
+
+/* Ends the session of a device in use; usbip-host must not be unbound while its threads run. */
+static int end_session(const struct sysfs *sysfs, const char *busid)
+{
+	int waited = 0;
+
+	if (stub_status(sysfs, busid) != STUB_USED)
+		return 0;
+	/* -EINVAL: it has just ended by itself */
+	sysfs_write(sysfs, "-1", DEVICE_FILE, busid, "usbip_sockfd");
+	while (stub_status(sysfs, busid) == STUB_USED) {
+		if (waited >= SESSION_END_MS)
+			return -EBUSY;
+		poll(NULL, 0, SESSION_POLL_MS);
+		waited += SESSION_POLL_MS;
+	}
+	return 0;
+}
+
+/* An open device node, which keeps the kernel's record of the device; -1 where that is not possible. */
+static int hold(const struct sysfs *sysfs, const char *busid)
+{
+	uint32_t busnum, devnum;
+	char path[16];
+
+	if (sysfs->usb_nodes < 0 ||
+	    sysfs_read_number(sysfs, false, 999, &busnum, DEVICE_FILE, busid, "busnum") ||
+	    sysfs_read_number(sysfs, false, 999, &devnum, DEVICE_FILE, busid, "devnum"))
+		return -1;
+	text_format(path, sizeof(path), "%03u/%03u", (unsigned)busnum, (unsigned)devnum);
+	return openat(sysfs->usb_nodes, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/*
+ * unbind, del, rebind: no other order. "rebind" is written only after an unbind that succeeded, and
+ * only while the device is there: else it is a use after free in the kernel.
+ */
+static struct stub_result release_bound(const struct sysfs *sysfs, const char *busid)
+{
+	int error = end_session(sysfs, busid);
+
+	if (error)
+		return failed(STUB_STEP_SESSION, error);
+	error = unbind(sysfs, STUB_DRIVER, busid);
+	if (error)
+		return failed(STUB_STEP_RELEASE, error);
+	match_busid(sysfs, "del", busid);
+	if (!present(sysfs, busid))
+		return failed(STUB_STEP_REBIND, -ENODEV);
+	sysfs_write(sysfs, busid, STUB_DIR "rebind"); /* judged by its effect, in probe() */
+	return ok;
+}
+
+struct stub_result stub_release(const struct sysfs *sysfs, const char *busid)
+{
+	struct stub_result result = ok;
+	struct device device;
+	int error = device_read(sysfs, busid, &device);
+	int node;
+
+	if (error)
+		return failed(STUB_STEP_RELEASE, error);
+	if (device.driver[0] && strcmp(device.driver, STUB_DRIVER))
+		return ok;
+	node = hold(sysfs, busid);
+	if (device.driver[0])
+		result = release_bound(sysfs, busid);
+	if (!result.error && !device_read(sysfs, busid, &device) && !device.driver[0]) {
+		error = probe(sysfs, busid);
+		if (error)
+			result = failed(STUB_STEP_REBIND, error);
+	}
+	if (node >= 0)
+		close(node);
+	return result;
+}
+
+const char *stub_step_text(enum stub_step step)
+{
+	switch (step) {
+	case STUB_STEP_UNBIND:
+		return "its driver does not let go";
+	case STUB_STEP_ADD:
+	case STUB_STEP_BIND:
+		return "usbip-host does not take it";
+	case STUB_STEP_SESSION:
+	case STUB_STEP_RELEASE:
+		return "usbip-host does not let go";
+	default:
+		return "no driver takes it back";
+	}
+}

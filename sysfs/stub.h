@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * usbip-host, the kernel's exporting driver ("stub"): takes a device from its driver and gives it
+ * back. Sources: drivers/usb/usbip/stub_main.c, stub_dev.c; the write order is that of the stock
+ * tools (tools/usb/usbip/src/usbip_bind.c, usbip_unbind.c).
+ *
+ * The functions that bind and release write attributes whose effect takes as long as the device's
+ * drivers need to let go: not for an event loop. They must run with signals blocked: a signal while
+ * usbip-host waits for its event handler makes it free memory that is in use (usbip_stop_eh()).
+ */
+#ifndef SYSFS_STUB_H
+#define SYSFS_STUB_H
+
+#include "sysfs/device.h"
+
+#define STUB_MODULE "usbip-host"
+#define STUB_DRIVER "usbip-host"
+/* The driver knows at most so many bus ids at a time (stub_main.c MAX_BUSID). */
+#define STUB_SLOTS 16
+
+/* What failed, in the order of the writes. */
+enum stub_step {
+	STUB_STEP_NONE,
+	STUB_STEP_UNBIND,   /* taking the device from its driver */
+	STUB_STEP_ADD,	    /* -ENOMEM: all slots are taken */
+	STUB_STEP_BIND,	    /* giving it to usbip-host */
+	STUB_STEP_SESSION,  /* ending the session that uses it */
+	STUB_STEP_RELEASE,  /* taking it from usbip-host */
+	STUB_STEP_REBIND,   /* giving it back to its own driver */
+	STUB_STEP_RESTORE,  /* the same after a bind that failed: it has no driver now */
+};
+
+struct stub_result {
+	int error; /* 0 or -errno; -ENODEV also when the device left meanwhile */
+	enum stub_step step;
+};
+
+enum stub_status { /* include/uapi/linux/usbip.h; of usbip_status */
+	STUB_AVAILABLE = 1,
+	STUB_USED = 2,
+	STUB_ERROR = 3,
+};
+
+/* Whether the module is there and may be written: 0, -ENOENT, -EACCES, -EROFS. */
+int stub_check(const struct sysfs *sysfs);
+
+/* enum stub_status of a bound device, or -errno; never blocks. */
+int stub_status(const struct sysfs *sysfs, const char *busid);
+
+/*
+ * Takes the device from the driver it has now, if any, and gives it to usbip-host. On failure the
+ * device is back with a driver of its own when this returns, or step is STUB_STEP_RESTORE.
+ */
+struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
+
+/*
+ * Gives a device that usbip-host has, or that no driver has, back to its own driver. A session that
+ * uses it is ended first. While it runs it holds the device's node open, so that the kernel's record
+ * of the device outlives an unplug: usbip-host does not hold it itself when it looks at it in
+ * "rebind".
+ */
+struct stub_result stub_release(const struct sysfs *sysfs, const char *busid);
+
+const char *stub_step_text(enum stub_step step);
+
+#endif

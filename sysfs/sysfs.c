@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's attribute files below one root directory. */
+#include "sysfs/sysfs.h"
+
+#include "proto/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Enough for every path that is made from constants and checked bus ids. */
+enum { PATH_SIZE = 160 };
+
+int sysfs_open(struct sysfs *sysfs, const char *root)
+{
+	sysfs->usb_nodes = -1;
+	sysfs->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sysfs->root < 0)
+		return -errno;
+	if (!strcmp(root, "/sys"))
+		sysfs->usb_nodes = open("/dev/bus/usb", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return 0;
+}
+
+void sysfs_close(struct sysfs *sysfs)
+{
+	if (sysfs->usb_nodes >= 0)
+		close(sysfs->usb_nodes);
+	close(sysfs->root);
+}
+
+static int open_path(const struct sysfs *sysfs, int flags, const char *format, va_list args)
+{
+	char path[PATH_SIZE];
+	int fd;
+
+	text_vformat(path, sizeof(path), format, args);
+	fd = openat(sysfs->root, path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int sysfs_try(const struct sysfs *sysfs, int flags, const char *path, ...)
+{
+	va_list args;
+	int fd;
+
+	va_start(args, path);
+	fd = open_path(sysfs, flags, path, args);
+	va_end(args);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static ssize_t read_all(int fd, char *buf, size_t size)
+{
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && len < size) {
+		n = read(fd, buf + len, size - len);
+		if (n > 0)
+			len += (size_t)n;
+	}
+	if (n < 0)
+		return -errno;
+	if (len == size)
+		return -EFBIG;
+	if (len && buf[len - 1] == '\n')
+		len--;
+	buf[len] = '\0';
+	return (ssize_t)len;
+}
+
+static ssize_t read_path(const struct sysfs *sysfs, char *buf, size_t size, const char *path,
+			 va_list args)
+{
+	int fd = open_path(sysfs, O_RDONLY, path, args);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read_all(fd, buf, size);
+	close(fd);
+	return n;
+}
+
+ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
+{
+	va_list args;
+	ssize_t n;
+
+	va_start(args, path);
+	n = read_path(sysfs, buf, size, path, args);
+	va_end(args);
+	return n;
+}
+
+int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_t *value,
+		      const char *path, ...)
+{
+	char buf[16];
+	va_list args;
+	ssize_t n;
+
+	va_start(args, path);
+	n = read_path(sysfs, buf, sizeof(buf), path, args);
+	va_end(args);
+	if (n < 0)
+		return (int)n;
+	return hex ? text_hex(buf, max, value) : text_decimal(buf, max, value);
+}
+
+int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, ...)
+{
+	size_t len = strlen(value);
+	va_list args;
+	ssize_t n;
+	int fd;
+
+	va_start(args, path);
+	fd = open_path(sysfs, O_WRONLY, path, args);
+	va_end(args);
+	if (fd < 0)
+		return fd;
+	n = write(fd, value, len);
+	if (n < 0)
+		n = -errno;
+	else
+		n = (size_t)n == len ? 0 : -EIO;
+	close(fd);
+	return (int)n;
+}
+
+ssize_t sysfs_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
+{
+	char name[PATH_SIZE];
+	va_list args;
+	ssize_t n;
+
+	va_start(args, path);
+	text_vformat(name, sizeof(name), path, args);
+	va_end(args);
+	n = readlinkat(sysfs->root, name, buf, size);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == size)
+		return -ENAMETOOLONG;
+	buf[n] = '\0';
+	return n;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's attribute files below one root directory, which tests replace by a tree of their own.
+ * Every path is a text_format() format with its arguments, relative to the root; every function
+ * returns 0 (or a length) or -errno.
+ */
+#ifndef SYSFS_SYSFS_H
+#define SYSFS_SYSFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* An attribute is at most a page (Documentation/filesystems/sysfs.rst). */
+#define SYSFS_ATTRIBUTE_SIZE 4096
+
+#define SYSFS_PATH(n, args) __attribute__((format(printf, n, args)))
+
+struct sysfs {
+	int root;      /* directory handle, usually of /sys */
+	int usb_nodes; /* of /dev/bus/usb, or -1: see stub_release() */
+};
+
+/* Opens root; the device nodes are looked for only beside the kernel's own /sys. */
+int sysfs_open(struct sysfs *sysfs, const char *root);
+void sysfs_close(struct sysfs *sysfs);
+
+/* Whether a file can be opened so: 0 or -errno. O_WRONLY: it may be written (-EACCES, -EROFS);
+ * O_PATH: it is there. */
+int sysfs_try(const struct sysfs *sysfs, int flags, const char *path, ...) SYSFS_PATH(3, 4);
+
+/* Reads an attribute into buf, terminated, without its last newline; returns the length.
+ * One that does not fit into size - 1 bytes is -EFBIG. */
+ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
+	SYSFS_PATH(4, 5);
+/* An attribute that is one number of at most max; -EINVAL or -ERANGE if it is not. */
+int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_t *value,
+		      const char *path, ...) SYSFS_PATH(5, 6);
+
+/* Writes value in one write(2), without a newline: match_busid takes every byte literally. */
+int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, ...)
+	SYSFS_PATH(3, 4);
+
+/* The target of a symbolic link, as it is written there; -ENAMETOOLONG when it does not fit. */
+ssize_t sysfs_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
+	SYSFS_PATH(4, 5);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's announcements that a device came, went or got a driver. */
+#include "sysfs/uevent.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	MESSAGE_SIZE = 4096,	    /* the kernel's limit is 2048 (UEVENT_BUFFER_SIZE) and a path */
+	RECEIVE_BUFFER = 256 * 1024, /* for the burst of a hub with many devices */
+	KERNEL_GROUP = 1,
+};
+
+bool uevent_parse(const char *buf, size_t len, struct uevent *event)
+{
+	bool device = false, matters = false;
+	const char *end = buf + len;
+
+	memset(event, 0, sizeof(*event));
+	/* "ACTION@PATH", then KEY=VALUE lines, each with its terminator; the last byte is one */
+	if (!len || end[-1])
+		return false;
+	for (const char *line = buf; line < end; line += strlen(line) + 1) {
+		if (!strncmp(line, "DEVPATH=", 8))
+			event->on_vhci = strstr(line, "/vhci_hcd") != NULL;
+		else if (!strcmp(line, "ACTION=remove") || !strcmp(line, "ACTION=bind"))
+			matters = true;
+		else if (!strcmp(line, "DEVTYPE=usb_device"))
+			device = true;
+		else if (!strcmp(line, "DRIVER=usbip-host"))
+			event->stub = true;
+	}
+	return device && matters;
+}
+
+int uevent_open(void)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
+	int size = RECEIVE_BUFFER;
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_KOBJECT_UEVENT);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int uevent_receive(int fd, struct uevent *event)
+{
+	char buf[MESSAGE_SIZE];
+	struct sockaddr_nl sender = { 0 };
+	socklen_t size = sizeof(sender);
+	/* MSG_TRUNC: the length that it has, not what fits */
+	ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_TRUNC, (struct sockaddr *)&sender, &size);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	/* only the kernel has port id 0; any process may send to the group with one of its own */
+	if (sender.nl_pid || (size_t)n > sizeof(buf))
+		return 0;
+	return uevent_parse(buf, (size_t)n, event);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* vhci-hcd, the kernel's importing driver: its table of ports, attach and detach. */
+#include "sysfs/vhci.h"
+
+#include "proto/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum { NAME_SIZE = 16 };
+
+/* What the header line of a status file announces. */
+struct format {
+	bool hub;     /* a column hs/ss */
+	bool bus_dev; /* "bus dev" in the header: such rows have one word less when in use */
+};
+
+static int parse_header(char *line, struct format *format)
+{
+	char *word = text_word(&line);
+
+	memset(format, 0, sizeof(*format));
+	if (word && !strcmp(word, "hub")) {
+		format->hub = true;
+		word = text_word(&line);
+	}
+	if (!word || (strcmp(word, "port") && strcmp(word, "prt")))
+		return -EPROTO;
+	for (word = text_word(&line); word; word = text_word(&line))
+		if (!strcmp(word, "bus"))
+			format->bus_dev = true;
+	return 0;
+}
+
+static int parse_hub(const char *word, uint8_t *hub)
+{
+	if (word && !strcmp(word, "hs"))
+		*hub = VHCI_HIGH;
+	else if (word && !strcmp(word, "ss"))
+		*hub = VHCI_SUPER;
+	else
+		return -EPROTO;
+	return 0;
+}
+
+static int parse_row(struct vhci *vhci, char *line, const struct format *format)
+{
+	uint32_t port, state, devid = 0;
+	uint8_t hub = VHCI_ANY;
+	char *word;
+
+	if (format->hub && parse_hub(text_word(&line), &hub))
+		return -EPROTO;
+	word = text_word(&line);
+	if (!word || text_decimal(word, VHCI_PORTS_MAX - 1, &port))
+		return -EPROTO;
+	word = text_word(&line);
+	if (!word || text_decimal(word, VHCI_ERROR, &state) || state < VHCI_FREE)
+		return -EPROTO;
+	if (!text_word(&line)) /* the speed, which the devid's owner knows better */
+		return -EPROTO;
+	word = text_word(&line);
+	if (!word || (state == VHCI_USED && text_hex(word, UINT32_MAX, &devid)))
+		return -EPROTO;
+	/* a free row of the oldest format shows bus and dev as two words, one in use as one */
+	if (format->bus_dev && state != VHCI_USED && !text_word(&line))
+		return -EPROTO;
+	if (!text_word(&line) || !text_word(&line)) /* socket, local busid */
+		return -EPROTO;
+	vhci->port[port].devid = devid;
+	vhci->port[port].state = (uint8_t)state;
+	vhci->port[port].hub = hub;
+	if (port >= vhci->ports)
+		vhci->ports = port + 1;
+	return 0;
+}
+
+int vhci_parse(struct vhci *vhci, char *text)
+{
+	struct format format;
+	char *line = text_line(&text);
+	int error = line ? parse_header(line, &format) : -EPROTO;
+
+	while (!error && (line = text_line(&text)))
+		if (line[strspn(line, " \t\r")])
+			error = parse_row(vhci, line, &format);
+	return error;
+}
+
+/* Where the control files are: of controller 0, or of the only one before several were possible. */
+static const char *directory(const struct sysfs *sysfs)
+{
+	static const char *const dir[] = { "devices/platform/vhci_hcd.0",
+					   "devices/platform/vhci_hcd" };
+
+	for (unsigned i = 0; i < 2; i++)
+		if (!sysfs_try(sysfs, O_PATH, "%s/status", dir[i]))
+			return dir[i];
+	return NULL;
+}
+
+/* The name of a controller's status file, all in the first one's directory; false if there is none. */
+static bool status_name(const struct sysfs *sysfs, const char *dir, unsigned controller, char *name)
+{
+	size_t len = text_format(name, NAME_SIZE, "status");
+
+	if (controller)
+		text_format(name + len, NAME_SIZE - len, ".%u", controller);
+	return controller < VHCI_CONTROLLERS_MAX && !sysfs_try(sysfs, O_PATH, "%s/%s", dir, name);
+}
+
+/* Whether the driver has this controller: platform devices exist before they are probed. */
+static bool controller_ready(const struct sysfs *sysfs, const char *dir, unsigned controller)
+{
+	if (!controller)
+		return !sysfs_try(sysfs, O_PATH, "%s/driver", dir);
+	return !sysfs_try(sysfs, O_PATH, "devices/platform/vhci_hcd.%u/driver", controller);
+}
+
+int vhci_check(const struct sysfs *sysfs)
+{
+	const char *dir = directory(sysfs);
+	char name[NAME_SIZE];
+	int error;
+
+	if (!dir)
+		return -ENOENT;
+	for (unsigned i = 0; status_name(sysfs, dir, i, name); i++)
+		if (!controller_ready(sysfs, dir, i))
+			return -EAGAIN;
+	error = sysfs_try(sysfs, O_WRONLY, "%s/attach", dir);
+	return error ? error : sysfs_try(sysfs, O_WRONLY, "%s/detach", dir);
+}
+
+int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
+{
+	const char *dir = directory(sysfs);
+	char name[NAME_SIZE], text[SYSFS_ATTRIBUTE_SIZE + 1];
+	int error = dir ? 0 : -ENOENT;
+
+	/* only what was in use, so that the rest of the largest table is never touched */
+	memset(vhci->port, 0, vhci->ports * sizeof(vhci->port[0]));
+	vhci->ports = 0;
+	for (unsigned i = 0; !error && status_name(sysfs, dir, i, name); i++) {
+		ssize_t n = -EAGAIN;
+
+		if (controller_ready(sysfs, dir, i))
+			n = sysfs_read(sysfs, text, sizeof(text), "%s/%s", dir, name);
+		error = n < 0 ? (int)n : vhci_parse(vhci, text);
+	}
+	return error;
+}
+
+int vhci_free_port(const struct vhci *vhci, uint32_t speed)
+{
+	enum vhci_hub wanted = speed >= VHCI_SPEED_SUPER ? VHCI_SUPER : VHCI_HIGH;
+
+	for (unsigned i = 0; i < vhci->ports; i++) {
+		const struct vhci_port *port = &vhci->port[i];
+
+		if (port->state == VHCI_FREE && (port->hub == wanted || port->hub == VHCI_ANY))
+			return (int)i;
+	}
+	return -ENOSPC;
+}
+
+static int write_control(const struct sysfs *sysfs, const char *name, const char *value)
+{
+	const char *dir = directory(sysfs);
+
+	return dir ? sysfs_write(sysfs, value, "%s/%s", dir, name) : -ENOENT;
+}
+
+int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid, uint32_t speed)
+{
+	char value[64];
+	int error;
+
+	text_format(value, sizeof(value), "%u %u %u %u", port, (unsigned)fd, (unsigned)devid,
+		    (unsigned)speed);
+	error = write_control(sysfs, "attach", value);
+	if (error == -EINVAL && speed == VHCI_SPEED_SUPER_PLUS)
+		return vhci_attach(sysfs, port, fd, devid, VHCI_SPEED_SUPER);
+	return error;
+}
+
+int vhci_detach(const struct sysfs *sysfs, unsigned port)
+{
+	char value[16];
+
+	text_format(value, sizeof(value), "%u", port);
+	return write_control(sysfs, "detach", value);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* main: picks the role by its own name or by the first word, and reads the command line. */
+#include "client/client.h"
+#include "host/host.h"
+#include "loop/liveness.h"
+#include "loop/log.h"
+#include "loop/state.h"
+#include "proto/op.h"
+#include "proto/text.h"
+
+#include <getopt.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef VERSION
+#define VERSION "unknown"
+#endif
+
+enum { EXIT_USAGE = 2, EXIT_NOW = -1 /* successfully, all is done */ };
+
+enum { SERVER = 1, CLIENT = 2, LIST = 4, ROLES = SERVER | CLIENT, ALL = ROLES | LIST };
+
+struct settings {
+	const struct command *command;
+	struct daemon_options daemon;
+	const char *port;
+	bool verbose;
+};
+
+static int run_server(const struct settings *settings, char **arguments);
+static int run_client(const struct settings *settings, char **arguments);
+static int run_list(const struct settings *settings, char **arguments);
+
+static const struct command {
+	unsigned bit; /* in option_row.commands */
+	const char *program; /* as it is named in messages, ends in the command's word */
+	const char *arguments;
+	const char *help;
+	int (*run)(const struct settings *settings, char **arguments);
+} commands[] = {
+	{ SERVER, "usbiphp-server", "", "exports every USB device of this machine", run_server },
+	{ CLIENT, "usbiphp-client", " HOST[:PORT]...", "attaches every USB device of those machines",
+	  run_client },
+	{ LIST, "usbiphp list", " HOST[:PORT]", "prints the USB devices that machine exports",
+	  run_list },
+};
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+/* Options that have no letter. */
+enum { DEAD_AFTER = 1, SYSFS, RUN, ONCE };
+
+static const struct option_row {
+	char letter;
+	uint8_t commands;
+	const char *name;
+	const char *argument; /* NULL: it has none */
+	const char *help;
+} table[] = {
+	{ 'i', ROLES, "interval", "SECONDS", "between two looks at the world (10)" },
+	{ 'p', CLIENT | LIST, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
+	{ DEAD_AFTER, CLIENT, "dead-after", "SECONDS",
+	  "of silence until the other end is gone (15; 0 = never; least 10)" },
+	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
+	{ SYSFS, ROLES, "sysfs", "DIR", "of the kernel's files (/sys)" },
+	{ RUN, ROLES, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
+	{ 'v', ALL, "verbose", NULL, "say more" },
+	{ 'h', ALL, "help", NULL, "print this and exit" },
+	{ 'V', ALL, "version", NULL, "print the version and exit" },
+};
+enum { OPTIONS = sizeof(table) / sizeof(*table) };
+
+static void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void print(const char *format, ...)
+{
+	char buf[256];
+	va_list args;
+	size_t len;
+
+	va_start(args, format);
+	len = text_vformat(buf, sizeof(buf), format, args);
+	va_end(args);
+	if (write(STDOUT_FILENO, buf, len) < 0)
+		return; /* nobody reads it */
+}
+
+static void print_command(const struct command *command)
+{
+	print("usage: %s [OPTION]...%s\n       %s\n", command->program, command->arguments,
+	      command->help);
+}
+
+static void print_help(const struct command *command)
+{
+	print_command(command);
+	for (const struct option_row *row = table; row < table + OPTIONS; row++) {
+		char letter[] = "-x,", name[32];
+
+		if (!(row->commands & command->bit))
+			continue;
+		letter[1] = row->letter;
+		text_format(name, sizeof(name), "--%s %s", row->name,
+			    row->argument ? row->argument : "");
+		print("  %-3s %-21s %s\n", row->letter > ONCE ? letter : "", name, row->help);
+	}
+}
+
+/* What is wrong, and with which word of the command line. */
+static int usage(const char *wrong, const char *word)
+{
+	log_warnx("%s '%s' (see --help)", wrong, word);
+	return EXIT_USAGE;
+}
+
+static int take_option(struct settings *settings, int option, const char *value)
+{
+	switch (option) {
+	case 'i':
+		if (text_decimal(value, 86400, &settings->daemon.interval) || !settings->daemon.interval)
+			return usage("--interval takes 1 to 86400 seconds, not", value);
+		break;
+	case DEAD_AFTER:
+		if (text_decimal(value, LIVENESS_MOST, &settings->daemon.dead_after))
+			return usage("--dead-after takes 0 to 86400 seconds, not", value);
+		break;
+	case 'p':
+		settings->port = value;
+		break;
+	case ONCE:
+		settings->daemon.once = true;
+		break;
+	case SYSFS:
+		settings->daemon.sysfs = value;
+		break;
+	case RUN:
+		settings->daemon.run = value;
+		break;
+	case 'v':
+		settings->verbose = true;
+		break;
+	case 'h':
+		print_help(settings->command);
+		return EXIT_NOW;
+	case 'V':
+		print("usbiphp %s\n", VERSION);
+		return EXIT_NOW;
+	}
+	return 0;
+}
+
+static int parse_options(struct settings *settings, int argc, char **argv)
+{
+	char letters[2 * OPTIONS + 2] = ":", *letter = letters + 1;
+	struct option names[OPTIONS + 1] = { 0 }, *name = names;
+	int option, status = 0;
+
+	for (const struct option_row *row = table; row < table + OPTIONS; row++) {
+		if (!(row->commands & settings->command->bit))
+			continue;
+		name->name = row->name;
+		name->has_arg = row->argument != NULL;
+		name++->val = row->letter;
+		*letter++ = row->letter;
+		if (row->argument)
+			*letter++ = ':';
+	}
+	opterr = 0;
+	while (!status && (option = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+		if (option == '?')
+			return usage("unknown option", argv[optind - 1]);
+		if (option == ':')
+			return usage("no value for option", argv[optind - 1]);
+		status = take_option(settings, option, optarg);
+	}
+	return status;
+}
+
+static bool same(const struct endpoint *a, const struct endpoint *b)
+{
+	return !strcmp(a->host, b->host) && !strcmp(a->port, b->port);
+}
+
+/* The servers among the arguments, each once: how many, or 0 and what is wrong is said. */
+static unsigned parse_servers(const struct settings *settings, char **argv,
+			      struct endpoint *server, unsigned max)
+{
+	unsigned n = 0, i;
+
+	for (; *argv; argv++) {
+		const char *wrong = n == max ? "one HOST too many:" : NULL;
+
+		if (!wrong)
+			wrong = endpoint_parse(&server[n], *argv, settings->port);
+		if (wrong) {
+			usage(wrong, *argv);
+			return 0;
+		}
+		for (i = 0; i < n && !same(&server[i], &server[n]); i++)
+			;
+		n += i == n;
+	}
+	if (!n)
+		usage("no HOST given to", settings->command->program);
+	return n;
+}
+
+static int run_server(const struct settings *settings, char **arguments)
+{
+	return *arguments ? usage("unexpected argument", *arguments) : host_run(&settings->daemon);
+}
+
+static int run_client(const struct settings *settings, char **arguments)
+{
+	static struct endpoint server[CLIENT_SERVERS_MAX];
+	unsigned servers = parse_servers(settings, arguments, server, CLIENT_SERVERS_MAX);
+
+	return servers ? client_run(&settings->daemon, server, servers) : EXIT_USAGE;
+}
+
+static int run_list(const struct settings *settings, char **arguments)
+{
+	struct endpoint server;
+
+	return parse_servers(settings, arguments, &server, 1) ? client_list(&server) : EXIT_USAGE;
+}
+
+/* The command of that word: "usbiphp-server" and "usbiphp server" end in it. */
+static const struct command *find_command(const char *word)
+{
+	for (const struct command *i = commands; i < commands + COMMANDS; i++)
+		if (!strcmp(word, i->program + sizeof("usbiphp")))
+			return i;
+	return NULL;
+}
+
+/* What "usbiphp" does without a command. */
+static int no_command(struct settings *settings, const char *word)
+{
+	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
+		return take_option(settings, 'V', NULL);
+	if (strcmp(word, "-h") && strcmp(word, "--help"))
+		return usage("unknown command", word);
+	for (const struct command *i = commands; i < commands + COMMANDS; i++)
+		print_command(i);
+	return EXIT_NOW;
+}
+
+static int run(struct settings *settings, const char *name, int argc, char **argv)
+{
+	int status;
+
+	if (!strncmp(name, "usbiphp-", 8))
+		settings->command = find_command(name + 8);
+	if (!settings->command) {
+		argv++;
+		if (--argc < 1)
+			return usage("no command given to", "usbiphp");
+		settings->command = find_command(*argv);
+	}
+	if (!settings->command)
+		return no_command(settings, *argv);
+	log_open(settings->command->program, false);
+	status = parse_options(settings, argc, argv);
+	if (status)
+		return status;
+	log_open(settings->command->program, settings->verbose);
+	return settings->command->run(settings, argv + optind);
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings = {
+		.daemon = {
+			.sysfs = "/sys",
+			.run = STATE_DIR,
+			.interval = 10,
+			.dead_after = LIVENESS_DEFAULT,
+		},
+		.port = OP_PORT,
+	};
+	const char *name = argc ? argv[0] : "", *slash = strrchr(name, '/');
+	int status = run(&settings, slash ? slash + 1 : name, argc, argv);
+
+	return status == EXIT_NOW ? 0 : status;
+}
