@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Fetch Debian kernels and build the initramfs that the test guests boot."""
+
+import contextlib
+import fcntl
+import hashlib
+import lzma
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = pathlib.Path(os.environ.get("LAB_CACHE") or ROOT / "build" / "lab").resolve()
+
+UEVENTS = ROOT / "tests/vm/uevents.c"
+
+KERNELS = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
+
+# Loaded at boot, in this order.
+BOOT_MODULES = """virtio_pci virtio_console virtio_net xhci_pci sd_mod usb_storage uas
+    usbhid hid_generic evdev""".split()
+
+# In the guest for `modprobe NAME`; what they depend on comes along.
+MODULES = BOOT_MODULES + """usbip_host vhci_hcd usbip_vudc usbserial ftdi_sio cdc_acm
+    cdc_ether usbnet rndis_host snd_usb_audio usbmon dummy_hcd configfs libcomposite usb_f_acm
+    usb_f_mass_storage usb_f_hid sch_netem sch_tbf veth bridge virtio_blk loop dm_mod dm_crypt
+    raid1 ext4 vfat nls_ascii nls_cp437 nls_iso8859_1 crc32c_generic tls gcm ctr
+    ghash_generic""".split()
+
+# busybox init runs this once. The kernel's command line carries the guest's name and addresses.
+RC_S = """#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs run /run
+mkdir -p /run/lock /run/lab
+modprobe -a BOOT_MODULES
+for word in $(cat /proc/cmdline); do
+    case $word in
+    lab.name=*) hostname "${word#*=}" ;;
+    lab.addr=*) addrs=$(echo "${word#*=}" | tr , ' ') ;;
+    esac
+done
+ip link set lo up
+n=0
+for addr in $addrs; do
+    case $addr in *:*) nodad=nodad ;; *) nodad= ;; esac
+    ip addr add "$addr" dev eth$n $nodad
+    ip link set eth$n up
+    n=$((n + 1))
+done
+for port in /sys/class/virtio-ports/*; do
+    ln -s "/dev/${port##*/}" "/run/lab/$(cat "$port/name")"
+done
+"""
+
+# The command channel: "run ID LENGTH" or "put ID LENGTH PATH", a newline, LENGTH bytes.
+# The answer is "ID STATUS LENGTH", a newline, LENGTH bytes. Each command is its own job, so a
+# command that hangs does not take the channel with it; output goes to a file, so a daemon left
+# behind does not hold up the answer.
+AGENT = """#!/bin/sh
+exec 3<>/run/lab/command
+cd /run/lab
+# No uevent may be missed from the first answer on.
+until grep -q " 15 .* 00000001 " /proc/net/netlink; do usleep 10000; done
+answer() {
+    { echo "$1 $2 $(stat -c %s "$1.out")"; cat "$1.out"; } >"$1.answer"
+    dd if="$1.answer" bs=32k >&3 2>/dev/null
+    rm -f "$1".*
+}
+run_one() {
+    (cd /; exec sh "/run/lab/$1.in") </dev/null >"$1.out" 2>&1 3>&-
+    answer "$1" $?
+}
+: >0.out
+answer 0 0
+while read -r verb id length path <&3; do
+    head -c "$length" <&3 >"$id.in"
+    case $verb in
+    put) mv "$id.in" "$path" >"$id.out" 2>&1; answer "$id" $? ;;
+    run) run_one "$id" & ;;
+    esac
+done
+"""
+
+ETC = {
+    "etc/rcS": RC_S.replace("BOOT_MODULES", " ".join(BOOT_MODULES)),
+    "etc/agent": AGENT,
+    "etc/events": "#!/bin/sh\nexec /bin/uevents >/run/lab/events\n",
+    "etc/inittab": "::sysinit:/etc/rcS\n::once:/etc/events\n::once:/etc/agent\n",
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+    "etc/group": "root:x:0:\n",
+    "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n10.0.0.1 host\n10.0.0.2 client\n",
+}
+
+
+def run(*argv, **kwargs):
+    """The standard output of a command that must succeed."""
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=900, **kwargs)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def made_once(path):
+    """Yield a temporary path to fill, or None if `path` is there; then rename it to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.parent / f".{path.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            yield None
+            return
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tmp-") as tmp:
+            yield pathlib.Path(tmp) / path.name
+            os.rename(pathlib.Path(tmp) / path.name, path)
+
+
+def image_package(kernel):
+    """The package that holds the kernel itself, from the package that names the newest."""
+    for attempt in range(2):
+        with contextlib.suppress(RuntimeError):
+            found = re.search(r"Depends: (linux-image-\S+)",
+                              run("apt-cache", "depends", KERNELS[kernel]))
+            if found:
+                return found[1]
+        if attempt == 0:
+            run("apt-get", "-q", "update")
+    raise RuntimeError(f"apt knows no {KERNELS[kernel]}")
+
+
+def fetch(kernel):
+    """The directory with `kernel` and `modules/` of a Debian kernel ("6.1", "6.12")."""
+    with made_once(CACHE / f"kernel-{kernel}") as out:
+        if out:
+            package = image_package(kernel)
+            try:
+                run("apt-get", "-q", "download", package, cwd=out.parent)
+            except RuntimeError:
+                run("apt-get", "-q", "update")
+                run("apt-get", "-q", "download", package, cwd=out.parent)
+            deb, = out.parent.glob("*.deb")
+            run("dpkg-deb", "-x", str(deb), str(out.parent / "x"))
+            pick(out.parent / "x", out)
+    return CACHE / f"kernel-{kernel}"
+
+
+def pick(tree, out):
+    """Copy the kernel and the modules we want, uncompressed and with an index."""
+    moddir, = (tree / "lib/modules").iterdir()
+    out.mkdir()
+    unpack_kernel(tree / "boot" / f"vmlinuz-{moddir.name}", out / "kernel")
+    (out / "version").write_text(moddir.name + "\n")
+    (out / "modules").mkdir()
+    paths = {p.name.split(".ko")[0].replace("-", "_"): p for p in moddir.rglob("*.ko*")}
+    builtin = (moddir / "modules.builtin").read_text().replace("-", "_")
+    depends, aliases, todo = {}, [], list(MODULES)
+    while todo:
+        name = todo.pop()
+        if name in depends or f"/{name}.ko" in builtin:
+            continue
+        data = paths[name].read_bytes()
+        if paths[name].suffix == ".xz":
+            data = lzma.decompress(data)
+        (out / "modules" / f"{name}.ko").write_bytes(data)
+        info = re.findall(rb"\0(alias|depends)=([^\0]*)", data)
+        depends[name] = [d.replace("-", "_") for key, value in info if key == b"depends"
+                         for d in value.decode().split(",") if d]
+        aliases += [f"alias {value.decode()} {name}\n" for key, value in info if key == b"alias"]
+        todo += depends[name]
+    index = "".join(f"{name}.ko:{''.join(f' {d}.ko' for d in closure(name, depends))}\n"
+                    for name in sorted(depends))
+    (out / "modules" / "modules.dep").write_text(index)
+    (out / "modules" / "modules.alias").write_text("".join(aliases))
+    shutil.copy(moddir / "modules.builtin", out / "modules")
+
+
+def unpack_kernel(vmlinuz, out):
+    """Write the ELF image inside a bzImage: emulated machines take seconds to unpack it."""
+    data = vmlinuz.read_bytes()
+    offset, length = struct.unpack_from("<II", data, 0x248)  # Documentation/arch/x86/boot.rst
+    offset += (data[0x1f1] + 1) * 512
+    payload = data[offset:offset + length]
+    if payload.startswith(b"\xfd7zXZ"):
+        out.write_bytes(lzma.LZMADecompressor().decompress(payload))
+    elif shutil.which("zstd"):
+        # The last four bytes are the length, which is no part of the stream.
+        elf = subprocess.run(["zstd", "-dc"], input=payload[:-4], stdout=subprocess.PIPE,
+                             check=True, timeout=60)
+        out.write_bytes(elf.stdout)
+    else:
+        out.write_bytes(data)
+
+
+def closure(name, depends):
+    """All that `name` needs, nearest first: the order of modules.dep."""
+    found = []
+    for dep in depends.get(name, []):
+        found += [dep] + closure(dep, depends)
+    return [d for i, d in enumerate(found) if d in depends and d not in found[i + 1:]]
+
+
+def cpio(entries):
+    """A "newc" archive of (name, mode, data, rdev); parent directories are added."""
+    out, seen = [], set()
+
+    def add(name, mode, data=b"", rdev=(0, 0)):
+        fields = (len(seen), mode, 0, 0, 1, 0, len(data), 0, 0, *rdev, len(name) + 1, 0)
+        head = b"070701" + b"".join(b"%08x" % f for f in fields) + name.encode() + b"\0"
+        out.append(head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4))
+        seen.add(name)
+
+    for name, *rest in entries:
+        for parent in reversed(pathlib.PurePosixPath(name).parents[:-1]):
+            if str(parent) not in seen:
+                add(str(parent), 0o040755)
+        add(name, *rest)
+    add("TRAILER!!!", 0)
+    return b"".join(out)
+
+
+def file_entry(guest, host):
+    """One archive entry for a file of this machine, with its mode."""
+    host = pathlib.Path(host)
+    return guest.lstrip("/"), 0o100000 | (host.stat().st_mode & 0o7777), host.read_bytes()
+
+
+def base_entries(kernel):
+    """What every guest has: busybox, the stock tools, modules, a few scripts."""
+    directory = fetch(kernel)
+    version = (directory / "version").read_text().strip()
+    yield "dev/console", 0o020600, b"", (5, 1)
+    for name in ("proc", "sys", "run", "root", "tmp"):
+        yield name, 0o040755
+    for name, target in (("init", "bin/busybox"), ("var/run", "/run"), ("var/lock", "/run/lock")):
+        yield name, 0o120777, target.encode()
+    yield file_entry("bin/busybox", "/bin/busybox")
+    for applet in run("/bin/busybox", "--list-full").split():
+        if applet not in ("bin/busybox", "linuxrc"):
+            yield applet, 0o120777, b"/bin/busybox"
+    with tempfile.TemporaryDirectory() as tmp:
+        run("cc", "-static", "-Os", "-s", "-o", f"{tmp}/uevents", str(UEVENTS))
+        yield file_entry("bin/uevents", f"{tmp}/uevents")
+    libraries = set()
+    for tool in ("usbip", "usbipd"):
+        yield file_entry(f"usr/sbin/{tool}", f"/usr/sbin/{tool}")
+        libraries |= set(re.findall(r"(/\S+) \(0x", run("ldd", f"/usr/sbin/{tool}")))
+    for library in sorted(libraries):
+        yield file_entry(library, library)
+    for module in sorted((directory / "modules").iterdir()):
+        yield file_entry(f"lib/modules/{version}/{module.name}", module)
+    for name, text in ETC.items():
+        yield name, 0o100755, text.encode()
+
+
+def initramfs(kernel, files, out):
+    """Write the initramfs for `kernel` with `files` ({guest path: host path}) to `out`."""
+    stamp = [pathlib.Path(__file__).read_bytes(), UEVENTS.read_bytes()]
+    stamp += [str(os.stat(p).st_mtime_ns).encode()
+              for p in ("/usr/sbin/usbipd", "/bin/busybox", fetch(kernel) / "kernel")]
+    base = CACHE / f"base-{kernel}-{hashlib.sha256(b' '.join(stamp)).hexdigest()[:12]}.cpio"
+    with made_once(base) as tmp:
+        if tmp:
+            tmp.write_bytes(cpio(base_entries(kernel)))
+    with open(out, "wb") as image:
+        image.write(base.read_bytes())
+        image.write(cpio(file_entry(guest, host) for guest, host in files.items()))
