@@ -58,7 +58,7 @@ static const struct option_row {
 } table[] = {
 	{ 'i', ROLES, "interval", "SECONDS", "between two looks at the world (10)" },
 	{ 'p', CLIENT | LIST, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
-	{ DEAD_AFTER, CLIENT, "dead-after", "SECONDS",
+	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "of silence until the other end is gone (15; 0 = never; least 10)" },
 	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
 	{ SYSFS, ROLES, "sysfs", "DIR", "of the kernel's files (/sys)" },
@@ -148,6 +148,16 @@ static int take_option(struct settings *settings, int option, const char *value)
 	return 0;
 }
 
+/* One letter of several in a word is named alone. */
+static int wrong_option(int why, const char *word)
+{
+	char letter[] = "-x";
+
+	letter[1] = (char)optopt;
+	return usage(why == '?' ? "unknown option" : "no value for option",
+		     optopt > ONCE ? letter : word);
+}
+
 static int parse_options(struct settings *settings, int argc, char **argv)
 {
 	char letters[2 * OPTIONS + 2] = ":", *letter = letters + 1;
@@ -166,10 +176,8 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 	}
 	opterr = 0;
 	while (!status && (option = getopt_long(argc, argv, letters, names, NULL)) != -1) {
-		if (option == '?')
-			return usage("unknown option", argv[optind - 1]);
-		if (option == ':')
-			return usage("no value for option", argv[optind - 1]);
+		if (option == '?' || option == ':')
+			return wrong_option(option, argv[optind - 1]);
 		status = take_option(settings, option, optarg);
 	}
 	return status;

@@ -40,14 +40,14 @@ static struct server *find_server(struct client *client, const struct record *re
 static void adopt_port(struct client *client, unsigned port)
 {
 	struct importer *importer = &client->importer;
-	struct record ours, record;
+	struct record ours, other;
 	struct server *server;
 
 	if (!record_read(importer->own_dir, port, &ours))
 		return;
 	if (importer->vhci.port[port].state <= VHCI_FREE ||
-	    (record_read(importer->record_dir, port, &record) &&
-	     memcmp(&ours, &record, sizeof(ours)))) {
+	    (record_read(importer->record_dir, port, &other) &&
+	     !record_is(importer->record_dir, port, ours.host, ours.tcp_port, ours.busid))) {
 		record_remove(importer->own_dir, port);
 		return;
 	}
@@ -86,8 +86,6 @@ static void stop(void *ctx)
 	struct client *client = ctx;
 
 	daemon_stop(&client->daemon);
-	for (unsigned i = 0; i < client->servers; i++)
-		server_stop(&client->server[i]);
 }
 
 static unsigned attached(const struct client *client)

@@ -72,6 +72,15 @@ static void address_failed(struct exchange *exchange, int error)
 	finish(exchange, EXCHANGE_UNREACHABLE, error, 0);
 }
 
+/* A server that hangs up may look either way, as our request was read or not. */
+static void broken(struct exchange *exchange, int error)
+{
+	if (error == -ECONNRESET || error == -EPIPE)
+		finish(exchange, EXCHANGE_CLOSED, 0, 0);
+	else
+		finish(exchange, EXCHANGE_BROKEN, error, 0);
+}
+
 static void ask(struct exchange *exchange)
 {
 	uint8_t request[OP_REQ_IMPORT_SIZE];
@@ -79,7 +88,7 @@ static void ask(struct exchange *exchange)
 	ssize_t n = send(exchange->socket.fd, request, (size_t)len, MSG_NOSIGNAL);
 
 	if (n != len) { /* so few bytes always fit into the buffer of a new connection */
-		finish(exchange, EXCHANGE_BROKEN, n < 0 ? -errno : -EIO, 0);
+		broken(exchange, n < 0 ? -errno : -EIO);
 		return;
 	}
 	exchange->state = exchange->request.code == OP_REQ_IMPORT ? EXCHANGE_READING_IMPORT
@@ -175,10 +184,8 @@ static void receive(struct exchange *exchange)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 0) {
-		finish(exchange, EXCHANGE_BROKEN, -errno, 0);
-	} else if (!n) {
-		finish(exchange, EXCHANGE_CLOSED, 0, 0);
+	if (n <= 0) {
+		broken(exchange, n ? -errno : -ECONNRESET);
 	} else {
 		exchange->len += (size_t)n;
 		if (exchange->state == EXCHANGE_READING_IMPORT)

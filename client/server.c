@@ -142,7 +142,16 @@ static void start_list(struct server *server)
 {
 	EACH_IMPORT(server, i)
 		i->fresh = false;
+	log_debug("asking %s", server->exchange.endpoint->name);
 	exchange_start(&server->exchange, NULL);
+}
+
+static void give_back(struct server *server)
+{
+	exchange_cancel(&server->exchange);
+	EACH_IMPORT(server, i)
+		if (i->port >= 0)
+			import_detach(i);
 }
 
 void server_pass(struct server *server)
@@ -155,8 +164,12 @@ void server_pass(struct server *server)
 			backoff_clear(&server->pace);
 			server->next_list = loop->now;
 		}
+	if (loop->stopping) {
+		give_back(server);
+		return;
+	}
 	exchange_pass(&server->exchange);
-	if (loop->stopping || exchange_running(&server->exchange))
+	if (exchange_running(&server->exchange))
 		return;
 	if (loop->now >= server->next_list) {
 		start_list(server);
@@ -166,15 +179,6 @@ void server_pass(struct server *server)
 	server->importing = server->answered ? next_wanted(server) : NULL;
 	if (server->importing)
 		exchange_start(&server->exchange, server->importing->busid);
-}
-
-void server_stop(struct server *server)
-{
-	exchange_cancel(&server->exchange);
-	server->importing = NULL;
-	EACH_IMPORT(server, i)
-		if (i->port >= 0)
-			import_detach(i);
 }
 
 unsigned server_attached(const struct server *server)

@@ -29,10 +29,8 @@ void server_init(struct server *server, struct importer *importer,
 		 const struct endpoint *endpoint);
 /* An earlier daemon attached this device of the server; it is ours now. */
 void server_adopt(struct server *server, const char *busid, unsigned port);
-/* In every pass, after the port table was read. */
+/* In every pass, after the port table was read. When the loop is stopping, it detaches everything. */
 void server_pass(struct server *server);
-/* Ends the running exchange and begins to detach everything. */
-void server_stop(struct server *server);
 /* How many of its devices are attached. */
 unsigned server_attached(const struct server *server);
 /* Whether it was asked, nothing runs, and nothing is left to be attached now. */

@@ -120,8 +120,12 @@ static void see(void *ctx, const struct device *device)
 	struct export *export = find(host, device->busid);
 	enum host_verdict verdict = host_judge(device, 0);
 
-	if (verdict == HOST_HUB || verdict == HOST_IMPORTED)
+	if (verdict == HOST_HUB || verdict == HOST_IMPORTED) {
+		if (!host->passed)
+			log_debug("leaving alone %s, %s", device->name,
+				  verdict == HOST_HUB ? "a hub" : "imported");
 		return;
+	}
 	if (!export)
 		export = add(host, device->busid);
 	if (!export)

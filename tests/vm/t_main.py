@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The main job on real kernels: what is plugged in at the host is usable at the client, and stays so."""
+
+import hashlib
+import os
+import pathlib
+import sys
+import tempfile
+
+import lab
+from lab import case, check
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("USBIPHP", ROOT / "build" / "usbiphp"))
+VHCI = "/sys/devices/platform/vhci_hcd.0/status*"
+STUB = "/sys/bus/usb/drivers/usbip-host"
+FIXTURES = ROOT / "tests" / "fixtures" / "packets"
+
+
+def packet(name):
+    """The bytes of a fixture."""
+    text = (FIXTURES / f"{name}.hex").read_text()
+    return bytes.fromhex("".join(line.partition("#")[0] for line in text.splitlines()))
+
+
+class World:
+    """Two guests and the daemons in them."""
+
+    def __init__(self, host, client, workdir):
+        self.host, self.client = host, client
+        self.stick = pathlib.Path(workdir) / "stick.img"
+        self.stick.write_bytes(os.urandom(4 << 20))
+        self.digest = hashlib.sha256(self.stick.read_bytes()).hexdigest()
+
+    def serve(self, options="-i 1"):
+        self.host.must(f"usbiphp-server {options} >>/tmp/server.log 2>&1 &")
+
+    def attach(self, servers="host", options="-i 1"):
+        self.client.must(f"usbiphp-client {options} {servers} >>/tmp/client.log 2>&1 &")
+
+    def stop(self, guest, name):
+        """SIGTERM, and the exit status, by way of the shell that started it."""
+        guest.must(f"kill $(pidof {name})")
+        guest.wait(f"! pidof {name}", 60)
+
+    def bound(self, number, timeout=30):
+        self.host.wait(f"test $(cat {STUB}/*/usbip_status 2>/dev/null | wc -l) = {number}", timeout)
+
+    def free(self, number, timeout=30):
+        self.host.wait(f"test $(cat {STUB}/*/usbip_status 2>/dev/null | grep -c 1) = {number}",
+                       timeout)
+
+    def attached(self, number, timeout=60):
+        self.client.wait(f"test \"$(awk '$3 == 6' {VHCI} | wc -l) "
+                         f"$(awk '$3 == 5' {VHCI} | wc -l)\" = '{number} 0'", timeout)
+
+    def sessions(self):
+        """The rows of the port table that are in use."""
+        return self.client.must(f"awk '$3 == 5 || $3 == 6' {VHCI}")
+
+    def disk(self):
+        """The client's name of the stick, once its size is known."""
+        return self.client.wait("cd /sys/block && for i in sd*; do "
+                                "test $(cat $i/size) = 8192 && echo /dev/$i && exit; done; false",
+                                60).strip()
+
+    def same_stick(self):
+        digest = self.client.must(f"sha256sum {self.disk()}", 60).split()[0]
+        check(digest == self.digest, "the stick has another content at the client")
+
+    def log(self, guest):
+        name = "server" if guest is self.host else "client"
+        return guest.sh(f"cat /tmp/{name}.log")[1]
+
+
+def late_server(w):
+    with case("a client whose server is not there yet waits for it"):
+        w.attach("host", "")
+        w.client.wait("grep -q 'cannot reach host:3240: Connection refused' /tmp/client.log")
+        w.host.plug("stick", "usb-storage", image=w.stick, serial="STICK")
+        w.host.plug("keyboard", "usb-kbd")
+        w.host.must("usbipd -D")
+        w.serve("")
+        w.bound(2)
+        w.attached(2)
+
+    with case("servers that cannot be reached or resolved delay no other"):
+        w.stop(w.client, "usbiphp-client")
+        w.free(2)
+        w.client.must("rm /tmp/client.log")
+        w.attach("10.0.0.99 nosuchhost.invalid host", "")
+        w.attached(2)
+        w.client.wait("grep -q 'cannot reach 10.0.0.99' /tmp/client.log")
+        w.client.wait("grep -q 'cannot resolve nosuchhost.invalid' /tmp/client.log", 60)
+        log = w.log(w.client)
+        check("attached" in log.partition("cannot reach 10.0.0.99")[0],
+              f"it waited for the one that is not there:\n{log}")
+        check(log.count("cannot resolve nosuchhost.invalid") == 1, f"not said once:\n{log}")
+
+    with case("the module was loaded when it was missing"):
+        w.host.must("grep -q ^usbip_host /proc/modules")
+        w.client.must("grep -q ^vhci_hcd /proc/modules")
+
+
+def usable(w):
+    with case("a stick is the same from both ends"):
+        w.same_stick()
+
+    with case("what is written at the client is on the stick"):
+        w.client.must(f"dd if=/dev/urandom of={w.disk()} bs=64k count=8 conv=fsync 2>/dev/null")
+        written = w.client.must(f"sha256sum {w.disk()}").split()[0]
+        w.digest = hashlib.sha256(w.stick.read_bytes()).hexdigest()
+        check(written == w.digest, "what the client wrote did not arrive")
+
+    with case("a key that is pressed at the host arrives at the client"):
+        device = w.client.wait("grep -l 0627 /sys/class/input/event*/device/id/vendor"
+                               ).split("/")[4]
+        w.client.must(f"dd if=/dev/input/{device} of=/tmp/key bs=24 count=1 2>/dev/null &")
+        for _ in range(100):
+            w.host.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
+            if w.client.sh("test -s /tmp/key")[0] == 0:
+                break
+        w.client.wait("test -s /tmp/key")
+
+    with case("`usbip port` shows both"):
+        ports = w.client.must("usbip port 2>/dev/null")
+        check(ports.count("usbip://host:3240/") == 2, ports)
+
+    with case("the socket options are set before the hand-over"):
+        timers = w.client.must("grep -c ' 02:0000' /proc/net/tcp; true")
+        check(int(timers) >= 2, f"no keepalive timer on the sessions: {timers}")
+
+
+def hot_plug(w):
+    with case("unplugged at the host is gone at the client"):
+        w.host.unplug("stick")
+        w.attached(1)
+        w.client.wait("! grep -q 8192 /sys/block/sd*/size")
+
+    with case("plugged in again is back"):
+        w.host.plug("stick", "usb-storage", image=w.stick, serial="STICK")
+        w.attached(2)
+        w.same_stick()
+
+    with case("a device behind a hub comes, the hub itself stays"):
+        w.host.plug("hub", "usb-hub", port="9")
+        w.host.plug("mouse", "usb-mouse", port="9.1")
+        w.attached(3)
+        w.host.must("test $(cat /sys/bus/usb/devices/*/bDeviceClass | grep -c 09) = 3")
+        w.host.must(f"! ls {STUB} | grep -q '^[0-9]-9$'")
+
+    with case("a hub that is pulled takes what is behind it along"):
+        w.host.unplug("mouse")
+        w.host.unplug("hub")
+        w.attached(2)
+
+    with case("what came in over USB/IP is not exported again"):
+        w.client.must("modprobe usbip-host; usbiphp-server --once -v --run /var/run/other "
+                      ">/tmp/other.log 2>&1")
+        w.client.must("test $(cat /sys/bus/usb/drivers/usbip-host/*/usbip_status 2>/dev/null"
+                      " | wc -l) = 0")
+        w.client.must("test $(grep -c imported /tmp/other.log) = 2")
+
+
+def restarts(w):
+    with case("a killed client's successor keeps what is attached"):
+        before = w.sessions()
+        w.client.must("kill -9 $(pidof usbiphp-client)")
+        w.client.wait("! pidof usbiphp-client")
+        check(w.sessions() == before, "a kill changed the sessions")
+        w.client.must("rm /tmp/client.log")
+        w.attach("host", "-v -i 1")
+        w.client.wait("test $(grep -c 'asking host' /tmp/client.log) -ge 3")
+        check(w.sessions() == before, "the successor changed them")
+        check("attached" not in w.log(w.client), w.log(w.client))
+
+    with case("a second client with the same notes is refused"):
+        status, text = w.client.sh("usbiphp-client host")
+        check(status == 1 and "another one runs" in text, text)
+
+    with case("a killed server's successor keeps what is bound"):
+        w.host.must("kill -9 $(pidof usbiphp-server)")
+        w.host.wait("! pidof usbiphp-server")
+        w.host.must("rm /tmp/server.log")
+        w.serve()
+        w.host.wait("test -f /var/run/usbiphp/server.lock")
+        w.attached(2)
+        check("exporting" not in w.log(w.host), w.log(w.host))
+
+    with case("stopping the client detaches everything and leaves no record"):
+        w.stop(w.client, "usbiphp-client")
+        check(not w.sessions(), w.sessions())
+        w.client.must("! test -e /var/run/vhci_hcd && ! test -e /var/run/usbiphp")
+        w.free(2)
+
+    with case("stopping the server gives everything back to its own driver"):
+        w.stop(w.host, "usbiphp-server")
+        w.bound(0)
+        w.host.must("ls -d /sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0")
+        w.host.must("! test -e /var/run/usbiphp; test -z \"$(cat /sys/bus/usb/drivers/usbip-host/"
+                    "match_busid | tr -d ' \\n' | sed 's/1-9.1\\|2-1//g')\"")
+
+    with case("stopping the server with sessions running ends them first"):
+        w.serve()
+        w.attach()
+        w.attached(2)
+        w.stop(w.host, "usbiphp-server")
+        w.bound(0)
+        w.host.must("ls -d /sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0")
+        w.attached(0)
+
+    with case("and the client has all again when the server is back"):
+        w.serve()
+        w.attached(2)
+        w.same_stick()
+
+
+def others(w):
+    with case("what somebody bound or attached by hand is left alone"):
+        w.stop(w.client, "usbiphp-client")
+        w.stop(w.host, "usbiphp-server")
+        busid = w.host.must("basename /sys/bus/usb/drivers/usb-storage/*:1.0").split(":")[0]
+        w.host.must(f"usbip bind -b {busid}")
+        w.client.must(f"usbip attach -r host -b {busid}")
+        w.serve()
+        w.attach()
+        w.attached(2)
+        w.stop(w.client, "usbiphp-client")
+        w.attached(1)
+        w.stop(w.host, "usbiphp-server")
+        w.bound(1)
+        w.client.must("usbip detach -p 15; test -d /var/run; ! test -e /var/run/usbiphp")
+        w.free(1)
+        w.host.must(f"usbip unbind -b {busid}")
+
+    with case("one pass with --once attaches all and leaves it so"):
+        w.host.must("usbiphp-server --once")
+        w.bound(2)
+        w.client.must("usbiphp-client --once host")
+        w.attached(2)
+
+    with case("a list for people"):
+        w.client.must("usbiphp-client -i 1 host >>/tmp/client.log 2>&1 &")
+        w.client.wait("test -f /var/run/usbiphp/client.lock")
+        w.stop(w.client, "usbiphp-client")
+        w.free(2)
+        text = w.client.must("usbiphp list host")
+        check("46f4:0001  5000" in text and "storage" in text and "hid" in text, text)
+
+
+def hostile(w):
+    """Bad servers beside the good one."""
+    answers = {
+        4001: b"SSH-2.0-OpenSSH_9.2\r\n",
+        4002: packet("rep_devlist_empty")[:8] + b"\xff\xff\xff\xff",
+        4003: packet("rep_devlist_several")[:200],
+        4004: b"",
+        4005: packet("rep_devlist_several").replace(b"\0", b"x", 600),
+    }
+    with case("bad servers get a line each and delay nobody"):
+        for port, answer in answers.items():
+            path = pathlib.Path(w.stick.parent) / "answer"
+            path.write_bytes(answer)
+            w.host.put(path, f"/tmp/answer.{port}")
+            w.host.must(f"nc -ll -p {port} -e cat /tmp/answer.{port} >/dev/null 2>&1 &")
+        w.host.must("nc -ll -p 4006 -e sleep 1000 >/dev/null 2>&1 &")
+        for port in [*answers, 4006]:
+            w.host.wait(f"netstat -ltn | grep -q :{port}")
+        w.client.must("rm -f /tmp/client.log")
+        w.attach(" ".join(f"host:{port}" for port in [*answers, 4006]) + " host")
+        w.attached(2)
+        for port in [*answers, 4006]:
+            w.client.wait(f"grep -q 'cannot list devices of host:{port}: ' /tmp/client.log")
+        w.client.wait("grep -q 'host:4006: no whole answer in time' /tmp/client.log")
+        log = w.log(w.client)
+        for port in [*answers, 4006]:
+            check(log.count(f"host:{port}") == 1, f"not said once:\n{log}")
+        w.attached(2)
+        w.stop(w.client, "usbiphp-client")
+
+    with case("a server that accepts an import and never answers is let go"):
+        path = pathlib.Path(w.stick.parent) / "import"
+        path.write_bytes(packet("rep_devlist_several"))
+        w.host.put(path, "/tmp/list")
+        path.write_bytes(packet("rep_import_ok"))
+        w.host.put(path, "/tmp/import")
+        # the request's second 16-bit word tells which answer is asked for
+        w.host.must("printf '#!/bin/sh\\nc=$(dd bs=8 count=1 2>/dev/null | od -An -tx1)\\n"
+                    "case $c in *80?05*) cat /tmp/list;; *) dd bs=32 count=1 >/dev/null 2>&1;"
+                    " cat /tmp/import; sleep 1000;; esac\\n' >/tmp/silent; chmod +x /tmp/silent")
+        w.host.must("nc -ll -p 4007 -e /tmp/silent >/dev/null 2>&1 &")
+        w.host.wait("netstat -ltn | grep -q :4007")
+        w.client.must("rm -f /tmp/client.log")
+        w.attach("host:4007 host")
+        w.client.wait("grep -q 'its server took it but never answered' /tmp/client.log", 90)
+        w.attached(2, 90)
+        w.stop(w.client, "usbiphp-client")
+
+
+def missing(w):
+    with case("without the module: one line and exit 1"):
+        w.client.must("rmmod vhci_hcd; mv /lib/modules /lib/modules.away")
+        status, text = w.client.sh("usbiphp-client host")
+        check(status == 1 and text.count("\n") == 1 and "vhci-hcd" in text, text)
+        w.client.must("mv /lib/modules.away /lib/modules")
+
+    with case("without permission: one line and exit 1"):
+        w.client.must("modprobe vhci_hcd; echo 'u:x:1000:1000::/:/bin/sh' >>/etc/passwd")
+        status, text = w.client.sh("su u -c 'usbiphp-client host'")
+        check(status == 1 and text.count("\n") == 1 and "run as root" in text, text)
+        status, text = w.host.sh("echo 'u:x:1000:1000::/:/bin/sh' >>/etc/passwd; "
+                                 "su u -c usbiphp-server")
+        check(status == 1 and text.count("\n") == 1 and "run as root" in text, text)
+
+
+def test(kernel, workdir):
+    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
+    with lab.pair(kernel, workdir, files=files) as (host, client):
+        w = World(host, client, workdir)
+        for part in (late_server, usable, hot_plug, restarts, others, hostile, missing):
+            part(w)
+        with case("the kernels have nothing to complain about"):
+            check(not host.kernel_complaints(), f"host: {host.kernel_complaints()}")
+            check(not client.kernel_complaints(), f"client: {client.kernel_complaints()}")
+        if lab.results["not ok"]:
+            for guest in (host, client):
+                print(w.log(guest), guest.sh("dmesg | tail -60")[1], file=sys.stderr)
+
+
+if __name__ == "__main__":
+    for version in sys.argv[1:] or ["6.1"]:
+        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
+            test(version, directory)
+    lab.finish()
