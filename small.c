@@ -30,8 +30,8 @@ char *strstr(const char *haystack, const char *needle)
 {
 	size_t len = strlen(needle);
 
-	for (; strncmp(haystack, needle, len); haystack++)
+	for (; strncmp(haystack, needle, len) != 0; haystack++)
 		if (!*haystack)
 			return NULL;
-	return (char *)(size_t)haystack;
+	return (char *)haystack;
 }

@@ -16,6 +16,7 @@
 #define VERSION "unknown"
 #endif
 
+enum { INTERVAL_MOST = 86400 };
 enum { EXIT_USAGE = 2, EXIT_NOW = -1 /* successfully, all is done */ };
 
 enum { SERVER = 1, CLIENT = 2, LIST = 4, ROLES = SERVER | CLIENT, ALL = ROLES | LIST };
@@ -39,8 +40,8 @@ static const struct command {
 	int (*run)(const struct settings *settings, char **arguments);
 } commands[] = {
 	{ SERVER, "usbiphp-server", "", "exports every USB device of this machine", run_server },
-	{ CLIENT, "usbiphp-client", " HOST[:PORT]...", "attaches every USB device of those machines",
-	  run_client },
+	{ CLIENT, "usbiphp-client", " HOST[:PORT]...",
+	  "attaches every USB device of those machines", run_client },
 	{ LIST, "usbiphp list", " HOST[:PORT]", "prints the USB devices that machine exports",
 	  run_list },
 };
@@ -50,7 +51,7 @@ enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 enum { DEAD_AFTER = 1, SYSFS, RUN, ONCE };
 
 static const struct option_row {
-	char letter;
+	uint8_t letter;
 	uint8_t commands;
 	const char *name;
 	const char *argument; /* NULL: it has none */
@@ -98,7 +99,7 @@ static void print_help(const struct command *command)
 
 		if (!(row->commands & command->bit))
 			continue;
-		letter[1] = row->letter;
+		letter[1] = (char)row->letter;
 		text_format(name, sizeof(name), "--%s %s", row->name,
 			    row->argument ? row->argument : "");
 		print("  %-3s %-21s %s\n", row->letter > ONCE ? letter : "", name, row->help);
@@ -116,7 +117,8 @@ static int take_option(struct settings *settings, int option, const char *value)
 {
 	switch (option) {
 	case 'i':
-		if (text_decimal(value, 86400, &settings->daemon.interval) || !settings->daemon.interval)
+		if (text_decimal(value, INTERVAL_MOST, &settings->daemon.interval) ||
+		    !settings->daemon.interval)
 			return usage("--interval takes 1 to 86400 seconds, not", value);
 		break;
 	case DEAD_AFTER:
@@ -170,7 +172,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 		name->name = row->name;
 		name->has_arg = row->argument != NULL;
 		name++->val = row->letter;
-		*letter++ = row->letter;
+		*letter++ = (char)row->letter;
 		if (row->argument)
 			*letter++ = ':';
 	}
@@ -246,7 +248,7 @@ static int no_command(struct settings *settings, const char *word)
 {
 	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
 		return take_option(settings, 'V', NULL);
-	if (strcmp(word, "-h") && strcmp(word, "--help"))
+	if (strcmp(word, "-h") != 0 && strcmp(word, "--help") != 0)
 		return usage("unknown command", word);
 	for (const struct command *i = commands; i < commands + COMMANDS; i++)
 		print_command(i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The client role: every device that a server publishes is attached to this machine, and kept so. */
+/* The client role: every device that a server publishes is attached here, and kept so. */
 #include "client/client.h"
 
 #include "client/server.h"
@@ -77,6 +77,9 @@ static void pass(void *ctx)
 	for (unsigned i = 0; !client->adopted && i < importer->vhci.ports; i++)
 		adopt_port(client, i);
 	client->adopted = true;
+	importer->turn = UINT32_MAX;
+	for (unsigned i = 0; i < client->servers; i++)
+		server_line_up(&client->server[i]);
 	for (unsigned i = 0; i < client->servers; i++)
 		server_pass(&client->server[i]);
 }

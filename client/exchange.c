@@ -160,7 +160,7 @@ static void read_import(struct exchange *exchange)
 
 	if (n > 0 && status != OP_OK)
 		finish(exchange, EXCHANGE_REFUSED, 0, status);
-	else if (n > 0 && strcmp(device.busid, exchange->request.busid))
+	else if (n > 0 && strcmp(device.busid, exchange->request.busid) != 0)
 		finish(exchange, EXCHANGE_MALFORMED, -EILSEQ, 0);
 	else if (n > 0)
 		finish_import(exchange, &device);
@@ -168,7 +168,7 @@ static void read_import(struct exchange *exchange)
 		finish(exchange, EXCHANGE_MALFORMED, n, 0);
 }
 
-/* How many bytes may be read: of an import's reply no more than it has, the rest is the kernel's. */
+/* How many bytes may be read: what follows an import's reply is the kernel's. */
 static size_t wanted(const struct exchange *exchange)
 {
 	size_t end = sizeof(exchange->buf);

@@ -51,8 +51,8 @@ struct exchange {
 	void (*record)(struct exchange *exchange, const struct op_device *device,
 		       const struct op_interface *interface);
 	/*
-	 * The end. After an import that is EXCHANGE_OK, fd is the connection, whose next byte belongs
-	 * to the kernel, and the callee's to close; else fd is -1. It may start the next exchange.
+	 * The end. After an import that is EXCHANGE_OK, fd is the connection, the callee's to
+	 * close; its next byte belongs to the kernel. Else fd is -1. It may start the next one.
 	 */
 	void (*done)(struct exchange *exchange, const struct exchange_result *result, int fd,
 		     const struct op_device *device);

@@ -140,18 +140,16 @@ static int give_to_kernel(struct import *import, int fd, uint32_t devid, uint32_
 
 static void now_attached(struct import *import, int port, uint32_t devid, int fd)
 {
-	struct loop *loop = import->importer->loop;
-
 	import_adopt(import, (unsigned)port);
 	import->devid = devid;
+	import->usable = false;
 	import->importer->vhci.port[port].state = VHCI_ATTACHING;
 	note(import, import->importer->record_dir, (unsigned)port);
 	/* kept only to hear it end: its bytes are the kernel's */
 	import->session.fd = fd;
 	import->session.ready = session_ended;
-	if (loop_watch(loop, &import->session, EPOLLRDHUP))
-		loop_drop(loop, &import->session); /* then the port table alone tells */
-	loop_pass_by(loop, import->attached + CLIENT_ANSWER_MS);
+	if (loop_watch(import->importer->loop, &import->session, EPOLLRDHUP))
+		loop_drop(import->importer->loop, &import->session); /* the port table tells, too */
 }
 
 void import_attach(struct import *import, int fd, const struct op_device *device)
@@ -179,6 +177,16 @@ void import_adopt(struct import *import, unsigned port)
 	import->attached = import->importer->loop->now;
 	import->ended = 0;
 	import->detaching = false;
+	import->usable = true; /* an earlier daemon's affair */
+	import->turn = ++import->importer->last_turn;
+}
+
+void import_line_up(const struct import *import)
+{
+	struct importer *importer = import->importer;
+
+	if (import->port >= 0 && !import->usable && import->turn < importer->turn)
+		importer->turn = import->turn;
 }
 
 static void now_free(struct import *import)
@@ -193,6 +201,7 @@ static void now_free(struct import *import)
 	if (record_names(importer->record_dir, port, import))
 		record_remove(importer->record_dir, port);
 	import->port = -1;
+	importer->progress = now;
 	if (now - import->attached >= SETTLED_MS && !import->detaching)
 		backoff_clear(&import->backoff);
 	else
@@ -213,6 +222,29 @@ void import_detach(struct import *import)
 		log_warn(error, "cannot detach port %u", (unsigned)import->port);
 }
 
+/* For how long it has kept the kernel waiting; not as long as others are before it. */
+static uint64_t unanswered(const struct import *import)
+{
+	const struct importer *importer = import->importer;
+	uint64_t since = import->attached;
+
+	if (import->usable || import->turn != importer->turn)
+		return 0;
+	if (since < importer->progress)
+		since = importer->progress;
+	loop_pass_by(importer->loop, since + CLIENT_ANSWER_MS);
+	return importer->loop->now - since;
+}
+
+static void see_usable(struct import *import, const struct vhci_port *row)
+{
+	if (import->usable || !vhci_usable(import->importer->sysfs, row))
+		return;
+	import->usable = true;
+	import->said = NULL;
+	import->importer->progress = import->importer->loop->now;
+}
+
 bool import_check(struct import *import)
 {
 	struct loop *loop = import->importer->loop;
@@ -222,10 +254,11 @@ bool import_check(struct import *import)
 	if (import->port < 0)
 		return false;
 	row = &import->importer->vhci.port[import->port];
+	see_usable(import, row);
 	session = (struct client_session){
 		.state = row->state,
 		.stranger = row->devid && import->devid && row->devid != import->devid,
-		.age = loop->now - import->attached,
+		.unanswered = unanswered(import),
 		.ended_for = import->ended ? loop->now - import->ended : 0,
 	};
 	switch (client_session_judge(&session)) {
@@ -233,6 +266,8 @@ bool import_check(struct import *import)
 		now_free(import);
 		return true;
 	case CLIENT_UNANSWERED:
+		/* the kernel asks by port: give those behind it time to be asked */
+		import->backoff.delay = CLIENT_ANSWER_MS;
 		if (!import->detaching)
 			import_failed(import, "its server took it but never answered");
 		import_detach(import);
@@ -243,10 +278,6 @@ bool import_check(struct import *import)
 	case CLIENT_KEEP:
 		if (import->ended)
 			loop_pass_by(loop, loop->now + POLL_MS);
-		if (row->state == VHCI_ATTACHING)
-			loop_pass_by(loop, import->attached + CLIENT_ANSWER_MS);
-		else
-			import->said = NULL;
 		break;
 	}
 	return false;

@@ -15,7 +15,14 @@ struct importer {
 	const char *record_dir; /* the stock tools' records */
 	const char *own_dir;	/* the same for what we attached: so we know what to give back */
 	uint32_t dead_after;
-	struct vhci vhci; /* the port table, read at the begin of each pass and after each attach */
+	struct vhci vhci; /* the port table, read in each pass and before each attach */
+	/*
+	 * The kernel asks the devices of a hub one after the other, so a server that does not
+	 * answer keeps all that were attached later waiting: only the first in line is to blame.
+	 */
+	uint32_t last_turn;
+	uint32_t turn;	   /* the first in line, by import.turn */
+	uint64_t progress; /* when the line moved last */
 };
 
 struct import {
@@ -31,6 +38,8 @@ struct import {
 	int port;      /* -1: not attached */
 	uint32_t devid; /* 0: not known yet */
 	uint64_t attached; /* when */
+	uint32_t turn;	/* its place in the line of those the kernel has yet to ask */
+	bool usable;	/* it has answered */
 	struct loop_source session; /* the connection the kernel uses, kept to hear it end */
 	uint64_t ended; /* when it did, 0: it has not */
 	bool detaching;
@@ -53,6 +62,9 @@ void import_failed(struct import *import, const char *reason);
 
 /* It was found attached to that port: by an earlier daemon. */
 void import_adopt(struct import *import, unsigned port);
+
+/* In every pass, before import_check() of any: whose turn it is. */
+void import_line_up(const struct import *import);
 
 /* In every pass: compares with the port table. True when the device went away just now. */
 bool import_check(struct import *import);

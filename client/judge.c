@@ -15,7 +15,7 @@ enum client_fate client_session_judge(const struct client_session *session)
 {
 	if (session->state <= VHCI_FREE || session->stranger)
 		return CLIENT_GONE;
-	if (session->state == VHCI_ATTACHING && session->age >= CLIENT_ANSWER_MS)
+	if (session->unanswered >= CLIENT_ANSWER_MS)
 		return CLIENT_UNANSWERED;
 	if (session->state == VHCI_ERROR || session->ended_for >= CLIENT_TEARDOWN_MS)
 		return CLIENT_DETACH;

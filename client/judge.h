@@ -28,7 +28,7 @@ enum client_verdict client_judge(const struct client_facts *facts);
 struct client_session {
 	uint8_t state;	    /* enum vhci_state of the port now */
 	bool stranger;	    /* the port names another device than the one we attached */
-	uint64_t age;	    /* since the attach */
+	uint64_t unanswered; /* for how long its server has kept the kernel waiting */
 	uint64_t ended_for; /* since the connection was seen closed, 0 = it is open */
 };
 
@@ -40,7 +40,7 @@ enum client_fate {
 };
 
 enum {
-	CLIENT_ANSWER_MS = 10000,  /* for the first answer to the kernel: 0.5 s is usual */
+	CLIENT_ANSWER_MS = 10000,  /* for the kernel to have the device: 0.5 s is usual */
 	CLIENT_TEARDOWN_MS = 3000, /* for the kernel to free the port: 0.2 s is usual */
 };
 

@@ -146,6 +146,12 @@ static void start_list(struct server *server)
 	exchange_start(&server->exchange, NULL);
 }
 
+void server_line_up(struct server *server)
+{
+	EACH_IMPORT(server, i)
+		import_line_up(i);
+}
+
 static void give_back(struct server *server)
 {
 	exchange_cancel(&server->exchange);

@@ -29,7 +29,9 @@ void server_init(struct server *server, struct importer *importer,
 		 const struct endpoint *endpoint);
 /* An earlier daemon attached this device of the server; it is ours now. */
 void server_adopt(struct server *server, const char *busid, unsigned port);
-/* In every pass, after the port table was read. When the loop is stopping, it detaches everything. */
+/* In every pass, before server_pass() of any: see import_line_up(). */
+void server_line_up(struct server *server);
+/* In every pass, after the port table was read. When the loop is stopping, it detaches all. */
 void server_pass(struct server *server);
 /* How many of its devices are attached. */
 unsigned server_attached(const struct server *server);

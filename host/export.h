@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One exported device, or one that is to be: its binding and its release, each in a child process. */
+/* One exported device, or one that is to be: its binding and its release, each in a child. */
 #ifndef HOST_EXPORT_H
 #define HOST_EXPORT_H
 

@@ -9,13 +9,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* There are no threads whose locks fork() would have to take, and its code is not small. */
-#ifdef __GLIBC__
-#if !__GLIBC_PREREQ(2, 34)
-#define _Fork fork
-#endif
-#endif
-
 static struct child *of_pipe(struct loop_source *source)
 {
 	return (struct child *)(void *)((char *)source - offsetof(struct child, pipe));
@@ -71,7 +64,7 @@ int child_start(struct loop *loop, struct child *child, void (*work)(const void 
 	child->pipe.fd = fd[0];
 	child->pipe.ready = pipe_ready;
 	error = loop_watch(loop, &child->pipe, EPOLLIN);
-	child->pid = error ? -1 : _Fork();
+	child->pid = error ? -1 : fork();
 	if (!child->pid)
 		run(fd[1], work, arg, result, size);
 	if (!error && child->pid < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What both daemons have: the kernel's files and driver, the run directory, the loop, the events. */
+/* What both daemons have: the kernel's files, driver and events, the run directory, the loop. */
 #include "loop/daemon.h"
 
 #include "loop/log.h"

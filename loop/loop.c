@@ -118,7 +118,9 @@ static int open_signals(struct loop *loop)
 	sigdelset(&set, SIGPIPE); /* only blocked: a write says -EPIPE then */
 	loop->signal_source.ready = signal_ready;
 	loop->signal_source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return loop->signal_source.fd < 0 ? -errno : loop_watch(loop, &loop->signal_source, EPOLLIN);
+	if (loop->signal_source.fd < 0)
+		return -errno;
+	return loop_watch(loop, &loop->signal_source, EPOLLIN);
 }
 
 static int open_timer(struct loop *loop)

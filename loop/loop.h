@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A descriptor the loop watches; embedded in what it belongs to. fd is -1 while it is not watched. */
+/* A descriptor the loop watches; embedded in what it belongs to. fd is -1: not watched. */
 struct loop_source {
 	int fd;
 	/* Called with the epoll events. It may close and free any source, also its own. */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 /* The size of a busid on the wire and in the drivers, with its terminator
- * (tools/usb/usbip/libsrc/usbip_common.h SYSFS_BUS_ID_SIZE, drivers/usb/usbip/stub.h BUSID_SIZE). */
+ * (usbip_common.h SYSFS_BUS_ID_SIZE in tools/usb/usbip/libsrc, stub.h BUSID_SIZE). */
 #define BUSID_SIZE 32
 
 /*

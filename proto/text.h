@@ -23,7 +23,7 @@ size_t text_format(char *buf, size_t size, const char *format, ...)
 size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
-/* Replaces each byte of s that is not printable ASCII by '?': for whatever a peer or device named. */
+/* Replaces each byte of s that is not printable ASCII by '?': for what a peer or device named. */
 void text_printable(char *s);
 
 /*

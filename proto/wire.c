@@ -29,7 +29,7 @@ uint16_t wire_get16(struct wire_in *in)
 {
 	const uint8_t *p = take(in, 2);
 
-	return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return (uint16_t)(p ? p[0] << 8 | p[1] : 0);
 }
 
 uint32_t wire_get32(struct wire_in *in)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +15,7 @@ static void run(const char *name)
 	/* where it is on distributions whose services do not have it in their PATH */
 	static const char *const path[] = { "/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe",
 					    "/usr/bin/modprobe" };
-	char *const argv[] = { "modprobe", "-q", (char *)(uintptr_t)name, NULL };
+	const char *const argv[] = { "modprobe", "-q", name, NULL };
 	char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
@@ -28,13 +27,13 @@ static void run(const char *name)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (unsigned i = 0; i < sizeof(path) / sizeof(*path); i++)
-		execve(path[i], argv, envp);
+		execve(path[i], (char *const *)argv, envp);
 	_exit(NO_MODPROBE);
 }
 
 int module_load(const char *name)
 {
-	pid_t pid = vfork();
+	pid_t pid = fork();
 	int status;
 
 	if (pid < 0)

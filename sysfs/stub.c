@@ -13,7 +13,7 @@
 #define STUB_DIR "bus/usb/drivers/" STUB_DRIVER "/"
 
 enum {
-	SESSION_END_MS = 5000, /* for a session to end: 130 to 350 ms are usual, a slow reset more */
+	SESSION_END_MS = 5000, /* for a session to end: 130 to 350 ms are usual */
 	SESSION_POLL_MS = 20,
 };
 
@@ -122,7 +122,7 @@ static int end_session(const struct sysfs *sysfs, const char *busid)
 	return 0;
 }
 
-/* An open device node, which keeps the kernel's record of the device; -1 where that is not possible. */
+/* An open device node, which keeps the kernel's record of the device; -1 where it cannot be. */
 static int hold(const struct sysfs *sysfs, const char *busid)
 {
 	uint32_t busnum, devnum;
@@ -165,7 +165,7 @@ struct stub_result stub_release(const struct sysfs *sysfs, const char *busid)
 
 	if (error)
 		return failed(STUB_STEP_RELEASE, error);
-	if (device.driver[0] && strcmp(device.driver, STUB_DRIVER))
+	if (device.driver[0] && strcmp(device.driver, STUB_DRIVER) != 0)
 		return ok;
 	node = hold(sysfs, busid);
 	if (device.driver[0])

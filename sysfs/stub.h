@@ -55,9 +55,9 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
 /*
  * Gives a device that usbip-host has, or that no driver has, back to its own driver. A session that
- * uses it is ended first. While it runs it holds the device's node open, so that the kernel's record
- * of the device outlives an unplug: usbip-host does not hold it itself when it looks at it in
- * "rebind".
+ * uses it is ended first. While it runs it holds the device's node open, so that the kernel's
+ * record of the device outlives an unplug: usbip-host does not hold it itself when it looks at it
+ * in "rebind".
  */
 struct stub_result stub_release(const struct sysfs *sysfs, const char *busid);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's attribute files below one root directory, which tests replace by a tree of their own.
+ * The kernel's attribute files below one root directory, which tests replace by one of their own.
  * Every path is a text_format() format with its arguments, relative to the root; every function
  * returns 0 (or a length) or -errno.
  */

@@ -3,6 +3,7 @@
 #include "sysfs/vhci.h"
 
 #include "proto/text.h"
+#include "sysfs/device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@ static int parse_header(char *line, struct format *format)
 		format->hub = true;
 		word = text_word(&line);
 	}
-	if (!word || (strcmp(word, "port") && strcmp(word, "prt")))
+	if (!word || (strcmp(word, "port") != 0 && strcmp(word, "prt") != 0))
 		return -EPROTO;
 	for (word = text_word(&line); word; word = text_word(&line))
 		if (!strcmp(word, "bus"))
@@ -66,8 +67,13 @@ static int parse_row(struct vhci *vhci, char *line, const struct format *format)
 	/* a free row of the oldest format shows bus and dev as two words, one in use as one */
 	if (format->bus_dev && state != VHCI_USED && !text_word(&line))
 		return -EPROTO;
-	if (!text_word(&line) || !text_word(&line)) /* socket, local busid */
+	if (!text_word(&line)) /* the socket */
 		return -EPROTO;
+	word = text_word(&line);
+	if (!word)
+		return -EPROTO;
+	text_format(vhci->port[port].busid, sizeof(vhci->port[port].busid), "%s",
+		    state == VHCI_USED && busid_is_device(word) ? word : "");
 	vhci->port[port].devid = devid;
 	vhci->port[port].state = (uint8_t)state;
 	vhci->port[port].hub = hub;
@@ -100,7 +106,7 @@ static const char *directory(const struct sysfs *sysfs)
 	return NULL;
 }
 
-/* The name of a controller's status file, all in the first one's directory; false if there is none. */
+/* The name of a controller's status file, all in the first's directory; false if there is none. */
 static bool status_name(const struct sysfs *sysfs, const char *dir, unsigned controller, char *name)
 {
 	size_t len = text_format(name, NAME_SIZE, "status");
@@ -150,6 +156,11 @@ int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
 		error = n < 0 ? (int)n : vhci_parse(vhci, text);
 	}
 	return error;
+}
+
+bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
+{
+	return port->busid[0] && !sysfs_try(sysfs, O_PATH, DEVICE_DIR "%s", port->busid);
 }
 
 int vhci_free_port(const struct vhci *vhci, uint32_t speed)

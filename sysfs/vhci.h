@@ -28,7 +28,7 @@ enum vhci_state {
 	VHCI_ABSENT = 0, /* the table has no such port */
 	VHCI_FREE = 4,
 	VHCI_ATTACHING = 5, /* attached, no address yet: the peer has yet to answer */
-	VHCI_USED = 6,
+	VHCI_USED = 6, /* it got an address; at super-speed that needs no answer of the peer */
 	VHCI_ERROR = 7,
 };
 
@@ -38,6 +38,7 @@ struct vhci_port {
 	uint32_t devid; /* busnum << 16 | devnum at the server; 0 unless VHCI_USED */
 	uint8_t state;	/* enum vhci_state */
 	uint8_t hub;	/* enum vhci_hub */
+	char busid[10]; /* of the device here; empty unless VHCI_USED */
 };
 
 struct vhci {
@@ -58,6 +59,9 @@ int vhci_check(const struct sysfs *sysfs);
 
 /* Reads the whole table as it is now: 0, or an error of vhci_check() or vhci_parse(). */
 int vhci_read(const struct sysfs *sysfs, struct vhci *vhci);
+
+/* Whether the port's device has answered the kernel: it is in sysfs. */
+bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port);
 
 /* The lowest free port for a device of that speed, or -ENOSPC. */
 int vhci_free_port(const struct vhci *vhci, uint32_t speed);
