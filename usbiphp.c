@@ -115,6 +115,8 @@ static int usage(const char *wrong, const char *word)
 
 static int take_option(struct settings *settings, int option, const char *value)
 {
+	uint32_t port;
+
 	switch (option) {
 	case 'i':
 		if (text_decimal(value, INTERVAL_MOST, &settings->daemon.interval) ||
@@ -126,6 +128,8 @@ static int take_option(struct settings *settings, int option, const char *value)
 			return usage("--dead-after takes 0 to 86400 seconds, not", value);
 		break;
 	case 'p':
+		if (text_decimal(value, 65535, &port) || !port)
+			return usage("--port takes 1 to 65535, not", value);
 		settings->port = value;
 		break;
 	case ONCE:
@@ -150,14 +154,18 @@ static int take_option(struct settings *settings, int option, const char *value)
 	return 0;
 }
 
-/* One letter of several in a word is named alone. */
-static int wrong_option(int why, const char *word)
+/* What getopt_long() refused. One letter of several in a word is named alone. */
+static int wrong_option(const struct command *command, int why, const char *word)
 {
 	char letter[] = "-x";
 
 	letter[1] = (char)optopt;
-	return usage(why == '?' ? "unknown option" : "no value for option",
-		     optopt > ONCE ? letter : word);
+	if (why == ':')
+		return usage("no value for option", optopt > ONCE ? letter : word);
+	for (const struct option_row *row = table; row < table + OPTIONS; row++)
+		if (row->letter == optopt && row->commands & command->bit)
+			return usage("option takes no value:", word);
+	return usage("unknown option", optopt > ONCE ? letter : word);
 }
 
 static int parse_options(struct settings *settings, int argc, char **argv)
@@ -179,7 +187,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 	opterr = 0;
 	while (!status && (option = getopt_long(argc, argv, letters, names, NULL)) != -1) {
 		if (option == '?' || option == ':')
-			return wrong_option(option, argv[optind - 1]);
+			return wrong_option(settings->command, option, argv[optind - 1]);
 		status = take_option(settings, option, optarg);
 	}
 	return status;

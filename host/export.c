@@ -9,20 +9,18 @@
 
 enum { RETRY_LIMIT_MS = 60000 };
 
-static void bind_work(const void *arg, void *result)
+static void work(const void *arg, void *result)
 {
 	const struct export *export = arg;
-	struct stub_result bound = stub_bind(export->sysfs, export->device.busid);
+	const char *busid = export->device.busid;
+	struct stub_result *out = result;
 
-	memcpy(result, &bound, sizeof(bound));
-}
-
-static void release_work(const void *arg, void *result)
-{
-	const struct export *export = arg;
-	struct stub_result released = stub_release(export->sysfs, export->device.busid);
-
-	memcpy(result, &released, sizeof(released));
+	if (export->job == EXPORT_BINDING)
+		*out = stub_bind(export->sysfs, busid);
+	else if (export->job == EXPORT_ENDING)
+		*out = stub_end(export->sysfs, busid);
+	else
+		*out = stub_release(export->sysfs, busid);
 }
 
 static void say_failure(struct export *export, enum export_job job)
@@ -42,6 +40,13 @@ static void say_failure(struct export *export, enum export_job job)
 			 stub_step_text(export->result.step));
 }
 
+/* It left meanwhile, or a new session was quicker than its release: the next pass sees. */
+static bool transient(const struct stub_result *result)
+{
+	return result->error == -ENODEV ||
+	       (result->error == -EBUSY && result->step == STUB_STEP_SESSION);
+}
+
 static void end_job(struct export *export)
 {
 	const struct device *device = &export->device;
@@ -50,10 +55,12 @@ static void end_job(struct export *export)
 	export->job = EXPORT_IDLE;
 	export->failed = EXPORT_IDLE;
 	if (!export->result.error) {
-		log_info("%s %s", job == EXPORT_BINDING ? "exporting" : "gave back", device->name);
+		if (job != EXPORT_ENDING)
+			log_info("%s %s", job == EXPORT_BINDING ? "exporting" : "gave back",
+				 device->name);
 		export->said = export->result;
 		backoff_clear(&export->backoff);
-	} else if (export->result.error != -ENODEV) {
+	} else if (!transient(&export->result)) {
 		export->failed = job;
 		say_failure(export, job);
 		backoff_fail(&export->backoff, export->child.loop->now, RETRY_LIMIT_MS);
@@ -77,8 +84,8 @@ static void start(struct export *export, struct loop *loop, enum export_job job)
 
 	export->job = job;
 	memset(&export->result, 0, sizeof(export->result));
-	error = child_start(loop, &export->child, job == EXPORT_BINDING ? bind_work : release_work,
-			    export, &export->result, sizeof(export->result), child_ended);
+	error = child_start(loop, &export->child, work, export, &export->result,
+			    sizeof(export->result), child_ended);
 	if (error) {
 		export->child.loop = loop;
 		export->result.error = error;
@@ -89,6 +96,11 @@ static void start(struct export *export, struct loop *loop, enum export_job job)
 void export_bind(struct export *export, struct loop *loop)
 {
 	start(export, loop, EXPORT_BINDING);
+}
+
+void export_end(struct export *export, struct loop *loop)
+{
+	start(export, loop, EXPORT_ENDING);
 }
 
 void export_release(struct export *export, struct loop *loop)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* One exported device, or one that is to be: its binding and its release, each in a child. */
+/* One exported device, or one that is to be: its binding and release, each step in a child. */
 #ifndef HOST_EXPORT_H
 #define HOST_EXPORT_H
 
 #include "loop/child.h"
 #include "sysfs/stub.h"
 
-enum export_job { EXPORT_IDLE, EXPORT_BINDING, EXPORT_RELEASING };
+enum export_job { EXPORT_IDLE, EXPORT_BINDING, EXPORT_ENDING, EXPORT_RELEASING };
 
 struct export {
 	struct device device; /* as last seen; busid empty: the slot is free */
@@ -27,6 +27,7 @@ struct export {
 
 /* Starts the job. The result comes with ended, also if no child could be made. */
 void export_bind(struct export *export, struct loop *loop);
+void export_end(struct export *export, struct loop *loop); /* its session */
 void export_release(struct export *export, struct loop *loop);
 
 #endif

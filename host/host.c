@@ -66,7 +66,7 @@ static void job_ended(struct export *export, enum export_job job)
 	/* without a driver, or nobody knows how far it came: sysfs tells, and it is given back */
 	bool astray = export->result.step == STUB_STEP_RESTORE || export->result.error == -ECHILD;
 
-	if (job == EXPORT_BINDING ? failed && !astray : !failed)
+	if (job == EXPORT_BINDING ? failed && !astray : !failed && job == EXPORT_RELEASING)
 		set_ours(host, export, false);
 	loop_pass_now(&host->daemon.loop);
 }
@@ -162,11 +162,35 @@ static void act(struct host *host, struct export *export)
 	export_bind(export, loop);
 }
 
-/* When stopping: what is ours goes back, once. */
-static void give_back(struct host *host, struct export *export)
+static bool in_session(const struct host *host, const struct export *export)
 {
-	if (export->ours && export->failed != EXPORT_RELEASING)
-		export_release(export, &host->daemon.loop);
+	return export->ours && export->failed != EXPORT_ENDING &&
+	       (export->job == EXPORT_ENDING ||
+		stub_status(&host->daemon.sysfs, export->device.busid) == STUB_USED);
+}
+
+/* When stopping: what is ours goes back, after all its sessions are over: see stub_release(). */
+static void give_back(struct host *host)
+{
+	bool sessions = false;
+
+	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+		struct export *export = &host->export[i];
+
+		if (!in_session(host, export))
+			continue;
+		sessions = true;
+		if (export->job == EXPORT_IDLE)
+			export_end(export, &host->daemon.loop);
+	}
+	for (unsigned i = 0; !sessions && i < EXPORTS_MAX; i++) {
+		struct export *export = &host->export[i];
+
+		if (export->ours && export->job == EXPORT_IDLE &&
+		    export->failed < EXPORT_ENDING)
+			export_release(export, &host->daemon.loop);
+	}
+	loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
 }
 
 static void pass(void *ctx)
@@ -188,14 +212,12 @@ static void pass(void *ctx)
 			continue;
 		if (!export->present)
 			forget(host, export);
-		else if (host->daemon.loop.stopping)
-			give_back(host, export);
-		else
+		else if (!host->daemon.loop.stopping)
 			act(host, export);
 	}
 	host->passed = true;
 	if (host->daemon.loop.stopping)
-		loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
+		give_back(host);
 }
 
 static void stop(void *ctx)

@@ -11,37 +11,57 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int state_open(struct state *state, const char *path, const char *lock_name)
-{
-	int error;
+enum { OPEN_TRIES = 8 };
 
-	state->path = path;
-	state->lock_name = lock_name;
-	state->lock = -1;
-	mkdir(path, 0755);
-	state->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (state->dir >= 0)
-		state->lock = openat(state->dir, lock_name,
-				     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (state->lock >= 0 && !flock(state->lock, LOCK_EX | LOCK_NB))
-		return 0;
-	error = -errno;
-	if (error == -EWOULDBLOCK)
-		log_warnx("cannot start: another one runs with %s", path);
-	else
-		log_warn(error, "cannot use %s", path);
+static void close_both(const struct state *state)
+{
 	if (state->lock >= 0)
 		close(state->lock);
 	if (state->dir >= 0)
 		close(state->dir);
+}
+
+/* -ESTALE: who had the lock took the file away in the meantime. */
+static int try_open(struct state *state)
+{
+	struct stat st;
+
+	state->lock = -1;
+	mkdir(state->path, 0755);
+	state->dir = open(state->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state->dir < 0)
+		return -errno;
+	state->lock = openat(state->dir, state->lock_name,
+			     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (state->lock < 0)
+		return errno == ENOENT ? -ESTALE : -errno;
+	if (flock(state->lock, LOCK_EX | LOCK_NB) || fstat(state->lock, &st))
+		return -errno;
+	return st.st_nlink ? 0 : -ESTALE;
+}
+
+int state_open(struct state *state, const char *path, const char *lock_name)
+{
+	int error = -ESTALE;
+
+	state->path = path;
+	state->lock_name = lock_name;
+	for (int i = 0; error == -ESTALE && i < OPEN_TRIES; i++) {
+		error = try_open(state);
+		if (error)
+			close_both(state);
+	}
+	if (error == -EWOULDBLOCK)
+		log_warnx("cannot start: another one runs with %s", path);
+	else if (error)
+		log_warn(error, "cannot use %s", path);
 	return error;
 }
 
 void state_close(struct state *state)
 {
 	unlinkat(state->dir, state->lock_name, 0);
-	close(state->lock);
-	close(state->dir);
+	close_both(state);
 	rmdir(state->path);
 }
 

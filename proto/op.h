@@ -3,9 +3,9 @@
  * The control messages of USB/IP: device list and import, to bytes and back. No I/O, no allocation.
  *
  * Sources: the kernel's Documentation/usb/usbip_protocol.rst and, in tools/usb/usbip,
- * src/usbip_network.h and libsrc/usbip_common.h. All integers are big-endian, all records packed. Where the document's
- * offsets after bcdDevice in OP_REP_IMPORT disagree with the tools (they are off by one), the tools
- * are right.
+ * src/usbip_network.h and libsrc/usbip_common.h. All integers are big-endian, all records packed.
+ * Where the document's offsets after bcdDevice in OP_REP_IMPORT disagree with the tools (they are
+ * off by one), the tools are right.
  *
  * Every decoder looks at len bytes from buf and returns
  *	> 0		complete: the length of what it decoded; it has read no byte beyond it

@@ -15,6 +15,7 @@
 enum {
 	SESSION_END_MS = 5000, /* for a session to end: 130 to 350 ms are usual */
 	SESSION_POLL_MS = 20,
+	DRAIN_MS = 100, /* for the event handler to forget a session that ended: microseconds */
 };
 
 static const struct stub_result ok = { 0, STUB_STEP_NONE };
@@ -104,22 +105,21 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 	return error ? failed(STUB_STEP_RESTORE, error) : result;
 }
 
-/* Ends the session of a device in use; usbip-host must not be unbound while its threads run. */
-static int end_session(const struct sysfs *sysfs, const char *busid)
+struct stub_result stub_end(const struct sysfs *sysfs, const char *busid)
 {
 	int waited = 0;
 
 	if (stub_status(sysfs, busid) != STUB_USED)
-		return 0;
+		return ok;
 	/* -EINVAL: it has just ended by itself */
 	sysfs_write(sysfs, "-1", DEVICE_FILE, busid, "usbip_sockfd");
 	while (stub_status(sysfs, busid) == STUB_USED) {
 		if (waited >= SESSION_END_MS)
-			return -EBUSY;
+			return failed(STUB_STEP_SESSION, -ETIMEDOUT);
 		poll(NULL, 0, SESSION_POLL_MS);
 		waited += SESSION_POLL_MS;
 	}
-	return 0;
+	return ok;
 }
 
 /* An open device node, which keeps the kernel's record of the device; -1 where it cannot be. */
@@ -142,10 +142,11 @@ static int hold(const struct sysfs *sysfs, const char *busid)
  */
 static struct stub_result release_bound(const struct sysfs *sysfs, const char *busid)
 {
-	int error = end_session(sysfs, busid);
+	int error;
 
-	if (error)
-		return failed(STUB_STEP_SESSION, error);
+	poll(NULL, 0, DRAIN_MS);
+	if (stub_status(sysfs, busid) == STUB_USED)
+		return failed(STUB_STEP_SESSION, -EBUSY);
 	error = unbind(sysfs, STUB_DRIVER, busid);
 	if (error)
 		return failed(STUB_STEP_RELEASE, error);

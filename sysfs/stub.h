@@ -54,10 +54,19 @@ int stub_status(const struct sysfs *sysfs, const char *busid);
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
 /*
- * Gives a device that usbip-host has, or that no driver has, back to its own driver. A session that
- * uses it is ended first. While it runs it holds the device's node open, so that the kernel's
- * record of the device outlives an unplug: usbip-host does not hold it itself when it looks at it
- * in "rebind".
+ * Ends the session that uses the device, if there is one, and waits until the kernel has reset it.
+ */
+struct stub_result stub_end(const struct sysfs *sysfs, const char *busid);
+
+/*
+ * Gives a device that usbip-host has, or that no driver has, back to its own driver; -EBUSY while a
+ * session uses it. After the end of a session the kernel's event handler, one for all devices, may
+ * still have the device in its queue; to unbind it then makes the kernel use freed memory
+ * (usbip_event.c: what is queued twice is handled once). So all sessions should be ended before the
+ * first release, and each release waits a moment.
+ *
+ * While it runs it holds the device's node open, so that the kernel's record of the device outlives
+ * an unplug: usbip-host does not hold it itself when it looks at it in "rebind".
  */
 struct stub_result stub_release(const struct sysfs *sysfs, const char *busid);
 

@@ -106,6 +106,18 @@ static const char *directory(const struct sysfs *sysfs)
 	return NULL;
 }
 
+/*
+ * Whether the module has set up all its controllers. Its files are there before that, and the
+ * devices even have their driver link; to read a status file then crashes the kernel.
+ */
+static bool live(const struct sysfs *sysfs)
+{
+	char state[16];
+
+	return sysfs_read(sysfs, state, sizeof(state), "module/vhci_hcd/initstate") < 0 ||
+	       !strcmp(state, "live"); /* built in, it has no such file */
+}
+
 /* The name of a controller's status file, all in the first's directory; false if there is none. */
 static bool status_name(const struct sysfs *sysfs, const char *dir, unsigned controller, char *name)
 {
@@ -132,6 +144,8 @@ int vhci_check(const struct sysfs *sysfs)
 
 	if (!dir)
 		return -ENOENT;
+	if (!live(sysfs))
+		return -EAGAIN;
 	for (unsigned i = 0; status_name(sysfs, dir, i, name); i++)
 		if (!controller_ready(sysfs, dir, i))
 			return -EAGAIN;
@@ -143,7 +157,7 @@ int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
 {
 	const char *dir = directory(sysfs);
 	char name[NAME_SIZE], text[SYSFS_ATTRIBUTE_SIZE + 1];
-	int error = dir ? 0 : -ENOENT;
+	int error = !dir ? -ENOENT : live(sysfs) ? 0 : -EAGAIN;
 
 	/* only what was in use, so that the rest of the largest table is never touched */
 	memset(vhci->port, 0, vhci->ports * sizeof(vhci->port[0]));

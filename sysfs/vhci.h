@@ -54,7 +54,7 @@ struct vhci {
 int vhci_parse(struct vhci *vhci, char *text);
 
 /* Whether the driver is there, ready and may be written: 0, -ENOENT, -EAGAIN (its controllers are
- * still being set up; reading their status would crash kernels before 6.1.190), -EACCES, -EROFS. */
+ * still being set up; reading their status would crash the kernel), -EACCES, -EROFS. */
 int vhci_check(const struct sysfs *sysfs);
 
 /* Reads the whole table as it is now: 0, or an error of vhci_check() or vhci_parse(). */
