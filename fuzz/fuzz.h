@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What the fuzz entries share. */
+#ifndef FUZZ_FUZZ_H
+#define FUZZ_FUZZ_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One run of an entry (llvm.org/docs/LibFuzzer.html). */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What must hold whatever the input; unlike assert() never compiled away. */
+#define HOLDS(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__,          \
+				#condition);                                                       \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+/* A terminated copy, to be freed. */
+static inline char *fuzz_string(const uint8_t *data, size_t size)
+{
+	char *s = malloc(size + 1);
+
+	HOLDS(s);
+	memcpy(s, data, size);
+	s[size] = '\0';
+	return s;
+}
+
+#endif

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of the command line: the program in $USBIPHP (build/usbiphp), its exit status, and that it
+ * says what is wrong in one line. Nothing here lets it touch this machine's devices.
+ */
+#include "proto/op.h"
+#include "tests/files.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum { ARGS_MAX = 80, TIMEOUT_S = 60 };
+
+static const char *program;
+
+static struct {
+	int status; /* -1: killed */
+	char *out, *err;
+} got;
+
+static char *text_of(int fd)
+{
+	char path[40], *text;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	text = file_read(path, NULL);
+	must(text, "read what it printed");
+	close(fd);
+	return text;
+}
+
+/* Runs it with these words, argv[0] first. */
+static void run(const char *const *argv)
+{
+	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
+	int status = 0;
+	pid_t pid = fork();
+
+	must(out >= 0 && err >= 0 && pid >= 0, "start it");
+	if (!pid) {
+		dup2(out, STDOUT_FILENO);
+		dup2(err, STDERR_FILENO);
+		alarm(TIMEOUT_S); /* survives the exec */
+		execv(program, (char **)(uintptr_t)argv);
+		_exit(99);
+	}
+	must(waitpid(pid, &status, 0) == pid, "wait for it");
+	free(got.out);
+	free(got.err);
+	got.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	got.out = text_of(out);
+	got.err = text_of(err);
+}
+
+#define RUN_IT(...) run((const char *const[]){ __VA_ARGS__, NULL })
+
+/* One line, printable, which begins with the program's name and has the word in it. */
+static void says(const char *name, const char *word)
+{
+	size_t len = strlen(got.err);
+
+	CHECK(len > 0 && strchr(got.err, '\n') == got.err + len - 1);
+	for (size_t i = 0; i + 1 < len; i++)
+		CHECK(got.err[i] >= ' ' && got.err[i] <= '~');
+	if (strncmp(got.err, name, strlen(name)) || strncmp(got.err + strlen(name), ": ", 2))
+		check_fault(__FILE__, __LINE__, "not from %s", name);
+	if (!strstr(got.err, word))
+		check_fault(__FILE__, __LINE__, "\"%.*s\" does not name %s",
+			    (int)(len ? len - 1 : 0), got.err, word);
+	CHECK_STR(got.out, "");
+}
+
+#define S "usbiphp-server"
+#define C "usbiphp-client"
+#define U "usbiphp"
+
+static const struct {
+	const char *argv[8];
+	const char *name; /* in the message */
+	const char *word;
+} wrong[] = {
+	{ { U }, U, "command" },
+	{ { "" }, U, "command" },
+	{ { U, "bogus" }, U, "'bogus'" },
+	{ { U, "" }, U, "''" },
+	{ { U, "serverx" }, U, "'serverx'" },
+	{ { U, "-x" }, U, "-x" },
+	{ { U, "--bogus" }, U, "--bogus" },
+	{ { S, "word" }, S, "'word'" },
+	{ { U, "server", "word" }, S, "'word'" },
+	{ { "/usr/sbin/" S, "word" }, S, "'word'" },
+	{ { S, "--once", "word" }, S, "'word'" },
+	{ { S, "word", "--once" }, S, "'word'" },
+	{ { S, "--bogus" }, S, "'--bogus'" },
+	{ { S, "--bogus=7" }, S, "--bogus" },
+	{ { S, "--verbose=7" }, S, "--verbose" },
+	{ { S, "-x" }, S, "x'" },
+	{ { S, "-vx" }, S, "x'" },
+	{ { S, "-xv" }, S, "'-x" },
+	{ { S, "-vxv" }, S, "x" },
+	{ { S, "--once", "-xv" }, S, "'-x" },
+	{ { S, "-p", "1" }, S, "-p" },
+	{ { S, "--port", "1" }, S, "--port" },
+	{ { S, "-i" }, S, "-i" },
+	{ { S, "-vi" }, S, "i'" },
+	{ { S, "--interval" }, S, "-i" },
+	{ { S, "-i", "0" }, S, "'0'" },
+	{ { S, "-i", "86401" }, S, "'86401'" },
+	{ { S, "-i", "-1" }, S, "'-1'" },
+	{ { S, "-i", "1s" }, S, "'1s'" },
+	{ { S, "-i", "" }, S, "''" },
+	{ { S, "-ix" }, S, "'x'" },
+	{ { S, "--interval=99999999999999999999" }, S, "'99999999999999999999'" },
+	{ { C }, C, C },
+	{ { U, "client" }, C, C },
+	{ { C, "--once" }, C, C },
+	{ { C, "--dead-after", "86401", "pi" }, C, "'86401'" },
+	{ { C, "--dead-after", "x", "pi" }, C, "'x'" },
+	{ { C, "--dead-after" }, C, "--dead-after" },
+	{ { C, "pi", "--bogus" }, C, "'--bogus'" },
+	{ { C, "pi", "-vx", "pa" }, C, "x'" },
+	{ { C, "pi:x" }, C, "'pi:x'" },
+	{ { C, "pi", "pa:0" }, C, "'pa:0'" },
+	{ { C, "" }, C, "''" },
+	{ { C, "::1" }, C, "'::1'" },
+	{ { C, "a b" }, C, "'a b'" },
+	{ { C, "p\xc3\xad\n\x1b[2J" }, C, "'p" },
+	{ { C, "-p", "0", "pi" }, C, "'0'" },
+	{ { C, "-p", "65536", "pi" }, C, "'65536'" },
+	{ { C, "--port", "usbip", "pi" }, C, "'usbip'" },
+	{ { C, "-p", "", "pi" }, C, "''" },
+	{ { U, "list", "pi", "pa" }, U " list", "'pa'" },
+	{ { U, "list", "pi:" }, U " list", "'pi:'" },
+	{ { U, "list", "-i", "1", "pi" }, U " list", "-i" },
+	{ { U, "list", "--once", "pi" }, U " list", "--once" },
+};
+
+static void usage_errors(void)
+{
+	for (size_t i = 0; i < LENGTH(wrong); i++) {
+		char words[100] = "";
+
+		for (const char *const *word = wrong[i].argv; *word; word++)
+			strncat(strncat(words, " ", 2), *word, 30);
+		check_begin("t_cli: wrong:%s", words);
+		run(wrong[i].argv);
+		CHECK_INT(got.status, 2);
+		says(wrong[i].name, wrong[i].word);
+		check_end();
+	}
+}
+
+static void too_many_servers(void)
+{
+	static char host[70][8];
+	const char *argv[72] = { C };
+
+	for (unsigned i = 0; i < 65; i++) {
+		snprintf(host[i], sizeof(host[i]), "h%u", i);
+		argv[i + 1] = host[i];
+	}
+	run(argv);
+	CHECK_INT(got.status, 2);
+	says(C, "'h64'");
+}
+
+static void long_word(void)
+{
+	static char word[100000];
+
+	memset(word, 'w', sizeof(word) - 1);
+	RUN_IT(S, word);
+	CHECK_INT(got.status, 2);
+	says(S, "www");
+	RUN_IT(C, word);
+	CHECK_INT(got.status, 2);
+	says(C, "www");
+	memset(word, '-', 2);
+	RUN_IT(S, word);
+	CHECK_INT(got.status, 2);
+	says(S, "www");
+	RUN_IT(word);
+	CHECK_INT(got.status, 2);
+}
+
+/* The kernel may give it no argv[0] at all. */
+static void no_words(void)
+{
+	run((const char *const[]){ NULL });
+	CHECK_INT(got.status, 2);
+	says(U, "command");
+}
+
+/* What is promised, by command: any may have more. */
+static const struct {
+	const char *name, *letter;
+	bool argument, server, client, list;
+} options[] = {
+	{ "--interval", "-i", true, true, true, false },
+	{ "--dead-after", NULL, true, false, true, false },
+	{ "--once", NULL, false, true, true, false },
+	{ "--sysfs", NULL, true, true, true, false },
+	{ "--run", NULL, true, true, true, false },
+	{ "--port", "-p", true, false, true, true },
+	{ "--verbose", "-v", false, true, true, true },
+	{ "--help", "-h", false, true, true, true },
+	{ "--version", "-V", false, true, true, true },
+};
+
+/* The help has a line with the option, and its letter and argument in it. */
+static void help_has(size_t i)
+{
+	char *at = strstr(got.out, options[i].name), line[200];
+
+	if (!at) {
+		check_fault(__FILE__, __LINE__, "no %s in the help", options[i].name);
+		return;
+	}
+	while (at > got.out && at[-1] != '\n')
+		at--;
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+	if (options[i].letter)
+		CHECK(strstr(line, options[i].letter));
+	at = strstr(line, options[i].name) + strlen(options[i].name);
+	CHECK_INT(at[0] == ' ' && at[1] >= 'A' && at[1] <= 'Z', options[i].argument);
+}
+
+static void help_of(const char *word, size_t column)
+{
+	static const char *const asks[] = { "-h", "--help", "-vh" };
+
+	for (size_t i = 0; i < LENGTH(asks); i++) {
+		RUN_IT(U, word, asks[i]);
+		CHECK_INT(got.status, 0);
+		CHECK_STR(got.err, "");
+		CHECK(!strncmp(got.out, "usage: ", 7));
+		for (size_t j = 0; j < LENGTH(options); j++)
+			if (*(&options[j].server + column))
+				help_has(j);
+	}
+}
+
+/* Without its value, or with something wrong behind it, it is not unknown. */
+static void is_option(const char *word, const char *option, bool argument)
+{
+	if (argument)
+		RUN_IT(U, word, option);
+	else
+		RUN_IT(U, word, option, "--bogus");
+	CHECK_INT(got.status, 2);
+	CHECK(strstr(got.err, argument ? "no value" : "'--bogus'"));
+}
+
+/* Every option that the help shows is one. */
+static void help_is_true(const char *word)
+{
+	char *help, *line, *next, name[64];
+	unsigned n = 0;
+	bool argument;
+
+	RUN_IT(U, word, "-h");
+	help = strdup(got.out);
+	for (line = help; line && *line; line = next) {
+		char *at = strstr(line, "--");
+		char letter[] = "-x";
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (strncmp(line, "  ", 2) || !at)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, " "), at);
+		n++;
+		if (!strcmp(name, "--help") || !strcmp(name, "--version"))
+			continue;
+		argument = at[strlen(name)] == ' ' && at[strlen(name) + 1] != ' ';
+		is_option(word, name, argument);
+		letter[1] = line[3];
+		if (line[2] == '-' && line[3] != '-')
+			is_option(word, letter, argument);
+	}
+	CHECK(n >= 4);
+	free(help);
+}
+
+static void help(void)
+{
+	help_of("server", 0);
+	help_of("client", 1);
+	help_of("list", 2);
+	help_is_true("server");
+	help_is_true("client");
+	help_is_true("list");
+	RUN_IT(U, "--help");
+	CHECK_INT(got.status, 0);
+	CHECK(strstr(got.out, S) && strstr(got.out, C) && strstr(got.out, U " list"));
+	RUN_IT(U, "-h");
+	CHECK_INT(got.status, 0);
+	RUN_IT(S, "-h");
+	CHECK_INT(got.status, 0);
+	CHECK(strstr(got.out, S));
+}
+
+static void version(void)
+{
+	static const char *const programs[] = { U, S, C };
+
+	for (size_t i = 0; i < LENGTH(programs); i++) {
+		RUN_IT(programs[i], "--version");
+		CHECK_INT(got.status, 0);
+		CHECK_STR(got.err, "");
+		CHECK(!strncmp(got.out, "usbiphp ", 8));
+		CHECK(strchr(got.out, '\n') == got.out + strlen(got.out) - 1);
+		RUN_IT(programs[i], "-V");
+		CHECK_INT(got.status, 0);
+	}
+}
+
+static void no_sysfs(void)
+{
+	char root[TEMP_SIZE];
+
+	temp_make(root);
+	RUN_IT(S, "--once", "--sysfs", "/nonexistent/sys", "--run", root);
+	CHECK_INT(got.status, 1);
+	says(S, "/nonexistent/sys: No such file or directory");
+	RUN_IT(C, "--once", "--sysfs", "/nonexistent/sys", "--run", root, "127.0.0.1");
+	CHECK_INT(got.status, 1);
+	says(C, "/nonexistent/sys: No such file or directory");
+	temp_remove(root);
+}
+
+/* A port on loopback, where somebody listens or not. */
+static int loopback(bool listening, char *name)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(address);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(fd >= 0 && !bind(fd, (struct sockaddr *)&address, len) &&
+		     !getsockname(fd, (struct sockaddr *)&address, &len) &&
+		     (!listening || !listen(fd, 1)),
+	     "listen");
+	snprintf(name, 32, "127.0.0.1:%u", ntohs(address.sin_port));
+	return fd;
+}
+
+static void list_refused(void)
+{
+	char name[32], want[80];
+	int fd = loopback(false, name);
+
+	RUN_IT(U, "list", name);
+	CHECK_INT(got.status, 1);
+	snprintf(want, sizeof(want), "cannot reach %s: Connection refused", name);
+	says(U " list", want);
+	RUN_IT(U, "list", "-p", strchr(name, ':') + 1, "127.0.0.1");
+	CHECK_INT(got.status, 1);
+	says(U " list", want);
+	close(fd);
+}
+
+/* A server in a process of its own, for one request. */
+static pid_t serve(int fd, const uint8_t *reply, size_t len)
+{
+	pid_t pid = fork();
+	uint8_t request[OP_COMMON_SIZE];
+	int peer;
+
+	must(pid >= 0, "fork");
+	if (pid)
+		return pid;
+	alarm(TIMEOUT_S);
+	peer = accept(fd, NULL, NULL);
+	if (recv(peer, request, sizeof(request), MSG_WAITALL) != sizeof(request) ||
+	    send(peer, reply, len, MSG_NOSIGNAL) != (ssize_t)len)
+		_exit(1);
+	_exit(0);
+}
+
+static void list_fixture(const char *path)
+{
+	char name[32];
+	size_t len;
+	uint8_t *p = hex_read(path, &len, NULL);
+	int fd = loopback(true, name), status;
+	pid_t pid = serve(fd, p, len);
+
+	RUN_IT(U, "list", name);
+	must(waitpid(pid, &status, 0) == pid, "wait for the server");
+	CHECK_INT(status, 0);
+	close(fd);
+	block_free(p);
+}
+
+static void list(void)
+{
+	list_fixture(FIXTURES "packets/rep_devlist_several.hex");
+	CHECK_INT(got.status, 0);
+	CHECK(strstr(got.out, "\n2-1 "));
+	CHECK(strstr(got.out, "46f4:0001"));
+	CHECK_STR(got.err, "");
+	list_fixture(FIXTURES "packets/made_rep_devlist_most_interfaces.hex");
+	CHECK_INT(got.status, 0);
+	list_fixture(FIXTURES "packets/rep_devlist_empty.hex");
+	CHECK_INT(got.status, 0);
+	CHECK_STR(got.out, "");
+}
+
+static void list_hostile(const char *path, const char *name)
+{
+	if (strncmp(name, "rep_devlist", 11) || strstr(name, "junk"))
+		return;
+	check_begin("t_cli: list of hostile/%s", name);
+	list_fixture(path);
+	CHECK_INT(got.status, 1);
+	/* what came before the fault may be printed, but nothing that a terminal obeys */
+	for (const char *c = got.out; *c; c++)
+		CHECK((*c >= ' ' && *c <= '~') || *c == '\n');
+	CHECK(strchr(got.err, '\n') == got.err + strlen(got.err) - 1);
+	check_end();
+}
+
+int main(void)
+{
+	program = getenv("USBIPHP") ? getenv("USBIPHP") : "build/usbiphp";
+	must(!access(program, X_OK), program);
+	usage_errors();
+	RUN("t_cli: more servers than it takes", too_many_servers);
+	RUN("t_cli: words that are too long", long_word);
+	RUN("t_cli: no words at all", no_words);
+	RUN("t_cli: help", help);
+	RUN("t_cli: version", version);
+	RUN("t_cli: no sysfs", no_sysfs);
+	RUN("t_cli: list of a server that is not there", list_refused);
+	RUN("t_cli: list", list);
+	each_file(FIXTURES "hostile", ".hex", list_hostile);
+	free(got.out);
+	free(got.err);
+	return check_status();
+}

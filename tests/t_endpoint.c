@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of proto/endpoint: machines as people write them. */
+#include "proto/endpoint.h"
+#include "tests/check.h"
+
+static const struct {
+	const char *text;
+	const char *host; /* NULL: it is wrong */
+	const char *port;
+	const char *name;
+	bool address;
+} table[] = {
+	{ "pi", "pi", "3240", "pi:3240", false },
+	{ "pi.lan:1", "pi.lan", "1", "pi.lan:1", false },
+	{ "pi.lan:65535", "pi.lan", "65535", "pi.lan:65535", false },
+	{ "pi:00080", "pi", "80", "pi:80", false },
+	{ "10.0.0.1", "10.0.0.1", "3240", "10.0.0.1:3240", true },
+	{ "10.0.0.1:22", "10.0.0.1", "22", "10.0.0.1:22", true },
+	{ "[::1]", "::1", "3240", "[::1]:3240", true },
+	{ "[::1]:22", "::1", "22", "[::1]:22", true },
+	{ "[fe80::1%eth0]:22", "fe80::1%eth0", "22", "[fe80::1%eth0]:22", true },
+	{ "3com", "3com", "3240", "3com:3240", false },
+	{ "a-b_c.d", "a-b_c.d", "3240", "a-b_c.d:3240", false },
+	{ "", NULL, NULL, NULL, false },
+	{ ":", NULL, NULL, NULL, false },
+	{ ":22", NULL, NULL, NULL, false },
+	{ "pi:", NULL, NULL, NULL, false },
+	{ "pi:0", NULL, NULL, NULL, false },
+	{ "pi:000", NULL, NULL, NULL, false },
+	{ "pi:65536", NULL, NULL, NULL, false },
+	{ "pi:99999999999999999999", NULL, NULL, NULL, false },
+	{ "pi:-1", NULL, NULL, NULL, false },
+	{ "pi:+1", NULL, NULL, NULL, false },
+	{ "pi: 1", NULL, NULL, NULL, false },
+	{ "pi:1 ", NULL, NULL, NULL, false },
+	{ "pi:0x10", NULL, NULL, NULL, false },
+	{ "pi:usbip", NULL, NULL, NULL, false },
+	{ "::1", NULL, NULL, NULL, false },
+	{ "::1:22", NULL, NULL, NULL, false },
+	{ "pi:22:22", NULL, NULL, NULL, false },
+	{ "[", NULL, NULL, NULL, false },
+	{ "[]", NULL, NULL, NULL, false },
+	{ "[]:22", NULL, NULL, NULL, false },
+	{ "[::1", NULL, NULL, NULL, false },
+	{ "[::1]:", NULL, NULL, NULL, false },
+	{ "[::1]22", NULL, NULL, NULL, false },
+	{ "[::1]:22:", NULL, NULL, NULL, false },
+	{ "[::1]]", NULL, NULL, NULL, false },
+	{ "my pi", NULL, NULL, NULL, false },
+	{ "pi\n", NULL, NULL, NULL, false },
+	{ "\tpi", NULL, NULL, NULL, false },
+	{ "pi/x", NULL, NULL, NULL, false },
+	{ "../pi", NULL, NULL, NULL, false },
+	{ "usbip://pi", NULL, NULL, NULL, false },
+	{ "p\xc3\xad", NULL, NULL, NULL, false },
+	{ "pi\x7f", NULL, NULL, NULL, false },
+};
+
+static void row(size_t i)
+{
+	struct endpoint *e = block(NULL, sizeof(*e));
+	char *s = block_string(table[i].text);
+	const char *wrong = endpoint_parse((void *)e, s, "3240");
+
+	if (!table[i].host) {
+		CHECK(wrong && *wrong);
+	} else {
+		CHECK(!wrong);
+		CHECK_STR(e->host, table[i].host);
+		CHECK_STR(e->port, table[i].port);
+		CHECK_STR(e->name, table[i].name);
+		CHECK_INT(endpoint_is_address(e), table[i].address);
+	}
+	block_free(s);
+	block_free(e);
+}
+
+/* Hosts around the greatest length, with and without brackets, with the longest port. */
+static void lengths(void)
+{
+	for (size_t len = 250; len < 260; len++)
+		for (int brackets = 0; brackets < 2; brackets++) {
+			char text[300] = "[";
+			struct endpoint e;
+			const char *wrong;
+
+			memset(text + brackets, 'a', len);
+			strcpy(text + brackets + len, brackets ? "]:65535" : ":65535");
+			wrong = endpoint_parse(&e, text, "3240");
+			CHECK_INT(!wrong, len < ENDPOINT_HOST_SIZE);
+			if (wrong)
+				continue;
+			CHECK_INT(strlen(e.host), len);
+			CHECK_STR(e.name, text);
+		}
+}
+
+static void default_port(void)
+{
+	struct endpoint e;
+
+	CHECK(!endpoint_parse(&e, "pi", "007"));
+	CHECK_STR(e.port, "7");
+	CHECK(endpoint_parse(&e, "pi", "0"));
+	CHECK(endpoint_parse(&e, "pi", ""));
+	CHECK(endpoint_parse(&e, "pi", "x"));
+}
+
+int main(void)
+{
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		check_begin("t_endpoint: #%zu \"%.*s\"", i, (int)strcspn(table[i].text, "\n\t"),
+			    table[i].text);
+		row(i);
+		check_end();
+	}
+	RUN("t_endpoint: lengths of hosts", lengths);
+	RUN("t_endpoint: the default port", default_port);
+	return check_status();
+}

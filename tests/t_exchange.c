@@ -1,0 +1,915 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of client/exchange against servers of every kind, in the same loop, on loopback; names are
+ * resolved by the test. Deadlines are reached by setting the loop's clock.
+ * LINK: -Wl,--wrap=getaddrinfo
+ */
+#include "client/exchange.h"
+
+#include "tests/files.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+/* How the server answers. */
+enum manner {
+	WHOLE,	  /* in one piece, and waits */
+	PIECES,	  /* a byte at a time */
+	THEN_END, /* and closes */
+	END,	  /* closes after the request, without an answer */
+	AT_ONCE,  /* closes without reading the request */
+	RESET,
+	SILENT,
+};
+
+static struct {
+	struct loop loop;
+	struct endpoint endpoint;
+	struct exchange exchange;
+	/* the server */
+	enum manner manner;
+	const uint8_t *reply;
+	size_t reply_len, sent;
+	struct loop_source listener, peer;
+	uint8_t request[64];
+	size_t request_len, request_whole;
+	unsigned accepted;
+	/* what came of it */
+	int ended;
+	struct exchange_result result;
+	int fd;
+	struct op_device device;
+	unsigned records;
+	struct op_device record[8];
+	struct op_interface interface[8][8];
+	bool (*until)(void);
+	void (*then)(void); /* in done */
+} t;
+
+static void drop_peer(void)
+{
+	loop_drop(&t.loop, &t.peer);
+}
+
+static void reset_peer(void)
+{
+	struct linger linger = { 1, 0 };
+
+	setsockopt(t.peer.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	drop_peer();
+}
+
+static void send_more(void)
+{
+	size_t n = t.reply_len - t.sent;
+
+	if (t.manner == PIECES && n > 1)
+		n = 1;
+	n = (size_t)send(t.peer.fd, t.reply + t.sent, n, MSG_NOSIGNAL);
+	if (n == (size_t)-1) { /* the other end has enough */
+		CHECK(errno == EPIPE || errno == ECONNRESET);
+		drop_peer();
+		return;
+	}
+	t.sent += n;
+	if (t.sent < t.reply_len)
+		return;
+	if (t.manner == THEN_END)
+		drop_peer();
+	else
+		loop_rewatch(&t.loop, &t.peer, 0);
+}
+
+static void peer_ready(struct loop_source *source, uint32_t events)
+{
+	ssize_t n;
+
+	(void)events;
+	if (t.request_len < t.request_whole) {
+		n = recv(source->fd, t.request + t.request_len, t.request_whole - t.request_len, 0);
+		if (n <= 0) {
+			drop_peer();
+			return;
+		}
+		t.request_len += (size_t)n;
+		if (t.request_len < t.request_whole)
+			return;
+		if (t.manner == END)
+			drop_peer();
+		else if (t.manner == RESET)
+			reset_peer();
+		else
+			loop_rewatch(&t.loop, source, t.manner == SILENT ? 0 : EPOLLOUT);
+	} else if (t.sent < t.reply_len) {
+		send_more();
+	} else {
+		drop_peer(); /* a hang-up, which is always heard */
+	}
+}
+
+static void listener_ready(struct loop_source *source, uint32_t events)
+{
+	int one = 1;
+
+	(void)events;
+	t.peer.fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+	must(t.peer.fd >= 0, "accept");
+	t.accepted++;
+	t.sent = t.request_len = 0;
+	setsockopt(t.peer.fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &one, sizeof(one));
+	if (t.manner == AT_ONCE) {
+		close(t.peer.fd);
+		t.peer.fd = -1;
+		return;
+	}
+	t.peer.ready = peer_ready;
+	must(!loop_watch(&t.loop, &t.peer, EPOLLIN), "watch");
+}
+
+static int listen_on(struct sockaddr_in *address, bool listening)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t len = sizeof(*address);
+
+	*address = (struct sockaddr_in){ .sin_family = AF_INET };
+	address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(fd >= 0 && !bind(fd, (struct sockaddr *)address, len) &&
+		     !getsockname(fd, (struct sockaddr *)address, &len) &&
+		     (!listening || !listen(fd, 8)),
+	     "listen");
+	return fd;
+}
+
+/* Names, as the test wants them: no name server is asked. */
+static struct sockaddr_in there;
+static int (*resolve_as)(const char *host, struct addrinfo **list);
+
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **list);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **list);
+
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **list)
+{
+	struct addrinfo numeric = *hints;
+
+	if (resolve_as)
+		return resolve_as(host, list);
+	numeric.ai_flags |= AI_NUMERICHOST;
+	return __real_getaddrinfo(host, port, &numeric, list);
+}
+
+static void pass(void *ctx)
+{
+	(void)ctx;
+	exchange_pass(&t.exchange);
+}
+
+static void stop(void *ctx)
+{
+	(void)ctx;
+}
+
+static bool done(void *ctx)
+{
+	(void)ctx;
+	return t.until();
+}
+
+static bool has_ended(void)
+{
+	return t.ended > 0;
+}
+
+static bool has_asked(void)
+{
+	return t.request_whole && t.request_len == t.request_whole;
+}
+
+static void keep_record(struct exchange *exchange, const struct op_device *device,
+			const struct op_interface *interface)
+{
+	CHECK(exchange == &t.exchange);
+	CHECK(!t.ended);
+	if (t.records < LENGTH(t.record)) {
+		t.record[t.records] = *device;
+		for (unsigned i = 0; i < device->interfaces && i < 8; i++)
+			t.interface[t.records][i] = interface[i];
+	}
+	t.records++;
+}
+
+static void keep_end(struct exchange *exchange, const struct exchange_result *result, int fd,
+		     const struct op_device *device)
+{
+	CHECK(exchange == &t.exchange);
+	CHECK(!exchange_running(exchange));
+	t.ended++;
+	t.result = *result;
+	t.fd = fd;
+	if (fd >= 0)
+		t.device = *device;
+	if (t.then)
+		t.then();
+}
+
+static void start(enum manner manner, const void *reply, size_t len)
+{
+	static const struct loop_role role = { pass, stop, done };
+	char text[40];
+
+	memset(&t, 0, sizeof(t));
+	resolve_as = NULL;
+	t.manner = manner;
+	t.reply = reply;
+	t.reply_len = len;
+	t.request_whole = 8;
+	t.until = has_ended;
+	t.fd = t.peer.fd = -1;
+	must(!loop_open(&t.loop, 3600 * 1000, &role, NULL), "open the loop");
+	t.listener.fd = listen_on(&there, true);
+	t.listener.ready = listener_ready;
+	must(!loop_watch(&t.loop, &t.listener, EPOLLIN), "watch");
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(there.sin_port));
+	must(!endpoint_parse(&t.endpoint, text, "3240"), "parse the address");
+	t.exchange.record = keep_record;
+	t.exchange.done = keep_end;
+	exchange_init(&t.exchange, &t.loop, &t.endpoint);
+}
+
+static void end(void)
+{
+	CHECK(!exchange_running(&t.exchange));
+	drop_peer();
+	loop_drop(&t.loop, &t.listener);
+	loop_close(&t.loop);
+	if (t.fd >= 0)
+		close(t.fd);
+}
+
+/* Asks for the list, or for an import, until the end. */
+static void ask(const char *busid)
+{
+	t.request_whole = busid ? 40 : 8;
+	t.request_len = 0;
+	t.ended = 0;
+	t.records = 0;
+	exchange_start(&t.exchange, busid);
+	if (!t.until())
+		loop_run(&t.loop);
+}
+
+static void outcome_is(enum exchange_outcome outcome, int error)
+{
+	CHECK_INT(t.ended, 1);
+	CHECK_INT(t.result.outcome, outcome);
+	CHECK_INT(t.result.error, error);
+	CHECK(outcome == EXCHANGE_OK || *exchange_reason(&t.exchange, &t.result));
+}
+
+static uint32_t raw32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static const char *const lists[] = {
+	FIXTURES "packets/rep_devlist_empty.hex",
+	FIXTURES "packets/rep_devlist_several.hex",
+	FIXTURES "packets/rep_devlist_multi_interface.hex",
+	FIXTURES "packets/rep_devlist_unconfigured.hex",
+	FIXTURES "packets/made_rep_devlist.hex",
+	FIXTURES "packets/made_rep_devlist_most_interfaces.hex",
+};
+
+/* The list that came is the one in the file. */
+static void list_is(const uint8_t *p)
+{
+	size_t at = 12;
+
+	outcome_is(EXCHANGE_OK, 0);
+	CHECK_INT(t.fd, -1);
+	CHECK_INT(t.records, raw32(p + 8));
+	for (unsigned i = 0; i < t.records && i < LENGTH(t.record); i++) {
+		CHECK_STR(t.record[i].path, (const char *)p + at);
+		CHECK_STR(t.record[i].busid, (const char *)p + at + 256);
+		CHECK_INT(t.record[i].devnum, raw32(p + at + 292));
+		at += 312;
+		for (unsigned j = 0; j < t.record[i].interfaces; j++, at += 4)
+			if (j < 8)
+				CHECK_BYTES(&t.interface[i][j], p + at, 3);
+	}
+}
+
+static void every_list(enum manner manner)
+{
+	static const uint8_t request[] = { 1, 0x11, 0x80, 5, 0, 0, 0, 0 };
+
+	for (size_t i = 0; i < LENGTH(lists); i++) {
+		size_t len;
+		uint8_t *p = hex_read(lists[i], &len, NULL);
+
+		start(manner, p, len);
+		ask(NULL);
+		list_is(p);
+		CHECK_INT(t.request_len, 8);
+		CHECK_BYTES(t.request, request, 8);
+		end();
+		block_free(p);
+	}
+}
+
+static void list_whole(void)
+{
+	every_list(WHOLE);
+}
+
+static void list_in_pieces(void)
+{
+	every_list(PIECES);
+}
+
+static void list_then_end(void)
+{
+	every_list(THEN_END);
+}
+
+/* As many devices as are taken: more than fits into any buffer at once. */
+static void longest_list(void)
+{
+	static uint8_t p[12 + OP_DEVLIST_MAX * 312];
+	struct op_device device = { .path = "/sys/x", .speed = 3 };
+	size_t at = 12;
+
+	CHECK_INT(op_devlist_head_encode(p, 12, OP_DEVLIST_MAX), 12);
+	for (int i = 0; i < OP_DEVLIST_MAX; i++, at += 312) {
+		snprintf(device.busid, sizeof(device.busid), "%d-1", i + 1);
+		CHECK_INT(op_record_encode(p + at, 312, &device, NULL), 312);
+	}
+	start(WHOLE, p, sizeof(p));
+	ask(NULL);
+	outcome_is(EXCHANGE_OK, 0);
+	CHECK_INT(t.records, OP_DEVLIST_MAX);
+	end();
+}
+
+/* What is behind a list is of no interest. */
+static void list_with_junk(void)
+{
+	static uint8_t p[12 + 4096] = { 1, 0x11, 0, 5 };
+
+	memset(p + 12, 0xff, sizeof(p) - 12);
+	start(WHOLE, p, sizeof(p));
+	ask(NULL);
+	outcome_is(EXCHANGE_OK, 0);
+	CHECK_INT(t.records, 0);
+	end();
+}
+
+/* The hostile fixtures, from a server that closes behind them. */
+static void hostile_reply(const char *path, const char *name)
+{
+	static const struct {
+		const char *name;
+		enum exchange_outcome outcome;
+		int error;
+	} table[] = {
+		{ "OK\n", EXCHANGE_OK, 0 },
+		{ "INCOMPLETE\n", EXCHANGE_CLOSED, 0 },
+		{ "EPROTONOSUPPORT\n", EXCHANGE_MALFORMED, -EPROTONOSUPPORT },
+		{ "EILSEQ\n", EXCHANGE_MALFORMED, -EILSEQ },
+		{ "EBADMSG\n", EXCHANGE_MALFORMED, -EBADMSG },
+		{ "EREMOTEIO\n", EXCHANGE_MALFORMED, -EREMOTEIO },
+		{ "EMSGSIZE\n", EXCHANGE_MALFORMED, -EMSGSIZE },
+	};
+	bool import = !strncmp(name, "rep_import", 10);
+	char *comment;
+	const char *want;
+	size_t len, i = 0;
+	uint8_t *p;
+
+	if (strncmp(name, "rep_", 4))
+		return;
+	p = hex_read(path, &len, &comment);
+	check_begin("t_exchange: hostile/%s", name);
+	want = strstr(comment, "# expect: ") + 10;
+	while (i < LENGTH(table) && strncmp(want, table[i].name, strlen(table[i].name)))
+		i++;
+	must(i < LENGTH(table), "find what to expect");
+	for (int manner = WHOLE; manner <= THEN_END; manner++) {
+		/* nobody closes, so the deadline would have to come */
+		if (manner != THEN_END && table[i].outcome == EXCHANGE_CLOSED)
+			continue;
+		start((enum manner)manner, p, len);
+		ask(import ? "1-1" : NULL);
+		if (import && table[i].outcome == EXCHANGE_OK && raw32(p + 4))
+			outcome_is(EXCHANGE_REFUSED, 0);
+		else
+			outcome_is(table[i].outcome, table[i].error);
+		CHECK_INT(t.fd >= 0, import && t.result.outcome == EXCHANGE_OK);
+		end();
+	}
+	check_end();
+	free(comment);
+	block_free(p);
+}
+
+static void garbage(void)
+{
+	static uint8_t p[10000];
+
+	for (size_t i = 0; i < sizeof(p); i++)
+		p[i] = (uint8_t)(i * 7 + 1);
+	for (int import = 0; import < 2; import++) {
+		start(WHOLE, p, sizeof(p));
+		ask(import ? "1-1" : NULL);
+		outcome_is(EXCHANGE_MALFORMED, -EPROTONOSUPPORT);
+		end();
+	}
+}
+
+/* Every length of reply that is not whole, and then the end. */
+static void half_a_reply(void)
+{
+	size_t len, step;
+	uint8_t *list = hex_read(lists[1], &len, NULL);
+
+	for (size_t cut = 0; cut < len; cut += step) {
+		step = cut < 12 || cut % 312 > 300 || cut % 312 < 20 ? 1 : 37;
+		start(cut ? THEN_END : END, list, cut);
+		ask(NULL);
+		outcome_is(EXCHANGE_CLOSED, 0);
+		CHECK(t.records < raw32(list + 8));
+		end();
+	}
+	block_free(list);
+}
+
+static void half_an_import(void)
+{
+	size_t len;
+	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
+
+	for (size_t cut = 0; cut < len; cut += 13) {
+		start(cut ? THEN_END : END, p, cut);
+		ask("2-1");
+		outcome_is(EXCHANGE_CLOSED, 0);
+		CHECK_INT(t.fd, -1);
+		end();
+	}
+	block_free(p);
+}
+
+static void closed_at_once(void)
+{
+	start(AT_ONCE, NULL, 0);
+	ask(NULL);
+	outcome_is(EXCHANGE_CLOSED, 0);
+	end();
+}
+
+static void reset(void)
+{
+	start(RESET, NULL, 0);
+	ask(NULL);
+	outcome_is(EXCHANGE_CLOSED, 0); /* which of both depends on chance */
+	end();
+}
+
+static void past_deadline(void)
+{
+	t.loop.now = t.exchange.deadline;
+	exchange_pass(&t.exchange);
+}
+
+static void silent(void)
+{
+	for (int import = 0; import < 2; import++) {
+		start(SILENT, NULL, 0);
+		t.until = has_asked;
+		ask(import ? "1-1" : NULL);
+		CHECK(exchange_running(&t.exchange));
+		CHECK(t.exchange.deadline > t.loop.now);
+		CHECK(t.exchange.deadline <= loop_clock() + EXCHANGE_REPLY_MS);
+		CHECK(t.loop.next <= t.exchange.deadline); /* a pass will see to it */
+		t.loop.now = t.exchange.deadline - 1;
+		exchange_pass(&t.exchange);
+		CHECK_INT(t.ended, 0);
+		past_deadline();
+		outcome_is(EXCHANGE_SILENT, 0);
+		end();
+	}
+}
+
+static bool some_came(void)
+{
+	return t.exchange.len >= 5 && t.sent == t.reply_len;
+}
+
+/* One who trickles gains no time. */
+static void silent_in_the_middle(void)
+{
+	static const uint8_t p[] = { 1, 0x11, 0, 5, 0 };
+	uint64_t deadline;
+
+	start(PIECES, p, sizeof(p));
+	t.until = has_asked;
+	ask(NULL);
+	deadline = t.exchange.deadline;
+	t.until = some_came;
+	loop_run(&t.loop);
+	CHECK_INT(t.exchange.deadline, deadline);
+	past_deadline();
+	outcome_is(EXCHANGE_SILENT, 0);
+	end();
+}
+
+static void import_captured(enum manner manner)
+{
+	static const uint8_t request[40] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '2', '-', '1' };
+	size_t len;
+	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
+	unsigned before = open_files();
+
+	start(manner, p, len);
+	ask("2-1");
+	outcome_is(EXCHANGE_OK, 0);
+	CHECK(t.fd >= 0);
+	CHECK_BYTES(t.request, request, 40);
+	CHECK_STR(t.device.busid, "2-1");
+	CHECK_INT(t.device.speed, 5);
+	CHECK_INT(t.device.vendor, 0x46f4);
+	end();
+	CHECK_INT(open_files(), before);
+	block_free(p);
+}
+
+static void import_ok(void)
+{
+	import_captured(WHOLE);
+	import_captured(PIECES);
+}
+
+/* The bytes behind the reply belong to the kernel: they must still be in the socket. */
+static void import_leaves_the_rest(enum manner manner)
+{
+	static const uint8_t extra[] = { 0, 0, 0, 3, 0xde, 0xad, 0xbe, 0xef, 0x55 };
+	uint8_t reply[320 + sizeof(extra)], got[64];
+	size_t len, n = 0;
+	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
+
+	memcpy(reply, p, len);
+	memcpy(reply + len, extra, sizeof(extra));
+	start(manner, reply, sizeof(reply));
+	ask("2-1");
+	outcome_is(EXCHANGE_OK, 0);
+	CHECK(fcntl(t.fd, F_GETFD) & FD_CLOEXEC);
+	while (t.sent < t.reply_len)
+		send_more();
+	fcntl(t.fd, F_SETFL, 0); /* the rest is on its way: wait for it */
+	while (n < sizeof(extra)) {
+		ssize_t more = recv(t.fd, got + n, sizeof(got) - n, 0);
+
+		must(more > 0, "read what is the kernel's");
+		n += (size_t)more;
+	}
+	CHECK_INT(n, sizeof(extra));
+	CHECK_BYTES(got, extra, sizeof(extra));
+	end();
+	block_free(p);
+}
+
+static void import_rest(void)
+{
+	import_leaves_the_rest(WHOLE);
+	import_leaves_the_rest(PIECES);
+}
+
+static void import_refused(void)
+{
+	static const struct {
+		const char *path;
+		uint32_t status;
+	} table[] = {
+		{ FIXTURES "packets/rep_import_na.hex", OP_NA },
+		{ FIXTURES "packets/rep_import_busy.hex", OP_BUSY },
+		{ FIXTURES "packets/rep_import_error.hex", OP_DEV_ERR },
+		{ FIXTURES "packets/rep_import_nodev.hex", OP_NODEV },
+		{ FIXTURES "packets/made_rep_import_refused.hex", 0xfedcba98 },
+	};
+
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		size_t len;
+		uint8_t *p = hex_read(table[i].path, &len, NULL);
+
+		start(i % 2 ? PIECES : THEN_END, p, len);
+		ask("2-1");
+		outcome_is(EXCHANGE_REFUSED, 0);
+		CHECK_INT(t.result.status, table[i].status);
+		CHECK_INT(t.fd, -1);
+		end();
+		block_free(p);
+	}
+}
+
+static void import_of_another(void)
+{
+	size_t len;
+	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
+
+	for (int i = 0; i < 2; i++) {
+		start(WHOLE, p, len);
+		ask(i ? "2-1.1" : "2-2");
+		outcome_is(EXCHANGE_MALFORMED, -EILSEQ);
+		CHECK_INT(t.fd, -1);
+		end();
+	}
+	block_free(p);
+}
+
+/* Two addresses: nobody listens at the first, the server at the second. */
+static int two_addresses(struct sockaddr_in *first, bool listening)
+{
+	int fd = listen_on(first, listening);
+	struct addresses *a = &t.exchange.addresses;
+
+	a->count = 2;
+	a->address[0].sa.v4 = *first;
+	a->address[1].sa.v4 = there;
+	a->address[0].len = a->address[1].len = sizeof(*first);
+	return fd;
+}
+
+static const uint8_t empty_list[12] = { 1, 0x11, 0, 5 };
+
+static void second_address(void)
+{
+	struct sockaddr_in first;
+	int fd;
+
+	start(WHOLE, empty_list, sizeof(empty_list));
+	fd = two_addresses(&first, false);
+	ask(NULL);
+	outcome_is(EXCHANGE_OK, 0);
+	/* and is used at once the next time */
+	drop_peer();
+	close(fd);
+	ask(NULL);
+	outcome_is(EXCHANGE_OK, 0);
+	CHECK_INT(t.accepted, 2);
+	CHECK_INT(t.exchange.address, 1);
+	end();
+}
+
+/* The first does not answer at all: the second after a deadline. */
+static void second_address_later(void)
+{
+	struct sockaddr_in first;
+	int fd;
+
+	start(WHOLE, empty_list, sizeof(empty_list));
+	fd = two_addresses(&first, true);
+	exchange_start(&t.exchange, NULL);
+	CHECK_INT(t.exchange.state, EXCHANGE_CONNECTING);
+	CHECK(t.exchange.deadline <= loop_clock() + EXCHANGE_CONNECT_MS);
+	past_deadline();
+	CHECK_INT(t.ended, 0);
+	CHECK_INT(t.exchange.address, 1);
+	loop_run(&t.loop);
+	outcome_is(EXCHANGE_OK, 0);
+	end();
+	close(fd);
+}
+
+static void no_address_works(void)
+{
+	struct sockaddr_in first;
+	int fd;
+
+	start(WHOLE, empty_list, sizeof(empty_list));
+	fd = two_addresses(&first, false);
+	t.exchange.addresses.address[1].sa.v4 = first;
+	ask(NULL);
+	outcome_is(EXCHANGE_UNREACHABLE, -ECONNREFUSED);
+	CHECK_STR(exchange_reason(&t.exchange, &t.result), "Connection refused");
+	end();
+	start(WHOLE, empty_list, sizeof(empty_list));
+	close(fd);
+	fd = two_addresses(&first, true);
+	t.exchange.addresses.count = 1;
+	exchange_start(&t.exchange, NULL);
+	past_deadline();
+	outcome_is(EXCHANGE_UNREACHABLE, -ETIMEDOUT);
+	end();
+	close(fd);
+}
+
+static int no_such_name(const char *host, struct addrinfo **list)
+{
+	(void)host;
+	(void)list;
+	return EAI_NONAME;
+}
+
+static int die(const char *host, struct addrinfo **list)
+{
+	(void)host;
+	(void)list;
+	raise(SIGKILL);
+	return 0;
+}
+
+static int think(const char *host, struct addrinfo **list)
+{
+	(void)host;
+	(void)list;
+	for (;;)
+		pause();
+	return 0;
+}
+
+/* More addresses than are kept; of them only the last one kept works. */
+static int many_addresses(const char *host, struct addrinfo **list)
+{
+	static struct sockaddr_in address[20];
+	static struct addrinfo info[20];
+
+	(void)host;
+	for (unsigned i = 0; i < 20; i++) {
+		address[i] = there;
+		if (i != ADDRESSES_MAX - 1)
+			address[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + i);
+		info[i].ai_addr = (struct sockaddr *)&address[i];
+		info[i].ai_addrlen = sizeof(address[i]);
+		info[i].ai_family = AF_INET;
+		info[i].ai_next = i < 19 ? &info[i + 1] : NULL;
+	}
+	*list = info;
+	return 0;
+}
+
+static void unresolved(void)
+{
+	start(WHOLE, empty_list, sizeof(empty_list));
+	strcpy(t.endpoint.host, "nowhere.invalid");
+	resolve_as = no_such_name;
+	ask(NULL);
+	outcome_is(EXCHANGE_UNRESOLVED, 0);
+	CHECK_INT(t.exchange.addresses.error, EAI_NONAME);
+	CHECK_INT(t.accepted, 0);
+	/* the name is there a moment later */
+	resolve_as = many_addresses;
+	ask(NULL);
+	outcome_is(EXCHANGE_OK, 0);
+	CHECK_INT(t.exchange.addresses.count, ADDRESSES_MAX);
+	CHECK_INT(t.exchange.address, ADDRESSES_MAX - 1);
+	end();
+}
+
+static void resolver_dies(void)
+{
+	start(WHOLE, empty_list, sizeof(empty_list));
+	resolve_as = die;
+	ask(NULL);
+	outcome_is(EXCHANGE_UNRESOLVED, 0);
+	end();
+}
+
+static bool nobody_left(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0;
+}
+
+static void resolver_hangs(void)
+{
+	start(WHOLE, empty_list, sizeof(empty_list));
+	resolve_as = think;
+	exchange_start(&t.exchange, NULL);
+	CHECK_INT(t.exchange.state, EXCHANGE_RESOLVING);
+	CHECK(t.exchange.deadline <= loop_clock() + RESOLVE_MS);
+	past_deadline();
+	outcome_is(EXCHANGE_UNRESOLVED, 0);
+	CHECK(*exchange_reason(&t.exchange, &t.result));
+	t.until = nobody_left; /* the child is ended, too */
+	loop_run(&t.loop);
+	end();
+}
+
+/* A name whose addresses have stopped to work is asked for again; an address is not. */
+static void resolved_again(void)
+{
+	struct sockaddr_in first;
+	int fd;
+
+	for (int name = 0; name < 2; name++) {
+		start(WHOLE, empty_list, sizeof(empty_list));
+		if (name)
+			strcpy(t.endpoint.host, "pi.lan");
+		fd = two_addresses(&first, false);
+		t.exchange.addresses.count = 1;
+		ask(NULL);
+		outcome_is(EXCHANGE_UNREACHABLE, -ECONNREFUSED);
+		CHECK_INT(t.exchange.addresses.count, name ? 0 : 1);
+		close(fd);
+		end();
+	}
+}
+
+static void cancelled(void)
+{
+	unsigned before = open_files();
+
+	start(SILENT, NULL, 0);
+	exchange_cancel(&t.exchange); /* nothing runs: nothing */
+	t.until = has_asked;
+	ask(NULL);
+	exchange_cancel(&t.exchange);
+	CHECK_INT(t.ended, 0);
+	exchange_pass(&t.exchange);
+	CHECK_INT(t.ended, 0);
+	end();
+	start(SILENT, NULL, 0);
+	resolve_as = think;
+	exchange_start(&t.exchange, NULL);
+	exchange_cancel(&t.exchange);
+	t.until = nobody_left;
+	loop_run(&t.loop);
+	CHECK_INT(t.ended, 0);
+	end();
+	CHECK_INT(open_files(), before);
+}
+
+static void start_next(void)
+{
+	drop_peer();
+	if (t.ended < 4) {
+		t.request_len = 0;
+		exchange_start(&t.exchange, NULL);
+	}
+}
+
+static bool four_ended(void)
+{
+	return t.ended == 4;
+}
+
+static void next_in_done(void)
+{
+	start(WHOLE, empty_list, sizeof(empty_list));
+	t.then = start_next;
+	t.until = four_ended;
+	ask(NULL);
+	CHECK_INT(t.ended, 4);
+	CHECK_INT(t.accepted, 4);
+	CHECK_INT(t.result.outcome, EXCHANGE_OK);
+	end();
+}
+
+static void no_leak(void)
+{
+	unsigned before = open_files();
+
+	list_whole();
+	reset();
+	silent();
+	no_address_works();
+	unresolved();
+	CHECK_INT(open_files(), before);
+}
+
+int main(void)
+{
+	RUN("t_exchange: lists", list_whole);
+	RUN("t_exchange: lists in pieces of a byte", list_in_pieces);
+	RUN("t_exchange: lists of servers that close behind them", list_then_end);
+	RUN("t_exchange: the longest list", longest_list);
+	RUN("t_exchange: a list with something behind it", list_with_junk);
+	RUN("t_exchange: garbage", garbage);
+	RUN("t_exchange: half a list, then the end", half_a_reply);
+	RUN("t_exchange: half an import, then the end", half_an_import);
+	RUN("t_exchange: closed at once", closed_at_once);
+	RUN("t_exchange: reset", reset);
+	RUN("t_exchange: a server that says nothing", silent);
+	RUN("t_exchange: a server that stops in the middle", silent_in_the_middle);
+	RUN("t_exchange: an import", import_ok);
+	RUN("t_exchange: an import leaves what is the kernel's", import_rest);
+	RUN("t_exchange: an import that is refused", import_refused);
+	RUN("t_exchange: an import that brings another device", import_of_another);
+	each_file(FIXTURES "hostile", ".hex", hostile_reply);
+	RUN("t_exchange: refused, then the second address", second_address);
+	RUN("t_exchange: silence, then the second address", second_address_later);
+	RUN("t_exchange: no address works", no_address_works);
+	RUN("t_exchange: a name that does not resolve, then does", unresolved);
+	RUN("t_exchange: the resolver dies", resolver_dies);
+	RUN("t_exchange: the resolver hangs", resolver_hangs);
+	RUN("t_exchange: names are resolved again, addresses not", resolved_again);
+	RUN("t_exchange: cancelled", cancelled);
+	RUN("t_exchange: the next one begins where one ends", next_in_done);
+	RUN("t_exchange: no descriptor is left open", no_leak);
+	return check_status();
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of proto/op: every message of tests/fixtures/packets is decoded, encoded back, cut off at
+ * every byte and has every bit flipped; the hostile ones fail as their comment says.
+ */
+#include "proto/op.h"
+#include "tests/files.h"
+
+enum kind { REQUEST, DEVLIST, IMPORT };
+enum { DEVICES_MAX = 16, MESSAGE_MAX = 8192 };
+
+/* Any message, decoded. */
+struct message {
+	struct op_request request;
+	uint32_t status;
+	uint32_t devices;
+	struct op_device device[DEVICES_MAX];
+	struct op_interface interface[DEVICES_MAX][OP_INTERFACES_MAX];
+};
+
+static struct message message;
+
+static enum kind kind_of(const char *name)
+{
+	if (!strncmp(name, "made_", 5))
+		name += 5;
+	if (!strncmp(name, "req_", 4))
+		return REQUEST;
+	if (!strncmp(name, "rep_devlist", 11))
+		return DEVLIST;
+	must(!strncmp(name, "rep_import", 10), "tell the message from the file's name");
+	return IMPORT;
+}
+
+static int decode_list(const uint8_t *buf, size_t len, struct message *m)
+{
+	int n = op_devlist_head_decode(buf, len, &m->devices);
+	size_t used = (size_t)n;
+
+	if (n <= 0)
+		return n;
+	for (uint32_t i = 0; i < m->devices; i++) {
+		uint32_t at = i % DEVICES_MAX;
+
+		n = op_record_decode(buf + used, len - used, &m->device[at], m->interface[at]);
+		if (n <= 0)
+			return n;
+		used += (size_t)n;
+	}
+	return (int)used;
+}
+
+static int decode(enum kind kind, const uint8_t *buf, size_t len, struct message *m)
+{
+	if (kind == REQUEST)
+		return op_request_decode(buf, len, &m->request);
+	if (kind == DEVLIST)
+		return decode_list(buf, len, m);
+	return op_rep_import_decode(buf, len, &m->status, &m->device[0]);
+}
+
+static int encode_list(uint8_t *buf, size_t size, const struct message *m)
+{
+	int n = op_devlist_head_encode(buf, size, m->devices);
+	size_t used = (size_t)n;
+
+	for (uint32_t i = 0; n > 0 && i < m->devices; i++) {
+		n = op_record_encode(buf + used, size - used, &m->device[i], m->interface[i]);
+		used += (size_t)n;
+	}
+	return n < 0 ? n : (int)used;
+}
+
+static int encode(enum kind kind, uint8_t *buf, size_t size, const struct message *m)
+{
+	if (kind == REQUEST)
+		return op_request_encode(buf, size, &m->request);
+	if (kind == DEVLIST)
+		return encode_list(buf, size, m);
+	return op_rep_import_encode(buf, size, m->status, &m->device[0]);
+}
+
+/* The protocol document's own words, read without any code of the product. */
+static uint32_t raw(const uint8_t *p, size_t size)
+{
+	uint32_t n = 0;
+
+	while (size--)
+		n = n << 8 | *p++;
+	return n;
+}
+
+static void zero_behind_end(uint8_t *s, size_t size)
+{
+	size_t len = strnlen((char *)s, size);
+
+	memset(s + len, 0, size - len);
+}
+
+/* Zeroes what a decoder ignores: what is behind a string's end, padding, a request's status. */
+static void normalise(enum kind kind, uint8_t *p, size_t len)
+{
+	size_t at = kind == DEVLIST ? 12 : 8;
+
+	if (kind == REQUEST) {
+		memset(p + 4, 0, 4);
+		if (len >= 40)
+			zero_behind_end(p + 8, 32);
+		return;
+	}
+	while (at + 312 <= len) {
+		unsigned interfaces = kind == DEVLIST ? p[at + 311] : 0;
+
+		zero_behind_end(p + at, 256);
+		zero_behind_end(p + at + 256, 32);
+		at += 312;
+		for (; interfaces && at + 4 <= len; interfaces--, at += 4)
+			p[at + 3] = 0;
+	}
+}
+
+static void check_device(const uint8_t *p, const struct op_device *d)
+{
+	CHECK_STR(d->path, (const char *)p);
+	CHECK_STR(d->busid, (const char *)p + 256);
+	CHECK_INT(d->busnum, raw(p + 288, 4));
+	CHECK_INT(d->devnum, raw(p + 292, 4));
+	CHECK_INT(d->speed, raw(p + 296, 4));
+	CHECK_INT(d->vendor, raw(p + 300, 2));
+	CHECK_INT(d->product, raw(p + 302, 2));
+	CHECK_INT(d->bcd_device, raw(p + 304, 2));
+	CHECK_INT(d->class, p[306]);
+	CHECK_INT(d->subclass, p[307]);
+	CHECK_INT(d->protocol, p[308]);
+	CHECK_INT(d->configuration, p[309]);
+	CHECK_INT(d->configurations, p[310]);
+	CHECK_INT(d->interfaces, p[311]);
+}
+
+static void check_list(const uint8_t *p, const struct message *m)
+{
+	size_t at = 12;
+
+	CHECK_INT(m->devices, raw(p + 8, 4));
+	for (uint32_t i = 0; i < m->devices; i++) {
+		check_device(p + at, &m->device[i]);
+		at += 312;
+		for (unsigned j = 0; j < m->device[i].interfaces; j++, at += 4) {
+			CHECK_INT(m->interface[i][j].class, p[at]);
+			CHECK_INT(m->interface[i][j].subclass, p[at + 1]);
+			CHECK_INT(m->interface[i][j].protocol, p[at + 2]);
+		}
+	}
+}
+
+static void check_fields(enum kind kind, const uint8_t *p, const struct message *m)
+{
+	if (kind == DEVLIST) {
+		check_list(p, m);
+	} else if (kind == IMPORT) {
+		CHECK_INT(m->status, raw(p + 4, 4));
+		if (!m->status)
+			check_device(p + 8, &m->device[0]);
+	} else {
+		CHECK_INT(m->request.code, raw(p + 2, 2));
+		CHECK_STR(m->request.busid, raw(p + 2, 2) == 0x8003 ? (const char *)p + 8 : "");
+	}
+}
+
+/* What was decoded becomes these bytes again, but for what a decoder ignores. */
+static void check_encoded(enum kind kind, const uint8_t *p, size_t len, const struct message *m)
+{
+	uint8_t *want = block(p, len), *got = block(NULL, len);
+
+	normalise(kind, want, len);
+	CHECK_INT(encode(kind, got, len, m), len);
+	CHECK_BYTES(got, want, len);
+	block_free(got);
+	block_free(want);
+}
+
+static void check_truncated(enum kind kind, const uint8_t *p, size_t len)
+{
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *part = block(p, cut);
+		int n = decode(kind, part, cut, &message);
+
+		if (n)
+			check_fault(__FILE__, __LINE__, "%zu bytes of %zu give %d", cut, len, n);
+		block_free(part);
+	}
+}
+
+static void check_flipped(enum kind kind, const uint8_t *p, size_t len)
+{
+	uint8_t *flipped = block(p, len);
+	int n;
+
+	for (size_t bit = 0; bit < len * 8; bit++) {
+		flipped[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		n = decode(kind, flipped, len, &message);
+		CHECK(n <= (int)len);
+		if (n > 0 && (kind != DEVLIST || message.devices <= DEVICES_MAX))
+			check_encoded(kind, flipped, (size_t)n, &message);
+		flipped[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	block_free(flipped);
+}
+
+/* It is whole in a block of its size, and the same with something behind it. */
+static void check_whole(enum kind kind, const uint8_t *p, size_t len)
+{
+	uint8_t *longer = block(NULL, len + 50);
+
+	memset(&message, 0x5a, sizeof(message));
+	CHECK_INT(decode(kind, p, len, &message), len);
+	check_fields(kind, p, &message);
+	check_encoded(kind, p, len, &message);
+	memcpy(longer, p, len);
+	CHECK_INT(decode(kind, longer, len + 50, &message), len);
+	check_fields(kind, p, &message);
+	block_free(longer);
+}
+
+/* Every size that is too small is said to be, and nothing is written behind it. */
+static void check_no_space(enum kind kind, const uint8_t *p, size_t len)
+{
+	CHECK_INT(decode(kind, p, len, &message), len);
+	for (size_t size = 0; size < len; size++) {
+		uint8_t *small = block(NULL, size);
+
+		CHECK_INT(encode(kind, small, size, &message), -ENOSPC);
+		block_free(small);
+	}
+}
+
+static unsigned replayed;
+
+static void replay(const char *path, const char *name)
+{
+	size_t len;
+	uint8_t *p = hex_read(path, &len, NULL);
+	enum kind kind = kind_of(name);
+	static const struct {
+		const char *what;
+		void (*check)(enum kind kind, const uint8_t *p, size_t len);
+	} step[] = {
+		{ "decoded and encoded", check_whole },
+		{ "every truncation is incomplete", check_truncated },
+		{ "every bit flip", check_flipped },
+		{ "every size too small for it", check_no_space },
+	};
+
+	for (size_t i = 0; i < LENGTH(step); i++) {
+		check_begin("t_op: %s: %s", name, step[i].what);
+		step[i].check(kind, p, len);
+		check_end();
+	}
+	block_free(p);
+	replayed++;
+}
+
+static void captures_are_there(void)
+{
+	static const char *const names[] = {
+		"req_devlist",	   "rep_devlist_empty", "rep_devlist_several",
+		"rep_devlist_multi_interface", "rep_devlist_unconfigured", "req_import",
+		"rep_import_ok",   "rep_import_na",	"rep_import_busy",
+		"rep_import_error", "rep_import_nodev",
+	};
+
+	for (size_t i = 0; i < LENGTH(names); i++) {
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof(path), FIXTURES "packets/%s.hex", names[i]);
+		if (access(path, R_OK))
+			check_fault(__FILE__, __LINE__, "no %s", path);
+	}
+	CHECK(replayed >= LENGTH(names));
+}
+
+/* The statuses of the captured refusals, by their names. */
+static void captured_statuses(void)
+{
+	static const struct {
+		const char *path;
+		uint32_t status;
+	} table[] = {
+		{ FIXTURES "packets/rep_import_ok.hex", OP_OK },
+		{ FIXTURES "packets/rep_import_na.hex", OP_NA },
+		{ FIXTURES "packets/rep_import_busy.hex", OP_BUSY },
+		{ FIXTURES "packets/rep_import_error.hex", OP_DEV_ERR },
+		{ FIXTURES "packets/rep_import_nodev.hex", OP_NODEV },
+	};
+
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		size_t len;
+		uint8_t *p = hex_read(table[i].path, &len, NULL);
+
+		CHECK_INT(len, table[i].status ? 8 : 320);
+		CHECK_INT(op_rep_import_decode(p, len, &message.status, &message.device[0]), len);
+		CHECK_INT(message.status, table[i].status);
+		block_free(p);
+	}
+}
+
+static int expected(const char *comment)
+{
+	static const struct {
+		const char *name;
+		int result; /* 1 = complete */
+	} table[] = {
+		{ "OK", 1 },
+		{ "INCOMPLETE", 0 },
+		{ "EPROTONOSUPPORT", -EPROTONOSUPPORT },
+		{ "ENOSYS", -ENOSYS },
+		{ "EILSEQ", -EILSEQ },
+		{ "EBADMSG", -EBADMSG },
+		{ "EREMOTEIO", -EREMOTEIO },
+		{ "EMSGSIZE", -EMSGSIZE },
+	};
+	const char *word = strstr(comment, "# expect: ");
+
+	for (size_t i = 0; word && i < LENGTH(table); i++)
+		if (!strncmp(word + 10, table[i].name, strlen(table[i].name)) &&
+		    word[10 + strlen(table[i].name)] == '\n')
+			return table[i].result;
+	must(false, "find what to expect");
+	return 0;
+}
+
+/* How long a message is that its decoder must call complete. */
+static size_t length_of(enum kind kind, const uint8_t *p)
+{
+	if (kind == REQUEST)
+		return raw(p + 2, 2) == 0x8003 ? 40 : 8;
+	if (kind == IMPORT)
+		return raw(p + 4, 4) ? 8 : 320;
+	return 12 + raw(p + 8, 4) * (312 + 4 * (size_t)p[12 + 311]); /* one kind of device only */
+}
+
+static void hostile(const char *path, const char *name)
+{
+	char *comment;
+	size_t len;
+	uint8_t *p = hex_read(path, &len, &comment);
+	enum kind kind = kind_of(name);
+	int want, n;
+
+	check_begin("t_op: hostile/%s", name);
+	want = expected(comment);
+	n = decode(kind, p, len, &message);
+	CHECK_INT(n, want > 0 ? (int)length_of(kind, p) : want);
+	if (n > 0) {
+		check_fields(kind, p, &message);
+		check_encoded(kind, p, (size_t)n, &message);
+	}
+	if (n < 0)
+		CHECK(*op_strerror(n));
+	check_flipped(kind, p, len);
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *part = block(p, cut);
+		int early = decode(kind, part, cut, &message);
+
+		/* no part of it may be taken for something else than the whole */
+		CHECK(!early || early == n);
+		block_free(part);
+	}
+	check_end();
+	block_free(p);
+	free(comment);
+}
+
+static void common(void)
+{
+	static const uint8_t bytes[] = { 0x01, 0x11, 0x87, 0x65, 0xa1, 0xb2, 0xc3, 0xd4 };
+	uint8_t *p = block(bytes, 8), *back = block(NULL, 8);
+	struct op_common c;
+
+	CHECK_INT(op_common_decode(p, 8, &c), 8);
+	CHECK_INT(c.code, 0x8765);
+	CHECK_INT(c.status, 0xa1b2c3d4);
+	CHECK_INT(op_common_encode(back, 8, &c), 8);
+	CHECK_BYTES(back, bytes, 8);
+	for (size_t n = 0; n < 8; n++) {
+		uint8_t *small = block(bytes, n);
+
+		CHECK_INT(op_common_decode(small, n, &c), 0);
+		CHECK_INT(op_common_encode(small, n, &c), -ENOSPC);
+		block_free(small);
+	}
+	p[0] = 0x02;
+	CHECK_INT(op_common_decode(p, 8, &c), -EPROTONOSUPPORT);
+	block_free(back);
+	block_free(p);
+}
+
+/* Strings without a terminator, which the encoders must not read beyond. */
+static void long_strings(void)
+{
+	static uint8_t buf[MESSAGE_MAX];
+	struct op_request request = { .code = OP_REQ_IMPORT };
+	struct op_device device = { .path = "/sys/x", .busid = "1-1" };
+
+	memset(request.busid, '1', sizeof(request.busid));
+	CHECK_INT(op_request_encode(buf, sizeof(buf), &request), -EINVAL);
+	memset(device.busid, '1', sizeof(device.busid));
+	CHECK_INT(op_record_encode(buf, sizeof(buf), &device, NULL), -EINVAL);
+	CHECK_INT(op_rep_import_encode(buf, sizeof(buf), OP_OK, &device), -EINVAL);
+	device.busid[BUSID_SIZE - 1] = '\0';
+	CHECK_INT(op_record_encode(buf, sizeof(buf), &device, NULL), 312);
+	memset(device.path, '/', sizeof(device.path));
+	CHECK_INT(op_record_encode(buf, sizeof(buf), &device, NULL), -EINVAL);
+	CHECK_INT(op_rep_import_encode(buf, sizeof(buf), OP_OK, &device), -EINVAL);
+	device.path[OP_PATH_SIZE - 1] = '\0';
+	CHECK_INT(op_rep_import_encode(buf, sizeof(buf), OP_OK, &device), 320);
+}
+
+/* A refusal needs no device. */
+static void refusal(void)
+{
+	static const uint8_t want[] = { 1, 0x11, 0, 3, 0, 0, 0, 2 };
+	uint8_t *p = block(NULL, 8);
+
+	CHECK_INT(op_rep_import_encode(p, 8, OP_BUSY, NULL), 8);
+	CHECK_BYTES(p, want, 8);
+	block_free(p);
+}
+
+static void head_limits(void)
+{
+	uint8_t p[12];
+	uint32_t devices = 7;
+
+	CHECK_INT(op_devlist_head_encode(p, sizeof(p), OP_DEVLIST_MAX), 12);
+	CHECK_INT(op_devlist_head_decode(p, sizeof(p), &devices), 12);
+	CHECK_INT(devices, OP_DEVLIST_MAX);
+	CHECK_INT(op_devlist_head_encode(p, sizeof(p), OP_DEVLIST_MAX + 1), 12);
+	CHECK_INT(op_devlist_head_decode(p, sizeof(p), &devices), -EMSGSIZE);
+}
+
+static void texts(void)
+{
+	static const unsigned mbits[] = { 0, 1, 12, 480, 480, 5000, 10000, 0 };
+
+	for (uint32_t i = 0; i < LENGTH(mbits); i++)
+		CHECK_INT(op_speed_mbits(i), mbits[i]);
+	CHECK_INT(op_speed_mbits(UINT32_MAX), 0);
+	CHECK_STR(op_class_text(0x08), "storage");
+	CHECK_STR(op_class_text(0x03), "hid");
+	CHECK_STR(op_class_text(0xff), "vendor");
+	CHECK_STR(op_class_text(0x00), "other");
+	for (unsigned i = 0; i < 256; i++)
+		CHECK(*op_class_text((uint8_t)i));
+	for (uint32_t i = 1; i < 8; i++)
+		CHECK(*op_status_text(i));
+	CHECK(strcmp(op_status_text(OP_BUSY), op_status_text(OP_NODEV)));
+}
+
+int main(void)
+{
+	each_file(FIXTURES "packets", ".hex", replay);
+	each_file(FIXTURES "hostile", ".hex", hostile);
+	RUN("t_op: the captured messages are there", captures_are_there);
+	RUN("t_op: the statuses of captured import replies", captured_statuses);
+	RUN("t_op: the header of every message", common);
+	RUN("t_op: strings too long are refused", long_strings);
+	RUN("t_op: a refusal has no device", refusal);
+	RUN("t_op: the longest list", head_limits);
+	RUN("t_op: texts", texts);
+	return check_status();
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of sysfs/record: the stock tools' notes on what is attached. */
+#include "sysfs/record.h"
+
+#include "tests/files.h"
+
+static char root[TEMP_SIZE], dir[TEMP_SIZE + 20];
+
+static void start(void)
+{
+	temp_make(root);
+	snprintf(dir, sizeof(dir), "%s/vhci_hcd", root);
+}
+
+static void end(void)
+{
+	temp_remove(root);
+}
+
+static char *text_of(const char *name)
+{
+	char path[TEMP_SIZE + 64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return file_read(path, NULL);
+}
+
+static void there_and_back(void)
+{
+	struct record record;
+	struct stat st;
+	char *text;
+
+	start();
+	CHECK_INT(record_write(dir, 0, "pi.lan", "3240", "1-1.4"), 0);
+	CHECK(!stat(dir, &st) && (st.st_mode & 0777) == 0700);
+	text = text_of("port0");
+	CHECK_STR(text, "pi.lan 3240 1-1.4\n");
+	free(text);
+	CHECK(record_read(dir, 0, &record));
+	CHECK_STR(record.host, "pi.lan");
+	CHECK_STR(record.tcp_port, "3240");
+	CHECK_STR(record.busid, "1-1.4");
+	CHECK(record_is(dir, 0, "pi.lan", "3240", "1-1.4"));
+	CHECK(!record_is(dir, 0, "pi.la", "3240", "1-1.4"));
+	CHECK(!record_is(dir, 0, "pi.lan", "3241", "1-1.4"));
+	CHECK(!record_is(dir, 0, "pi.lan", "3240", "1-1"));
+	CHECK(!record_is(dir, 1, "pi.lan", "3240", "1-1.4"));
+	end();
+}
+
+static void replaced(void)
+{
+	start();
+	CHECK_INT(record_write(dir, 3839, "a-rather-long-name.example", "65535", "1-1.2.3.4"), 0);
+	CHECK_INT(record_write(dir, 3839, "b", "1", "2-2"), 0);
+	CHECK(record_is(dir, 3839, "b", "1", "2-2"));
+	end();
+}
+
+static void longest(void)
+{
+	char host[ENDPOINT_HOST_SIZE], busid[BUSID_SIZE];
+
+	memset(host, 'h', sizeof(host) - 1);
+	host[sizeof(host) - 1] = '\0';
+	memset(busid, 'b', sizeof(busid) - 1);
+	busid[sizeof(busid) - 1] = '\0';
+	start();
+	CHECK_INT(record_write(dir, 7, host, "65535", busid), 0);
+	CHECK(record_is(dir, 7, host, "65535", busid));
+	end();
+}
+
+/* As the stock tools write it. */
+static void captured(const char *path, const char *name)
+{
+	char *text = file_read(path, NULL);
+	struct record record;
+
+	check_begin("t_record: captured %s", name);
+	start();
+	put_file(root, "vhci_hcd/port0", text);
+	CHECK(record_read(dir, 0, &record));
+	CHECK_STR(record.host, "host");
+	CHECK_STR(record.tcp_port, "3240");
+	CHECK_STR(record.busid, "1-3");
+	end();
+	check_end();
+	free(text);
+}
+
+static void garbage(void)
+{
+	static const char *const texts[] = {
+		"", "\n", " ", "pi", "pi 3240", "pi 3240\n", "pi 324000 1-1\n",
+		"pi 3240 1234567890-123456789012345678901\n",
+	};
+	char host[400];
+	struct record record;
+
+	start();
+	for (size_t i = 0; i < LENGTH(texts); i++) {
+		put_file(root, "vhci_hcd/port0", texts[i]);
+		if (record_read(dir, 0, &record))
+			check_fault(__FILE__, __LINE__, "understood #%zu", i);
+	}
+	memset(host, 'x', sizeof(host));
+	for (size_t len = 250; len <= sizeof(host); len++) {
+		put_bytes(root, "vhci_hcd/port0", host, len);
+		CHECK(!record_read(dir, 0, &record));
+	}
+	put_bytes(root, "vhci_hcd/port0", "a\0b\0c", 5);
+	CHECK(!record_read(dir, 0, &record));
+	end();
+}
+
+static void none(void)
+{
+	struct record record;
+
+	start();
+	CHECK(!record_read(dir, 0, &record));
+	CHECK(!record_is(dir, 0, "a", "b", "c"));
+	record_remove(dir, 0);
+	CHECK(!is_there(root, "vhci_hcd"));
+	put_file(root, "vhci_hcd/port1/file", "a directory in its place");
+	CHECK(!record_read(dir, 1, &record));
+	CHECK(record_write(dir, 1, "a", "1", "1-1") < 0);
+	end();
+}
+
+static void unwritable(void)
+{
+	start();
+	put_file(root, "vhci_hcd", "a file in the directory's place");
+	CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -ENOTDIR);
+	record_remove(dir, 0);
+	CHECK(is_there(root, "vhci_hcd"));
+	end();
+	start();
+	snprintf(dir, sizeof(dir), "%s/no/parent", root);
+	CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -ENOENT);
+	end();
+}
+
+/* A link that somebody put there is not followed. */
+static void planted_link(void)
+{
+	struct record record;
+
+	start();
+	put_file(root, "victim", "a 1 1-1\n");
+	put_link(root, "vhci_hcd/port0", "../victim");
+	CHECK(record_write(dir, 0, "b", "2", "2-2") < 0);
+	CHECK(!record_read(dir, 0, &record));
+	end();
+}
+
+static void removed(void)
+{
+	start();
+	record_write(dir, 1, "a", "1", "1-1");
+	record_write(dir, 2, "b", "1", "1-2");
+	record_remove(dir, 1);
+	CHECK(is_there(root, "vhci_hcd/port2"));
+	CHECK(!is_there(root, "vhci_hcd/port1"));
+	record_remove(dir, 1);
+	CHECK(is_there(root, "vhci_hcd/port2"));
+	record_remove(dir, 2);
+	CHECK(!is_there(root, "vhci_hcd"));
+	end();
+}
+
+static void no_leak(void)
+{
+	unsigned before = open_files();
+
+	there_and_back();
+	garbage();
+	none();
+	unwritable();
+	CHECK_INT(open_files(), before);
+}
+
+int main(void)
+{
+	RUN("t_record: written and read", there_and_back);
+	RUN("t_record: replaced by a shorter one", replaced);
+	RUN("t_record: the longest names", longest);
+	CHECK(each_file(FIXTURES "vhci", "-record.txt", captured) >= 2);
+	RUN("t_record: garbage", garbage);
+	RUN("t_record: none", none);
+	RUN("t_record: a place that cannot be written", unwritable);
+	RUN("t_record: a link in its place", planted_link);
+	RUN("t_record: the directory goes with the last one", removed);
+	RUN("t_record: no descriptor is left open", no_leak);
+	return check_status();
+}

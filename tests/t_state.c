@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of loop/state: one daemon of a role at a time, and its small files. LINK: -Wl,--wrap=flock */
+#include "loop/state.h"
+
+#include "tests/files.h"
+
+#include <sys/file.h>
+#include <sys/wait.h>
+
+static char root[TEMP_SIZE], dir[TEMP_SIZE + 20];
+static struct state state;
+
+/* What is done between the opening and the locking of the lock file, once. */
+static void (*before_flock)(void);
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+
+int __wrap_flock(int fd, int operation)
+{
+	void (*then)(void) = before_flock;
+
+	before_flock = NULL;
+	if (then)
+		then();
+	return __real_flock(fd, operation);
+}
+
+static void start(void)
+{
+	temp_make(root);
+	snprintf(dir, sizeof(dir), "%s/run", root);
+}
+
+static void end(void)
+{
+	temp_remove(root);
+}
+
+static void text_is(const char *name, const char *want)
+{
+	char buf[64];
+
+	state_load(&state, name, buf, sizeof(buf));
+	CHECK_STR(buf, want);
+}
+
+/* The result of state_open in another process, its log thrown away. */
+static int open_elsewhere(const char *lock)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (!pid) {
+		struct state other;
+
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(99);
+		_exit(-state_open(&other, dir, lock));
+	}
+	must(waitpid(pid, &status, 0) == pid, "wait");
+	CHECK(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+static void lock(void)
+{
+	start();
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
+	CHECK_INT(open_elsewhere("client.lock"), 0);
+	CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
+	state_close(&state);
+	CHECK_INT(open_elsewhere("server.lock"), 0);
+	end();
+}
+
+/* A killed daemon's lock file is no obstacle. */
+static void stale_lock(void)
+{
+	start();
+	put_file(root, "run/server.lock", "");
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
+	state_close(&state);
+	end();
+}
+
+static void close_first(void)
+{
+	state_close(&state);
+}
+
+/*
+ * The second daemon has opened the lock file when the first one lets go and takes it away: it must
+ * not believe that it holds a lock which the third one cannot see, nor sit in a removed directory.
+ */
+static void lock_taken_away(void)
+{
+	struct state second;
+
+	start();
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	before_flock = close_first;
+	if (!state_open(&second, dir, "server.lock")) {
+		CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
+		CHECK_INT(state_save(&second, "bound", "1-1\n", 4), 0);
+		CHECK(is_there(root, "run/bound"));
+		CHECK_INT(state_save(&second, "bound", NULL, 0), 0);
+		state_close(&second);
+	}
+	end();
+}
+
+static void save_and_load(void)
+{
+	start();
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	text_is("bound", "");
+	CHECK_INT(state_save(&state, "bound", "1-1\n1-2\n", 8), 0);
+	text_is("bound", "1-1\n1-2\n");
+	CHECK_INT(state_save(&state, "bound", "2-2\n", 4), 0);
+	text_is("bound", "2-2\n");
+	CHECK_INT(state_save(&state, "other", "x", 1), 0);
+	text_is("bound", "2-2\n");
+	CHECK_INT(state_save(&state, "bound", "", 0), 0);
+	text_is("bound", "");
+	CHECK(!is_there(root, "run/bound"));
+	CHECK_INT(state_save(&state, "bound", "", 0), 0); /* none is fine */
+	state_close(&state);
+	CHECK(is_there(root, "run/other")); /* the directory is not empty */
+	end();
+}
+
+static void cut_off(void)
+{
+	char *buf = block(NULL, 4);
+
+	start();
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_save(&state, "bound", "1-1\n1-2\n", 8), 0);
+	state_load(&state, "bound", buf, 4);
+	CHECK_STR(buf, "1-1");
+	state_load(&state, "bound", buf, 1);
+	CHECK_STR(buf, "");
+	state_close(&state);
+	end();
+	block_free(buf);
+}
+
+static void left_nothing(void)
+{
+	start();
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_save(&state, "bound", "1-1\n", 4), 0);
+	CHECK_INT(state_save(&state, "bound", NULL, 0), 0);
+	state_close(&state);
+	CHECK(!is_there(root, "run"));
+	end();
+}
+
+static void survives_restart(void)
+{
+	start();
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_save(&state, "bound", "1-1\n", 4), 0);
+	state_close(&state);
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	text_is("bound", "1-1\n");
+	state_close(&state);
+	end();
+}
+
+/* It cannot be replaced (also by root): it is as it was. */
+static void cannot_replace(void)
+{
+	start();
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	put_file(root, "run/bound/file", "a directory in its place");
+	CHECK(state_save(&state, "bound", "1-1\n", 4) < 0);
+	CHECK(is_there(root, "run/bound/file"));
+	text_is("bound", "");
+	CHECK(state_save(&state, "bound", NULL, 0) < 0);
+	state_close(&state);
+	CHECK(is_there(root, "run/bound/file"));
+	end();
+}
+
+static void unwritable(void)
+{
+	start();
+	put_file(root, "run", "a file in the directory's place");
+	CHECK_INT(open_elsewhere("server.lock"), -ENOTDIR);
+	snprintf(dir, sizeof(dir), "%s/no/parent", root);
+	CHECK_INT(open_elsewhere("server.lock"), -ENOENT);
+	end();
+	start();
+	put_file(root, "run/server.lock/file", "a directory in the lock's place");
+	CHECK(open_elsewhere("server.lock") < 0);
+	end();
+	start();
+	put_link(root, "run/server.lock", "../victim");
+	CHECK(open_elsewhere("server.lock") < 0);
+	CHECK(!is_there(root, "victim"));
+	end();
+	start();
+	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	put_link(root, "run/bound", "../victim");
+	put_file(root, "victim", "secret");
+	text_is("bound", "");
+	state_close(&state);
+	end();
+}
+
+static void no_leak(void)
+{
+	unsigned before = open_files();
+
+	lock();
+	save_and_load();
+	cannot_replace();
+	lock_taken_away();
+	CHECK_INT(open_files(), before);
+}
+
+int main(void)
+{
+	RUN("t_state: one at a time", lock);
+	RUN("t_state: the lock file of a killed one", stale_lock);
+	RUN("t_state: a lock file that is taken away meanwhile", lock_taken_away);
+	RUN("t_state: saved, replaced, removed", save_and_load);
+	RUN("t_state: what does not fit is cut off", cut_off);
+	RUN("t_state: an empty directory goes", left_nothing);
+	RUN("t_state: it is there after a restart", survives_restart);
+	RUN("t_state: it cannot be replaced", cannot_replace);
+	RUN("t_state: a place that cannot be written", unwritable);
+	RUN("t_state: no descriptor is left open", no_leak);
+	return check_status();
+}

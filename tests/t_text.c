@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of proto/text: numbers, a small printf, words and lines. */
+#include "proto/text.h"
+#include "tests/check.h"
+
+struct number {
+	const char *text;
+	uint32_t max;
+	int error;
+	uint32_t value;
+};
+
+static void numbers(const char *name, const struct number *table, size_t n,
+		    int (*parse)(const char *, uint32_t, uint32_t *))
+{
+	for (size_t i = 0; i < n; i++) {
+		char *s = block_string(table[i].text);
+		uint32_t value = 0xdeadbeef;
+
+		check_begin("t_text: %s \"%s\" up to %u", name, table[i].text, table[i].max);
+		CHECK_INT(parse(s, table[i].max, &value), table[i].error);
+		CHECK_INT(value, table[i].error ? 0xdeadbeef : table[i].value);
+		check_end();
+		block_free(s);
+	}
+}
+
+static const struct number decimals[] = {
+	{ "0", 9, 0, 0 },
+	{ "0", 0, 0, 0 },
+	{ "7", 9, 0, 7 },
+	{ "000000000000000000000012", 12, 0, 12 },
+	{ "65535", 65535, 0, 65535 },
+	{ "65536", 65535, -ERANGE, 0 },
+	{ "4294967295", UINT32_MAX, 0, UINT32_MAX },
+	{ "4294967296", UINT32_MAX, -ERANGE, 0 },
+	{ "18446744073709551616", UINT32_MAX, -ERANGE, 0 }, /* 2^64 */
+	{ "18446744073709551617", UINT32_MAX, -ERANGE, 0 },
+	{ "99999999999999999999999999999999999999999", UINT32_MAX, -ERANGE, 0 },
+	{ "1", 0, -ERANGE, 0 },
+	{ "", 9, -EINVAL, 0 },
+	{ "-1", 9, -EINVAL, 0 },
+	{ "+1", 9, -EINVAL, 0 },
+	{ " 1", 9, -EINVAL, 0 },
+	{ "1 ", 9, -EINVAL, 0 },
+	{ "1\n", 9, -EINVAL, 0 },
+	{ "0x1", 9, -EINVAL, 0 },
+	{ "a", 99, -EINVAL, 0 },
+	{ "1a", 99, -EINVAL, 0 },
+	{ "1:", 99, -EINVAL, 0 },
+	{ "1/", 99, -EINVAL, 0 },
+	{ "\xb1", 99, -EINVAL, 0 },
+	{ "\xff", 99, -EINVAL, 0 },
+};
+
+static const struct number hexes[] = {
+	{ "0", 9, 0, 0 },
+	{ "09", 9, 0, 9 },
+	{ "0a", 9, -ERANGE, 0 },
+	{ "abcdef", 0xffffff, 0, 0xabcdef },
+	{ "ABCDEF", 0xffffff, 0, 0xabcdef },
+	{ "ffff", 0xffff, 0, 0xffff },
+	{ "10000", 0xffff, -ERANGE, 0 },
+	{ "ffffffff", UINT32_MAX, 0, UINT32_MAX },
+	{ "100000000", UINT32_MAX, -ERANGE, 0 },
+	{ "10000000000000000", UINT32_MAX, -ERANGE, 0 }, /* 2^64 */
+	{ "00000000000000000000001", 1, 0, 1 },
+	{ "", 9, -EINVAL, 0 },
+	{ "g", 99, -EINVAL, 0 },
+	{ "G", 99, -EINVAL, 0 },
+	{ "@", 99, -EINVAL, 0 },
+	{ "`", 99, -EINVAL, 0 },
+	{ "0x1", 99, -EINVAL, 0 },
+	{ "-1", 99, -EINVAL, 0 },
+	{ "1\n", 99, -EINVAL, 0 },
+};
+
+/* The text must come out whole in its size and cut off in every smaller one. */
+static void format_is(const char *want, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void format_is(const char *want, const char *format, ...)
+{
+	size_t len = strlen(want);
+
+	check_begin("t_text: text_format(\"%s\") in every size", format);
+	for (size_t size = 1; size <= len + 3; size++) {
+		size_t fits = len < size ? len : size - 1;
+		char *buf = block(NULL, size);
+		va_list args;
+
+		va_start(args, format);
+		CHECK_INT(text_vformat(buf, size, format, args), fits);
+		va_end(args);
+		CHECK_INT(strnlen(buf, size), fits);
+		CHECK_BYTES(buf, want, fits);
+		block_free(buf);
+	}
+	check_end();
+}
+
+static void formats(void)
+{
+	format_is("plain text", "plain text");
+	format_is("", "%s", "");
+	format_is("abc", "%s", "abc");
+	format_is("[abc     ]", "[%-8s]", "abc");
+	format_is("[abcdefghij]", "[%-8s]", "abcdefghij");
+	format_is("[        ]", "[%-8s]", "");
+	format_is("0", "%u", 0U);
+	format_is("4294967295", "%u", UINT32_MAX);
+	format_is("0042", "%04u", 42U);
+	format_is("12345", "%04u", 12345U);
+	format_is("0000000042", "%010u", 42U);
+	format_is("0", "%x", 0U);
+	format_is("ffffffff", "%x", UINT32_MAX);
+	format_is("0a9f", "%04x", 0xa9fU);
+	format_is("deadbeef", "%08x", 0xdeadbeefU);
+	format_is("100%", "100%%");
+	format_is("1-1 (0627:0001) at 7%", "%s (%04x:%04x) at %u%%", "1-1", 0x627U, 1U, 7U);
+}
+
+static void format_call(void)
+{
+	char buf[4];
+
+	CHECK_INT(text_format(buf, sizeof(buf), "%s%u", "ab", 12U), 3);
+	CHECK_STR(buf, "ab1");
+}
+
+static void printable(void)
+{
+	char s[257];
+
+	for (int i = 1; i < 256; i++)
+		s[i - 1] = (char)i;
+	s[255] = '\0';
+	text_printable(s);
+	CHECK_INT(strlen(s), 255);
+	for (int i = 1; i < 256; i++)
+		CHECK_INT(s[i - 1], i >= ' ' && i <= '~' ? i : '?');
+}
+
+/* The words of text, joined by '|'. */
+static void cut(const char *text, char *(*next)(char **), const char *want)
+{
+	char *s = block_string(text), *cursor = s, *part;
+	char joined[200] = "";
+
+	while ((part = next(&cursor))) {
+		CHECK(part >= s && cursor >= part && cursor <= s + strlen(text));
+		strcat(strcat(joined, part), "|");
+	}
+	CHECK_STR(joined, want);
+	CHECK(!next(&cursor)); /* and it stays at the end */
+	block_free(s);
+}
+
+static void words(void)
+{
+	cut("", text_word, "");
+	cut("   \t\n\r ", text_word, "");
+	cut("one", text_word, "one|");
+	cut(" one", text_word, "one|");
+	cut("one ", text_word, "one|");
+	cut("one two", text_word, "one|two|");
+	cut("\tone \r\n two\n", text_word, "one|two|");
+	cut("a b c", text_word, "a|b|c|");
+	cut("\x01 \xff\xfe", text_word, "\x01|\xff\xfe|");
+}
+
+static void lines(void)
+{
+	cut("", text_line, "");
+	cut("one", text_line, "one|");
+	cut("one\n", text_line, "one|");
+	cut("one\ntwo", text_line, "one|two|");
+	cut("\n\none two\n\n", text_line, "||one two||");
+	cut("\r\n", text_line, "\r|");
+}
+
+int main(void)
+{
+	numbers("decimal", decimals, LENGTH(decimals), text_decimal);
+	numbers("hex", hexes, LENGTH(hexes), text_hex);
+	formats();
+	RUN("t_text: text_format cuts off", format_call);
+	RUN("t_text: text_printable of every byte", printable);
+	RUN("t_text: text_word", words);
+	RUN("t_text: text_line", lines);
+	return check_status();
+}
