@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""install.sh and uninstall.sh: in two Debian guests with systemd, and where nothing is built yet."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+import debian
+import image
+import lab
+
+NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests", "fuzz", "bench")
+BUSYBOX = "/run/lab/bin/busybox sh"
+# All that an installation may touch, less what systemd and the lab keep there.
+LISTING = ("find /etc /opt /run /usr/local /var/lib /tmp -path /run/systemd -prune -o "
+           "-path /run/udev -prune -o -path /run/log -prune -o -path /run/lab -prune -o "
+           "-path /var/lib/systemd -prune -o -path /run/utmp -prune -o -type f -printf '%p %s %T@ %m\\n' -o "
+           "-printf '%p %y %l\\n' | sort")
+
+# In a mount and process namespace of its own, with the kernel's files and what the archive needs.
+CHROOT = """
+mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+exec chroot "$1" sh -c 'cd /root/usbiphp && ./install.sh server --interval 5'
+"""
+
+
+def lines(text):
+    return text.rstrip("\n").split("\n")
+
+
+def one_line(answer, status, *words):
+    """Whether a command failed like that, and said why in one line with those words."""
+    lab.check(answer[0] == status and len(lines(answer[1])) == 1 and
+              all(word in answer[1] for word in words), f"{answer}, not {status} and {words}")
+
+
+class Bare:
+    """A root directory without compiler and usbipd, in which install.sh runs from a clean tree."""
+
+    def __init__(self, workdir, product):
+        self.root = workdir / "bare"
+        self.log = workdir / "bare.log"
+        image.run("cp", "-a", str(debian.tree()), str(self.root))
+        image.run("chroot", str(self.root), "dpkg", "--purge", "usbip")
+        shutil.copytree(product, self.root / "root/usbiphp", ignore=NOT_PRODUCT)
+        shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
+        (self.root / "etc/apt/apt.conf.d/99lab").write_text(
+            image.run("apt-config", "dump", "Acquire"))
+
+    def start(self):
+        with open(self.log, "w") as log:
+            return subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork",
+                 "--kill-child", "sh", "-c", CHROOT, "sh", str(self.root)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def run(self):
+        with self.start() as process:
+            return self.ended(process, 60)
+
+    def ended(self, process, timeout):
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise lab.LabError(f"install.sh does not end: {self.log.read_text()}") from None
+        return process.returncode, self.log.read_text()
+
+    def have_module(self):
+        """What a kernel with usbip-host shows."""
+        (self.root / "sys/bus/usb/drivers/usbip-host").mkdir(parents=True)
+
+
+def main_pid(guest, service):
+    return int(guest.must(f"systemctl show -p MainPID --value {service}"))
+
+
+def check_service(guest, service, arguments):
+    guest.must(f"systemctl is-enabled {service} && systemctl is-active {service}")
+    cmdline = guest.must(f"tr '\\0' ' ' </proc/{main_pid(guest, service)}/cmdline")
+    lab.check(cmdline == arguments + " ", cmdline)
+
+
+def new_main(guest, service, old):
+    """Wait for a main process that is another one: its pid."""
+    guest.wait(f"pid=$(systemctl show -p MainPID --value {service}) && "
+               f"[ $pid != 0 ] && [ $pid != {old} ]")
+    return main_pid(guest, service)
+
+
+def wait_exported(host):
+    host.wait("ls /sys/bus/usb/drivers/usbip-host | grep -q ^[0-9]", 60)
+
+
+def same_disk(client):
+    """What tells whether the attached disk has been away."""
+    return client.must("cat /sys/block/sda/diskseq")
+
+
+def test(kernel, workdir):
+    product = workdir / "product"
+    shutil.copytree(image.ROOT, product, ignore=NOT_PRODUCT)
+    bare = Bare(workdir, product)
+    with lab.case("without the kernel module nothing is installed"):
+        one_line(bare.run(), 1, "usbip-host", "linux-image-")
+        lab.check(not (bare.root / "opt/usbip").exists(), "/opt/usbip is there")
+        lab.check(shutil.which("make", path=bare.root / "usr/bin") is None, "make is there")
+    bare.have_module()
+    with contextlib.ExitStack() as stack:
+        building = stack.enter_context(bare.start())
+        stack.callback(building.kill)
+        image.run("make", cwd=product)
+        test_guests(kernel, workdir, product, stack)
+        test_bare(bare, building)
+
+
+def test_bare(bare, building):
+    with lab.case("a clean tree on a Debian without compiler and systemd is built and installed"):
+        status, output = bare.ended(building, 300)
+        lab.check(status == 0, output)
+        lab.check("/opt/usbip/usbiphp-server --interval 5" in lines(output)[-1], output)
+        chroot = ["chroot", str(bare.root)]
+        image.run(*chroot, "/opt/usbip/usbiphp-server", "--version")
+        lab.check((bare.root / "etc/default/usbip-bind").is_file(), "no options are kept")
+        lab.check((bare.root / "usr/sbin/usbipd").is_file(), "no usbipd")
+    with lab.case("uninstall.sh without systemd"):
+        image.run(*chroot, "sh", "/root/usbiphp/uninstall.sh")
+        for name in ("opt/usbip", "etc/default/usbip-bind", "etc/systemd/system/usbip-bind.service"):
+            lab.check(not os.path.lexists(bare.root / name), f"{name} is left")
+
+
+def test_guests(kernel, workdir, product, stack):
+    archive = workdir / "usbiphp.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(product, "usbiphp",
+                filter=lambda entry: None if "/build/obj" in entry.name else entry)
+    stick = workdir / "stick.img"
+    stick.write_bytes(os.urandom(1 << 20))
+    digest = hashlib.sha256(stick.read_bytes()).hexdigest()
+    cable = lab.Cable()
+    stack.callback(cable.close)
+    guests = []
+    for n, name in enumerate(("host", "client")):
+        guests.append(debian.Debian(name, kernel, workdir, net=cable.ends[n],
+                                    addr=f"10.0.0.{n + 1}/24"))
+        stack.callback(guests[-1].close)
+    before = {}
+    for guest in guests:
+        guest.ready()
+        guest.booted()
+        guest.put(archive, "/srv/usbiphp.tar")
+        guest.must("cd /srv && tar xf usbiphp.tar && chmod -R a+rX .")
+        before[guest] = guest.must(LISTING)
+    host, client = guests
+
+    def check_content():
+        client.wait("[ -b /dev/sda ]", 60)
+        lab.check(client.must("sha256sum /dev/sda").split()[0] == digest, "another content")
+
+    def check_nothing_left(guest):
+        after = guest.must(LISTING)
+        left = set(lines(after)) ^ set(lines(before[guest]))
+        lab.check(not left, f"{guest.name}: {sorted(left)}")
+        units = guest.must("systemctl list-units --all --plain --no-legend 'usbip*'")
+        lab.check(not units, units)
+
+    install, uninstall = "cd /srv/usbiphp && ./install.sh", "/srv/usbiphp/uninstall.sh"
+
+    with lab.case("wrong usage: one line and 2, and nothing happens"):
+        for arguments in ("", "both", "client", "server extra", "server --no-such",
+                          "client 'a b'", "client host --interval no", "server --once '$x'"):
+            one_line(client.sh(f"{install} {arguments}"), 2)
+        one_line(client.sh(f"{uninstall} both"), 2)
+        check_nothing_left(client)
+
+    with lab.case("not root, or a kernel without the module: one line and 1, and nothing happens"):
+        one_line(client.sh(f"{install.replace('./', 'setpriv --reuid 65534 ./')} server"), 1, "root")
+        one_line(client.sh(f"setpriv --reuid 65534 {uninstall}"), 1, "root")
+        client.must("! [ -d /sys/module/usbip_host ] || rmmod usbip_host")
+        client.must("mv /lib/modules/*/usbip_host.ko /")
+        one_line(client.sh(f"{install} server"), 1, "usbip-host", "linux-image-amd64")
+        client.must("mv /usbip_host.ko /lib/modules/*/")
+        check_nothing_left(client)
+
+    with lab.case("install.sh server: the service runs with its options, and exports a stick"):
+        host.must(f"{install} server --interval 7", 60)
+        check_service(host, "usbip-bind", "/opt/usbip/usbiphp-server --interval 7")
+        host.must("systemctl is-enabled usbip-serve && systemctl is-active usbip-serve")
+        host.plug("stick", "usb-storage", image=stick, serial="INSTALL1")
+        wait_exported(host)
+
+    with lab.case("install.sh client HOST: installed with the cable out, attached with it in"):
+        client.link(False)
+        client.must(f"cd /srv/usbiphp && {BUSYBOX} ./install.sh client 10.0.0.1 -i 2", 60)
+        check_service(client, "usbip-attach", "/opt/usbip/usbiphp-client 10.0.0.1 -i 2")
+        client.link(True)
+        check_content()
+
+    with lab.case("install.sh again: a new daemon, the old options, the disk was never away"):
+        disk = same_disk(client)
+        for guest, role, service, arguments in (
+                (host, "server", "usbip-bind", "server --interval 7"),
+                (client, "client", "usbip-attach", "client 10.0.0.1 -i 2")):
+            old = main_pid(guest, service)
+            guest.must(f"{install} {role}", 60)
+            check_service(guest, service, f"/opt/usbip/usbiphp-{arguments}")
+            lab.check(main_pid(guest, service) != old, f"{service}: the old daemon")
+        lab.check(same_disk(client) == disk, "the disk was away")
+        check_content()
+
+    with lab.case("kill -9: systemd starts a new daemon, the disk was never away"):
+        for guest, service in ((host, "usbip-bind"), (client, "usbip-attach")):
+            old = main_pid(guest, service)
+            guest.must(f"kill -9 {old}")
+            new_main(guest, service, old)
+        lab.check(same_disk(client) == disk, "the disk was away")
+        check_content()
+
+    with lab.case("other options replace the old"):
+        client.must(f"{install} client 10.0.0.1 -v", 60)
+        check_service(client, "usbip-attach", "/opt/usbip/usbiphp-client 10.0.0.1 -v")
+        lab.check(same_disk(client) == disk, "the disk was away")
+
+    with lab.case("systemctl stop gives the stick back, start exports it again"):
+        host.must("systemctl stop usbip-bind", 60)
+        host.must("! systemctl is-active usbip-serve")
+        host.wait("[ -b /dev/sda ]")
+        host.must("[ ! -e /run/usbiphp ]")
+        client.wait("[ ! -e /sys/block/sda ]")
+        host.must("systemctl start usbip-bind")
+        wait_exported(host)
+        check_content()
+
+    with lab.case("both roles on one machine; an option with a blank stays one word"):
+        host.must(f"{install} client 10.0.0.99 --run '/run/notes of one'", 60)
+        words = host.get(f"/proc/{main_pid(host, 'usbip-attach')}/cmdline").split(b"\0")
+        lab.check(words[1:-1] == [b"10.0.0.99", b"--run", b"/run/notes of one"], words)
+        host.must(f"{uninstall} client", 60)
+        check_service(host, "usbip-bind", "/opt/usbip/usbiphp-server --interval 7")
+        host.must("[ -x /opt/usbip/usbiphp ] && [ ! -e /etc/default/usbip-attach ]")
+
+    with lab.case("a reboot of the server: all comes back by itself"):
+        host.reboot()
+        host.plug("stick", "usb-storage", image=stick, serial="INSTALL1")
+        wait_exported(host)
+        check_content()
+
+    with lab.case("uninstall.sh: every device is back, nothing is left, twice is harmless"):
+        client.must(f"{BUSYBOX} {uninstall} client", 60)
+        client.wait("[ ! -e /sys/block/sda ]")
+        host.must(uninstall, 60)
+        host.wait("[ -b /dev/sda ]")
+        host.must("ls -l /sys/bus/usb/drivers/usb-storage | grep -q :1.0")
+        for guest in guests:
+            check_nothing_left(guest)
+            guest.must(uninstall)
+            check_nothing_left(guest)
+
+    with lab.case("the kernels have nothing to complain about"):
+        for guest in guests:
+            lab.check(not guest.kernel_complaints(), f"{guest.name}: {guest.kernel_complaints()}")
+
+
+if __name__ == "__main__":
+    for version in sys.argv[1:] or ["6.1"]:
+        with tempfile.TemporaryDirectory() as directory, \
+                lab.case(f"{version}: the test ran to its end"):
+            test(version, pathlib.Path(directory))
+    lab.finish()
