@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the static binary only: what getaddrinfo() brings along from libc, at a fraction of the size.
- * The linker takes these instead of the archive's members. Slow for large inputs, which there are
- * none of: it sorts at most 48 addresses and searches lines of /etc/hosts.
+ * For the static binary only: what getaddrinfo() and getopt_long() bring along from libc, at a
+ * fraction of the size. The linker takes these instead of the archive's members. Slow for large
+ * inputs, which there are none of: it sorts at most 48 addresses and searches lines of /etc/hosts.
+ * Without locale: every byte is a character.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,4 +35,21 @@ char *strstr(const char *haystack, const char *needle)
 		if (!*haystack)
 			return NULL;
 	return (char *)haystack;
+}
+
+int mbtowc(wchar_t *restrict wide, const char *restrict s, size_t n)
+{
+	if (!s || !n)
+		return s ? -1 : 0;
+	if (wide)
+		*wide = (unsigned char)*s;
+	return *s != 0;
+}
+
+/* Only to be counted. */
+size_t mbstowcs(wchar_t *restrict wide, const char *restrict s, size_t n)
+{
+	(void)wide;
+	(void)n;
+	return strlen(s);
 }
