@@ -130,28 +130,9 @@ start() {
 	else
 		systemctl restart "$service"
 	fi
-	[ -z "$serve" ] || systemctl start usbip-serve
 	sleep 1
 	systemctl -q is-active "$service" ||
 		die "$service does not run: $(journalctl -u "$service" -t "usbiphp-$role" -n 1 -o cat)"
-}
-
-# Until the server serves by itself: the stock usbipd, unless something serves that port.
-served() {
-	! [ -e $units/usbip-serve.service ] &&
-		grep -qs ': [0-9A-F]*:0CA8 [0-9A-F]*:0000 0A ' /proc/net/tcp /proc/net/tcp6
-}
-
-need_usbipd() {
-	has usbipd && return
-	! has apt-get || apt_install usbip
-	has usbipd || die "cannot serve: usbipd is needed, from your system's usbip package"
-}
-
-install_usbipd() {
-	sed "s|^ExecStart=.*|ExecStart=$(command -v usbipd)|" install/usbip-serve.service \
-		>$units/usbip-serve.service
-	systemctl -q --no-reload enable usbip-serve
 }
 
 role=${1-}
@@ -176,9 +157,6 @@ cd "$(dirname "$0")"
 load_module
 built || build
 [ "$keep" ] || check_arguments "$@"
-serve=
-[ "$role" = client ] || served || serve=yes
-[ -z "$serve" ] || need_usbipd
 
 mkdir -p $target /etc/default
 put 755 build/usbiphp $target/usbiphp
@@ -188,12 +166,11 @@ ln -sf usbiphp $target/usbiphp-client
 if has systemctl; then
 	put 644 "install/$service.service" "$units/$service.service"
 	systemctl -q --no-reload enable "$service"
-	[ -z "$serve" ] || install_usbipd
 fi
 if [ -d /run/systemd/system ]; then
 	# The daemon loads its module at every start: nothing else is needed for that at boot.
 	start
 	echo "$service runs, now and after every boot"
 else
-	echo "no systemd runs here: start it with '$daemon${line:+ $line}'${serve:+ and 'usbipd -D'}"
+	echo "no systemd runs here: start it with '$daemon${line:+ $line}'"
 fi

@@ -69,7 +69,7 @@ failed=
 for role in $roles; do
 	case $role in
 	server)
-		remove_units usbip-bind.service usbip-serve.service
+		remove_units usbip-bind.service
 		stop_by_hand server
 		if [ -s $notes/bound ]; then
 			echo "uninstall.sh: cannot give back $(tr '\n' ' ' <$notes/bound)" >&2

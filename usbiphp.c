@@ -25,6 +25,8 @@ struct settings {
 	const struct command *command;
 	struct daemon_options daemon;
 	const char *port;
+	unsigned listeners;
+	struct listener_address listen[LISTENERS_MAX];
 	bool verbose;
 };
 
@@ -58,6 +60,7 @@ static const struct option_row {
 	const char *help;
 } table[] = {
 	{ 'i', ROLES, "interval", "SECONDS", "between two looks at the world (10)" },
+	{ 'l', SERVER, "listen", "ADDR[:PORT]", "where to serve (all addresses, " OP_PORT ")" },
 	{ 'p', CLIENT | LIST, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "of silence until the other end is gone (15; 0 = never; least 10)" },
@@ -126,6 +129,13 @@ static int take_option(struct settings *settings, int option, const char *value)
 	case DEAD_AFTER:
 		if (text_decimal(value, LIVENESS_MOST, &settings->daemon.dead_after))
 			return usage("--dead-after takes 0 to 86400 seconds, not", value);
+		break;
+	case 'l':
+		if (settings->listeners == LISTENERS_MAX)
+			return usage("one --listen too many:", value);
+		if (!listener_parse(&settings->listen[settings->listeners], value))
+			return usage("--listen takes an address of this machine, not", value);
+		settings->listeners++;
 		break;
 	case 'p':
 		if (text_decimal(value, 65535, &port) || !port)
@@ -224,7 +234,15 @@ static unsigned parse_servers(const struct settings *settings, char **argv,
 
 static int run_server(const struct settings *settings, char **arguments)
 {
-	return *arguments ? usage("unexpected argument", *arguments) : host_run(&settings->daemon);
+	struct listener_address all[2];
+
+	if (*arguments)
+		return usage("unexpected argument", *arguments);
+	if (settings->listeners)
+		return host_run(&settings->daemon, settings->listen, settings->listeners);
+	listener_parse(&all[0], "0.0.0.0");
+	listener_parse(&all[1], "[::]");
+	return host_run(&settings->daemon, all, 2);
 }
 
 static int run_client(const struct settings *settings, char **arguments)

@@ -24,7 +24,7 @@ struct client {
 static struct server *find_server(struct client *client, const struct record *record)
 {
 	for (unsigned i = 0; i < client->servers; i++) {
-		const struct endpoint *endpoint = client->server[i].exchange.endpoint;
+		const struct endpoint *endpoint = client->server[i].route.endpoint;
 
 		if (!strcmp(endpoint->host, record->host) &&
 		    !strcmp(endpoint->port, record->tcp_port))
@@ -77,7 +77,7 @@ static void pass(void *ctx)
 	for (unsigned i = 0; !client->adopted && i < importer->vhci.ports; i++)
 		adopt_port(client, i);
 	client->adopted = true;
-	importer->turn = UINT32_MAX;
+	import_line_begin(importer);
 	for (unsigned i = 0; i < client->servers; i++)
 		server_line_up(&client->server[i]);
 	for (unsigned i = 0; i < client->servers; i++)
@@ -152,6 +152,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	client.importer.record_dir = client.record_dir;
 	client.importer.own_dir = options->run;
 	client.importer.dead_after = options->dead_after;
+	client.importer.watch = !options->once;
 	client.servers = servers;
 	for (unsigned i = 0; i < servers; i++)
 		server_init(&client.server[i], &client.importer, &server[i]);

@@ -11,10 +11,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-void exchange_init(struct exchange *exchange, struct loop *loop, const struct endpoint *endpoint)
+void exchange_init(struct exchange *exchange, struct loop *loop, struct route *route, void *ctx)
 {
 	exchange->loop = loop;
-	exchange->endpoint = endpoint;
+	exchange->route = route;
+	exchange->ctx = ctx;
 	exchange->state = EXCHANGE_IDLE;
 	exchange->socket.fd = exchange->resolver.child.pipe.fd = -1;
 }
@@ -61,14 +62,16 @@ static void connect_next(struct exchange *exchange);
 /* This address does not work: the next one, or the end. */
 static void address_failed(struct exchange *exchange, int error)
 {
+	struct route *route = exchange->route;
+
 	loop_drop(exchange->loop, &exchange->socket);
-	exchange->address = (exchange->address + 1) % exchange->addresses.count;
-	if (++exchange->tried < exchange->addresses.count) {
+	exchange->address++;
+	if (++exchange->tried < route->addresses.count) {
 		connect_next(exchange);
 		return;
 	}
-	if (!endpoint_is_address(exchange->endpoint))
-		exchange->addresses.count = 0; /* ask again where it is */
+	if (!endpoint_is_address(route->endpoint))
+		route->addresses.count = 0; /* ask again where it is */
 	finish(exchange, EXCHANGE_UNREACHABLE, error, 0);
 }
 
@@ -81,6 +84,11 @@ static void broken(struct exchange *exchange, int error)
 		finish(exchange, EXCHANGE_BROKEN, error, 0);
 }
 
+static bool watches(const struct exchange *exchange)
+{
+	return exchange->request.code == OP_REQ_WATCH;
+}
+
 static void ask(struct exchange *exchange)
 {
 	uint8_t request[OP_REQ_IMPORT_SIZE];
@@ -91,9 +99,9 @@ static void ask(struct exchange *exchange)
 		broken(exchange, n < 0 ? -errno : -EIO);
 		return;
 	}
-	exchange->state = exchange->request.code == OP_REQ_IMPORT ? EXCHANGE_READING_IMPORT
-								   : EXCHANGE_READING_HEAD;
-	exchange->len = 0;
+	exchange->state = EXCHANGE_READING;
+	exchange->answered = false;
+	reader_start(&exchange->reader, exchange->request.code);
 	loop_rewatch(exchange->loop, &exchange->socket, EPOLLIN);
 }
 
@@ -108,91 +116,70 @@ static void connected(struct exchange *exchange)
 		address_failed(exchange, -error);
 		return;
 	}
-	set_deadline(exchange, EXCHANGE_REPLY_MS);
-	exchange->state = EXCHANGE_ASKING;
+	exchange->route->good = exchange->address;
+	set_deadline(exchange, watches(exchange) ? EXCHANGE_WATCH_MS : EXCHANGE_REPLY_MS);
 	ask(exchange);
 }
 
-/* Decodes what is there of a list: 1 = the list is whole, 0 = more is needed, -errno. */
-static int decode_list(struct exchange *exchange)
+/* True when it has ended. */
+static bool list_came(struct exchange *exchange)
 {
-	struct op_interface interface[OP_INTERFACES_MAX];
-	struct op_device device;
-	size_t used = 0;
-	int n = 1;
-
-	if (exchange->state == EXCHANGE_READING_HEAD) {
-		n = op_devlist_head_decode(exchange->buf, exchange->len, &exchange->records);
-		if (n <= 0)
-			return n;
-		used = (size_t)n;
-		exchange->state = EXCHANGE_READING_RECORDS;
+	if (!watches(exchange)) {
+		finish(exchange, EXCHANGE_OK, 0, OP_OK);
+		return true;
 	}
-	while (n > 0 && exchange->records) {
-		n = op_record_decode(exchange->buf + used, exchange->len - used, &device,
-				     interface);
-		if (n > 0) {
-			exchange->record(exchange, &device, interface);
-			exchange->records--;
-			used += (size_t)n;
+	exchange->answered = true;
+	set_deadline(exchange, EXCHANGE_SILENT_MS);
+	exchange->whole(exchange);
+	return false;
+}
+
+static void import_came(struct exchange *exchange, const struct reader_reply *reply)
+{
+	if (reply->status != OP_OK)
+		finish(exchange, EXCHANGE_REFUSED, 0, reply->status);
+	else if (strcmp(reply->device.busid, exchange->request.busid) != 0)
+		finish(exchange, EXCHANGE_MALFORMED, -EILSEQ, 0);
+	else
+		finish_import(exchange, &reply->device);
+}
+
+static void decode(struct exchange *exchange)
+{
+	struct reader_reply reply;
+	int event;
+
+	while ((event = reader_next(&exchange->reader, &reply)) > 0) {
+		if (event == READER_RECORD) {
+			exchange->record(exchange, &reply.device, reply.interface);
+		} else if (event == READER_IMPORT) {
+			import_came(exchange, &reply);
+			return;
+		} else if (list_came(exchange)) {
+			return;
 		}
 	}
-	exchange->len -= used;
-	memmove(exchange->buf, exchange->buf + used, exchange->len);
-	return n < 0 ? n : !exchange->records;
-}
-
-static void read_list(struct exchange *exchange)
-{
-	int n = decode_list(exchange);
-
-	if (n < 0)
-		finish(exchange, EXCHANGE_MALFORMED, n, 0);
-	else if (n > 0)
-		finish(exchange, EXCHANGE_OK, 0, OP_OK);
-}
-
-static void read_import(struct exchange *exchange)
-{
-	struct op_device device;
-	uint32_t status;
-	int n = op_rep_import_decode(exchange->buf, exchange->len, &status, &device);
-
-	if (n > 0 && status != OP_OK)
-		finish(exchange, EXCHANGE_REFUSED, 0, status);
-	else if (n > 0 && strcmp(device.busid, exchange->request.busid) != 0)
-		finish(exchange, EXCHANGE_MALFORMED, -EILSEQ, 0);
-	else if (n > 0)
-		finish_import(exchange, &device);
-	else if (n < 0)
-		finish(exchange, EXCHANGE_MALFORMED, n, 0);
-}
-
-/* How many bytes may be read: what follows an import's reply is the kernel's. */
-static size_t wanted(const struct exchange *exchange)
-{
-	size_t end = sizeof(exchange->buf);
-
-	if (exchange->state == EXCHANGE_READING_IMPORT)
-		end = exchange->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REP_IMPORT_SIZE;
-	return end - exchange->len;
+	if (event < 0)
+		finish(exchange, EXCHANGE_MALFORMED, event, 0);
 }
 
 static void receive(struct exchange *exchange)
 {
-	ssize_t n = recv(exchange->socket.fd, exchange->buf + exchange->len, wanted(exchange), 0);
+	size_t size;
+	uint8_t *room = reader_room(&exchange->reader, &size);
+	ssize_t n = recv(exchange->socket.fd, room, size, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		broken(exchange, n ? -errno : -ECONNRESET);
-	} else {
-		exchange->len += (size_t)n;
-		if (exchange->state == EXCHANGE_READING_IMPORT)
-			read_import(exchange);
-		else
-			read_list(exchange);
+		return;
 	}
+	if (watches(exchange) && !exchange->answered && !exchange->reader.in_list &&
+	    !exchange->reader.len)
+		set_deadline(exchange, EXCHANGE_REPLY_MS);
+	exchange->reader.len += (size_t)n;
+	decode(exchange);
 }
 
 static void socket_ready(struct loop_source *source, uint32_t events)
@@ -209,7 +196,8 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 
 static void connect_next(struct exchange *exchange)
 {
-	const struct address *address = &exchange->addresses.address[exchange->address];
+	const struct addresses *addresses = &exchange->route->addresses;
+	const struct address *address = &addresses->address[exchange->address % addresses->count];
 	int error = 0;
 
 	exchange->socket.ready = socket_ready;
@@ -233,30 +221,32 @@ static void resolved(struct resolver *resolver)
 	struct exchange *exchange =
 		(struct exchange *)(void *)((char *)resolver - offsetof(struct exchange, resolver));
 
-	exchange->addresses = resolver->addresses;
-	exchange->address = 0;
-	if (exchange->addresses.error)
+	exchange->route->addresses = resolver->addresses;
+	exchange->route->good = exchange->address = 0;
+	if (resolver->addresses.error)
 		finish(exchange, EXCHANGE_UNRESOLVED, 0, 0);
 	else
 		connect_next(exchange);
 }
 
-void exchange_start(struct exchange *exchange, const char *busid)
+void exchange_start(struct exchange *exchange, enum op_code code, const char *busid)
 {
 	int error;
 
 	memset(&exchange->request, 0, sizeof(exchange->request));
-	exchange->request.code = busid ? OP_REQ_IMPORT : OP_REQ_DEVLIST;
+	exchange->request.code = code;
 	text_format(exchange->request.busid, sizeof(exchange->request.busid), "%s",
 		    busid ? busid : "");
 	exchange->tried = 0;
-	if (exchange->addresses.count) {
+	exchange->address = exchange->route->good;
+	if (exchange->route->addresses.count) {
 		connect_next(exchange);
 		return;
 	}
 	exchange->state = EXCHANGE_RESOLVING;
 	set_deadline(exchange, RESOLVE_MS);
-	error = resolve_start(&exchange->resolver, exchange->loop, exchange->endpoint, resolved);
+	error = resolve_start(&exchange->resolver, exchange->loop, exchange->route->endpoint,
+			      resolved);
 	if (error)
 		finish(exchange, EXCHANGE_BROKEN, error, 0);
 }
@@ -270,7 +260,7 @@ void exchange_pass(struct exchange *exchange)
 	} else if (exchange->state == EXCHANGE_CONNECTING) {
 		address_failed(exchange, -ETIMEDOUT);
 	} else if (exchange->state == EXCHANGE_RESOLVING) {
-		exchange->addresses.error = EAI_AGAIN;
+		exchange->route->addresses.error = EAI_AGAIN;
 		finish(exchange, EXCHANGE_UNRESOLVED, 0, 0);
 	} else {
 		finish(exchange, EXCHANGE_SILENT, 0, 0);
@@ -281,7 +271,7 @@ const char *exchange_reason(const struct exchange *exchange, const struct exchan
 {
 	switch (result->outcome) {
 	case EXCHANGE_UNRESOLVED:
-		return resolve_strerror(&exchange->addresses);
+		return resolve_strerror(&exchange->route->addresses);
 	case EXCHANGE_SILENT:
 		return "no whole answer in time";
 	case EXCHANGE_CLOSED:
@@ -297,11 +287,11 @@ const char *exchange_reason(const struct exchange *exchange, const struct exchan
 
 void exchange_complain(const struct exchange *exchange, const struct exchange_result *result)
 {
-	const char *verb = "list devices of", *name = exchange->endpoint->name;
+	const char *verb = "list devices of", *name = exchange->route->endpoint->name;
 
 	if (result->outcome == EXCHANGE_UNRESOLVED) {
 		verb = "resolve";
-		name = exchange->endpoint->host;
+		name = exchange->route->endpoint->host;
 	} else if (result->outcome == EXCHANGE_UNREACHABLE) {
 		verb = "reach";
 	}

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request to one server and its reply: find the address, connect, ask, decode. Non-blocking,
- * with a deadline on every step. One exchange of a kind runs at a time, as some servers take only
- * one connection.
+ * One request to one server and its reply, or the replies without end to a watch: find the address,
+ * connect, ask, decode. Non-blocking, with a deadline on every step.
  */
 #ifndef CLIENT_EXCHANGE_H
 #define CLIENT_EXCHANGE_H
 
+#include "client/reader.h"
 #include "client/resolve.h"
-#include "proto/op.h"
-
-#include <assert.h>
 
 enum {
 	EXCHANGE_CONNECT_MS = 5000, /* for each address */
 	EXCHANGE_REPLY_MS = 5000,   /* from the connection to the last byte of the reply */
+	EXCHANGE_WATCH_MS = 2000,   /* from the connection to the first byte of a watch */
+	EXCHANGE_SILENT_MS = 25000, /* from one list of a watch to the next: 10 s are usual */
 };
 
 enum exchange_outcome {
 	EXCHANGE_OK,
-	EXCHANGE_UNRESOLVED,  /* addresses.error */
+	EXCHANGE_UNRESOLVED,  /* route.addresses.error */
 	EXCHANGE_UNREACHABLE, /* error: of the last address */
 	EXCHANGE_BROKEN,      /* error: the connection failed in mid-exchange */
 	EXCHANGE_SILENT,      /* no whole reply in time */
@@ -38,18 +37,25 @@ enum exchange_state {
 	EXCHANGE_IDLE,
 	EXCHANGE_RESOLVING,
 	EXCHANGE_CONNECTING,
-	EXCHANGE_ASKING,
-	EXCHANGE_READING_HEAD,
-	EXCHANGE_READING_RECORDS,
-	EXCHANGE_READING_IMPORT,
+	EXCHANGE_READING,
+};
+
+/* A server and how it was found, shared by all exchanges with it. */
+struct route {
+	const struct endpoint *endpoint;
+	struct addresses addresses; /* kept while they work */
+	unsigned good;		    /* the one that worked last */
 };
 
 struct exchange {
 	struct loop *loop;
-	const struct endpoint *endpoint;
-	/* For each device of a list, before done. */
+	struct route *route;
+	void *ctx; /* for the callbacks */
+	/* For each device of a list, before whole or done. */
 	void (*record)(struct exchange *exchange, const struct op_device *device,
 		       const struct op_interface *interface);
+	/* A list of a watch is whole. */
+	void (*whole)(struct exchange *exchange);
 	/*
 	 * The end. After an import that is EXCHANGE_OK, fd is the connection, the callee's to
 	 * close; its next byte belongs to the kernel. Else fd is -1. It may start the next one.
@@ -58,25 +64,21 @@ struct exchange {
 		     const struct op_device *device);
 
 	enum exchange_state state;
+	bool answered; /* a watch: at least one list came */
 	struct op_request request;
 	struct resolver resolver;
-	struct addresses addresses; /* kept while they work */
-	unsigned address;	    /* the one in use */
-	unsigned tried;		    /* so many have failed in this exchange */
+	unsigned address; /* of the route, the one in use */
+	unsigned tried;	  /* so many have failed in this exchange */
 	struct loop_source socket;
 	uint64_t deadline;
-	uint32_t records; /* still to come */
-	size_t len;	  /* bytes in buf */
-	uint8_t buf[2048];
+	struct reader reader;
 };
 
-static_assert(sizeof(((struct exchange *)0)->buf) >= OP_RECORD_MAX, "room for every record");
-
-/* endpoint, record and done as above; nothing is started. */
-void exchange_init(struct exchange *exchange, struct loop *loop, const struct endpoint *endpoint);
+/* record, whole and done are set, nothing is started. */
+void exchange_init(struct exchange *exchange, struct loop *loop, struct route *route, void *ctx);
 bool exchange_running(const struct exchange *exchange);
-/* busid NULL: asks for the list. done may come before this returns. */
-void exchange_start(struct exchange *exchange, const char *busid);
+/* busid is of an import, else NULL. done may come before this returns. */
+void exchange_start(struct exchange *exchange, enum op_code code, const char *busid);
 /* In every pass: ends what is past its deadline, and asks for a pass at the next. */
 void exchange_pass(struct exchange *exchange);
 /* Ends it without done. */

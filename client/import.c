@@ -17,6 +17,8 @@ enum {
 	ATTACH_TRIES = 8,     /* somebody else may take the port that was free: look again */
 	RETRY_LIMIT_MS = 60000,
 	SETTLED_MS = 10000,   /* a session that lasted so long was a good one */
+	QUICK_FREE = 3,	      /* so many short ones in a row are somebody who replugs it */
+	REMEMBER_MS = 60000,  /* more than that is a bad contact; so are its latest failures */
 	POLL_MS = 50,	      /* between looks at a port that is about to become free */
 	NUMBER_MAX = 0xffff,  /* of busnum and devnum: a devid has 16 bits for each */
 };
@@ -36,6 +38,25 @@ static void say_port(const struct import *import, const char *what, const char *
 	say(import, what, detail);
 }
 
+void import_see(struct import *import, const struct op_device *device)
+{
+	import->fresh = true;
+	import->speed = device->speed;
+	if (import->vendor == device->vendor && import->product == device->product)
+		return;
+	import->vendor = device->vendor;
+	import->product = device->product;
+	import->quickly_lost = 0;
+	import->said = NULL;
+	backoff_clear(&import->backoff);
+}
+
+bool import_forgettable(const struct import *import)
+{
+	return !import->listed && !import->asking && import->port < 0 &&
+	       import->importer->loop->now >= import->remember;
+}
+
 void import_failed(struct import *import, const char *reason)
 {
 	char detail[96];
@@ -51,6 +72,8 @@ static bool record_names(const char *dir, unsigned port, const struct import *im
 {
 	return record_is(dir, port, import->endpoint->host, import->endpoint->port, import->busid);
 }
+
+static const char no_port[] = "every port of vhci-hcd for its speed is in use";
 
 /* Whether a port that is not ours has, by its record, this very device. */
 static bool attached_elsewhere(const struct import *import)
@@ -69,7 +92,7 @@ bool import_wanted(struct import *import)
 	struct loop *loop = import->importer->loop;
 	struct client_facts facts = {
 		.listed = import->listed,
-		.attached = import->port >= 0,
+		.attached = import->port >= 0 || import->asking,
 		.held_back = loop->now < import->backoff.until,
 		.speed = import->speed,
 	};
@@ -84,7 +107,7 @@ bool import_wanted(struct import *import)
 	case CLIENT_ATTACH:
 		return true;
 	case CLIENT_NO_PORT:
-		import_failed(import, "every port of vhci-hcd for its speed is in use");
+		import_failed(import, no_port);
 		break;
 	case CLIENT_NO_SPEED:
 		import_failed(import, "its server does not know its speed");
@@ -122,11 +145,10 @@ static void note(const struct import *import, const char *dir, unsigned port)
 static int give_to_kernel(struct import *import, int fd, uint32_t devid, uint32_t speed)
 {
 	struct importer *importer = import->importer;
-	int port, error = -EBUSY;
+	int port, error;
 
-	for (int i = 0; error == -EBUSY && i < ATTACH_TRIES; i++) {
-		error = vhci_read(importer->sysfs, &importer->vhci);
-		port = error ? error : vhci_free_port(&importer->vhci, speed);
+	for (int i = 0; i < ATTACH_TRIES; i++) {
+		port = vhci_free_port(&importer->vhci, speed);
 		if (port < 0)
 			return port;
 		note(import, importer->own_dir, (unsigned)port);
@@ -134,8 +156,13 @@ static int give_to_kernel(struct import *import, int fd, uint32_t devid, uint32_
 		if (!error)
 			return port;
 		record_remove(importer->own_dir, (unsigned)port);
+		if (error != -EBUSY)
+			return error;
+		error = vhci_read(importer->sysfs, &importer->vhci);
+		if (error)
+			return error;
 	}
-	return error;
+	return -EBUSY;
 }
 
 static void now_attached(struct import *import, int port, uint32_t devid, int fd)
@@ -162,7 +189,7 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 	if (!port)
 		port = give_to_kernel(import, fd, devid, device->speed);
 	if (port < 0) {
-		import_failed(import, strerror(-port));
+		import_failed(import, port == -ENOSPC ? no_port : strerror(-port));
 		close(fd);
 		return;
 	}
@@ -181,12 +208,39 @@ void import_adopt(struct import *import, unsigned port)
 	import->turn = ++import->importer->last_turn;
 }
 
-void import_line_up(const struct import *import)
+static struct import_line *line_of(const struct import *import)
 {
 	struct importer *importer = import->importer;
 
-	if (import->port >= 0 && !import->usable && import->turn < importer->turn)
-		importer->turn = import->turn;
+	return &importer->line[vhci_controller(&importer->vhci, (unsigned)import->port) %
+			       VHCI_CONTROLLERS_MAX];
+}
+
+void import_line_begin(struct importer *importer)
+{
+	for (unsigned i = 0; i < VHCI_CONTROLLERS_MAX; i++)
+		importer->line[i].turn = UINT32_MAX;
+}
+
+void import_line_up(const struct import *import)
+{
+	if (import->port >= 0 && !import->usable && import->turn < line_of(import)->turn)
+		line_of(import)->turn = import->turn;
+}
+
+/* A short session may be somebody's replug, a number of them or one without a device is not. */
+static void judge_session(struct import *import, uint64_t now)
+{
+	if (import->usable && now - import->attached >= SETTLED_MS) {
+		import->quickly_lost = 0;
+		backoff_clear(&import->backoff);
+		return;
+	}
+	import->remember = now + REMEMBER_MS;
+	if (now < import->backoff.until) /* it was found failing before */
+		return;
+	if (!import->usable || ++import->quickly_lost > QUICK_FREE)
+		backoff_fail(&import->backoff, now, RETRY_LIMIT_MS);
 }
 
 static void now_free(struct import *import)
@@ -200,12 +254,9 @@ static void now_free(struct import *import)
 	record_remove(importer->own_dir, port);
 	if (record_names(importer->record_dir, port, import))
 		record_remove(importer->record_dir, port);
+	line_of(import)->progress = now;
 	import->port = -1;
-	importer->progress = now;
-	if (now - import->attached >= SETTLED_MS && !import->detaching)
-		backoff_clear(&import->backoff);
-	else
-		backoff_fail(&import->backoff, now, RETRY_LIMIT_MS);
+	judge_session(import, now);
 }
 
 void import_detach(struct import *import)
@@ -225,15 +276,16 @@ void import_detach(struct import *import)
 /* For how long it has kept the kernel waiting; not as long as others are before it. */
 static uint64_t unanswered(const struct import *import)
 {
-	const struct importer *importer = import->importer;
+	struct loop *loop = import->importer->loop;
+	const struct import_line *line = line_of(import);
 	uint64_t since = import->attached;
 
-	if (import->usable || import->turn != importer->turn)
+	if (import->usable || import->turn != line->turn)
 		return 0;
-	if (since < importer->progress)
-		since = importer->progress;
-	loop_pass_by(importer->loop, since + CLIENT_ANSWER_MS);
-	return importer->loop->now - since;
+	if (since < line->progress)
+		since = line->progress;
+	loop_pass_by(loop, since + CLIENT_ANSWER_MS);
+	return loop->now - since;
 }
 
 static void see_usable(struct import *import, const struct vhci_port *row)
@@ -242,7 +294,7 @@ static void see_usable(struct import *import, const struct vhci_port *row)
 		return;
 	import->usable = true;
 	import->said = NULL;
-	import->importer->progress = import->importer->loop->now;
+	line_of(import)->progress = import->importer->loop->now;
 }
 
 bool import_check(struct import *import)
@@ -266,10 +318,12 @@ bool import_check(struct import *import)
 		now_free(import);
 		return true;
 	case CLIENT_UNANSWERED:
-		/* the kernel asks by port: give those behind it time to be asked */
-		import->backoff.delay = CLIENT_ANSWER_MS;
-		if (!import->detaching)
+		if (!import->detaching) {
+			/* the kernel asks by port: give those behind it time to be asked */
+			if (import->backoff.delay < CLIENT_ANSWER_MS)
+				import->backoff.delay = CLIENT_ANSWER_MS;
 			import_failed(import, "its server took it but never answered");
+		}
 		import_detach(import);
 		break;
 	case CLIENT_DETACH:

@@ -15,14 +15,18 @@ struct importer {
 	const char *record_dir; /* the stock tools' records */
 	const char *own_dir;	/* the same for what we attached: so we know what to give back */
 	uint32_t dead_after;
+	bool watch;		/* servers are asked to push their lists */
 	struct vhci vhci; /* the port table, read in each pass and before each attach */
 	/*
-	 * The kernel asks the devices of a hub one after the other, so a server that does not
-	 * answer keeps all that were attached later waiting: only the first in line is to blame.
+	 * The kernel asks the devices of a controller one after the other, so a server that does
+	 * not answer keeps those that were attached later waiting: only the first in line is to
+	 * blame.
 	 */
 	uint32_t last_turn;
-	uint32_t turn;	   /* the first in line, by import.turn */
-	uint64_t progress; /* when the line moved last */
+	struct import_line {
+		uint32_t turn;	   /* the first in line, by import.turn */
+		uint64_t progress; /* when the line moved last */
+	} line[VHCI_CONTROLLERS_MAX];
 };
 
 struct import {
@@ -34,6 +38,7 @@ struct import {
 	uint32_t speed;
 	bool listed; /* in the latest list */
 	bool fresh;  /* in the list that is being read */
+	bool asking; /* its import is under way */
 
 	int port;      /* -1: not attached */
 	uint32_t devid; /* 0: not known yet */
@@ -45,8 +50,15 @@ struct import {
 	bool detaching;
 
 	struct backoff backoff;
-	const char *said; /* the failure that was logged, so that it is said once */
+	unsigned quickly_lost; /* so many sessions in a row were short */
+	uint64_t remember;     /* its failures, until then, though it is not listed */
+	const char *said;      /* the failure that was logged, so that it is said once */
 };
+
+/* What a list says about it: another device in the same place begins anew. */
+void import_see(struct import *import, const struct op_device *device);
+/* Not listed, not attached, and nothing to be held against it. */
+bool import_forgettable(const struct import *import);
 
 /* Whether it is to be attached now; says why not, where a person could do something about it. */
 bool import_wanted(struct import *import);
@@ -63,7 +75,8 @@ void import_failed(struct import *import, const char *reason);
 /* It was found attached to that port: by an earlier daemon. */
 void import_adopt(struct import *import, unsigned port);
 
-/* In every pass, before import_check() of any: whose turn it is. */
+/* In every pass, before import_check() of any: begins to find out whose turn it is, and goes on. */
+void import_line_begin(struct importer *importer);
 void import_line_up(const struct import *import);
 
 /* In every pass: compares with the port table. True when the device went away just now. */

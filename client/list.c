@@ -10,16 +10,12 @@
 
 struct listing {
 	struct loop loop;
+	struct route route;
 	struct exchange exchange;
 	bool ended;
 	bool failed;
 	unsigned devices;
 };
-
-static struct listing *of_exchange(struct exchange *exchange)
-{
-	return (struct listing *)(void *)((char *)exchange - offsetof(struct listing, exchange));
-}
 
 static void print(const char *line, size_t len)
 {
@@ -51,10 +47,11 @@ static void print_device(struct exchange *exchange, const struct op_device *devi
 			 const struct op_interface *interface)
 {
 	static const char head[] = "BUSID            ID         MBIT/S  CLASS\n";
+	struct listing *listing = exchange->ctx;
 	char line[256], class[128], speed[12];
 	size_t len;
 
-	if (!of_exchange(exchange)->devices++)
+	if (!listing->devices++)
 		print(head, sizeof(head) - 1);
 	class_words(device, interface, class, sizeof(class));
 	text_format(speed, sizeof(speed), "%u", op_speed_mbits(device->speed));
@@ -66,7 +63,7 @@ static void print_device(struct exchange *exchange, const struct op_device *devi
 static void end(struct exchange *exchange, const struct exchange_result *result, int fd,
 		const struct op_device *device)
 {
-	struct listing *listing = of_exchange(exchange);
+	struct listing *listing = exchange->ctx;
 
 	(void)fd;
 	(void)device;
@@ -75,7 +72,7 @@ static void end(struct exchange *exchange, const struct exchange_result *result,
 	if (listing->failed)
 		exchange_complain(exchange, result);
 	else if (!listing->devices)
-		log_info("%s has no device to attach", exchange->endpoint->name);
+		log_info("%s has no device to attach", listing->route.endpoint->name);
 }
 
 static void pass(void *ctx)
@@ -83,7 +80,7 @@ static void pass(void *ctx)
 	struct listing *listing = ctx;
 
 	if (!exchange_running(&listing->exchange) && !listing->ended)
-		exchange_start(&listing->exchange, NULL);
+		exchange_start(&listing->exchange, OP_REQ_DEVLIST, NULL);
 	exchange_pass(&listing->exchange);
 }
 
@@ -112,7 +109,8 @@ int client_list(const struct endpoint *server)
 		log_warn(error, "cannot start");
 		return 1;
 	}
-	exchange_init(&listing.exchange, &listing.loop, server);
+	listing.route.endpoint = server;
+	exchange_init(&listing.exchange, &listing.loop, &listing.route, &listing);
 	listing.exchange.record = print_device;
 	listing.exchange.done = end;
 	loop_run(&listing.loop);

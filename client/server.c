@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One server: asked for its list every interval, its devices imported one after the other. */
+/* One server: its list, asked for or pushed, and the imports of its devices. */
 #include "client/server.h"
 
 #include "loop/log.h"
@@ -7,14 +7,16 @@
 
 #include <string.h>
 
+/* A watch that lasted so long was a good one: when it ends, the next may follow at once. */
+enum { WATCH_SETTLED_MS = 10000 };
+
 #define EACH_IMPORT(server, i)                                                                     \
 	for (struct import *i = (server)->import; i < (server)->import + SERVER_IMPORTS_MAX; i++)  \
 		if (i->endpoint)
 
-static struct server *of_exchange(struct exchange *exchange)
-{
-	return (struct server *)(void *)((char *)exchange - offsetof(struct server, exchange));
-}
+#define EACH_SLOT(server, i)                                                                       \
+	for (struct server_slot *i = (server)->slot;                                               \
+	     i < (server)->slot + SERVER_IMPORTS_AT_ONCE; i++)
 
 /* The server's device of that busid, or a place for it; NULL when there is none left. */
 static struct import *find(struct server *server, const char *busid)
@@ -32,7 +34,7 @@ static struct import *find(struct server *server, const char *busid)
 	if (!place)
 		return NULL;
 	memset(place, 0, sizeof(*place));
-	place->endpoint = server->exchange.endpoint;
+	place->endpoint = server->route.endpoint;
 	place->importer = server->importer;
 	place->port = place->session.fd = -1;
 	text_format(place->busid, sizeof(place->busid), "%s", busid);
@@ -42,21 +44,39 @@ static struct import *find(struct server *server, const char *busid)
 static void see(struct exchange *exchange, const struct op_device *device,
 		const struct op_interface *interface)
 {
-	struct server *server = of_exchange(exchange);
+	struct server *server = exchange->ctx;
 	struct import *import = find(server, device->busid);
 
 	(void)interface;
-	if (!import) {
-		if (!server->full)
-			log_warnx("%s lists more than %u devices: the others are left alone",
-				  exchange->endpoint->name, SERVER_IMPORTS_MAX);
-		server->full = true;
+	if (import) {
+		import_see(import, device);
 		return;
 	}
-	import->fresh = true;
-	import->speed = device->speed;
-	import->vendor = device->vendor;
-	import->product = device->product;
+	if (!server->full)
+		log_warnx("%s lists more than %u devices: the others are left alone",
+			  server->route.endpoint->name, SERVER_IMPORTS_MAX);
+	server->full = true;
+}
+
+static void forget_fresh(struct server *server)
+{
+	EACH_IMPORT(server, i)
+		i->fresh = false;
+}
+
+static void take_list(struct server *server)
+{
+	if (!server->answered)
+		log_info("%s answers again", server->route.endpoint->name);
+	server->answered = server->asked = true;
+	server->said.outcome = EXCHANGE_OK;
+	EACH_IMPORT(server, i) {
+		i->listed = i->fresh;
+		if (import_forgettable(i))
+			i->endpoint = NULL;
+	}
+	forget_fresh(server);
+	loop_pass_now(server->importer->loop);
 }
 
 static void list_came(struct server *server)
@@ -64,14 +84,8 @@ static void list_came(struct server *server)
 	struct loop *loop = server->importer->loop;
 
 	if (!server->answered)
-		log_info("%s answers again", server->exchange.endpoint->name);
-	server->answered = true;
-	server->said.outcome = EXCHANGE_OK;
-	EACH_IMPORT(server, i) {
-		i->listed = i->fresh;
-		if (!i->listed && i->port < 0)
-			i->endpoint = NULL;
-	}
+		server->next_watch = loop->now; /* it may be another one by now */
+	take_list(server);
 	if (server->hurry)
 		backoff_fail(&server->pace, loop->now, loop->interval);
 	server->hurry = server->hurry && server->pace.delay < loop->interval;
@@ -83,8 +97,9 @@ static void list_failed(struct server *server, const struct exchange_result *res
 	struct loop *loop = server->importer->loop;
 
 	if (result->outcome != server->said.outcome || result->error != server->said.error)
-		exchange_complain(&server->exchange, result);
+		exchange_complain(&server->list, result);
 	server->said = *result;
+	server->asked = true;
 	if (server->answered)
 		backoff_clear(&server->pace);
 	server->answered = server->hurry = false;
@@ -92,34 +107,81 @@ static void list_failed(struct server *server, const struct exchange_result *res
 	server->next_list = server->pace.until;
 }
 
-static void exchange_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
-			   const struct op_device *device)
+static void pushed(struct exchange *exchange)
 {
-	struct server *server = of_exchange(exchange);
-	struct import *import = server->importing;
+	struct server *server = exchange->ctx;
+	struct loop *loop = server->importer->loop;
 
-	server->importing = NULL;
-	if (import && result->outcome == EXCHANGE_OK) {
-		import_attach(import, fd, device);
-	} else if (import) {
-		import_failed(import, exchange_reason(exchange, result));
-	} else {
-		server->asked = true;
-		if (result->outcome == EXCHANGE_OK)
-			list_came(server);
-		else
-			list_failed(server, result);
+	if (!server->watched) {
+		log_debug("%s pushes its list", server->route.endpoint->name);
+		server->watched = loop->now;
 	}
+	take_list(server);
+}
+
+/* Asked as any other server from now on, and at once if it was a good one. */
+static void watch_ended(struct server *server, const struct exchange_result *result)
+{
+	struct loop *loop = server->importer->loop;
+	bool good = server->watched && loop->now - server->watched >= WATCH_SETTLED_MS;
+
+	log_debug("%s does not push its list%s: %s", server->route.endpoint->name,
+		  server->watched ? " any more" : "", exchange_reason(&server->list, result));
+	server->next_watch = loop->now + (good ? 0 : SERVER_REWATCH_MS);
+	server->next_list = loop->now;
+	server->watched = 0;
+	server->hurry = false;
+	backoff_clear(&server->pace);
+}
+
+static void list_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
+		       const struct op_device *device)
+{
+	struct server *server = exchange->ctx;
+
+	(void)fd;
+	(void)device;
+	if (exchange->request.code == OP_REQ_WATCH)
+		watch_ended(server, result);
+	else if (result->outcome == EXCHANGE_OK)
+		list_came(server);
+	else
+		list_failed(server, result);
+	forget_fresh(server);
+	loop_pass_now(server->importer->loop);
+}
+
+static void import_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
+			 const struct op_device *device)
+{
+	struct server *server = exchange->ctx;
+	struct server_slot *slot =
+		(struct server_slot *)(void *)((char *)exchange -
+					       offsetof(struct server_slot, exchange));
+	struct import *import = slot->import;
+
+	slot->import = NULL;
+	import->asking = false;
+	if (result->outcome == EXCHANGE_OK)
+		import_attach(import, fd, device);
+	else
+		import_failed(import, exchange_reason(exchange, result));
 	loop_pass_now(server->importer->loop);
 }
 
 void server_init(struct server *server, struct importer *importer, const struct endpoint *endpoint)
 {
 	server->importer = importer;
+	server->route.endpoint = endpoint;
 	server->answered = true;
-	server->exchange.record = see;
-	server->exchange.done = exchange_ended;
-	exchange_init(&server->exchange, importer->loop, endpoint);
+	exchange_init(&server->list, importer->loop, &server->route, server);
+	server->list.record = see;
+	server->list.whole = pushed;
+	server->list.done = list_ended;
+	EACH_SLOT(server, i) {
+		exchange_init(&i->exchange, importer->loop, &server->route, server);
+		i->exchange.done = import_ended;
+	}
 }
 
 void server_adopt(struct server *server, const char *busid, unsigned port)
@@ -138,12 +200,28 @@ static struct import *next_wanted(struct server *server)
 	return NULL;
 }
 
-static void start_list(struct server *server)
+static unsigned importing(const struct server *server)
 {
-	EACH_IMPORT(server, i)
-		i->fresh = false;
-	log_debug("asking %s", server->exchange.endpoint->name);
-	exchange_start(&server->exchange, NULL);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SERVER_IMPORTS_AT_ONCE; i++)
+		n += server->slot[i].import != NULL;
+	return n;
+}
+
+static void start_imports(struct server *server)
+{
+	unsigned most = server->watched ? SERVER_IMPORTS_AT_ONCE : 1;
+
+	EACH_SLOT(server, i) {
+		if (i->import || importing(server) >= most)
+			continue;
+		i->import = next_wanted(server);
+		if (!i->import)
+			return;
+		i->import->asking = true;
+		exchange_start(&i->exchange, OP_REQ_IMPORT, i->import->busid);
+	}
 }
 
 void server_line_up(struct server *server)
@@ -154,10 +232,41 @@ void server_line_up(struct server *server)
 
 static void give_back(struct server *server)
 {
-	exchange_cancel(&server->exchange);
+	exchange_cancel(&server->list);
+	EACH_SLOT(server, i)
+		exchange_cancel(&i->exchange);
 	EACH_IMPORT(server, i)
 		if (i->port >= 0)
 			import_detach(i);
+}
+
+static void start_list(struct server *server, enum op_code code)
+{
+	log_debug("asking %s", server->route.endpoint->name);
+	exchange_start(&server->list, code, NULL);
+}
+
+/* One connection at a time: its list when due, imports, and now and then whether it pushes. */
+static void poll_pass(struct server *server)
+{
+	struct loop *loop = server->importer->loop;
+
+	if (exchange_running(&server->list) || importing(server))
+		return;
+	if (loop->now >= server->next_list) {
+		start_list(server, OP_REQ_DEVLIST);
+		return;
+	}
+	loop_pass_by(loop, server->next_list);
+	if (!server->answered)
+		return;
+	start_imports(server);
+	if (importing(server) || !server->importer->watch)
+		return;
+	if (loop->now >= server->next_watch)
+		start_list(server, OP_REQ_WATCH);
+	else
+		loop_pass_by(loop, server->next_watch);
 }
 
 void server_pass(struct server *server)
@@ -165,7 +274,7 @@ void server_pass(struct server *server)
 	struct loop *loop = server->importer->loop;
 
 	EACH_IMPORT(server, i)
-		if (import_check(i)) {
+		if (import_check(i) && !server->watched) {
 			server->hurry = true;
 			backoff_clear(&server->pace);
 			server->next_list = loop->now;
@@ -174,17 +283,13 @@ void server_pass(struct server *server)
 		give_back(server);
 		return;
 	}
-	exchange_pass(&server->exchange);
-	if (exchange_running(&server->exchange))
-		return;
-	if (loop->now >= server->next_list) {
-		start_list(server);
-		return;
-	}
-	loop_pass_by(loop, server->next_list);
-	server->importing = server->answered ? next_wanted(server) : NULL;
-	if (server->importing)
-		exchange_start(&server->exchange, server->importing->busid);
+	exchange_pass(&server->list);
+	EACH_SLOT(server, i)
+		exchange_pass(&i->exchange);
+	if (server->watched)
+		start_imports(server);
+	else
+		poll_pass(server);
 }
 
 unsigned server_attached(const struct server *server)
@@ -198,7 +303,7 @@ unsigned server_attached(const struct server *server)
 
 bool server_settled(struct server *server)
 {
-	return server->asked && !exchange_running(&server->exchange) &&
+	return server->asked && !exchange_running(&server->list) && !importing(server) &&
 	       (!server->answered || !next_wanted(server));
 }
 

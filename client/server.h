@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* One server: asked for its list every interval, its devices imported one after the other. */
+/*
+ * One server. One that pushes its list is watched, and its devices are imported side by side.
+ * Another one is asked for its list every interval, over one connection at a time, as that may be
+ * all it can take.
+ */
 #ifndef CLIENT_SERVER_H
 #define CLIENT_SERVER_H
 
 #include "client/exchange.h"
 #include "client/import.h"
 
-/* A server that lists more is told so once; what is beyond is left alone. No client kernel as
- * distributions build it has more ports for one speed. */
-enum { SERVER_IMPORTS_MAX = 128 };
+enum {
+	/* A server that lists more is told so once; what is beyond is left alone. No client kernel
+	 * as distributions build it has more ports for one speed. */
+	SERVER_IMPORTS_MAX = 128,
+	SERVER_IMPORTS_AT_ONCE = 4,
+	SERVER_REWATCH_MS = 60000, /* until one that does not push is asked for it again */
+};
 
 struct server {
 	struct importer *importer;
-	struct exchange exchange;
-	struct import *importing; /* whose import runs; NULL: the exchange is for the list */
+	struct route route;
+	struct exchange list; /* asks for it once, or watches it */
+	struct server_slot {
+		struct exchange exchange;
+		struct import *import; /* whose import runs; NULL: none */
+	} slot[SERVER_IMPORTS_AT_ONCE];
 	struct import import[SERVER_IMPORTS_MAX];
 	bool full;	     /* said that it lists too many */
 	bool answered;	     /* the latest list came, or none was asked for yet */
@@ -21,6 +33,8 @@ struct server {
 	bool hurry;	     /* a device went: ask soon, as it may come back */
 	struct backoff pace; /* between lists, when it fails or in a hurry */
 	uint64_t next_list;
+	uint64_t next_watch;
+	uint64_t watched; /* since when its list is pushed, 0: it is not */
 	struct exchange_result said; /* the failure that was logged, so that it is said once */
 };
 

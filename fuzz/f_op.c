@@ -103,10 +103,10 @@ static int record(const uint8_t *data, size_t size)
 	return n;
 }
 
-static void list(const uint8_t *data, size_t size)
+static void list(const uint8_t *data, size_t size, enum op_code code)
 {
 	uint32_t devices;
-	int n = op_devlist_head_decode(data, size, &devices);
+	int n = op_devlist_head_decode(data, size, code, &devices);
 
 	result_is_sane(n, size);
 	HOLDS(n != 0 || size < OP_DEVLIST_HEAD_SIZE);
@@ -126,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	request(data, size);
 	rep_import(data, size);
 	record(data, size);
-	list(data, size);
+	list(data, size, OP_REP_DEVLIST);
+	list(data, size, OP_REP_WATCH);
 	return 0;
 }

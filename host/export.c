@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* One exported device, or one that is to be: its binding and its release. */
+/* The devices that are exported: their binding and release. */
 #include "host/export.h"
 
+#include "host/judge.h"
 #include "loop/log.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { RETRY_LIMIT_MS = 60000 };
+
+struct export *exports_find(struct exports *exports, const char *busid)
+{
+	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+		if (!strcmp(exports->export[i].device.busid, busid))
+			return &exports->export[i];
+	return NULL;
+}
+
+bool export_bound(const struct export *export)
+{
+	return export->present && export->job == EXPORT_IDLE &&
+	       host_judge(&export->device, 0) == HOST_EXPORTED;
+}
 
 static void work(const void *arg, void *result)
 {
@@ -18,7 +33,7 @@ static void work(const void *arg, void *result)
 	if (export->job == EXPORT_BINDING)
 		*out = stub_bind(export->sysfs, busid);
 	else if (export->job == EXPORT_ENDING)
-		*out = stub_end(export->sysfs, busid);
+		*out = stub_end(export->sysfs, busid, export->session.fd);
 	else
 		*out = stub_release(export->sysfs, busid);
 }
@@ -63,7 +78,7 @@ static void end_job(struct export *export)
 	} else if (!transient(&export->result)) {
 		export->failed = job;
 		say_failure(export, job);
-		backoff_fail(&export->backoff, export->child.loop->now, RETRY_LIMIT_MS);
+		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
 	}
 	export->ended(export, job);
 }
@@ -78,32 +93,31 @@ static void child_ended(struct child *child, bool whole)
 	end_job(export);
 }
 
-static void start(struct export *export, struct loop *loop, enum export_job job)
+static void start(struct export *export, enum export_job job)
 {
 	int error;
 
 	export->job = job;
 	memset(&export->result, 0, sizeof(export->result));
-	error = child_start(loop, &export->child, work, export, &export->result,
+	error = child_start(export->loop, &export->child, work, export, &export->result,
 			    sizeof(export->result), child_ended);
 	if (error) {
-		export->child.loop = loop;
 		export->result.error = error;
 		end_job(export);
 	}
 }
 
-void export_bind(struct export *export, struct loop *loop)
+void export_bind(struct export *export)
 {
-	start(export, loop, EXPORT_BINDING);
+	start(export, EXPORT_BINDING);
 }
 
-void export_end(struct export *export, struct loop *loop)
+void export_end(struct export *export)
 {
-	start(export, loop, EXPORT_ENDING);
+	start(export, EXPORT_ENDING);
 }
 
-void export_release(struct export *export, struct loop *loop)
+void export_release(struct export *export)
 {
-	start(export, loop, EXPORT_RELEASING);
+	start(export, EXPORT_RELEASING);
 }

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* One exported device, or one that is to be: its binding and release, each step in a child. */
+/*
+ * The devices that are exported, or are to be: each with its binding and release, which are steps
+ * in a child, and with the session of the client that uses it.
+ */
 #ifndef HOST_EXPORT_H
 #define HOST_EXPORT_H
 
+#include "host/peer.h"
 #include "loop/child.h"
+#include "proto/op.h"
 #include "sysfs/stub.h"
+
+/* usbip-host holds 16; the rest is for devices that wait or fail. */
+enum { EXPORTS_MAX = 128 };
 
 enum export_job { EXPORT_IDLE, EXPORT_BINDING, EXPORT_ENDING, EXPORT_RELEASING };
 
@@ -12,6 +20,7 @@ struct export {
 	struct device device; /* as last seen; busid empty: the slot is free */
 	bool present;	      /* seen in this pass */
 	bool ours;	      /* bound by us, or about to be: to be given back */
+	bool offered;	      /* in the list that clients get */
 	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
 	enum export_job job;
 	struct child child; /* the job's process */
@@ -23,11 +32,40 @@ struct export {
 	/* called when a job has ended */
 	void (*ended)(struct export *export, enum export_job job);
 	void *ctx;
+
+	struct loop *loop;
+	struct loop_source session; /* the connection usbip-host uses, kept to hear it end */
+	uint64_t session_ended;	    /* when it did, 0: it has not, or the device is free again */
+	char peer[PEER_NAME_SIZE]; /* whose session it is */
 };
 
+struct exports {
+	struct export export[EXPORTS_MAX];
+};
+
+/* NULL when there is none; that of an empty busid is a free place. */
+struct export *exports_find(struct exports *exports, const char *busid);
+
+/* Whether usbip-host has it and no job of ours is changing that. */
+bool export_bound(const struct export *export);
+
 /* Starts the job. The result comes with ended, also if no child could be made. */
-void export_bind(struct export *export, struct loop *loop);
-void export_end(struct export *export, struct loop *loop); /* its session */
-void export_release(struct export *export, struct loop *loop);
+void export_bind(struct export *export);
+void export_end(struct export *export); /* its session */
+void export_release(struct export *export);
+
+/* What export_ask() says when the device may be free in a moment: ask again. */
+enum { EXPORT_WAIT = UINT32_MAX };
+/* The status for a client that asks for it: OP_OK when it may have it. */
+uint32_t export_ask(const struct export *export);
+/*
+ * Gives the connection fd to usbip-host and keeps it, as the session of that peer. -errno: fd is
+ * still the caller's.
+ */
+int export_import(struct export *export, int fd, uint32_t dead_after, const char *peer);
+/* In every pass: looks whether the device is free after its session. */
+void export_look(struct export *export);
+/* Its device is gone, or was given back: nothing is kept open. */
+void export_drop_session(struct export *export);
 
 #endif

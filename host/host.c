@@ -2,37 +2,33 @@
 /* The server role: every device that may be exported is bound to usbip-host, and kept so. */
 #include "host/host.h"
 
-#include "host/export.h"
+#include "host/exporter.h"
 #include "host/judge.h"
 #include "loop/log.h"
 #include "proto/text.h"
+#include "sysfs/describe.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum {
-	/* usbip-host holds 16; the rest is for devices that wait or fail */
-	EXPORTS_MAX = 128,
-	STOP_MS = 30000, /* for all devices to be given back */
-};
+enum { STOP_MS = 30000 /* for all devices to be given back */ };
 
 static const char bound_file[] = "bound";
 
 struct host {
 	struct daemon daemon;
-	struct export export[EXPORTS_MAX];
+	struct exports exports;
+	struct exporter exporter;
+	bool changed;	/* the list of what is on offer */
 	bool full;	/* said that there are more devices than that */
 	bool passed;	/* at least one pass has looked */
 	int save_error; /* said */
 };
 
-static struct export *find(struct host *host, const char *busid)
-{
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
-		if (!strcmp(host->export[i].device.busid, busid))
-			return &host->export[i];
-	return NULL;
-}
+#define EACH_EXPORT(host, i)                                                                       \
+	for (struct export *i = (host)->exports.export; i < (host)->exports.export + EXPORTS_MAX;  \
+	     i++)                                                                                  \
+		if (i->device.busid[0])
 
 /* What is ours must be in the file before it is taken, so that a killed daemon's heir knows. */
 static void save_bound(struct host *host)
@@ -41,10 +37,9 @@ static void save_bound(struct host *host)
 	size_t len = 0;
 	int error;
 
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
-		if (host->export[i].ours)
-			len += text_format(text + len, sizeof(text) - len, "%s\n",
-					   host->export[i].device.busid);
+	EACH_EXPORT(host, i)
+		if (i->ours)
+			len += text_format(text + len, sizeof(text) - len, "%s\n", i->device.busid);
 	error = state_save(&host->daemon.state, bound_file, text, len);
 	if (error && error != host->save_error)
 		log_warn(error, "cannot write %s/%s", host->daemon.state.path, bound_file);
@@ -73,7 +68,7 @@ static void job_ended(struct export *export, enum export_job job)
 
 static struct export *add(struct host *host, const char *busid)
 {
-	struct export *export = find(host, "");
+	struct export *export = exports_find(&host->exports, "");
 
 	if (!export) {
 		if (!host->full)
@@ -83,8 +78,9 @@ static struct export *add(struct host *host, const char *busid)
 	}
 	memset(export, 0, sizeof(*export));
 	text_format(export->device.busid, sizeof(export->device.busid), "%s", busid);
-	export->child.pipe.fd = -1;
+	export->child.pipe.fd = export->session.fd = -1;
 	export->sysfs = &host->daemon.sysfs;
+	export->loop = &host->daemon.loop;
 	export->ended = job_ended;
 	export->ctx = host;
 	return export;
@@ -99,7 +95,9 @@ static void adopt(struct host *host)
 
 	state_load(&host->daemon.state, bound_file, text, sizeof(text));
 	while ((busid = text_word(&cursor))) {
-		export = busid_is_device(busid) && !find(host, busid) ? add(host, busid) : NULL;
+		if (!busid_is_device(busid) || exports_find(&host->exports, busid))
+			continue;
+		export = add(host, busid);
 		if (export)
 			export->ours = true;
 	}
@@ -117,7 +115,7 @@ static uint64_t driverless_for(struct export *export, uint64_t now)
 static void see(void *ctx, const struct device *device)
 {
 	struct host *host = ctx;
-	struct export *export = find(host, device->busid);
+	struct export *export = exports_find(&host->exports, device->busid);
 	enum host_verdict verdict = host_judge(device, 0);
 
 	if (verdict == HOST_HUB || verdict == HOST_IMPORTED) {
@@ -131,6 +129,8 @@ static void see(void *ctx, const struct device *device)
 	if (!export)
 		return;
 	export->present = true;
+	if (device->vendor != export->device.vendor || device->product != export->device.product)
+		export->offered = false; /* it is another one */
 	if (export->job == EXPORT_IDLE)
 		export->device = *device;
 }
@@ -140,6 +140,8 @@ static void forget(struct host *host, struct export *export)
 	if (host->passed)
 		log_info("%s is gone", export->device.name);
 	set_ours(host, export, false);
+	export_drop_session(export);
+	host->changed = host->changed || export->offered;
 	memset(export, 0, sizeof(*export));
 	host->full = false;
 }
@@ -159,7 +161,7 @@ static void act(struct host *host, struct export *export)
 		return;
 	}
 	set_ours(host, export, true);
-	export_bind(export, loop);
+	export_bind(export);
 }
 
 static bool in_session(const struct host *host, const struct export *export)
@@ -174,63 +176,98 @@ static void give_back(struct host *host)
 {
 	bool sessions = false;
 
-	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
-		struct export *export = &host->export[i];
-
-		if (!in_session(host, export))
+	EACH_EXPORT(host, i) {
+		if (!in_session(host, i))
 			continue;
 		sessions = true;
-		if (export->job == EXPORT_IDLE)
-			export_end(export, &host->daemon.loop);
+		if (i->job == EXPORT_IDLE)
+			export_end(i);
 	}
-	for (unsigned i = 0; !sessions && i < EXPORTS_MAX; i++) {
-		struct export *export = &host->export[i];
-
-		if (export->ours && export->job == EXPORT_IDLE &&
-		    export->failed < EXPORT_ENDING)
-			export_release(export, &host->daemon.loop);
-	}
+	EACH_EXPORT(host, i)
+		if (!sessions && i->ours && i->job == EXPORT_IDLE && i->failed < EXPORT_ENDING)
+			export_release(i);
 	loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
+}
+
+/* What can be imported now. */
+static void see_offers(struct host *host)
+{
+	EACH_EXPORT(host, i) {
+		bool offered = export_bound(i) &&
+			       stub_status(i->sysfs, i->device.busid) == STUB_AVAILABLE;
+
+		host->changed = host->changed || offered != i->offered;
+		i->offered = offered;
+	}
+}
+
+/* The list anew. What cannot be described is left out, and tried again in the next pass. */
+static void list_offers(struct host *host)
+{
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device;
+
+	if (!host->changed)
+		return;
+	host->changed = false;
+	listing_begin(&host->exporter.listing);
+	EACH_EXPORT(host, i)
+		if (i->offered)
+			i->offered =
+				!device_describe(i->sysfs, i->device.busid, &device, interface) &&
+				listing_add(&host->exporter.listing, &device, interface);
+	exporter_announce(&host->exporter);
+}
+
+static void observe(struct host *host)
+{
+	int error = stub_check(&host->daemon.sysfs);
+
+	EACH_EXPORT(host, i)
+		i->present = false;
+	if (!error)
+		error = device_scan(&host->daemon.sysfs, see, host);
+	if (error)
+		daemon_lost(&host->daemon, error);
 }
 
 static void pass(void *ctx)
 {
 	struct host *host = ctx;
-	int error;
 
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
-		host->export[i].present = false;
-	error = stub_check(&host->daemon.sysfs);
-	if (!error)
-		error = device_scan(&host->daemon.sysfs, see, host);
-	if (error)
-		daemon_lost(&host->daemon, error);
-	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
-		struct export *export = &host->export[i];
-
-		if (!export->device.busid[0] || export->job != EXPORT_IDLE)
+	observe(host);
+	EACH_EXPORT(host, i) {
+		if (i->job != EXPORT_IDLE)
 			continue;
-		if (!export->present)
-			forget(host, export);
+		if (!i->present)
+			forget(host, i);
 		else if (!host->daemon.loop.stopping)
-			act(host, export);
+			act(host, i);
 	}
 	host->passed = true;
-	if (host->daemon.loop.stopping)
+	if (host->daemon.loop.stopping) {
 		give_back(host);
+		return;
+	}
+	EACH_EXPORT(host, i)
+		export_look(i);
+	see_offers(host);
+	list_offers(host);
+	exporter_pass(&host->exporter);
 }
 
 static void stop(void *ctx)
 {
 	struct host *host = ctx;
 
+	exporter_close(&host->exporter);
 	daemon_stop(&host->daemon);
 }
 
 static bool busy(const struct host *host)
 {
 	for (unsigned i = 0; i < EXPORTS_MAX; i++)
-		if (host->export[i].job != EXPORT_IDLE)
+		if (host->exports.export[i].job != EXPORT_IDLE)
 			return true;
 	return false;
 }
@@ -253,7 +290,7 @@ static int exit_status(const struct host *host)
 	int status = host->daemon.lost;
 
 	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
-		const struct export *export = &host->export[i];
+		const struct export *export = &host->exports.export[i];
 
 		if (host->daemon.loop.stopping && export->ours)
 			log_warnx("%s was not given back", export->device.busid);
@@ -263,7 +300,8 @@ static int exit_status(const struct host *host)
 	return status;
 }
 
-int host_run(const struct daemon_options *options)
+int host_run(const struct daemon_options *options, const struct listener_address *listen,
+	     unsigned listeners)
 {
 	static const struct daemon_role role = {
 		.module = STUB_MODULE,
@@ -279,8 +317,12 @@ int host_run(const struct daemon_options *options)
 	if (daemon_open(&host.daemon, options, &role, &host))
 		return 1;
 	adopt(&host);
+	if (!options->once)
+		exporter_init(&host.exporter, &host.daemon.loop, &host.exports, options->dead_after,
+			      listen, listeners);
 	loop_run(&host.daemon.loop);
 	status = exit_status(&host);
+	exporter_close(&host.exporter);
 	daemon_close(&host.daemon);
 	return status;
 }

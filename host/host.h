@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server role: every device that may be exported is bound to usbip-host, and kept so; what was
- * bound is given back at the end.
+ * The server role: every device that may be exported is bound to usbip-host, kept so, and served to
+ * clients; what was bound is given back at the end.
  */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
 
+#include "host/listener.h"
 #include "loop/daemon.h"
 
-/* Runs until told to stop. Returns the exit status: 0, or 1 when it could not do its work. */
-int host_run(const struct daemon_options *options);
+/*
+ * Runs until told to stop. Returns the exit status: 0, or 1 when it could not do its work. listen
+ * are the addresses to serve on.
+ */
+int host_run(const struct daemon_options *options, const struct listener_address *listen,
+	     unsigned listeners);
 
 #endif

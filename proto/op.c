@@ -96,11 +96,12 @@ int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request
 
 	if (n <= 0)
 		return n;
-	if (common.code != OP_REQ_DEVLIST && common.code != OP_REQ_IMPORT)
+	if (common.code != OP_REQ_DEVLIST && common.code != OP_REQ_WATCH &&
+	    common.code != OP_REQ_IMPORT)
 		return -ENOSYS;
 	memset(request, 0, sizeof(*request));
 	request->code = common.code;
-	if (common.code == OP_REQ_DEVLIST)
+	if (common.code != OP_REQ_IMPORT)
 		return n;
 	if (len < OP_REQ_IMPORT_SIZE)
 		return 0;
@@ -121,7 +122,7 @@ int op_request_encode(uint8_t *buf, size_t size, const struct op_request *reques
 	return written(&out, buf);
 }
 
-int op_devlist_head_decode(const uint8_t *buf, size_t len, uint32_t *devices)
+int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, uint32_t *devices)
 {
 	struct wire_in in = { buf, len, false };
 	struct op_common common;
@@ -129,7 +130,7 @@ int op_devlist_head_decode(const uint8_t *buf, size_t len, uint32_t *devices)
 
 	if (n <= 0)
 		return n;
-	if (common.code != OP_REP_DEVLIST)
+	if (common.code != code)
 		return -EBADMSG;
 	if (common.status != OP_OK)
 		return -EREMOTEIO;
@@ -140,11 +141,11 @@ int op_devlist_head_decode(const uint8_t *buf, size_t len, uint32_t *devices)
 	return *devices > OP_DEVLIST_MAX ? -EMSGSIZE : OP_DEVLIST_HEAD_SIZE;
 }
 
-int op_devlist_head_encode(uint8_t *buf, size_t size, uint32_t devices)
+int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_t devices)
 {
 	struct wire_out out = { buf, size, false };
 
-	put_common(&out, OP_REP_DEVLIST, OP_OK);
+	put_common(&out, (uint16_t)code, OP_OK);
 	wire_put32(&out, devices);
 	return written(&out, buf);
 }

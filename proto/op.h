@@ -30,6 +30,13 @@ enum op_code {
 	OP_REP_DEVLIST = 0x0005,
 	OP_REQ_IMPORT = 0x8003,
 	OP_REP_IMPORT = 0x0003,
+	/*
+	 * Not of the standard: a list that never ends. The request is the header alone; the reply,
+	 * which is OP_REP_DEVLIST but for the code, comes again whenever the list has changed, and
+	 * at least every 10 s. Other servers close on it.
+	 */
+	OP_REQ_WATCH = 0x8060,
+	OP_REP_WATCH = 0x0060,
 };
 
 /* The status of a reply. The document knows 0 and 1 only, as do old servers. */
@@ -90,8 +97,9 @@ int op_common_decode(const uint8_t *buf, size_t len, struct op_common *common);
 int op_common_encode(uint8_t *buf, size_t size, const struct op_common *common);
 
 /*
- * What a client may ask: OP_REQ_DEVLIST, or OP_REQ_IMPORT with the busid it wants. Another code is
- * -ENOSYS, a busid without terminator or that is no name -EILSEQ. busid is empty for a list.
+ * What a client may ask: OP_REQ_DEVLIST, OP_REQ_WATCH, or OP_REQ_IMPORT with the busid it wants.
+ * Another code is -ENOSYS, a busid without terminator or that is no name -EILSEQ. busid is empty
+ * for a list.
  */
 struct op_request {
 	enum op_code code;
@@ -101,12 +109,12 @@ int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request
 int op_request_encode(uint8_t *buf, size_t size, const struct op_request *request);
 
 /*
- * OP_REP_DEVLIST: a head with the number of devices, then so many records. The head's decoder
- * refuses another code with -EBADMSG, a status other than OP_OK with -EREMOTEIO, more than
- * OP_DEVLIST_MAX devices with -EMSGSIZE.
+ * code, OP_REP_DEVLIST or OP_REP_WATCH: a head with the number of devices, then so many records.
+ * The head's decoder refuses another code with -EBADMSG, a status other than OP_OK with -EREMOTEIO,
+ * more than OP_DEVLIST_MAX devices with -EMSGSIZE.
  */
-int op_devlist_head_decode(const uint8_t *buf, size_t len, uint32_t *devices);
-int op_devlist_head_encode(uint8_t *buf, size_t size, uint32_t devices);
+int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, uint32_t *devices);
+int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_t devices);
 
 /*
  * One record of a list: a device, and its interfaces into interface[OP_INTERFACES_MAX]. Decoded

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define STUB_DIR "bus/usb/drivers/" STUB_DRIVER "/"
@@ -96,8 +97,12 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 		error = sysfs_write(sysfs, busid, STUB_DIR "bind");
 		result = failed(STUB_STEP_BIND, error);
 	}
-	if (!error)
+	if (!error && device_read(sysfs, busid, &device))
+		return failed(STUB_STEP_BIND, -ENODEV);
+	if (!error && !strcmp(device.driver, STUB_DRIVER))
 		return ok;
+	if (!error) /* somebody took it away again */
+		result.error = -EBUSY;
 	/* The entry stays in match_busid: "del" of one that is not bound does nothing. */
 	if (!present(sysfs, busid))
 		return failed(result.step, -ENODEV);
@@ -105,14 +110,25 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 	return error ? failed(STUB_STEP_RESTORE, error) : result;
 }
 
-struct stub_result stub_end(const struct sysfs *sysfs, const char *busid)
+int stub_import(const struct sysfs *sysfs, const char *busid, int fd)
+{
+	char value[12];
+
+	text_format(value, sizeof(value), "%u", (unsigned)fd);
+	return sysfs_write(sysfs, value, DEVICE_FILE, busid, "usbip_sockfd");
+}
+
+struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int connection)
 {
 	int waited = 0;
 
 	if (stub_status(sysfs, busid) != STUB_USED)
 		return ok;
-	/* -EINVAL: it has just ended by itself */
-	sysfs_write(sysfs, "-1", DEVICE_FILE, busid, "usbip_sockfd");
+	/* a failure means that it has just ended by itself */
+	if (connection < 0)
+		sysfs_write(sysfs, "-1", DEVICE_FILE, busid, "usbip_sockfd");
+	else
+		shutdown(connection, SHUT_RDWR);
 	while (stub_status(sysfs, busid) == STUB_USED) {
 		if (waited >= SESSION_END_MS)
 			return failed(STUB_STEP_SESSION, -ETIMEDOUT);

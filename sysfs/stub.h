@@ -54,9 +54,17 @@ int stub_status(const struct sysfs *sysfs, const char *busid);
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
 /*
- * Ends the session that uses the device, if there is one, and waits until the kernel has reset it.
+ * Hands the connected stream socket fd of this process to usbip-host, which keeps a reference of
+ * its own; the device is in use then. 0 or -errno: mostly -EINVAL, for whatever reason.
  */
-struct stub_result stub_end(const struct sysfs *sysfs, const char *busid);
+int stub_import(const struct sysfs *sysfs, const char *busid, int fd);
+
+/*
+ * Ends the session that uses the device, if there is one, and waits until the kernel has reset it.
+ * connection is that of the session where it is known, else -1: to shut it down has the same effect
+ * as "-1" in usbip_sockfd, which releases a lock that it does not hold before Linux 6.12.
+ */
+struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int connection);
 
 /*
  * Gives a device that usbip-host has, or that no driver has, back to its own driver; -EBUSY while a

@@ -54,27 +54,21 @@ int sysfs_try(const struct sysfs *sysfs, int flags, const char *path, ...)
 	return 0;
 }
 
-static ssize_t read_all(int fd, char *buf, size_t size)
+/* Up to size bytes. */
+static ssize_t read_all(int fd, void *buf, size_t size)
 {
 	size_t len = 0;
 	ssize_t n = 1;
 
 	while (n > 0 && len < size) {
-		n = read(fd, buf + len, size - len);
+		n = read(fd, (char *)buf + len, size - len);
 		if (n > 0)
 			len += (size_t)n;
 	}
-	if (n < 0)
-		return -errno;
-	if (len == size)
-		return -EFBIG;
-	if (len && buf[len - 1] == '\n')
-		len--;
-	buf[len] = '\0';
-	return (ssize_t)len;
+	return n < 0 ? -errno : (ssize_t)len;
 }
 
-static ssize_t read_path(const struct sysfs *sysfs, char *buf, size_t size, const char *path,
+static ssize_t read_path(const struct sysfs *sysfs, void *buf, size_t size, const char *path,
 			 va_list args)
 {
 	int fd = open_path(sysfs, O_RDONLY, path, args);
@@ -87,13 +81,40 @@ static ssize_t read_path(const struct sysfs *sysfs, char *buf, size_t size, cons
 	return n;
 }
 
-ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
+static ssize_t read_text(const struct sysfs *sysfs, char *buf, size_t size, const char *path,
+			 va_list args)
+{
+	ssize_t n = read_path(sysfs, buf, size, path, args);
+
+	if (n < 0)
+		return n;
+	if ((size_t)n == size)
+		return -EFBIG;
+	if (n && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return n;
+}
+
+ssize_t sysfs_read_bytes(const struct sysfs *sysfs, uint8_t *buf, size_t size,
+			 const char *path, ...)
 {
 	va_list args;
 	ssize_t n;
 
 	va_start(args, path);
 	n = read_path(sysfs, buf, size, path, args);
+	va_end(args);
+	return n;
+}
+
+ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
+{
+	va_list args;
+	ssize_t n;
+
+	va_start(args, path);
+	n = read_text(sysfs, buf, size, path, args);
 	va_end(args);
 	return n;
 }
@@ -106,7 +127,7 @@ int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_
 	ssize_t n;
 
 	va_start(args, path);
-	n = read_path(sysfs, buf, sizeof(buf), path, args);
+	n = read_text(sysfs, buf, sizeof(buf), path, args);
 	va_end(args);
 	if (n < 0)
 		return (int)n;

@@ -34,6 +34,10 @@ int sysfs_try(const struct sysfs *sysfs, int flags, const char *path, ...) SYSFS
  * One that does not fit into size - 1 bytes is -EFBIG. */
 ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
 	SYSFS_PATH(4, 5);
+/* The same for one that is no text: as it is; of a longer one, what fits. */
+ssize_t sysfs_read_bytes(const struct sysfs *sysfs, uint8_t *buf, size_t size,
+			 const char *path, ...)
+	SYSFS_PATH(4, 5);
 /* An attribute that is one number of at most max; -EINVAL or -ERANGE if it is not. */
 int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_t *value,
 		      const char *path, ...) SYSFS_PATH(5, 6);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 enum { NAME_SIZE = 16 };
@@ -161,13 +162,14 @@ int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
 
 	/* only what was in use, so that the rest of the largest table is never touched */
 	memset(vhci->port, 0, vhci->ports * sizeof(vhci->port[0]));
-	vhci->ports = 0;
+	vhci->ports = vhci->controllers = 0;
 	for (unsigned i = 0; !error && status_name(sysfs, dir, i, name); i++) {
 		ssize_t n = -EAGAIN;
 
 		if (controller_ready(sysfs, dir, i))
 			n = sysfs_read(sysfs, text, sizeof(text), "%s/%s", dir, name);
 		error = n < 0 ? (int)n : vhci_parse(vhci, text);
+		vhci->controllers++;
 	}
 	return error;
 }
@@ -177,17 +179,43 @@ bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
 	return port->busid[0] && !sysfs_try(sysfs, O_PATH, DEVICE_DIR "%s", port->busid);
 }
 
+static unsigned ports_each(const struct vhci *vhci)
+{
+	unsigned n = vhci->controllers ? vhci->ports / vhci->controllers : 0;
+
+	return n ? n : VHCI_PORTS_MAX;
+}
+
+unsigned vhci_controller(const struct vhci *vhci, unsigned port)
+{
+	return port / ports_each(vhci);
+}
+
 int vhci_free_port(const struct vhci *vhci, uint32_t speed)
 {
 	enum vhci_hub wanted = speed >= VHCI_SPEED_SUPER ? VHCI_SUPER : VHCI_HIGH;
+	unsigned each = ports_each(vhci), least = UINT_MAX;
+	int best = -ENOSPC;
 
-	for (unsigned i = 0; i < vhci->ports; i++) {
-		const struct vhci_port *port = &vhci->port[i];
+	for (unsigned first = 0; first < vhci->ports; first += each) {
+		unsigned used = 0;
+		int free = -1;
 
-		if (port->state == VHCI_FREE && (port->hub == wanted || port->hub == VHCI_ANY))
-			return (int)i;
+		for (unsigned i = first; i < first + each && i < vhci->ports; i++) {
+			const struct vhci_port *port = &vhci->port[i];
+
+			if (port->state > VHCI_FREE)
+				used++;
+			else if (port->state == VHCI_FREE && free < 0 &&
+				 (port->hub == wanted || port->hub == VHCI_ANY))
+				free = (int)i;
+		}
+		if (free >= 0 && used < least) {
+			best = free;
+			least = used;
+		}
 	}
-	return -ENOSPC;
+	return best;
 }
 
 static int write_control(const struct sysfs *sysfs, const char *name, const char *value)

@@ -42,7 +42,8 @@ struct vhci_port {
 };
 
 struct vhci {
-	unsigned ports; /* one more than the highest port of the table */
+	unsigned ports;	      /* one more than the highest port of the table */
+	unsigned controllers; /* that share them evenly */
 	struct vhci_port port[VHCI_PORTS_MAX];
 };
 
@@ -63,7 +64,12 @@ int vhci_read(const struct sysfs *sysfs, struct vhci *vhci);
 /* Whether the port's device has answered the kernel: it is in sysfs. */
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port);
 
-/* The lowest free port for a device of that speed, or -ENOSPC. */
+/* The controller of a port. The kernel gives addresses to its devices one after the other
+ * (address0_mutex in drivers/usb/core/hub.c), to those of different controllers at once. */
+unsigned vhci_controller(const struct vhci *vhci, unsigned port);
+
+/* The lowest free port for a device of that speed on the controller with the fewest devices, or
+ * -ENOSPC. */
 int vhci_free_port(const struct vhci *vhci, uint32_t speed);
 
 /*

@@ -28,6 +28,7 @@ enum manner {
 static struct {
 	struct loop loop;
 	struct endpoint endpoint;
+	struct route route;
 	struct exchange exchange;
 	/* the server */
 	enum manner manner;
@@ -238,7 +239,8 @@ static void start(enum manner manner, const void *reply, size_t len)
 	must(!endpoint_parse(&t.endpoint, text, "3240"), "parse the address");
 	t.exchange.record = keep_record;
 	t.exchange.done = keep_end;
-	exchange_init(&t.exchange, &t.loop, &t.endpoint);
+	t.route.endpoint = &t.endpoint;
+	exchange_init(&t.exchange, &t.loop, &t.route, NULL);
 }
 
 static void end(void)
@@ -258,7 +260,7 @@ static void ask(const char *busid)
 	t.request_len = 0;
 	t.ended = 0;
 	t.records = 0;
-	exchange_start(&t.exchange, busid);
+	exchange_start(&t.exchange, busid ? OP_REQ_IMPORT : OP_REQ_DEVLIST, busid);
 	if (!t.until())
 		loop_run(&t.loop);
 }
@@ -344,7 +346,7 @@ static void longest_list(void)
 	struct op_device device = { .path = "/sys/x", .speed = 3 };
 	size_t at = 12;
 
-	CHECK_INT(op_devlist_head_encode(p, 12, OP_DEVLIST_MAX), 12);
+	CHECK_INT(op_devlist_head_encode(p, 12, OP_REP_DEVLIST, OP_DEVLIST_MAX), 12);
 	for (int i = 0; i < OP_DEVLIST_MAX; i++, at += 312) {
 		snprintf(device.busid, sizeof(device.busid), "%d-1", i + 1);
 		CHECK_INT(op_record_encode(p + at, 312, &device, NULL), 312);
@@ -506,7 +508,7 @@ static void silent(void)
 
 static bool some_came(void)
 {
-	return t.exchange.len >= 5 && t.sent == t.reply_len;
+	return t.exchange.reader.len >= 5 && t.sent == t.reply_len;
 }
 
 /* One who trickles gains no time. */
@@ -634,7 +636,7 @@ static void import_of_another(void)
 static int two_addresses(struct sockaddr_in *first, bool listening)
 {
 	int fd = listen_on(first, listening);
-	struct addresses *a = &t.exchange.addresses;
+	struct addresses *a = &t.route.addresses;
 
 	a->count = 2;
 	a->address[0].sa.v4 = *first;
@@ -672,7 +674,7 @@ static void second_address_later(void)
 
 	start(WHOLE, empty_list, sizeof(empty_list));
 	fd = two_addresses(&first, true);
-	exchange_start(&t.exchange, NULL);
+	exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
 	CHECK_INT(t.exchange.state, EXCHANGE_CONNECTING);
 	CHECK(t.exchange.deadline <= loop_clock() + EXCHANGE_CONNECT_MS);
 	past_deadline();
@@ -691,7 +693,7 @@ static void no_address_works(void)
 
 	start(WHOLE, empty_list, sizeof(empty_list));
 	fd = two_addresses(&first, false);
-	t.exchange.addresses.address[1].sa.v4 = first;
+	t.route.addresses.address[1].sa.v4 = first;
 	ask(NULL);
 	outcome_is(EXCHANGE_UNREACHABLE, -ECONNREFUSED);
 	CHECK_STR(exchange_reason(&t.exchange, &t.result), "Connection refused");
@@ -699,8 +701,8 @@ static void no_address_works(void)
 	start(WHOLE, empty_list, sizeof(empty_list));
 	close(fd);
 	fd = two_addresses(&first, true);
-	t.exchange.addresses.count = 1;
-	exchange_start(&t.exchange, NULL);
+	t.route.addresses.count = 1;
+	exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
 	past_deadline();
 	outcome_is(EXCHANGE_UNREACHABLE, -ETIMEDOUT);
 	end();
@@ -758,13 +760,13 @@ static void unresolved(void)
 	resolve_as = no_such_name;
 	ask(NULL);
 	outcome_is(EXCHANGE_UNRESOLVED, 0);
-	CHECK_INT(t.exchange.addresses.error, EAI_NONAME);
+	CHECK_INT(t.route.addresses.error, EAI_NONAME);
 	CHECK_INT(t.accepted, 0);
 	/* the name is there a moment later */
 	resolve_as = many_addresses;
 	ask(NULL);
 	outcome_is(EXCHANGE_OK, 0);
-	CHECK_INT(t.exchange.addresses.count, ADDRESSES_MAX);
+	CHECK_INT(t.route.addresses.count, ADDRESSES_MAX);
 	CHECK_INT(t.exchange.address, ADDRESSES_MAX - 1);
 	end();
 }
@@ -789,7 +791,7 @@ static void resolver_hangs(void)
 {
 	start(WHOLE, empty_list, sizeof(empty_list));
 	resolve_as = think;
-	exchange_start(&t.exchange, NULL);
+	exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
 	CHECK_INT(t.exchange.state, EXCHANGE_RESOLVING);
 	CHECK(t.exchange.deadline <= loop_clock() + RESOLVE_MS);
 	past_deadline();
@@ -811,10 +813,10 @@ static void resolved_again(void)
 		if (name)
 			strcpy(t.endpoint.host, "pi.lan");
 		fd = two_addresses(&first, false);
-		t.exchange.addresses.count = 1;
+		t.route.addresses.count = 1;
 		ask(NULL);
 		outcome_is(EXCHANGE_UNREACHABLE, -ECONNREFUSED);
-		CHECK_INT(t.exchange.addresses.count, name ? 0 : 1);
+		CHECK_INT(t.route.addresses.count, name ? 0 : 1);
 		close(fd);
 		end();
 	}
@@ -835,7 +837,7 @@ static void cancelled(void)
 	end();
 	start(SILENT, NULL, 0);
 	resolve_as = think;
-	exchange_start(&t.exchange, NULL);
+	exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
 	exchange_cancel(&t.exchange);
 	t.until = nobody_left;
 	loop_run(&t.loop);
@@ -849,7 +851,7 @@ static void start_next(void)
 	drop_peer();
 	if (t.ended < 4) {
 		t.request_len = 0;
-		exchange_start(&t.exchange, NULL);
+		exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
 	}
 }
 

@@ -34,7 +34,7 @@ static enum kind kind_of(const char *name)
 
 static int decode_list(const uint8_t *buf, size_t len, struct message *m)
 {
-	int n = op_devlist_head_decode(buf, len, &m->devices);
+	int n = op_devlist_head_decode(buf, len, OP_REP_DEVLIST, &m->devices);
 	size_t used = (size_t)n;
 
 	if (n <= 0)
@@ -61,7 +61,7 @@ static int decode(enum kind kind, const uint8_t *buf, size_t len, struct message
 
 static int encode_list(uint8_t *buf, size_t size, const struct message *m)
 {
-	int n = op_devlist_head_encode(buf, size, m->devices);
+	int n = op_devlist_head_encode(buf, size, OP_REP_DEVLIST, m->devices);
 	size_t used = (size_t)n;
 
 	for (uint32_t i = 0; n > 0 && i < m->devices; i++) {
@@ -432,11 +432,11 @@ static void head_limits(void)
 	uint8_t p[12];
 	uint32_t devices = 7;
 
-	CHECK_INT(op_devlist_head_encode(p, sizeof(p), OP_DEVLIST_MAX), 12);
-	CHECK_INT(op_devlist_head_decode(p, sizeof(p), &devices), 12);
+	CHECK_INT(op_devlist_head_encode(p, sizeof(p), OP_REP_DEVLIST, OP_DEVLIST_MAX), 12);
+	CHECK_INT(op_devlist_head_decode(p, sizeof(p), OP_REP_DEVLIST, &devices), 12);
 	CHECK_INT(devices, OP_DEVLIST_MAX);
-	CHECK_INT(op_devlist_head_encode(p, sizeof(p), OP_DEVLIST_MAX + 1), 12);
-	CHECK_INT(op_devlist_head_decode(p, sizeof(p), &devices), -EMSGSIZE);
+	CHECK_INT(op_devlist_head_encode(p, sizeof(p), OP_REP_DEVLIST, OP_DEVLIST_MAX + 1), 12);
+	CHECK_INT(op_devlist_head_decode(p, sizeof(p), OP_REP_DEVLIST, &devices), -EMSGSIZE);
 }
 
 static void texts(void)

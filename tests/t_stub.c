@@ -3,7 +3,7 @@
  * Tests of sysfs/stub against a model of usbip-host (drivers/usb/usbip/stub_main.c): it keeps the
  * order of the writes, changes the tree like the real one, and knows what would crash it. Every
  * write is made to fail in every way, and the device to vanish before and after each.
- * LINK: -Wl,--wrap=sysfs_write,--wrap=poll
+ * LINK: -Wl,--wrap=sysfs_write,--wrap=poll,--wrap=shutdown
  */
 #include "sysfs/stub.h"
 
@@ -11,6 +11,7 @@
 #include "tests/files.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #define BUSID "1-3"
 #define HOME "devices/pci0000:00/usb1/" BUSID
@@ -22,6 +23,19 @@
 enum { WRITES_MAX = 16, NEVER = -1, FOREVER = 1000000 };
 
 enum slot { SLOT_NONE, SLOT_REMOVED, SLOT_ADDED, SLOT_BOUND };
+
+/* Called when a connection is shut down. */
+static void (*at_shutdown)(void);
+
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
+
+int __wrap_shutdown(int fd, int how)
+{
+	if (at_shutdown)
+		at_shutdown();
+	return __real_shutdown(fd, how);
+}
 
 /* What goes wrong at a write. */
 enum fault { FAULT_NONE, FAULT_ERROR, FAULT_GONE_BEFORE, FAULT_GONE_AFTER };
@@ -41,6 +55,7 @@ static struct kernel {
 	int polls;	   /* so many after the -1 until the session has ended */
 	bool session_ends; /* -1 was written */
 	bool session_begins; /* while somebody waits */
+	bool bind_is_void;   /* it says so, but does not bind */
 	bool autoprobe;	   /* a driver for the device is there */
 	bool node_held;    /* the device's node was open at the rebind */
 	int fault_at;	   /* the write that fails, or NEVER */
@@ -126,6 +141,8 @@ static int kernel_bind(void)
 {
 	if (!kernel.present || kernel.driver[0] || kernel.slot != SLOT_ADDED)
 		return -ENODEV;
+	if (kernel.bind_is_void)
+		return 0;
 	kernel.slot = SLOT_BOUND;
 	kernel.slot_was_bound = true;
 	set_driver("usbip-host");
@@ -165,6 +182,10 @@ static int kernel_sockfd(const char *value)
 {
 	if (strcmp(kernel.driver, "usbip-host"))
 		return -ENOENT;
+	if (strcmp(value, "-1") && kernel.status == STUB_AVAILABLE) {
+		set_status(STUB_USED);
+		return 0;
+	}
 	if (strcmp(value, "-1") || kernel.status != STUB_USED)
 		return -EINVAL;
 	kernel.session_ends = true;
@@ -459,7 +480,7 @@ static void end_used(void)
 		start("usbip-host");
 		set_status(STUB_USED);
 		kernel.polls = polls;
-		result_is(stub_end(&sysfs, BUSID), 0, STUB_STEP_NONE);
+		result_is(stub_end(&sysfs, BUSID, -1), 0, STUB_STEP_NONE);
 		WROTE(END_SESSION);
 		CHECK_INT(stub_status(&sysfs, BUSID), STUB_AVAILABLE);
 		result_is(stub_release(&sysfs, BUSID), 0, STUB_STEP_NONE);
@@ -468,15 +489,62 @@ static void end_used(void)
 	}
 }
 
+static void shut_down(void)
+{
+	kernel.session_ends = true;
+}
+
+/* The connection of the session is known: it is shut down, and nothing is written. */
+static void end_known(void)
+{
+	int pair[2];
+	char byte;
+
+	must(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "make a connection");
+	start("usbip-host");
+	set_status(STUB_USED);
+	kernel.polls = 2;
+	at_shutdown = shut_down;
+	result_is(stub_end(&sysfs, BUSID, pair[0]), 0, STUB_STEP_NONE);
+	at_shutdown = NULL;
+	WROTE_NOTHING();
+	CHECK_INT(read(pair[1], &byte, 1), 0);
+	end();
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* Bound, says the kernel, but it is not: its own driver must have it back. */
+static void bind_without_effect(void)
+{
+	start("usb");
+	kernel.bind_is_void = true;
+	result_is(stub_bind(&sysfs, BUSID), -EBUSY, STUB_STEP_BIND);
+	CHECK_STR(kernel.driver, "usb");
+	end();
+}
+
+static void import_writes_the_descriptor(void)
+{
+	start("usbip-host");
+	CHECK_INT(stub_import(&sysfs, BUSID, 1023), 0);
+	WROTE("devices/" BUSID "/usbip_sockfd=1023");
+	CHECK_INT(stub_status(&sysfs, BUSID), STUB_USED);
+	CHECK_INT(stub_import(&sysfs, BUSID, 1023), -EINVAL);
+	vanish();
+	CHECK(stub_import(&sysfs, BUSID, 1023) < 0);
+	end();
+}
+
 static void end_none(void)
 {
 	static const char *const drivers[] = { "usbip-host", "usb", "" };
 
 	for (size_t i = 0; i < LENGTH(drivers); i++) {
 		start(drivers[i]);
-		result_is(stub_end(&sysfs, BUSID), 0, STUB_STEP_NONE);
+		result_is(stub_end(&sysfs, BUSID, -1), 0, STUB_STEP_NONE);
 		vanish();
-		result_is(stub_end(&sysfs, BUSID), 0, STUB_STEP_NONE);
+		result_is(stub_end(&sysfs, BUSID, -1), 0, STUB_STEP_NONE);
 		WROTE_NOTHING();
 		end();
 	}
@@ -489,7 +557,7 @@ static void end_never(void)
 	start("usbip-host");
 	set_status(STUB_USED);
 	kernel.polls = FOREVER;
-	result = stub_end(&sysfs, BUSID);
+	result = stub_end(&sysfs, BUSID, -1);
 	CHECK(result.error < 0);
 	CHECK_INT(result.step, STUB_STEP_SESSION);
 	WROTE(END_SESSION);
@@ -506,7 +574,7 @@ static void end_just_over(void)
 	kernel.fault_at = 0;
 	kernel.fault = FAULT_ERROR;
 	kernel.error = -EINVAL;
-	result_is(stub_end(&sysfs, BUSID), 0, STUB_STEP_NONE);
+	result_is(stub_end(&sysfs, BUSID, -1), 0, STUB_STEP_NONE);
 	WROTE(END_SESSION);
 	end();
 }
@@ -514,7 +582,7 @@ static void end_just_over(void)
 /* As a daemon that stops does it. */
 static struct stub_result end_and_release(const struct sysfs *fs, const char *busid)
 {
-	struct stub_result result = stub_end(fs, busid);
+	struct stub_result result = stub_end(fs, busid, -1);
 
 	return result.error ? result : stub_release(fs, busid);
 }
@@ -712,6 +780,9 @@ int main(void)
 	RUN("t_stub: release of a device in error", release_in_error);
 	RUN("t_stub: release of a device in use is refused", release_in_session);
 	RUN("t_stub: end of a session, then release", end_used);
+	RUN("t_stub: end of a session whose connection is known", end_known);
+	RUN("t_stub: a bind without effect is undone", bind_without_effect);
+	RUN("t_stub: an import hands the descriptor over", import_writes_the_descriptor);
 	RUN("t_stub: end of no session", end_none);
 	RUN("t_stub: end of a session that stays", end_never);
 	RUN("t_stub: end of a session that ends by itself", end_just_over);

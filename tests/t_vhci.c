@@ -209,7 +209,8 @@ static void hostile(const char *path, const char *name)
 static void free_ports(void)
 {
 	static const struct {
-		const char *ports; /* h, s, a: free; H, S, A: in use; _: absent */
+		/* h, s, a: free; H, S, A: in use; _: absent; |: between controllers */
+		const char *ports;
 		uint32_t speed;
 		int port;
 	} table[] = {
@@ -220,13 +221,21 @@ static void free_ports(void)
 		{ "hhSShhss", 5, 6 },	  { "aa", 3, 0 },	  { "aa", 5, 0 },
 		{ "Aa", 5, 1 },		  { "AA", 3, -ENOSPC },	  { "_h", 3, 1 },
 		{ "____", 3, -ENOSPC },	  { "HHSS", 6, -ENOSPC },
+		{ "hhss|hhss", 3, 0 },	  { "Hhss|hhss", 3, 4 },  { "Hhss|Hhss", 3, 1 },
+		{ "hhSs|hhss", 3, 4 },	  { "hhss|hhSs", 5, 2 },  { "HHss|hhSS", 3, 4 },
+		{ "HHss|HHSS", 3, -ENOSPC }, { "HhSs|Hhss|hhSs", 5, 6 }, { "h|||||", 3, 0 },
 	};
 
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		memset(&vhci, 0, sizeof(vhci));
 		for (const char *c = table[i].ports; *c; c++) {
-			struct vhci_port *port = &vhci.port[vhci.ports++];
+			struct vhci_port *port = &vhci.port[vhci.ports];
 
+			if (*c == '|') {
+				vhci.controllers = vhci.controllers ? vhci.controllers + 1 : 2;
+				continue;
+			}
+			vhci.ports++;
 			port->state = strchr("hsa", *c) ? VHCI_FREE
 				      : *c == '_'	? VHCI_ABSENT
 							: VHCI_USED - (vhci.ports & 1);
@@ -415,7 +424,10 @@ static void captured_tree(const char *path, const char *name)
 	for (unsigned i = 0; i < vhci.ports; i++)
 		CHECK_INT(vhci.port[i].hub, i % 30 < 15 ? VHCI_HIGH : VHCI_SUPER);
 	CHECK_INT(vhci.port[15].state, VHCI_USED);
-	CHECK_INT(vhci_free_port(&vhci, 5), 16);
+	CHECK_INT(vhci_free_port(&vhci, 5), 45); /* the first controller has one */
+	CHECK_INT(vhci_controller(&vhci, 29), 0);
+	CHECK_INT(vhci_controller(&vhci, 30), 1);
+	CHECK_INT(vhci_controller(&vhci, 239), 7);
 	end();
 	check_end();
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A whole Debian with systemd as a guest, with the stock usbip tools and no network but the lab's."""
+"""A whole Debian with systemd as a guest, without the stock usbip tools and with no network but the lab's."""
 
 import hashlib
 import pathlib
@@ -13,7 +13,7 @@ import lab
 
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
-PACKAGES = "systemd-sysv,udev,kmod,usbip"
+PACKAGES = "systemd-sysv,udev,kmod"
 LEFT_OUT = ("doc", "info", "locale", "man")
 
 # The first process: the lab's own set-up, then the disk's /sbin/init. The agent comes along in /run.

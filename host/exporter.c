@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* The network side of the server: listens, and has a place for each connection. */
+#include "host/exporter.h"
+
+#include "loop/log.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+	FDS_RESERVED = 24, /* for sysfs, children and the sessions to come */
+	FDS_WANTED = EXPORTER_PEERS_MAX + EXPORTS_MAX + FDS_RESERVED + 64,
+	SAY_AGAIN_MS = 60000, /* until the same trouble is said again */
+};
+
+void exporter_complain(struct exporter *exporter, uint64_t *said, const struct in6_addr *address,
+		       const char *what)
+{
+	uint64_t now = exporter->loop->now;
+	char text[PEER_NAME_SIZE];
+
+	if (*said && now - *said < SAY_AGAIN_MS)
+		return;
+	*said = now;
+	peer_address_text(address, text);
+	log_warnx("refused a connection of %s: %s", text, what);
+}
+
+/* A place for a connection from there; NULL when it, or all, has too many. */
+static struct peer *find_place(struct exporter *exporter, const struct in6_addr *address)
+{
+	struct peer *place = NULL;
+	unsigned same = 0, i;
+
+	for (i = 0; i < exporter->peers; i++) {
+		struct peer *peer = &exporter->peer[i];
+
+		if (peer->state == PEER_FREE)
+			place = place ? place : peer;
+		else if (IN6_ARE_ADDR_EQUAL(&peer->address, address))
+			same++;
+	}
+	if (same >= EXPORTER_PEERS_EACH || (!place && i == EXPORTER_PEERS_MAX))
+		return NULL;
+	if (!place)
+		place = &exporter->peer[exporter->peers++];
+	return place;
+}
+
+static void accepted(void *ctx, int fd, const struct in6_addr *address)
+{
+	struct exporter *exporter = ctx;
+	struct peer *place = fd < exporter->fds_max ? find_place(exporter, address) : NULL;
+
+	if (place) {
+		peer_open(place, exporter, fd, address);
+		return;
+	}
+	exporter_complain(exporter, &exporter->full_said, address, "there are too many");
+	close(fd);
+}
+
+void exporter_pass(struct exporter *exporter)
+{
+	for (unsigned i = 0; i < exporter->listeners; i++)
+		listener_pass(&exporter->listener[i]);
+	for (unsigned i = 0; i < exporter->peers; i++)
+		if (exporter->peer[i].state != PEER_FREE)
+			peer_pass(&exporter->peer[i]);
+	while (exporter->peers && exporter->peer[exporter->peers - 1].state == PEER_FREE)
+		exporter->peers--;
+}
+
+void exporter_announce(struct exporter *exporter)
+{
+	for (unsigned i = 0; i < exporter->peers; i++)
+		peer_announce(&exporter->peer[i]);
+}
+
+void exporter_close(struct exporter *exporter)
+{
+	for (unsigned i = 0; i < exporter->listeners; i++)
+		loop_drop(exporter->loop, &exporter->listener[i].source);
+	for (unsigned i = 0; i < exporter->peers; i++)
+		if (exporter->peer[i].state != PEER_FREE)
+			peer_drop(&exporter->peer[i]);
+	exporter->listeners = exporter->peers = 0;
+}
+
+/* As many descriptors as there may be connections, as far as that is allowed. */
+static int raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return FDS_RESERVED;
+	if (limit.rlim_cur < FDS_WANTED) {
+		limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	return limit.rlim_cur < FDS_WANTED ? (int)limit.rlim_cur : FDS_WANTED;
+}
+
+static void listen_on(struct exporter *exporter, const struct listener_address *address)
+{
+	struct listener *listener = &exporter->listener[exporter->listeners++];
+
+	listener->address = *address;
+	listener->accepted = accepted;
+	listener->ctx = exporter;
+	listener_init(listener, exporter->loop);
+}
+
+void exporter_init(struct exporter *exporter, struct loop *loop, struct exports *exports,
+		   uint32_t dead_after, const struct listener_address *address, unsigned addresses)
+{
+	exporter->loop = loop;
+	exporter->exports = exports;
+	exporter->dead_after = dead_after;
+	exporter->fds_max = raise_limit() - FDS_RESERVED;
+	for (unsigned i = 0; i < addresses; i++)
+		listen_on(exporter, &address[i]);
+	listing_begin(&exporter->listing);
+}

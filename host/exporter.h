@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The network side of the server: listens, and answers the requests of clients. It trusts nobody:
+ * a request has a deadline, connections are counted in all and for each address, newcomers are
+ * refused first, and nothing is allocated.
+ */
+#ifndef HOST_EXPORTER_H
+#define HOST_EXPORTER_H
+
+#include "host/export.h"
+#include "host/listener.h"
+#include "host/listing.h"
+#include "host/peer.h"
+
+enum {
+	EXPORTER_PEERS_MAX = 512,
+	EXPORTER_PEERS_EACH = 256, /* of one address: half, so that others find a place */
+};
+
+struct exporter {
+	struct loop *loop;
+	struct exports *exports;
+	uint32_t dead_after;
+	unsigned listeners;
+	struct listener listener[LISTENERS_MAX];
+	unsigned peers; /* one more than the highest place that was in use */
+	struct peer peer[EXPORTER_PEERS_MAX];
+	struct listing listing; /* what clients get; exporter_announce() after a change */
+	int fds_max;		/* descriptors from here on are for other uses */
+	uint64_t full_said;	/* when it was said that there are too many connections */
+	uint64_t bad_said;	/* when it was said that a request was bad */
+};
+
+/* exporter is all zeros. At most LISTENERS_MAX addresses, which are copied. */
+void exporter_init(struct exporter *exporter, struct loop *loop, struct exports *exports,
+		   uint32_t dead_after, const struct listener_address *address, unsigned addresses);
+/* In every pass. Listens where it does not yet: somebody else may have gone. */
+void exporter_pass(struct exporter *exporter);
+/* The list has changed. */
+void exporter_announce(struct exporter *exporter);
+/* Says what was wrong with a connection from there, once in a while; *said is when it was last. */
+void exporter_complain(struct exporter *exporter, uint64_t *said, const struct in6_addr *address,
+		       const char *what);
+/* Closes everything but sessions. */
+void exporter_close(struct exporter *exporter);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* The sockets on which clients connect. */
+#include "host/listener.h"
+
+#include "loop/log.h"
+#include "proto/endpoint.h"
+#include "proto/op.h"
+#include "proto/text.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PAUSE_MS = 1000 /* when no connection can be accepted */ };
+
+/* "fe80::1%eth0": the interface behind the address, for addresses that are not unique. */
+static bool parse_v6(struct sockaddr_in6 *sa, char *host)
+{
+	char *scope = strchr(host, '%');
+
+	if (scope) {
+		*scope++ = '\0';
+		sa->sin6_scope_id = if_nametoindex(scope);
+	}
+	sa->sin6_family = AF_INET6;
+	return (!scope || sa->sin6_scope_id) && inet_pton(AF_INET6, host, &sa->sin6_addr) == 1;
+}
+
+bool listener_parse(struct listener_address *address, const char *text)
+{
+	struct endpoint endpoint;
+	uint32_t port;
+
+	memset(address, 0, sizeof(*address));
+	if (endpoint_parse(&endpoint, text, OP_PORT) || text_decimal(endpoint.port, 65535, &port) ||
+	    strlen(endpoint.name) >= sizeof(address->name))
+		return false;
+	text_format(address->name, sizeof(address->name), "%s", endpoint.name);
+	address->sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
+	if (strchr(endpoint.host, ':')) {
+		address->len = sizeof(address->sa.v6);
+		return parse_v6(&address->sa.v6, endpoint.host);
+	}
+	address->len = sizeof(address->sa.v4);
+	address->sa.v4.sin_family = AF_INET;
+	return inet_pton(AF_INET, endpoint.host, &address->sa.v4.sin_addr) == 1;
+}
+
+static void address_of(const struct listener_address *from, struct in6_addr *address)
+{
+	if (from->sa.any.sa_family == AF_INET6) {
+		*address = from->sa.v6.sin6_addr;
+		return;
+	}
+	memset(address, 0, sizeof(*address));
+	memset(address->s6_addr + 10, 0xff, 2);
+	memcpy(address->s6_addr + 12, &from->sa.v4.sin_addr, 4);
+}
+
+static void ready(struct loop_source *source, uint32_t events)
+{
+	struct listener *listener =
+		(struct listener *)(void *)((char *)source - offsetof(struct listener, source));
+	struct listener_address from;
+	struct in6_addr address;
+	int fd;
+
+	(void)events;
+	from.len = sizeof(from.sa);
+	fd = accept4(source->fd, &from.sa.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		address_of(&from, &address);
+		listener->accepted(listener->ctx, fd, &address);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		/* it would be ready again at once, for nothing: a later pass goes on */
+		loop_rewatch(listener->loop, source, 0);
+		loop_pass_by(listener->loop, listener->loop->now + PAUSE_MS);
+	}
+}
+
+static void set(int fd, int level, int option, int value)
+{
+	setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static int open_socket(struct listener *listener)
+{
+	const struct listener_address *address = &listener->address;
+	int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (address->sa.any.sa_family == AF_INET6)
+		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	listener->source.fd = fd;
+	if (bind(fd, &address->sa.any, address->len) || listen(fd, SOMAXCONN))
+		error = -errno;
+	if (!error)
+		error = loop_watch(listener->loop, &listener->source, EPOLLIN);
+	if (error) {
+		close(fd);
+		listener->source.fd = -1;
+	}
+	return error;
+}
+
+static void say(const struct listener *listener)
+{
+	const char *name = listener->address.name;
+
+	if (!listener->error)
+		log_info("listening on %s", name);
+	else if (listener->error == -EADDRINUSE)
+		log_warnx("%s is in use: who listens there serves the clients until it goes", name);
+	else if (listener->error != -EAFNOSUPPORT) /* a kernel without IPv6 */
+		log_warn(listener->error, "cannot listen on %s", name);
+}
+
+void listener_init(struct listener *listener, struct loop *loop)
+{
+	listener->loop = loop;
+	listener->source.fd = -1;
+	listener->source.ready = ready;
+	listener->error = 0;
+}
+
+void listener_pass(struct listener *listener)
+{
+	int error;
+
+	if (listener->source.fd >= 0) {
+		loop_rewatch(listener->loop, &listener->source, EPOLLIN); /* after a pause */
+		return;
+	}
+	error = open_socket(listener);
+	if (error && error == listener->error)
+		return;
+	listener->error = error;
+	say(listener);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection of a client: its request and the answer, or the lists of a watch. */
+#ifndef HOST_PEER_H
+#define HOST_PEER_H
+
+#include "loop/loop.h"
+#include "proto/op.h"
+
+#include <netinet/in.h>
+
+enum {
+	PEER_REQUEST_MS = 5000, /* from the connection to the last byte of the request */
+	PEER_IMPORT_MS = 2000,	/* for a device to be free after its last session */
+	PEER_ALIVE_MS = 10000,	/* between lists of a watch that say the same */
+	PEER_DEAD_MS = 25000,	/* for a watcher to take a list */
+	PEER_NAME_SIZE = 40,	/* an address as text */
+};
+
+enum peer_state {
+	PEER_FREE = 0, /* the place is not in use */
+	PEER_READING,  /* the request */
+	PEER_WAITING,  /* for the device to be free */
+	PEER_CLOSING,  /* all is said: until the other end has it and closes */
+	PEER_WATCHING,
+};
+
+struct exporter;
+
+struct peer {
+	struct loop_source source;
+	struct exporter *exporter;
+	struct in6_addr address; /* an IPv4 address is a mapped one */
+	uint64_t deadline;	 /* when watching: to take the list that is due, 0: none is */
+	uint64_t sent;		 /* when watching: the last list */
+	uint8_t state;		 /* enum peer_state */
+	uint8_t len;		 /* of request */
+	uint8_t request[OP_REQ_IMPORT_SIZE];
+};
+
+/* A new connection, in a free place; it may be free again after any call. */
+void peer_open(struct peer *peer, struct exporter *exporter, int fd,
+	       const struct in6_addr *address);
+/* In every pass. */
+void peer_pass(struct peer *peer);
+/* The list has changed. */
+void peer_announce(struct peer *peer);
+void peer_drop(struct peer *peer);
+
+/* IPv6 without abbreviation; text has PEER_NAME_SIZE bytes. */
+void peer_address_text(const struct in6_addr *address, char *text);
+
+#endif

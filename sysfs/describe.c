@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* What the wire says about a device. */
+#include "sysfs/describe.h"
+
+#include "proto/text.h"
+#include "sysfs/device.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	DESCRIPTORS_SIZE = 16384, /* of more, what fits counts */
+	DEVICE_DESCRIPTOR = 1,
+	DEVICE_DESCRIPTOR_SIZE = 18,
+	CONFIGURATION_DESCRIPTOR = 2,
+	CONFIGURATION_DESCRIPTOR_SIZE = 9,
+	INTERFACE_DESCRIPTOR = 4,
+	INTERFACE_DESCRIPTOR_SIZE = 9,
+};
+
+static uint16_t little_endian(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static bool is_descriptor(const uint8_t *p, size_t len, uint8_t type, uint8_t size)
+{
+	return len >= size && p[0] >= size && p[1] == type;
+}
+
+static void parse_configuration(const uint8_t *p, size_t len, struct op_device *device,
+				struct op_interface *interface)
+{
+	bool seen[256] = { false };
+	size_t total = little_endian(p + 2);
+
+	device->configuration = p[5];
+	if (total < len)
+		len = total;
+	for (size_t at = 0; at + 2 <= len && p[at] >= 2 && at + p[at] <= len; at += p[at]) {
+		const uint8_t *d = p + at;
+
+		if (!is_descriptor(d, len - at, INTERFACE_DESCRIPTOR, INTERFACE_DESCRIPTOR_SIZE) ||
+		    seen[d[2]] || device->interfaces == OP_INTERFACES_MAX)
+			continue;
+		seen[d[2]] = true;
+		interface[device->interfaces].class = d[5];
+		interface[device->interfaces].subclass = d[6];
+		interface[device->interfaces].protocol = d[7];
+		device->interfaces++;
+	}
+}
+
+int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
+		      struct op_interface *interface)
+{
+	device->configuration = device->interfaces = 0;
+	if (!is_descriptor(buf, len, DEVICE_DESCRIPTOR, DEVICE_DESCRIPTOR_SIZE))
+		return -EPROTO;
+	device->class = buf[4];
+	device->subclass = buf[5];
+	device->protocol = buf[6];
+	device->vendor = little_endian(buf + 8);
+	device->product = little_endian(buf + 10);
+	device->bcd_device = little_endian(buf + 12);
+	device->configurations = buf[17];
+	buf += DEVICE_DESCRIPTOR_SIZE;
+	len -= DEVICE_DESCRIPTOR_SIZE;
+	if (is_descriptor(buf, len, CONFIGURATION_DESCRIPTOR, CONFIGURATION_DESCRIPTOR_SIZE))
+		parse_configuration(buf, len, device, interface);
+	return 0;
+}
+
+uint32_t speed_parse(const char *text)
+{
+	static const struct {
+		char text[9];
+		uint8_t speed; /* enum usb_device_speed of linux/usb/ch9.h */
+	} name[] = {
+		{ "1.5", 1 },  { "12", 2 },    { "480", 3 },   { "53.3-480", 4 },
+		{ "5000", 5 }, { "10000", 6 }, { "20000", 6 },
+	};
+
+	for (unsigned i = 0; i < sizeof(name) / sizeof(*name); i++)
+		if (!strcmp(text, name[i].text))
+			return name[i].speed;
+	return 0;
+}
+
+/* Where it is below /sys, as the link to it says; informational, so one too long is left out. */
+static int read_path(const struct sysfs *sysfs, const char *busid, struct op_device *device)
+{
+	static const char up[] = "../../../";
+	char target[OP_PATH_SIZE];
+	ssize_t n = sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
+
+	if (n == -ENAMETOOLONG)
+		return 0;
+	if (n < 0)
+		return -ENODEV;
+	if (!strncmp(target, up, sizeof(up) - 1))
+		text_format(device->path, sizeof(device->path), "/sys/%s", target + sizeof(up) - 1);
+	return 0;
+}
+
+static int read_number(const struct sysfs *sysfs, const char *busid, const char *name,
+		       uint32_t *value)
+{
+	return sysfs_read_number(sysfs, false, 0xffff, value, DEVICE_FILE, busid, name);
+}
+
+int device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
+		    struct op_interface *interface)
+{
+	uint8_t descriptors[DESCRIPTORS_SIZE];
+	char speed[16];
+	ssize_t n;
+
+	memset(device, 0, sizeof(*device));
+	if (!busid_is_device(busid))
+		return -EINVAL;
+	text_format(device->busid, sizeof(device->busid), "%s", busid);
+	if (read_path(sysfs, busid, device) ||
+	    read_number(sysfs, busid, "busnum", &device->busnum) ||
+	    read_number(sysfs, busid, "devnum", &device->devnum) ||
+	    sysfs_read(sysfs, speed, sizeof(speed), DEVICE_FILE, busid, "speed") < 0)
+		return -ENODEV;
+	device->speed = speed_parse(speed);
+	n = sysfs_read_bytes(sysfs, descriptors, sizeof(descriptors), DEVICE_FILE, busid,
+			     "descriptors");
+	return n < 0 ? (int)n : descriptors_parse(descriptors, (size_t)n, device, interface);
+}
