@@ -4,7 +4,7 @@
 
 #include "loop/log.h"
 
-#include <string.h>
+#include <errno.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -61,10 +61,37 @@ static void accepted(void *ctx, int fd, const struct in6_addr *address)
 	close(fd);
 }
 
+/* Where somebody else listens, that is said once, be it with IPv4, IPv6 or both. */
+static void say_listener(struct exporter *exporter, const struct listener *listener)
+{
+	const char *name = listener->address.name;
+
+	if (listener->error == -EADDRINUSE && !exporter->taken) {
+		log_warnx("%s is in use: who listens there serves the clients until it goes", name);
+		exporter->taken = true;
+	} else if (!listener->error) {
+		log_info("listening on %s", name);
+		exporter->taken = false;
+	} else if (listener->error != -EADDRINUSE &&
+		   listener->error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
+		log_warn(listener->error, "cannot listen on %s", name);
+	}
+}
+
+static void try_listener(struct exporter *exporter, struct listener *listener)
+{
+	int error = listener_pass(listener);
+
+	if (error == listener->error)
+		return;
+	listener->error = error;
+	say_listener(exporter, listener);
+}
+
 void exporter_pass(struct exporter *exporter)
 {
 	for (unsigned i = 0; i < exporter->listeners; i++)
-		listener_pass(&exporter->listener[i]);
+		try_listener(exporter, &exporter->listener[i]);
 	for (unsigned i = 0; i < exporter->peers; i++)
 		if (exporter->peer[i].state != PEER_FREE)
 			peer_pass(&exporter->peer[i]);

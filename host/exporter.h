@@ -26,6 +26,7 @@ struct exporter {
 	unsigned peers; /* one more than the highest place that was in use */
 	struct peer peer[EXPORTER_PEERS_MAX];
 	struct listing listing; /* what clients get; exporter_announce() after a change */
+	bool taken;		/* said that somebody else listens */
 	int fds_max;		/* descriptors from here on are for other uses */
 	uint64_t full_said;	/* when it was said that there are too many connections */
 	uint64_t bad_said;	/* when it was said that a request was bad */

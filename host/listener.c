@@ -2,7 +2,6 @@
 /* The sockets on which clients connect. */
 #include "host/listener.h"
 
-#include "loop/log.h"
 #include "proto/endpoint.h"
 #include "proto/op.h"
 #include "proto/text.h"
@@ -111,37 +110,18 @@ static int open_socket(struct listener *listener)
 	return error;
 }
 
-static void say(const struct listener *listener)
-{
-	const char *name = listener->address.name;
-
-	if (!listener->error)
-		log_info("listening on %s", name);
-	else if (listener->error == -EADDRINUSE)
-		log_warnx("%s is in use: who listens there serves the clients until it goes", name);
-	else if (listener->error != -EAFNOSUPPORT) /* a kernel without IPv6 */
-		log_warn(listener->error, "cannot listen on %s", name);
-}
-
 void listener_init(struct listener *listener, struct loop *loop)
 {
 	listener->loop = loop;
 	listener->source.fd = -1;
 	listener->source.ready = ready;
-	listener->error = 0;
+	listener->error = -EINPROGRESS;
 }
 
-void listener_pass(struct listener *listener)
+int listener_pass(struct listener *listener)
 {
-	int error;
-
-	if (listener->source.fd >= 0) {
-		loop_rewatch(listener->loop, &listener->source, EPOLLIN); /* after a pause */
-		return;
-	}
-	error = open_socket(listener);
-	if (error && error == listener->error)
-		return;
-	listener->error = error;
-	say(listener);
+	if (listener->source.fd < 0)
+		return open_socket(listener);
+	loop_rewatch(listener->loop, &listener->source, EPOLLIN); /* after a pause */
+	return 0;
 }

@@ -30,12 +30,12 @@ struct listener {
 	/* A connection from there (IPv4 addresses are mapped ones); fd is the callee's. */
 	void (*accepted)(void *ctx, int fd, const struct in6_addr *from);
 	void *ctx;
-	int error; /* why it does not listen, said */
+	int error; /* what came of the last try, said */
 };
 
 /* address and accepted with its ctx are set. Nothing is opened yet. */
 void listener_init(struct listener *listener, struct loop *loop);
-/* In every pass. Where somebody else listens, it says so once, and takes over when he goes. */
-void listener_pass(struct listener *listener);
+/* In every pass: listens, if it does not yet. 0 or -errno: -EADDRINUSE where somebody else does. */
+int listener_pass(struct listener *listener);
 
 #endif
