@@ -10,26 +10,10 @@ import subprocess
 import threading
 import time
 
+from fixture import packet, unpack
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FIXTURES = ROOT / "tests" / "fixtures"
 PASSES = 10
-
-
-def unpack(tree, where):
-    """A fixture of tests/fixtures/sysfs as a directory."""
-    for line in (FIXTURES / "sysfs" / tree).read_text().splitlines():
-        kind, _, rest = line.partition(" ")
-        if kind == "d":
-            (where / rest).mkdir(parents=True, exist_ok=True)
-        elif kind == "l":
-            path, _, target = rest.partition(" -> ")
-            os.symlink(target, where / path)
-        elif kind == "f":
-            mode, _, rest = rest.partition(" ")
-            path, _, text = rest.partition(" = ")
-            data = text.encode().decode("unicode_escape").encode("latin-1")
-            (where / path).write_bytes(data)
-            (where / path).chmod(int(mode, 8) | 0o200)
 
 
 def all_exported(sysfs):
@@ -39,11 +23,6 @@ def all_exported(sysfs):
             target = os.readlink(driver)[:-len("usb")] + "usbip-host"
             driver.unlink()
             os.symlink(target, driver)
-
-
-def packet(name):
-    text = (FIXTURES / "packets" / f"{name}.hex").read_text()
-    return bytes.fromhex("".join(line.partition("#")[0] for line in text.splitlines()))
 
 
 class Server(threading.Thread):

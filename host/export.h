@@ -55,7 +55,7 @@ void export_end(struct export *export); /* its session */
 void export_release(struct export *export);
 
 /* What export_ask() says when the device may be free in a moment: ask again. */
-enum { EXPORT_WAIT = UINT32_MAX };
+#define EXPORT_WAIT UINT32_MAX
 /* The status for a client that asks for it: OP_OK when it may have it. */
 uint32_t export_ask(const struct export *export);
 /*

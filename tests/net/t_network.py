@@ -14,7 +14,6 @@ import os
 import pathlib
 import re
 import resource
-import runpy
 import select
 import shutil
 import signal
@@ -27,14 +26,14 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "vm"))
+sys.path[:0] = [str(ROOT / "tests" / "vm"), str(ROOT / "tests")]
 
+from fixture import unpack  # noqa: E402
 from lab import LabError, case, check, finish  # noqa: E402
 
 SERVER = os.environ.get("USBIPHP_SERVER", ROOT / "build" / "usbiphp-server")
 CLIENT = os.environ.get("USBIPHP_CLIENT", ROOT / "build" / "usbiphp-client")
 FIXTURES = ROOT / "tests" / "fixtures"
-unpack = runpy.run_path(str(ROOT / "bench" / "run"))["unpack"]
 
 DEADLINE = 30  # seconds for anything that has to happen
 WATCHERS, CAP, PER_ADDRESS = 200, 512, 256

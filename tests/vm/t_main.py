@@ -8,22 +8,18 @@ import pathlib
 import sys
 import tempfile
 
-import lab
-from lab import case, check
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(1, str(ROOT / "tests"))
+
+import lab  # noqa: E402
+from fixture import packet  # noqa: E402
+from lab import case, check  # noqa: E402
+
 BINARY = pathlib.Path(os.environ.get("USBIPHP", ROOT / "build" / "usbiphp"))
 # Not while the module is being loaded: that crashes the kernel.
 VHCI = ("$(grep -qx live /sys/module/vhci_hcd/initstate && "
         "ls /sys/devices/platform/vhci_hcd.0/status*) /dev/null")
 STUB = "/sys/bus/usb/drivers/usbip-host"
-FIXTURES = ROOT / "tests" / "fixtures" / "packets"
-
-
-def packet(name):
-    """The bytes of a fixture."""
-    text = (FIXTURES / f"{name}.hex").read_text()
-    return bytes.fromhex("".join(line.partition("#")[0] for line in text.splitlines()))
 
 
 class World:
