@@ -52,8 +52,8 @@ join() {
 apt_install() {
 	echo "installing $*"
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -qq update >/dev/null 2>&1 || : # what is known may do
-	output=$(apt-get -qq -o DPkg::Lock::Timeout=60 install -y --no-install-recommends "$@" 2>&1) ||
+	apt-get -qq -o Acquire::Retries=3 update >/dev/null 2>&1 || : # what is known may do
+	output=$(apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=60 install -y --no-install-recommends "$@" 2>&1) ||
 		die "cannot install $*: $(last_line "$output")"
 }
 

@@ -51,8 +51,8 @@ done
 ip link set lo up
 n=0
 for addr in $addrs; do
-    case $addr in *:*) nodad=nodad ;; *) nodad= ;; esac
-    ip addr add "$addr" dev eth$n $nodad
+    echo 0 >/proc/sys/net/ipv6/conf/eth$n/accept_dad
+    ip addr add "$addr" dev eth$n
     ip link set eth$n up
     n=$((n + 1))
 done
