@@ -94,16 +94,20 @@ static void set(int fd, int level, int option, int value)
 	setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+/* With it EPOLLOUT says that all was sent, not that there is room; send(2) obeys it, too. */
+static void wait_for_sent(struct peer *peer, bool on)
+{
+	set(peer->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, on);
+}
+
 static void watch(struct peer *peer)
 {
 	peer->state = PEER_WATCHING;
 	peer->deadline = 0;
 	set(peer->source.fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set(peer->source.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
-	/* EPOLLOUT says from now on that all was sent, not that there is room */
-	set(peer->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+	wait_for_sent(peer, true);
 	make_due(peer);
-	loop_pass_by(peer->exporter->loop, peer->exporter->loop->now + PEER_ALIVE_MS);
 }
 
 static void refuse(struct peer *peer, uint32_t status)
@@ -237,10 +241,16 @@ static void read_end(struct peer *peer)
 
 static void send_due(struct peer *peer)
 {
+	struct loop *loop = peer->exporter->loop;
+
 	peer->deadline = 0;
+	wait_for_sent(peer, false);
 	send_list(peer, OP_REP_WATCH);
-	if (peer->state == PEER_WATCHING)
-		loop_rewatch(peer->exporter->loop, &peer->source, EPOLLIN);
+	if (peer->state != PEER_WATCHING)
+		return;
+	wait_for_sent(peer, true);
+	loop_rewatch(loop, &peer->source, EPOLLIN);
+	loop_pass_by(loop, loop->now + PEER_ALIVE_MS);
 }
 
 static void peer_ready(struct loop_source *source, uint32_t events)

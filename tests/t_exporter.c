@@ -1,0 +1,1580 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of host/exporter, peer, listener and session: clients of every kind on loopback, a tree of
+ * files where the test plays usbip-host, a clock that the test moves.
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4
+ */
+#include "host/exporter.h"
+
+#include "proto/text.h"
+#include "sysfs/describe.h"
+#include "tests/clock.h"
+#include "tests/files.h"
+
+#include <arpa/inet.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define BUSID "1-1"
+#define HOME "devices/pci0000:00/usb1/"
+
+enum { DEVICES = 3, OUTPUT_MAX = 600000, INTERVAL_MS = 10000, GRANULE = 256 };
+
+static char root[TEMP_SIZE];
+static struct sysfs sysfs;
+
+static struct {
+	struct loop loop;
+	struct exports exports;
+	struct exporter exporter;
+	struct sockaddr_in there;
+	uint64_t epoch;
+	/* what usbip-host was told */
+	unsigned writes;
+	char value[16], file[100];
+	int refuses;	  /* -errno of the next write */
+	int kernel;	  /* its own reference of the connection */
+	size_t sent_then; /* by the exporter, until the write */
+	/* what went out */
+	size_t sent;
+	unsigned sends;
+	size_t send_most; /* of the next one, 0: no limit */
+	/* accept4() */
+	unsigned accepts;
+	int accept_error;
+	unsigned lines;
+	char line[16][200];
+} t;
+
+/* A client, with all that it got. */
+struct client {
+	int fd;
+	bool over; /* the server has closed */
+	bool reset;
+	size_t len;
+	uint8_t *got;
+};
+
+static struct client client, second;
+
+ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
+{
+	ssize_t n;
+
+	CHECK(flags & MSG_NOSIGNAL);
+	if (t.send_most && len > t.send_most)
+		len = t.send_most;
+	n = __real_send(fd, bytes, len, flags);
+	t.sends++;
+	t.sent += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+	t.accepts++;
+	CHECK(flags & SOCK_CLOEXEC && flags & SOCK_NONBLOCK);
+	if (t.accept_error) {
+		errno = t.accept_error;
+		return -1;
+	}
+	return __real_accept4(fd, address, len, flags);
+}
+
+void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void __wrap_log_line(int error, const char *format, ...)
+{
+	va_list args;
+
+	(void)error;
+	must(t.lines < LENGTH(t.line), "keep the log");
+	va_start(args, format);
+	text_vformat(t.line[t.lines++], sizeof(t.line[0]), format, args);
+	va_end(args);
+}
+
+/* How many lines have that in them. */
+static unsigned said(const char *what)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t.lines; i++)
+		n += strstr(t.line[i], what) != NULL;
+	return n;
+}
+
+static void put_status(const char *busid, const char *status)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), HOME "%s/usbip_status", busid);
+	put_file(root, path, status);
+}
+
+int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *path, ...);
+
+int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *path, ...)
+{
+	char busid[BUSID_SIZE];
+	va_list args;
+
+	must(fs == &sysfs, "play usbip-host");
+	va_start(args, path);
+	text_vformat(t.file, sizeof(t.file), path, args);
+	va_end(args);
+	snprintf(t.value, sizeof(t.value), "%s", value);
+	t.writes++;
+	t.sent_then = t.sent;
+	if (t.refuses)
+		return t.refuses;
+	must(sscanf(t.file, DEVICE_DIR "%31[^/]/usbip_sockfd", busid) == 1, t.file);
+	must(t.kernel < 0, "have one session at a time");
+	t.kernel = dup(atoi(value));
+	must(t.kernel >= 0, "take the connection");
+	put_status(busid, "2\n");
+	return 0;
+}
+
+/* usbip-host lets go of its connection, and has the device reset when the test says so. */
+static void kernel_ends(void)
+{
+	close(t.kernel);
+	t.kernel = -1;
+}
+
+static void put_attribute(const char *busid, const char *name, const char *text)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), HOME "%s/%s", busid, name);
+	put_file(root, path, text);
+}
+
+static void put_tree(const char *busid)
+{
+	static const uint8_t descriptors[] = {
+		18, 1, 0, 3, 0, 0, 0, 9, 0xf4, 0x46, 1, 0, 2, 0, 0, 0, 0, 1,
+		9, 2, 18, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 8, 6, 80, 0,
+	};
+	char path[100], target[100];
+
+	put_attribute(busid, "idVendor", "46f4\n");
+	put_attribute(busid, "idProduct", "0001\n");
+	put_attribute(busid, "bDeviceClass", "00\n");
+	put_attribute(busid, "busnum", "1\n");
+	put_attribute(busid, "devnum", busid + 2);
+	put_attribute(busid, "speed", "480\n");
+	put_status(busid, "1\n");
+	snprintf(path, sizeof(path), HOME "%s/descriptors", busid);
+	put_bytes(root, path, descriptors, sizeof(descriptors));
+	snprintf(path, sizeof(path), HOME "%s/driver", busid);
+	put_link(root, path, "../../../../bus/usb/drivers/usbip-host");
+	snprintf(path, sizeof(path), DEVICE_DIR "%s", busid);
+	snprintf(target, sizeof(target), "../../../" HOME "%s", busid);
+	put_link(root, path, target);
+}
+
+static void add_export(unsigned i)
+{
+	struct export *export = &t.exports.export[i];
+	char busid[8];
+
+	snprintf(busid, sizeof(busid), "1-%u", i + 1);
+	put_tree(busid);
+	export->child.pipe.fd = export->session.fd = -1;
+	export->sysfs = &sysfs;
+	export->loop = &t.loop;
+	must(!device_read(&sysfs, busid, &export->device), "read the device");
+	export->present = true;
+}
+
+/* The first n devices are on offer. */
+static void offer(unsigned n)
+{
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device;
+
+	listing_begin(&t.exporter.listing);
+	for (unsigned i = 0; i < n; i++) {
+		const char *busid = t.exports.export[i % DEVICES].device.busid;
+
+		must(!device_describe(&sysfs, busid, &device, interface), "describe the device");
+		must(listing_add(&t.exporter.listing, &device, interface), "list it");
+	}
+}
+
+static void pass(void *ctx)
+{
+	(void)ctx;
+	for (unsigned i = 0; i < DEVICES; i++)
+		export_look(&t.exports.export[i]);
+	exporter_pass(&t.exporter);
+}
+
+static void stop(void *ctx)
+{
+	(void)ctx;
+}
+
+/* A port of loopback that is free. */
+static void find_port(struct listener_address *address)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(t.there);
+	char text[40];
+
+	t.there = (struct sockaddr_in){ .sin_family = AF_INET };
+	t.there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(fd >= 0 && !bind(fd, (struct sockaddr *)&t.there, len) &&
+		     !getsockname(fd, (struct sockaddr *)&t.there, &len),
+	     "find a port");
+	close(fd);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(t.there.sin_port));
+	must(listener_parse(address, text), "parse the address");
+}
+
+static void start_every(uint32_t interval_ms)
+{
+	static const struct loop_role role = { pass, stop, clock_done };
+	struct listener_address address;
+
+	memset(&t, 0, sizeof(t));
+	t.kernel = -1;
+	temp_make(root);
+	must(!sysfs_open(&sysfs, root), "open the tree");
+	must(!loop_open(&t.loop, interval_ms, &role, NULL), "open the loop");
+	for (unsigned i = 0; i < DEVICES; i++)
+		add_export(i);
+	find_port(&address);
+	exporter_init(&t.exporter, &t.loop, &t.exports, 15, &address, 1);
+	offer(2);
+	run_quiet(&t.loop);
+	CHECK_INT(said("listening on"), 1);
+}
+
+static void start(void)
+{
+	start_every(INTERVAL_MS);
+}
+
+static void end_client(struct client *c)
+{
+	if (c->fd > 0)
+		close(c->fd);
+	free(c->got);
+	memset(c, 0, sizeof(*c));
+}
+
+static void end(void)
+{
+	end_client(&client);
+	end_client(&second);
+	exporter_close(&t.exporter);
+	for (unsigned i = 0; i < DEVICES; i++)
+		export_drop_session(&t.exports.export[i]);
+	if (t.kernel >= 0)
+		close(t.kernel);
+	loop_close(&t.loop);
+	sysfs_close(&sysfs);
+	temp_remove(root);
+}
+
+/* receive: bytes that the client takes without reading, 0: as usual. */
+static void join_with(struct client *c, int receive)
+{
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	c->got = malloc(OUTPUT_MAX);
+	must(c->fd >= 0 && c->got, "make a client");
+	if (receive) {
+		int segment = 536; /* or the sender would wait for room for a large one */
+
+		setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+		setsockopt(c->fd, IPPROTO_TCP, 2 /* TCP_MAXSEG */, &segment, sizeof(segment));
+	}
+	must(!connect(c->fd, (struct sockaddr *)&t.there, sizeof(t.there)), "connect");
+	fcntl(c->fd, F_SETFL, O_NONBLOCK);
+}
+
+static void say(struct client *c, const void *bytes, size_t len)
+{
+	must(__real_send(c->fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len, "send");
+}
+
+static void hear(struct client *c)
+{
+	ssize_t n = 1;
+
+	while (n > 0 && !c->over) {
+		must(c->len < OUTPUT_MAX, "keep what came");
+		n = recv(c->fd, c->got + c->len, OUTPUT_MAX - c->len, 0);
+		if (n > 0)
+			c->len += (size_t)n;
+		else if (!n || errno != EAGAIN)
+			c->over = true;
+		c->reset = c->reset || (n < 0 && errno == ECONNRESET);
+	}
+}
+
+static bool is_over(void)
+{
+	hear(&client);
+	return client.over;
+}
+
+static size_t awaited;
+
+static bool so_much_came(void)
+{
+	hear(&client);
+	return client.len >= awaited;
+}
+
+static bool all_free(void)
+{
+	for (unsigned i = 0; i < EXPORTER_PEERS_MAX; i++)
+		if (t.exporter.peer[i].state != PEER_FREE)
+			return false;
+	return true;
+}
+
+static void ask(struct client *c, enum op_code code, const char *busid)
+{
+	struct op_request request = { .code = code };
+	uint8_t bytes[OP_REQ_IMPORT_SIZE];
+	int len;
+
+	snprintf(request.busid, sizeof(request.busid), "%s", busid ? busid : "");
+	len = op_request_encode(bytes, sizeof(bytes), &request);
+	join_with(c, 0);
+	say(c, bytes, (size_t)len);
+}
+
+static void list_is(struct client *c, enum op_code code, size_t at, unsigned devices)
+{
+	size_t len = t.exporter.listing.len;
+
+	CHECK_INT(devices, t.exporter.listing.devices);
+	CHECK(c->len >= at + len);
+	listing_head(&t.exporter.listing, code);
+	if (c->len >= at + len)
+		CHECK_BYTES(c->got + at, t.exporter.listing.bytes, len);
+}
+
+/* All that came is this one list. */
+static void got_list(struct client *c, enum op_code code, unsigned devices)
+{
+	CHECK_INT(c->len, 12 + 316 * devices);
+	list_is(c, code, 0, devices);
+}
+
+static void got_import(struct client *c, const char *busid)
+{
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device, want;
+	uint32_t status = 99;
+
+	must(!device_describe(&sysfs, busid, &want, interface), "describe the device");
+	memset(&device, 0, sizeof(device));
+	CHECK_INT(c->len, OP_REP_IMPORT_SIZE);
+	CHECK_INT(op_rep_import_decode(c->got, c->len, &status, &device), OP_REP_IMPORT_SIZE);
+	CHECK_INT(status, OP_OK);
+	CHECK_BYTES(&device, &want, sizeof(device));
+	CHECK_STR(device.busid, busid);
+	CHECK_INT(device.speed, 3);
+	CHECK_INT(device.interfaces, 1);
+}
+
+static void got_status(struct client *c, uint32_t status)
+{
+	uint8_t want[8] = { 1, 0x11, 0, 3, 0, 0, 0, (uint8_t)status };
+
+	CHECK_INT(c->len, sizeof(want));
+	if (c->len == sizeof(want))
+		CHECK_BYTES(c->got, want, sizeof(want));
+}
+
+/* The reply came, and its end; then it closes, and so does the server. */
+static void ends_well(struct client *c)
+{
+	UNTIL(&t.loop, is_over);
+	CHECK(!c->reset);
+	CHECK_INT(t.exporter.peer[0].state, PEER_CLOSING);
+	close(c->fd);
+	c->fd = -1;
+	UNTIL(&t.loop, all_free);
+}
+
+static void list(void)
+{
+	for (unsigned n = 0; n <= 3; n++) {
+		start();
+		offer(n);
+		ask(&client, OP_REQ_DEVLIST, NULL);
+		ends_well(&client);
+		got_list(&client, OP_REP_DEVLIST, n);
+		end();
+	}
+}
+
+/* As it may be: 103 devices, which is all that fits; always in one piece. */
+static void long_list(void)
+{
+	start();
+	offer(103);
+	ask(&client, OP_REQ_DEVLIST, NULL);
+	ends_well(&client);
+	got_list(&client, OP_REP_DEVLIST, 103);
+	CHECK_INT(t.sends, 1);
+	end();
+}
+
+/* The same for one who takes little at a time. */
+static void long_list_to_the_slow(void)
+{
+	start();
+	offer(103);
+	join_with(&client, 4096);
+	say(&client, "\1\x11\x80\5\0\0\0\0", 8);
+	run_quiet(&t.loop);
+	CHECK_INT(t.sent, t.exporter.listing.len);
+	CHECK_INT(t.sends, 1);
+	ends_well(&client);
+	got_list(&client, OP_REP_DEVLIST, 103);
+	end();
+	start();
+	offer(103);
+	join_with(&client, 4096);
+	say(&client, "\1\x11\x80\x60\0\0\0\0", 8);
+	run_quiet(&t.loop);
+	CHECK_INT(t.sent, t.exporter.listing.len);
+	awaited = t.exporter.listing.len;
+	UNTIL(&t.loop, so_much_came);
+	got_list(&client, OP_REP_WATCH, 103);
+	end();
+}
+
+/* A byte at a time, and what comes behind it is not answered. */
+static void list_in_pieces(void)
+{
+	static const uint8_t request[] = { 1, 0x11, 0x80, 5, 0, 0, 0, 0 };
+
+	start();
+	join_with(&client, 0);
+	for (size_t i = 0; i < sizeof(request); i++) {
+		CHECK_INT(client.len, 0);
+		say(&client, request + i, 1);
+		run_quiet(&t.loop);
+		hear(&client);
+	}
+	say(&client, request, sizeof(request));
+	say(&client, client.got, 300);
+	ends_well(&client);
+	got_list(&client, OP_REP_DEVLIST, 2);
+	end();
+}
+
+/* A list that does not go out at once is not sent in part for ever: the peer is dropped. */
+static void list_sent_in_part(void)
+{
+	start();
+	t.send_most = 100;
+	ask(&client, OP_REQ_DEVLIST, NULL);
+	UNTIL(&t.loop, is_over);
+	CHECK_INT(client.len, 100);
+	CHECK(all_free());
+	CHECK_INT(t.sends, 1);
+	end();
+}
+
+static bool reply_is_there(void)
+{
+	hear(&client);
+	return client.len >= OP_REP_IMPORT_SIZE;
+}
+
+static void import_ok(void)
+{
+	unsigned before = open_files();
+	struct export *export = t.exports.export;
+	char value[16];
+
+	start();
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	run_quiet(&t.loop);
+	CHECK(!is_over());
+	got_import(&client, BUSID);
+	CHECK_INT(t.writes, 1);
+	CHECK_STR(t.file, DEVICE_DIR BUSID "/usbip_sockfd");
+	CHECK(export->session.fd >= 0);
+	snprintf(value, sizeof(value), "%d", export->session.fd);
+	CHECK_STR(t.value, value);
+	CHECK_INT(t.sent_then, 0); /* the kernel has it before the client knows */
+	CHECK(all_free());
+	CHECK_INT(export->session_ended, 0);
+	CHECK_STR(export->peer, "127.0.0.1");
+	CHECK_INT(said("127.0.0.1 takes 1-1 (46f4:0001)"), 1);
+	CHECK_INT(export_ask(export), OP_BUSY);
+	end();
+	CHECK_INT(open_files(), before);
+}
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	getsockopt(fd, level, name, &value, &len);
+	return value;
+}
+
+static void import_sets_liveness(void)
+{
+	int fd;
+
+	start();
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	fd = t.exports.export[0].session.fd;
+	CHECK_INT(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	CHECK_INT(option(fd, IPPROTO_TCP, 18 /* TCP_USER_TIMEOUT */), 15000);
+	CHECK_INT(option(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */), 1);
+	CHECK_INT(option(fd, IPPROTO_TCP, 25 /* TCP_NOTSENT_LOWAT */), 0);
+	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	end();
+}
+
+/* The bytes of the kernel's are left to it, and nothing of ours reads them later. */
+static void import_leaves_the_rest(void)
+{
+	static const uint8_t extra[] = { 0, 0, 0, 1, 0xde, 0xad };
+	uint8_t got[16];
+
+	start();
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	say(&client, extra, sizeof(extra));
+	run_quiet(&t.loop);
+	CHECK_INT(recv(t.kernel, got, sizeof(got), 0), sizeof(extra));
+	CHECK_BYTES(got, extra, sizeof(extra));
+	end();
+}
+
+/* USB requests behind its own: then the reply goes first, or the kernel's would overtake it. */
+static void import_pipelined(void)
+{
+	uint8_t request[40 + 48] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '1', '-', '1' };
+	uint8_t got[64];
+
+	memset(request + 40, 0x77, 48);
+	for (int refused = 0; refused < 2; refused++) {
+		start();
+		t.refuses = refused ? -EINVAL : 0;
+		join_with(&client, 0);
+		say(&client, request, sizeof(request));
+		UNTIL(&t.loop, reply_is_there);
+		CHECK_INT(t.writes, 1);
+		CHECK_INT(t.sent_then, OP_REP_IMPORT_SIZE);
+		CHECK_INT(t.sent, OP_REP_IMPORT_SIZE);
+		got_import(&client, BUSID);
+		if (refused) {
+			UNTIL(&t.loop, is_over);
+			CHECK_INT(t.exports.export[0].session.fd, -1);
+		} else {
+			CHECK_INT(recv(t.kernel, got, sizeof(got), 0), 48);
+			CHECK_INT(got[0], 0x77);
+		}
+		CHECK(all_free());
+		end();
+	}
+}
+
+static void import_refused_as(const char *busid, uint32_t status)
+{
+	ask(&client, OP_REQ_IMPORT, busid);
+	ends_well(&client);
+	got_status(&client, status);
+	CHECK_INT(t.exports.export[0].session.fd, -1);
+}
+
+static void import_refused(void)
+{
+	static const struct {
+		const char *busid, *status; /* of usbip_status, NULL: there is none */
+		uint32_t reply;
+	} table[] = {
+		{ "1-1", "3\n", OP_DEV_ERR }, { "1-1", "0\n", OP_NA }, { "1-1", "\n", OP_NA },
+		{ "1-1", NULL, OP_NA },	      { "1-9", "1\n", OP_NODEV }, { "x", "1\n", OP_NODEV },
+	};
+
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		start();
+		if (table[i].status)
+			put_status(BUSID, table[i].status);
+		else
+			take_away(root, HOME BUSID "/usbip_status");
+		import_refused_as(table[i].busid, table[i].reply);
+		CHECK_INT(t.writes, 0);
+		end();
+	}
+}
+
+/* A device that usbip-host does not have, or that a job of ours is at. */
+static void import_of_what_is_not_bound(void)
+{
+	for (int i = 0; i < 4; i++) {
+		struct export *export = t.exports.export;
+
+		start();
+		if (i == 0)
+			strcpy(export->device.driver, "usb");
+		else if (i == 1)
+			export->device.driver[0] = '\0';
+		else if (i == 2)
+			export->present = false;
+		else
+			export->job = EXPORT_RELEASING;
+		import_refused_as(BUSID, OP_NODEV);
+		end();
+	}
+}
+
+static void import_that_fails(void)
+{
+	start();
+	t.refuses = -EINVAL; /* it was quicker to be unplugged, say */
+	import_refused_as(BUSID, OP_NA);
+	CHECK_INT(t.writes, 1);
+	CHECK_INT(said("takes"), 0);
+	end();
+	start();
+	take_away(root, HOME BUSID "/speed");
+	import_refused_as(BUSID, OP_NA);
+	CHECK_INT(t.writes, 0);
+	end();
+	start(); /* the reply itself: the session that has begun is of no use */
+	t.send_most = 10;
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, is_over);
+	CHECK(all_free());
+	CHECK_INT(t.writes, 1);
+	end();
+}
+
+/* In use by a session that is ours: no use to wait. */
+static void import_busy(void)
+{
+	start();
+	ask(&second, OP_REQ_IMPORT, BUSID);
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, is_over);
+	got_status(&client, OP_BUSY);
+	CHECK_INT(t.writes, 1);
+	CHECK(t.exports.export[0].session.fd >= 0);
+	end();
+}
+
+static bool one_waits(void)
+{
+	return t.exporter.peer[0].state == PEER_WAITING;
+}
+
+static void import_waits(void)
+{
+	start();
+	put_status(BUSID, "2\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	CHECK(t.loop.next <= clock_now + 20);
+	for (unsigned waited = 0; waited < PEER_IMPORT_MS - 20; waited += 20) {
+		clock_now += 20;
+		if (waited % 500 == 0)
+			run_quiet(&t.loop);
+	}
+	run_quiet(&t.loop);
+	hear(&client);
+	CHECK(one_waits());
+	CHECK(!client.over);
+	CHECK_INT(client.len + t.writes, 0);
+	put_status(BUSID, "1\n");
+	run_after(&t.loop, 19);
+	hear(&client);
+	CHECK_INT(client.len, 0);
+	clock_now++;
+	UNTIL(&t.loop, reply_is_there);
+	got_import(&client, BUSID);
+	CHECK_INT(t.writes, 1);
+	CHECK(t.exports.export[0].session.fd >= 0);
+	CHECK(all_free());
+	end();
+}
+
+static void import_waits_in_vain(void)
+{
+	start();
+	put_status(BUSID, "2\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	run_after(&t.loop, PEER_IMPORT_MS - 1);
+	CHECK(one_waits());
+	CHECK(!is_over());
+	clock_now += 1 + GRANULE;
+	ends_well(&client);
+	got_status(&client, OP_BUSY);
+	CHECK_INT(t.writes, 0);
+	end();
+}
+
+/* Its next state decides, and it may go away itself meanwhile. */
+static void import_waits_for_else(void)
+{
+	struct linger linger = { 1, 0 };
+
+	start();
+	put_status(BUSID, "2\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	put_status(BUSID, "3\n");
+	clock_now += 20;
+	ends_well(&client);
+	got_status(&client, OP_DEV_ERR);
+	end();
+	start();
+	put_status(BUSID, "2\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	memset(&t.exports.export[0].device, 0, sizeof(t.exports.export[0].device));
+	clock_now += 20;
+	ends_well(&client);
+	got_status(&client, OP_NODEV);
+	end();
+	start();
+	put_status(BUSID, "2\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(client.fd);
+	client.fd = -1;
+	UNTIL(&t.loop, all_free);
+	CHECK_INT(t.writes, 0);
+	end();
+}
+
+/* USB requests that come while it waits: the reply first. */
+static void import_waits_pipelined(void)
+{
+	uint8_t urb[48] = { 0, 0, 0, 1 };
+
+	start();
+	put_status(BUSID, "2\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	say(&client, urb, sizeof(urb));
+	run_quiet(&t.loop);
+	put_status(BUSID, "1\n");
+	clock_now += 20;
+	UNTIL(&t.loop, reply_is_there);
+	CHECK_INT(t.sent_then, OP_REP_IMPORT_SIZE);
+	CHECK_INT(recv(t.kernel, urb, sizeof(urb), 0), sizeof(urb));
+	end();
+}
+
+static bool session_is_over(void)
+{
+	return t.exports.export[0].session_ended != 0;
+}
+
+static bool is_back(void)
+{
+	return !t.exports.export[0].session_ended;
+}
+
+static void session_ends(void)
+{
+	struct export *export = t.exports.export;
+
+	start();
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	clock_now += 5000;
+	close(client.fd);
+	client.fd = -1;
+	UNTIL(&t.loop, session_is_over);
+	CHECK_INT(export->session.fd, -1);
+	CHECK_INT(export->session_ended, clock_now);
+	run_quiet(&t.loop);
+	CHECK_INT(export_ask(export), EXPORT_WAIT);
+	CHECK(t.loop.next <= clock_now + 20);
+	run_after(&t.loop, 20);
+	CHECK(session_is_over()); /* the kernel is still at it */
+	CHECK_INT(said("is back"), 0);
+	kernel_ends();
+	put_status(BUSID, "1\n");
+	clock_now += 20;
+	UNTIL(&t.loop, is_back);
+	CHECK_INT(said("1-1 (46f4:0001) is back from 127.0.0.1"), 1);
+	CHECK_INT(export_ask(export), OP_OK);
+	end();
+}
+
+/* One who waits for the end of a session gets the device, though others are quicker to look. */
+static void session_after_session(void)
+{
+	unsigned before = open_files();
+
+	start();
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	end_client(&client);
+	UNTIL(&t.loop, session_is_over);
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	kernel_ends();
+	put_status(BUSID, "1\n");
+	clock_now += 20;
+	UNTIL(&t.loop, reply_is_there);
+	got_import(&client, BUSID);
+	CHECK_INT(t.writes, 2);
+	CHECK(is_back());
+	CHECK(t.exports.export[0].session.fd >= 0);
+	end();
+	CHECK_INT(open_files(), before);
+}
+
+/* A device that the kernel never gives back is looked at no more than every interval. */
+static void session_never_ends(void)
+{
+	start();
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	end_client(&client);
+	UNTIL(&t.loop, session_is_over);
+	run_after(&t.loop, 4999);
+	CHECK_INT(t.loop.next, clock_now + 20);
+	run_after(&t.loop, 21);
+	CHECK(t.loop.next > clock_now + 1000);
+	CHECK(session_is_over());
+	end();
+}
+
+/* Every hostile request: no answer but the end; one line about it in a minute. */
+static void hostile(const char *path, const char *name)
+{
+	char *comment;
+	size_t len;
+	uint8_t *p;
+
+	if (strncmp(name, "req_", 4))
+		return;
+	p = hex_read(path, &len, &comment);
+	check_begin("t_exporter: hostile/%s", name);
+	start();
+	join_with(&client, 0);
+	say(&client, p, len);
+	if (strstr(comment, "# expect: INCOMPLETE")) {
+		run_quiet(&t.loop);
+		CHECK_INT(t.exporter.peer[0].state, PEER_READING);
+	} else if (strstr(comment, "# expect: OK")) {
+		awaited = 8;
+		UNTIL(&t.loop, so_much_came);
+		CHECK_INT(said("refused"), 0);
+	} else {
+		CHECK_INT(t.writes, 0);
+		UNTIL(&t.loop, is_over);
+		CHECK_INT(client.len, 0);
+		CHECK(all_free());
+		CHECK_INT(said("refused a connection of 127.0.0.1: it sent no request"), 1);
+	}
+	end();
+	check_end();
+	free(comment);
+	block_free(p);
+}
+
+static void bad_request(void)
+{
+	join_with(&client, 0);
+	say(&client, "GET / HTTP/1.1\r\n\r\n", 18);
+	UNTIL(&t.loop, is_over);
+	end_client(&client);
+}
+
+static void bad_said_once(void)
+{
+	start();
+	for (int i = 0; i < 20; i++)
+		bad_request();
+	CHECK_INT(said("it sent no request"), 1);
+	clock_now += 59999;
+	bad_request();
+	CHECK_INT(said("it sent no request"), 1);
+	clock_now++;
+	bad_request();
+	CHECK_INT(said("it sent no request"), 2);
+	end();
+}
+
+/* The time for a request does not begin anew with each byte of it. */
+static void request_deadline(void)
+{
+	static const uint8_t request[] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '1' };
+
+	for (size_t len = 0; len <= sizeof(request); len += 3) {
+		start();
+		join_with(&client, 0);
+		run_quiet(&t.loop);
+		clock_now += PEER_REQUEST_MS - 1;
+		say(&client, request, len);
+		run_quiet(&t.loop);
+		CHECK(!is_over());
+		CHECK_INT(t.exporter.peer[0].state, PEER_READING);
+		clock_now += 1 + GRANULE;
+		UNTIL(&t.loop, is_over);
+		CHECK_INT(client.len, 0);
+		CHECK(all_free());
+		end();
+	}
+}
+
+/* Nor does who got his list, but does not close. */
+static void reply_deadline(void)
+{
+	uint8_t junk[2000] = { 0 };
+
+	start();
+	ask(&client, OP_REQ_DEVLIST, NULL);
+	UNTIL(&t.loop, is_over);
+	for (int i = 0; i < 4; i++) {
+		say(&client, junk, sizeof(junk));
+		run_after(&t.loop, PEER_REQUEST_MS / 5);
+	}
+	CHECK_INT(t.exporter.peer[0].state, PEER_CLOSING);
+	clock_now += PEER_REQUEST_MS / 5 + GRANULE;
+	UNTIL(&t.loop, all_free);
+	end();
+}
+
+static void peer_leaves(void)
+{
+	static const uint8_t request[] = { 1, 0x11, 0x80, 3 };
+	struct linger linger = { 1, 0 };
+
+	for (int reset = 0; reset < 2; reset++)
+		for (size_t len = 0; len <= sizeof(request); len += 4) {
+			start();
+			join_with(&client, 0);
+			say(&client, request, len);
+			run_quiet(&t.loop);
+			CHECK_INT(t.exporter.peer[0].state, PEER_READING);
+			if (reset)
+				setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &linger,
+					   sizeof(linger));
+			close(client.fd);
+			client.fd = -1;
+			UNTIL(&t.loop, all_free);
+			CHECK_INT(t.lines, 1);
+			end();
+		}
+}
+
+/* So many connections of one address, and so many of all; made up, on one socket. */
+static int spare[2];
+
+static bool one_more(uint32_t address)
+{
+	struct in6_addr from = { .s6_addr = { 0xfd } };
+	int fd = dup(spare[0]);
+	bool taken;
+
+	must(fd >= 0, "make a connection");
+	memcpy(from.s6_addr + 12, &address, sizeof(address));
+	t.exporter.listener[0].accepted(t.exporter.listener[0].ctx, fd, &from);
+	taken = fcntl(fd, F_GETFD) >= 0; /* else it was closed */
+	return taken;
+}
+
+static unsigned in_use(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < EXPORTER_PEERS_MAX; i++)
+		n += t.exporter.peer[i].state != PEER_FREE;
+	return n;
+}
+
+static void caps(void)
+{
+	unsigned before = open_files();
+
+	start();
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, spare), "make a connection");
+	for (unsigned i = 0; i < EXPORTER_PEERS_EACH; i++)
+		CHECK(one_more(1));
+	CHECK(!one_more(1));
+	CHECK(!one_more(1));
+	CHECK_INT(said("refused a connection of fd00:0:0:0:0:0:100:0: there are too many"), 1);
+	for (unsigned i = 0; i < EXPORTER_PEERS_MAX - EXPORTER_PEERS_EACH; i++)
+		CHECK(one_more(2 + i));
+	CHECK(!one_more(0));
+	CHECK(!one_more(1));
+	CHECK_INT(t.lines, 2); /* in a minute */
+	CHECK_INT(in_use(), EXPORTER_PEERS_MAX);
+	/* one goes: there is a place for one, but not for him who has too many */
+	peer_drop(&t.exporter.peer[400]);
+	CHECK(!one_more(1));
+	CHECK(one_more(0));
+	CHECK(!one_more(0));
+	peer_drop(&t.exporter.peer[7]);
+	CHECK(one_more(1));
+	CHECK(!one_more(1));
+	clock_now += PEER_REQUEST_MS + GRANULE;
+	UNTIL(&t.loop, all_free);
+	run_after(&t.loop, INTERVAL_MS);
+	CHECK_INT(t.exporter.peers, 0);
+	CHECK(one_more(1));
+	run_after(&t.loop, 60000);
+	t.exporter.fds_max = spare[0];
+	CHECK(!one_more(2)); /* the descriptors that are left are for other uses */
+	CHECK_INT(said("there are too many"), 2);
+	close(spare[0]);
+	close(spare[1]);
+	end();
+	CHECK_INT(open_files(), before);
+}
+
+/* The soft limit is raised as far as it is needed; sessions and sysfs have theirs in reserve. */
+static void descriptors(void)
+{
+	struct rlimit was, limit;
+
+	must(!getrlimit(RLIMIT_NOFILE, &was), "read the limit");
+	limit = was;
+	limit.rlim_cur = 256;
+	must(!setrlimit(RLIMIT_NOFILE, &limit), "set the limit");
+	start();
+	CHECK(was.rlim_max < 728 || t.exporter.fds_max >= EXPORTER_PEERS_MAX + EXPORTS_MAX);
+	must(!getrlimit(RLIMIT_NOFILE, &limit), "read the limit");
+	CHECK((rlim_t)t.exporter.fds_max < limit.rlim_cur);
+	CHECK_INT(limit.rlim_max, was.rlim_max);
+	end();
+	must(!setrlimit(RLIMIT_NOFILE, &was), "set the limit");
+}
+
+static void watch_with(int receive)
+{
+	static const uint8_t request[] = { 1, 0x11, 0x80, 0x60, 0, 0, 0, 0 };
+
+	join_with(&client, receive);
+	say(&client, request, sizeof(request));
+}
+
+/* The next list came, the only one. */
+static void one_list(unsigned devices)
+{
+	size_t at = client.len;
+
+	awaited = at + 12 + 316 * devices;
+	UNTIL(&t.loop, so_much_came);
+	run_quiet(&t.loop);
+	hear(&client);
+	CHECK_INT(client.len, awaited);
+	list_is(&client, OP_REP_WATCH, at, devices);
+}
+
+static void change(unsigned devices)
+{
+	offer(devices);
+	exporter_announce(&t.exporter);
+}
+
+static void no_more_came(void)
+{
+	size_t was = client.len;
+
+	run_quiet(&t.loop);
+	hear(&client);
+	CHECK_INT(client.len, was);
+	CHECK(!client.over);
+}
+
+static void watch(void)
+{
+	start();
+	watch_with(0);
+	one_list(2);
+	CHECK_INT(t.exporter.peer[0].state, PEER_WATCHING);
+	no_more_came();
+	change(3);
+	one_list(3);
+	change(0);
+	one_list(0);
+	change(1);
+	one_list(1);
+	CHECK_INT(t.lines, 1);
+	end();
+}
+
+/* Several changes before the kernel has sent: one list, the newest. */
+static void watch_coalesced(void)
+{
+	start();
+	watch_with(0);
+	one_list(2);
+	for (int round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 7; i++)
+			change(i);
+		one_list(6);
+	}
+	end();
+}
+
+static void ask_for_list(void)
+{
+	ask(&second, OP_REQ_DEVLIST, NULL);
+}
+
+static bool second_is_over(void)
+{
+	hear(&second);
+	return second.over;
+}
+
+/* Lists that others ask for have another head than those of a watch. */
+static void watch_beside_list(void)
+{
+	start();
+	watch_with(0);
+	one_list(2);
+	ask_for_list();
+	UNTIL(&t.loop, second_is_over);
+	got_list(&second, OP_REP_DEVLIST, 2);
+	change(3);
+	one_list(3);
+	end();
+}
+
+/* Many watchers at once get the same. */
+static void watch_by_many(void)
+{
+	start();
+	watch_with(0);
+	second = client;
+	memset(&client, 0, sizeof(client));
+	watch_with(0);
+	one_list(2);
+	hear(&second);
+	CHECK_INT(second.len, client.len);
+	change(3);
+	one_list(3);
+	hear(&second);
+	CHECK_INT(second.len, client.len);
+	CHECK_BYTES(second.got, client.got, client.len);
+	end();
+}
+
+static bool is_blocked(void)
+{
+	return t.exporter.peer[0].deadline != 0;
+}
+
+/* One who takes little, and reads nothing: until what he is sent stays in the kernel. */
+static size_t block_watcher(void)
+{
+	size_t lists = 1;
+
+	watch_with(8192);
+	awaited = 12 + 316 * 2;
+	UNTIL(&t.loop, so_much_came);
+	for (int i = 0; i < 200; i++, lists++) {
+		change(20);
+		run_quiet(&t.loop);
+		if (is_blocked())
+			run_long_quiet(&t.loop);
+		if (is_blocked())
+			return lists;
+	}
+	check_fault(__FILE__, __LINE__, "it is never too much");
+	return 0;
+}
+
+static unsigned lists_came(unsigned *last)
+{
+	unsigned n = 0;
+	size_t at = 0;
+
+	while (at + 12 <= client.len) {
+		uint32_t devices = 0;
+
+		must(op_devlist_head_decode(client.got + at, client.len - at, OP_REP_WATCH,
+					    &devices) == 12,
+		     "find a list in what came");
+		at += 12 + 316 * devices;
+		if (at > client.len)
+			break;
+		*last = devices;
+		n++;
+	}
+	return n;
+}
+
+static bool newest_came(void)
+{
+	unsigned last = 0;
+
+	hear(&client);
+	if (is_blocked())
+		return false;
+	lists_came(&last);
+	return last == 3;
+}
+
+static void watcher_that_reads_late(void)
+{
+	unsigned last = 0, before;
+	size_t sends;
+
+	start();
+	before = (unsigned)block_watcher();
+	CHECK(before < 10); /* what the kernel has yet to send is the oldest news */
+	sends = t.sends;
+	for (unsigned i = 0; i < 50; i++)
+		change(i % 20);
+	change(3);
+	run_quiet(&t.loop);
+	CHECK(is_blocked());
+	CHECK_INT(t.sends, sends);
+	UNTIL(&t.loop, newest_came);
+	CHECK_INT(lists_came(&last), before + 1);
+	CHECK_INT(last, 3);
+	end();
+}
+
+static void watcher_that_is_dead(void)
+{
+	start();
+	block_watcher();
+	run_after(&t.loop, PEER_DEAD_MS - 1);
+	CHECK_INT(t.exporter.peer[0].state, PEER_WATCHING);
+	change(3); /* more news make it no younger */
+	run_after(&t.loop, 1 + GRANULE);
+	CHECK(all_free());
+	end();
+}
+
+/* One who reads again has all the time for the next list. */
+static void watcher_that_lives_again(void)
+{
+	start();
+	block_watcher();
+	run_after(&t.loop, PEER_DEAD_MS - 1000);
+	change(3);
+	UNTIL(&t.loop, newest_came);
+	run_after(&t.loop, 2000);
+	hear(&client);
+	CHECK(!client.over);
+	CHECK_INT(t.exporter.peer[0].state, PEER_WATCHING);
+	end();
+}
+
+/* The time between two lists, whatever the interval: the client's patience ends at 25 s. */
+static void signs_of_life(uint32_t interval_ms)
+{
+	start_every(interval_ms);
+	watch_with(0);
+	one_list(2);
+	for (int i = 0; i < 5; i++) {
+		uint64_t due = clock_now + PEER_ALIVE_MS;
+
+		run_after(&t.loop, PEER_ALIVE_MS - 1);
+		no_more_came();
+		CHECK(t.loop.next <= due);
+		clock_now = t.loop.next < due ? due : t.loop.next;
+		one_list(2);
+	}
+	end();
+}
+
+static void sign_of_life(void)
+{
+	signs_of_life(INTERVAL_MS);
+	signs_of_life(1000);
+}
+
+/* A long interval is for looks at the world, not for watchers. */
+static void sign_of_life_between_passes(void)
+{
+	signs_of_life(3600 * 1000);
+}
+
+static void news_are_signs_of_life(void)
+{
+	start();
+	watch_with(0);
+	one_list(2);
+	run_after(&t.loop, PEER_ALIVE_MS - 1000);
+	change(3);
+	one_list(3);
+	run_after(&t.loop, 1000);
+	no_more_came();
+	run_after(&t.loop, PEER_ALIVE_MS - 1001);
+	no_more_came();
+	clock_now++;
+	one_list(3);
+	end();
+}
+
+static void watcher_that_talks(void)
+{
+	start();
+	watch_with(0);
+	one_list(2);
+	say(&client, "x", 1);
+	UNTIL(&t.loop, is_over);
+	CHECK(all_free());
+	end();
+	start(); /* with its request */
+	join_with(&client, 0);
+	say(&client, "\1\x11\x80\x60\0\0\0\0\1\x11\x80\5\0\0\0\0", 16);
+	UNTIL(&t.loop, is_over);
+	CHECK(all_free());
+	end();
+}
+
+/* A child of ours may hold a copy of the connection: its client hears the end all the same. */
+static void end_with_a_copy(void)
+{
+	int copy;
+
+	start();
+	watch_with(0);
+	one_list(2);
+	copy = dup(t.exporter.peer[0].source.fd);
+	say(&client, "x", 1);
+	UNTIL(&t.loop, is_over);
+	close(copy);
+	end();
+}
+
+static void watcher_that_leaves(void)
+{
+	start();
+	watch_with(0);
+	one_list(2);
+	close(client.fd);
+	client.fd = -1;
+	UNTIL(&t.loop, all_free);
+	change(3);
+	run_quiet(&t.loop);
+	end();
+}
+
+static void watcher_that_gets_a_part(void)
+{
+	start();
+	watch_with(0);
+	one_list(2);
+	t.send_most = 40;
+	change(3);
+	UNTIL(&t.loop, is_over);
+	CHECK(all_free());
+	end();
+}
+
+static bool has_place(void)
+{
+	return t.exporter.peer[0].state != PEER_FREE;
+}
+
+static void port_in_use(void)
+{
+	static struct listener *listener = &t.exporter.listener[0];
+	int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	start();
+	loop_drop(&t.loop, &listener->source);
+	setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	must(!bind(other, (struct sockaddr *)&t.there, sizeof(t.there)) && !listen(other, 1),
+	     "listen in its place");
+	for (int i = 0; i < 4; i++) {
+		run_after(&t.loop, INTERVAL_MS);
+		CHECK_INT(listener->source.fd, -1);
+		CHECK_INT(said("is in use"), 1);
+	}
+	CHECK_INT(said("listening"), 1);
+	close(other);
+	run_after(&t.loop, INTERVAL_MS);
+	CHECK(listener->source.fd >= 0);
+	CHECK_INT(said("listening"), 2);
+	run_after(&t.loop, INTERVAL_MS);
+	CHECK_INT(said("listening"), 2);
+	join_with(&client, 0);
+	UNTIL(&t.loop, has_place);
+	end();
+}
+
+/* It does not spin, and the one who waits is served a second later. */
+static void no_descriptor_left(void)
+{
+	static const int errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM };
+
+	for (size_t i = 0; i < LENGTH(errors); i++) {
+		start();
+		t.accept_error = errors[i];
+		ask(&client, OP_REQ_DEVLIST, NULL);
+		run_quiet(&t.loop);
+		run_quiet(&t.loop);
+		CHECK_INT(t.accepts, 1);
+		CHECK(t.loop.next <= clock_now + 1000);
+		run_after(&t.loop, 999);
+		CHECK_INT(t.accepts, 1);
+		run_after(&t.loop, 1);
+		CHECK_INT(t.accepts, 2);
+		t.accept_error = 0;
+		clock_now += 1000;
+		ends_well(&client);
+		got_list(&client, OP_REP_DEVLIST, 2);
+		end();
+	}
+}
+
+static void client_gone_before_accept(void)
+{
+	start();
+	t.accept_error = ECONNABORTED;
+	join_with(&client, 0);
+	clock_until = NULL;
+	for (int i = 0; i < 3; i++) /* the others are heard all the same */
+		t.exporter.listener[0].source.ready(&t.exporter.listener[0].source, EPOLLIN);
+	t.accept_error = 0;
+	UNTIL(&t.loop, has_place);
+	end();
+}
+
+static void addresses(void)
+{
+	static const struct {
+		const char *text, *name;
+	} good[] = {
+		{ "127.0.0.1", "127.0.0.1:3240" },   { "0.0.0.0:1", "0.0.0.0:1" },
+		{ "[::1]", "[::1]:3240" },	     { "[::]:65535", "[::]:65535" },
+		{ "[fe80::1%lo]:5", "[fe80::1%lo]:5" },
+	};
+	static const char *const bad[] = {
+		"", "pi.lan", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0", "[::1", "[::g]", ":3240",
+		"[fe80::1%nosuchif]", "[127.0.0.1]x", "1.2.3.4.5", "127.0.0.1:x",
+	};
+	struct listener_address address;
+
+	for (size_t i = 0; i < LENGTH(good); i++) {
+		CHECK(listener_parse(&address, good[i].text));
+		CHECK_STR(address.name, good[i].name);
+	}
+	CHECK_INT(address.sa.v6.sin6_port, htons(5));
+	CHECK(address.sa.v6.sin6_scope_id != 0);
+	for (size_t i = 0; i < LENGTH(bad); i++)
+		if (listener_parse(&address, bad[i]))
+			check_fault(__FILE__, __LINE__, "%s is an address", bad[i]);
+}
+
+static void names(void)
+{
+	struct in6_addr a;
+	char *text = block(NULL, PEER_NAME_SIZE);
+
+	inet_pton(AF_INET6, "::ffff:192.168.100.255", &a);
+	peer_address_text(&a, text);
+	CHECK_STR(text, "192.168.100.255");
+	inet_pton(AF_INET6, "fe80::1234:0:abcd", &a);
+	peer_address_text(&a, text);
+	CHECK_STR(text, "fe80:0:0:0:0:1234:0:abcd");
+	memset(&a, 0xfe, sizeof(a));
+	peer_address_text(&a, text);
+	CHECK_STR(text, "fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe");
+	block_free(text);
+}
+
+/* All at once, and nothing is left open. */
+static void no_leak(void)
+{
+	unsigned before = open_files();
+
+	import_refused();
+	import_that_fails();
+	import_pipelined();
+	import_waits_for_else();
+	peer_leaves();
+	watch();
+	watcher_that_is_dead();
+	port_in_use();
+	session_ends();
+	start(); /* of every kind one is there at the end */
+	put_status("1-2", "2\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	end_client(&client);
+	watch_with(0);
+	one_list(2);
+	ask(&second, OP_REQ_IMPORT, "1-2");
+	run_quiet(&t.loop);
+	end();
+	CHECK_INT(open_files(), before);
+}
+
+int main(void)
+{
+	RUN("t_exporter: a list", list);
+	RUN("t_exporter: a long list", long_list);
+	RUN("t_exporter: a long list for one who takes little", long_list_to_the_slow);
+	RUN("t_exporter: a request in pieces", list_in_pieces);
+	RUN("t_exporter: a list that is sent in part", list_sent_in_part);
+	RUN("t_exporter: an import", import_ok);
+	RUN("t_exporter: an import whose client will be silent", import_sets_liveness);
+	RUN("t_exporter: an import leaves what is the kernel's", import_leaves_the_rest);
+	RUN("t_exporter: an import by one who does not wait for the reply", import_pipelined);
+	RUN("t_exporter: imports that are refused", import_refused);
+	RUN("t_exporter: an import of what is not bound", import_of_what_is_not_bound);
+	RUN("t_exporter: imports that fail", import_that_fails);
+	RUN("t_exporter: an import of what is in use", import_busy);
+	RUN("t_exporter: an import waits for the end of a session", import_waits);
+	RUN("t_exporter: an import waits in vain", import_waits_in_vain);
+	RUN("t_exporter: an import waits, and something else comes", import_waits_for_else);
+	RUN("t_exporter: an import waits, its client does not", import_waits_pipelined);
+	RUN("t_exporter: a session ends", session_ends);
+	RUN("t_exporter: one session after the other", session_after_session);
+	RUN("t_exporter: a session that never ends", session_never_ends);
+	each_file(FIXTURES "hostile", ".hex", hostile);
+	RUN("t_exporter: bad requests are said once in a minute", bad_said_once);
+	RUN("t_exporter: a request has a deadline", request_deadline);
+	RUN("t_exporter: a reply has a deadline", reply_deadline);
+	RUN("t_exporter: peers that leave", peer_leaves);
+	RUN("t_exporter: too many connections", caps);
+	RUN("t_exporter: descriptors for all", descriptors);
+	RUN("t_exporter: a watch", watch);
+	RUN("t_exporter: changes that come at once", watch_coalesced);
+	RUN("t_exporter: a watch beside a list", watch_beside_list);
+	RUN("t_exporter: two watches", watch_by_many);
+	RUN("t_exporter: a watcher that reads late gets the newest", watcher_that_reads_late);
+	RUN("t_exporter: a watcher that is dead", watcher_that_is_dead);
+	RUN("t_exporter: a watcher that lives again", watcher_that_lives_again);
+	RUN("t_exporter: signs of life", sign_of_life);
+	RUN("t_exporter: signs of life with a long interval", sign_of_life_between_passes);
+	RUN("t_exporter: news are signs of life", news_are_signs_of_life);
+	RUN("t_exporter: a watcher that talks", watcher_that_talks);
+	RUN("t_exporter: a connection of which a child has a copy", end_with_a_copy);
+	RUN("t_exporter: a watcher that leaves", watcher_that_leaves);
+	RUN("t_exporter: a watcher that gets a part", watcher_that_gets_a_part);
+	RUN("t_exporter: the port is in use", port_in_use);
+	RUN("t_exporter: no descriptor for a connection", no_descriptor_left);
+	RUN("t_exporter: a client that was gone before it was accepted", client_gone_before_accept);
+	RUN("t_exporter: addresses to listen on", addresses);
+	RUN("t_exporter: addresses as text", names);
+	RUN("t_exporter: no descriptor is left open", no_leak);
+	return check_status();
+}

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of client/reader: every reply of tests/fixtures, fed whole and in pieces of all sizes,
+ * means what its bytes say, and no more; no byte that is the kernel's is ever asked for.
+ */
+#include "client/reader.h"
+
+#include "tests/files.h"
+
+enum { EVENTS_MAX = 4096, BYTE_WISE = 1, RANDOM = 0, WHOLE = 1000000 };
+
+/* What came of the bytes. */
+struct outcome {
+	unsigned events;
+	int end; /* READER_MORE, or -errno */
+	struct event {
+		int kind;
+		struct reader_reply reply;
+	} event[EVENTS_MAX];
+};
+
+static struct outcome outcome, other;
+
+/* Its buffer is at the end of a heap block: no byte behind it may be touched. */
+static struct reader *new_reader(enum op_code request)
+{
+	struct reader *reader = malloc(sizeof(*reader));
+
+	must(reader, "allocate");
+	memset(reader, 0xa5, sizeof(*reader));
+	reader_start(reader, request);
+	return reader;
+}
+
+static size_t piece_size(size_t piece)
+{
+	static uint32_t seed = 12345;
+
+	if (piece != RANDOM)
+		return piece;
+	seed = seed * 1664525 + 1013904223;
+	return seed >> 30 ? 1 + (seed >> 8) % 40 : 1 + (seed >> 8) % 1500;
+}
+
+/* All events that the bytes so far give; false when it is over: for an import, or a fault. */
+static bool take_events(struct reader *reader, struct outcome *out, enum op_code request)
+{
+	struct event *event;
+
+	for (;;) {
+		must(out->events < EVENTS_MAX, "keep all events");
+		event = &out->event[out->events];
+		memset(event, 0, sizeof(*event));
+		event->kind = reader_next(reader, &event->reply);
+		CHECK(reader->used <= reader->len && reader->len <= sizeof(reader->buf));
+		if (event->kind <= 0) {
+			out->end = event->kind;
+			return !event->kind;
+		}
+		out->events++;
+		if (event->kind == READER_IMPORT ||
+		    (event->kind == READER_WHOLE && request == OP_REQ_DEVLIST))
+			return false;
+	}
+}
+
+/* For an import no byte beyond the header, then none beyond the reply. */
+static void room_is_ours(enum op_code request, size_t fed, size_t size)
+{
+	CHECK(size > 0);
+	if (request == OP_REQ_IMPORT)
+		CHECK_INT(fed + size, fed < 8 ? 8 : 320);
+}
+
+static void feed(struct reader *reader, struct outcome *out, enum op_code request, const uint8_t *p,
+		 size_t len, size_t piece)
+{
+	size_t fed = 0, n = 0, left = 0;
+
+	out->events = 0;
+	out->end = READER_MORE;
+	while (fed < len) {
+		size_t size;
+		uint8_t *room = reader_room(reader, &size);
+
+		room_is_ours(request, fed, size);
+		CHECK(room >= reader->buf && room + size <= reader->buf + sizeof(reader->buf));
+		if (!left)
+			left = piece_size(piece);
+		n = size < left ? size : left;
+		n = n < len - fed ? n : len - fed;
+		memcpy(room, p + fed, n);
+		memset(room + n, 0xee, size - n);
+		reader->len += n;
+		fed += n;
+		left -= n;
+		if (!take_events(reader, out, request))
+			return;
+	}
+}
+
+static void read_all(struct outcome *out, enum op_code request, const uint8_t *p, size_t len,
+		     size_t piece)
+{
+	struct reader *reader = new_reader(request);
+
+	feed(reader, out, request, p, len, piece);
+	free(reader);
+}
+
+static bool same(const struct outcome *a, const struct outcome *b)
+{
+	return a->events == b->events && a->end == b->end &&
+	       !memcmp(a->event, b->event, a->events * sizeof(a->event[0]));
+}
+
+static uint32_t raw(const uint8_t *p, size_t size)
+{
+	uint32_t n = 0;
+
+	while (size--)
+		n = n << 8 | *p++;
+	return n;
+}
+
+static void device_is(const struct op_device *d, const uint8_t *p)
+{
+	CHECK_STR(d->path, (const char *)p);
+	CHECK_STR(d->busid, (const char *)p + 256);
+	CHECK_INT(d->busnum, raw(p + 288, 4));
+	CHECK_INT(d->devnum, raw(p + 292, 4));
+	CHECK_INT(d->speed, raw(p + 296, 4));
+	CHECK_INT(d->vendor, raw(p + 300, 2));
+	CHECK_INT(d->product, raw(p + 302, 2));
+	CHECK_INT(d->bcd_device, raw(p + 304, 2));
+	CHECK_INT(d->class, p[306]);
+	CHECK_INT(d->interfaces, p[311]);
+}
+
+/* The record at p, decoded; returns its length. */
+static size_t record_is(const struct event *event, const uint8_t *p)
+{
+	CHECK_INT(event->kind, READER_RECORD);
+	device_is(&event->reply.device, p);
+	for (unsigned i = 0; i < p[311]; i++)
+		CHECK_BYTES(&event->reply.interface[i], p + 312 + 4 * (size_t)i, 3);
+	return 312 + 4 * (size_t)p[311];
+}
+
+/* From event *at on is the list at p; returns its length. */
+static size_t list_is(const struct outcome *out, unsigned *at, const uint8_t *p)
+{
+	size_t used = 12;
+
+	must(*at + raw(p + 8, 4) < out->events, "find all events of a list");
+	for (uint32_t i = raw(p + 8, 4); i; i--)
+		used += record_is(&out->event[(*at)++], p + used);
+	CHECK_INT(out->event[(*at)++].kind, READER_WHOLE);
+	return used;
+}
+
+static void import_is(const struct outcome *out, const uint8_t *p)
+{
+	CHECK_INT(out->events, 1);
+	CHECK_INT(out->event[0].kind, READER_IMPORT);
+	CHECK_INT(out->event[0].reply.status, raw(p + 4, 4));
+	if (!raw(p + 4, 4))
+		device_is(&out->event[0].reply.device, p + 8);
+}
+
+static void in_pieces(enum op_code request, const uint8_t *p, size_t len)
+{
+	static const size_t piece[] = { BYTE_WISE, 2, 7, 8, 311, 1332, 2047, 2049, WHOLE };
+
+	for (size_t i = 0; i < LENGTH(piece); i++) {
+		read_all(&other, request, p, len, piece[i]);
+		if (!same(&outcome, &other))
+			check_fault(__FILE__, __LINE__, "differs in pieces of %zu", piece[i]);
+	}
+	for (int i = 0; i < 50; i++) {
+		read_all(&other, request, p, len, RANDOM);
+		CHECK(same(&outcome, &other));
+	}
+}
+
+/* How many events the first cut bytes of a list are good for. */
+static unsigned events_within(const uint8_t *p, size_t cut)
+{
+	uint32_t devices = cut < 12 ? 0 : raw(p + 8, 4), i;
+	size_t at = 12;
+
+	for (i = 0; i < devices; i++) {
+		if (cut < at + 312)
+			return i;
+		at += 312 + 4 * (size_t)p[at + 311];
+		if (cut < at)
+			return i;
+	}
+	return i + (cut >= 12);
+}
+
+static void truncated(enum op_code request, const uint8_t *p, size_t len)
+{
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *part = block(p, cut);
+		unsigned events = request == OP_REQ_IMPORT ? 0 : events_within(p, cut);
+
+		read_all(&other, request, part, cut, cut % 2 ? WHOLE : 61);
+		CHECK_INT(other.end, READER_MORE);
+		CHECK_INT(other.events, events);
+		CHECK(!memcmp(other.event, outcome.event, other.events * sizeof(struct event)));
+		block_free(part);
+	}
+}
+
+static void list_fixture(enum op_code request, const uint8_t *p, size_t len)
+{
+	unsigned at = 0;
+
+	read_all(&outcome, request, p, len, WHOLE);
+	CHECK_INT(outcome.end, READER_MORE);
+	CHECK_INT(list_is(&outcome, &at, p), len);
+	CHECK_INT(outcome.events, at);
+	in_pieces(request, p, len);
+	truncated(request, p, len);
+}
+
+static void import_fixture(const uint8_t *p, size_t len)
+{
+	read_all(&outcome, OP_REQ_IMPORT, p, len, WHOLE);
+	import_is(&outcome, p);
+	in_pieces(OP_REQ_IMPORT, p, len);
+	truncated(OP_REQ_IMPORT, p, len);
+}
+
+static bool is_reply(const char *name, const char *kind)
+{
+	if (!strncmp(name, "made_", 5))
+		name += 5;
+	return !strncmp(name, kind, strlen(kind));
+}
+
+static unsigned replayed;
+
+static void packet(const char *path, const char *name)
+{
+	size_t len;
+	uint8_t *p;
+
+	if (!is_reply(name, "rep_"))
+		return;
+	p = hex_read(path, &len, NULL);
+	check_begin("t_reader: %s", name);
+	if (is_reply(name, "rep_import")) {
+		import_fixture(p, len);
+	} else {
+		list_fixture(OP_REQ_DEVLIST, p, len);
+		check_end();
+		check_begin("t_reader: %s, watched", name);
+		p[3] = 0x60;
+		list_fixture(OP_REQ_WATCH, p, len);
+	}
+	check_end();
+	block_free(p);
+	replayed++;
+}
+
+static void packets_are_there(void)
+{
+	CHECK(replayed >= 12);
+}
+
+static int expected(const char *comment)
+{
+	static const struct {
+		const char *name;
+		int error;
+	} table[] = {
+		{ "OK\n", 0 },
+		{ "INCOMPLETE\n", 0 },
+		{ "EPROTONOSUPPORT\n", -EPROTONOSUPPORT },
+		{ "EILSEQ\n", -EILSEQ },
+		{ "EBADMSG\n", -EBADMSG },
+		{ "EREMOTEIO\n", -EREMOTEIO },
+		{ "EMSGSIZE\n", -EMSGSIZE },
+	};
+	const char *want = strstr(comment, "# expect: ");
+	size_t i = 0;
+
+	must(want, "find what to expect");
+	want += strlen("# expect: ");
+	while (i < LENGTH(table) && strncmp(want, table[i].name, strlen(table[i].name)))
+		i++;
+	must(i < LENGTH(table), "understand what to expect");
+	return table[i].error;
+}
+
+/* Behind a list of a watch its junk is the next list; behind another reply nobody looks at it. */
+static void hostile_as(enum op_code request, const uint8_t *p, size_t len, const char *comment)
+{
+	int want = expected(comment);
+	int last;
+
+	read_all(&outcome, request, p, len, WHOLE);
+	last = outcome.events ? outcome.event[outcome.events - 1].kind : READER_MORE;
+	if (strstr(comment, "# expect: OK"))
+		CHECK_INT(last, request == OP_REQ_IMPORT ? READER_IMPORT : READER_WHOLE);
+	else
+		CHECK(last == READER_MORE || last == READER_RECORD);
+	if (strstr(comment, "# expect: OK") && request == OP_REQ_WATCH)
+		CHECK(outcome.end == -EPROTONOSUPPORT || outcome.end == READER_MORE);
+	else
+		CHECK_INT(outcome.end, want);
+	in_pieces(request, p, len);
+}
+
+static void hostile(const char *path, const char *name)
+{
+	char *comment;
+	size_t len;
+	uint8_t *p;
+
+	if (!is_reply(name, "rep_"))
+		return;
+	p = hex_read(path, &len, &comment);
+	check_begin("t_reader: hostile/%s", name);
+	hostile_as(is_reply(name, "rep_import") ? OP_REQ_IMPORT : OP_REQ_DEVLIST, p, len, comment);
+	if (is_reply(name, "rep_devlist") && raw(p + 2, 2) == OP_REP_DEVLIST) {
+		p[3] = 0x60;
+		hostile_as(OP_REQ_WATCH, p, len, comment);
+	}
+	check_end();
+	free(comment);
+	block_free(p);
+}
+
+/* Each reply as the answer to another request. */
+static void another_reply(void)
+{
+	static const enum op_code requests[] = { OP_REQ_DEVLIST, OP_REQ_IMPORT, OP_REQ_WATCH };
+	static const uint8_t codes[] = { 5, 3, 0x60 };
+	uint8_t p[320] = { 1, 0x11 };
+
+	for (size_t i = 0; i < LENGTH(requests); i++)
+		for (size_t j = 0; j < LENGTH(codes); j++) {
+			p[3] = codes[j];
+			read_all(&outcome, requests[i], p, i == j ? 7 : 8, WHOLE);
+			CHECK_INT(outcome.events, 0);
+			CHECK_INT(outcome.end, i == j ? READER_MORE : -EBADMSG);
+		}
+}
+
+/* The lists of a watch one after the other, those without a device between the others. */
+static void watched(size_t piece)
+{
+	static const char *const names[] = {
+		"rep_devlist_empty", "rep_devlist_several", "rep_devlist_empty",
+		"rep_devlist_empty", "made_rep_devlist_most_interfaces", "rep_devlist_unconfigured",
+		"rep_devlist_multi_interface", "made_rep_devlist", "rep_devlist_empty",
+	};
+	static uint8_t stream[65536];
+	size_t len = 0, at = 0;
+	unsigned event = 0;
+
+	for (int round = 0; round < 3; round++)
+		for (size_t i = 0; i < LENGTH(names); i++) {
+			char path[PATH_MAX];
+			size_t n;
+			uint8_t *p;
+
+			snprintf(path, sizeof(path), FIXTURES "packets/%s.hex", names[i]);
+			p = hex_read(path, &n, NULL);
+			must(len + n <= sizeof(stream), "keep the stream");
+			memcpy(stream + len, p, n);
+			stream[len + 3] = 0x60;
+			len += n;
+			block_free(p);
+		}
+	read_all(&outcome, OP_REQ_WATCH, stream, len, piece);
+	CHECK_INT(outcome.end, READER_MORE);
+	for (size_t i = 0; i < 3 * LENGTH(names); i++)
+		at += list_is(&outcome, &event, stream + at);
+	CHECK_INT(at, len);
+	CHECK_INT(event, outcome.events);
+}
+
+static void watched_lists(void)
+{
+	watched(WHOLE);
+	watched(BYTE_WISE);
+	for (int i = 0; i < 100; i++)
+		watched(RANDOM);
+}
+
+/* The second list of a watch is as good as the first, or it is a fault. */
+static void watched_then_bad(void)
+{
+	static const uint8_t lists[] = { 1, 0x11, 0, 0x60, 0, 0, 0, 0, 0, 0, 0, 0,
+					 1, 0x11, 0, 0x05, 0, 0, 0, 0, 0, 0, 0, 0 };
+
+	read_all(&outcome, OP_REQ_WATCH, lists, sizeof(lists), WHOLE);
+	CHECK_INT(outcome.events, 1);
+	CHECK_INT(outcome.end, -EBADMSG);
+	in_pieces(OP_REQ_WATCH, lists, sizeof(lists));
+}
+
+/* As many devices as may be, each with as many interfaces as fit. */
+static void longest_list(void)
+{
+	static uint8_t p[12 + OP_DEVLIST_MAX * OP_RECORD_MAX];
+	struct op_device device = { .path = "/sys/x", .speed = 3, .interfaces = 255 };
+	static const struct op_interface interface[OP_INTERFACES_MAX] = { { 8, 6, 80 } };
+	size_t at = 12;
+	unsigned event = 0;
+
+	CHECK_INT(op_devlist_head_encode(p, 12, OP_REP_DEVLIST, OP_DEVLIST_MAX), 12);
+	for (int i = 0; i < OP_DEVLIST_MAX; i++, at += OP_RECORD_MAX) {
+		snprintf(device.busid, sizeof(device.busid), "%d-1", i + 1);
+		CHECK_INT(op_record_encode(p + at, OP_RECORD_MAX, &device, interface),
+			  OP_RECORD_MAX);
+	}
+	read_all(&outcome, OP_REQ_DEVLIST, p, at, WHOLE);
+	CHECK_INT(list_is(&outcome, &event, p), at);
+	read_all(&other, OP_REQ_DEVLIST, p, at, 777);
+	CHECK(same(&outcome, &other));
+}
+
+/* What is behind an import's reply stays where it is: the reader has asked for 8 and for 312. */
+static void import_asks_for_its_own(void)
+{
+	struct reader *reader = new_reader(OP_REQ_IMPORT);
+	size_t size, len;
+	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
+
+	reader_room(reader, &size);
+	CHECK_INT(size, 8);
+	feed(reader, &outcome, OP_REQ_IMPORT, p, 3, WHOLE);
+	reader_room(reader, &size);
+	CHECK_INT(size, 5);
+	CHECK_INT(outcome.end, READER_MORE);
+	reader_start(reader, OP_REQ_IMPORT);
+	feed(reader, &outcome, OP_REQ_IMPORT, p, 8, WHOLE);
+	reader_room(reader, &size);
+	CHECK_INT(size, 312);
+	CHECK_INT(outcome.end, READER_MORE);
+	free(reader);
+	block_free(p);
+}
+
+/* Nothing of an old reply is left in a new one. */
+static void started_anew(void)
+{
+	struct reader *reader = new_reader(OP_REQ_DEVLIST);
+	size_t list_len, import_len;
+	uint8_t *list = hex_read(FIXTURES "packets/rep_devlist_several.hex", &list_len, NULL);
+	uint8_t *import = hex_read(FIXTURES "packets/rep_import_ok.hex", &import_len, NULL);
+
+	for (size_t cut = 1; cut < list_len; cut += 37) {
+		reader_start(reader, OP_REQ_DEVLIST);
+		feed(reader, &outcome, OP_REQ_DEVLIST, list, cut, WHOLE);
+		reader_start(reader, OP_REQ_IMPORT);
+		feed(reader, &outcome, OP_REQ_IMPORT, import, import_len, WHOLE);
+		import_is(&outcome, import);
+		reader_start(reader, OP_REQ_IMPORT);
+		feed(reader, &outcome, OP_REQ_IMPORT, import, cut % import_len, WHOLE);
+		reader_start(reader, OP_REQ_DEVLIST);
+		feed(reader, &outcome, OP_REQ_DEVLIST, list, list_len, 100);
+		CHECK_INT(outcome.events, raw(list + 8, 4) + 1);
+	}
+	free(reader);
+	block_free(list);
+	block_free(import);
+}
+
+int main(void)
+{
+	each_file(FIXTURES "packets", ".hex", packet);
+	RUN("t_reader: all packets were there", packets_are_there);
+	each_file(FIXTURES "hostile", ".hex", hostile);
+	RUN("t_reader: another reply than was asked for", another_reply);
+	RUN("t_reader: the lists of a watch", watched_lists);
+	RUN("t_reader: a watch whose second list is bad", watched_then_bad);
+	RUN("t_reader: the longest list", longest_list);
+	RUN("t_reader: an import asks for no byte of the kernel's", import_asks_for_its_own);
+	RUN("t_reader: started anew", started_anew);
+	return check_status();
+}

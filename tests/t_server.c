@@ -1,0 +1,1203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of client/server and import against servers of every kind on loopback, in the same loop, a
+ * tree of files where the test plays vhci-hcd, and a clock that the test moves.
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line
+ */
+#include "client/server.h"
+
+#include "proto/text.h"
+#include "sysfs/device.h"
+#include "sysfs/record.h"
+#include "tests/clock.h"
+#include "tests/files.h"
+
+#include <arpa/inet.h>
+
+#define VHCI "devices/platform/vhci_hcd.0/"
+
+enum { PORTS = 16, PEERS = 32, DEVICES = 200, INTERVAL_MS = 10000, LINES = 64 };
+
+/* How the server takes a watch. */
+enum manner { PUSHES, HANGS_UP, SAYS_NOTHING, TALKS_NONSENSE };
+
+/* A connection, as the server sees it. */
+enum peer_state { ABSENT, ASKING, HELD, ANSWERED, WATCHER, SESSION };
+
+struct peer {
+	struct loop_source source;
+	enum peer_state state;
+	uint8_t request[OP_REQ_IMPORT_SIZE];
+	size_t len;
+	char busid[BUSID_SIZE];
+};
+
+static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], record_dir[TEMP_SIZE + 8];
+static struct sysfs sysfs;
+static struct importer importer; /* big */
+static struct server server;
+
+static struct {
+	struct loop loop;
+	struct endpoint endpoint;
+	/* the server */
+	enum manner manner;
+	bool hold;	 /* no import is answered until release() */
+	uint32_t refuse; /* the status of imports, OP_OK: none is refused */
+	struct loop_source listener;
+	struct peer peer[PEERS];
+	unsigned devices;
+	struct op_device device[DEVICES];
+	unsigned lists, watches, imports, most; /* most: requests at a time */
+	/* vhci-hcd */
+	struct port {
+		uint8_t state;
+		uint32_t devid;
+		int fd; /* its own reference of the connection */
+	} port[PORTS];
+	bool mute;   /* no device answers the kernel */
+	bool broken; /* no attach works */
+	unsigned detached;
+	unsigned lines;
+	char line[LINES][200];
+} t;
+
+void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void __wrap_log_line(int error, const char *format, ...)
+{
+	va_list args;
+
+	(void)error;
+	va_start(args, format);
+	text_vformat(t.line[t.lines++ % LINES], sizeof(t.line[0]), format, args);
+	va_end(args);
+}
+
+static unsigned said(const char *what)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LINES; i++)
+		n += strstr(t.line[i], what) != NULL;
+	return n;
+}
+
+/* The port table as it is now: the super-speed half is the upper one. */
+static void show_ports(void)
+{
+	char text[PORTS * 80], row[80];
+
+	strcpy(text, "hub port sta spd dev      sockfd local_busid\n");
+	for (unsigned i = 0; i < PORTS; i++) {
+		bool used = t.port[i].state == VHCI_USED;
+
+		snprintf(row, sizeof(row), "%s  %04u %03u %03u %08x %06d %s%u\n",
+			 i < PORTS / 2 ? "hs" : "ss", i, t.port[i].state, 0U,
+			 used ? (unsigned)t.port[i].devid : 0, 3, used ? "3-" : "0-",
+			 used ? i + 1 : 0);
+		strcat(text, row);
+	}
+	put_file(root, VHCI "status", text);
+}
+
+static void port_becomes(unsigned port, uint8_t state)
+{
+	char name[40];
+
+	t.port[port].state = state;
+	snprintf(name, sizeof(name), DEVICE_DIR "3-%u", port + 1);
+	if (state == VHCI_USED)
+		put_link(root, name, "../../../devices/there");
+	else
+		take_away(root, name);
+	if (state == VHCI_FREE && t.port[port].fd >= 0) {
+		close(t.port[port].fd);
+		t.port[port].fd = -1;
+	}
+	show_ports();
+}
+
+static int attach(const char *value)
+{
+	unsigned port, fd, devid, speed;
+
+	must(sscanf(value, "%u %u %u %u", &port, &fd, &devid, &speed) == 4, value);
+	must(port < PORTS && (port >= PORTS / 2) == (speed >= 5), "find the half that fits");
+	if (t.broken)
+		return -EINVAL;
+	if (t.port[port].state != VHCI_FREE)
+		return -EBUSY;
+	t.port[port].devid = devid;
+	t.port[port].fd = dup((int)fd);
+	must(t.port[port].fd >= 0, "take the connection");
+	port_becomes(port, t.mute ? VHCI_ATTACHING : VHCI_USED);
+	return 0;
+}
+
+static int detach(const char *value)
+{
+	unsigned port = (unsigned)atoi(value);
+
+	t.detached++;
+	if (t.port[port].state == VHCI_FREE)
+		return -EINVAL;
+	port_becomes(port, VHCI_FREE);
+	return 0;
+}
+
+int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *path, ...);
+
+int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *path, ...)
+{
+	char name[100];
+	va_list args;
+
+	must(fs == &sysfs, "play vhci-hcd");
+	va_start(args, path);
+	text_vformat(name, sizeof(name), path, args);
+	va_end(args);
+	if (!strcmp(name, VHCI "attach"))
+		return attach(value);
+	must(!strcmp(name, VHCI "detach"), name);
+	return detach(value);
+}
+
+/* The server's side. */
+static struct peer *of_source(struct loop_source *source)
+{
+	return (struct peer *)(void *)((char *)source - offsetof(struct peer, source));
+}
+
+static void hang_up(struct peer *peer)
+{
+	loop_drop(&t.loop, &peer->source);
+	peer->state = ABSENT;
+}
+
+static void say(struct peer *peer, const void *bytes, size_t len)
+{
+	ssize_t n = send(peer->source.fd, bytes, len, MSG_NOSIGNAL);
+
+	CHECK(n == (ssize_t)len || errno == EPIPE || errno == ECONNRESET);
+}
+
+static void say_list(struct peer *peer, enum op_code code)
+{
+	static uint8_t bytes[12 + DEVICES * 312];
+	size_t len = 12;
+
+	op_devlist_head_encode(bytes, 12, code, t.devices);
+	for (unsigned i = 0; i < t.devices; i++, len += 312)
+		op_record_encode(bytes + len, 312, &t.device[i], NULL);
+	say(peer, bytes, len);
+}
+
+static void push(void)
+{
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == WATCHER)
+			say_list(&t.peer[i], OP_REP_WATCH);
+}
+
+static void answer_import(struct peer *peer)
+{
+	uint8_t bytes[OP_REP_IMPORT_SIZE];
+	int len = op_rep_import_encode(bytes, sizeof(bytes), OP_NODEV, NULL);
+
+	peer->state = ANSWERED;
+	for (unsigned i = 0; i < t.devices; i++)
+		if (!strcmp(t.device[i].busid, peer->busid)) {
+			len = op_rep_import_encode(bytes, sizeof(bytes), t.refuse, &t.device[i]);
+			peer->state = t.refuse ? ANSWERED : SESSION;
+		}
+	say(peer, bytes, (size_t)len);
+}
+
+static void release(void)
+{
+	t.hold = false;
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == HELD)
+			answer_import(&t.peer[i]);
+}
+
+static void take_watch(struct peer *peer)
+{
+	t.watches++;
+	peer->state = WATCHER;
+	if (t.manner == PUSHES)
+		say_list(peer, OP_REP_WATCH);
+	else if (t.manner == HANGS_UP)
+		hang_up(peer);
+	else if (t.manner == TALKS_NONSENSE)
+		say(peer, "no, thanks", 10);
+}
+
+static void take_request(struct peer *peer, const struct op_request *request)
+{
+	unsigned now = 0;
+
+	for (unsigned i = 0; i < PEERS; i++)
+		now += t.peer[i].state >= ASKING && t.peer[i].state <= ANSWERED;
+	t.most = now > t.most ? now : t.most;
+	if (request->code == OP_REQ_WATCH) {
+		take_watch(peer);
+	} else if (request->code == OP_REQ_IMPORT) {
+		t.imports++;
+		strcpy(peer->busid, request->busid);
+		peer->state = HELD;
+		if (!t.hold)
+			answer_import(peer);
+	} else {
+		t.lists++;
+		peer->state = ANSWERED;
+		say_list(peer, OP_REP_DEVLIST);
+	}
+}
+
+static void peer_ready(struct loop_source *source, uint32_t events)
+{
+	struct peer *peer = of_source(source);
+	struct op_request request;
+	ssize_t n = recv(source->fd, peer->request + peer->len, sizeof(peer->request) - peer->len,
+			 MSG_DONTWAIT);
+
+	(void)events;
+	if (n <= 0) {
+		hang_up(peer);
+		return;
+	}
+	CHECK_INT(peer->state, ASKING); /* it has one request */
+	peer->len += (size_t)n;
+	if (op_request_decode(peer->request, peer->len, &request) > 0)
+		take_request(peer, &request);
+}
+
+static void listener_ready(struct loop_source *source, uint32_t events)
+{
+	unsigned i = 0;
+
+	(void)events;
+	while (i < PEERS && t.peer[i].state != ABSENT)
+		i++;
+	must(i < PEERS, "keep all connections");
+	t.peer[i].source.fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+	must(t.peer[i].source.fd >= 0, "accept");
+	t.peer[i].source.ready = peer_ready;
+	t.peer[i].state = ASKING;
+	t.peer[i].len = 0;
+	must(!loop_watch(&t.loop, &t.peer[i].source, EPOLLIN), "watch");
+}
+
+static void listen_again(void)
+{
+	struct sockaddr_in *there = &server.route.addresses.address[0].sa.v4;
+	socklen_t len = sizeof(*there);
+	int one = 1;
+
+	t.listener.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	setsockopt(t.listener.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	must(t.listener.fd >= 0 && !bind(t.listener.fd, (struct sockaddr *)there, len) &&
+		     !listen(t.listener.fd, 64) &&
+		     !getsockname(t.listener.fd, (struct sockaddr *)there, &len),
+	     "listen");
+	t.listener.ready = listener_ready;
+	must(!loop_watch(&t.loop, &t.listener, EPOLLIN), "watch");
+}
+
+static void pass(void *ctx)
+{
+	(void)ctx;
+	must(!vhci_read(&sysfs, &importer.vhci), "read the ports");
+	import_line_begin(&importer);
+	server_line_up(&server);
+	server_pass(&server);
+}
+
+static void stop(void *ctx)
+{
+	(void)ctx;
+}
+
+static void set_device(unsigned i, const char *busid, uint16_t vendor)
+{
+	t.device[i] = (struct op_device){ .path = "/sys/x", .busnum = 1, .devnum = i + 2,
+					  .speed = 3, .vendor = vendor, .product = 1 };
+	snprintf(t.device[i].busid, BUSID_SIZE, "%s", busid);
+}
+
+static void set_devices(unsigned n)
+{
+	char busid[16];
+
+	t.devices = n;
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(busid, sizeof(busid), "1-%u", i + 1);
+		set_device(i, busid, 0x627);
+	}
+}
+
+static void make_tree(void)
+{
+	temp_make(root);
+	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
+	snprintf(record_dir, sizeof(record_dir), "%s/record", root);
+	must(!mkdir(run_dir, 0700), run_dir);
+	put_file(root, VHCI "attach", "");
+	put_file(root, VHCI "detach", "");
+	put_file(root, "bus/platform/drivers/vhci_hcd/uevent", "");
+	put_link(root, VHCI "driver", "../../../bus/platform/drivers/vhci_hcd");
+	put_file(root, "devices/there/uevent", "");
+	for (unsigned i = 0; i < PORTS; i++) {
+		t.port[i].state = VHCI_FREE;
+		t.port[i].fd = -1;
+	}
+	show_ports();
+	must(!sysfs_open(&sysfs, root), "open the tree");
+}
+
+static void prepare(enum manner manner, unsigned devices)
+{
+	static const struct loop_role role = { pass, stop, clock_done };
+	struct address *address = &server.route.addresses.address[0];
+	char text[40];
+
+	memset(&t, 0, sizeof(t));
+	memset(&importer, 0, sizeof(importer));
+	memset(&server, 0, sizeof(server));
+	for (unsigned i = 0; i < PEERS; i++)
+		t.peer[i].source.fd = -1;
+	make_tree();
+	must(!loop_open(&t.loop, INTERVAL_MS, &role, NULL), "open the loop");
+	t.manner = manner;
+	set_devices(devices);
+	importer.loop = &t.loop;
+	importer.sysfs = &sysfs;
+	importer.own_dir = run_dir;
+	importer.record_dir = record_dir;
+	importer.dead_after = 15;
+	importer.watch = true;
+	address->sa.v4 = (struct sockaddr_in){ .sin_family = AF_INET };
+	address->sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address->len = sizeof(address->sa.v4);
+	server.route.addresses.count = 1;
+	listen_again();
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address->sa.v4.sin_port));
+	must(!endpoint_parse(&t.endpoint, text, "3240"), "parse the address");
+	server_init(&server, &importer, &t.endpoint);
+}
+
+static void end(void)
+{
+	exchange_cancel(&server.list);
+	for (unsigned i = 0; i < SERVER_IMPORTS_AT_ONCE; i++)
+		exchange_cancel(&server.slot[i].exchange);
+	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
+		if (server.import[i].endpoint)
+			loop_drop(&t.loop, &server.import[i].session);
+	for (unsigned i = 0; i < PEERS; i++)
+		loop_drop(&t.loop, &t.peer[i].source);
+	for (unsigned i = 0; i < PORTS; i++)
+		if (t.port[i].fd >= 0)
+			close(t.port[i].fd);
+	loop_drop(&t.loop, &t.listener);
+	loop_close(&t.loop);
+	sysfs_close(&sysfs);
+	temp_remove(root);
+}
+
+static unsigned peers(enum peer_state state)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PEERS; i++)
+		n += t.peer[i].state == state;
+	return n;
+}
+
+static struct import *import_of(const char *busid)
+{
+	static struct import none;
+
+	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
+		if (server.import[i].endpoint && !strcmp(server.import[i].busid, busid))
+			return &server.import[i];
+	none.port = -1;
+	return &none;
+}
+
+static bool is_attached(const char *busid)
+{
+	return import_of(busid)->port >= 0;
+}
+
+static bool all_attached(void)
+{
+	return server_attached(&server) == t.devices;
+}
+
+static bool is_watched(void)
+{
+	return server.watched && peers(WATCHER);
+}
+
+static bool all_watched(void)
+{
+	return all_attached() && is_watched();
+}
+
+/* From the start to where nothing changes any more. */
+static void start(enum manner manner, unsigned devices)
+{
+	prepare(manner, devices);
+	if (manner == PUSHES)
+		UNTIL(&t.loop, all_watched);
+	else
+		UNTIL(&t.loop, all_attached);
+	run_quiet(&t.loop);
+}
+
+/* Time goes by, in steps as small as a pass may want. */
+static void go_on(uint64_t ms)
+{
+	uint64_t until = clock_now + ms;
+
+	run_quiet(&t.loop);
+	while (clock_now < until) {
+		clock_now = t.loop.next < until ? t.loop.next : until;
+		run_quiet(&t.loop);
+	}
+}
+
+/* The cable is pulled at the server: the kernels on both sides end it. */
+static void unplug(const char *busid)
+{
+	int port = import_of(busid)->port;
+
+	must(port >= 0, "unplug what is attached");
+	port_becomes((unsigned)port, VHCI_FREE);
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == SESSION && !strcmp(t.peer[i].busid, busid))
+			hang_up(&t.peer[i]);
+}
+
+static bool none_attached(void)
+{
+	return !server_attached(&server);
+}
+
+static void polled_then_watched(void)
+{
+	start(PUSHES, 3);
+	CHECK_INT(t.lists, 1);
+	CHECK_INT(t.watches, 1);
+	CHECK_INT(t.imports, 3);
+	CHECK_INT(t.most, 1);
+	CHECK_INT(peers(SESSION), 3);
+	CHECK_INT(said("attached 1-"), 3);
+	CHECK(!server_failing(&server));
+	/* from now on no list is asked for */
+	for (int i = 0; i < 12; i++) {
+		push();
+		go_on(INTERVAL_MS);
+	}
+	CHECK_INT(t.lists, 1);
+	CHECK_INT(t.watches, 1);
+	CHECK_INT(t.imports, 3);
+	CHECK_INT(peers(WATCHER), 1);
+	end();
+}
+
+static void pushes_are_followed(void)
+{
+	uint64_t then;
+
+	start(PUSHES, 1);
+	then = clock_now;
+	set_devices(4);
+	push();
+	UNTIL(&t.loop, all_attached);
+	CHECK_INT(clock_now, then);
+	CHECK(is_attached("1-4"));
+	/* one that is in use is on no list, of some servers, and stays */
+	t.devices = 1;
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(server_attached(&server), 4);
+	CHECK_INT(t.detached, 0);
+	unplug("1-4");
+	run_quiet(&t.loop);
+	CHECK(!is_attached("1-4"));
+	CHECK_INT(server_attached(&server), 3);
+	CHECK_INT(t.imports, 4); /* it is not listed: nobody asks for it */
+	CHECK_INT(said("lost 1-4 (0627:0001) of 127.0.0.1"), 1);
+	set_devices(4);
+	push();
+	run_quiet(&t.loop);
+	CHECK(is_attached("1-4"));
+	CHECK_INT(t.lists + t.watches, 2);
+	end();
+}
+
+/* A server of the stock kind: a list each interval, and whether it pushes now and then. */
+static void watch_refused(enum manner manner)
+{
+	uint64_t asked;
+
+	start(manner, 2);
+	go_on(0);
+	CHECK_INT(t.watches, 1);
+	CHECK_INT(server.watched, 0);
+	asked = clock_now;
+	if (manner == SAYS_NOTHING) {
+		CHECK_INT(peers(WATCHER), 1);
+		go_on(EXCHANGE_WATCH_MS - 1);
+		CHECK_INT(peers(WATCHER), 1);
+		CHECK_INT(t.lists, 1);
+		go_on(1);
+		asked = clock_now;
+	}
+	CHECK_INT(peers(WATCHER), 0);
+	CHECK_INT(t.lists, 2); /* at once */
+	for (unsigned i = 1; i <= 5; i++) {
+		go_on(INTERVAL_MS - 1);
+		CHECK_INT(t.lists, 1 + i);
+		go_on(1);
+		CHECK_INT(t.lists, 2 + i);
+	}
+	CHECK_INT(t.watches, 1);
+	go_on(SERVER_REWATCH_MS - (clock_now - asked) - 1);
+	CHECK_INT(t.watches, 1);
+	go_on(1);
+	CHECK_INT(t.watches, 2);
+	CHECK_INT(t.most, 1);
+	CHECK_INT(t.imports, 2);
+	CHECK_INT(server_attached(&server), 2);
+	CHECK(!server_failing(&server));
+	CHECK_INT(said("cannot"), 0); /* that is no failure */
+	end();
+}
+
+static void watch_closed(void)
+{
+	watch_refused(HANGS_UP);
+}
+
+static void watch_unanswered(void)
+{
+	watch_refused(SAYS_NOTHING);
+}
+
+static void watch_answered_with_nonsense(void)
+{
+	watch_refused(TALKS_NONSENSE);
+}
+
+/* One that has learnt it is watched from then on. */
+static void watched_later(void)
+{
+	start(HANGS_UP, 1);
+	t.manner = PUSHES;
+	go_on(SERVER_REWATCH_MS);
+	CHECK(is_watched());
+	CHECK_INT(t.watches, 2);
+	end();
+}
+
+/* A watch that says nothing for so long is dead: a list, and another watch. */
+static void watch_dies(void)
+{
+	start(PUSHES, 1);
+	go_on(EXCHANGE_SILENT_MS - 1000);
+	push();
+	go_on(EXCHANGE_SILENT_MS - 1);
+	CHECK_INT(t.lists, 1);
+	CHECK_INT(t.watches, 1);
+	CHECK_INT(peers(WATCHER), 1);
+	clock_now++;
+	run_quiet(&t.loop);
+	CHECK_INT(t.lists, 2);
+	CHECK_INT(t.watches, 2);
+	CHECK_INT(peers(WATCHER), 1); /* the new one */
+	CHECK(is_watched());
+	CHECK_INT(t.most, 1);
+	CHECK_INT(server_attached(&server), 1);
+	end();
+}
+
+/* One that ends soon after it began is no good: the next one comes later. */
+static void watch_ends(uint64_t after, bool good)
+{
+	start(PUSHES, 1);
+	go_on(after);
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == WATCHER)
+			hang_up(&t.peer[i]);
+	run_quiet(&t.loop);
+	CHECK_INT(t.lists, 2); /* at once, whatever it was */
+	CHECK_INT(t.watches, good ? 2 : 1);
+	CHECK_INT(is_watched(), good);
+	go_on(SERVER_REWATCH_MS);
+	CHECK(good || t.watches == 2);
+	CHECK_INT(said("cannot"), 0);
+	end();
+}
+
+static void watch_ends_early_or_late(void)
+{
+	watch_ends(9999, false);
+	watch_ends(10000, true);
+}
+
+/* A push that is malformed ends the watch; its devices stay. */
+static void push_malformed(void)
+{
+	start(PUSHES, 2);
+	strcpy(t.device[1].busid, "../../etc");
+	push();
+	t.devices = 1;
+	run_quiet(&t.loop);
+	CHECK_INT(peers(WATCHER), 0);
+	CHECK_INT(t.lists, 2);
+	CHECK_INT(server_attached(&server), 2);
+	end();
+}
+
+/* A record that came in a list that did not become whole is no news. */
+static void push_in_part(void)
+{
+	struct op_device device;
+	uint8_t bytes[12 + 312];
+
+	start(PUSHES, 1);
+	set_devices(2);
+	device = t.device[1];
+	op_devlist_head_encode(bytes, 12, OP_REP_WATCH, 2);
+	op_record_encode(bytes + 12, 312, &device, NULL);
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == WATCHER) {
+			say(&t.peer[i], bytes, sizeof(bytes));
+			run_quiet(&t.loop);
+			hang_up(&t.peer[i]);
+		}
+	t.devices = 1;
+	run_quiet(&t.loop);
+	CHECK_INT(t.lists, 2);
+	CHECK_INT(t.imports, 1);
+	CHECK(!import_of("1-2")->listed);
+	end();
+}
+
+static bool one_held(void)
+{
+	return peers(HELD) == 1;
+}
+
+/* One that does not push may serve one connection at a time: nothing is asked beside an import. */
+static void one_at_a_time(void)
+{
+	prepare(HANGS_UP, 5);
+	t.hold = true;
+	UNTIL(&t.loop, one_held);
+	go_on(EXCHANGE_REPLY_MS - 1);
+	CHECK_INT(peers(ASKING) + peers(HELD), 1);
+	CHECK_INT(t.imports, 1);
+	CHECK_INT(t.lists, 1);
+	release();
+	UNTIL(&t.loop, all_attached);
+	run_quiet(&t.loop);
+	CHECK_INT(t.most, 1);
+	CHECK_INT(t.imports, 5);
+	go_on(3 * SERVER_REWATCH_MS);
+	CHECK_INT(t.most, 1);
+	CHECK_INT(t.watches, 4);
+	end();
+}
+
+static bool several_held(void)
+{
+	return peers(HELD) == SERVER_IMPORTS_AT_ONCE;
+}
+
+static void side_by_side(void)
+{
+	start(PUSHES, 1);
+	t.hold = true;
+	set_devices(8);
+	push();
+	UNTIL(&t.loop, several_held);
+	go_on(1000);
+	CHECK_INT(t.imports, 1 + SERVER_IMPORTS_AT_ONCE);
+	release();
+	UNTIL(&t.loop, all_attached);
+	CHECK_INT(t.imports, 8);
+	CHECK_INT(t.most, SERVER_IMPORTS_AT_ONCE);
+	CHECK_INT(t.lists + t.watches, 2);
+	end();
+}
+
+/* An import that is not answered keeps no other waiting, and is tried again, later each time. */
+static void import_unanswered(void)
+{
+	start(PUSHES, 1);
+	t.hold = true;
+	set_devices(2);
+	push();
+	UNTIL(&t.loop, one_held);
+	t.hold = false;
+	set_devices(3);
+	push();
+	run_quiet(&t.loop);
+	CHECK(is_attached("1-3"));
+	go_on(EXCHANGE_REPLY_MS - 1);
+	CHECK_INT(peers(HELD), 1);
+	go_on(1);
+	CHECK_INT(peers(HELD), 0);
+	CHECK_INT(said("cannot attach 1-2 (0627:0001) of 127.0.0.1"), 1);
+	CHECK(server_failing(&server));
+	CHECK(!is_attached("1-2"));
+	go_on(1000);
+	CHECK(is_attached("1-2"));
+	CHECK(!server_failing(&server));
+	end();
+}
+
+/* Refused: after 1 s, 2 s, 4 s ... again, but said once. */
+static void import_refused(void)
+{
+	unsigned imports;
+
+	start(PUSHES, 0);
+	t.refuse = OP_BUSY;
+	set_devices(1);
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(t.imports, 1);
+	for (unsigned i = 0; i < 9; i++) {
+		uint64_t delay = 1000u << i;
+
+		if (delay > 60000)
+			delay = 60000;
+		imports = t.imports;
+		push();
+		while (delay > INTERVAL_MS) { /* or the watch would die */
+			go_on(INTERVAL_MS);
+			push();
+			delay -= INTERVAL_MS;
+		}
+		go_on(delay - 1);
+		CHECK_INT(t.imports, imports);
+		go_on(1);
+		CHECK_INT(t.imports, imports + 1);
+	}
+	CHECK_INT(said("cannot attach 1-1 (0627:0001) of 127.0.0.1"), 1);
+	CHECK(server_failing(&server));
+	CHECK_INT(t.lists, 1);
+	end();
+}
+
+/* Another device in the same socket has no past. */
+static void another_device(void)
+{
+	for (int watched = 0; watched < 2; watched++) {
+		start(watched ? PUSHES : HANGS_UP, 0);
+		t.refuse = OP_BUSY;
+		set_devices(1);
+		push();
+		go_on(INTERVAL_MS * 5 / 2);
+		CHECK(t.imports >= 3);
+		CHECK(import_of("1-1")->backoff.until > clock_now + 1000);
+		t.refuse = OP_OK;
+		t.device[0].product = 2;
+		push();
+		go_on(watched ? 0 : INTERVAL_MS);
+		CHECK(is_attached("1-1"));
+		CHECK_INT(import_of("1-1")->backoff.delay, 0);
+		CHECK_INT(said("attached 1-1 (0627:0002)"), 1);
+		end();
+	}
+}
+
+/* What was replugged is back at once, three times; then later and later. */
+static void lost_quickly(enum manner manner)
+{
+	start(manner, 1);
+	for (unsigned i = 1; i <= 3; i++) {
+		unplug("1-1");
+		run_quiet(&t.loop);
+		CHECK(is_attached("1-1"));
+		CHECK_INT(t.imports, 1 + i);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t delay = 1000u << i;
+
+		unplug("1-1");
+		run_quiet(&t.loop);
+		CHECK(!is_attached("1-1"));
+		go_on(delay - 1);
+		CHECK(!is_attached("1-1"));
+		go_on(1);
+		CHECK(is_attached("1-1"));
+		push();
+	}
+	CHECK_INT(t.imports, 8);
+	CHECK_INT(said("cannot"), 0);
+	end();
+}
+
+static void lost_quickly_watched(void)
+{
+	lost_quickly(PUSHES);
+}
+
+static void lost_quickly_polled(void)
+{
+	lost_quickly(HANGS_UP);
+}
+
+/* Sessions of 10 s are good ones. */
+static void lost_after_a_while(void)
+{
+	start(PUSHES, 1);
+	for (unsigned i = 1; i <= 8; i++) {
+		go_on(10000);
+		push();
+		run_quiet(&t.loop);
+		unplug("1-1");
+		run_quiet(&t.loop);
+		CHECK(is_attached("1-1"));
+		CHECK_INT(t.imports, 1 + i);
+	}
+	CHECK_INT(t.lists, 1);
+	end();
+}
+
+/* It is gone there, too: a list at once, after 1, 2, 4, 8 s, then every interval. */
+static void lost_and_not_listed(void)
+{
+	static const unsigned delay[] = { 1, 2, 4, 8, 10, 10 };
+	unsigned lists;
+
+	start(HANGS_UP, 1);
+	go_on(INTERVAL_MS * 3 / 2);
+	lists = t.lists;
+	t.devices = 0;
+	port_becomes((unsigned)import_of("1-1")->port, VHCI_FREE);
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == SESSION)
+			hang_up(&t.peer[i]);
+	run_quiet(&t.loop);
+	CHECK_INT(t.lists, ++lists);
+	CHECK(none_attached());
+	for (size_t i = 0; i < LENGTH(delay); i++) {
+		go_on(delay[i] * 1000 - 1);
+		CHECK_INT(t.lists, lists);
+		go_on(1);
+		CHECK_INT(t.lists, ++lists);
+	}
+	CHECK_INT(t.imports, 1);
+	CHECK(!import_of("1-1")->endpoint); /* nothing is kept of it */
+	end();
+}
+
+/* The connection ends, but the kernel keeps the port: it is told to let go. */
+static void session_that_lingers(void)
+{
+	start(PUSHES, 1);
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == SESSION)
+			hang_up(&t.peer[i]);
+	go_on(CLIENT_TEARDOWN_MS - 1);
+	CHECK(is_attached("1-1"));
+	CHECK_INT(t.detached, 0);
+	t.devices = 0;
+	push();
+	go_on(51); /* it is looked at every 50 ms */
+	CHECK_INT(t.detached, 1);
+	go_on(100);
+	CHECK(!is_attached("1-1"));
+	CHECK_INT(said("detached 1-1"), 1);
+	end();
+}
+
+/* A server that took it but does not answer the kernel. */
+static void device_that_is_mute(void)
+{
+	prepare(PUSHES, 1);
+	t.mute = true;
+	UNTIL(&t.loop, all_watched);
+	go_on(CLIENT_ANSWER_MS - 1);
+	CHECK(is_attached("1-1"));
+	push();
+	go_on(1 + 50);
+	CHECK(!is_attached("1-1"));
+	CHECK_INT(t.detached, 1);
+	CHECK_INT(said("never answered"), 1);
+	CHECK_INT(t.imports, 1);
+	t.mute = false;
+	push();
+	go_on(2 * CLIENT_ANSWER_MS);
+	CHECK(is_attached("1-1"));
+	CHECK(!server_failing(&server));
+	end();
+}
+
+static void kernel_refuses(void)
+{
+	prepare(PUSHES, 1);
+	t.broken = true;
+	UNTIL(&t.loop, is_watched);
+	CHECK_INT(t.imports, 1);
+	CHECK_INT(said("cannot attach 1-1 (0627:0001)"), 1);
+	CHECK_INT(peers(SESSION), 0);
+	CHECK(!record_read(run_dir, 0, &(struct record){ 0 }));
+	t.broken = false;
+	go_on(1000);
+	CHECK(is_attached("1-1"));
+	end();
+}
+
+/* More devices than ports of their half; a port that becomes free is used. */
+static void no_port(void)
+{
+	start(PUSHES, PORTS / 2);
+	set_devices(PORTS / 2 + 1);
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(t.imports, PORTS / 2); /* no connection for nothing */
+	CHECK_INT(said("cannot attach 1-9 (0627:0001)"), 1);
+	t.device[PORTS / 2].speed = 5;
+	push();
+	go_on(1000);
+	CHECK(is_attached("1-9")); /* in the other half */
+	CHECK_INT(import_of("1-9")->port, PORTS / 2);
+	end();
+}
+
+static void no_speed(void)
+{
+	start(PUSHES, 0);
+	set_devices(1);
+	t.device[0].speed = 0;
+	push();
+	go_on(INTERVAL_MS);
+	CHECK_INT(t.imports, 0);
+	CHECK_INT(said("cannot attach 1-1"), 1);
+	CHECK(server_failing(&server));
+	end();
+}
+
+/* No server: said once, asked after 1, 2, 4, 8, 10 s, and once it is there, watched at once. */
+static void unreachable(void)
+{
+	unsigned rounds = 0;
+
+	prepare(PUSHES, 1);
+	loop_drop(&t.loop, &t.listener);
+	go_on(0);
+	CHECK_INT(said("cannot reach 127.0.0.1"), 1);
+	CHECK(server_failing(&server));
+	CHECK_INT(server.next_list, clock_now + 1000);
+	for (uint64_t delay = 1000; delay < 32000; delay *= 2, rounds++) {
+		go_on(server.next_list - clock_now);
+		CHECK_INT(server.next_list - clock_now,
+			  delay * 2 < INTERVAL_MS ? delay * 2 : INTERVAL_MS);
+	}
+	CHECK_INT(said("cannot"), 1);
+	listen_again();
+	go_on(INTERVAL_MS);
+	CHECK_INT(said("answers again"), 1);
+	CHECK(all_watched());
+	CHECK(!server_failing(&server));
+	end();
+}
+
+/* A stock server that was away may be another when it is back. */
+static void back_as_another(void)
+{
+	start(HANGS_UP, 1);
+	loop_drop(&t.loop, &t.listener);
+	go_on(INTERVAL_MS + 1000);
+	CHECK(server_failing(&server));
+	CHECK_INT(t.watches, 1);
+	CHECK_INT(server_attached(&server), 1); /* the kernel's connection is its own */
+	t.manner = PUSHES;
+	listen_again();
+	go_on(INTERVAL_MS);
+	CHECK_INT(t.watches, 2);
+	CHECK(is_watched());
+	end();
+}
+
+static void too_many(void)
+{
+	prepare(PUSHES, 0);
+	set_devices(SERVER_IMPORTS_MAX + 10);
+	UNTIL(&t.loop, is_watched);
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(server_attached(&server), PORTS / 2);
+	CHECK(said("lists more than 128 devices") <= 1);
+	CHECK(server.full);
+	end();
+}
+
+/* With --once nobody is watched. */
+static void once(void)
+{
+	prepare(PUSHES, 2);
+	importer.watch = false;
+	UNTIL(&t.loop, all_attached);
+	go_on(SERVER_REWATCH_MS * 2);
+	CHECK_INT(t.watches, 0);
+	CHECK(t.lists >= 12);
+	CHECK(server_settled(&server));
+	end();
+}
+
+static void settled(void)
+{
+	prepare(HANGS_UP, 1);
+	importer.watch = false;
+	CHECK(!server_settled(&server)); /* it was never asked */
+	t.hold = true;
+	UNTIL(&t.loop, one_held);
+	CHECK(!server_settled(&server));
+	release();
+	UNTIL(&t.loop, all_attached);
+	run_quiet(&t.loop);
+	CHECK(server_settled(&server));
+	end();
+}
+
+static void stopping(void)
+{
+	start(PUSHES, 3);
+	t.hold = true;
+	set_devices(4);
+	push();
+	UNTIL(&t.loop, one_held);
+	t.loop.stopping = true;
+	loop_pass_now(&t.loop);
+	go_on(100);
+	CHECK(none_attached());
+	CHECK_INT(t.detached, 3);
+	CHECK_INT(peers(WATCHER) + peers(HELD) + peers(SESSION) + peers(ASKING), 0);
+	CHECK_INT(said("detached 1-"), 3);
+	CHECK_INT(t.lists, 1);
+	end();
+}
+
+/* What an earlier daemon attached is not attached again. */
+static void adopted(void)
+{
+	prepare(PUSHES, 2);
+	t.port[0].devid = 1 << 16 | 2;
+	port_becomes(0, VHCI_USED);
+	must(!vhci_read(&sysfs, &importer.vhci), "read the ports");
+	server_adopt(&server, "1-1", 0);
+	UNTIL(&t.loop, all_watched);
+	CHECK_INT(t.imports, 1);
+	CHECK_INT(import_of("1-1")->port, 0);
+	CHECK_INT(import_of("1-2")->port, 1);
+	port_becomes(0, VHCI_FREE);
+	go_on(INTERVAL_MS); /* of its connection nothing is heard */
+	CHECK(is_attached("1-1"));
+	CHECK_INT(t.imports, 2);
+	end();
+}
+
+/* Its records, as the stock tools write them, and ours. */
+static void recorded(void)
+{
+	start(PUSHES, 2);
+	for (unsigned port = 0; port < 2; port++) {
+		const char *busid = port ? "1-2" : "1-1";
+
+		CHECK(record_is(run_dir, port, t.endpoint.host, t.endpoint.port, busid));
+		CHECK(record_is(record_dir, port, t.endpoint.host, t.endpoint.port, busid));
+	}
+	t.devices = 0;
+	push();
+	run_quiet(&t.loop);
+	unplug("1-2");
+	run_quiet(&t.loop);
+	CHECK(!record_read(run_dir, 1, &(struct record){ 0 }));
+	CHECK(!record_read(record_dir, 1, &(struct record){ 0 }));
+	CHECK(record_is(run_dir, 0, t.endpoint.host, t.endpoint.port, "1-1"));
+	end();
+}
+
+/* One that somebody else has attached here is left to him. */
+static void elsewhere(void)
+{
+	prepare(PUSHES, 2);
+	port_becomes(3, VHCI_USED);
+	must(!record_write(record_dir, 3, t.endpoint.host, t.endpoint.port, "1-1"), "record");
+	UNTIL(&t.loop, is_watched);
+	go_on(INTERVAL_MS);
+	CHECK(!is_attached("1-1"));
+	CHECK(is_attached("1-2"));
+	CHECK_INT(t.imports, 1);
+	port_becomes(3, VHCI_FREE);
+	push();
+	go_on(INTERVAL_MS);
+	CHECK(is_attached("1-1"));
+	end();
+}
+
+static void no_leak(void)
+{
+	unsigned before = open_files();
+
+	pushes_are_followed();
+	watch_unanswered();
+	watch_dies();
+	side_by_side();
+	import_unanswered();
+	kernel_refuses();
+	lost_quickly_polled();
+	unreachable();
+	stopping();
+	CHECK_INT(open_files(), before);
+}
+
+int main(void)
+{
+	RUN("t_server: polled, then watched", polled_then_watched);
+	RUN("t_server: pushes are followed", pushes_are_followed);
+	RUN("t_server: a watch that is closed", watch_closed);
+	RUN("t_server: a watch without an answer", watch_unanswered);
+	RUN("t_server: a watch that is answered with nonsense", watch_answered_with_nonsense);
+	RUN("t_server: one that pushes later", watched_later);
+	RUN("t_server: a watch that dies", watch_dies);
+	RUN("t_server: a watch that ends early, or late", watch_ends_early_or_late);
+	RUN("t_server: a push that is malformed", push_malformed);
+	RUN("t_server: a push of which a part came", push_in_part);
+	RUN("t_server: one connection at a time", one_at_a_time);
+	RUN("t_server: imports side by side", side_by_side);
+	RUN("t_server: an import without an answer", import_unanswered);
+	RUN("t_server: an import that is refused", import_refused);
+	RUN("t_server: another device in the same place", another_device);
+	RUN("t_server: lost quickly, watched", lost_quickly_watched);
+	RUN("t_server: lost quickly, polled", lost_quickly_polled);
+	RUN("t_server: lost after a while", lost_after_a_while);
+	RUN("t_server: lost and not listed", lost_and_not_listed);
+	RUN("t_server: a session that lingers", session_that_lingers);
+	RUN("t_server: a device that does not answer", device_that_is_mute);
+	RUN("t_server: the kernel refuses", kernel_refuses);
+	RUN("t_server: no port is free", no_port);
+	RUN("t_server: a device without a speed", no_speed);
+	RUN("t_server: a server that cannot be reached", unreachable);
+	RUN("t_server: a server that is back as another", back_as_another);
+	RUN("t_server: too many devices", too_many);
+	RUN("t_server: once", once);
+	RUN("t_server: settled", settled);
+	RUN("t_server: stopping", stopping);
+	RUN("t_server: what an earlier daemon attached", adopted);
+	RUN("t_server: records", recorded);
+	RUN("t_server: attached by somebody else", elsewhere);
+	RUN("t_server: no descriptor is left open", no_leak);
+	return check_status();
+}
