@@ -16,7 +16,7 @@ struct importer {
 	const char *own_dir;	/* the same for what we attached: so we know what to give back */
 	uint32_t dead_after;
 	bool watch;		/* servers are asked to push their lists */
-	struct vhci vhci; /* the port table, read in each pass and before each attach */
+	struct vhci vhci; /* the port table, read in each pass, and when an attach finds it old */
 	/*
 	 * The kernel asks the devices of a controller one after the other, so a server that does
 	 * not answer keeps those that were attached later waiting: only the first in line is to

@@ -4,21 +4,10 @@
 #define CLIENT_RESOLVE_H
 
 #include "loop/child.h"
+#include "loop/socket.h"
 #include "proto/endpoint.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 enum { ADDRESSES_MAX = 8, RESOLVE_MS = 20000 };
-
-struct address {
-	socklen_t len;
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} sa;
-};
 
 struct addresses {
 	int error; /* EAI_* of getaddrinfo, 0 = resolved */

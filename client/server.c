@@ -72,11 +72,10 @@ static void take_list(struct server *server)
 	server->said.outcome = EXCHANGE_OK;
 	EACH_IMPORT(server, i) {
 		i->listed = i->fresh;
+		i->fresh = false;
 		if (import_forgettable(i))
 			i->endpoint = NULL;
 	}
-	forget_fresh(server);
-	loop_pass_now(server->importer->loop);
 }
 
 static void list_came(struct server *server)
@@ -117,6 +116,7 @@ static void pushed(struct exchange *exchange)
 		server->watched = loop->now;
 	}
 	take_list(server);
+	loop_pass_now(loop);
 }
 
 /* Asked as any other server from now on, and at once if it was a good one. */

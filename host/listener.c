@@ -40,17 +40,17 @@ bool listener_parse(struct listener_address *address, const char *text)
 	    strlen(endpoint.name) >= sizeof(address->name))
 		return false;
 	text_format(address->name, sizeof(address->name), "%s", endpoint.name);
-	address->sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
+	address->at.sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
 	if (strchr(endpoint.host, ':')) {
-		address->len = sizeof(address->sa.v6);
-		return parse_v6(&address->sa.v6, endpoint.host);
+		address->at.len = sizeof(address->at.sa.v6);
+		return parse_v6(&address->at.sa.v6, endpoint.host);
 	}
-	address->len = sizeof(address->sa.v4);
-	address->sa.v4.sin_family = AF_INET;
-	return inet_pton(AF_INET, endpoint.host, &address->sa.v4.sin_addr) == 1;
+	address->at.len = sizeof(address->at.sa.v4);
+	address->at.sa.v4.sin_family = AF_INET;
+	return inet_pton(AF_INET, endpoint.host, &address->at.sa.v4.sin_addr) == 1;
 }
 
-static void address_of(const struct listener_address *from, struct in6_addr *address)
+static void address_of(const struct address *from, struct in6_addr *address)
 {
 	if (from->sa.any.sa_family == AF_INET6) {
 		*address = from->sa.v6.sin6_addr;
@@ -65,7 +65,7 @@ static void ready(struct loop_source *source, uint32_t events)
 {
 	struct listener *listener =
 		(struct listener *)(void *)((char *)source - offsetof(struct listener, source));
-	struct listener_address from;
+	struct address from;
 	struct in6_addr address;
 	int fd;
 
@@ -82,22 +82,17 @@ static void ready(struct loop_source *source, uint32_t events)
 	}
 }
 
-static void set(int fd, int level, int option, int value)
-{
-	setsockopt(fd, level, option, &value, sizeof(value));
-}
-
 static int open_socket(struct listener *listener)
 {
-	const struct listener_address *address = &listener->address;
+	const struct address *address = &listener->address.at;
 	int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error = 0;
 
 	if (fd < 0)
 		return -errno;
-	set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (address->sa.any.sa_family == AF_INET6)
-		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	listener->source.fd = fd;
 	if (bind(fd, &address->sa.any, address->len) || listen(fd, SOMAXCONN))
 		error = -errno;

@@ -4,19 +4,13 @@
 #define HOST_LISTENER_H
 
 #include "loop/loop.h"
-
-#include <netinet/in.h>
+#include "loop/socket.h"
 
 enum { LISTENERS_MAX = 8 };
 
 /* Where to listen. */
 struct listener_address {
-	socklen_t len;
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} sa;
+	struct address at;
 	char name[64]; /* for messages */
 };
 

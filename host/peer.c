@@ -2,7 +2,7 @@
 /* One connection of a client: its request and the answer, or the lists of a watch. */
 #include "host/exporter.h"
 
-#include "loop/log.h"
+#include "loop/socket.h"
 #include "proto/text.h"
 #include "sysfs/describe.h"
 
@@ -89,23 +89,18 @@ static void make_due(struct peer *peer)
 	loop_rewatch(peer->exporter->loop, &peer->source, EPOLLIN | EPOLLOUT);
 }
 
-static void set(int fd, int level, int option, int value)
-{
-	setsockopt(fd, level, option, &value, sizeof(value));
-}
-
 /* With it EPOLLOUT says that all was sent, not that there is room; send(2) obeys it, too. */
 static void wait_for_sent(struct peer *peer, bool on)
 {
-	set(peer->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, on);
+	socket_set(peer->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, on);
 }
 
 static void watch(struct peer *peer)
 {
 	peer->state = PEER_WATCHING;
 	peer->deadline = 0;
-	set(peer->source.fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set(peer->source.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+	socket_set(peer->source.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	socket_set(peer->source.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
 	wait_for_sent(peer, true);
 	make_due(peer);
 }
@@ -196,7 +191,7 @@ static void answer(struct peer *peer, const struct op_request *request)
 		watch(peer);
 		break;
 	default:
-		set(peer->source.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+		socket_set(peer->source.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
 		send_list(peer, OP_REP_DEVLIST);
 		close_when_read(peer);
 	}

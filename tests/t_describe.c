@@ -6,7 +6,7 @@
 #include "sysfs/describe.h"
 
 #include "sysfs/device.h"
-#include "tests/files.h"
+#include "tests/tree.h"
 
 enum { BUF_MAX = 70000 };
 
@@ -357,23 +357,7 @@ static void speeds(void)
 }
 
 /* Devices in trees. */
-static char root[TEMP_SIZE];
-static struct sysfs sysfs;
 static unsigned described;
-
-static void start(const char *tree)
-{
-	temp_make(root);
-	if (tree)
-		tree_unpack(root, tree);
-	must(!sysfs_open(&sysfs, root), "open the tree");
-}
-
-static void end(void)
-{
-	sysfs_close(&sysfs);
-	temp_remove(root);
-}
 
 /* A number of the tree, read without any code of the product; -1: the file is empty. */
 static long number(const char *busid, const char *name, int base)

@@ -2,10 +2,8 @@
 /* Tests of sysfs/sysfs and sysfs/device on trees captured from real kernels and on made ones. */
 #include "sysfs/device.h"
 
-#include "tests/files.h"
+#include "tests/tree.h"
 
-static char root[TEMP_SIZE];
-static struct sysfs sysfs;
 static struct device seen[64];
 static unsigned count;
 
@@ -31,20 +29,6 @@ static const struct device *find(const char *busid)
 			return &seen[i];
 	check_fault(__FILE__, __LINE__, "no %s", busid);
 	return &none;
-}
-
-static void start(const char *tree)
-{
-	temp_make(root);
-	if (tree)
-		tree_unpack(root, tree);
-	must(!sysfs_open(&sysfs, root), "open the tree");
-}
-
-static void end(void)
-{
-	sysfs_close(&sysfs);
-	temp_remove(root);
 }
 
 static void device_is(const char *busid, const char *name, const char *driver, unsigned class,

@@ -1476,8 +1476,8 @@ static void addresses(void)
 		CHECK(listener_parse(&address, good[i].text));
 		CHECK_STR(address.name, good[i].name);
 	}
-	CHECK_INT(address.sa.v6.sin6_port, htons(5));
-	CHECK(address.sa.v6.sin6_scope_id != 0);
+	CHECK_INT(address.at.sa.v6.sin6_port, htons(5));
+	CHECK(address.at.sa.v6.sin6_scope_id != 0);
 	for (size_t i = 0; i < LENGTH(bad); i++)
 		if (listener_parse(&address, bad[i]))
 			check_fault(__FILE__, __LINE__, "%s is an address", bad[i]);

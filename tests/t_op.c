@@ -4,6 +4,7 @@
  * every byte and has every bit flipped; the hostile ones fail as their comment says.
  */
 #include "proto/op.h"
+#include "tests/bytes.h"
 #include "tests/files.h"
 
 enum kind { REQUEST, DEVLIST, IMPORT };
@@ -80,16 +81,6 @@ static int encode(enum kind kind, uint8_t *buf, size_t size, const struct messag
 	return op_rep_import_encode(buf, size, m->status, &m->device[0]);
 }
 
-/* The protocol document's own words, read without any code of the product. */
-static uint32_t raw(const uint8_t *p, size_t size)
-{
-	uint32_t n = 0;
-
-	while (size--)
-		n = n << 8 | *p++;
-	return n;
-}
-
 static void zero_behind_end(uint8_t *s, size_t size)
 {
 	size_t len = strnlen((char *)s, size);
@@ -117,24 +108,6 @@ static void normalise(enum kind kind, uint8_t *p, size_t len)
 		for (; interfaces && at + 4 <= len; interfaces--, at += 4)
 			p[at + 3] = 0;
 	}
-}
-
-static void check_device(const uint8_t *p, const struct op_device *d)
-{
-	CHECK_STR(d->path, (const char *)p);
-	CHECK_STR(d->busid, (const char *)p + 256);
-	CHECK_INT(d->busnum, raw(p + 288, 4));
-	CHECK_INT(d->devnum, raw(p + 292, 4));
-	CHECK_INT(d->speed, raw(p + 296, 4));
-	CHECK_INT(d->vendor, raw(p + 300, 2));
-	CHECK_INT(d->product, raw(p + 302, 2));
-	CHECK_INT(d->bcd_device, raw(p + 304, 2));
-	CHECK_INT(d->class, p[306]);
-	CHECK_INT(d->subclass, p[307]);
-	CHECK_INT(d->protocol, p[308]);
-	CHECK_INT(d->configuration, p[309]);
-	CHECK_INT(d->configurations, p[310]);
-	CHECK_INT(d->interfaces, p[311]);
 }
 
 static void check_list(const uint8_t *p, const struct message *m)

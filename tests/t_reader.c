@@ -5,6 +5,7 @@
  */
 #include "client/reader.h"
 
+#include "tests/bytes.h"
 #include "tests/files.h"
 
 enum { EVENTS_MAX = 4096, BYTE_WISE = 1, RANDOM = 0, WHOLE = 1000000 };
@@ -114,34 +115,11 @@ static bool same(const struct outcome *a, const struct outcome *b)
 	       !memcmp(a->event, b->event, a->events * sizeof(a->event[0]));
 }
 
-static uint32_t raw(const uint8_t *p, size_t size)
-{
-	uint32_t n = 0;
-
-	while (size--)
-		n = n << 8 | *p++;
-	return n;
-}
-
-static void device_is(const struct op_device *d, const uint8_t *p)
-{
-	CHECK_STR(d->path, (const char *)p);
-	CHECK_STR(d->busid, (const char *)p + 256);
-	CHECK_INT(d->busnum, raw(p + 288, 4));
-	CHECK_INT(d->devnum, raw(p + 292, 4));
-	CHECK_INT(d->speed, raw(p + 296, 4));
-	CHECK_INT(d->vendor, raw(p + 300, 2));
-	CHECK_INT(d->product, raw(p + 302, 2));
-	CHECK_INT(d->bcd_device, raw(p + 304, 2));
-	CHECK_INT(d->class, p[306]);
-	CHECK_INT(d->interfaces, p[311]);
-}
-
 /* The record at p, decoded; returns its length. */
 static size_t record_is(const struct event *event, const uint8_t *p)
 {
 	CHECK_INT(event->kind, READER_RECORD);
-	device_is(&event->reply.device, p);
+	check_device(p, &event->reply.device);
 	for (unsigned i = 0; i < p[311]; i++)
 		CHECK_BYTES(&event->reply.interface[i], p + 312 + 4 * (size_t)i, 3);
 	return 312 + 4 * (size_t)p[311];
@@ -165,7 +143,7 @@ static void import_is(const struct outcome *out, const uint8_t *p)
 	CHECK_INT(out->event[0].kind, READER_IMPORT);
 	CHECK_INT(out->event[0].reply.status, raw(p + 4, 4));
 	if (!raw(p + 4, 4))
-		device_is(&out->event[0].reply.device, p + 8);
+		check_device(p + 8, &out->event[0].reply.device);
 }
 
 static void in_pieces(enum op_code request, const uint8_t *p, size_t len)
