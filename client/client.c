@@ -66,14 +66,11 @@ static void pass(void *ctx)
 {
 	struct client *client = ctx;
 	struct importer *importer = &client->importer;
-	int error = vhci_read(importer->sysfs, &importer->vhci);
 
 	if (client->daemon.loop.stopping)
 		loop_pass_by(&client->daemon.loop, client->daemon.stop_by);
-	if (error) {
-		daemon_lost(&client->daemon, error);
+	if (!daemon_sees(&client->daemon, vhci_read(importer->sysfs, &importer->vhci)))
 		return;
-	}
 	for (unsigned i = 0; !client->adopted && i < importer->vhci.ports; i++)
 		adopt_port(client, i);
 	client->adopted = true;

@@ -46,7 +46,8 @@ void import_see(struct import *import, const struct op_device *device)
 		return;
 	import->vendor = device->vendor;
 	import->product = device->product;
-	import->quickly_lost = 0;
+	import->quick = 0;
+	import->refused = false;
 	import->said = NULL;
 	backoff_clear(&import->backoff);
 }
@@ -65,7 +66,25 @@ void import_failed(struct import *import, const char *reason)
 	if (import->said != reason)
 		say(import, "cannot attach", detail);
 	import->said = reason;
+	import->remember = import->importer->loop->now + REMEMBER_MS;
 	backoff_fail(&import->backoff, import->importer->loop->now, RETRY_LIMIT_MS);
+}
+
+void import_refused(struct import *import, const char *reason)
+{
+	import_failed(import, reason);
+	import->refused = true;
+}
+
+void import_list_whole(struct import *import)
+{
+	if (import->fresh && !import->listed && import->refused) {
+		import->refused = false;
+		if (++import->quick <= QUICK_FREE)
+			import->backoff.until = 0;
+	}
+	import->listed = import->fresh;
+	import->fresh = false;
 }
 
 static bool record_names(const char *dir, unsigned port, const struct import *import)
@@ -232,14 +251,14 @@ void import_line_up(const struct import *import)
 static void judge_session(struct import *import, uint64_t now)
 {
 	if (import->usable && now - import->attached >= SETTLED_MS) {
-		import->quickly_lost = 0;
+		import->quick = 0;
 		backoff_clear(&import->backoff);
 		return;
 	}
 	import->remember = now + REMEMBER_MS;
 	if (now < import->backoff.until) /* it was found failing before */
 		return;
-	if (!import->usable || ++import->quickly_lost > QUICK_FREE)
+	if (!import->usable || ++import->quick > QUICK_FREE)
 		backoff_fail(&import->backoff, now, RETRY_LIMIT_MS);
 }
 

@@ -50,13 +50,16 @@ struct import {
 	bool detaching;
 
 	struct backoff backoff;
-	unsigned quickly_lost; /* so many sessions in a row were short */
+	unsigned quick;	       /* so many sessions in a row were short, or refused */
+	bool refused;	       /* the server said no; that it lists it again is news */
 	uint64_t remember;     /* its failures, until then, though it is not listed */
 	const char *said;      /* the failure that was logged, so that it is said once */
 };
 
 /* What a list says about it: another device in the same place begins anew. */
 void import_see(struct import *import, const struct op_device *device);
+/* The list is whole: it is listed, or not. */
+void import_list_whole(struct import *import);
 /* Not listed, not attached, and nothing to be held against it. */
 bool import_forgettable(const struct import *import);
 
@@ -71,6 +74,8 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 
 /* An attempt that failed: said once, tried again after a growing delay. reason is constant. */
 void import_failed(struct import *import, const char *reason);
+/* The same, where the server said no: it may be tried as soon as the server lists it anew. */
+void import_refused(struct import *import, const char *reason);
 
 /* It was found attached to that port: by an earlier daemon. */
 void import_adopt(struct import *import, unsigned port);

@@ -71,8 +71,7 @@ static void take_list(struct server *server)
 	server->answered = server->asked = true;
 	server->said.outcome = EXCHANGE_OK;
 	EACH_IMPORT(server, i) {
-		i->listed = i->fresh;
-		i->fresh = false;
+		import_list_whole(i);
 		if (import_forgettable(i))
 			i->endpoint = NULL;
 	}
@@ -164,6 +163,8 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 	import->asking = false;
 	if (result->outcome == EXCHANGE_OK)
 		import_attach(import, fd, device);
+	else if (result->outcome == EXCHANGE_REFUSED)
+		import_refused(import, exchange_reason(exchange, result));
 	else
 		import_failed(import, exchange_reason(exchange, result));
 	loop_pass_now(server->importer->loop);
@@ -303,6 +304,9 @@ unsigned server_attached(const struct server *server)
 
 bool server_settled(struct server *server)
 {
+	EACH_IMPORT(server, i)
+		if (i->port >= 0 && !i->usable)
+			return false;
 	return server->asked && !exchange_running(&server->list) && !importing(server) &&
 	       (!server->answered || !next_wanted(server));
 }

@@ -49,7 +49,7 @@ void server_line_up(struct server *server);
 void server_pass(struct server *server);
 /* How many of its devices are attached. */
 unsigned server_attached(const struct server *server);
-/* Whether it was asked, nothing runs, and nothing is left to be attached now. */
+/* Whether it was asked, nothing runs, what is attached can be used, and all is that can be. */
 bool server_settled(struct server *server);
 /* Whether its latest list or an import failed. */
 bool server_failing(const struct server *server);

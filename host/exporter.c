@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 enum {
-	FDS_RESERVED = 24, /* for sysfs, children and the sessions to come */
+	FDS_RESERVED = 24, /* for sysfs and children, or a quarter of what is allowed */
+	FDS_FEW = 24,	   /* a server has no use for less */
 	FDS_WANTED = EXPORTER_PEERS_MAX + EXPORTS_MAX + FDS_RESERVED + 64,
 	SAY_AGAIN_MS = 60000, /* until the same trouble is said again */
 };
@@ -142,10 +143,16 @@ static void listen_on(struct exporter *exporter, const struct listener_address *
 void exporter_init(struct exporter *exporter, struct loop *loop, struct exports *exports,
 		   uint32_t dead_after, const struct listener_address *address, unsigned addresses)
 {
+	int limit;
+
 	exporter->loop = loop;
 	exporter->exports = exports;
 	exporter->dead_after = dead_after;
-	exporter->fds_max = raise_limit() - FDS_RESERVED;
+	limit = raise_limit();
+	if (limit < FDS_FEW)
+		log_warnx("only %d open files are allowed (ulimit -n): too few to serve clients",
+			  limit);
+	exporter->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
 	for (unsigned i = 0; i < addresses; i++)
 		listen_on(exporter, &address[i]);
 	listing_begin(&exporter->listing);

@@ -186,7 +186,6 @@ static void give_back(struct host *host)
 	EACH_EXPORT(host, i)
 		if (!sessions && i->ours && i->job == EXPORT_IDLE && i->failed < EXPORT_ENDING)
 			export_release(i);
-	loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
 }
 
 /* What can be imported now. */
@@ -219,7 +218,7 @@ static void list_offers(struct host *host)
 	exporter_announce(&host->exporter);
 }
 
-static void observe(struct host *host)
+static bool observe(struct host *host)
 {
 	int error = stub_check(&host->daemon.sysfs);
 
@@ -227,15 +226,17 @@ static void observe(struct host *host)
 		i->present = false;
 	if (!error)
 		error = device_scan(&host->daemon.sysfs, see, host);
-	if (error)
-		daemon_lost(&host->daemon, error);
+	return daemon_sees(&host->daemon, error);
 }
 
 static void pass(void *ctx)
 {
 	struct host *host = ctx;
 
-	observe(host);
+	if (host->daemon.loop.stopping)
+		loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
+	if (!observe(host))
+		return;
 	EACH_EXPORT(host, i) {
 		if (i->job != EXPORT_IDLE)
 			continue;

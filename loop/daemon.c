@@ -16,6 +16,7 @@
 enum {
 	SETUP_MS = 5000, /* for a module's devices to be set up after modprobe came back */
 	SETUP_POLL_MS = 20,
+	BLIND_MS = 1000, /* until the next look after one that failed */
 };
 
 /* One line: what is wrong, and what to do. */
@@ -116,10 +117,21 @@ void daemon_close(struct daemon *daemon)
 	sysfs_close(&daemon->sysfs);
 }
 
-void daemon_lost(struct daemon *daemon, int error)
+bool daemon_sees(struct daemon *daemon, int error)
 {
-	log_warn(error, "cannot go on without kernel module %s", role_of(daemon)->module);
-	daemon->lost = true;
+	const char *module = role_of(daemon)->module;
+
+	if (!error || sysfs_short(error) || error == -EAGAIN) {
+		if (error && error != daemon->blind)
+			log_warn(error, "cannot look at kernel module %s now", module);
+		if (error)
+			loop_pass_by(&daemon->loop, daemon->loop.now + BLIND_MS);
+	} else {
+		log_warn(error, "cannot go on without kernel module %s", module);
+		daemon->lost = true;
+	}
+	daemon->blind = error;
+	return !error;
 }
 
 void daemon_stop(struct daemon *daemon)

@@ -21,6 +21,7 @@ struct daemon {
 	struct state state;
 	struct loop loop;
 	struct loop_source uevents;
+	int blind;	  /* why the last look at the kernel's files failed, 0: it did not */
 	bool lost;	  /* the driver is gone: a new start tries to load it again */
 	uint64_t stop_by; /* when stopping: give up then */
 };
@@ -39,8 +40,11 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, void *ctx);
 void daemon_close(struct daemon *daemon);
 
-/* In a pass: the driver's files cannot be used any more. */
-void daemon_lost(struct daemon *daemon, int error);
+/*
+ * In a pass, with what a look at the driver's files returned: whether the pass can go on. If not,
+ * the loop looks again soon, or ends because the driver is gone.
+ */
+bool daemon_sees(struct daemon *daemon, int error);
 /* In the role's stop. */
 void daemon_stop(struct daemon *daemon);
 /* Whether there is no more to wait for: the driver is gone, or the time to stop is over. */

@@ -6,12 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPEN_TRIES = 8 };
+enum {
+	OPEN_TRIES = 8,
+	LOCK_MS = 5000, /* a killed daemon's lock is its child's, until that has done its work */
+	LOCK_POLL_MS = 50,
+};
 
 static void close_both(const struct state *state)
 {
@@ -42,14 +47,18 @@ static int try_open(struct state *state)
 
 int state_open(struct state *state, const char *path, const char *lock_name)
 {
-	int error = -ESTALE;
+	int error, tries = 0, waited = 0;
 
 	state->path = path;
 	state->lock_name = lock_name;
-	for (int i = 0; error == -ESTALE && i < OPEN_TRIES; i++) {
-		error = try_open(state);
-		if (error)
-			close_both(state);
+	while ((error = try_open(state)) != 0) {
+		close_both(state);
+		if (error == -EWOULDBLOCK && waited < LOCK_MS) {
+			poll(NULL, 0, LOCK_POLL_MS);
+			waited += LOCK_POLL_MS;
+		} else if (error != -ESTALE || ++tries == OPEN_TRIES) {
+			break;
+		}
 	}
 	if (error == -EWOULDBLOCK)
 		log_warnx("cannot start: another one runs with %s", path);

@@ -24,25 +24,43 @@ static void read_driver(const struct sysfs *sysfs, struct device *device)
 	text_format(device->driver, sizeof(device->driver), "%s", name ? name + 1 : target);
 }
 
-int device_read(const struct sysfs *sysfs, const char *busid, struct device *device)
+/* -errno: what of it cannot be read is no device, or not any more. */
+static int read_numbers(const struct sysfs *sysfs, struct device *device)
 {
-	char target[PATH_MAX];
 	uint32_t vendor, product, class;
+	int error = sysfs_read_number(sysfs, true, 0xffff, &vendor, DEVICE_FILE, device->busid,
+				      "idVendor");
 
-	if (!busid_is_device(busid))
-		return -EINVAL;
-	if (sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid) < 0 ||
-	    sysfs_read_number(sysfs, true, 0xffff, &vendor, DEVICE_FILE, busid, "idVendor") ||
-	    sysfs_read_number(sysfs, true, 0xffff, &product, DEVICE_FILE, busid, "idProduct") ||
-	    sysfs_read_number(sysfs, true, 0xff, &class, DEVICE_FILE, busid, "bDeviceClass"))
-		return -ENODEV;
-	memset(device, 0, sizeof(*device));
-	text_format(device->busid, sizeof(device->busid), "%s", busid);
-	text_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, (unsigned)vendor,
-		    (unsigned)product);
+	if (!error)
+		error = sysfs_read_number(sysfs, true, 0xffff, &product, DEVICE_FILE, device->busid,
+					  "idProduct");
+	if (!error)
+		error = sysfs_read_number(sysfs, true, 0xff, &class, DEVICE_FILE, device->busid,
+					  "bDeviceClass");
+	if (error)
+		return sysfs_short(error) ? error : -ENODEV;
 	device->vendor = (uint16_t)vendor;
 	device->product = (uint16_t)product;
 	device->class = (uint8_t)class;
+	return 0;
+}
+
+int device_read(const struct sysfs *sysfs, const char *busid, struct device *device)
+{
+	char target[PATH_MAX];
+	int error;
+
+	if (!busid_is_device(busid))
+		return -EINVAL;
+	if (sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid) < 0)
+		return -ENODEV;
+	memset(device, 0, sizeof(*device));
+	text_format(device->busid, sizeof(device->busid), "%s", busid);
+	error = read_numbers(sysfs, device);
+	if (error)
+		return error;
+	text_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid,
+		    (unsigned)device->vendor, (unsigned)device->product);
 	device->on_vhci = strstr(target, "/vhci_hcd") != NULL;
 	read_driver(sysfs, device);
 	return 0;
@@ -63,19 +81,24 @@ int device_scan(const struct sysfs *sysfs, void (*show)(void *ctx, const struct 
 	int dir = openat(sysfs->root, DEVICE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_Alignas(struct entry) char buf[2048];
 	struct device device;
+	int error = 0;
 	long n;
 
 	if (dir < 0)
 		return -errno;
-	while ((n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0)
-		for (long at = 0; at < n;) {
+	while (!error && (n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) != 0) {
+		error = n < 0 ? -errno : 0;
+		for (long at = 0; at < n && !sysfs_short(error);) {
 			const struct entry *entry = (const void *)(buf + at);
 
-			if (!device_read(sysfs, entry->name, &device))
+			error = device_read(sysfs, entry->name, &device);
+			if (!error)
 				show(ctx, &device);
 			at += entry->length;
 		}
-	n = n < 0 ? -errno : 0;
+		if (n > 0 && !sysfs_short(error))
+			error = 0; /* that one is no device */
+	}
 	close(dir);
-	return (int)n;
+	return error;
 }

@@ -28,13 +28,16 @@ int record_write(const char *dir, unsigned port, const char *host, const char *t
 	mkdir(dir, 0700);
 	record_path(path, dir, port);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0700);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, line, len) != (ssize_t)len) {
-		error = -ENOSPC;
-		unlink(path);
+	if (fd < 0) {
+		error = -errno;
+		rmdir(dir); /* none is left that is empty */
+		return error;
 	}
+	if (write(fd, line, len) != (ssize_t)len)
+		error = -ENOSPC;
 	close(fd);
+	if (error)
+		record_remove(dir, port);
 	return error;
 }
 

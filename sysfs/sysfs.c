@@ -30,6 +30,11 @@ void sysfs_close(struct sysfs *sysfs)
 	close(sysfs->root);
 }
 
+bool sysfs_short(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 static int open_path(const struct sysfs *sysfs, int flags, const char *format, va_list args)
 {
 	char path[PATH_SIZE];

@@ -26,6 +26,9 @@ struct sysfs {
 int sysfs_open(struct sysfs *sysfs, const char *root);
 void sysfs_close(struct sysfs *sysfs);
 
+/* Whether an error says nothing of the file: this machine is short of memory or descriptors. */
+bool sysfs_short(int error);
+
 /* Whether a file can be opened so: 0 or -errno. O_WRONLY: it may be written (-EACCES, -EROFS);
  * O_PATH: it is there. */
 int sysfs_try(const struct sysfs *sysfs, int flags, const char *path, ...) SYSFS_PATH(3, 4);

@@ -96,82 +96,96 @@ int vhci_parse(struct vhci *vhci, char *text)
 }
 
 /* Where the control files are: of controller 0, or of the only one before several were possible. */
-static const char *directory(const struct sysfs *sysfs)
+static int find_directory(const struct sysfs *sysfs, const char **dir)
 {
-	static const char *const dir[] = { "devices/platform/vhci_hcd.0",
-					   "devices/platform/vhci_hcd" };
+	int error;
 
-	for (unsigned i = 0; i < 2; i++)
-		if (!sysfs_try(sysfs, O_PATH, "%s/status", dir[i]))
-			return dir[i];
-	return NULL;
+	*dir = "devices/platform/vhci_hcd.0";
+	error = sysfs_try(sysfs, O_PATH, "%s/status", *dir);
+	if (error != -ENOENT)
+		return error;
+	*dir = "devices/platform/vhci_hcd";
+	return sysfs_try(sysfs, O_PATH, "%s/status", *dir);
 }
 
 /*
  * Whether the module has set up all its controllers. Its files are there before that, and the
  * devices even have their driver link; to read a status file then crashes the kernel.
  */
-static bool live(const struct sysfs *sysfs)
+static int check_live(const struct sysfs *sysfs)
 {
 	char state[16];
+	ssize_t n = sysfs_read(sysfs, state, sizeof(state), "module/vhci_hcd/initstate");
 
-	return sysfs_read(sysfs, state, sizeof(state), "module/vhci_hcd/initstate") < 0 ||
-	       !strcmp(state, "live"); /* built in, it has no such file */
+	if (n < 0) /* built in, it has no such file */
+		return sysfs_short((int)n) ? (int)n : 0;
+	return strcmp(state, "live") != 0 ? -EAGAIN : 0;
 }
 
-/* The name of a controller's status file, all in the first's directory; false if there is none. */
-static bool status_name(const struct sysfs *sysfs, const char *dir, unsigned controller, char *name)
+/*
+ * 1 when there is such a controller, 0 when not, or -errno: -EAGAIN while the driver does not have
+ * it yet, as platform devices exist before they are probed. name becomes that of its status file;
+ * all are in the first's directory.
+ */
+static int find_controller(const struct sysfs *sysfs, const char *dir, unsigned controller,
+			   char *name)
 {
 	size_t len = text_format(name, NAME_SIZE, "status");
+	int error;
 
+	if (controller >= VHCI_CONTROLLERS_MAX)
+		return 0;
 	if (controller)
 		text_format(name + len, NAME_SIZE - len, ".%u", controller);
-	return controller < VHCI_CONTROLLERS_MAX && !sysfs_try(sysfs, O_PATH, "%s/%s", dir, name);
+	error = sysfs_try(sysfs, O_PATH, "%s/%s", dir, name);
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	if (controller)
+		error = sysfs_try(sysfs, O_PATH, "devices/platform/vhci_hcd.%u/driver", controller);
+	else
+		error = sysfs_try(sysfs, O_PATH, "%s/driver", dir);
+	if (error)
+		return error == -ENOENT ? -EAGAIN : error;
+	return 1;
 }
 
-/* Whether the driver has this controller: platform devices exist before they are probed. */
-static bool controller_ready(const struct sysfs *sysfs, const char *dir, unsigned controller)
+/* find_directory(), when its files may be read. */
+static int open_directory(const struct sysfs *sysfs, const char **dir)
 {
-	if (!controller)
-		return !sysfs_try(sysfs, O_PATH, "%s/driver", dir);
-	return !sysfs_try(sysfs, O_PATH, "devices/platform/vhci_hcd.%u/driver", controller);
+	int error = find_directory(sysfs, dir);
+
+	return error ? error : check_live(sysfs);
 }
 
 int vhci_check(const struct sysfs *sysfs)
 {
-	const char *dir = directory(sysfs);
 	char name[NAME_SIZE];
-	int error;
+	const char *dir;
+	int more = open_directory(sysfs, &dir);
 
-	if (!dir)
-		return -ENOENT;
-	if (!live(sysfs))
-		return -EAGAIN;
-	for (unsigned i = 0; status_name(sysfs, dir, i, name); i++)
-		if (!controller_ready(sysfs, dir, i))
-			return -EAGAIN;
-	error = sysfs_try(sysfs, O_WRONLY, "%s/attach", dir);
-	return error ? error : sysfs_try(sysfs, O_WRONLY, "%s/detach", dir);
+	for (unsigned i = 0; more >= 0 && (more = find_controller(sysfs, dir, i, name)) > 0; i++)
+		;
+	if (!more)
+		more = sysfs_try(sysfs, O_WRONLY, "%s/attach", dir);
+	return more ? more : sysfs_try(sysfs, O_WRONLY, "%s/detach", dir);
 }
 
 int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
 {
-	const char *dir = directory(sysfs);
 	char name[NAME_SIZE], text[SYSFS_ATTRIBUTE_SIZE + 1];
-	int error = !dir ? -ENOENT : live(sysfs) ? 0 : -EAGAIN;
+	const char *dir;
+	int more = open_directory(sysfs, &dir);
 
 	/* only what was in use, so that the rest of the largest table is never touched */
 	memset(vhci->port, 0, vhci->ports * sizeof(vhci->port[0]));
 	vhci->ports = vhci->controllers = 0;
-	for (unsigned i = 0; !error && status_name(sysfs, dir, i, name); i++) {
-		ssize_t n = -EAGAIN;
+	while (more >= 0 && (more = find_controller(sysfs, dir, vhci->controllers, name)) > 0) {
+		ssize_t n = sysfs_read(sysfs, text, sizeof(text), "%s/%s", dir, name);
 
-		if (controller_ready(sysfs, dir, i))
-			n = sysfs_read(sysfs, text, sizeof(text), "%s/%s", dir, name);
-		error = n < 0 ? (int)n : vhci_parse(vhci, text);
+		more = n < 0 ? (int)n : vhci_parse(vhci, text);
 		vhci->controllers++;
 	}
-	return error;
+	return more;
 }
 
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
@@ -220,9 +234,10 @@ int vhci_free_port(const struct vhci *vhci, uint32_t speed)
 
 static int write_control(const struct sysfs *sysfs, const char *name, const char *value)
 {
-	const char *dir = directory(sysfs);
+	const char *dir;
+	int error = find_directory(sysfs, &dir);
 
-	return dir ? sysfs_write(sysfs, value, "%s/%s", dir, name) : -ENOENT;
+	return error ? error : sysfs_write(sysfs, value, "%s/%s", dir, name);
 }
 
 int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid, uint32_t speed)

@@ -8,10 +8,29 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FIXTURES "tests/fixtures/"
+
+/* From now on so many more descriptors can be opened than there are; -1: as before. */
+static inline void spare_files(int spare)
+{
+	static struct rlimit was;
+	struct rlimit limit;
+	int next;
+
+	if (spare < 0) {
+		must(!setrlimit(RLIMIT_NOFILE, &was), "lift the limit");
+		return;
+	}
+	next = dup(0);
+	must(next >= 0 && !close(next) && !getrlimit(RLIMIT_NOFILE, &was), "read the limit");
+	limit = was;
+	limit.rlim_cur = (rlim_t)(next + spare);
+	must(!setrlimit(RLIMIT_NOFILE, &limit), "set the limit");
+}
 
 /* A file as a whole, terminated; *len may be NULL. NULL when there is none. */
 static inline char *file_read(const char *path, size_t *len)

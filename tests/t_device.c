@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of sysfs/sysfs and sysfs/device on trees captured from real kernels and on made ones. */
+/*
+ * Tests of sysfs/sysfs and sysfs/device on trees captured from real kernels and on made ones.
+ * LINK: -Wl,--wrap=openat
+ */
 #include "sysfs/device.h"
 
 #include "tests/tree.h"
+#include "tests/openat.h"
 
 static struct device seen[64];
 static unsigned count;
@@ -289,6 +293,23 @@ static void links(void)
 	block_free(buf);
 }
 
+/* A scan for which there are too few descriptors is none: nothing has gone. */
+static void no_descriptor(void)
+{
+	int n = 0;
+
+	start(NULL);
+	make_device();
+	while (open_fails < 0) {
+		open_fails = n++;
+		CHECK_INT(scan(), open_fails < 0 ? -EMFILE : 0);
+	}
+	CHECK_INT(count, 1);
+	CHECK_INT(n, 1 + 4);
+	open_fails = -1;
+	end();
+}
+
 static void no_leak(void)
 {
 	unsigned before = open_files();
@@ -314,6 +335,7 @@ int main(void)
 	RUN("t_device: attributes", attributes);
 	RUN("t_device: an attribute is written without newline", write_attribute);
 	RUN("t_device: links", links);
+	RUN("t_device: a scan without descriptors", no_descriptor);
 	RUN("t_device: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -2,7 +2,7 @@
 /*
  * Tests of host/exporter, peer, listener and session: clients of every kind on loopback, a tree of
  * files where the test plays usbip-host, a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=getrlimit,--wrap=setrlimit
  */
 #include "host/exporter.h"
 
@@ -238,6 +238,29 @@ static void find_port(struct listener_address *address)
 	close(fd);
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(t.there.sin_port));
 	must(listener_parse(address, text), "parse the address");
+}
+
+/* The hard limit of open files, 0: as it is. */
+static rlim_t allowed;
+
+int __real_getrlimit(int resource, struct rlimit *limit);
+int __wrap_getrlimit(int resource, struct rlimit *limit);
+
+int __wrap_getrlimit(int resource, struct rlimit *limit)
+{
+	int error = __real_getrlimit(resource, limit);
+
+	if (allowed)
+		limit->rlim_cur = limit->rlim_max = allowed;
+	return error;
+}
+
+int __real_setrlimit(int resource, const struct rlimit *limit);
+int __wrap_setrlimit(int resource, const struct rlimit *limit);
+
+int __wrap_setrlimit(int resource, const struct rlimit *limit)
+{
+	return allowed ? 0 : __real_setrlimit(resource, limit);
 }
 
 static void start_every(uint32_t interval_ms)
@@ -1067,6 +1090,24 @@ static void descriptors(void)
 	must(!setrlimit(RLIMIT_NOFILE, &was), "set the limit");
 }
 
+/* With few there are places for few; with next to none that is said. */
+static void few_descriptors(void)
+{
+	static const struct {
+		rlim_t limit;
+		int max;
+	} row[] = { { 1024, 728 - 24 }, { 96, 72 }, { 64, 48 }, { 24, 18 }, { 23, 18 } };
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		allowed = row[i].limit;
+		start();
+		CHECK_INT(t.exporter.fds_max, row[i].max);
+		CHECK_INT(said("only 23 open files are allowed"), allowed < 24);
+		end();
+	}
+	allowed = 0;
+}
+
 static void watch_with(int receive)
 {
 	static const uint8_t request[] = { 1, 0x11, 0x80, 0x60, 0, 0, 0, 0 };
@@ -1556,6 +1597,7 @@ int main(void)
 	RUN("t_exporter: peers that leave", peer_leaves);
 	RUN("t_exporter: too many connections", caps);
 	RUN("t_exporter: descriptors for all", descriptors);
+	RUN("t_exporter: few descriptors", few_descriptors);
 	RUN("t_exporter: a watch", watch);
 	RUN("t_exporter: changes that come at once", watch_coalesced);
 	RUN("t_exporter: a watch beside a list", watch_beside_list);

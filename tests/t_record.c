@@ -4,6 +4,8 @@
 
 #include "tests/files.h"
 
+#include <signal.h>
+
 static char root[TEMP_SIZE], dir[TEMP_SIZE + 20];
 
 static void start(void)
@@ -144,6 +146,29 @@ static void unwritable(void)
 	end();
 }
 
+/* What could not be written leaves nothing behind, and nothing of others is taken away. */
+static void short_of(void)
+{
+	struct rlimit was, none = { 0, RLIM_INFINITY };
+
+	must(!getrlimit(RLIMIT_FSIZE, &was) && signal(SIGXFSZ, SIG_IGN) != SIG_ERR, "read");
+	none.rlim_max = was.rlim_max;
+	for (int others = 0; others < 2; others++) {
+		start();
+		if (others)
+			record_write(dir, 7, "b", "1", "1-2");
+		spare_files(0);
+		CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -EMFILE);
+		spare_files(-1);
+		must(!setrlimit(RLIMIT_FSIZE, &none), "limit");
+		CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -ENOSPC);
+		must(!setrlimit(RLIMIT_FSIZE, &was), "lift the limit");
+		CHECK(!is_there(root, "vhci_hcd/port0"));
+		CHECK_INT(is_there(root, "vhci_hcd"), others);
+		end();
+	}
+}
+
 /* A link that somebody put there is not followed. */
 static void planted_link(void)
 {
@@ -180,6 +205,7 @@ static void no_leak(void)
 	garbage();
 	none();
 	unwritable();
+	short_of();
 	CHECK_INT(open_files(), before);
 }
 
@@ -192,6 +218,7 @@ int main(void)
 	RUN("t_record: garbage", garbage);
 	RUN("t_record: none", none);
 	RUN("t_record: a place that cannot be written", unwritable);
+	RUN("t_record: no room, no descriptor", short_of);
 	RUN("t_record: a link in its place", planted_link);
 	RUN("t_record: the directory goes with the last one", removed);
 	RUN("t_record: no descriptor is left open", no_leak);

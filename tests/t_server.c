@@ -764,7 +764,7 @@ static void import_unanswered(void)
 }
 
 /* Refused: after 1 s, 2 s, 4 s ... again, but said once. */
-static void import_refused(void)
+static void refused(void)
 {
 	unsigned imports;
 
@@ -794,6 +794,74 @@ static void import_refused(void)
 	CHECK_INT(said("cannot attach 1-1 (0627:0001) of 127.0.0.1"), 1);
 	CHECK(server_failing(&server));
 	CHECK_INT(t.lists, 1);
+	end();
+}
+
+/* The list without it and, when it has been read, with it. */
+static void flap(unsigned devices)
+{
+	t.devices = 0;
+	push();
+	run_quiet(&t.loop);
+	set_devices(devices);
+	push();
+	run_quiet(&t.loop);
+}
+
+/* A server whose list comes and goes does not make what fails fail any faster, nor say it again. */
+static void fails_with_a_list_that_flaps(void)
+{
+	start(PUSHES, 0);
+	t.broken = true;
+	for (unsigned i = 0; i < 120; i++) {
+		flap(1);
+		go_on(500);
+	}
+	CHECK_INT(t.imports, 6); /* after 1, 2, 4, 8, 16, 32 s */
+	CHECK_INT(said("cannot attach 1-1"), 1);
+	CHECK(import_of("1-1")->backoff.delay >= 32000);
+	t.devices = 0;
+	for (unsigned i = 0; i < 12; i++) {
+		push();
+		go_on(INTERVAL_MS / 2);
+	}
+	CHECK(!import_of("1-1")->endpoint); /* forgotten in the end */
+	end();
+}
+
+/* What another client had is attached as soon as the server lists it again. */
+static void refused_and_free_again(void)
+{
+	start(PUSHES, 0);
+	t.refuse = OP_BUSY;
+	set_devices(1);
+	push();
+	go_on(20000);
+	push();
+	go_on(1000);
+	CHECK(import_of("1-1")->backoff.until > clock_now + 1000);
+	t.devices = 0;
+	push();
+	go_on(10000);
+	t.refuse = OP_OK;
+	set_devices(1);
+	push();
+	run_quiet(&t.loop);
+	CHECK(is_attached("1-1"));
+	end();
+}
+
+/* A few times. */
+static void refused_with_a_list_that_flaps(void)
+{
+	start(PUSHES, 0);
+	t.refuse = OP_BUSY;
+	for (unsigned i = 0; i < 120; i++) {
+		flap(1);
+		go_on(500);
+	}
+	CHECK(t.imports >= 6 && t.imports <= 9);
+	CHECK_INT(said("cannot attach 1-1"), 1);
 	end();
 }
 
@@ -1069,6 +1137,16 @@ static void settled(void)
 	run_quiet(&t.loop);
 	CHECK(server_settled(&server));
 	end();
+	prepare(HANGS_UP, 1);
+	importer.watch = false;
+	t.mute = true;
+	UNTIL(&t.loop, all_attached);
+	go_on(CLIENT_ANSWER_MS - 1);
+	CHECK(!server_settled(&server)); /* it cannot be used yet */
+	go_on(1 + 50);
+	CHECK(server_settled(&server)); /* nor will it be now */
+	CHECK(server_failing(&server));
+	end();
 }
 
 static void stopping(void)
@@ -1178,7 +1256,10 @@ int main(void)
 	RUN("t_server: one connection at a time", one_at_a_time);
 	RUN("t_server: imports side by side", side_by_side);
 	RUN("t_server: an import without an answer", import_unanswered);
-	RUN("t_server: an import that is refused", import_refused);
+	RUN("t_server: an import that is refused", refused);
+	RUN("t_server: a failure, and a list that flaps", fails_with_a_list_that_flaps);
+	RUN("t_server: refused, and free again", refused_and_free_again);
+	RUN("t_server: refused, and a list that flaps", refused_with_a_list_that_flaps);
 	RUN("t_server: another device in the same place", another_device);
 	RUN("t_server: lost quickly, watched", lost_quickly_watched);
 	RUN("t_server: lost quickly, polled", lost_quickly_polled);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of loop/state: one daemon of a role at a time, and its small files. LINK: -Wl,--wrap=flock */
+/*
+ * Tests of loop/state: one daemon of a role at a time, and its small files.
+ * LINK: -Wl,--wrap=flock,--wrap=poll
+ */
 #include "loop/state.h"
 
 #include "tests/files.h"
 
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -24,6 +28,21 @@ int __wrap_flock(int fd, int operation)
 	if (then)
 		then();
 	return __real_flock(fd, operation);
+}
+
+/* What happens while it waits for the lock, once; it takes no time. */
+static void (*while_waiting)(void);
+static unsigned waits;
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	(void)fds;
+	CHECK(!n && timeout > 0);
+	if (while_waiting && ++waits == 20)
+		while_waiting();
+	return 0;
 }
 
 static void start(void)
@@ -84,6 +103,32 @@ static void stale_lock(void)
 	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
 	CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
 	state_close(&state);
+	end();
+}
+
+static int held = -1;
+
+static void let_go(void)
+{
+	close(held);
+}
+
+/* The lock of a daemon that was killed is held by its child for a moment: that is waited for. */
+static void lock_of_a_child(void)
+{
+	struct state first, second;
+
+	start();
+	CHECK_INT(state_open(&first, dir, "server.lock"), 0);
+	held = dup(first.lock);
+	close(first.lock);
+	close(first.dir);
+	while_waiting = let_go;
+	waits = 0;
+	CHECK_INT(state_open(&second, dir, "server.lock"), 0);
+	CHECK_INT(waits, 20);
+	while_waiting = NULL;
+	state_close(&second);
 	end();
 }
 
@@ -218,6 +263,7 @@ static void no_leak(void)
 	unsigned before = open_files();
 
 	lock();
+	lock_of_a_child();
 	save_and_load();
 	cannot_replace();
 	lock_taken_away();
@@ -228,6 +274,7 @@ int main(void)
 {
 	RUN("t_state: one at a time", lock);
 	RUN("t_state: the lock file of a killed one", stale_lock);
+	RUN("t_state: the lock of a killed one's child", lock_of_a_child);
 	RUN("t_state: a lock file that is taken away meanwhile", lock_taken_away);
 	RUN("t_state: saved, replaced, removed", save_and_load);
 	RUN("t_state: what does not fit is cut off", cut_off);

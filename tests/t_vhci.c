@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of sysfs/vhci: the port tables of all kernels, and attach and detach on a tree of files
- * where the test plays the kernel. LINK: -Wl,--wrap=sysfs_write
+ * where the test plays the kernel. LINK: -Wl,--wrap=sysfs_write,--wrap=openat
  */
 #include "sysfs/vhci.h"
 
 #include "proto/text.h"
 #include "tests/files.h"
+#include "tests/openat.h"
 
 /* Big, and the parser only adds to it. */
 static struct vhci vhci;
@@ -366,6 +367,30 @@ static void driver_missing(void)
 	not_probed(2);
 }
 
+/* Whichever file cannot be opened for want of a descriptor: it is not taken for absent. */
+static void no_descriptor(void)
+{
+	int n = 0;
+
+	start();
+	make_controllers(3);
+	put_file(root, "module/vhci_hcd/initstate", "live");
+	while (open_fails < 0) {
+		open_fails = n++;
+		CHECK_INT(vhci_check(&sysfs), open_fails < 0 ? -EMFILE : 0);
+	}
+	CHECK_INT(n, 1 + 11); /* status, initstate, of each status and driver, status, 2 */
+	open_fails = -1;
+	for (n = 0; open_fails < 0; n++) {
+		open_fails = n;
+		CHECK_INT(vhci_read(&sysfs, &vhci), open_fails < 0 ? -EMFILE : 0);
+	}
+	CHECK_INT(n, 1 + 12);
+	CHECK_INT(vhci.ports, 6);
+	open_fails = -1;
+	end();
+}
+
 static void old_single(void)
 {
 	start();
@@ -510,6 +535,7 @@ int main(void)
 	RUN("t_vhci: several controllers", read_several);
 	RUN("t_vhci: a second look forgets the first", read_again);
 	RUN("t_vhci: a controller without driver is not read", driver_missing);
+	RUN("t_vhci: no descriptor is not no file", no_descriptor);
 	RUN("t_vhci: the single controller of old kernels", old_single);
 	RUN("t_vhci: missing files", missing_files);
 	RUN("t_vhci: a malformed file", malformed_file);
