@@ -8,7 +8,12 @@
 #include <errno.h>
 #include <string.h>
 
-enum { RETRY_LIMIT_MS = 60000 };
+enum {
+	RETRY_LIMIT_MS = 60000,
+	SETTLED_MS = 10000,  /* who stays so long after it was bound has come to stay */
+	QUICK_FREE = 3,	     /* so many short visits in a row are somebody who replugs it */
+	REMEMBER_MS = 60000, /* more than that is a bad contact */
+};
 
 struct export *exports_find(struct exports *exports, const char *busid)
 {
@@ -70,6 +75,7 @@ static void end_job(struct export *export)
 	export->job = EXPORT_IDLE;
 	export->failed = EXPORT_IDLE;
 	if (!export->result.error) {
+		export->bound_at = job == EXPORT_BINDING ? export->loop->now : export->bound_at;
 		if (job != EXPORT_ENDING)
 			log_info("%s %s", job == EXPORT_BINDING ? "exporting" : "gave back",
 				 device->name);
@@ -120,4 +126,81 @@ void export_end(struct export *export)
 void export_release(struct export *export)
 {
 	start(export, EXPORT_RELEASING);
+}
+
+void export_fail(struct export *export, enum export_job job, enum stub_step step, int error)
+{
+	export->job = job;
+	export->result = (struct stub_result){ error, step };
+	end_job(export);
+}
+
+static void calm_down(struct export *export)
+{
+	export->remember = export->loop->now + REMEMBER_MS;
+	backoff_fail(&export->calm, export->loop->now, RETRY_LIMIT_MS);
+}
+
+bool export_left(struct export *export)
+{
+	uint64_t now = export->loop->now;
+
+	if (export->away)
+		return now >= export->remember;
+	export->away = true;
+	export->failed = EXPORT_IDLE;
+	if (!export->bound_at || now - export->bound_at >= SETTLED_MS) {
+		export->quickly_gone = 0;
+	} else if (++export->quickly_gone > QUICK_FREE) {
+		if (!export->calm.delay)
+			log_warnx("%s comes and goes: it is exported after a growing delay",
+				  export->device.name);
+		calm_down(export);
+	} else {
+		export->remember = now + REMEMBER_MS;
+	}
+	export->bound_at = 0;
+	return now >= export->remember;
+}
+
+void export_identify(struct export *export, const struct device *device)
+{
+	uint32_t id = (uint32_t)device->vendor << 16 | device->product;
+
+	if (id == export->id)
+		return;
+	export->offered = false;
+	export->failed = EXPORT_IDLE;
+	memset(&export->said, 0, sizeof(export->said));
+	backoff_clear(&export->backoff);
+	if (id != export->former_id) {
+		export->quickly_gone = 0;
+		backoff_clear(&export->calm);
+	}
+	export->former_id = export->id;
+	export->id = id;
+}
+
+bool export_held_back(struct export *export)
+{
+	uint64_t until = export->backoff.until;
+
+	if (export->calm.delay && export->loop->now >= export->remember + export->calm.delay)
+		backoff_clear(&export->calm); /* it has been good for long */
+	if (until < export->calm.until)
+		until = export->calm.until;
+	if (export->loop->now >= until)
+		return false;
+	loop_pass_by(export->loop, until);
+	return true;
+}
+
+bool export_recover(struct export *export)
+{
+	if (export_held_back(export))
+		return false;
+	if (!export->calm.delay)
+		log_warnx("%s is in its error state: it is bound anew", export->device.name);
+	calm_down(export);
+	return true;
 }

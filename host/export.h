@@ -19,6 +19,7 @@ enum export_job { EXPORT_IDLE, EXPORT_BINDING, EXPORT_ENDING, EXPORT_RELEASING }
 struct export {
 	struct device device; /* as last seen; busid empty: the slot is free */
 	bool present;	      /* seen in this pass */
+	bool away;	      /* it has left, and is remembered */
 	bool ours;	      /* bound by us, or about to be: to be given back */
 	bool offered;	      /* in the list that clients get */
 	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
@@ -27,7 +28,14 @@ struct export {
 	const struct sysfs *sysfs;
 	struct stub_result result;
 	struct stub_result said; /* the failure that was logged, so that it is said once */
-	struct backoff backoff;
+	struct backoff backoff; /* of a job that failed */
+	/* One that comes and goes, or ends up in its error state, is exported again after a growing
+	 * delay, also when it has been away in the meantime. */
+	struct backoff calm;
+	uint32_t id, former_id; /* vendor << 16 | product, of it and of what was there before */
+	uint64_t bound_at;	/* 0: not yet, or it is away */
+	uint64_t remember;	/* what was seen of it, until then */
+	unsigned quickly_gone;	/* so many times in a row soon after it was bound */
 	enum export_job failed; /* the job that failed last, EXPORT_IDLE = none since */
 	/* called when a job has ended */
 	void (*ended)(struct export *export, enum export_job job);
@@ -53,6 +61,20 @@ bool export_bound(const struct export *export);
 void export_bind(struct export *export);
 void export_end(struct export *export); /* its session */
 void export_release(struct export *export);
+/* No job: what would come of one is known. Said once, as if it had been tried. */
+void export_fail(struct export *export, enum export_job job, enum stub_step step, int error);
+
+/* In a pass: it has left; whether it may be forgotten. */
+bool export_left(struct export *export);
+/*
+ * It is there, maybe as another device than before: that one begins anew. Not so one that turns into
+ * the other and back, as a device that crashes into its bootloader does.
+ */
+void export_identify(struct export *export, const struct device *device);
+/* Whether it is to be left in peace for now. */
+bool export_held_back(struct export *export);
+/* It is in its error state, or back in it: whether it is time to bind it anew. */
+bool export_recover(struct export *export);
 
 /* What export_ask() says when the device may be free in a moment: ask again. */
 #define EXPORT_WAIT UINT32_MAX

@@ -4,6 +4,7 @@
 
 #include "host/exporter.h"
 #include "host/judge.h"
+#include "host/slots.h"
 #include "loop/log.h"
 #include "proto/text.h"
 #include "sysfs/describe.h"
@@ -21,6 +22,7 @@ struct host {
 	struct exporter exporter;
 	bool changed;	/* the list of what is on offer */
 	bool full;	/* said that there are more devices than that */
+	int slots_said;	/* so many are in use, it was said */
 	bool passed;	/* at least one pass has looked */
 	int save_error; /* said */
 };
@@ -63,6 +65,8 @@ static void job_ended(struct export *export, enum export_job job)
 
 	if (job == EXPORT_BINDING ? failed && !astray : !failed && job == EXPORT_RELEASING)
 		set_ours(host, export, false);
+	if (job == EXPORT_BINDING)
+		slots_look(&host->daemon.sysfs, &host->slots_said);
 	loop_pass_now(&host->daemon.loop);
 }
 
@@ -129,19 +133,23 @@ static void see(void *ctx, const struct device *device)
 	if (!export)
 		return;
 	export->present = true;
-	if (device->vendor != export->device.vendor || device->product != export->device.product)
-		export->offered = false; /* it is another one */
+	export->away = false;
+	export_identify(export, device);
 	if (export->job == EXPORT_IDLE)
 		export->device = *device;
 }
 
-static void forget(struct host *host, struct export *export)
+static void leave(struct host *host, struct export *export)
 {
-	if (host->passed)
+	if (host->passed && !export->away)
 		log_info("%s is gone", export->device.name);
 	set_ours(host, export, false);
 	export_drop_session(export);
 	host->changed = host->changed || export->offered;
+	export->offered = false;
+	export->driverless = 0;
+	if (!export_left(export))
+		return;
 	memset(export, 0, sizeof(*export));
 	host->full = false;
 }
@@ -154,12 +162,13 @@ static void act(struct host *host, struct export *export)
 	verdict = host_judge(&export->device, driverless_for(export, loop->now));
 	if (verdict == HOST_WAIT)
 		loop_pass_by(loop, export->driverless + HOST_DRIVERLESS_MS);
-	if (verdict != HOST_BIND)
+	if (verdict == HOST_EXPORTED && export->ours &&
+	    stub_status(export->sysfs, export->device.busid) == STUB_ERROR &&
+	    export_recover(export))
+		export_release(export);
+	if (verdict != HOST_BIND || export_held_back(export) ||
+	    !slots_have_room(&host->exports, export))
 		return;
-	if (loop->now < export->backoff.until) {
-		loop_pass_by(loop, export->backoff.until);
-		return;
-	}
 	set_ours(host, export, true);
 	export_bind(export);
 }
@@ -241,7 +250,7 @@ static void pass(void *ctx)
 		if (i->job != EXPORT_IDLE)
 			continue;
 		if (!i->present)
-			forget(host, i);
+			leave(host, i);
 		else if (!host->daemon.loop.stopping)
 			act(host, i);
 	}

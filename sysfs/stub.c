@@ -42,6 +42,23 @@ int stub_status(const struct sysfs *sysfs, const char *busid)
 	return error ? error : (int)status;
 }
 
+int stub_slots(const struct sysfs *sysfs, const char *busid, bool *held)
+{
+	char text[STUB_SLOTS * 2 * (BUSID_SIZE + 1)], *cursor = text;
+	ssize_t n = sysfs_read(sysfs, text, sizeof(text), STUB_DIR "match_busid");
+	const char *word;
+	int used = 0;
+
+	*held = false;
+	if (n < 0)
+		return (int)n;
+	while ((word = text_word(&cursor))) {
+		used++;
+		*held = *held || !strcmp(word, busid);
+	}
+	return used;
+}
+
 static bool present(const struct sysfs *sysfs, const char *busid)
 {
 	return !sysfs_try(sysfs, O_PATH, DEVICE_FILE, busid, "idVendor");
@@ -91,6 +108,8 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 		if (error)
 			return failed(STUB_STEP_UNBIND, error);
 	}
+	if (!present(sysfs, busid)) /* its slot would be lost until it is back */
+		return failed(STUB_STEP_ADD, -ENODEV);
 	error = match_busid(sysfs, "add", busid);
 	result = failed(STUB_STEP_ADD, error);
 	if (!error) {

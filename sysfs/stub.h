@@ -44,12 +44,21 @@ enum stub_status { /* include/uapi/linux/usbip.h; of usbip_status */
 /* Whether the module is there and may be written: 0, -ENOENT, -EACCES, -EROFS. */
 int stub_check(const struct sysfs *sysfs);
 
+/*
+ * How many bus ids the driver holds now, or -errno; *held says whether that busid is one of them.
+ * One that was unplugged while bound stays: only its return to the same socket makes it useful
+ * again, and only the next boot frees its slot (a "del" does nothing then, and "rebind" would use
+ * freed memory).
+ */
+int stub_slots(const struct sysfs *sysfs, const char *busid, bool *held);
+
 /* enum stub_status of a bound device, or -errno; never blocks. */
 int stub_status(const struct sysfs *sysfs, const char *busid);
 
 /*
  * Takes the device from the driver it has now, if any, and gives it to usbip-host. On failure the
  * device is back with a driver of its own when this returns, or step is STUB_STEP_RESTORE.
+ * stub_slots() tells before whether there is room, so that the device need not be taken in vain.
  */
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
