@@ -83,6 +83,9 @@ $(LINKS): build/usbiphp
 test:
 	tests/run
 
+test-long:
+	tests/run --long
+
 check:
 	tests/check
 
@@ -112,4 +115,4 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all test check demo bench fuzz install uninstall dist clean FORCE
+.PHONY: all test test-long check demo bench fuzz install uninstall dist clean FORCE

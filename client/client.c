@@ -45,7 +45,7 @@ static void adopt_port(struct client *client, unsigned port)
 
 	if (!record_read(importer->own_dir, port, &ours))
 		return;
-	if (importer->vhci.port[port].state <= VHCI_FREE ||
+	if (client->daemon.state.stale || importer->vhci.port[port].state <= VHCI_FREE ||
 	    (record_read(importer->record_dir, port, &other) &&
 	     !record_is(importer->record_dir, port, ours.host, ours.tcp_port, ours.busid))) {
 		record_remove(importer->own_dir, port);

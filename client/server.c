@@ -7,8 +7,11 @@
 
 #include <string.h>
 
-/* A watch that lasted so long was a good one: when it ends, the next may follow at once. */
-enum { WATCH_SETTLED_MS = 10000 };
+enum {
+	/* a watch that lasted so long was a good one: when it ends, the next may follow at once */
+	WATCH_SETTLED_MS = 10000,
+	ANSWERS_MS = 10000, /* for so long without a failure, and it is believed to answer again */
+};
 
 #define EACH_IMPORT(server, i)                                                                     \
 	for (struct import *i = (server)->import; i < (server)->import + SERVER_IMPORTS_MAX; i++)  \
@@ -67,9 +70,8 @@ static void forget_fresh(struct server *server)
 static void take_list(struct server *server)
 {
 	if (!server->answered)
-		log_info("%s answers again", server->route.endpoint->name);
+		server->answers = server->importer->loop->now;
 	server->answered = server->asked = true;
-	server->said.outcome = EXCHANGE_OK;
 	EACH_IMPORT(server, i) {
 		import_list_whole(i);
 		if (import_forgettable(i))
@@ -93,16 +95,34 @@ static void list_came(struct server *server)
 static void list_failed(struct server *server, const struct exchange_result *result)
 {
 	struct loop *loop = server->importer->loop;
+	bool trouble = server->said.outcome != EXCHANGE_OK;
 
-	if (result->outcome != server->said.outcome || result->error != server->said.error)
+	/* one that comes and goes has been complained of */
+	if (!trouble || (!server->answered && (result->outcome != server->said.outcome ||
+					       result->error != server->said.error))) {
 		exchange_complain(&server->list, result);
-	server->said = *result;
+		server->said = *result;
+	}
 	server->asked = true;
-	if (server->answered)
+	if (!trouble)
 		backoff_clear(&server->pace);
 	server->answered = server->hurry = false;
 	backoff_fail(&server->pace, loop->now, loop->interval);
 	server->next_list = server->pace.until;
+}
+
+static void see_recovery(struct server *server)
+{
+	struct loop *loop = server->importer->loop;
+
+	if (server->said.outcome == EXCHANGE_OK || !server->answered)
+		return;
+	if (loop->now - server->answers < ANSWERS_MS) {
+		loop_pass_by(loop, server->answers + ANSWERS_MS);
+		return;
+	}
+	log_info("%s answers again", server->route.endpoint->name);
+	server->said.outcome = EXCHANGE_OK;
 }
 
 static void pushed(struct exchange *exchange)
@@ -130,7 +150,8 @@ static void watch_ended(struct server *server, const struct exchange_result *res
 	server->next_list = loop->now;
 	server->watched = 0;
 	server->hurry = false;
-	backoff_clear(&server->pace);
+	if (server->said.outcome == EXCHANGE_OK)
+		backoff_clear(&server->pace);
 }
 
 static void list_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
@@ -284,6 +305,7 @@ void server_pass(struct server *server)
 		give_back(server);
 		return;
 	}
+	see_recovery(server);
 	exchange_pass(&server->list);
 	EACH_SLOT(server, i)
 		exchange_pass(&i->exchange);

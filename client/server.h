@@ -31,11 +31,12 @@ struct server {
 	bool answered;	     /* the latest list came, or none was asked for yet */
 	bool asked;	     /* at least one list came or failed */
 	bool hurry;	     /* a device went: ask soon, as it may come back */
-	struct backoff pace; /* between lists, when it fails or in a hurry */
+	struct backoff pace; /* between lists, when it fails, comes and goes, or in a hurry */
 	uint64_t next_list;
 	uint64_t next_watch;
 	uint64_t watched; /* since when its list is pushed, 0: it is not */
-	struct exchange_result said; /* the failure that was logged, so that it is said once */
+	uint64_t answers; /* since when, after it did not */
+	struct exchange_result said; /* the failure that was logged and is not over for good */
 };
 
 /* server is all zeros. */

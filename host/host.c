@@ -97,6 +97,8 @@ static void adopt(struct host *host)
 	const char *busid;
 	struct export *export;
 
+	if (host->daemon.state.stale)
+		state_save(&host->daemon.state, bound_file, NULL, 0);
 	state_load(&host->daemon.state, bound_file, text, sizeof(text));
 	while ((busid = text_word(&cursor))) {
 		if (!busid_is_device(busid) || exports_find(&host->exports, busid))

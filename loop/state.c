@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ enum {
 	OPEN_TRIES = 8,
 	LOCK_MS = 5000, /* a killed daemon's lock is its child's, until that has done its work */
 	LOCK_POLL_MS = 50,
+	BOOT_ID_SIZE = 38, /* a UUID, a newline and the end */
 };
 
 static void close_both(const struct state *state)
@@ -45,6 +47,29 @@ static int try_open(struct state *state)
 	return st.st_nlink ? 0 : -ESTALE;
 }
 
+/* Reads what fits. */
+static void read_line(int fd, char *buf, size_t size)
+{
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+}
+
+/* Leaves this boot's id in the lock file; compares with what a killed daemon left there. */
+static void see_boot(struct state *state)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char now[BOOT_ID_SIZE], then[BOOT_ID_SIZE];
+
+	read_line(fd, now, sizeof(now));
+	read_line(state->lock, then, sizeof(then));
+	state->stale = now[0] && then[0] && strcmp(now, then) != 0;
+	if (fd >= 0)
+		close(fd);
+	if (ftruncate(state->lock, 0) || pwrite(state->lock, now, strlen(now), 0) < 0)
+		log_debug("cannot write %s/%s", state->path, state->lock_name);
+}
+
 int state_open(struct state *state, const char *path, const char *lock_name)
 {
 	int error, tries = 0, waited = 0;
@@ -64,6 +89,8 @@ int state_open(struct state *state, const char *path, const char *lock_name)
 		log_warnx("cannot start: another one runs with %s", path);
 	else if (error)
 		log_warn(error, "cannot use %s", path);
+	else
+		see_boot(state);
 	return error;
 }
 

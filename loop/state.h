@@ -7,6 +7,7 @@
 #ifndef LOOP_STATE_H
 #define LOOP_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define STATE_DIR "/var/run/usbiphp"
@@ -16,11 +17,13 @@ struct state {
 	const char *lock_name;
 	int dir;
 	int lock;
+	bool stale; /* what is there was written before the latest boot, so none of it holds */
 };
 
 /*
- * Makes the directory when needed and takes the role's lock, a file of that name: 0, or -errno
- * after a line that says why.
+ * Makes the directory when needed and takes the role's lock, a file of that name with the kernel's
+ * boot id (Documentation/admin-guide/sysctl/kernel.rst, random) in it: 0, or -errno after a line
+ * that says why.
  */
 int state_open(struct state *state, const char *path, const char *lock_name);
 /* Lets go; a directory that is empty then is removed. */

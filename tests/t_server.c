@@ -1075,9 +1075,48 @@ static void unreachable(void)
 	CHECK_INT(said("cannot"), 1);
 	listen_again();
 	go_on(INTERVAL_MS);
-	CHECK_INT(said("answers again"), 1);
 	CHECK(all_watched());
 	CHECK(!server_failing(&server));
+	CHECK_INT(said("answers again"), 0);
+	for (int i = 0; i < 3; i++) {
+		push();
+		go_on(INTERVAL_MS);
+	}
+	CHECK_INT(said("answers again"), 1);
+	end();
+}
+
+/* A link that comes and goes: said once, asked ever later, and once it is over that is said. */
+static void flapping_link(void)
+{
+	start(PUSHES, 1);
+	t.lists = 0;
+	for (unsigned i = 0; i < 60; i++) {
+		loop_drop(&t.loop, &t.listener);
+		for (unsigned p = 0; p < PEERS; p++)
+			if (t.peer[p].state != ABSENT && t.peer[p].state != SESSION)
+				hang_up(&t.peer[p]);
+		go_on(1500);
+		listen_again();
+		go_on(1500);
+	}
+	CHECK_INT(said("cannot reach 127.0.0.1"), 1);
+	CHECK_INT(said("answers again"), 0);
+	CHECK_INT(t.lists, 9); /* of 60 */
+	CHECK_INT(server_attached(&server), 1);
+	CHECK_INT(t.imports, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		push();
+		go_on(INTERVAL_MS);
+	}
+	CHECK_INT(said("answers again"), 1);
+	CHECK(is_watched());
+	loop_drop(&t.loop, &t.listener);
+	for (unsigned p = 0; p < PEERS; p++)
+		if (t.peer[p].state == WATCHER)
+			hang_up(&t.peer[p]);
+	go_on(1000);
+	CHECK_INT(said("cannot reach 127.0.0.1"), 2); /* that is news */
 	end();
 }
 
@@ -1271,6 +1310,7 @@ int main(void)
 	RUN("t_server: no port is free", no_port);
 	RUN("t_server: a device without a speed", no_speed);
 	RUN("t_server: a server that cannot be reached", unreachable);
+	RUN("t_server: a link that comes and goes", flapping_link);
 	RUN("t_server: a server that is back as another", back_as_another);
 	RUN("t_server: too many devices", too_many);
 	RUN("t_server: once", once);

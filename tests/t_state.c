@@ -95,12 +95,38 @@ static void lock(void)
 	end();
 }
 
+/* A daemon that did not see the machine go down knew another machine. */
+static void another_boot(void)
+{
+	static const char *const lines[] = { "0b7a9d3a-7f2c-4e7e-9f21-000000000000\n", "x" };
+	char *boot = file_read("/proc/sys/kernel/random/boot_id", NULL);
+
+	must(boot, "read the boot id");
+	for (size_t i = 0; i < LENGTH(lines); i++) {
+		start();
+		put_file(root, "run/server.lock", lines[i]);
+		CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+		CHECK(state.stale);
+		text_is("server.lock", boot);
+		close(state.lock); /* killed */
+		close(state.dir);
+		CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+		CHECK(!state.stale);
+		text_is("server.lock", boot);
+		state_close(&state);
+		CHECK(!is_there(root, "run"));
+		end();
+	}
+	free(boot);
+}
+
 /* A killed daemon's lock file is no obstacle. */
 static void stale_lock(void)
 {
 	start();
 	put_file(root, "run/server.lock", "");
 	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK(!state.stale); /* nobody knows */
 	CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
 	state_close(&state);
 	end();
@@ -274,6 +300,7 @@ int main(void)
 {
 	RUN("t_state: one at a time", lock);
 	RUN("t_state: the lock file of a killed one", stale_lock);
+	RUN("t_state: the lock file of another boot", another_boot);
 	RUN("t_state: the lock of a killed one's child", lock_of_a_child);
 	RUN("t_state: a lock file that is taken away meanwhile", lock_taken_away);
 	RUN("t_state: saved, replaced, removed", save_and_load);

@@ -138,7 +138,10 @@ def image_package(kernel):
 
 
 def fetch(kernel):
-    """The directory with `kernel` and `modules/` of a Debian kernel ("6.1", "6.12")."""
+    """The directory with `kernel` and `modules/` of a Debian kernel ("6.1", "6.12"), or "kasan"."""
+    if kernel == "kasan":
+        import kasan  # which needs this module
+        return kasan.fetch()
     with made_once(CACHE / f"kernel-{kernel}") as out:
         if out:
             package = image_package(kernel)
