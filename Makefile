@@ -98,6 +98,12 @@ bench:
 fuzz:
 	fuzz/run
 
+prove:
+	prove/run
+
+mutate:
+	tests/mutate
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 build/usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp
@@ -115,4 +121,4 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all test test-long check demo bench fuzz install uninstall dist clean FORCE
+.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist clean FORCE

@@ -67,8 +67,8 @@ void export_fail(struct export *export, enum export_job job, enum stub_step step
 /* In a pass: it has left; whether it may be forgotten. */
 bool export_left(struct export *export);
 /*
- * It is there, maybe as another device than before: that one begins anew. Not so one that turns into
- * the other and back, as a device that crashes into its bootloader does.
+ * It is there, maybe as another device than before: that one begins anew. Not so one that turns
+ * into the other and back, as a device that crashes into its bootloader does.
  */
 void export_identify(struct export *export, const struct device *device);
 /* Whether it is to be left in peace for now. */

@@ -7,9 +7,11 @@
 /* A decimal without leading zero, at most 5 digits; returns what follows it, or NULL. */
 static const char *skip_number(const char *s)
 {
-	size_t len = strspn(s, "0123456789");
+	const char *end = s;
 
-	return len >= 1 && len <= 5 && *s != '0' ? s + len : NULL;
+	while (*end >= '0' && *end <= '9')
+		end++;
+	return end > s && end - s <= 5 && *s != '0' ? end : NULL;
 }
 
 bool busid_is_device(const char *s)

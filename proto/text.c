@@ -58,7 +58,7 @@ static void put(struct out *o, char c)
 
 static void put_string(struct out *o, const char *s, int width)
 {
-	for (; *s; s++, width--)
+	for (; *s; s++, width -= width > 0)
 		put(o, *s);
 	for (; width > 0; width--)
 		put(o, ' ');
@@ -131,7 +131,7 @@ char *text_word(char **cursor)
 {
 	char *word = *cursor, *end;
 
-	while (is_space(*word))
+	while (*word && is_space(*word))
 		word++;
 	if (!*word)
 		return NULL;

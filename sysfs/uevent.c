@@ -23,7 +23,7 @@ bool uevent_parse(const char *buf, size_t len, struct uevent *event)
 	/* "ACTION@PATH", then KEY=VALUE lines, each with its terminator; the last byte is one */
 	if (!len || end[-1])
 		return false;
-	for (const char *line = buf; line < end; line += strlen(line) + 1) {
+	for (const char *line = buf; line < end; line = strchr(line, '\0') + 1) {
 		if (!strncmp(line, "DEVPATH=", 8))
 			event->on_vhci = strstr(line, "/vhci_hcd") != NULL;
 		else if (!strcmp(line, "ACTION=remove") || !strcmp(line, "ACTION=bind"))

@@ -89,9 +89,12 @@ int vhci_parse(struct vhci *vhci, char *text)
 	char *line = text_line(&text);
 	int error = line ? parse_header(line, &format) : -EPROTO;
 
-	while (!error && (line = text_line(&text)))
-		if (line[strspn(line, " \t\r")])
+	while (!error && (line = text_line(&text))) {
+		while (*line == ' ' || *line == '\t' || *line == '\r')
+			line++;
+		if (*line)
 			error = parse_row(vhci, line, &format);
+	}
 	return error;
 }
 

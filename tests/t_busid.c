@@ -15,6 +15,10 @@ static const struct {
 	{ "1-1.4.2", true, true },
 	{ "10-15.255", true, true },
 	{ "2-9.8.7.6.5.4", true, true },
+	{ "12345-67890", true, true },
+	{ "123456-1", false, true },
+	{ "1-123456", false, true },
+	{ "1-1.123456", false, true },
 	{ LONG_28 "123", true, true }, /* 31 characters */
 	{ LONG_28 "1234", false, false }, /* 32 */
 	{ LONG_28 "1.1", true, true },

@@ -95,6 +95,28 @@ static void lengths(void)
 		}
 }
 
+/* Each fault is told from the others. */
+static void faults(void)
+{
+	static const struct {
+		const char *text, *word;
+	} said[] = {
+		{ "[::1", "']'" }, { "[::1]22", "']'" },     { "::1", "brackets" },
+		{ "::1:22", "brackets" }, { "pi:22:22", "brackets" }, { ":22", "host name" },
+		{ "p i", "host name" },	  { "pi:x", "1 to 65535" },   { "pi:", "1 to 65535" },
+		{ "[::1]:", "1 to 65535" },
+	};
+
+	for (size_t i = 0; i < LENGTH(said); i++) {
+		struct endpoint e;
+		const char *wrong = endpoint_parse(&e, said[i].text, "3240");
+
+		if (!wrong || !strstr(wrong, said[i].word))
+			check_fault(__FILE__, __LINE__, "%s: %s", said[i].text,
+				    wrong ? wrong : "right");
+	}
+}
+
 static void default_port(void)
 {
 	struct endpoint e;
@@ -116,5 +138,6 @@ int main(void)
 	}
 	RUN("t_endpoint: lengths of hosts", lengths);
 	RUN("t_endpoint: the default port", default_port);
+	RUN("t_endpoint: what is wrong", faults);
 	return check_status();
 }

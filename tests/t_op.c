@@ -412,6 +412,54 @@ static void head_limits(void)
 	CHECK_INT(op_devlist_head_decode(p, sizeof(p), OP_REP_DEVLIST, &devices), -EMSGSIZE);
 }
 
+/* The request and the reply that are not of the standard. */
+static void watch(void)
+{
+	static const uint8_t request[] = { 1, 0x11, 0x80, 0x60, 0, 0, 0, 0 };
+	static const uint8_t head[] = { 1, 0x11, 0, 0x60, 0, 0, 0, 0, 0, 0, 0, 3 };
+	uint8_t *p = block(request, sizeof(request)), *back = block(NULL, sizeof(head));
+	struct op_request r = { .busid = "1-1" };
+	uint32_t devices = 0;
+
+	CHECK_INT(op_request_decode(p, 8, &r), 8);
+	CHECK_INT(r.code, OP_REQ_WATCH);
+	CHECK_STR(r.busid, "");
+	strcpy(r.busid, "1-1"); /* is not sent */
+	CHECK_INT(op_request_encode(back, sizeof(head), &r), 8);
+	CHECK_BYTES(back, request, 8);
+	CHECK_INT(op_devlist_head_encode(back, sizeof(head), OP_REP_WATCH, 3), 12);
+	CHECK_BYTES(back, head, 12);
+	CHECK_INT(op_devlist_head_decode(back, 12, OP_REP_WATCH, &devices), 12);
+	CHECK_INT(devices, 3);
+	CHECK_INT(op_devlist_head_decode(back, 12, OP_REP_DEVLIST, &devices), -EBADMSG);
+	block_free(back);
+	block_free(p);
+}
+
+/* What is said of a peer's fault, and of a refusal. */
+static void fault_texts(void)
+{
+	static const struct {
+		int error;
+		const char *word;
+	} said[] = {
+		{ -EPROTONOSUPPORT, "does not speak" }, { -EMSGSIZE, "more than 1024" },
+		{ -EILSEQ, "a device name" },		{ -EREMOTEIO, "refused" },
+		{ -EBADMSG, "something else" },		{ -ENOSYS, "something else" },
+	};
+	static const char *const refusal_word[] = { "", "request failed", "busy", "error state",
+						     "not found", "request failed",
+						     "request failed" };
+
+	for (size_t i = 0; i < LENGTH(said); i++)
+		if (!strstr(op_strerror(said[i].error), said[i].word))
+			check_fault(__FILE__, __LINE__, "%d is %s", said[i].error,
+				    op_strerror(said[i].error));
+	for (uint32_t i = 1; i < LENGTH(refusal_word); i++)
+		if (!strstr(op_status_text(i), refusal_word[i]))
+			check_fault(__FILE__, __LINE__, "%u is %s", i, op_status_text(i));
+}
+
 static void texts(void)
 {
 	static const unsigned mbits[] = { 0, 1, 12, 480, 480, 5000, 10000, 0 };
@@ -440,6 +488,8 @@ int main(void)
 	RUN("t_op: strings too long are refused", long_strings);
 	RUN("t_op: a refusal has no device", refusal);
 	RUN("t_op: the longest list", head_limits);
+	RUN("t_op: a watch", watch);
+	RUN("t_op: texts of faults and refusals", fault_texts);
 	RUN("t_op: texts", texts);
 	return check_status();
 }

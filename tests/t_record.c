@@ -53,10 +53,15 @@ static void there_and_back(void)
 
 static void replaced(void)
 {
+	char *text;
+
 	start();
 	CHECK_INT(record_write(dir, 3839, "a-rather-long-name.example", "65535", "1-1.2.3.4"), 0);
 	CHECK_INT(record_write(dir, 3839, "b", "1", "2-2"), 0);
 	CHECK(record_is(dir, 3839, "b", "1", "2-2"));
+	text = text_of("port3839");
+	CHECK_STR(text, "b 1 2-2\n");
+	free(text);
 	end();
 }
 
@@ -160,6 +165,7 @@ static void short_of(void)
 		spare_files(0);
 		CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -EMFILE);
 		spare_files(-1);
+		CHECK_INT(is_there(root, "vhci_hcd"), others);
 		must(!setrlimit(RLIMIT_FSIZE, &none), "limit");
 		CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -ENOSPC);
 		must(!setrlimit(RLIMIT_FSIZE, &was), "lift the limit");

@@ -70,6 +70,8 @@ static const struct number hexes[] = {
 	{ "G", 99, -EINVAL, 0 },
 	{ "@", 99, -EINVAL, 0 },
 	{ "`", 99, -EINVAL, 0 },
+	{ ":", 99, -EINVAL, 0 },
+	{ "/", 99, -EINVAL, 0 },
 	{ "0x1", 99, -EINVAL, 0 },
 	{ "-1", 99, -EINVAL, 0 },
 	{ "1\n", 99, -EINVAL, 0 },

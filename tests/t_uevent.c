@@ -52,6 +52,8 @@ static const struct {
 	  false },
 	{ "keys that only end so", "bind@/x|XACTION=bind|XDEVTYPE=usb_device|", false, false,
 	  false },
+	{ "a key that only begins as the path's",
+	  DEVICE("bind", LOCAL, "DEVPATHS=" VHCI "|DRIVER=usb|"), true, false, false },
 	{ "no terminator but the last", "ACTION=bind DEVTYPE=usb_device|", false, false, false },
 	{ "terminators only", "||||||", false, false, false },
 };
@@ -213,6 +215,8 @@ static void received_errors(void)
 	struct uevent event;
 
 	memset(&next, 0, sizeof(next));
+	next.error = EINTR;
+	CHECK_INT(receive(&event), 0);
 	next.error = EAGAIN;
 	CHECK_INT(receive(&event), -EAGAIN);
 	next.error = ENOBUFS;

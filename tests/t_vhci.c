@@ -123,6 +123,65 @@ static void devid_of_used_only(void)
 	port_is(1, VHCI_HIGH, VHCI_ATTACHING, 0);
 }
 
+static void busid_is(unsigned port, const char *busid)
+{
+	CHECK_STR(vhci.port[port].busid, busid);
+}
+
+/* The device here, of a port in use only, and only if it is a name of the kernel's. */
+static void busids(void)
+{
+	CHECK_INT(parse(ERA_E "hs  0000 006 003 00010002 000003 3-1\n"
+			      "hs  0001 006 003 00010002 000003 256-15.4\n"
+			      "hs  0002 006 003 00010002 000003 3-1:1.0\n"
+			      "hs  0003 006 003 00010002 000003 ../3-1\n"
+			      "hs  0004 006 003 00010002 000003 0-0\n"
+			      "hs  0005 005 003 00010002 000003 3-1\n"
+			      "hs  0006 004 003 00010002 000003 3-1\n"
+			      "ss  0007 007 005 00010002 000003 3-1\n"),
+		  0);
+	busid_is(0, "3-1");
+	busid_is(1, "256-15.4");
+	for (unsigned i = 2; i < 8; i++)
+		busid_is(i, "");
+}
+
+/* Every row has all its words, whatever its state. */
+static void words_missing(void)
+{
+	static const char *const rows[] = {
+		ERA_E "hs  0000 006 003 00010002 000003 3-1",
+		ERA_E "hs  0000 004 000 00000000 000000 0-0",
+		"prt sta spd dev      sockfd local_busid\n001 006 002 00030004 000007 1-1",
+		"prt sta spd bus dev socket local_busid\n000 004 000 000 000 0000000000000000 0-0",
+		"prt sta spd bus dev socket local_busid\n001 006 003 00010002 ffff880036d8c980 1-1",
+	};
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		char text[200], *blank;
+
+		CHECK_INT(parse(rows[i]), 0);
+		strcpy(text, rows[i]);
+		while ((blank = strrchr(text, ' ')) > strchr(text, '\n')) {
+			*blank = '\0';
+			if (blank[-1] != ' ' && parse(text) != -EPROTO)
+				check_fault(__FILE__, __LINE__, "row %zu: \"%s\"", i, text);
+		}
+	}
+}
+
+static void blank_lines(void)
+{
+	CHECK_INT(parse(ERA_E "\n  \t\r\n"
+			      "  hs  0000 006 003 00010002 000003 3-1\n\n"
+			      "hs  0001 004 000 00000000 000000 0-0\n \n"),
+		  0);
+	CHECK_INT(vhci.ports, 2);
+	port_is(0, VHCI_HIGH, VHCI_USED, 0x10002);
+	CHECK_INT(parse(""), -EPROTO);
+	CHECK_INT(parse("\n" ERA_E), -EPROTO);
+}
+
 static void several_files(void)
 {
 	char second[] = ERA_E "hs  0030 004 000 00000000 000000 0-0\n";
@@ -526,6 +585,9 @@ int main(void)
 	RUN("t_vhci: the table of 4.15 to now (hub, sockfd)", era_e);
 	RUN("t_vhci: a controller that is not ready", not_ready);
 	RUN("t_vhci: a devid only of a port in use", devid_of_used_only);
+	RUN("t_vhci: the device of a port", busids);
+	RUN("t_vhci: words missing at the end of a row", words_missing);
+	RUN("t_vhci: blank lines", blank_lines);
 	RUN("t_vhci: several files add up", several_files);
 	RUN("t_vhci: what came before a fault is kept", before_the_fault);
 	CHECK(each_file(FIXTURES "vhci", ".txt", captured) > 10);

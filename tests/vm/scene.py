@@ -29,14 +29,15 @@ OWN = "/sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0"
 # Shell functions for the guests. Waiting is done there, in the guest's time.
 SHELL = r"""
 now() { read -r up rest </proc/uptime; echo "${up%.*}${up#*.}"; }
-# soon SECONDS COMMAND: tries it until it holds; prints how long that took, in hundredths
+# soon SECONDS COMMAND: tries it until it holds; prints how long that took, in hundredths, and what
 soon() {
     most=$(($1 * 100)); shift; began=$(now)
+    case $1 in freed | gone | attached) what=$1 ;; *) what=done ;; esac
     until eval "$@" >/dev/null 2>&1; do
         test $(($(now) - began)) -le $most || { echo "not within $((most / 100)) s: $*"; return 1; }
         usleep 200000
     done
-    echo "took $(($(now) - began))"
+    echo "took $(($(now) - began)) $what"
 }
 freed() { s=$(cat STUB/*/usbip_status) && case $s in *[023-9]*) false ;; esac; }
 gone() { ! grep -qhE '^(hs|ss) +[0-9]+ 00[567]' VHCI; }
@@ -136,7 +137,8 @@ class Scene(World):
     def timed(self, guest, script, timeout=600):
         """A script with the functions above; what it took goes to standard error."""
         status, text = guest.sh(SHELL + script, timeout)
-        took = [f"{int(x) / 100:.1f} s" for x in re.findall(r"^took (\d+)$", text, re.M)]
+        took = [f"{what} {int(x) / 100:.1f} s"
+                for x, what in re.findall(r"^took (\d+) (\w+)$", text, re.M)]
         if took:
             print(f"# {self.cell}: {', '.join(took)}", file=sys.stderr, flush=True)
         check(status == 0, " / ".join(x for x in text.splitlines() if not x.startswith("took")))

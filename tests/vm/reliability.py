@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes tests/RELIABILITY.md from what the long tests left in build/logs."""
+
+import pathlib
+import re
+
+from t_faults import CELLS
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LOGS = ROOT / "build" / "logs"
+KERNELS = ("6.1", "6.12", "kasan")
+ENDS = {"same": "nobody notices", "again": "attached again by itself", "own": "as it should be"}
+HEAD = """# What faults do
+
+Written by `make test-long`. Each row is a cell of `tests/vm/t_faults.py`: a fault in the lab, with a stick
+and a keyboard attached. A cell is "ok" when the data that was written and synced before the fault is intact,
+every device is where it should be, no process, descriptor, slot, port or record is left over, and the guest's
+kernel has nothing to complain about. "Nobody notices": the same sessions go on and no byte is lost. Seconds
+are the guest's own, on the first kernel: until the host has its devices free (freed) and the client's ports are
+(gone), from the fault; until all is attached again (attached), from its end. KASAN: Linux 6.1 with KASAN, lock proving and
+hung-task detection. The stock tools were put through the same faults in the same lab
+(`tests/vm/stock.py`): bound and attached by hand once, as they have nothing that would do it again.
+"""
+
+
+def read(name):
+    path = LOGS / name
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def results(kernel):
+    """{cell: "ok" or what was wrong}."""
+    said = re.findall(rf"^(ok|not ok) - {kernel}: ([^\n]*)$", read(f"t_faults-{kernel}.out"), re.M)
+    names = {cell[0] for cell in CELLS}
+    found = {}
+    for status, text in said:
+        name = text if status == "ok" else next((x for x in names if text.startswith(x + ": ")), "")
+        if name in names:
+            found[name] = status
+    return found
+
+
+def seconds():
+    """{cell: what took how long}, on the first kernel."""
+    return dict(re.findall(r"^# (.+): ((?:freed|gone|attached|done) [\d.]+ s.*)$",
+                           read(f"t_faults-{KERNELS[0]}.log"), re.M))
+
+
+def stock():
+    """{cell: what the stock tools did}."""
+    return dict(re.findall(r"^ok - stock: ([^\t]+)\t(.*)$", read(f"stock-{KERNELS[0]}.out"), re.M))
+
+
+def table():
+    by_kernel = {kernel: results(kernel) for kernel in KERNELS}
+    took, others = seconds(), stock()
+    yield "| fault | the stock tools | usbiphp | seconds | " + " | ".join(KERNELS).upper() + " |"
+    yield "|---|---|---|---|" + "---|" * len(KERNELS)
+    for name, _, end, *_ in CELLS:
+        took_here = took.get(name, "").replace(" s", "").replace("done ", "")
+        row = [name, others.get(name, ""), ENDS[end], took_here]
+        row += [by_kernel[kernel].get(name, "-") for kernel in KERNELS]
+        yield f"| {' | '.join(row)} |"
+
+
+def others():
+    """One line for each of the other long tests."""
+    for line in re.findall(r"^# (\S+: \d+ (?:plugs|pulls): .*)$", read("t_soak-6.1.log"), re.M):
+        yield f"- Soak, kernel {line}"
+    for name, what in (("prove", r"^# (\d+ of \d+ proved)$"), ("mutate", r"^# (\d+ mutations of .*)$")):
+        for line in re.findall(what, read(f"{name}.out"), re.M):
+            yield f"- `make {name}`: {line}"
+
+
+def main():
+    text = HEAD + "\n" + "\n".join(table()) + "\n\n" + "\n".join(others())
+    (ROOT / "tests" / "RELIABILITY.md").write_text(text.rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    main()
