@@ -233,6 +233,8 @@ static bool observe(struct host *host)
 {
 	int error = stub_check(&host->daemon.sysfs);
 
+	if (error == -EROFS) /* what is bound goes on, what cannot be bound says so */
+		error = 0;
 	EACH_EXPORT(host, i)
 		i->present = false;
 	if (!error)
@@ -246,8 +248,10 @@ static void pass(void *ctx)
 
 	if (host->daemon.loop.stopping)
 		loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
-	if (!observe(host))
+	if (!observe(host)) {
+		exporter_pass(&host->exporter);
 		return;
+	}
 	EACH_EXPORT(host, i) {
 		if (i->job != EXPORT_IDLE)
 			continue;

@@ -219,6 +219,8 @@ struct stub_result stub_release(const struct sysfs *sysfs, const char *busid)
 const char *stub_step_text(enum stub_step step)
 {
 	switch (step) {
+	case STUB_STEP_NONE:
+		return "no process can be made for it, or it was killed";
 	case STUB_STEP_UNBIND:
 		return "its driver does not let go";
 	case STUB_STEP_ADD:

@@ -20,7 +20,7 @@
 
 /* What failed, in the order of the writes. */
 enum stub_step {
-	STUB_STEP_NONE,
+	STUB_STEP_NONE,	    /* with an error: nothing was tried, or nobody knows */
 	STUB_STEP_UNBIND,   /* taking the device from its driver */
 	STUB_STEP_ADD,	    /* -ENOMEM: all slots are taken */
 	STUB_STEP_BIND,	    /* giving it to usbip-host */

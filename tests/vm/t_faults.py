@@ -299,6 +299,18 @@ def read_only(s, role):
     s.up()
 
 
+def read_only_later(s, role):
+    """While they run; a device that comes meanwhile has to wait."""
+    s.up()
+    s.guest(role).must("mount -o remount,ro /sys")
+    s.unplug("keyboard")
+    s.plug_keyboard()
+    s.guest(role).wait(f"grep -q 'Read-only file system' /tmp/{role}.log", 120)
+    s.guest(role).must("sleep 30; mount -o remount,rw /sys", 240)
+    s.again()
+    check(s.log(role).count("Read-only file system") == 1, "said more than once")
+
+
 def no_module(s, role):
     """Before the first device was exported: to unload usbip-host later may crash the kernel."""
     name = MODULE[role].replace("-", "_")
@@ -576,6 +588,8 @@ CELLS = (
     ("/run full at the client", do(full_run, role="client"), "again", "box", "fast"),
     ("/sys read-only at the host", do(read_only, role="server"), "again", "box", "fast"),
     ("/sys read-only at the client", do(read_only, role="client"), "again", "box", "fast"),
+    ("/sys becomes read-only at the host", do(read_only_later, role="server"), "again", "box", ""),
+    ("/sys becomes read-only at the client", do(read_only_later, role="client"), "again", "box", ""),
     ("few descriptors at the host", do(few_descriptors, role="server"), "again", "box", ""),
     ("few descriptors at the client", do(few_descriptors, role="client"), "again", "box", ""),
     ("no new process at the host", do(no_fork, role="server"), "again", "box", ""),
