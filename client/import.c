@@ -325,6 +325,7 @@ bool import_check(struct import *import)
 	if (import->port < 0)
 		return false;
 	row = &import->importer->vhci.port[import->port];
+	liveness_check(loop, &import->session, import->importer->dead_after);
 	see_usable(import, row);
 	session = (struct client_session){
 		.state = row->state,

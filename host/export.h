@@ -85,8 +85,8 @@ uint32_t export_ask(const struct export *export);
  * still the caller's.
  */
 int export_import(struct export *export, int fd, uint32_t dead_after, const char *peer);
-/* In every pass: looks whether the device is free after its session. */
-void export_look(struct export *export);
+/* In every pass: ends a session whose peer is silent, looks whether the device is free after it. */
+void export_look(struct export *export, uint32_t dead_after);
 /* Its device is gone, or was given back: nothing is kept open. */
 void export_drop_session(struct export *export);
 

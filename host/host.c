@@ -266,7 +266,7 @@ static void pass(void *ctx)
 		return;
 	}
 	EACH_EXPORT(host, i)
-		export_look(i);
+		export_look(i, host->daemon.options->dead_after);
 	see_offers(host);
 	list_offers(host);
 	exporter_pass(&host->exporter);

@@ -62,10 +62,11 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const char
 	return 0;
 }
 
-void export_look(struct export *export)
+void export_look(struct export *export, uint32_t dead_after)
 {
 	uint64_t now = export->loop->now;
 
+	liveness_check(export->loop, &export->session, dead_after);
 	if (!export->session_ended)
 		return;
 	if (stub_status(export->sysfs, export->device.busid) == STUB_USED) {

@@ -3,7 +3,7 @@
 #ifndef LOOP_LIVENESS_H
 #define LOOP_LIVENESS_H
 
-#include <stdint.h>
+#include "loop/loop.h"
 
 enum {
 	LIVENESS_DEFAULT = 15, /* seconds */
@@ -19,5 +19,12 @@ enum {
  * (TCP_USER_TIMEOUT). 0 = never, as the stock tools; 1 to 9 count as 10. Returns 0 or -errno.
  */
 int liveness_set(int fd, uint32_t dead_after);
+
+/*
+ * In every pass, for a session that is kept: ends it when data has been in flight and nothing has
+ * come for longer than that. The kernel does so by itself, but each ICMP "unreachable" makes it
+ * wait anew (net/ipv4/tcp_ipv4.c tcp_ld_RTO_revert()): then a third more.
+ */
+void liveness_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after);
 
 #endif

@@ -214,7 +214,7 @@ static void pass(void *ctx)
 {
 	(void)ctx;
 	for (unsigned i = 0; i < DEVICES; i++)
-		export_look(&t.exports.export[i]);
+		export_look(&t.exports.export[i], 15);
 	exporter_pass(&t.exporter);
 }
 

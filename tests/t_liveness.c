@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of loop/liveness: the options a socket has before the kernel gets it. */
+/*
+ * Tests of loop/liveness: the options a socket has before the kernel gets it, and the end of one
+ * whose peer is silent. LINK: -Wl,--wrap=getsockopt,--wrap=shutdown
+ */
 #include "loop/liveness.h"
 
 #include "tests/check.h"
@@ -8,6 +11,69 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static struct tcp_info told; /* of the descriptor TOLD */
+static int ended;
+
+enum { TOLD = 4711 };
+
+int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+{
+	if (fd != TOLD)
+		return __real_getsockopt(fd, level, option, value, len);
+	must(level == IPPROTO_TCP && option == TCP_INFO && *len >= sizeof(told), "ask for it");
+	memcpy(value, &told, sizeof(told));
+	return 0;
+}
+
+int __wrap_shutdown(int fd, int how);
+
+int __wrap_shutdown(int fd, int how)
+{
+	CHECK_INT(fd, TOLD);
+	CHECK_INT(how, SHUT_RDWR);
+	ended++;
+	return 0;
+}
+
+/* after: of how many ms it is looked at again, 0: not; end: or it is ended. */
+static void silence(uint32_t dead_after, uint32_t unacked, uint32_t ack, uint32_t data,
+		    uint64_t after, int end)
+{
+	struct loop loop = { .now = 5000, .next = UINT64_MAX };
+	struct loop_source session = { .fd = TOLD };
+
+	told = (struct tcp_info){ .tcpi_unacked = unacked, .tcpi_last_ack_recv = ack,
+				  .tcpi_last_data_recv = data };
+	ended = 0;
+	liveness_check(&loop, &session, dead_after);
+	CHECK_INT(loop.next, after ? 5000 + after : UINT64_MAX);
+	CHECK_INT(ended, end);
+}
+
+static void silent(void)
+{
+	struct loop loop = { .now = 5000, .next = UINT64_MAX };
+	struct loop_source none = { .fd = -1 }, other = { .fd = 0 };
+
+	silence(15, 1, 100, 200, 15900, 0);
+	silence(15, 1, 200, 100, 15900, 0);
+	silence(15, 9, 15999, 90000, 1, 0);
+	silence(15, 1, 16000, 90000, 0, 1);
+	silence(15, 1, 90000, 16000, 0, 1);
+	silence(15, 1, UINT32_MAX, UINT32_MAX, 0, 1);
+	silence(15, 0, 90000, 90000, 0, 0); /* nothing in flight: the kernel asks */
+	silence(1, 1, 10999, 90000, 1, 0);
+	silence(1, 1, 11000, 90000, 0, 1);
+	silence(0, 1, 90000, 90000, 0, 0); /* never */
+	silence(LIVENESS_MOST, 1, 86400999, UINT32_MAX, 1, 0);
+	liveness_check(&loop, &none, 15);
+	liveness_check(&loop, &other, 15); /* no TCP socket */
+	CHECK_INT(loop.next, UINT64_MAX);
+}
 
 static int get(int fd, int level, int option)
 {
@@ -58,6 +124,7 @@ int main(void)
 		row(table[i].dead_after, table[i].seconds);
 		check_end();
 	}
+	RUN("t_liveness: a peer that is silent", silent);
 	check_begin("t_liveness: no socket");
 	CHECK_INT(liveness_set(-1, 15), -EBADF);
 	check_end();
