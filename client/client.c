@@ -35,22 +35,25 @@ static struct server *find_server(struct client *client, const struct record *re
 
 /*
  * What an earlier daemon attached, as its note says. The stock tools' record says the same, or
- * somebody has attached something else there since, or it was killed before it wrote it.
+ * somebody has attached something else there since, or it was killed before it wrote it: then that
+ * is made good. A note that says nothing is of one that was killed at an attach.
  */
 static void adopt_port(struct client *client, unsigned port)
 {
 	struct importer *importer = &client->importer;
 	struct record ours, other;
 	struct server *server;
+	bool recorded = record_read(importer->record_dir, port, &other);
 
-	if (!record_read(importer->own_dir, port, &ours))
-		return;
-	if (client->daemon.state.stale || importer->vhci.port[port].state <= VHCI_FREE ||
-	    (record_read(importer->record_dir, port, &other) &&
+	if (!record_read(importer->own_dir, port, &ours) || client->daemon.state.stale ||
+	    importer->vhci.port[port].state <= VHCI_FREE ||
+	    (recorded &&
 	     !record_is(importer->record_dir, port, ours.host, ours.tcp_port, ours.busid))) {
 		record_remove(importer->own_dir, port);
 		return;
 	}
+	if (!recorded)
+		record_write(importer->record_dir, port, ours.host, ours.tcp_port, ours.busid);
 	server = find_server(client, &ours);
 	if (server) {
 		server_adopt(server, ours.busid, port);

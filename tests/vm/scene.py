@@ -329,7 +329,8 @@ PLACES = {"box": Box, "pair": Pair}
 def files():
     """What the guests have besides: our binary, and the tools that busybox has too little of."""
     found = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    found |= {"/bin/tc.real": "/sbin/tc", "/bin/ip.real": "/sbin/ip"}
-    text = subprocess.run(["ldd", "/sbin/tc", "/sbin/ip"], stdout=subprocess.PIPE, text=True,
+    tools = {"/bin/tc.real": "/sbin/tc", "/bin/ip.real": "/sbin/ip", "/bin/strace": "/usr/bin/strace"}
+    found |= tools
+    text = subprocess.run(["ldd", *tools.values()], stdout=subprocess.PIPE, text=True,
                           check=True).stdout
     return found | {x: x for x in re.findall(r"(/\S+) \(0x", text)}

@@ -169,6 +169,46 @@ def kill_early(s, role, rounds=10, step=3000):
     s.settle()
 
 
+def kill_at_each_write(s, role, writes=12):
+    """It, or its child, is killed on its way into the first write, the second, ... each heir goes on."""
+    if role == "client":
+        s.run("server")
+        s.bound(2, 120)
+    else:
+        s.run("client")
+    server = "" if role == "server" else "host"
+    done = 0
+    for n in range(1, writes + 1):
+        s.guest(role).must(
+            f"{SHELL} {s.enter[role]} strace -f -qq -o /tmp/trace -e trace=write "
+            f"-e inject=write:signal=KILL:when={n} usbiphp-{role} {server} >>/tmp/{role}.log 2>&1 &\n"
+            f"soon 8 '! pidof strace'; kill -9 $(pidof usbiphp-{role}); wait; true", 240)
+        done += int(s.guest(role).must("grep -c 'killed by SIGKILL' /tmp/trace; true"))
+    check(done > writes, f"{done} were killed by {writes} runs")
+    s.run(role)
+    s.settle()
+    s.descriptors = {}  # the client may have yet to notice that this one pushes its list
+
+
+def kill_at_each_write_of_its_end(s, role, writes=8):
+    """The same while it gives everything back."""
+    s.run("server" if role == "client" else "client")
+    done = 0
+    for n in range(1, writes + 1):
+        s.run(role)
+        s.attached(2, 240)
+        s.guest(role).must(
+            f"{SHELL} pid=$(pidof usbiphp-{role}); strace -f -qq -o /tmp/trace -e trace=write "
+            f"-e inject=write:signal=KILL:when={n} -p $pid & "
+            "soon 20 '! grep -q TracerPid:.0 /proc/$pid/status' && kill $pid\n"
+            f"soon 40 '! pidof strace'; kill -9 $(pidof usbiphp-{role}); wait; true", 240)
+        done += int(s.guest(role).must("grep -c 'killed by SIGKILL' /tmp/trace; true"))
+    check(done >= 4, f"{done} were killed by {writes} runs")
+    s.run(role)
+    s.settle()
+    s.descriptors = {}
+
+
 def kill_in_bind(s):
     """Killed again and again while six more devices come."""
     s.run("server")
@@ -575,11 +615,17 @@ CELLS = (
     ("kill -9 of the server, idle", kill_idle_server, "again", "box", ""),
     ("kill -9 of the server, in session", do(kill_in_session, role="server"), "same", "box", "fast"),
     ("kill -9 of the server, at its start", do(kill_early, role="server"), "again", "box", ""),
+    ("kill -9 of the server, at each write", do(kill_at_each_write, role="server"), "again", "box", ""),
+    ("kill -9 of the server, at each write of its end",
+     do(kill_at_each_write_of_its_end, role="server"), "again", "box", ""),
     ("kill -9 of the server, as devices come", kill_in_bind, "again", "box", ""),
     ("kill -9 of the server, as devices are imported", kill_in_import, "again", "box", ""),
     ("kill -9 of the client, idle", kill_idle_client, "again", "box", ""),
     ("kill -9 of the client, in session", do(kill_in_session, role="client"), "same", "box", "fast"),
     ("kill -9 of the client, as it attaches", do(kill_early, role="client"), "again", "box", ""),
+    ("kill -9 of the client, at each write", do(kill_at_each_write, role="client"), "again", "box", ""),
+    ("kill -9 of the client, at each write of its end",
+     do(kill_at_each_write_of_its_end, role="client"), "again", "box", ""),
     ("restart of the server", do(restart, role="server"), "again", "box", ""),
     ("restart of the client", do(restart, role="client"), "again", "box", ""),
     ("restart of the stock usbipd", restart_usbipd, "own", "box", ""),
