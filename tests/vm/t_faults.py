@@ -671,7 +671,9 @@ def ends(s, end):
 def run(s, name, function, end):
     s.cell, s.pulled, s.descriptors, s.expected = name, set(), {}, None
     for guest, role in ((s.host, "server"), (s.client, "client")):
-        guest.must(f"rm -f /tmp/{role}.status; : >/tmp/{role}.log")
+        # two minutes is the kernel's own idea of a hung task; a disk may well wait for one
+        guest.must(f"rm -f /tmp/{role}.status; : >/tmp/{role}.log; "
+                   "echo 120 >/proc/sys/kernel/hung_task_timeout_secs")
     before, slots = s.complaints(), s.slots()
     s.plug_both()
     function(s)
