@@ -136,7 +136,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	static const struct daemon_role role = {
 		.module = VHCI_MODULE,
 		.check = vhci_check,
-		.lock = "client.lock",
+		.name = "client",
 		.vhci_events = true,
 		.stop_ms = STOP_MS,
 		.loop = { pass, stop, done },
@@ -158,6 +158,6 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 		server_init(&client.server[i], &client.importer, &server[i]);
 	loop_run(&client.daemon.loop);
 	status = exit_status(&client);
-	daemon_close(&client.daemon);
+	daemon_close(&client.daemon, attached(&client));
 	return status;
 }

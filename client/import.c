@@ -20,6 +20,7 @@ enum {
 	QUICK_FREE = 3,	      /* so many short ones in a row are somebody who replugs it */
 	REMEMBER_MS = 60000,  /* more than that is a bad contact; so are its latest failures */
 	POLL_MS = 50,	      /* between looks at a port that is about to become free */
+	AGAIN_MS = 1000,      /* until a detach is tried again for which there was no descriptor */
 	NUMBER_MAX = 0xffff,  /* of busnum and devnum: a devid has 16 bits for each */
 };
 
@@ -66,6 +67,7 @@ void import_failed(struct import *import, const char *reason)
 	if (import->said != reason)
 		say(import, "cannot attach", detail);
 	import->said = reason;
+	import->refused = false;
 	import->remember = import->importer->loop->now + REMEMBER_MS;
 	backoff_fail(&import->backoff, import->importer->loop->now, RETRY_LIMIT_MS);
 }
@@ -222,7 +224,7 @@ void import_adopt(struct import *import, unsigned port)
 	import->devid = 0;
 	import->attached = import->importer->loop->now;
 	import->ended = 0;
-	import->detaching = false;
+	import->detaching = import->refused = false;
 	import->usable = true; /* an earlier daemon's affair */
 	import->turn = ++import->importer->last_turn;
 }
@@ -283,13 +285,17 @@ void import_detach(struct import *import)
 	struct importer *importer = import->importer;
 	int error;
 
-	loop_pass_by(importer->loop, importer->loop->now + POLL_MS);
-	if (import->detaching)
-		return;
+	if (!import->detaching) {
+		error = vhci_detach(importer->sysfs, (unsigned)import->port);
+		if (sysfs_short(error)) {
+			loop_pass_by(importer->loop, importer->loop->now + AGAIN_MS);
+			return;
+		}
+		if (error && error != -EINVAL) /* -EINVAL: it is free already */
+			log_warn(error, "cannot detach port %u", (unsigned)import->port);
+	}
 	import->detaching = true;
-	error = vhci_detach(importer->sysfs, (unsigned)import->port);
-	if (error && error != -EINVAL) /* -EINVAL: it is free already */
-		log_warn(error, "cannot detach port %u", (unsigned)import->port);
+	loop_pass_by(importer->loop, importer->loop->now + POLL_MS);
 }
 
 /* For how long it has kept the kernel waiting; not as long as others are before it. */

@@ -75,7 +75,6 @@ static void end_job(struct export *export)
 	export->job = EXPORT_IDLE;
 	export->failed = EXPORT_IDLE;
 	if (!export->result.error) {
-		export->bound_at = job == EXPORT_BINDING ? export->loop->now : export->bound_at;
 		if (job != EXPORT_ENDING)
 			log_info("%s %s", job == EXPORT_BINDING ? "exporting" : "gave back",
 				 device->name);
@@ -115,6 +114,7 @@ static void start(struct export *export, enum export_job job)
 
 void export_bind(struct export *export)
 {
+	export->bound_at = export->loop->now;
 	start(export, EXPORT_BINDING);
 }
 
@@ -149,14 +149,15 @@ bool export_left(struct export *export)
 		return now >= export->remember;
 	export->away = true;
 	export->failed = EXPORT_IDLE;
-	if (!export->bound_at || now - export->bound_at >= SETTLED_MS) {
+	export->error = false;
+	if (export->bound_at && now - export->bound_at >= SETTLED_MS) {
 		export->quickly_gone = 0;
-	} else if (++export->quickly_gone > QUICK_FREE) {
+	} else if (export->bound_at && ++export->quickly_gone > QUICK_FREE) {
 		if (!export->calm.delay)
 			log_warnx("%s comes and goes: it is exported after a growing delay",
 				  export->device.name);
 		calm_down(export);
-	} else {
+	} else if (export->bound_at || export->calm.delay) {
 		export->remember = now + REMEMBER_MS;
 	}
 	export->bound_at = 0;
@@ -195,12 +196,20 @@ bool export_held_back(struct export *export)
 	return true;
 }
 
-bool export_recover(struct export *export)
+bool export_recover(struct export *export, bool error)
 {
-	if (export_held_back(export))
+	bool again = export->error;
+
+	export->error = error;
+	if (!error)
 		return false;
+	if (again) {
+		export->error = export_held_back(export);
+		return !export->error;
+	}
 	if (!export->calm.delay)
 		log_warnx("%s is in its error state: it is bound anew", export->device.name);
 	calm_down(export);
-	return true;
+	loop_pass_by(export->loop, export->calm.until);
+	return false;
 }

@@ -18,10 +18,12 @@ enum export_job { EXPORT_IDLE, EXPORT_BINDING, EXPORT_ENDING, EXPORT_RELEASING }
 
 struct export {
 	struct device device; /* as last seen; busid empty: the slot is free */
-	bool present;	      /* seen in this pass */
+	bool seen;	      /* in the scan that is under way */
+	bool present;	      /* in the latest scan */
 	bool away;	      /* it has left, and is remembered */
 	bool ours;	      /* bound by us, or about to be: to be given back */
 	bool offered;	      /* in the list that clients get */
+	bool error;	      /* in its error state, until it is released */
 	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
 	enum export_job job;
 	struct child child; /* the job's process */
@@ -33,7 +35,7 @@ struct export {
 	 * delay, also when it has been away in the meantime. */
 	struct backoff calm;
 	uint32_t id, former_id; /* vendor << 16 | product, of it and of what was there before */
-	uint64_t bound_at;	/* 0: not yet, or it is away */
+	uint64_t bound_at;	/* when that began; 0: it did not, or it is away */
 	uint64_t remember;	/* what was seen of it, until then */
 	unsigned quickly_gone;	/* so many times in a row soon after it was bound */
 	enum export_job failed; /* the job that failed last, EXPORT_IDLE = none since */
@@ -73,8 +75,11 @@ bool export_left(struct export *export);
 void export_identify(struct export *export, const struct device *device);
 /* Whether it is to be left in peace for now. */
 bool export_held_back(struct export *export);
-/* It is in its error state, or back in it: whether it is time to bind it anew. */
-bool export_recover(struct export *export);
+/*
+ * In a pass, whether it is in its error state: true when it has been so for as long as that is
+ * left alone, and is to be released, and then bound anew at once.
+ */
+bool export_recover(struct export *export, bool error);
 
 /* What export_ask() says when the device may be free in a moment: ask again. */
 #define EXPORT_WAIT UINT32_MAX

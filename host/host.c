@@ -12,7 +12,10 @@
 #include <errno.h>
 #include <string.h>
 
-enum { STOP_MS = 30000 /* for all devices to be given back */ };
+enum {
+	STOP_MS = 30000, /* for all devices to be given back */
+	ONCE_PATIENCE_MS = 1000,
+};
 
 static const char bound_file[] = "bound";
 
@@ -134,7 +137,7 @@ static void see(void *ctx, const struct device *device)
 		export = add(host, device->busid);
 	if (!export)
 		return;
-	export->present = true;
+	export->seen = true;
 	export->away = false;
 	export_identify(export, device);
 	if (export->job == EXPORT_IDLE)
@@ -143,7 +146,7 @@ static void see(void *ctx, const struct device *device)
 
 static void leave(struct host *host, struct export *export)
 {
-	if (host->passed && !export->away)
+	if (host->passed && !export->away && (export->bound_at || !export->calm.delay))
 		log_info("%s is gone", export->device.name);
 	set_ours(host, export, false);
 	export_drop_session(export);
@@ -156,6 +159,15 @@ static void leave(struct host *host, struct export *export)
 	host->full = false;
 }
 
+/* Of any device: see stub_release(). */
+static bool session_ending(const struct host *host)
+{
+	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+		if (host->exports.export[i].session_ended)
+			return true;
+	return false;
+}
+
 static void act(struct host *host, struct export *export)
 {
 	struct loop *loop = &host->daemon.loop;
@@ -164,9 +176,8 @@ static void act(struct host *host, struct export *export)
 	verdict = host_judge(&export->device, driverless_for(export, loop->now));
 	if (verdict == HOST_WAIT)
 		loop_pass_by(loop, export->driverless + HOST_DRIVERLESS_MS);
-	if (verdict == HOST_EXPORTED && export->ours &&
-	    stub_status(export->sysfs, export->device.busid) == STUB_ERROR &&
-	    export_recover(export))
+	if (verdict == HOST_EXPORTED && export->ours && !session_ending(host) &&
+	    export_recover(export, stub_status(export->sysfs, export->device.busid) == STUB_ERROR))
 		export_release(export);
 	if (verdict != HOST_BIND || export_held_back(export) ||
 	    !slots_have_room(&host->exports, export))
@@ -236,10 +247,14 @@ static bool observe(struct host *host)
 	if (error == -EROFS) /* what is bound goes on, what cannot be bound says so */
 		error = 0;
 	EACH_EXPORT(host, i)
-		i->present = false;
+		i->seen = false;
 	if (!error)
 		error = device_scan(&host->daemon.sysfs, see, host);
-	return daemon_sees(&host->daemon, error);
+	if (!daemon_sees(&host->daemon, error))
+		return false;
+	EACH_EXPORT(host, i)
+		i->present = i->seen;
+	return true;
 }
 
 static void pass(void *ctx)
@@ -278,13 +293,21 @@ static void stop(void *ctx)
 
 	exporter_close(&host->exporter);
 	daemon_stop(&host->daemon);
+	EACH_EXPORT(host, i)
+		i->failed = EXPORT_IDLE; /* what counts now is that it is given back */
 }
 
+/* Also with a device that is about to be got out of its error state, once. */
 static bool busy(const struct host *host)
 {
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
-		if (host->exports.export[i].job != EXPORT_IDLE)
+	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+		const struct export *export = &host->exports.export[i];
+
+		if (export->job != EXPORT_IDLE ||
+		    (!host->daemon.loop.stopping && export->error &&
+		     export->calm.delay <= ONCE_PATIENCE_MS))
 			return true;
+	}
 	return false;
 }
 
@@ -298,6 +321,14 @@ static bool done(void *ctx)
 		return false;
 	/* a pass that is due may have more to do */
 	return host->passed && host->daemon.loop.next > host->daemon.loop.now && !busy(host);
+}
+
+static bool any_ours(const struct host *host)
+{
+	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+		if (host->exports.export[i].ours)
+			return true;
+	return false;
 }
 
 /* 1 when something that should have been done was not. */
@@ -322,7 +353,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	static const struct daemon_role role = {
 		.module = STUB_MODULE,
 		.check = stub_check,
-		.lock = "server.lock",
+		.name = "server",
 		.vhci_events = false,
 		.stop_ms = STOP_MS,
 		.loop = { pass, stop, done },
@@ -339,6 +370,6 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	loop_run(&host.daemon.loop);
 	status = exit_status(&host);
 	exporter_close(&host.exporter);
-	daemon_close(&host.daemon);
+	daemon_close(&host.daemon, any_ours(&host));
 	return status;
 }

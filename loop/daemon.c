@@ -17,6 +17,7 @@ enum {
 	SETUP_MS = 5000, /* for a module's devices to be set up after modprobe came back */
 	SETUP_POLL_MS = 20,
 	BLIND_MS = 1000, /* until the next look after one that failed */
+	SAY_AGAIN_MS = 60000,
 };
 
 /* One line: what is wrong, and what to do. */
@@ -94,7 +95,7 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	error = open_driver(&daemon->sysfs, role);
 	if (error)
 		goto close_sysfs;
-	error = state_open(&daemon->state, options->run, role->lock);
+	error = state_open(&daemon->state, options->run, role->name);
 	if (error)
 		goto close_sysfs;
 	error = loop_open(&daemon->loop, options->interval * 1000, &role->loop, ctx);
@@ -103,34 +104,36 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		return 0;
 	}
 	log_warn(error, "cannot start");
-	state_close(&daemon->state);
+	state_close(&daemon->state, true);
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
 	return error;
 }
 
-void daemon_close(struct daemon *daemon)
+void daemon_close(struct daemon *daemon, bool notes)
 {
 	loop_drop(&daemon->loop, &daemon->uevents);
 	loop_close(&daemon->loop);
-	state_close(&daemon->state);
+	state_close(&daemon->state, notes);
 	sysfs_close(&daemon->sysfs);
 }
 
 bool daemon_sees(struct daemon *daemon, int error)
 {
 	const char *module = role_of(daemon)->module;
+	uint64_t now = daemon->loop.now;
 
 	if (!error || sysfs_short(error) || error == -EAGAIN) {
-		if (error && error != daemon->blind)
+		if (error && (!daemon->said || now - daemon->said >= SAY_AGAIN_MS)) {
 			log_warn(error, "cannot look at kernel module %s now", module);
+			daemon->said = now;
+		}
 		if (error)
-			loop_pass_by(&daemon->loop, daemon->loop.now + BLIND_MS);
+			loop_pass_by(&daemon->loop, now + BLIND_MS);
 	} else {
 		log_warn(error, "cannot go on without kernel module %s", module);
 		daemon->lost = true;
 	}
-	daemon->blind = error;
 	return !error;
 }
 

@@ -21,7 +21,7 @@ struct daemon {
 	struct state state;
 	struct loop loop;
 	struct loop_source uevents;
-	int blind;	  /* why the last look at the kernel's files failed, 0: it did not */
+	uint64_t said;	  /* when it was said that the kernel's files cannot be looked at */
 	bool lost;	  /* the driver is gone: a new start tries to load it again */
 	uint64_t stop_by; /* when stopping: give up then */
 };
@@ -29,7 +29,7 @@ struct daemon {
 struct daemon_role {
 	const char *module; /* loaded when check does not find its files */
 	int (*check)(const struct sysfs *sysfs); /* stub_check() or vhci_check() */
-	const char *lock;   /* the name of its lock file */
+	const char *name;   /* of its files in the run directory: "server", "client" */
 	bool vhci_events;   /* events of devices that came over USB/IP matter, or of all others */
 	uint32_t stop_ms;   /* for everything to be given back */
 	struct loop_role loop;
@@ -38,7 +38,8 @@ struct daemon_role {
 /* All of it, or nothing after one line that says why: 0 or -errno. ctx is the loop role's. */
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, void *ctx);
-void daemon_close(struct daemon *daemon);
+/* notes: there are some in the run directory, for the next one. */
+void daemon_close(struct daemon *daemon, bool notes);
 
 /*
  * In a pass, with what a look at the driver's files returned: whether the pass can go on. If not,

@@ -6,7 +6,7 @@
 
 #include <netinet/tcp.h>
 
-enum { KERNEL_MS = 1000 /* so much longer: the kernel's own way is the better one */ };
+enum { KERNEL_SECONDS = 1 /* so much longer: the kernel's own way is the better one */ };
 
 /* Probes begin after a third of the time; five or a few more fit into the rest. */
 static int set_timeouts(int fd, int seconds)
@@ -41,15 +41,20 @@ int liveness_set(int fd, uint32_t dead_after)
 
 void liveness_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after)
 {
-	uint32_t silent, limit = seconds(dead_after) * 1000 + KERNEL_MS;
+	/* an idle peer's last sign of life is as old as the time between two of them */
+	uint32_t busy = LIVENESS_LEAST + seconds(dead_after) / 3, silent = 0;
+	uint32_t limit = (seconds(dead_after) > busy ? seconds(dead_after) : busy) + KERNEL_SECONDS;
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
+	limit *= 1000;
 	if (!dead_after || session->fd < 0 ||
-	    getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &len) || !info.tcpi_unacked)
+	    getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 		return;
-	silent = info.tcpi_last_ack_recv < info.tcpi_last_data_recv ? info.tcpi_last_ack_recv
-								    : info.tcpi_last_data_recv;
+	if (info.tcpi_unacked)
+		silent = info.tcpi_last_ack_recv < info.tcpi_last_data_recv
+				 ? info.tcpi_last_ack_recv
+				 : info.tcpi_last_data_recv;
 	if (silent < limit)
 		loop_pass_by(loop, loop->now + limit - silent);
 	else

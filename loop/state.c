@@ -3,6 +3,7 @@
 #include "loop/state.h"
 
 #include "loop/log.h"
+#include "proto/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,35 +48,27 @@ static int try_open(struct state *state)
 	return st.st_nlink ? 0 : -ESTALE;
 }
 
-/* Reads what fits. */
-static void read_line(int fd, char *buf, size_t size)
-{
-	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
-
-	buf[n > 0 ? n : 0] = '\0';
-}
-
-/* Leaves this boot's id in the lock file; compares with what a killed daemon left there. */
+/* Leaves this boot's id beside the notes; compares with what the last one left there. */
 static void see_boot(struct state *state)
 {
+	char now[BOOT_ID_SIZE] = "", then[BOOT_ID_SIZE];
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	char now[BOOT_ID_SIZE], then[BOOT_ID_SIZE];
+	ssize_t n = fd < 0 ? 0 : read(fd, now, sizeof(now) - 1);
 
-	read_line(fd, now, sizeof(now));
-	read_line(state->lock, then, sizeof(then));
-	state->stale = now[0] && then[0] && strcmp(now, then) != 0;
 	if (fd >= 0)
 		close(fd);
-	if (ftruncate(state->lock, 0) || pwrite(state->lock, now, strlen(now), 0) < 0)
-		log_debug("cannot write %s/%s", state->path, state->lock_name);
+	state_load(state, state->boot_name, then, sizeof(then));
+	state->stale = now[0] && then[0] && strcmp(now, then) != 0;
+	state_save(state, state->boot_name, now, n > 0 ? (size_t)n : 0);
 }
 
-int state_open(struct state *state, const char *path, const char *lock_name)
+int state_open(struct state *state, const char *path, const char *role)
 {
 	int error, tries = 0, waited = 0;
 
 	state->path = path;
-	state->lock_name = lock_name;
+	text_format(state->lock_name, sizeof(state->lock_name), "%s.lock", role);
+	text_format(state->boot_name, sizeof(state->boot_name), "%s.boot", role);
 	while ((error = try_open(state)) != 0) {
 		close_both(state);
 		if (error == -EWOULDBLOCK && waited < LOCK_MS) {
@@ -94,8 +87,10 @@ int state_open(struct state *state, const char *path, const char *lock_name)
 	return error;
 }
 
-void state_close(struct state *state)
+void state_close(struct state *state, bool notes)
 {
+	if (!notes)
+		unlinkat(state->dir, state->boot_name, 0);
 	unlinkat(state->dir, state->lock_name, 0);
 	close_both(state);
 	rmdir(state->path);

@@ -14,20 +14,22 @@
 
 struct state {
 	const char *path;
-	const char *lock_name;
+	char lock_name[16];
+	char boot_name[16];
 	int dir;
 	int lock;
-	bool stale; /* what is there was written before the latest boot, so none of it holds */
+	bool stale; /* the notes there were written before the latest boot, so none of them holds */
 };
 
 /*
- * Makes the directory when needed and takes the role's lock, a file of that name with the kernel's
- * boot id (Documentation/admin-guide/sysctl/kernel.rst, random) in it: 0, or -errno after a line
- * that says why.
+ * Makes the directory when needed and takes the role's lock, the file ROLE.lock; waits a few
+ * seconds for a killed daemon's child that has it still. 0, or -errno after a line that says why.
+ * Beside the notes, in ROLE.boot, is the kernel's boot id
+ * (Documentation/admin-guide/sysctl/kernel.rst, random).
  */
-int state_open(struct state *state, const char *path, const char *lock_name);
-/* Lets go; a directory that is empty then is removed. */
-void state_close(struct state *state);
+int state_open(struct state *state, const char *path, const char *role);
+/* Lets go; a directory that is empty then is removed. notes: there are some, for the next one. */
+void state_close(struct state *state, bool notes);
 
 /* Reads a file as a whole, terminated, cut off at size - 1 bytes; empty when there is none. */
 void state_load(const struct state *state, const char *name, char *buf, size_t size);

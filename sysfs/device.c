@@ -48,12 +48,14 @@ static int read_numbers(const struct sysfs *sysfs, struct device *device)
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device)
 {
 	char target[PATH_MAX];
+	ssize_t n;
 	int error;
 
 	if (!busid_is_device(busid))
 		return -EINVAL;
-	if (sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid) < 0)
-		return -ENODEV;
+	n = sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
+	if (n < 0)
+		return sysfs_short((int)n) ? (int)n : -ENODEV;
 	memset(device, 0, sizeof(*device));
 	text_format(device->busid, sizeof(device->busid), "%s", busid);
 	error = read_numbers(sysfs, device);

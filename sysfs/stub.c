@@ -61,7 +61,9 @@ int stub_slots(const struct sysfs *sysfs, const char *busid, bool *held)
 
 static bool present(const struct sysfs *sysfs, const char *busid)
 {
-	return !sysfs_try(sysfs, O_PATH, DEVICE_FILE, busid, "idVendor");
+	int error = sysfs_try(sysfs, O_PATH, DEVICE_FILE, busid, "idVendor");
+
+	return !error || sysfs_short(error);
 }
 
 static int match_busid(const struct sysfs *sysfs, const char *verb, const char *busid)
@@ -85,9 +87,10 @@ static int probe(const struct sysfs *sysfs, const char *busid)
 {
 	struct device device;
 	int error = sysfs_write(sysfs, busid, "bus/usb/drivers_probe");
+	int gone = device_read(sysfs, busid, &device);
 
-	if (device_read(sysfs, busid, &device))
-		return 0; /* it left: nobody is stranded */
+	if (gone) /* it left: nobody is stranded */
+		return sysfs_short(gone) ? gone : 0;
 	if (device.driver[0])
 		return 0;
 	return error ? error : -ENXIO;
@@ -97,7 +100,7 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 {
 	struct stub_result result;
 	struct device device;
-	int error = device_read(sysfs, busid, &device);
+	int error = device_read(sysfs, busid, &device), gone;
 
 	if (error)
 		return failed(STUB_STEP_UNBIND, error);
@@ -116,8 +119,11 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 		error = sysfs_write(sysfs, busid, STUB_DIR "bind");
 		result = failed(STUB_STEP_BIND, error);
 	}
-	if (!error && device_read(sysfs, busid, &device))
-		return failed(STUB_STEP_BIND, -ENODEV);
+	if (!error) {
+		gone = device_read(sysfs, busid, &device);
+		if (gone)
+			return failed(sysfs_short(gone) ? STUB_STEP_RESTORE : STUB_STEP_BIND, gone);
+	}
 	if (!error && !strcmp(device.driver, STUB_DRIVER))
 		return ok;
 	if (!error) /* somebody took it away again */
@@ -125,6 +131,8 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 	/* The entry stays in match_busid: "del" of one that is not bound does nothing. */
 	if (!present(sysfs, busid))
 		return failed(result.step, -ENODEV);
+	if (result.error == -ENODEV) /* which would say that it left */
+		result.error = -ENXIO;
 	error = probe(sysfs, busid);
 	return error ? failed(STUB_STEP_RESTORE, error) : result;
 }

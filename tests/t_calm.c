@@ -155,13 +155,36 @@ static void error_state(void)
 
 	start();
 	for (size_t i = 0; i < LENGTH(delays); i++) {
-		CHECK(export_recover(export));
-		CHECK(!export_recover(export)); /* not before its time */
+		CHECK(!export_recover(export, true));
+		CHECK(!export_recover(export, true)); /* not before its time */
 		CHECK_INT(delay(), delays[i]);
+		CHECK(export_recover(export, true));
+		CHECK_INT(delay(), 0); /* it is bound at once */
+		CHECK(!export_recover(export, false));
 	}
 	loop.now += 200000;
-	CHECK(export_recover(export));
+	CHECK_INT(delay(), 0);
+	CHECK(!export_recover(export, true));
 	CHECK_INT(delay(), 1000);
+	CHECK(!export_recover(export, false)); /* somebody was quicker */
+	CHECK(!export_recover(export, true));
+	CHECK_INT(delay(), 2000);
+}
+
+/* One that leaves before it was bound, or while it is left in peace, is not forgiven for that. */
+static void short_glimpses(void)
+{
+	start();
+	for (int i = 0; i < 6; i++)
+		CHECK(!visit(500));
+	for (int i = 0; i < 10; i++) {
+		export->away = false;
+		export->bound_at = 0;
+		loop.now += 500;
+		CHECK(!export_left(export));
+	}
+	CHECK(!visit(500));
+	CHECK_INT(delay(), 8000);
 }
 
 /* So many bus ids are in the table of usbip-host. */
@@ -242,6 +265,7 @@ int main(void)
 	RUN("t_calm: another device begins anew", another_device);
 	RUN("t_calm: a device with two faces", two_faces);
 	RUN("t_calm: the error state, again and again", error_state);
+	RUN("t_calm: one that is not even bound", short_glimpses);
 	RUN("t_calm: slots are counted", slots_are_counted);
 	RUN("t_calm: room for one more, or none", room);
 	RUN("t_calm: nearly full", nearly_full);

@@ -65,9 +65,11 @@ static void silent(void)
 	silence(15, 1, 16000, 90000, 0, 1);
 	silence(15, 1, 90000, 16000, 0, 1);
 	silence(15, 1, UINT32_MAX, UINT32_MAX, 0, 1);
-	silence(15, 0, 90000, 90000, 0, 0); /* nothing in flight: the kernel asks */
-	silence(1, 1, 10999, 90000, 1, 0);
-	silence(1, 1, 11000, 90000, 0, 1);
+	silence(15, 0, 90000, 90000, 16000, 0); /* nothing in flight: the kernel asks */
+	silence(1, 1, 13999, 90000, 1, 0);
+	silence(1, 1, 14000, 90000, 0, 1);
+	silence(12, 1, 14999, 90000, 1, 0);
+	silence(30, 1, 30999, 90000, 1, 0);
 	silence(0, 1, 90000, 90000, 0, 0); /* never */
 	silence(LIVENESS_MOST, 1, 86400999, UINT32_MAX, 1, 0);
 	liveness_check(&loop, &none, 15);

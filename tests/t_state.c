@@ -65,7 +65,7 @@ static void text_is(const char *name, const char *want)
 }
 
 /* The result of state_open in another process, its log thrown away. */
-static int open_elsewhere(const char *lock)
+static int open_elsewhere(const char *role)
 {
 	int status = 0;
 	pid_t pid = fork();
@@ -76,7 +76,7 @@ static int open_elsewhere(const char *lock)
 
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(99);
-		_exit(-state_open(&other, dir, lock));
+		_exit(-state_open(&other, dir, role));
 	}
 	must(waitpid(pid, &status, 0) == pid, "wait");
 	CHECK(WIFEXITED(status));
@@ -86,12 +86,12 @@ static int open_elsewhere(const char *lock)
 static void lock(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
-	CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
-	CHECK_INT(open_elsewhere("client.lock"), 0);
-	CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
-	state_close(&state);
-	CHECK_INT(open_elsewhere("server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
+	CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
+	CHECK_INT(open_elsewhere("client"), 0);
+	CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
+	state_close(&state, false);
+	CHECK_INT(open_elsewhere("server"), 0);
 	end();
 }
 
@@ -104,16 +104,21 @@ static void another_boot(void)
 	must(boot, "read the boot id");
 	for (size_t i = 0; i < LENGTH(lines); i++) {
 		start();
-		put_file(root, "run/server.lock", lines[i]);
-		CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+		put_file(root, "run/server.boot", lines[i]);
+		CHECK_INT(state_open(&state, dir, "server"), 0);
 		CHECK(state.stale);
-		text_is("server.lock", boot);
+		text_is("server.boot", boot);
 		close(state.lock); /* killed */
 		close(state.dir);
-		CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+		CHECK_INT(state_open(&state, dir, "server"), 0);
 		CHECK(!state.stale);
-		text_is("server.lock", boot);
-		state_close(&state);
+		state_close(&state, true); /* it leaves something */
+		CHECK(is_there(root, "run/server.boot"));
+		CHECK(!is_there(root, "run/server.lock"));
+		CHECK_INT(state_open(&state, dir, "server"), 0);
+		CHECK(!state.stale);
+		text_is("server.boot", boot);
+		state_close(&state, false);
 		CHECK(!is_there(root, "run"));
 		end();
 	}
@@ -125,10 +130,10 @@ static void stale_lock(void)
 {
 	start();
 	put_file(root, "run/server.lock", "");
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	CHECK(!state.stale); /* nobody knows */
-	CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
-	state_close(&state);
+	CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
+	state_close(&state, false);
 	end();
 }
 
@@ -145,22 +150,22 @@ static void lock_of_a_child(void)
 	struct state first, second;
 
 	start();
-	CHECK_INT(state_open(&first, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&first, dir, "server"), 0);
 	held = dup(first.lock);
 	close(first.lock);
 	close(first.dir);
 	while_waiting = let_go;
 	waits = 0;
-	CHECK_INT(state_open(&second, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&second, dir, "server"), 0);
 	CHECK_INT(waits, 20);
 	while_waiting = NULL;
-	state_close(&second);
+	state_close(&second, false);
 	end();
 }
 
 static void close_first(void)
 {
-	state_close(&state);
+	state_close(&state, false);
 }
 
 /*
@@ -172,14 +177,14 @@ static void lock_taken_away(void)
 	struct state second;
 
 	start();
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	before_flock = close_first;
-	if (!state_open(&second, dir, "server.lock")) {
-		CHECK_INT(open_elsewhere("server.lock"), -EWOULDBLOCK);
+	if (!state_open(&second, dir, "server")) {
+		CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
 		CHECK_INT(state_save(&second, "bound", "1-1\n", 4), 0);
 		CHECK(is_there(root, "run/bound"));
 		CHECK_INT(state_save(&second, "bound", NULL, 0), 0);
-		state_close(&second);
+		state_close(&second, false);
 	}
 	end();
 }
@@ -187,7 +192,7 @@ static void lock_taken_away(void)
 static void save_and_load(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	text_is("bound", "");
 	CHECK_INT(state_save(&state, "bound", "1-1\n1-2\n", 8), 0);
 	text_is("bound", "1-1\n1-2\n");
@@ -199,7 +204,7 @@ static void save_and_load(void)
 	text_is("bound", "");
 	CHECK(!is_there(root, "run/bound"));
 	CHECK_INT(state_save(&state, "bound", "", 0), 0); /* none is fine */
-	state_close(&state);
+	state_close(&state, false);
 	CHECK(is_there(root, "run/other")); /* the directory is not empty */
 	end();
 }
@@ -209,13 +214,13 @@ static void cut_off(void)
 	char *buf = block(NULL, 4);
 
 	start();
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	CHECK_INT(state_save(&state, "bound", "1-1\n1-2\n", 8), 0);
 	state_load(&state, "bound", buf, 4);
 	CHECK_STR(buf, "1-1");
 	state_load(&state, "bound", buf, 1);
 	CHECK_STR(buf, "");
-	state_close(&state);
+	state_close(&state, false);
 	end();
 	block_free(buf);
 }
@@ -223,10 +228,10 @@ static void cut_off(void)
 static void left_nothing(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	CHECK_INT(state_save(&state, "bound", "1-1\n", 4), 0);
 	CHECK_INT(state_save(&state, "bound", NULL, 0), 0);
-	state_close(&state);
+	state_close(&state, false);
 	CHECK(!is_there(root, "run"));
 	end();
 }
@@ -234,12 +239,12 @@ static void left_nothing(void)
 static void survives_restart(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	CHECK_INT(state_save(&state, "bound", "1-1\n", 4), 0);
-	state_close(&state);
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	state_close(&state, false);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	text_is("bound", "1-1\n");
-	state_close(&state);
+	state_close(&state, false);
 	end();
 }
 
@@ -247,13 +252,13 @@ static void survives_restart(void)
 static void cannot_replace(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	put_file(root, "run/bound/file", "a directory in its place");
 	CHECK(state_save(&state, "bound", "1-1\n", 4) < 0);
 	CHECK(is_there(root, "run/bound/file"));
 	text_is("bound", "");
 	CHECK(state_save(&state, "bound", NULL, 0) < 0);
-	state_close(&state);
+	state_close(&state, false);
 	CHECK(is_there(root, "run/bound/file"));
 	end();
 }
@@ -262,25 +267,25 @@ static void unwritable(void)
 {
 	start();
 	put_file(root, "run", "a file in the directory's place");
-	CHECK_INT(open_elsewhere("server.lock"), -ENOTDIR);
+	CHECK_INT(open_elsewhere("server"), -ENOTDIR);
 	snprintf(dir, sizeof(dir), "%s/no/parent", root);
-	CHECK_INT(open_elsewhere("server.lock"), -ENOENT);
+	CHECK_INT(open_elsewhere("server"), -ENOENT);
 	end();
 	start();
 	put_file(root, "run/server.lock/file", "a directory in the lock's place");
-	CHECK(open_elsewhere("server.lock") < 0);
+	CHECK(open_elsewhere("server") < 0);
 	end();
 	start();
 	put_link(root, "run/server.lock", "../victim");
-	CHECK(open_elsewhere("server.lock") < 0);
+	CHECK(open_elsewhere("server") < 0);
 	CHECK(!is_there(root, "victim"));
 	end();
 	start();
-	CHECK_INT(state_open(&state, dir, "server.lock"), 0);
+	CHECK_INT(state_open(&state, dir, "server"), 0);
 	put_link(root, "run/bound", "../victim");
 	put_file(root, "victim", "secret");
 	text_is("bound", "");
-	state_close(&state);
+	state_close(&state, false);
 	end();
 }
 

@@ -402,6 +402,9 @@ static void bind_fails(int at, int error, enum stub_step step)
 	kernel.fault_at = at;
 	kernel.fault = FAULT_ERROR;
 	kernel.error = error;
+	/* it is there: nobody may believe that it left */
+	if (at && error == -ENODEV)
+		error = -ENXIO;
 	result_is(stub_bind(&sysfs, BUSID), error, step);
 	CHECK_STR(kernel.driver, "usb");
 	if (at)

@@ -477,13 +477,22 @@ def error_state(s):
         path = s.stick.parent / name
         path.write_bytes(data)
         s.client.put(path, f"/tmp/{name}")
+    error = (f"{{ cat /tmp/import; sleep 1; cat /tmp/submit; sleep 3; }} | {s.enter['client']} "
+             "nc -w 9 host 3240 >/tmp/answer; "
+             "test $(wc -c </tmp/answer) = 320 || fail the import was refused\n")
+    free = f"test \"$(cat {STUB}/{busid}/usbip_status)\" = 1"
     for _ in range(3):
-        s.timed(s.client, f"{{ cat /tmp/import; sleep 1; cat /tmp/submit; sleep 5; }} | "
-                f"{s.enter['client']} nc -w 9 host 3240 >/tmp/answer; "
-                "test $(wc -c </tmp/answer) = 320 || fail the import was refused")
-        s.host.wait(f"test \"$(cat {STUB}/{busid}/usbip_status)\" = 1", 240)
+        s.timed(s.client, error)
+        s.host.wait(free, 240)
     lines = [x for x in s.log("server").splitlines() if "in its error state" in x]
     check(len(lines) == 1, f"said {len(lines)} times")
+    s.kill("server")
+    s.run("server")
+    s.host.wait("test -f /var/run/usbiphp/server.lock", 60)
+    s.timed(s.client, f"({error}) & soon 20 grep -q 3 {STUB}/{busid}/usbip_status && "
+            "kill -9 $(pidof usbiphp-server); wait")
+    s.host.must(f"usbiphp-server --once 2>>/tmp/server.log && {free}", 60)
+    s.run("server")
     s.run("client")
     s.settle()
 
