@@ -229,6 +229,8 @@ def others(w):
         w.stop(w.host, "usbiphp-server")
         w.bound(1)
         w.client.must("usbip detach -p 15; test -d /var/run; ! test -e /var/run/usbiphp")
+        # a port is free before the kernel's hub has noticed: the next attach to it could be missed
+        w.client.wait("! ls -d /sys/devices/platform/vhci_hcd.*/usb*/*-*/idVendor")
         w.free(1)
         w.host.must(f"usbip unbind -b {busid}")
 
