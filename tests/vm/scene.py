@@ -9,6 +9,7 @@ has to lose its power there is a Pair, on a cable. Seconds are the guest's own.
 import contextlib
 import hashlib
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from t_main import BINARY, STUB, World
 # Not while the module is being loaded: that crashes the kernel. Built in, it has no initstate.
 VHCI = ("$(grep -qsvx live /sys/module/vhci_hcd/initstate || "
         "ls /sys/devices/platform/vhci_hcd.0/status* 2>/dev/null) /dev/null")
+# Virtual time runs on while a real disk syncs, for longer than the guest's own disk may take.
+WORK = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
 HALF = 512 << 10  # bytes of the stick: the first half is written and synced, the second in flight
 SOON = 20  # seconds until the other end of a dead connection is free
 ROUTED = {"host": "10.1.0.1", "client": "10.2.0.1"}
@@ -214,12 +217,14 @@ class Scene(World):
                                 f"awake sha256sum {self.disk()}", 240)
         check(seen.split()[0] == hashlib.sha256(image).hexdigest(), "the client sees another content")
 
-    def transfer(self, verb="write"):
+    def transfer(self, verb="write", endless=False):
         """The start of a script: a transfer that is under way, as $dd; reading has no end."""
         disk = self.disk()
         command = (f"dd if=/tmp/flying of={disk} bs=4k seek={HALF >> 12} oflag=direct conv=fsync"
                    if verb == "write" else
                    f"while dd if={disk} of=/dev/null bs=4k; do echo 3 >/proc/sys/vm/drop_caches; done")
+        if endless and verb == "write":
+            command = f"while test -b {disk} && {command}; do :; done"
         return (f"{{ {command}; }} >/tmp/dd 2>&1 & dd=$!; usleep 10000; "
                 "kill -0 $dd || fail 'the transfer was too quick'\n")
 

@@ -15,7 +15,7 @@ import time
 
 import lab
 from lab import check
-from scene import HALF, OWN, PLACES, SHELL, SOON, STUB, VHCI
+from scene import HALF, OWN, PLACES, SHELL, SOON, STUB, VHCI, WORK
 from t_main import packet
 
 MODULE = {"server": "usbip-host", "client": "vhci-hcd"}
@@ -287,7 +287,7 @@ def restart_usbipd(s):
 def unplug_busy(s, doing):
     """Pulled out while data moves, and plugged in again."""
     s.up()
-    s.timed(s.client, s.transfer(doing))
+    s.timed(s.client, s.transfer(doing, endless=True))
     s.unplug("stick")
     s.client.wait("! pidof dd", 120)
     s.attached(1, 120)
@@ -724,7 +724,8 @@ def run_all(kernel, place, cells):
     todo = list(cells)
     while todo:
         left = len(todo)
-        with tempfile.TemporaryDirectory() as work, lab.case(f"{kernel}: a {place} for the cells"), \
+        with tempfile.TemporaryDirectory(dir=WORK) as work, \
+                lab.case(f"{kernel}: a {place} for the cells"), \
                 PLACES[place].open(kernel, pathlib.Path(work)) as s:
             good = True
             while todo and good:

@@ -11,7 +11,7 @@ import tempfile
 
 import lab
 from lab import case, check
-from scene import Box
+from scene import Box, WORK
 
 PLUGS, PULLS = 30, 6
 REST = 11  # seconds a device stays, so that its socket does not count as a bad contact
@@ -80,6 +80,6 @@ def test(kernel, work, number_of_plugs, number_of_pulls):
 if __name__ == "__main__":
     words = sys.argv[1:]
     version = words.pop(0) if words else "6.1"
-    with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
+    with tempfile.TemporaryDirectory(dir=WORK) as directory, case(f"{version}: ran to its end"):
         test(version, pathlib.Path(directory), *map(int, words + [PLUGS, PULLS][len(words):]))
     lab.finish()
