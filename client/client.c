@@ -36,19 +36,23 @@ static struct server *find_server(struct client *client, const struct record *re
 /*
  * What an earlier daemon attached, as its note says. The stock tools' record says the same, or
  * somebody has attached something else there since, or it was killed before it wrote it: then that
- * is made good. A note that says nothing is of one that was killed at an attach.
+ * is made good, or before it removed it. A note that says nothing is of one that was killed at an
+ * attach.
  */
 static void adopt_port(struct client *client, unsigned port)
 {
 	struct importer *importer = &client->importer;
 	struct record ours, other;
 	struct server *server;
+	bool noted = record_read(importer->own_dir, port, &ours);
 	bool recorded = record_read(importer->record_dir, port, &other);
+	bool same = noted && record_is(importer->record_dir, port, ours.host, ours.tcp_port,
+				       ours.busid);
+	bool free = importer->vhci.port[port].state <= VHCI_FREE;
 
-	if (!record_read(importer->own_dir, port, &ours) || client->daemon.state.stale ||
-	    importer->vhci.port[port].state <= VHCI_FREE ||
-	    (recorded &&
-	     !record_is(importer->record_dir, port, ours.host, ours.tcp_port, ours.busid))) {
+	if (free && same)
+		record_remove(importer->record_dir, port);
+	if (!noted || free || client->daemon.state.stale || (recorded && !same)) {
 		record_remove(importer->own_dir, port);
 		return;
 	}

@@ -212,6 +212,8 @@ class Guest:
 
     def sh(self, cmd, timeout=30):
         """Run a shell command: (status, standard output and error)."""
+        if self.kernel == "kasan":
+            timeout *= 4
         status, output = self._request("run", cmd.encode() + b"\n", "", timeout, cmd)
         return status, output.decode(errors="replace")
 
