@@ -27,6 +27,7 @@ struct settings {
 	const char *port;
 	unsigned listeners;
 	struct listener_address listen[LISTENERS_MAX];
+	bool take_all;
 	bool verbose;
 };
 
@@ -50,7 +51,7 @@ static const struct command {
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 /* Options that have no letter. */
-enum { DEAD_AFTER = 1, SYSFS, RUN, ONCE };
+enum { DEAD_AFTER = 1, TAKE_ALL, SYSFS, RUN, ONCE };
 
 static const struct option_row {
 	uint8_t letter;
@@ -64,6 +65,8 @@ static const struct option_row {
 	{ 'p', CLIENT | LIST, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "of silence until the other end is gone (15; 0 = never; least 10)" },
+	{ TAKE_ALL, SERVER, "take-all", NULL,
+	  "also what this machine needs: its disks, its network, its keyboard" },
 	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
 	{ SYSFS, ROLES, "sysfs", "DIR", "of the kernel's files (/sys)" },
 	{ RUN, ROLES, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
@@ -141,6 +144,9 @@ static int take_option(struct settings *settings, int option, const char *value)
 		if (text_decimal(value, 65535, &port) || !port)
 			return usage("--port takes 1 to 65535, not", value);
 		settings->port = value;
+		break;
+	case TAKE_ALL:
+		settings->take_all = true;
 		break;
 	case ONCE:
 		settings->daemon.once = true;
@@ -239,10 +245,11 @@ static int run_server(const struct settings *settings, char **arguments)
 	if (*arguments)
 		return usage("unexpected argument", *arguments);
 	if (settings->listeners)
-		return host_run(&settings->daemon, settings->listen, settings->listeners);
+		return host_run(&settings->daemon, settings->listen, settings->listeners,
+				settings->take_all);
 	listener_parse(&all[0], "0.0.0.0");
 	listener_parse(&all[1], "[::]");
-	return host_run(&settings->daemon, all, 2);
+	return host_run(&settings->daemon, all, 2, settings->take_all);
 }
 
 static int run_client(const struct settings *settings, char **arguments)

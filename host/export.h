@@ -10,6 +10,7 @@
 #include "loop/child.h"
 #include "proto/op.h"
 #include "sysfs/stub.h"
+#include "sysfs/use.h"
 
 /* usbip-host holds 16; the rest is for devices that wait or fail. */
 enum { EXPORTS_MAX = 128 };
@@ -24,6 +25,8 @@ struct export {
 	bool ours;	      /* bound by us, or about to be: to be given back */
 	bool offered;	      /* in the list that clients get */
 	bool error;	      /* in its error state, until it is released */
+	struct use use;	      /* why it is left alone, empty: it is not */
+	uint64_t use_again;   /* when that is looked at again */
 	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
 	enum export_job job;
 	struct child child; /* the job's process */

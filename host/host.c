@@ -27,6 +27,7 @@ struct host {
 	bool full;	/* said that there are more devices than that */
 	int slots_said;	/* so many are in use, it was said */
 	bool passed;	/* at least one pass has looked */
+	bool take_all;	/* also what this machine needs */
 	int save_error; /* said */
 };
 
@@ -168,6 +169,25 @@ static bool session_ending(const struct host *host)
 	return false;
 }
 
+/* Asked before each bind: what this machine needs is not taken. Said once for each reason. */
+static bool needed_here(const struct host *host, struct export *export)
+{
+	uint64_t now = host->daemon.loop.now;
+	struct use use;
+
+	if (export->use.reason[0] && now < export->use_again)
+		return true;
+	export->use_again = now + host->daemon.loop.interval;
+	if (host->take_all || !device_use(&host->daemon.sysfs, export->device.busid, &use)) {
+		export->use.reason[0] = '\0';
+		return false;
+	}
+	if (strcmp(use.reason, export->use.reason) != 0)
+		log_info("leaving alone %s: %s", export->device.name, use.reason);
+	export->use = use;
+	return true;
+}
+
 static void act(struct host *host, struct export *export)
 {
 	struct loop *loop = &host->daemon.loop;
@@ -179,7 +199,7 @@ static void act(struct host *host, struct export *export)
 	if (verdict == HOST_EXPORTED && export->ours && !session_ending(host) &&
 	    export_recover(export, stub_status(export->sysfs, export->device.busid) == STUB_ERROR))
 		export_release(export);
-	if (verdict != HOST_BIND || export_held_back(export) ||
+	if (verdict != HOST_BIND || export_held_back(export) || needed_here(host, export) ||
 	    !slots_have_room(&host->exports, export))
 		return;
 	set_ours(host, export, true);
@@ -348,7 +368,7 @@ static int exit_status(const struct host *host)
 }
 
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners)
+	     unsigned listeners, bool take_all)
 {
 	static const struct daemon_role role = {
 		.module = STUB_MODULE,
@@ -363,6 +383,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 
 	if (daemon_open(&host.daemon, options, &role, &host))
 		return 1;
+	host.take_all = take_all;
 	adopt(&host);
 	if (!options->once)
 		exporter_init(&host.exporter, &host.daemon.loop, &host.exports, options->dead_after,

@@ -14,6 +14,6 @@
  * are the addresses to serve on.
  */
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners);
+	     unsigned listeners, bool take_all);
 
 #endif

@@ -5,12 +5,9 @@
 #include "proto/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* The last part of the driver link's target; no link means no driver. */
 static void read_driver(const struct sysfs *sysfs, struct device *device)
@@ -68,39 +65,32 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 	return 0;
 }
 
-/* What getdents64(2) fills in: opendir() would bring an allocator along. */
-struct entry {
-	uint64_t inode;
-	int64_t offset;
-	uint16_t length;
-	uint8_t type;
-	char name[];
+struct scan {
+	const struct sysfs *sysfs;
+	void (*show)(void *ctx, const struct device *device);
+	void *ctx;
+	int error; /* what made it give up */
 };
+
+/* What is no device is left out. */
+static bool see(void *ctx, const char *name)
+{
+	struct scan *scan = ctx;
+	struct device device;
+	int error = device_read(scan->sysfs, name, &device);
+
+	if (!error)
+		scan->show(scan->ctx, &device);
+	else if (sysfs_short(error))
+		scan->error = error;
+	return scan->error != 0;
+}
 
 int device_scan(const struct sysfs *sysfs, void (*show)(void *ctx, const struct device *device),
 		void *ctx)
 {
-	int dir = openat(sysfs->root, DEVICE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_Alignas(struct entry) char buf[2048];
-	struct device device;
-	int error = 0;
-	long n;
+	struct scan scan = { .sysfs = sysfs, .show = show, .ctx = ctx };
+	int error = sysfs_entries(sysfs->root, DEVICE_DIR, see, &scan);
 
-	if (dir < 0)
-		return -errno;
-	while (!error && (n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) != 0) {
-		error = n < 0 ? -errno : 0;
-		for (long at = 0; at < n && !sysfs_short(error);) {
-			const struct entry *entry = (const void *)(buf + at);
-
-			error = device_read(sysfs, entry->name, &device);
-			if (!error)
-				show(ctx, &device);
-			at += entry->length;
-		}
-		if (n > 0 && !sysfs_short(error))
-			error = 0; /* that one is no device */
-	}
-	close(dir);
-	return error;
+	return error > 0 ? scan.error : error;
 }

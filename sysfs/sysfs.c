@@ -7,27 +7,37 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Enough for every path that is made from constants and checked bus ids. */
 enum { PATH_SIZE = 160 };
 
+static int open_directory(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 int sysfs_open(struct sysfs *sysfs, const char *root)
 {
-	sysfs->usb_nodes = -1;
-	sysfs->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool real = !strcmp(root, "/sys");
+
+	sysfs->root = open_directory(root);
 	if (sysfs->root < 0)
 		return -errno;
-	if (!strcmp(root, "/sys"))
-		sysfs->usb_nodes = open("/dev/bus/usb", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	sysfs->usb_nodes = real ? open_directory("/dev/bus/usb") : -1;
+	sysfs->proc = real ? open_directory("/proc") : -1;
+	sysfs->run = real ? open_directory("/run") : -1;
 	return 0;
 }
 
 void sysfs_close(struct sysfs *sysfs)
 {
-	if (sysfs->usb_nodes >= 0)
-		close(sysfs->usb_nodes);
-	close(sysfs->root);
+	int fd[] = { sysfs->usb_nodes, sysfs->proc, sysfs->run, sysfs->root };
+
+	for (size_t i = 0; i < sizeof(fd) / sizeof(*fd); i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
 }
 
 bool sysfs_short(int error)
@@ -156,6 +166,36 @@ int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, 
 		n = -errno;
 	else
 		n = (size_t)n == len ? 0 : -EIO;
+	close(fd);
+	return (int)n;
+}
+
+/* What getdents64(2) fills in: opendir() would bring an allocator along. */
+struct entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+int sysfs_entries(int dir, const char *path, bool (*show)(void *ctx, const char *name), void *ctx)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_Alignas(struct entry) char buf[2048];
+	bool found = false;
+	long n;
+
+	if (fd < 0)
+		return -errno;
+	while (!found && (n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
+		for (long at = 0; !found && at < n;) {
+			const struct entry *entry = (const void *)(buf + at);
+
+			found = show(ctx, entry->name);
+			at += entry->length;
+		}
+	n = !found && n < 0 ? -errno : found;
 	close(fd);
 	return (int)n;
 }

@@ -20,9 +20,11 @@
 struct sysfs {
 	int root;      /* directory handle, usually of /sys */
 	int usb_nodes; /* of /dev/bus/usb, or -1: see stub_release() */
+	int proc;      /* of /proc, or -1: see device_use() */
+	int run;       /* of /run, or -1: the same */
 };
 
-/* Opens root; the device nodes are looked for only beside the kernel's own /sys. */
+/* Opens root; the others are looked for only beside the kernel's own /sys. */
 int sysfs_open(struct sysfs *sysfs, const char *root);
 void sysfs_close(struct sysfs *sysfs);
 
@@ -48,6 +50,12 @@ int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_
 /* Writes value in one write(2), without a newline: match_busid takes every byte literally. */
 int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, ...)
 	SYSFS_PATH(3, 4);
+
+/*
+ * Calls show for each entry of the directory at path below the handle dir, in no order, until it
+ * returns true. 1 when it did, else 0 or -errno.
+ */
+int sysfs_entries(int dir, const char *path, bool (*show)(void *ctx, const char *name), void *ctx);
 
 /* The target of a symbolic link, as it is written there; -ENAMETOOLONG when it does not fit. */
 ssize_t sysfs_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)

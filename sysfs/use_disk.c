@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Disks that are mounted or swapped to, and what they stand on. */
+#include "sysfs/use.h"
+
+#include "proto/text.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum { DEPTH_MAX = 8, PATH_SIZE = 128 };
+
+struct search {
+	const struct sysfs *sysfs;
+	const char *busid;
+	struct use *use;
+	char path[PATH_SIZE]; /* of the block device whose slaves are looked at */
+	unsigned depth;
+};
+
+static bool stands_on(struct search *search, const char *path);
+
+/* By its name, as in "class/block/NAME". */
+static bool name_stands_on(struct search *search, const char *name)
+{
+	char path[PATH_SIZE];
+
+	if (strlen(name) > 40 || strchr(name, '/'))
+		return false;
+	text_format(path, sizeof(path), "class/block/%s", name);
+	return stands_on(search, path);
+}
+
+static bool see_slave(void *ctx, const char *name)
+{
+	return name[0] != '.' && name_stands_on(ctx, name);
+}
+
+static bool loop_stands_on(struct search *search, const char *path)
+{
+	static const char dev[] = "/dev/";
+	char file[PATH_MAX];
+
+	/* a file is in a file system, which is mounted */
+	return sysfs_read(search->sysfs, file, sizeof(file), "%s/loop/backing_file", path) > 0 &&
+	       !strncmp(file, dev, sizeof(dev) - 1) &&
+	       name_stands_on(search, file + sizeof(dev) - 1);
+}
+
+/* Whether a block device, a link below sysfs, is on the USB device, itself or by what it is of. */
+static bool stands_on(struct search *search, const char *path)
+{
+	char target[PATH_MAX], slaves[PATH_SIZE];
+	bool found = false;
+
+	if (sysfs_link(search->sysfs, target, sizeof(target), "%s", path) < 0)
+		return false;
+	if (use_leads_through(target, search->busid))
+		return true;
+	if (search->depth == DEPTH_MAX)
+		return false;
+	search->depth++;
+	for (int partition = 0; !found && partition < 2; partition++) {
+		text_format(slaves, sizeof(slaves), partition ? "%s/../slaves" : "%s/slaves", path);
+		found = sysfs_entries(search->sysfs->root, slaves, see_slave, search) > 0;
+	}
+	found = found || loop_stands_on(search, path);
+	search->depth--;
+	return found;
+}
+
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw" */
+static bool see_mount(void *ctx, char *line)
+{
+	struct search *search = ctx;
+	char path[PATH_SIZE], *number = NULL, *point;
+
+	for (int i = 0; i < 3; i++)
+		number = text_word(&line);
+	text_word(&line);
+	point = text_word(&line);
+	if (!point || strlen(number) > 20 || !strncmp(number, "0:", 2))
+		return false;
+	text_format(path, sizeof(path), "dev/block/%s", number);
+	if (!stands_on(search, path))
+		return false;
+	text_printable(point);
+	text_format(search->use->reason, sizeof(search->use->reason),
+		    "it holds the file system at %s", point);
+	return true;
+}
+
+/* "/dev/dm-0 partition 1048572 0 -2" */
+static bool see_swap(void *ctx, char *line)
+{
+	static const char dev[] = "/dev/";
+	struct search *search = ctx;
+	const char *name = text_word(&line);
+
+	if (!name || strncmp(name, dev, sizeof(dev) - 1) != 0 ||
+	    !name_stands_on(search, name + sizeof(dev) - 1))
+		return false;
+	text_format(search->use->reason, sizeof(search->use->reason), "it holds swap space");
+	return true;
+}
+
+/* Of several disks; its mounts have a number of their own. */
+static bool see_btrfs(void *ctx, const char *name)
+{
+	struct search *search = ctx;
+	char path[PATH_SIZE];
+
+	if (name[0] == '.' || strlen(name) > 40)
+		return false;
+	text_format(path, sizeof(path), "fs/btrfs/%s/devices", name);
+	if (sysfs_entries(search->sysfs->root, path, see_slave, search) <= 0)
+		return false;
+	text_format(search->use->reason, sizeof(search->use->reason),
+		    "it holds a part of the btrfs %s", name);
+	return true;
+}
+
+bool use_disk(const struct sysfs *sysfs, const char *busid, struct use *use)
+{
+	struct search search = { .sysfs = sysfs, .busid = busid, .use = use };
+
+	/* init's view, as a service may have one of its own */
+	return use_each_line(sysfs->proc, "1/mountinfo", see_mount, &search) ||
+	       use_each_line(sysfs->proc, "self/mountinfo", see_mount, &search) ||
+	       use_each_line(sysfs->proc, "swaps", see_swap, &search) ||
+	       sysfs_entries(sysfs->root, "fs/btrfs", see_btrfs, &search) > 0;
+}
