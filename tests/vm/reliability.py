@@ -10,17 +10,21 @@ from t_faults import CELLS
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOGS = ROOT / "build" / "logs"
 KERNELS = ("6.1", "6.12", "kasan")
-ENDS = {"same": "nobody notices", "again": "attached again by itself", "own": "as it should be"}
+ENDS = {"same": "nobody notices", "again": "attached again by itself", "own": "our end does its part"}
 HEAD = """# What faults do
 
 Written by `make test-long`. Each row is a cell of `tests/vm/t_faults.py`: a fault in the lab, with a stick
 and a keyboard attached. A cell is "ok" when the data that was written and synced before the fault is intact,
 every device is where it should be, no process, descriptor, slot, port or record is left over, and the guest's
 kernel has nothing to complain about. "Nobody notices": the same sessions go on and no byte is lost. Seconds
-are the guest's own, on the first kernel: until the host has its devices free (freed) and the client's ports are
-(gone), from the fault; until all is attached again (attached), from its end. KASAN: Linux 6.1 with KASAN, lock proving and
-hung-task detection. The stock tools were put through the same faults in the same lab
-(`tests/vm/stock.py`): bound and attached by hand once, as they have nothing that would do it again.
+are the guest's own, on the first kernel: from the fault until the host has its devices free (freed); until the
+client's ports are free (gone), after that where both are given; from the fault's end until all is attached again
+(attached). KASAN: Linux 6.1 with KASAN, lock proving and hung-task detection; without modules, so two cells have
+no meaning there.
+
+The stock tools were put through the same faults in the same lab (`tests/vm/stock.py`): bound and attached by hand
+once, as they have nothing that would do it again. They have no deadlines, so a short or idle cut does them no
+harm, while usbiphp lets go after 15 s and attaches anew; with `--dead-after 0` it does as they do.
 """
 
 
@@ -43,8 +47,9 @@ def results(kernel):
 
 def seconds():
     """{cell: what took how long}, on the first kernel."""
-    return dict(re.findall(r"^# (.+): ((?:freed|gone|attached|done) [\d.]+ s.*)$",
-                           read(f"t_faults-{KERNELS[0]}.log"), re.M))
+    text = read(f"t_faults-{KERNELS[0]}.log")
+    return {name: ", ".join(re.findall(r"(?:freed|gone|attached) [\d.]+", took))
+            for name, took in re.findall(r"^# (.+?): (\w+ [\d.]+ s(?:, .*)?)$", text, re.M)}
 
 
 def stock():
@@ -58,8 +63,7 @@ def table():
     yield "| fault | the stock tools | usbiphp | seconds | " + " | ".join(KERNELS).upper() + " |"
     yield "|---|---|---|---|" + "---|" * len(KERNELS)
     for name, _, end, *_ in CELLS:
-        took_here = took.get(name, "").replace(" s", "").replace("done ", "")
-        row = [name, others.get(name, ""), ENDS[end], took_here]
+        row = [name, others.get(name, ""), ENDS[end], took.get(name, "")]
         row += [by_kernel[kernel].get(name, "-") for kernel in KERNELS]
         yield f"| {' | '.join(row)} |"
 

@@ -26,7 +26,7 @@ def look(s):
         # VmRSS is 64 pages late (sync_mm_rss()), and the program's own pages come as they are used
         text = s.guest(role).must(
             f"sed -n 's/^Anonymous: *//p' /proc/$(pidof usbiphp-{role})/smaps_rollup")
-        found[f"{role}'s memory"] = int(text.split()[0])
+        found[f"{role}'s memory (kB)"] = int(text.split()[0])
     found["bus ids in usbip-host"] = len(s.slots())
     return found
 
@@ -56,7 +56,8 @@ def soak(s, what, number, name):
         before = look(s)
         what(s, number)
         after = look(s)
-        print(f"# {name}: {before} -> {after}", file=sys.stderr, flush=True)
+        print(f"# {name}: " + ", ".join(f"{key} {before[key]} before, {after[key]} after"
+                                        for key in before), file=sys.stderr, flush=True)
         grown = {key: (before[key], after[key]) for key in before
                  if after[key] > before[key] + (SLACK if "memory" in key else 0)}
         check(not grown, f"grown: {grown}")
