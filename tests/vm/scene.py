@@ -224,7 +224,9 @@ class Scene(World):
                    if verb == "write" else
                    f"while dd if={disk} of=/dev/null bs=4k; do echo 3 >/proc/sys/vm/drop_caches; done")
         if endless and verb == "write":
-            command = f"while test -b {disk} && {command}; do :; done"
+            # by a node of its own: dd would make a file in the place of one that has gone
+            command = f"while {command.replace(disk, '/tmp/node')}; do :; done"
+            self.client.must(f"rm -f /tmp/node; mknod /tmp/node b $(tr : ' ' </sys/block/{disk[5:]}/dev)")
         return (f"{{ {command}; }} >/tmp/dd 2>&1 & dd=$!; usleep 10000; "
                 "kill -0 $dd || fail 'the transfer was too quick'\n")
 

@@ -225,8 +225,9 @@ def unplug_busy(s):
     """Pulled out while data are written, and plugged in again."""
     start(s)
     disk = s.disk()
-    ask(s.client, f"while test -b {disk} && dd if=/tmp/flying of={disk} bs=4k seek={HALF >> 12} "
-        "oflag=direct; do true; done >/tmp/dd 2>&1 &")
+    ask(s.client, f"mknod /tmp/node b $(tr : ' ' </sys/block/{disk[5:]}/dev)\n"
+        f"while dd if=/tmp/flying of=/tmp/node bs=4k seek={HALF >> 12} oflag=direct; do true; done "
+        ">/tmp/dd 2>&1 &")
     s.unplug("stick")
     seen = ask(s.client, f"quiet() {{ ! pidof dd; }}\nbegin; watch {LONG} quiet; state")
     said = [copied(s) if "quiet" in seen else f"dd hangs for {LONG} s", f"{seen['attached']} of 2 attached"]
