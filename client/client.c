@@ -45,7 +45,7 @@ static void adopt_port(struct client *client, unsigned port)
 	struct record ours, other;
 	struct server *server;
 	bool noted = record_read(importer->own_dir, port, &ours);
-	bool recorded = record_read(importer->record_dir, port, &other);
+	bool recorded = noted && record_read(importer->record_dir, port, &other);
 	bool same = noted && record_is(importer->record_dir, port, ours.host, ours.tcp_port,
 				       ours.busid);
 	bool free = importer->vhci.port[port].state <= VHCI_FREE;

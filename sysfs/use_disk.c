@@ -30,6 +30,15 @@ static bool name_stands_on(struct search *search, const char *name)
 	return stands_on(search, path);
 }
 
+/* A file by its path; one that is no device is in a file system, which is mounted. */
+static bool file_stands_on(struct search *search, const char *file)
+{
+	static const char dev[] = "/dev/";
+
+	return !strncmp(file, dev, sizeof(dev) - 1) &&
+	       name_stands_on(search, file + sizeof(dev) - 1);
+}
+
 static bool see_slave(void *ctx, const char *name)
 {
 	return name[0] != '.' && name_stands_on(ctx, name);
@@ -37,13 +46,10 @@ static bool see_slave(void *ctx, const char *name)
 
 static bool loop_stands_on(struct search *search, const char *path)
 {
-	static const char dev[] = "/dev/";
 	char file[PATH_MAX];
 
-	/* a file is in a file system, which is mounted */
 	return sysfs_read(search->sysfs, file, sizeof(file), "%s/loop/backing_file", path) > 0 &&
-	       !strncmp(file, dev, sizeof(dev) - 1) &&
-	       name_stands_on(search, file + sizeof(dev) - 1);
+	       file_stands_on(search, file);
 }
 
 /* Whether a block device, a link below sysfs, is on the USB device, itself or by what it is of. */
@@ -92,12 +98,10 @@ static bool see_mount(void *ctx, char *line)
 /* "/dev/dm-0 partition 1048572 0 -2" */
 static bool see_swap(void *ctx, char *line)
 {
-	static const char dev[] = "/dev/";
 	struct search *search = ctx;
-	const char *name = text_word(&line);
+	const char *file = text_word(&line);
 
-	if (!name || strncmp(name, dev, sizeof(dev) - 1) != 0 ||
-	    !name_stands_on(search, name + sizeof(dev) - 1))
+	if (!file || !file_stands_on(search, file))
 		return false;
 	text_format(search->use->reason, sizeof(search->use->reason), "it holds swap space");
 	return true;

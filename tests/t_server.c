@@ -797,15 +797,18 @@ static void refused(void)
 	end();
 }
 
-/* The list without it and, when it has been read, with it. */
-static void flap(unsigned devices)
+/* For a minute, twice a second, the list without it and, when that has been read, with it. */
+static void flap(void)
 {
-	t.devices = 0;
-	push();
-	run_quiet(&t.loop);
-	set_devices(devices);
-	push();
-	run_quiet(&t.loop);
+	for (unsigned i = 0; i < 120; i++) {
+		t.devices = 0;
+		push();
+		run_quiet(&t.loop);
+		set_devices(1);
+		push();
+		run_quiet(&t.loop);
+		go_on(500);
+	}
 }
 
 /* A server whose list comes and goes does not make what fails fail any faster, nor say it again. */
@@ -813,10 +816,7 @@ static void fails_with_a_list_that_flaps(void)
 {
 	start(PUSHES, 0);
 	t.broken = true;
-	for (unsigned i = 0; i < 120; i++) {
-		flap(1);
-		go_on(500);
-	}
+	flap();
 	CHECK_INT(t.imports, 6); /* after 1, 2, 4, 8, 16, 32 s */
 	CHECK_INT(said("cannot attach 1-1"), 1);
 	CHECK(import_of("1-1")->backoff.delay >= 32000);
@@ -856,10 +856,7 @@ static void refused_with_a_list_that_flaps(void)
 {
 	start(PUSHES, 0);
 	t.refuse = OP_BUSY;
-	for (unsigned i = 0; i < 120; i++) {
-		flap(1);
-		go_on(500);
-	}
+	flap();
 	CHECK(t.imports >= 6 && t.imports <= 9);
 	CHECK_INT(said("cannot attach 1-1"), 1);
 	end();

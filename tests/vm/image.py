@@ -236,6 +236,11 @@ def file_entry(guest, host):
     return guest.lstrip("/"), 0o100000 | (host.stat().st_mode & 0o7777), host.read_bytes()
 
 
+def libraries(*programs):
+    """What programs of this machine are linked to."""
+    return sorted(set(re.findall(r"(/\S+) \(0x", run("ldd", *programs))))
+
+
 def base_entries(kernel):
     """What every guest has: busybox, the stock tools, modules, a few scripts."""
     directory = fetch(kernel)
@@ -252,11 +257,10 @@ def base_entries(kernel):
     with tempfile.TemporaryDirectory() as tmp:
         run("cc", "-static", "-Os", "-s", "-o", f"{tmp}/uevents", str(UEVENTS))
         yield file_entry("bin/uevents", f"{tmp}/uevents")
-    libraries = set()
-    for tool in ("usbip", "usbipd"):
-        yield file_entry(f"usr/sbin/{tool}", f"/usr/sbin/{tool}")
-        libraries |= set(re.findall(r"(/\S+) \(0x", run("ldd", f"/usr/sbin/{tool}")))
-    for library in sorted(libraries):
+    tools = ("/usr/sbin/usbip", "/usr/sbin/usbipd")
+    for tool in tools:
+        yield file_entry(tool[1:], tool)
+    for library in libraries(*tools):
         yield file_entry(library, library)
     for module in sorted((directory / "modules").iterdir()):
         yield file_entry(f"lib/modules/{version}/{module.name}", module)

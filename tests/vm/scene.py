@@ -11,9 +11,9 @@ import hashlib
 import os
 import pathlib
 import re
-import subprocess
 import sys
 
+import image
 import lab
 from lab import check
 from t_main import BINARY, STUB, World
@@ -337,7 +337,4 @@ def files():
     """What the guests have besides: our binary, and the tools that busybox has too little of."""
     found = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
     tools = {"/bin/tc.real": "/sbin/tc", "/bin/ip.real": "/sbin/ip", "/bin/strace": "/usr/bin/strace"}
-    found |= tools
-    text = subprocess.run(["ldd", *tools.values()], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout
-    return found | {x: x for x in re.findall(r"(/\S+) \(0x", text)}
+    return found | tools | {x: x for x in image.libraries(*tools.values())}

@@ -10,7 +10,6 @@ Prints a line "NAME<TAB>WHAT WAS SEEN" for each. Seconds are the guest's own.
 import contextlib
 import pathlib
 import re
-import struct
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ import traceback
 import lab
 from lab import check
 from scene import HALF, PLACES, SHELL, STUB, VHCI, WORK
-from t_faults import CELLS, READ, WRITE, do, stock_attach, stock_bind, stock_detach
+from t_faults import CELLS, READ, WRITE, do, put_greedy, stock_attach, stock_bind, stock_detach
 from t_main import packet
 
 LONG, BACK = 600, 120  # seconds: for what may never end, and until something is back by itself
@@ -299,13 +298,7 @@ def error_state(s):
     """A peer asks for 2 GiB, at which usbip-host gives the device up."""
     bind(s)
     busid = busid_of(s, "0627")
-    number = s.host.must(f"cat {STUB}/{busid}/busnum {STUB}/{busid}/devnum").split()
-    devid = int(number[0]) << 16 | int(number[1])
-    for name, data in (("import", struct.pack(">HHI32s", 0x111, 0x8003, 0, busid.encode())),
-                       ("submit", struct.pack(">5I4xI20x", 1, 1, devid, 0, 0, 0x7fffffff))):
-        path = s.stick.parent / name
-        path.write_bytes(data)
-        s.client.put(path, f"/tmp/{name}")
+    put_greedy(s, busid)
     seen = ask(s.client, f"usable() {{ test $(cat {STUB}/{busid}/usbip_status) = 1; }}\n"
                "{ cat /tmp/import; sleep 1; cat /tmp/submit; sleep 5; } | "
                f"{s.enter['client']} nc -w 9 host 3240 >/tmp/answer; echo answer $(wc -c </tmp/answer); "

@@ -155,14 +155,19 @@ def kill_in_session(s, role):
     s.same()
 
 
+def run_other(s, role):
+    """The other daemon; what this one needs on its command line."""
+    if role == "server":
+        s.run("client")
+        return ""
+    s.run("server")
+    s.bound(2, 120)
+    return "host"
+
+
 def kill_early(s, role, rounds=10, step=3000):
     """Killed ever later after its start, each successor before the earlier one's children ended."""
-    if role == "client":
-        s.run("server")
-        s.bound(2, 120)
-    else:
-        s.run("client")
-    server = "" if role == "server" else "host"
+    server = run_other(s, role)
     for i in range(rounds):
         s.guest(role).must(f"{s.enter[role]} usbiphp-{role} {server} >>/tmp/{role}.log 2>&1 & "
                            f"usleep {i * step}; kill -9 $(pidof usbiphp-{role}) $!; wait; true", 60)
@@ -178,12 +183,7 @@ def dead(role):
 
 def kill_at_each_write(s, role, writes=12):
     """It, or its child, is killed on its way into the first write, the second, ... each heir goes on."""
-    if role == "client":
-        s.run("server")
-        s.bound(2, 120)
-    else:
-        s.run("client")
-    server = "" if role == "server" else "host"
+    server = run_other(s, role)
     done = 0
     for n in range(1, writes + 1):
         s.guest(role).must(
@@ -470,20 +470,24 @@ def silent_server(s):
     s.data_in()
 
 
+def put_greedy(s, busid):
+    """What a peer sends that imports a device and asks for 2 GiB: /tmp/import, /tmp/submit."""
+    number = s.host.must(f"cat {STUB}/{busid}/busnum {STUB}/{busid}/devnum").split()
+    devid = int(number[0]) << 16 | int(number[1])
+    for name, data in (("import", struct.pack(">HHI32s", 0x111, 0x8003, 0, busid.encode())),
+                       ("submit", struct.pack(">5I4xI20x", 1, 1, devid, 0, 0, 0x7fffffff))):
+        path = s.stick.parent / name
+        path.write_bytes(data)
+        s.client.put(path, f"/tmp/{name}")
+
+
 def error_state(s):
     """A peer asks for 2 GiB, at which usbip-host gives the device up; it is bound anew."""
     s.run("server")
     s.bound(2, 120)
     busid = s.host.must(f"basename $(dirname $(grep -l 0627 {STUB}/*/idVendor))").strip()
-    number = s.host.must(f"cat {STUB}/{busid}/busnum {STUB}/{busid}/devnum").split()
     s.expected = "page_alloc"  # the kernel warns of so large an order
-    parts = {"import": struct.pack(">HHI32s", 0x111, 0x8003, 0, busid.encode()),
-             "submit": struct.pack(">5I28x", 1, 1, int(number[0]) << 16 | int(number[1]), 0, 0)}
-    parts["submit"] = parts["submit"][:24] + struct.pack(">I", 0x7fffffff) + parts["submit"][28:]
-    for name, data in parts.items():
-        path = s.stick.parent / name
-        path.write_bytes(data)
-        s.client.put(path, f"/tmp/{name}")
+    put_greedy(s, busid)
     error = (f"{{ cat /tmp/import; sleep 1; cat /tmp/submit; sleep 3; }} | {s.enter['client']} "
              "nc -w 9 host 3240 >/tmp/answer; "
              "test $(wc -c </tmp/answer) = 320 || fail the import was refused\n")

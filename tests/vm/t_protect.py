@@ -4,20 +4,14 @@
 
 import contextlib
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 
+import image
 import lab
 from lab import case, check
 from t_main import BINARY, STUB
-
-
-def tools(*paths):
-    """Programs of this machine with what they are linked to, for the guest."""
-    text = subprocess.run(["ldd", *paths], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return dict.fromkeys(paths) | dict.fromkeys(re.findall(r"(/\S+) \(0x", text))
 
 
 class Server:
@@ -125,7 +119,7 @@ def test(kernel, work):
     stick.write_bytes(bytes(16 << 20))
     subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-F", str(stick)], check=True)
     files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server")}
-    files |= {x: x for x in tools("/sbin/dmsetup")}
+    files |= {x: x for x in ("/sbin/dmsetup", *image.libraries("/sbin/dmsetup"))}
     with contextlib.closing(lab.Cable()) as cable, \
             lab.Guest("host", kernel, work, net=cable.ends[0], files=files) as guest:
         guest.must("modprobe usbip-host")
