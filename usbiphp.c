@@ -2,6 +2,7 @@
 /* main: picks the role by its own name or by the first word, and reads the command line. */
 #include "client/client.h"
 #include "host/host.h"
+#include "loop/held.h"
 #include "loop/liveness.h"
 #include "loop/log.h"
 #include "loop/state.h"
@@ -28,6 +29,8 @@ struct settings {
 	unsigned listeners;
 	struct listener_address listen[LISTENERS_MAX];
 	bool take_all;
+	bool dry_run;
+	bool json;
 	bool verbose;
 };
 
@@ -51,7 +54,7 @@ static const struct command {
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 /* Options that have no letter. */
-enum { DEAD_AFTER = 1, TAKE_ALL, SYSFS, RUN, ONCE };
+enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, ONCE };
 
 static const struct option_row {
 	uint8_t letter;
@@ -65,11 +68,16 @@ static const struct option_row {
 	{ 'p', CLIENT | LIST, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "of silence until the other end is gone (15; 0 = never; least 10)" },
+	{ 'r', ROLES, "rule", "RULE", "'deny class hid', ...: the first that matches decides" },
+	{ 'f', ROLES, "rules", "FILE", "more of them, a line each; SIGHUP reads it again" },
 	{ TAKE_ALL, SERVER, "take-all", NULL,
 	  "also what this machine needs: its disks, its network, its keyboard" },
+	{ 'n', SERVER, "dry-run", NULL, "say what would be done and why, and exit" },
+	{ JSON, LIST, "json", NULL, "for programs" },
 	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
 	{ SYSFS, ROLES, "sysfs", "DIR", "of the kernel's files (/sys)" },
 	{ RUN, ROLES, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
+	{ CONFIG, ROLES, "config", "DIR", "of hooks and of what is held (" CONFIG_DIR ")" },
 	{ 'v', ALL, "verbose", NULL, "say more" },
 	{ 'h', ALL, "help", NULL, "print this and exit" },
 	{ 'V', ALL, "version", NULL, "print the version and exit" },
@@ -145,8 +153,27 @@ static int take_option(struct settings *settings, int option, const char *value)
 			return usage("--port takes 1 to 65535, not", value);
 		settings->port = value;
 		break;
+	case 'r':
+		if (settings->daemon.rules.options == RULE_OPTIONS_MAX)
+			return usage("one --rule too many:", value);
+		settings->daemon.rules.option[settings->daemon.rules.options++] = value;
+		break;
+	case 'f':
+		if (settings->daemon.rules.file)
+			return usage("one --rules too many:", value);
+		settings->daemon.rules.file = value;
+		break;
 	case TAKE_ALL:
 		settings->take_all = true;
+		break;
+	case 'n':
+		settings->dry_run = true;
+		break;
+	case JSON:
+		settings->json = true;
+		break;
+	case CONFIG:
+		settings->daemon.config = value;
 		break;
 	case ONCE:
 		settings->daemon.once = true;
@@ -316,6 +343,7 @@ int main(int argc, char **argv)
 		.daemon = {
 			.sysfs = "/sys",
 			.run = STATE_DIR,
+			.config = CONFIG_DIR,
 			.interval = 10,
 			.dead_after = LIVENESS_DEFAULT,
 		},

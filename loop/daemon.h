@@ -4,12 +4,15 @@
 #define LOOP_DAEMON_H
 
 #include "loop/loop.h"
+#include "loop/rules.h"
 #include "loop/state.h"
 #include "sysfs/sysfs.h"
 
 struct daemon_options {
 	const char *sysfs;  /* root of the kernel's attribute files */
 	const char *run;    /* run directory */
+	const char *config; /* directory of what a person has set: held.h, hooks.h */
+	struct rules_source rules;
 	uint32_t interval;  /* seconds */
 	uint32_t dead_after; /* seconds, see liveness_set() */
 	bool once;	    /* do what is to be done now, then leave everything as it is */

@@ -4,9 +4,11 @@
 
 #include "loop/log.h"
 #include "proto/text.h"
+#include "sysfs/use.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +96,32 @@ void state_close(struct state *state, bool notes)
 	unlinkat(state->dir, state->lock_name, 0);
 	close_both(state);
 	rmdir(state->path);
+}
+
+/* "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF" (proc(5)): the inode is the last of three. */
+static bool is_lock_of(void *ctx, char *line)
+{
+	const ino_t *inode = ctx;
+	char *word, *number;
+	uint32_t locked;
+	bool flock = false;
+
+	while ((word = text_word(&line))) {
+		flock = flock || !strcmp(word, "FLOCK");
+		number = strrchr(word, ':');
+		if (flock && number && number[1])
+			return !text_decimal(number + 1, UINT32_MAX, &locked) && locked == *inode;
+	}
+	return false;
+}
+
+bool state_running(const char *path, const char *role)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	text_format(name, sizeof(name), "%s/%s.lock", path, role);
+	return !stat(name, &st) && use_each_line(AT_FDCWD, "/proc/locks", is_lock_of, &st.st_ino);
 }
 
 void state_load(const struct state *state, const char *name, char *buf, size_t size)

@@ -31,6 +31,9 @@ int state_open(struct state *state, const char *path, const char *role);
 /* Lets go; a directory that is empty then is removed. notes: there are some, for the next one. */
 void state_close(struct state *state, bool notes);
 
+/* Whether a daemon of that role runs with that directory: its lock is in /proc/locks. For anybody. */
+bool state_running(const char *path, const char *role);
+
 /* Reads a file as a whole, terminated, cut off at size - 1 bytes; empty when there is none. */
 void state_load(const struct state *state, const char *name, char *buf, size_t size);
 /* Replaces a file as a whole, or removes it when len is 0. 0, or -errno and it is as it was. */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names for devices that survive a replug: by the serial number where there is one, else by the
+ * place. A device has both, a list shows the first where it is unique:
+ *	0951:1666/60A44C413F4EE2C0	VID:PID/SERIAL
+ *	0627:0001@1-1.4			VID:PID@BUSID, of this machine
+ *	0627:0001@pi.lan/1-1.4		VID:PID@HOST/BUSID, of a server
+ */
+#ifndef SYSFS_NAME_H
+#define SYSFS_NAME_H
+
+#include "sysfs/sysfs.h"
+
+enum {
+	DEVICE_STRING_SIZE = 128, /* a descriptor has up to 126 characters; what is longer is cut off */
+	DEVICE_NAME_SIZE = 320,   /* with the longest host */
+};
+
+/* What a device says of itself, as it is: any bytes but NUL. Empty: it says nothing. */
+struct device_strings {
+	char serial[DEVICE_STRING_SIZE];
+	char product[DEVICE_STRING_SIZE];
+	char maker[DEVICE_STRING_SIZE];
+};
+
+/*
+ * Reads them. The kernel shows them under the device's lock (drivers/usb/core/sysfs.c), so this may
+ * block for as long as something is wrong with the device: not for an event loop.
+ */
+void device_strings_read(const struct sysfs *sysfs, const char *busid,
+			 struct device_strings *strings);
+
+/*
+ * The names, of at most size - 1 bytes. Of the serial, what is not a letter, a digit or one of
+ * "-._+" becomes '_'. host is NULL for a device of this machine.
+ */
+void name_of_serial(char *name, size_t size, uint16_t vendor, uint16_t product, const char *serial);
+void name_of_place(char *name, size_t size, uint16_t vendor, uint16_t product, const char *host,
+		   const char *busid);
+
+#endif
