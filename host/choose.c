@@ -20,34 +20,27 @@ void host_facts(const struct sysfs *sysfs, const struct device *device,
 	facts->product = device->product;
 	facts->serial = strings ? strings->serial : NULL;
 	facts->name = strings ? strings->product : NULL;
-	facts->described = true; /* as far as it can be */
 	rule_facts_class(facts, device->class);
-	if (device_describe(sysfs, device->busid, &described, interface))
-		return;
-	for (unsigned i = 0; i < described.interfaces; i++)
+	facts->described = !device_describe(sysfs, device->busid, &described, interface);
+	for (unsigned i = 0; facts->described && i < described.interfaces; i++)
 		rule_facts_class(facts, interface[i].class);
 }
 
-enum host_choice host_wanted(const struct sysfs *sysfs, const struct device *device,
-			     const struct host_wishes *wishes,
-			     const struct device_strings *strings, struct use *why)
+enum host_choice host_wanted(const struct host_wishes *wishes, const struct rule_facts *facts,
+			     struct use *why)
 {
 	const struct rule *rule;
-	struct rule_facts facts;
 	char place[96];
 
-	if (held_find(&wishes->held, device->vendor, device->product,
-		      strings ? strings->serial : NULL, NULL, device->busid)) {
+	if (held_find(&wishes->held, facts->vendor, facts->product, facts->serial, NULL,
+		      facts->busid)) {
 		text_format(why->reason, sizeof(why->reason),
-			    "it is held, until 'usbiphp bind %s'", device->busid);
+			    "it is held, until 'usbiphp bind %s'", facts->busid);
 		return HOST_LEAVE;
 	}
-	if (!strings && held_needs_serial(&wishes->held, device->vendor, device->product))
+	if (!facts->serial && held_needs_serial(&wishes->held, facts->vendor, facts->product))
 		return HOST_NEEDS_STRINGS;
-	if (!wishes->rules.count)
-		return HOST_TAKE;
-	host_facts(sysfs, device, strings, &facts);
-	switch (rules_judge(&wishes->rules, &facts, &rule)) {
+	switch (rules_judge(&wishes->rules, facts, &rule)) {
 	case RULE_UNKNOWN:
 		return HOST_NEEDS_STRINGS;
 	case RULE_ALLOW:
@@ -66,13 +59,15 @@ enum host_choice host_choose(const struct sysfs *sysfs, const struct device *dev
 {
 	enum host_verdict verdict = host_judge(device, HOST_DRIVERLESS_MS);
 	enum host_choice choice;
+	struct rule_facts facts;
 
 	if (verdict == HOST_HUB || verdict == HOST_IMPORTED) {
 		text_format(why->reason, sizeof(why->reason), "%s",
 			    verdict == HOST_HUB ? "it is a hub" : "it came over USB/IP");
 		return HOST_LEAVE;
 	}
-	choice = host_wanted(sysfs, device, wishes, strings, why);
+	host_facts(sysfs, device, strings, &facts);
+	choice = host_wanted(wishes, &facts, why);
 	if (choice == HOST_TAKE && !wishes->take_all && device_use(sysfs, device->busid, why))
 		choice = HOST_LEAVE;
 	return choice;

@@ -20,14 +20,13 @@ enum host_choice {
 	HOST_NEEDS_STRINGS, /* to know */
 };
 
-/* What the rules can know of it. strings is NULL when they are not known. */
+/* What is known of it; device and strings must outlive facts. strings is NULL: not known. */
 void host_facts(const struct sysfs *sysfs, const struct device *device,
 		const struct device_strings *strings, struct rule_facts *facts);
 
 /* By what a person wants: held, or denied to everybody. why is set with HOST_LEAVE. */
-enum host_choice host_wanted(const struct sysfs *sysfs, const struct device *device,
-			     const struct host_wishes *wishes,
-			     const struct device_strings *strings, struct use *why);
+enum host_choice host_wanted(const struct host_wishes *wishes, const struct rule_facts *facts,
+			     struct use *why);
 
 /* The same, and by what the device is (a hub, imported) and what this machine needs. */
 enum host_choice host_choose(const struct sysfs *sysfs, const struct device *device,

@@ -11,6 +11,7 @@
 enum {
 	RETRY_LIMIT_MS = 60000,
 	SETTLED_MS = 10000,  /* who stays so long after it was bound has come to stay */
+	READ_MS = 2000, /* for a device to tell its strings; the kernel remembers them */
 	QUICK_FREE = 3,	     /* so many short visits in a row are somebody who replugs it */
 	REMEMBER_MS = 60000, /* more than that is a bad contact */
 };
@@ -25,7 +26,7 @@ struct export *exports_find(struct exports *exports, const char *busid)
 
 bool export_bound(const struct export *export)
 {
-	return export->present && export->job == EXPORT_IDLE &&
+	return export->present && export->job <= EXPORT_READING &&
 	       host_judge(&export->device, 0) == HOST_EXPORTED;
 }
 
@@ -50,6 +51,7 @@ static void say_failure(struct export *export, enum export_job job)
 
 	if (export->result.error == export->said.error && export->result.step == export->said.step)
 		return;
+	export->news = true;
 	export->said = export->result;
 	if (export->result.step == STUB_STEP_ADD && export->result.error == -ENOMEM)
 		log_warnx("cannot export %s: usbip-host has no free slot, it keeps %u bus ids "
@@ -74,6 +76,7 @@ static void end_job(struct export *export)
 
 	export->job = EXPORT_IDLE;
 	export->failed = EXPORT_IDLE;
+	export->news = false;
 	if (!export->result.error) {
 		if (job != EXPORT_ENDING)
 			log_info("%s %s", job == EXPORT_BINDING ? "exporting" : "gave back",
@@ -110,6 +113,50 @@ static void start(struct export *export, enum export_job job)
 		export->result.error = error;
 		end_job(export);
 	}
+}
+
+static void read_strings(const void *arg, void *result)
+{
+	const struct export *export = arg;
+
+	device_strings_read(export->sysfs, export->device.busid, result);
+}
+
+static void end_reading(struct export *export, bool whole)
+{
+	export->job = EXPORT_IDLE;
+	export->strings_known = whole;
+	if (!whole)
+		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
+	loop_pass_now(export->loop);
+}
+
+static void strings_came(struct child *child, bool whole)
+{
+	end_reading((struct export *)(void *)((char *)child - offsetof(struct export, child)),
+		    whole);
+}
+
+void export_read(struct export *export)
+{
+	export->job = EXPORT_READING;
+	export->read_by = export->loop->now + READ_MS;
+	loop_pass_by(export->loop, export->read_by);
+	if (child_start(export->loop, &export->child, read_strings, export, &export->strings,
+			sizeof(export->strings), strings_came))
+		end_reading(export, false);
+}
+
+void export_await(struct export *export)
+{
+	if (export->job != EXPORT_READING)
+		return;
+	if (export->loop->now < export->read_by) {
+		loop_pass_by(export->loop, export->read_by);
+		return;
+	}
+	child_kill(&export->child);
+	end_reading(export, false);
 }
 
 void export_bind(struct export *export)
@@ -168,6 +215,8 @@ void export_identify(struct export *export, const struct device *device)
 {
 	uint32_t id = (uint32_t)device->vendor << 16 | device->product;
 
+	if (device->devnum != export->device.devnum || id != export->id)
+		export->strings_known = export->facts.described = false;
 	if (id == export->id)
 		return;
 	export->offered = false;

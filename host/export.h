@@ -7,15 +7,18 @@
 #define HOST_EXPORT_H
 
 #include "host/peer.h"
+#include "loop/rules.h"
+#include "loop/socket.h"
 #include "loop/child.h"
 #include "proto/op.h"
+#include "sysfs/name.h"
 #include "sysfs/stub.h"
 #include "sysfs/use.h"
 
 /* usbip-host holds 16; the rest is for devices that wait or fail. */
 enum { EXPORTS_MAX = 128 };
 
-enum export_job { EXPORT_IDLE, EXPORT_BINDING, EXPORT_ENDING, EXPORT_RELEASING };
+enum export_job { EXPORT_IDLE, EXPORT_READING, EXPORT_BINDING, EXPORT_ENDING, EXPORT_RELEASING };
 
 struct export {
 	struct device device; /* as last seen; busid empty: the slot is free */
@@ -25,6 +28,7 @@ struct export {
 	bool ours;	      /* bound by us, or about to be: to be given back */
 	bool offered;	      /* in the list that clients get */
 	bool error;	      /* in its error state, until it is released */
+	bool wanted;	      /* by what a person has set, as far as that is known */
 	struct use use;	      /* why it is left alone, empty: it is not */
 	uint64_t use_again;   /* when that is looked at again */
 	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
@@ -33,6 +37,11 @@ struct export {
 	const struct sysfs *sysfs;
 	struct stub_result result;
 	struct stub_result said; /* the failure that was logged, so that it is said once */
+	bool news;		 /* it was just now */
+	struct rule_facts facts;
+	struct device_strings strings;
+	bool strings_known;
+	uint64_t read_by; /* they must have come */
 	struct backoff backoff; /* of a job that failed */
 	/* One that comes and goes, or ends up in its error state, is exported again after a growing
 	 * delay, also when it has been away in the meantime. */
@@ -49,7 +58,9 @@ struct export {
 	struct loop *loop;
 	struct loop_source session; /* the connection usbip-host uses, kept to hear it end */
 	uint64_t session_ended;	    /* when it did, 0: it has not, or the device is free again */
-	char peer[PEER_NAME_SIZE]; /* whose session it is */
+	char peer[ADDRESS_TEXT_SIZE]; /* whose session it is */
+	struct in6_addr from;	   /* the same, :: when not known; an IPv4 address is a mapped one */
+	bool noted;		   /* in the run directory, or an earlier run may have */
 };
 
 struct exports {
@@ -62,6 +73,10 @@ struct export *exports_find(struct exports *exports, const char *busid);
 /* Whether usbip-host has it and no job of ours is changing that. */
 bool export_bound(const struct export *export);
 
+/* Starts to read its strings; a pass follows. What takes too long is tried again later. */
+void export_read(struct export *export);
+/* In a pass, with a job that is under way: ends one that reads and takes too long. */
+void export_await(struct export *export);
 /* Starts the job. The result comes with ended, also if no child could be made. */
 void export_bind(struct export *export);
 void export_end(struct export *export); /* its session */
@@ -92,7 +107,7 @@ uint32_t export_ask(const struct export *export);
  * Gives the connection fd to usbip-host and keeps it, as the session of that peer. -errno: fd is
  * still the caller's.
  */
-int export_import(struct export *export, int fd, uint32_t dead_after, const char *peer);
+int export_import(struct export *export, int fd, uint32_t dead_after, const struct in6_addr *from);
 /* In every pass: ends a session whose peer is silent, looks whether the device is free after it. */
 void export_look(struct export *export, uint32_t dead_after);
 /* Its device is gone, or was given back: nothing is kept open. */

@@ -19,12 +19,12 @@ void exporter_complain(struct exporter *exporter, uint64_t *said, const struct i
 		       const char *what)
 {
 	uint64_t now = exporter->loop->now;
-	char text[PEER_NAME_SIZE];
+	char text[ADDRESS_TEXT_SIZE];
 
 	if (*said && now - *said < SAY_AGAIN_MS)
 		return;
 	*said = now;
-	peer_address_text(address, text);
+	address_text(address, text);
 	log_warnx("refused a connection of %s: %s", text, what);
 }
 
@@ -98,6 +98,18 @@ void exporter_pass(struct exporter *exporter)
 			peer_pass(&exporter->peer[i]);
 	while (exporter->peers && exporter->peer[exporter->peers - 1].state == PEER_FREE)
 		exporter->peers--;
+}
+
+bool exporter_allows(const struct exporter *exporter, const struct export *export,
+		     const struct in6_addr *address)
+{
+	struct rule_facts facts = export->facts;
+	const struct rule *rule;
+
+	facts.to = address;
+	if (!exporter->rules)
+		return true;
+	return export->wanted && rules_judge(exporter->rules, &facts, &rule) == RULE_ALLOW;
 }
 
 void exporter_announce(struct exporter *exporter)

@@ -20,16 +20,19 @@ enum {
 struct exporter {
 	struct loop *loop;
 	struct exports *exports;
+	const struct rules *rules; /* who may have what; NULL: everybody everything */
 	uint32_t dead_after;
 	unsigned listeners;
 	struct listener listener[LISTENERS_MAX];
 	unsigned peers; /* one more than the highest place that was in use */
 	struct peer peer[EXPORTER_PEERS_MAX];
 	struct listing listing; /* what clients get; exporter_announce() after a change */
+	struct listing part;	/* of it, for one of them */
 	bool taken;		/* said that somebody else listens */
 	int fds_max;		/* descriptors from here on are for other uses */
 	uint64_t full_said;	/* when it was said that there are too many connections */
 	uint64_t bad_said;	/* when it was said that a request was bad */
+	uint64_t denied_said;	/* when it was said that somebody may not have a device */
 };
 
 /* exporter is all zeros. At most LISTENERS_MAX addresses, which are copied. */
@@ -37,6 +40,9 @@ void exporter_init(struct exporter *exporter, struct loop *loop, struct exports 
 		   uint32_t dead_after, const struct listener_address *address, unsigned addresses);
 /* In every pass. Listens where it does not yet: somebody else may have gone. */
 void exporter_pass(struct exporter *exporter);
+/* Whether who is there may have, and see, the device. */
+bool exporter_allows(const struct exporter *exporter, const struct export *export,
+		     const struct in6_addr *address);
 /* The list has changed. */
 void exporter_announce(struct exporter *exporter);
 /* Says what was wrong with a connection from there, once in a while; *said is when it was last. */

@@ -2,9 +2,12 @@
 /* The server role: every device that may be exported is bound to usbip-host, and kept so. */
 #include "host/host.h"
 
+#include "host/choose.h"
 #include "host/exporter.h"
 #include "host/judge.h"
+#include "host/notes.h"
 #include "host/slots.h"
+#include "loop/hooks.h"
 #include "loop/log.h"
 #include "proto/text.h"
 #include "sysfs/describe.h"
@@ -27,8 +30,10 @@ struct host {
 	bool full;	/* said that there are more devices than that */
 	int slots_said;	/* so many are in use, it was said */
 	bool passed;	/* at least one pass has looked */
-	bool take_all;	/* also what this machine needs */
 	int save_error; /* said */
+	struct notes notes;
+	struct hooks hooks;
+	struct host_wishes wishes;
 };
 
 #define EACH_EXPORT(host, i)                                                                       \
@@ -60,6 +65,23 @@ static void set_ours(struct host *host, struct export *export, bool ours)
 	save_bound(host);
 }
 
+static void tell_hooks(struct host *host, const struct export *export, enum export_job job)
+{
+	const struct hook_facts facts = {
+		.event = export->result.error	? "failed"
+			 : job == EXPORT_BINDING ? "bound"
+						 : "released",
+		.busid = export->device.busid,
+		.vendor = export->device.vendor,
+		.product = export->device.product,
+		.port = -1,
+		.reason = export->result.error ? stub_step_text(export->result.step) : NULL,
+	};
+
+	if (export->news || (!export->result.error && job != EXPORT_ENDING))
+		hooks_run(&host->hooks, &facts);
+}
+
 static void job_ended(struct export *export, enum export_job job)
 {
 	struct host *host = export->ctx;
@@ -69,6 +91,7 @@ static void job_ended(struct export *export, enum export_job job)
 
 	if (job == EXPORT_BINDING ? failed && !astray : !failed && job == EXPORT_RELEASING)
 		set_ours(host, export, false);
+	tell_hooks(host, export, job);
 	if (job == EXPORT_BINDING)
 		slots_look(&host->daemon.sysfs, &host->slots_said);
 	loop_pass_now(&host->daemon.loop);
@@ -91,6 +114,8 @@ static struct export *add(struct host *host, const char *busid)
 	export->loop = &host->daemon.loop;
 	export->ended = job_ended;
 	export->ctx = host;
+	if (!host->passed)
+		notes_peer(&host->daemon.state, export);
 	return export;
 }
 
@@ -151,6 +176,7 @@ static void leave(struct host *host, struct export *export)
 		log_info("%s is gone", export->device.name);
 	set_ours(host, export, false);
 	export_drop_session(export);
+	notes_forget(&host->daemon.state, export);
 	host->changed = host->changed || export->offered;
 	export->offered = false;
 	export->driverless = 0;
@@ -169,38 +195,99 @@ static bool session_ending(const struct host *host)
 	return false;
 }
 
-/* Asked before each bind: what this machine needs is not taken. Said once for each reason. */
+/* Said once for each reason. */
+static void leave_alone(struct export *export, const struct use *why)
+{
+	bool taken = !strcmp(export->device.driver, STUB_DRIVER);
+
+	if (strcmp(why->reason, export->use.reason) != 0)
+		log_info("%s %s: %s", taken ? "letting go" : "leaving alone", export->device.name,
+			 why->reason);
+	export->use = *why;
+	export->use_again = 0;
+}
+
+/* By what a person has set, which is looked at in each pass. */
+static enum host_choice choose(struct host *host, struct export *export)
+{
+	struct rule_facts *facts = &export->facts;
+	enum host_choice choice;
+	struct use why;
+
+	if (!facts->described)
+		host_facts(export->sysfs, &export->device, NULL, facts);
+	facts->serial = export->strings_known ? export->strings.serial : NULL;
+	facts->name = export->strings_known ? export->strings.product : NULL;
+	choice = host_wanted(&host->wishes, facts, &why);
+	host->changed = host->changed || export->wanted != (choice == HOST_TAKE);
+	export->wanted = choice == HOST_TAKE;
+	if (choice == HOST_LEAVE)
+		leave_alone(export, &why);
+	return choice;
+}
+
+/* Asked before each bind, at most once an interval: what this machine needs is not taken. */
 static bool needed_here(const struct host *host, struct export *export)
 {
 	uint64_t now = host->daemon.loop.now;
 	struct use use;
 
-	if (export->use.reason[0] && now < export->use_again)
+	if (now < export->use_again)
 		return true;
-	export->use_again = now + host->daemon.loop.interval;
-	if (host->take_all || !device_use(&host->daemon.sysfs, export->device.busid, &use)) {
+	if (host->wishes.take_all || !device_use(export->sysfs, export->device.busid, &use)) {
 		export->use.reason[0] = '\0';
 		return false;
 	}
-	if (strcmp(use.reason, export->use.reason) != 0)
-		log_info("leaving alone %s: %s", export->device.name, use.reason);
-	export->use = use;
+	leave_alone(export, &use);
+	export->use_again = now + host->daemon.loop.interval;
 	return true;
+}
+
+/* Whether a changed rule denies it the device it uses. */
+static bool session_denied(const struct host *host, const struct export *export)
+{
+	return rules_have_to(&host->wishes.rules) && !IN6_IS_ADDR_UNSPECIFIED(&export->from) &&
+	       !exporter_allows(&host->exporter, export, &export->from);
+}
+
+/* What is bound: it stays so, unless it is in its error state or is not wanted any more. */
+static void keep(struct host *host, struct export *export)
+{
+	struct loop *loop = &host->daemon.loop;
+	int status = stub_status(export->sysfs, export->device.busid);
+	bool ending = session_ending(host);
+
+	if (loop->now < export->backoff.until) {
+		loop_pass_by(loop, export->backoff.until);
+	} else if (status == STUB_USED && !ending &&
+		   (!export->wanted || session_denied(host, export))) {
+		log_info("taking %s from %s, as it is not allowed any more", export->device.name,
+			 export->peer[0] ? export->peer : "who uses it");
+		export_end(export);
+	} else if (!ending && (!export->wanted ? status != STUB_USED
+					       : export_recover(export, status == STUB_ERROR))) {
+		export_release(export);
+	}
 }
 
 static void act(struct host *host, struct export *export)
 {
 	struct loop *loop = &host->daemon.loop;
+	enum host_choice choice = choose(host, export);
 	enum host_verdict verdict;
 
 	verdict = host_judge(&export->device, driverless_for(export, loop->now));
 	if (verdict == HOST_WAIT)
 		loop_pass_by(loop, export->driverless + HOST_DRIVERLESS_MS);
-	if (verdict == HOST_EXPORTED && export->ours && !session_ending(host) &&
-	    export_recover(export, stub_status(export->sysfs, export->device.busid) == STUB_ERROR))
-		export_release(export);
-	if (verdict != HOST_BIND || export_held_back(export) || needed_here(host, export) ||
-	    !slots_have_room(&host->exports, export))
+	if (choice == HOST_NEEDS_STRINGS) {
+		if (!export_held_back(export))
+			export_read(export);
+		return;
+	}
+	if (verdict == HOST_EXPORTED && export->ours)
+		keep(host, export);
+	if (verdict != HOST_BIND || choice == HOST_LEAVE || export_held_back(export) ||
+	    needed_here(host, export) || !slots_have_room(&host->exports, export))
 		return;
 	set_ours(host, export, true);
 	export_bind(export);
@@ -234,7 +321,7 @@ static void give_back(struct host *host)
 static void see_offers(struct host *host)
 {
 	EACH_EXPORT(host, i) {
-		bool offered = export_bound(i) &&
+		bool offered = export_bound(i) && i->wanted &&
 			       stub_status(i->sysfs, i->device.busid) == STUB_AVAILABLE;
 
 		host->changed = host->changed || offered != i->offered;
@@ -277,17 +364,31 @@ static bool observe(struct host *host)
 	return true;
 }
 
+/* What a person has changed counts at once. */
+static void obey(struct host *host)
+{
+	if (!daemon_obeys(&host->daemon, &host->wishes.rules, &host->wishes.held))
+		return;
+	log_info("the rules were read again");
+	host->changed = true;
+	EACH_EXPORT(host, i)
+		i->use_again = 0;
+}
+
 static void pass(void *ctx)
 {
 	struct host *host = ctx;
 
 	if (host->daemon.loop.stopping)
 		loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
+	hooks_pass(&host->hooks);
+	obey(host);
 	if (!observe(host)) {
 		exporter_pass(&host->exporter);
 		return;
 	}
 	EACH_EXPORT(host, i) {
+		export_await(i);
 		if (i->job != EXPORT_IDLE)
 			continue;
 		if (!i->present)
@@ -303,6 +404,7 @@ static void pass(void *ctx)
 	EACH_EXPORT(host, i)
 		export_look(i, host->daemon.options->dead_after);
 	see_offers(host);
+	notes_keep(&host->notes, &host->daemon.state, &host->exports);
 	list_offers(host);
 	exporter_pass(&host->exporter);
 }
@@ -340,7 +442,7 @@ static bool done(void *ctx)
 	if (!host->daemon.loop.stopping && !host->daemon.options->once)
 		return false;
 	/* a pass that is due may have more to do */
-	return host->passed && host->daemon.loop.next > host->daemon.loop.now && !busy(host);
+	return host->passed && !hooks_busy(&host->hooks) && host->daemon.loop.next > host->daemon.loop.now && !busy(host);
 }
 
 static bool any_ours(const struct host *host)
@@ -381,9 +483,13 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	static struct host host;
 	int status;
 
+	if (!rules_read(&host.wishes.rules, &options->rules))
+		return 2;
 	if (daemon_open(&host.daemon, options, &role, &host))
 		return 1;
-	host.take_all = take_all;
+	host.wishes.take_all = take_all;
+	hooks_init(&host.hooks, &host.daemon.loop, options->config);
+	host.exporter.rules = &host.wishes.rules;
 	adopt(&host);
 	if (!options->once)
 		exporter_init(&host.exporter, &host.daemon.loop, &host.exports, options->dead_after,
@@ -391,6 +497,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	loop_run(&host.daemon.loop);
 	status = exit_status(&host);
 	exporter_close(&host.exporter);
+	notes_end(&host.notes, &host.daemon.state, &host.exports);
 	daemon_close(&host.daemon, any_ours(&host));
 	return status;
 }

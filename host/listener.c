@@ -50,17 +50,6 @@ bool listener_parse(struct listener_address *address, const char *text)
 	return inet_pton(AF_INET, endpoint.host, &address->at.sa.v4.sin_addr) == 1;
 }
 
-static void address_of(const struct address *from, struct in6_addr *address)
-{
-	if (from->sa.any.sa_family == AF_INET6) {
-		*address = from->sa.v6.sin6_addr;
-		return;
-	}
-	memset(address, 0, sizeof(*address));
-	memset(address->s6_addr + 10, 0xff, 2);
-	memcpy(address->s6_addr + 12, &from->sa.v4.sin_addr, 4);
-}
-
 static void ready(struct loop_source *source, uint32_t events)
 {
 	struct listener *listener =
@@ -73,7 +62,7 @@ static void ready(struct loop_source *source, uint32_t events)
 	from.len = sizeof(from.sa);
 	fd = accept4(source->fd, &from.sa.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		address_of(&from, &address);
+		address_split(&from, &address);
 		listener->accepted(listener->ctx, fd, &address);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 		/* it would be ready again at once, for nothing: a later pass goes on */

@@ -22,6 +22,9 @@ void listing_begin(struct listing *listing);
 /* False when it does not fit any more. */
 bool listing_add(struct listing *listing, const struct op_device *device,
 		 const struct op_interface *interface);
+/* What of it is allowed, into part. */
+void listing_select(const struct listing *listing, struct listing *part,
+		    bool (*allowed)(void *ctx, const char *busid), void *ctx);
 /* Makes it the reply of that code: OP_REP_DEVLIST or OP_REP_WATCH. */
 void listing_head(struct listing *listing, enum op_code code);
 

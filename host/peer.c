@@ -19,21 +19,6 @@ enum {
 	GRANULE_MS = 256, /* deadlines are rounded up to it, so that many cost one pass */
 };
 
-/* The name of an address; IPv6 without abbreviation. */
-void peer_address_text(const struct in6_addr *address, char *text)
-{
-	const uint8_t *a = address->s6_addr;
-	size_t len = 0, size = PEER_NAME_SIZE;
-
-	if (IN6_IS_ADDR_V4MAPPED(address)) {
-		text_format(text, size, "%u.%u.%u.%u", a[12], a[13], a[14], a[15]);
-		return;
-	}
-	for (int i = 0; i < 16; i += 2)
-		len += text_format(text + len, size - len, "%s%x", i ? ":" : "",
-				   (unsigned)(a[i] << 8 | a[i + 1]));
-}
-
 /* A child may still have the connection: the peer shall know at once. */
 void peer_drop(struct peer *peer)
 {
@@ -61,12 +46,25 @@ static bool send_all(struct peer *peer, const void *bytes, size_t len)
 	return false;
 }
 
+static bool may_see(void *ctx, const char *busid)
+{
+	const struct peer *peer = ctx;
+	const struct export *export = exports_find(peer->exporter->exports, busid);
+
+	return export && exporter_allows(peer->exporter, export, &peer->address);
+}
+
 static void send_list(struct peer *peer, enum op_code code)
 {
 	struct exporter *exporter = peer->exporter;
+	struct listing *listing = &exporter->listing;
 
-	listing_head(&exporter->listing, code);
-	if (send_all(peer, exporter->listing.bytes, exporter->listing.len))
+	if (exporter->rules && rules_have_to(exporter->rules)) {
+		listing_select(listing, &exporter->part, may_see, peer);
+		listing = &exporter->part;
+	}
+	listing_head(listing, code);
+	if (send_all(peer, listing->bytes, listing->len))
 		peer->sent = exporter->loop->now;
 }
 
@@ -129,7 +127,6 @@ static void hand_over(struct peer *peer, struct export *export)
 	struct op_interface interface[OP_INTERFACES_MAX];
 	struct op_device device;
 	uint8_t reply[OP_REP_IMPORT_SIZE];
-	char name[PEER_NAME_SIZE];
 	bool early = in_a_hurry(peer->source.fd);
 	int fd;
 
@@ -140,9 +137,8 @@ static void hand_over(struct peer *peer, struct export *export)
 	op_rep_import_encode(reply, sizeof(reply), OP_OK, &device);
 	if (early && !send_all(peer, reply, sizeof(reply)))
 		return;
-	peer_address_text(&peer->address, name);
 	fd = loop_unwatch(exporter->loop, &peer->source);
-	if (!export_import(export, fd, exporter->dead_after, name)) {
+	if (!export_import(export, fd, exporter->dead_after, &peer->address)) {
 		peer->state = PEER_FREE;
 		if (!early && send(fd, reply, sizeof(reply), MSG_NOSIGNAL) != sizeof(reply))
 			shutdown(fd, SHUT_RDWR);
@@ -164,6 +160,11 @@ static void import(struct peer *peer)
 
 	if (op_request_decode(peer->request, peer->len, &request) > 0)
 		export = exports_find(exporter->exports, request.busid);
+	if (export && !exporter_allows(exporter, export, &peer->address)) {
+		exporter_complain(exporter, &exporter->denied_said, &peer->address,
+				  "the rules deny it what it wants");
+		export = NULL;
+	}
 	status = export ? export_ask(export) : OP_NODEV;
 	if (export && status == OP_OK) {
 		hand_over(peer, export);

@@ -13,7 +13,6 @@ enum {
 	PEER_IMPORT_MS = 2000,	/* for a device to be free after its last session */
 	PEER_ALIVE_MS = 10000,	/* between lists of a watch that say the same */
 	PEER_DEAD_MS = 25000,	/* for a watcher to take a list */
-	PEER_NAME_SIZE = 40,	/* an address as text */
 };
 
 enum peer_state {
@@ -45,8 +44,5 @@ void peer_pass(struct peer *peer);
 /* The list has changed. */
 void peer_announce(struct peer *peer);
 void peer_drop(struct peer *peer);
-
-/* IPv6 without abbreviation; text has PEER_NAME_SIZE bytes. */
-void peer_address_text(const struct in6_addr *address, char *text);
 
 #endif

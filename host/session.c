@@ -43,7 +43,7 @@ static void session_ended(struct loop_source *source, uint32_t events)
 	loop_pass_now(export->loop);
 }
 
-int export_import(struct export *export, int fd, uint32_t dead_after, const char *peer)
+int export_import(struct export *export, int fd, uint32_t dead_after, const struct in6_addr *from)
 {
 	int error = liveness_set(fd, dead_after);
 
@@ -56,8 +56,10 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const char
 	export->session.fd = fd;
 	export->session.ready = session_ended;
 	loop_watch(export->loop, &export->session, EPOLLRDHUP); /* usbip_status tells, too */
-	text_format(export->peer, sizeof(export->peer), "%s", peer);
-	log_info("%s takes %s", peer, export->device.name);
+	export->noted = false;
+	export->from = *from;
+	address_text(from, export->peer);
+	log_info("%s takes %s", export->peer, export->device.name);
 	loop_pass_now(export->loop); /* it is not on offer any more */
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -82,6 +83,47 @@ static void listen_to_kernel(struct daemon *daemon)
 		log_warn(error, "cannot hear the kernel's events");
 }
 
+/* What changed there, a pass finds out. The watch ends with the directory. */
+static void settings_ready(struct loop_source *source, uint32_t events)
+{
+	struct daemon *daemon =
+		(struct daemon *)(void *)((char *)source - offsetof(struct daemon, settings));
+	char changes[4096];
+
+	(void)events;
+	if (read(source->fd, changes, sizeof(changes)) > 0) {
+		daemon->watching = false; /* to watch again what is watched does no harm */
+		loop_pass_now(&daemon->loop);
+	}
+}
+
+static void listen_to_people(struct daemon *daemon)
+{
+	daemon->settings.ready = settings_ready;
+	daemon->settings.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (daemon->settings.fd >= 0)
+		loop_watch(&daemon->loop, &daemon->settings, EPOLLIN); /* else the interval counts */
+}
+
+bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)
+{
+	const struct daemon_options *options = daemon->options;
+	bool hup = daemon->loop.hup;
+	int error;
+
+	if (!daemon->watching)
+		daemon->watching =
+			inotify_add_watch(daemon->settings.fd, options->config,
+					  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE |
+						  IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR) >= 0;
+	error = held_read(held, options->config, role_of(daemon)->name);
+	if (error && error != daemon->held_error)
+		log_warn(error, "cannot read %s/held.%s", options->config, role_of(daemon)->name);
+	daemon->held_error = error;
+	daemon->loop.hup = false;
+	return hup && rules_read(rules, &options->rules);
+}
+
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, void *ctx)
 {
@@ -101,6 +143,7 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	error = loop_open(&daemon->loop, options->interval * 1000, &role->loop, ctx);
 	if (!error) {
 		listen_to_kernel(daemon);
+		listen_to_people(daemon);
 		return 0;
 	}
 	log_warn(error, "cannot start");
@@ -113,6 +156,7 @@ close_sysfs:
 void daemon_close(struct daemon *daemon, bool notes)
 {
 	loop_drop(&daemon->loop, &daemon->uevents);
+	loop_drop(&daemon->loop, &daemon->settings);
 	loop_close(&daemon->loop);
 	state_close(&daemon->state, notes);
 	sysfs_close(&daemon->sysfs);

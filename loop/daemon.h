@@ -3,6 +3,7 @@
 #ifndef LOOP_DAEMON_H
 #define LOOP_DAEMON_H
 
+#include "loop/held.h"
 #include "loop/loop.h"
 #include "loop/rules.h"
 #include "loop/state.h"
@@ -24,6 +25,9 @@ struct daemon {
 	struct state state;
 	struct loop loop;
 	struct loop_source uevents;
+	struct loop_source settings; /* inotify(7) of options->config */
+	bool watching;		     /* it */
+	int held_error;		     /* said */
 	uint64_t said;	  /* when it was said that the kernel's files cannot be looked at */
 	bool lost;	  /* the driver is gone: a new start tries to load it again */
 	uint64_t stop_by; /* when stopping: give up then */
@@ -49,6 +53,11 @@ void daemon_close(struct daemon *daemon, bool notes);
  * the loop looks again soon, or ends because the driver is gone.
  */
 bool daemon_sees(struct daemon *daemon, int error);
+/*
+ * In a pass: reads what a person may have changed meanwhile: what is held, and after SIGHUP the
+ * rules; true when these are others now.
+ */
+bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held);
 /* In the role's stop. */
 void daemon_stop(struct daemon *daemon);
 /* Whether there is no more to wait for: the driver is gone, or the time to stop is over. */

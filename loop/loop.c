@@ -96,6 +96,7 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 			;
 		return;
 	}
+	loop->hup = loop->hup || info.ssi_signo == SIGHUP;
 	if (info.ssi_signo != SIGHUP && !loop->stopping) {
 		loop->stopping = true;
 		loop->role->stop(loop->ctx);

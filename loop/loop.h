@@ -34,6 +34,7 @@ struct loop {
 	uint64_t armed;	  /* what the timer is set to */
 	uint32_t interval;
 	bool stopping;
+	bool hup; /* SIGHUP came; whoever obeys clears it */
 	const struct loop_role *role;
 	void *ctx;
 	struct loop_source timer_source;
@@ -41,7 +42,7 @@ struct loop {
 };
 
 /*
- * Blocks the signals it handles: SIGTERM and SIGINT stop, SIGHUP asks for a pass, SIGCHLD reaps;
+ * Blocks the signals it handles: SIGTERM and SIGINT stop, SIGHUP sets hup and asks for a pass, SIGCHLD reaps;
  * SIGPIPE stays blocked. 0 or -errno.
  */
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);

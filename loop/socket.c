@@ -2,9 +2,81 @@
 /* What both roles need of sockets. */
 #include "loop/socket.h"
 
+#include "proto/text.h"
+
+#include <arpa/inet.h>
 #include <errno.h>
+#include <string.h>
 
 int socket_set(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
+}
+
+uint16_t address_split(const struct address *from, struct in6_addr *address)
+{
+	if (from->sa.any.sa_family == AF_INET6) {
+		*address = from->sa.v6.sin6_addr;
+	} else {
+		memset(address, 0, sizeof(*address));
+		memset(address->s6_addr + 10, 0xff, 2);
+		memcpy(address->s6_addr + 12, &from->sa.v4.sin_addr, 4);
+	}
+	return ntohs(from->sa.v4.sin_port); /* in IPv6 it is in the same place */
+}
+
+void address_text(const struct in6_addr *address, char *text)
+{
+	const uint8_t *a = address->s6_addr;
+	size_t len = 0, size = ADDRESS_TEXT_SIZE;
+
+	if (IN6_IS_ADDR_V4MAPPED(address)) {
+		text_format(text, size, "%u.%u.%u.%u", a[12], a[13], a[14], a[15]);
+		return;
+	}
+	for (int i = 0; i < 16; i += 2)
+		len += text_format(text + len, size - len, "%s%x", i ? ":" : "",
+				   (unsigned)(a[i] << 8 | a[i + 1]));
+}
+
+bool address_parse(const char *text, struct in6_addr *address)
+{
+	struct address v4;
+
+	if (inet_pton(AF_INET6, text, address) == 1)
+		return true;
+	v4.sa.any.sa_family = AF_INET;
+	if (inet_pton(AF_INET, text, &v4.sa.v4.sin_addr) != 1)
+		return false;
+	address_split(&v4, address);
+	return true;
+}
+
+/* getsockname() or getpeername(). */
+static size_t end_text(int fd, int (*name)(int, struct sockaddr *, socklen_t *), char *text,
+		       size_t size)
+{
+	struct address from = { .len = sizeof(from.sa) };
+	struct in6_addr address;
+	char host[ADDRESS_TEXT_SIZE];
+	uint16_t port;
+
+	if (name(fd, &from.sa.any, &from.len) ||
+	    (from.sa.any.sa_family != AF_INET && from.sa.any.sa_family != AF_INET6))
+		return 0;
+	port = address_split(&from, &address);
+	address_text(&address, host);
+	return text_format(text, size, "%s %u", host, (unsigned)port);
+}
+
+bool socket_pair_text(int fd, char *text)
+{
+	size_t len = end_text(fd, getsockname, text, SOCKET_PAIR_SIZE), more = 0;
+
+	if (len) {
+		text[len++] = ' ';
+		more = end_text(fd, getpeername, text + len, SOCKET_PAIR_SIZE - len);
+	}
+	text[len + more] = '\0';
+	return more != 0;
 }

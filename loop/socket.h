@@ -4,6 +4,8 @@
 #define LOOP_SOCKET_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 /* Where a socket is, or is to be. */
@@ -15,6 +17,21 @@ struct address {
 		struct sockaddr_in6 v6;
 	} sa;
 };
+
+enum {
+	ADDRESS_TEXT_SIZE = 40, /* an IPv6 address in full */
+	SOCKET_PAIR_SIZE = 2 * (ADDRESS_TEXT_SIZE + 6),
+};
+
+/* The address and port (of this machine's order) of a socket address; IPv4 becomes mapped. */
+uint16_t address_split(const struct address *from, struct in6_addr *address);
+/* The name of an address, of ADDRESS_TEXT_SIZE bytes; IPv6 without abbreviation. */
+void address_text(const struct in6_addr *address, char *text);
+/* The other way round: false when it is none. */
+bool address_parse(const char *text, struct in6_addr *address);
+/* "ADDRESS PORT ADDRESS PORT" of a connection, its own end first, of SOCKET_PAIR_SIZE bytes; false
+ * when it is no TCP connection (any more). */
+bool socket_pair_text(int fd, char *text);
 
 /* setsockopt(2) with one number: 0 or -errno. */
 int socket_set(int fd, int level, int option, int value);

@@ -144,7 +144,7 @@ int state_save(const struct state *state, const char *name, const char *text, si
 
 	if (!len)
 		return unlinkat(state->dir, name, 0) && errno != ENOENT ? -errno : 0;
-	fd = openat(state->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(state->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
 	n = write(fd, text, len);

@@ -21,6 +21,7 @@ struct device {
 	uint16_t vendor;
 	uint16_t product;
 	uint8_t class;
+	uint32_t devnum; /* another one after each plug; 0: not known */
 	bool on_vhci; /* it came in over USB/IP */
 };
 

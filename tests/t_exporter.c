@@ -1527,16 +1527,16 @@ static void addresses(void)
 static void names(void)
 {
 	struct in6_addr a;
-	char *text = block(NULL, PEER_NAME_SIZE);
+	char *text = block(NULL, ADDRESS_TEXT_SIZE);
 
 	inet_pton(AF_INET6, "::ffff:192.168.100.255", &a);
-	peer_address_text(&a, text);
+	address_text(&a, text);
 	CHECK_STR(text, "192.168.100.255");
 	inet_pton(AF_INET6, "fe80::1234:0:abcd", &a);
-	peer_address_text(&a, text);
+	address_text(&a, text);
 	CHECK_STR(text, "fe80:0:0:0:0:1234:0:abcd");
 	memset(&a, 0xfe, sizeof(a));
-	peer_address_text(&a, text);
+	address_text(&a, text);
 	CHECK_STR(text, "fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe");
 	block_free(text);
 }

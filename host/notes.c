@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What the server tells those who ask on this machine. */
+#include "host/notes.h"
+
+#include "loop/socket.h"
+#include "proto/text.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	LINE_SIZE = BUSID_SIZE + sizeof(((struct use *)0)->reason) + 2,
+	FILE_NAME_SIZE = 8 + BUSID_SIZE,
+};
+
+static const char left_file[] = "left";
+
+static void session_file(char *name, const char *busid)
+{
+	text_format(name, FILE_NAME_SIZE, "session.%s", busid);
+}
+
+static void note_session(const struct state *state, struct export *export)
+{
+	char name[FILE_NAME_SIZE], text[SOCKET_PAIR_SIZE + 1];
+	size_t len;
+
+	export->noted = true;
+	if (!socket_pair_text(export->session.fd, text))
+		return;
+	len = strlen(text);
+	text[len] = '\n';
+	session_file(name, export->device.busid);
+	state_save(state, name, text, len + 1); /* without it a session has no peer in status */
+}
+
+void notes_forget(const struct state *state, struct export *export)
+{
+	char name[FILE_NAME_SIZE];
+
+	session_file(name, export->device.busid);
+	state_save(state, name, NULL, 0);
+	export->noted = false;
+}
+
+static void keep_session(const struct state *state, struct export *export)
+{
+	if (export->session.fd >= 0 && !export->noted)
+		note_session(state, export);
+	else if (export->noted && export->session.fd < 0 &&
+		   stub_status(export->sysfs, export->device.busid) != STUB_USED)
+		notes_forget(state, export);
+}
+
+static const char *reason(const struct export *export)
+{
+	if (!strcmp(export->device.driver, STUB_DRIVER) || export->job != EXPORT_IDLE)
+		return NULL;
+	if (export->use.reason[0])
+		return export->use.reason;
+	if (export->failed == EXPORT_BINDING)
+		return stub_step_text(export->result.step);
+	return export->calm.delay ? "it comes and goes" : NULL;
+}
+
+static uint32_t hash(const char *text, size_t len)
+{
+	uint32_t h = 2166136261; /* FNV-1a */
+
+	while (len--)
+		h = (h ^ (uint8_t)*text++) * 16777619;
+	return h | 1;
+}
+
+static void keep_left(struct notes *notes, const struct state *state, const struct exports *exports)
+{
+	static char text[EXPORTS_MAX * LINE_SIZE];
+	size_t len = 0;
+	uint32_t now;
+
+	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+		const struct export *export = &exports->export[i];
+		const char *why = export->present ? reason(export) : NULL;
+
+		if (why)
+			len += text_format(text + len, sizeof(text) - len, "%s %s\n",
+					   export->device.busid, why);
+	}
+	now = len ? hash(text, len) : 0;
+	if (now != notes->left && !state_save(state, left_file, text, len))
+		notes->left = now;
+}
+
+void notes_keep(struct notes *notes, const struct state *state, struct exports *exports)
+{
+	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+		if (exports->export[i].device.busid[0])
+			keep_session(state, &exports->export[i]);
+	keep_left(notes, state, exports);
+}
+
+void notes_end(struct notes *notes, const struct state *state, struct exports *exports)
+{
+	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+		if (exports->export[i].device.busid[0])
+			keep_session(state, &exports->export[i]);
+	state_save(state, left_file, NULL, 0);
+	notes->left = 0;
+}
+
+void notes_peer(const struct state *state, struct export *export)
+{
+	char name[FILE_NAME_SIZE], text[SOCKET_PAIR_SIZE + 1], *cursor = text;
+	const char *word = NULL;
+
+	export->noted = true;
+	session_file(name, export->device.busid);
+	state_load(state, name, text, sizeof(text));
+	for (int i = 0; i < 3; i++)
+		word = text_word(&cursor);
+	if (word && address_parse(word, &export->from))
+		address_text(&export->from, export->peer);
+}

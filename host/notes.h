@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the server tells those who ask on this machine, as small files in the run directory that
+ * anybody may read:
+ *	session.BUSID	"LOCAL-ADDRESS PORT PEER-ADDRESS PORT", since when is the file's time
+ *	left		"BUSID REASON", a line for each device that is left alone
+ */
+#ifndef HOST_NOTES_H
+#define HOST_NOTES_H
+
+#include "host/export.h"
+#include "loop/state.h"
+
+struct notes {
+	uint32_t left; /* a hash of the file that was written last, 0: none */
+};
+
+/* In every pass. */
+void notes_keep(struct notes *notes, const struct state *state, struct exports *exports);
+/* At the end: those of sessions that go on stay. */
+void notes_end(struct notes *notes, const struct state *state, struct exports *exports);
+/* The device is gone. */
+void notes_forget(const struct state *state, struct export *export);
+/* What an earlier run has noted, it may still hold. */
+void notes_peer(const struct state *state, struct export *export);
+
+#endif
