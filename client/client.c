@@ -57,7 +57,8 @@ static void adopt_port(struct client *client, unsigned port)
 		return;
 	}
 	if (!recorded)
-		record_write(importer->record_dir, port, ours.host, ours.tcp_port, ours.busid);
+		record_write(importer->record_dir, port, ours.host, ours.tcp_port, ours.busid,
+			     NULL);
 	server = find_server(client, &ours);
 	if (server) {
 		server_adopt(server, ours.busid, port);
@@ -81,6 +82,9 @@ static void pass(void *ctx)
 	for (unsigned i = 0; !client->adopted && i < importer->vhci.ports; i++)
 		adopt_port(client, i);
 	client->adopted = true;
+	hooks_pass(&importer->hooks);
+	if (daemon_obeys(&client->daemon, &importer->rules, &importer->held))
+		log_info("the rules were read again");
 	import_line_begin(importer);
 	for (unsigned i = 0; i < client->servers; i++)
 		server_line_up(&client->server[i]);
@@ -111,13 +115,13 @@ static bool done(void *ctx)
 	if (daemon_over(&client->daemon))
 		return true;
 	if (client->daemon.loop.stopping)
-		return client->adopted && !attached(client);
+		return client->adopted && !attached(client) && !hooks_busy(&client->importer.hooks);
 	if (!client->daemon.options->once || client->daemon.loop.next <= client->daemon.loop.now)
 		return false;
 	for (unsigned i = 0; i < client->servers; i++)
 		if (!server_settled(&client->server[i]))
 			return false;
-	return true;
+	return !hooks_busy(&client->importer.hooks);
 }
 
 static int exit_status(const struct client *client)
@@ -148,8 +152,11 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	static struct client client;
 	int status;
 
+	if (!rules_read(&client.importer.rules, &options->rules))
+		return 2;
 	if (daemon_open(&client.daemon, options, &role, &client))
 		return 1;
+	hooks_init(&client.importer.hooks, &client.daemon.loop, options->config);
 	text_format(client.record_dir, sizeof(client.record_dir), "%s/../vhci_hcd", options->run);
 	client.importer.loop = &client.daemon.loop;
 	client.importer.sysfs = &client.daemon.sysfs;

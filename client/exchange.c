@@ -134,12 +134,48 @@ static bool list_came(struct exchange *exchange)
 	return false;
 }
 
+static void send_probe(struct exchange *exchange)
+{
+	uint8_t request[URB_SIZE];
+
+	urb_request_encode(request, &exchange->probe.request);
+	if (send(exchange->socket.fd, request, sizeof(request), MSG_NOSIGNAL) != sizeof(request))
+		broken(exchange, -EPIPE);
+}
+
+static void probe(struct exchange *exchange, const struct op_device *device)
+{
+	exchange->device = *device;
+	exchange->state = EXCHANGE_PROBING;
+	set_deadline(exchange, EXCHANGE_REPLY_MS);
+	probe_start(&exchange->probe, device->busnum << 16 | device->devnum);
+	send_probe(exchange);
+}
+
+static void probe_came(struct exchange *exchange)
+{
+	switch (probe_next(&exchange->probe)) {
+	case 0:
+		break;
+	case 1:
+		send_probe(exchange);
+		break;
+	case 2:
+		finish_import(exchange, &exchange->device);
+		break;
+	default:
+		finish(exchange, EXCHANGE_MALFORMED, -EBADMSG, 0);
+	}
+}
+
 static void import_came(struct exchange *exchange, const struct reader_reply *reply)
 {
 	if (reply->status != OP_OK)
 		finish(exchange, EXCHANGE_REFUSED, 0, reply->status);
 	else if (strcmp(reply->device.busid, exchange->request.busid) != 0)
 		finish(exchange, EXCHANGE_MALFORMED, -EILSEQ, 0);
+	else if (exchange->ask)
+		probe(exchange, &reply->device);
 	else
 		finish_import(exchange, &reply->device);
 }
@@ -166,13 +202,20 @@ static void decode(struct exchange *exchange)
 static void receive(struct exchange *exchange)
 {
 	size_t size;
-	uint8_t *room = reader_room(&exchange->reader, &size);
+	bool probing = exchange->state == EXCHANGE_PROBING;
+	uint8_t *room = probing ? probe_room(&exchange->probe, &size)
+				: reader_room(&exchange->reader, &size);
 	ssize_t n = recv(exchange->socket.fd, room, size, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		broken(exchange, n ? -errno : -ECONNRESET);
+		return;
+	}
+	if (probing) {
+		exchange->probe.len += (size_t)n;
+		probe_came(exchange);
 		return;
 	}
 	if (watches(exchange) && !exchange->answered && !exchange->reader.in_list &&

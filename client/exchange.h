@@ -6,6 +6,7 @@
 #ifndef CLIENT_EXCHANGE_H
 #define CLIENT_EXCHANGE_H
 
+#include "client/probe.h"
 #include "client/reader.h"
 #include "client/resolve.h"
 
@@ -38,6 +39,7 @@ enum exchange_state {
 	EXCHANGE_RESOLVING,
 	EXCHANGE_CONNECTING,
 	EXCHANGE_READING,
+	EXCHANGE_PROBING, /* the device of an import is asked what it is */
 };
 
 /* A server and how it was found, shared by all exchanges with it. */
@@ -65,6 +67,7 @@ struct exchange {
 
 	enum exchange_state state;
 	bool answered; /* a watch: at least one list came */
+	bool ask;      /* set before an import is started: probe is to be filled in, too */
 	struct op_request request;
 	struct resolver resolver;
 	unsigned address; /* of the route, the one in use */
@@ -72,6 +75,8 @@ struct exchange {
 	struct loop_source socket;
 	uint64_t deadline;
 	struct reader reader;
+	struct op_device device; /* of an import whose device is asked */
+	struct probe probe;
 };
 
 /* record, whole and done are set, nothing is started. */

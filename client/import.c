@@ -4,7 +4,9 @@
 
 #include "loop/liveness.h"
 #include "loop/log.h"
+#include "loop/socket.h"
 #include "proto/text.h"
+#include "sysfs/describe.h"
 #include "sysfs/record.h"
 
 #include <errno.h>
@@ -20,6 +22,7 @@ enum {
 	QUICK_FREE = 3,	      /* so many short ones in a row are somebody who replugs it */
 	REMEMBER_MS = 60000,  /* more than that is a bad contact; so are its latest failures */
 	POLL_MS = 50,	      /* between looks at a port that is about to become free */
+	READ_MS = 2000,	      /* for a device to tell its strings; the kernel remembers them */
 	AGAIN_MS = 1000,      /* until a detach is tried again for which there was no descriptor */
 	NUMBER_MAX = 0xffff,  /* of busnum and devnum: a devid has 16 bits for each */
 };
@@ -39,11 +42,58 @@ static void say_port(const struct import *import, const char *what, const char *
 	say(import, what, detail);
 }
 
-void import_see(struct import *import, const struct op_device *device)
+static void tell_hooks(struct import *import, const char *event, const char *device,
+		       const char *reason)
 {
-	import->fresh = true;
+	const struct hook_facts facts = {
+		.event = event,
+		.busid = import->busid,
+		.vendor = import->vendor,
+		.product = import->product,
+		.server = import->endpoint->name,
+		.host = import->endpoint->host,
+		.port = import->port,
+		.device = device,
+		.reason = reason,
+	};
+
+	hooks_run(&import->importer->hooks, &facts);
+}
+
+/* The list of a stock server has no interfaces of a device that was just bound. */
+static void see_classes(struct import *import, const struct op_device *device,
+			const struct op_interface *interface)
+{
+	struct rule_facts facts = { 0 };
+
+	rule_facts_class(&facts, device->class);
+	for (unsigned i = 0; i < device->interfaces; i++)
+		rule_facts_class(&facts, interface[i].class);
+	memcpy(import->class, facts.class, sizeof(import->class));
+	import->described = device->interfaces != 0;
+}
+
+static uint32_t devid_of(const struct op_device *device)
+{
+	return device->busnum << 16 | device->devnum;
+}
+
+void import_see(struct import *import, const struct op_device *device,
+		const struct op_interface *interface)
+{
+	bool same = import->vendor == device->vendor && import->product == device->product;
+
+	import->fresh = import->identified = true;
 	import->speed = device->speed;
-	if (import->vendor == device->vendor && import->product == device->product)
+	if (!same || import->listed_devid != devid_of(device)) {
+		import->asked = import->described = false;
+		import->why[0] = '\0';
+	}
+	if (!import->described)
+		see_classes(import, device, interface);
+	import->bcd_device = device->bcd_device;
+	import->listed_devid = devid_of(device);
+	if (same)
 		return;
 	import->vendor = device->vendor;
 	import->product = device->product;
@@ -51,6 +101,65 @@ void import_see(struct import *import, const struct op_device *device)
 	import->refused = false;
 	import->said = NULL;
 	backoff_clear(&import->backoff);
+}
+
+void import_learn(struct import *import, const struct probe *probe)
+{
+	memcpy(import->class, probe->class, sizeof(import->class));
+	import->strings = probe->strings;
+	import->described = import->asked = true;
+}
+
+static void leave_alone(struct import *import, const char *why)
+{
+	char detail[sizeof(import->why) + 2];
+
+	if (!strcmp(why, import->why))
+		return;
+	text_format(import->why, sizeof(import->why), "%s", why);
+	text_format(detail, sizeof(detail), ": %s", why);
+	say(import, import->port < 0 ? "leaving alone" : "letting go", detail);
+}
+
+enum import_choice import_choose(struct import *import)
+{
+	const struct importer *importer = import->importer;
+	struct rule_facts facts = {
+		.busid = import->busid,
+		.vendor = import->vendor,
+		.product = import->product,
+		.described = import->described,
+		.serial = import->asked ? import->strings.serial : NULL,
+		.name = import->asked ? import->strings.product : NULL,
+		.from = import->endpoint->host,
+	};
+	enum rule_verdict verdict;
+	const struct rule *rule;
+	char place[96], why[sizeof(import->why)];
+
+	memcpy(facts.class, import->class, sizeof(facts.class));
+	if (!importer->rules.count && !importer->held.len)
+		return IMPORT_WANTED;
+	if (!import->identified)
+		return IMPORT_ASK;
+	if (held_find(&importer->held, facts.vendor, facts.product, facts.serial, facts.from,
+		      facts.busid)) {
+		leave_alone(import, "it is held, see 'usbiphp status'");
+		return IMPORT_UNWANTED;
+	}
+	if (!facts.serial && held_needs_serial(&importer->held, facts.vendor, facts.product))
+		return IMPORT_ASK;
+	verdict = rules_judge(&importer->rules, &facts, &rule);
+	if (verdict == RULE_UNKNOWN)
+		return IMPORT_ASK;
+	if (verdict == RULE_DENY) {
+		rule_place(&importer->rules, rule, place, sizeof(place));
+		text_format(why, sizeof(why), "denied by %s", place);
+		leave_alone(import, why);
+		return IMPORT_UNWANTED;
+	}
+	import->why[0] = '\0';
+	return IMPORT_WANTED;
 }
 
 bool import_forgettable(const struct import *import)
@@ -64,8 +173,10 @@ void import_failed(struct import *import, const char *reason)
 	char detail[96];
 
 	text_format(detail, sizeof(detail), ": %s", reason);
-	if (import->said != reason)
+	if (import->said != reason) {
 		say(import, "cannot attach", detail);
+		tell_hooks(import, "failed", NULL, reason);
+	}
 	import->said = reason;
 	import->refused = false;
 	import->remember = import->importer->loop->now + REMEMBER_MS;
@@ -118,11 +229,14 @@ bool import_wanted(struct import *import)
 		.speed = import->speed,
 	};
 
+	if (facts.listed && !facts.attached)
+		facts.unwanted = import_choose(import) == IMPORT_UNWANTED;
 	if (facts.listed && facts.held_back)
 		loop_pass_by(loop, import->backoff.until);
 	if (facts.listed && !facts.attached && !facts.held_back) {
 		facts.elsewhere = attached_elsewhere(import);
-		facts.port_free = vhci_free_port(&import->importer->vhci, import->speed) >= 0;
+		facts.port_free =
+			vhci_free_port(&import->importer->vhci, import->speed, NULL, 0) >= 0;
 	}
 	switch (client_judge(&facts)) {
 	case CLIENT_ATTACH:
@@ -153,13 +267,25 @@ static void session_ended(struct loop_source *source, uint32_t events)
 }
 
 /* What is ours is noted before it is attached, so that a killed daemon's heir knows. */
-static void note(const struct import *import, const char *dir, unsigned port)
+static void note(const struct import *import, const char *dir, unsigned port, const char *more)
 {
 	int error = record_write(dir, port, import->endpoint->host, import->endpoint->port,
-				 import->busid);
+				 import->busid, more);
 
 	if (error)
 		log_warn(error, "cannot write %s/port%u", dir, port);
+}
+
+/* Who it is, as far as a list says that: another device in its place is given its port. */
+static uint32_t place_hash(const struct import *import)
+{
+	const char *part[] = { import->endpoint->name, "/", import->busid };
+	uint32_t hash = 2166136261; /* FNV-1a */
+
+	for (unsigned i = 0; i < sizeof(part) / sizeof(*part); i++)
+		for (const char *c = part[i]; *c; c++)
+			hash = (hash ^ (uint8_t)*c) * 16777619;
+	return hash | 1;
 }
 
 /* Gives the socket to a free port; the port, or -errno. */
@@ -169,10 +295,11 @@ static int give_to_kernel(struct import *import, int fd, uint32_t devid, uint32_
 	int port, error;
 
 	for (int i = 0; i < ATTACH_TRIES; i++) {
-		port = vhci_free_port(&importer->vhci, speed);
+		port = vhci_free_port(&importer->vhci, speed, importer->last,
+				      place_hash(import));
 		if (port < 0)
 			return port;
-		note(import, importer->own_dir, (unsigned)port);
+		note(import, importer->own_dir, (unsigned)port, "");
 		error = vhci_attach(importer->sysfs, (unsigned)port, fd, devid, speed);
 		if (!error)
 			return port;
@@ -188,11 +315,15 @@ static int give_to_kernel(struct import *import, int fd, uint32_t devid, uint32_
 
 static void now_attached(struct import *import, int port, uint32_t devid, int fd)
 {
+	char pair[SOCKET_PAIR_SIZE];
+
 	import_adopt(import, (unsigned)port);
 	import->devid = devid;
 	import->usable = false;
 	import->importer->vhci.port[port].state = VHCI_ATTACHING;
-	note(import, import->importer->record_dir, (unsigned)port);
+	note(import, import->importer->record_dir, (unsigned)port, NULL);
+	if (socket_pair_text(fd, pair))
+		note(import, import->importer->own_dir, (unsigned)port, pair);
 	/* kept only to hear it end: its bytes are the kernel's */
 	import->session.fd = fd;
 	import->session.ready = session_ended;
@@ -200,11 +331,24 @@ static void now_attached(struct import *import, int port, uint32_t devid, int fd
 		loop_drop(import->importer->loop, &import->session); /* the port table tells, too */
 }
 
+/* Somebody may have put another one into its place since the list: the next list tells. */
+static bool is_listed(const struct import *import, const struct op_device *device)
+{
+	return device->vendor == import->vendor && device->product == import->product &&
+	       device->bcd_device == import->bcd_device &&
+	       devid_of(device) == import->listed_devid;
+}
+
 void import_attach(struct import *import, int fd, const struct op_device *device)
 {
-	uint32_t devid = device->busnum << 16 | device->devnum;
+	uint32_t devid = devid_of(device);
 	int port = -EPROTO;
 
+	if (!is_listed(import, device)) {
+		import_failed(import, "it is not the device that was listed");
+		close(fd);
+		return;
+	}
 	if (device->busnum <= NUMBER_MAX && device->devnum <= NUMBER_MAX)
 		port = liveness_set(fd, import->importer->dead_after);
 	if (!port)
@@ -221,6 +365,7 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 void import_adopt(struct import *import, unsigned port)
 {
 	import->port = (int)port;
+	import->importer->last[port] = place_hash(import);
 	import->devid = 0;
 	import->attached = import->importer->loop->now;
 	import->ended = 0;
@@ -271,6 +416,8 @@ static void now_free(struct import *import)
 	unsigned port = (unsigned)import->port;
 
 	say_port(import, import->detaching ? "detached" : "lost", "from");
+	tell_hooks(import, "detached", NULL, NULL);
+	child_kill(&import->child);
 	loop_drop(importer->loop, &import->session);
 	record_remove(importer->own_dir, port);
 	if (record_names(importer->record_dir, port, import))
@@ -298,6 +445,70 @@ void import_detach(struct import *import)
 	loop_pass_by(importer->loop, importer->loop->now + POLL_MS);
 }
 
+static void strings_came(struct child *child, bool whole)
+{
+	struct import *import =
+		(struct import *)(void *)((char *)child - offsetof(struct import, child));
+
+	import->asked = whole;
+	loop_pass_now(child->loop);
+}
+
+struct place {
+	const struct sysfs *sysfs;
+	const char *busid;
+};
+
+static void read_strings(const void *arg, void *result)
+{
+	const struct place *place = arg;
+
+	device_strings_read(place->sysfs, place->busid, result);
+}
+
+/* What an attached device is, this machine knows. */
+static void look_here(struct import *import)
+{
+	struct importer *importer = import->importer;
+	const struct vhci_port *row = &importer->vhci.port[import->port];
+	struct place place = { importer->sysfs, row->busid };
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device;
+	uint64_t now = importer->loop->now;
+
+	if (child_running(&import->child) && now >= import->read_by)
+		child_kill(&import->child);
+	if (child_running(&import->child) || now < import->read_by ||
+	    !vhci_usable(importer->sysfs, row))
+		return;
+	if (!device_describe(importer->sysfs, row->busid, &device, interface)) {
+		see_classes(import, &device, interface);
+		import->vendor = device.vendor;
+		import->product = device.product;
+		import->described = import->identified = true;
+	}
+	import->read_by = now + READ_MS;
+	loop_pass_by(importer->loop, import->read_by);
+	child_start(importer->loop, &import->child, read_strings, &place, &import->strings,
+		    sizeof(import->strings), strings_came);
+}
+
+void import_obey(struct import *import)
+{
+	if (import->port < 0 || import->importer->loop->stopping)
+		return;
+	switch (import_choose(import)) {
+	case IMPORT_ASK:
+		look_here(import);
+		break;
+	case IMPORT_UNWANTED:
+		import_detach(import);
+		break;
+	case IMPORT_WANTED:
+		break;
+	}
+}
+
 /* For how long it has kept the kernel waiting; not as long as others are before it. */
 static uint64_t unanswered(const struct import *import)
 {
@@ -319,6 +530,7 @@ static void see_usable(struct import *import, const struct vhci_port *row)
 		return;
 	import->usable = true;
 	import->said = NULL;
+	tell_hooks(import, "attached", row->busid, NULL);
 	line_of(import)->progress = import->importer->loop->now;
 }
 

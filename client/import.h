@@ -4,8 +4,13 @@
 #define CLIENT_IMPORT_H
 
 #include "client/judge.h"
+#include "client/probe.h"
+#include "loop/child.h"
+#include "loop/held.h"
+#include "loop/hooks.h"
 #include "loop/loop.h"
 #include "proto/endpoint.h"
+#include "loop/rules.h"
 #include "proto/op.h"
 
 /* What all imports of this machine share. */
@@ -15,6 +20,10 @@ struct importer {
 	const char *record_dir; /* the stock tools' records */
 	const char *own_dir;	/* the same for what we attached: so we know what to give back */
 	uint32_t dead_after;
+	struct rules rules;
+	struct held held;
+	struct hooks hooks;
+	uint32_t last[VHCI_PORTS_MAX]; /* who had each port last, as a hash; 0: nobody */
 	bool watch;		/* servers are asked to push their lists */
 	struct vhci vhci; /* the port table, read in each pass, and when an attach finds it old */
 	/*
@@ -35,7 +44,17 @@ struct import {
 	char busid[BUSID_SIZE];
 	uint16_t vendor; /* 0000:0000 until it was seen in a list */
 	uint16_t product;
+	uint16_t bcd_device;
 	uint32_t speed;
+	uint32_t listed_devid;	/* another one after each plug */
+	bool identified;	/* by a list, or by what is attached; not so yet when adopted */
+	bool described;		/* class is known */
+	uint8_t class[256 / 8]; /* a bit for each of the device and its interfaces */
+	bool asked;		/* strings are known */
+	struct device_strings strings;
+	struct child child;	  /* reads them, of one that is attached */
+	uint64_t read_by;	  /* they must have come */
+	char why[128];		  /* that was said, empty: not */
 	bool listed; /* in the latest list */
 	bool fresh;  /* in the list that is being read */
 	bool asking; /* its import is under way */
@@ -57,15 +76,30 @@ struct import {
 };
 
 /* What a list says about it: another device in the same place begins anew. */
-void import_see(struct import *import, const struct op_device *device);
+void import_see(struct import *import, const struct op_device *device,
+		const struct op_interface *interface);
 /* The list is whole: it is listed, or not. */
 void import_list_whole(struct import *import);
 /* Not listed, not attached, and nothing to be held against it. */
 bool import_forgettable(const struct import *import);
 
+/* The same, asked of the device itself. */
+void import_learn(struct import *import, const struct probe *probe);
+
+enum import_choice {
+	IMPORT_WANTED,
+	IMPORT_UNWANTED, /* by the rules, or it is held: said once */
+	IMPORT_ASK,	 /* the device must be asked what it is */
+};
+
+enum import_choice import_choose(struct import *import);
 /* Whether it is to be attached now; says why not, where a person could do something about it. */
 bool import_wanted(struct import *import);
 
+/*
+ * In every pass, of one that is attached: detaches it when it is not wanted any more.
+ */
+void import_obey(struct import *import);
 /*
  * Hands the connection fd to the kernel; it is closed when that fails, which is said. device is the
  * reply to the import.

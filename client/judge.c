@@ -4,7 +4,8 @@
 
 enum client_verdict client_judge(const struct client_facts *facts)
 {
-	if (!facts->listed || facts->attached || facts->elsewhere || facts->held_back)
+	if (!facts->listed || facts->attached || facts->elsewhere ||
+	    facts->held_back || facts->unwanted)
 		return CLIENT_LEAVE;
 	if (!facts->speed || facts->speed > VHCI_SPEED_SUPER_PLUS)
 		return CLIENT_NO_SPEED;

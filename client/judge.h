@@ -13,6 +13,7 @@ struct client_facts {
 	bool held_back; /* it failed lately */
 	bool port_free; /* a port of the half that fits */
 	uint32_t speed; /* enum usb_device_speed */
+	bool unwanted;	/* by the rules, or held */
 };
 
 enum client_verdict {

@@ -6,6 +6,7 @@
 #include "proto/text.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	/* a watch that lasted so long was a good one: when it ends, the next may follow at once */
@@ -39,7 +40,7 @@ static struct import *find(struct server *server, const char *busid)
 	memset(place, 0, sizeof(*place));
 	place->endpoint = server->route.endpoint;
 	place->importer = server->importer;
-	place->port = place->session.fd = -1;
+	place->port = place->session.fd = place->child.pipe.fd = -1;
 	text_format(place->busid, sizeof(place->busid), "%s", busid);
 	return place;
 }
@@ -50,9 +51,8 @@ static void see(struct exchange *exchange, const struct op_device *device,
 	struct server *server = exchange->ctx;
 	struct import *import = find(server, device->busid);
 
-	(void)interface;
 	if (import) {
-		import_see(import, device);
+		import_see(import, device, interface);
 		return;
 	}
 	if (!server->full)
@@ -182,7 +182,11 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 
 	slot->import = NULL;
 	import->asking = false;
-	if (result->outcome == EXCHANGE_OK)
+	if (result->outcome == EXCHANGE_OK && exchange->ask)
+		import_learn(import, &exchange->probe);
+	if (result->outcome == EXCHANGE_OK && exchange->ask && import_choose(import) != IMPORT_WANTED)
+		close(fd);
+	else if (result->outcome == EXCHANGE_OK)
 		import_attach(import, fd, device);
 	else if (result->outcome == EXCHANGE_REFUSED)
 		import_refused(import, exchange_reason(exchange, result));
@@ -242,6 +246,7 @@ static void start_imports(struct server *server)
 		if (!i->import)
 			return;
 		i->import->asking = true;
+		i->exchange.ask = import_choose(i->import) == IMPORT_ASK;
 		exchange_start(&i->exchange, OP_REQ_IMPORT, i->import->busid);
 	}
 }
@@ -295,6 +300,8 @@ void server_pass(struct server *server)
 {
 	struct loop *loop = server->importer->loop;
 
+	EACH_IMPORT(server, i)
+		import_obey(i);
 	EACH_IMPORT(server, i)
 		if (import_check(i) && !server->watched) {
 			server->hurry = true;

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		HOLDS(!port->devid || port->state == VHCI_USED);
 	}
 	for (uint32_t speed = 1; speed <= 6; speed++) {
-		int port = vhci_free_port(&vhci, speed);
+		int port = vhci_free_port(&vhci, speed, NULL, 0);
 
 		HOLDS(port == -ENOSPC || (port >= 0 && (unsigned)port < vhci.ports &&
 					  vhci.port[port].state == VHCI_FREE));

@@ -25,7 +25,7 @@ void prove_vhci_parse(void)
 	END();
 }
 
-void prove_vhci_free_port(void)
+void prove_vhci_free_port(void, NULL, 0)
 {
 	int port;
 	unsigned controller;
@@ -33,7 +33,7 @@ void prove_vhci_free_port(void)
 	any_bytes(&vhci, sizeof(vhci));
 	vhci.ports = (unsigned)any_size(0, VHCI_PORTS_MAX);
 	vhci.controllers = (unsigned)any_size(0, VHCI_CONTROLLERS_MAX);
-	port = vhci_free_port(&vhci, (uint32_t)any_size(0, UINT32_MAX));
+	port = vhci_free_port(&vhci, (uint32_t)any_size(0, UINT32_MAX), NULL, 0);
 	/*@ assert result: -ENOSPC <= port < VHCI_PORTS_MAX; */
 	controller = vhci_controller(&vhci, (unsigned)any_size(0, VHCI_PORTS_MAX - 1));
 	/*@ assert controller: controller < VHCI_PORTS_MAX; */

@@ -58,7 +58,10 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 	error = read_numbers(sysfs, device);
 	if (error)
 		return error;
-	sysfs_read_number(sysfs, false, UINT16_MAX, &device->devnum, DEVICE_FILE, busid, "devnum");
+	error = sysfs_read_number(sysfs, false, UINT16_MAX, &device->devnum, DEVICE_FILE, busid,
+				  "devnum");
+	if (sysfs_short(error))
+		return error;
 	text_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid,
 		    (unsigned)device->vendor, (unsigned)device->product);
 	device->on_vhci = strstr(target, "/vhci_hcd") != NULL;

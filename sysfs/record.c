@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE };
+enum { LINE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE + RECORD_MORE_SIZE };
 
 static void record_path(char *path, const char *dir, unsigned port)
 {
@@ -19,15 +19,17 @@ static void record_path(char *path, const char *dir, unsigned port)
 }
 
 int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
-		 const char *busid)
+		 const char *busid, const char *more)
 {
 	char path[PATH_MAX], line[LINE_SIZE + 1];
-	size_t len = text_format(line, sizeof(line), "%s %s %s\n", host, tcp_port, busid);
+	size_t len = text_format(line, sizeof(line), "%s %s %s%s%s\n", host, tcp_port, busid,
+				 more && *more ? " " : "", more ? more : "");
 	int fd, error = 0;
 
 	mkdir(dir, 0700);
 	record_path(path, dir, port);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0700);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		  more ? 0644 : 0700);
 	if (fd < 0) {
 		error = -errno;
 		rmdir(dir); /* none is left that is empty */

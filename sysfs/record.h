@@ -11,15 +11,20 @@
 #include "proto/busid.h"
 #include "proto/endpoint.h"
 
+enum { RECORD_MORE_SIZE = 96 };
+
 struct record {
 	char host[ENDPOINT_HOST_SIZE];
 	char tcp_port[ENDPOINT_PORT_SIZE];
 	char busid[BUSID_SIZE];
 };
 
-/* Makes the directory when needed (0700, as the stock tools do). 0 or -errno. */
+/*
+ * Makes the directory when needed (0700, as the stock tools do). more, if not NULL, are words
+ * behind the three, and anybody may read the file. 0 or -errno.
+ */
 int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
-		 const char *busid);
+		 const char *busid, const char *more);
 /* False when there is none that can be understood. */
 bool record_read(const char *dir, unsigned port, struct record *record);
 /* Whether there is one that says just this. */

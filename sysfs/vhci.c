@@ -208,9 +208,16 @@ unsigned vhci_controller(const struct vhci *vhci, unsigned port)
 	return port / ports_each(vhci);
 }
 
-int vhci_free_port(const struct vhci *vhci, uint32_t speed)
+static bool is_free(const struct vhci_port *port, uint32_t speed)
 {
 	enum vhci_hub wanted = speed >= VHCI_SPEED_SUPER ? VHCI_SUPER : VHCI_HIGH;
+
+	return port->state == VHCI_FREE && (port->hub == wanted || port->hub == VHCI_ANY);
+}
+
+/* The lowest of the controller with the fewest devices; fresh: that nobody had. */
+static int lowest_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last, bool fresh)
+{
 	unsigned each = ports_each(vhci), least = UINT_MAX;
 	int best = -ENOSPC;
 
@@ -219,12 +226,9 @@ int vhci_free_port(const struct vhci *vhci, uint32_t speed)
 		int free = -1;
 
 		for (unsigned i = first; i < first + each && i < vhci->ports; i++) {
-			const struct vhci_port *port = &vhci->port[i];
-
-			if (port->state > VHCI_FREE)
+			if (vhci->port[i].state > VHCI_FREE)
 				used++;
-			else if (port->state == VHCI_FREE && free < 0 &&
-				 (port->hub == wanted || port->hub == VHCI_ANY))
+			else if (free < 0 && is_free(&vhci->port[i], speed) && !(fresh && last[i]))
 				free = (int)i;
 		}
 		if (free >= 0 && used < least) {
@@ -233,6 +237,18 @@ int vhci_free_port(const struct vhci *vhci, uint32_t speed)
 		}
 	}
 	return best;
+}
+
+int vhci_free_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last, uint32_t who)
+{
+	int port = -ENOSPC;
+
+	for (unsigned i = 0; last && i < vhci->ports; i++)
+		if (last[i] == who && is_free(&vhci->port[i], speed))
+			return (int)i;
+	if (last)
+		port = lowest_port(vhci, speed, last, true);
+	return port < 0 ? lowest_port(vhci, speed, NULL, false) : port;
 }
 
 static int write_control(const struct sysfs *sysfs, const char *name, const char *value)

@@ -68,9 +68,12 @@ bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port);
  * (address0_mutex in drivers/usb/core/hub.c), to those of different controllers at once. */
 unsigned vhci_controller(const struct vhci *vhci, unsigned port);
 
-/* The lowest free port for a device of that speed on the controller with the fewest devices, or
- * -ENOSPC. */
-int vhci_free_port(const struct vhci *vhci, uint32_t speed);
+/*
+ * A free port for a device of that speed, or -ENOSPC: the one it had, else the lowest on the
+ * controller with the fewest devices, among those that nobody had where there are such. last says
+ * of each port who had it last (0: nobody), as numbers of the caller's; it may be NULL.
+ */
+int vhci_free_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last, uint32_t who);
 
 /*
  * Hands the connected stream socket fd of this process to the kernel, which keeps a reference of

@@ -43,26 +43,31 @@ static void host(size_t i)
 
 static const struct {
 	const char *what;
-	struct client_facts facts; /* listed, attached, elsewhere, held_back, port_free, speed */
+	struct client_facts facts; /* listed, attached, elsewhere, held_back, port_free, speed,
+				    * unwanted */
 	enum client_verdict verdict;
 } facts[] = {
-	{ "new", { true, false, false, false, true, 3 }, CLIENT_ATTACH },
-	{ "low speed", { true, false, false, false, true, 1 }, CLIENT_ATTACH },
-	{ "super speed plus", { true, false, false, false, true, 6 }, CLIENT_ATTACH },
-	{ "no free port", { true, false, false, false, false, 3 }, CLIENT_NO_PORT },
-	{ "speed 0", { true, false, false, false, true, 0 }, CLIENT_NO_SPEED },
-	{ "speed 7", { true, false, false, false, true, 7 }, CLIENT_NO_SPEED },
-	{ "speed huge", { true, false, false, false, true, UINT32_MAX }, CLIENT_NO_SPEED },
-	{ "speed 0, no free port", { true, false, false, false, false, 0 }, CLIENT_NO_SPEED },
-	{ "not listed", { false, false, false, false, true, 3 }, CLIENT_LEAVE },
-	{ "not listed, attached", { false, true, false, false, true, 3 }, CLIENT_LEAVE },
-	{ "attached", { true, true, false, false, true, 3 }, CLIENT_LEAVE },
-	{ "attached, no free port", { true, true, false, false, false, 3 }, CLIENT_LEAVE },
-	{ "elsewhere", { true, false, true, false, true, 3 }, CLIENT_LEAVE },
-	{ "held back", { true, false, false, true, true, 3 }, CLIENT_LEAVE },
-	{ "held back, no speed", { true, false, false, true, true, 0 }, CLIENT_LEAVE },
-	{ "held back, no free port", { true, false, false, true, false, 3 }, CLIENT_LEAVE },
-	{ "all zero", { false, false, false, false, false, 0 }, CLIENT_LEAVE },
+	{ "new", { true, false, false, false, true, 3, false }, CLIENT_ATTACH },
+	{ "low speed", { true, false, false, false, true, 1, false }, CLIENT_ATTACH },
+	{ "super speed plus", { true, false, false, false, true, 6, false }, CLIENT_ATTACH },
+	{ "no free port", { true, false, false, false, false, 3, false }, CLIENT_NO_PORT },
+	{ "speed 0", { true, false, false, false, true, 0, false }, CLIENT_NO_SPEED },
+	{ "speed 7", { true, false, false, false, true, 7, false }, CLIENT_NO_SPEED },
+	{ "speed huge", { true, false, false, false, true, UINT32_MAX, false }, CLIENT_NO_SPEED },
+	{ "speed 0, no free port", { true, false, false, false, false, 0, false }, CLIENT_NO_SPEED },
+	{ "not listed", { false, false, false, false, true, 3, false }, CLIENT_LEAVE },
+	{ "not listed, attached", { false, true, false, false, true, 3, false }, CLIENT_LEAVE },
+	{ "attached", { true, true, false, false, true, 3, false }, CLIENT_LEAVE },
+	{ "attached, no free port", { true, true, false, false, false, 3, false }, CLIENT_LEAVE },
+	{ "elsewhere", { true, false, true, false, true, 3, false }, CLIENT_LEAVE },
+	{ "held back", { true, false, false, true, true, 3, false }, CLIENT_LEAVE },
+	{ "held back, no speed", { true, false, false, true, true, 0, false }, CLIENT_LEAVE },
+	{ "held back, no free port", { true, false, false, true, false, 3, false }, CLIENT_LEAVE },
+	{ "unwanted", { true, false, false, false, true, 3, true }, CLIENT_LEAVE },
+	{ "unwanted, no free port", { true, false, false, false, false, 3, true }, CLIENT_LEAVE },
+	{ "unwanted, no speed", { true, false, false, false, true, 0, true }, CLIENT_LEAVE },
+	{ "unwanted, attached", { true, true, false, false, true, 3, true }, CLIENT_LEAVE },
+	{ "all zero", { false, false, false, false, false, 0, false }, CLIENT_LEAVE },
 };
 
 static const struct {

@@ -34,7 +34,7 @@ static void there_and_back(void)
 	char *text;
 
 	start();
-	CHECK_INT(record_write(dir, 0, "pi.lan", "3240", "1-1.4"), 0);
+	CHECK_INT(record_write(dir, 0, "pi.lan", "3240", "1-1.4", NULL), 0);
 	CHECK(!stat(dir, &st) && (st.st_mode & 0777) == 0700);
 	text = text_of("port0");
 	CHECK_STR(text, "pi.lan 3240 1-1.4\n");
@@ -56,8 +56,8 @@ static void replaced(void)
 	char *text;
 
 	start();
-	CHECK_INT(record_write(dir, 3839, "a-rather-long-name.example", "65535", "1-1.2.3.4"), 0);
-	CHECK_INT(record_write(dir, 3839, "b", "1", "2-2"), 0);
+	CHECK_INT(record_write(dir, 3839, "a-rather-long-name.example", "65535", "1-1.2.3.4", NULL), 0);
+	CHECK_INT(record_write(dir, 3839, "b", "1", "2-2", NULL), 0);
 	CHECK(record_is(dir, 3839, "b", "1", "2-2"));
 	text = text_of("port3839");
 	CHECK_STR(text, "b 1 2-2\n");
@@ -74,7 +74,7 @@ static void longest(void)
 	memset(busid, 'b', sizeof(busid) - 1);
 	busid[sizeof(busid) - 1] = '\0';
 	start();
-	CHECK_INT(record_write(dir, 7, host, "65535", busid), 0);
+	CHECK_INT(record_write(dir, 7, host, "65535", busid, NULL), 0);
 	CHECK(record_is(dir, 7, host, "65535", busid));
 	end();
 }
@@ -133,7 +133,7 @@ static void none(void)
 	CHECK(!is_there(root, "vhci_hcd"));
 	put_file(root, "vhci_hcd/port1/file", "a directory in its place");
 	CHECK(!record_read(dir, 1, &record));
-	CHECK(record_write(dir, 1, "a", "1", "1-1") < 0);
+	CHECK(record_write(dir, 1, "a", "1", "1-1", NULL) < 0);
 	end();
 }
 
@@ -141,13 +141,13 @@ static void unwritable(void)
 {
 	start();
 	put_file(root, "vhci_hcd", "a file in the directory's place");
-	CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -ENOTDIR);
+	CHECK_INT(record_write(dir, 0, "a", "1", "1-1", NULL), -ENOTDIR);
 	record_remove(dir, 0);
 	CHECK(is_there(root, "vhci_hcd"));
 	end();
 	start();
 	snprintf(dir, sizeof(dir), "%s/no/parent", root);
-	CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -ENOENT);
+	CHECK_INT(record_write(dir, 0, "a", "1", "1-1", NULL), -ENOENT);
 	end();
 }
 
@@ -161,13 +161,13 @@ static void short_of(void)
 	for (int others = 0; others < 2; others++) {
 		start();
 		if (others)
-			record_write(dir, 7, "b", "1", "1-2");
+			record_write(dir, 7, "b", "1", "1-2", NULL);
 		spare_files(0);
-		CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -EMFILE);
+		CHECK_INT(record_write(dir, 0, "a", "1", "1-1", NULL), -EMFILE);
 		spare_files(-1);
 		CHECK_INT(is_there(root, "vhci_hcd"), others);
 		must(!setrlimit(RLIMIT_FSIZE, &none), "limit");
-		CHECK_INT(record_write(dir, 0, "a", "1", "1-1"), -ENOSPC);
+		CHECK_INT(record_write(dir, 0, "a", "1", "1-1", NULL), -ENOSPC);
 		must(!setrlimit(RLIMIT_FSIZE, &was), "lift the limit");
 		CHECK(!is_there(root, "vhci_hcd/port0"));
 		CHECK_INT(is_there(root, "vhci_hcd"), others);
@@ -183,7 +183,7 @@ static void planted_link(void)
 	start();
 	put_file(root, "victim", "a 1 1-1\n");
 	put_link(root, "vhci_hcd/port0", "../victim");
-	CHECK(record_write(dir, 0, "b", "2", "2-2") < 0);
+	CHECK(record_write(dir, 0, "b", "2", "2-2", NULL) < 0);
 	CHECK(!record_read(dir, 0, &record));
 	end();
 }
@@ -191,8 +191,8 @@ static void planted_link(void)
 static void removed(void)
 {
 	start();
-	record_write(dir, 1, "a", "1", "1-1");
-	record_write(dir, 2, "b", "1", "1-2");
+	record_write(dir, 1, "a", "1", "1-1", NULL);
+	record_write(dir, 2, "b", "1", "1-2", NULL);
 	record_remove(dir, 1);
 	CHECK(is_there(root, "vhci_hcd/port2"));
 	CHECK(!is_there(root, "vhci_hcd/port1"));

@@ -1248,7 +1248,7 @@ static void elsewhere(void)
 {
 	prepare(PUSHES, 2);
 	port_becomes(3, VHCI_USED);
-	must(!record_write(record_dir, 3, t.endpoint.host, t.endpoint.port, "1-1"), "record");
+	must(!record_write(record_dir, 3, t.endpoint.host, t.endpoint.port, "1-1", NULL), "record");
 	UNTIL(&t.loop, is_watched);
 	go_on(INTERVAL_MS);
 	CHECK(!is_attached("1-1"));

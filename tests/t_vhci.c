@@ -110,7 +110,7 @@ static void not_ready(void)
 	CHECK_INT(vhci.ports, 46);
 	port_is(30, VHCI_HIGH, VHCI_ATTACHING, 0);
 	port_is(45, VHCI_SUPER, VHCI_ATTACHING, 0);
-	CHECK_INT(vhci_free_port(&vhci, 3), -ENOSPC);
+	CHECK_INT(vhci_free_port(&vhci, 3, NULL, 0), -ENOSPC);
 }
 
 /* devid is that of a device in use, whatever other rows show there. */
@@ -248,8 +248,8 @@ static void captured(const char *path, const char *name)
 		CHECK_INT(vhci.port[i].hub, i - first < 15 ? VHCI_HIGH : VHCI_SUPER);
 		CHECK_INT(vhci.port[i].devid != 0, state == VHCI_USED);
 	}
-	CHECK_INT(vhci_free_port(&vhci, 3), (int)first + (hs || unassigned));
-	CHECK_INT(vhci_free_port(&vhci, 5), (int)first + 15 + ss);
+	CHECK_INT(vhci_free_port(&vhci, 3, NULL, 0), (int)first + (hs || unassigned));
+	CHECK_INT(vhci_free_port(&vhci, 5, NULL, 0), (int)first + 15 + ss);
 	truncations(text);
 	check_end();
 	free(text);
@@ -303,9 +303,9 @@ static void free_ports(void)
 				    : strchr("sS", *c) ? VHCI_SUPER
 						       : VHCI_ANY;
 		}
-		if (vhci_free_port(&vhci, table[i].speed) != table[i].port)
+		if (vhci_free_port(&vhci, table[i].speed, NULL, 0) != table[i].port)
 			check_fault(__FILE__, __LINE__, "row %zu is %d", i,
-				    vhci_free_port(&vhci, table[i].speed));
+				    vhci_free_port(&vhci, table[i].speed, NULL, 0));
 	}
 }
 
@@ -508,7 +508,7 @@ static void captured_tree(const char *path, const char *name)
 	for (unsigned i = 0; i < vhci.ports; i++)
 		CHECK_INT(vhci.port[i].hub, i % 30 < 15 ? VHCI_HIGH : VHCI_SUPER);
 	CHECK_INT(vhci.port[15].state, VHCI_USED);
-	CHECK_INT(vhci_free_port(&vhci, 5), 45); /* the first controller has one */
+	CHECK_INT(vhci_free_port(&vhci, 5, NULL, 0), 45); /* the first controller has one */
 	CHECK_INT(vhci_controller(&vhci, 29), 0);
 	CHECK_INT(vhci_controller(&vhci, 30), 1);
 	CHECK_INT(vhci_controller(&vhci, 239), 7);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a device says of itself, asked over the connection of its import before that is the
+ * kernel's: for rules and holds that need more than a server's list tells. No I/O here.
+ */
+#ifndef CLIENT_PROBE_H
+#define CLIENT_PROBE_H
+
+#include "proto/op.h"
+#include "proto/urb.h"
+#include "sysfs/name.h"
+
+struct probe {
+	struct urb_request request; /* the one that is under way */
+	unsigned step;
+	uint8_t index[2]; /* of the strings */
+	uint16_t language;
+	size_t len; /* of in */
+	uint8_t in[URB_SIZE + URB_DATA_MAX];
+	/* the result */
+	struct device_strings strings;
+	uint8_t class[256 / 8]; /* a bit for each of the device and its interfaces */
+};
+
+/* The first request is in probe->request. */
+void probe_start(struct probe *probe, uint32_t devid);
+/* Where the next bytes are to be received, and how many at most: none behind the reply. */
+uint8_t *probe_room(struct probe *probe, size_t *size);
+/*
+ * len has grown: 0 when more bytes are needed, 1 when the next request is in probe->request, 2
+ * when all is known, -EBADMSG when it was no reply. What a device refuses to tell is empty.
+ */
+int probe_next(struct probe *probe);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The one USB request that is made here: to ask a device for a descriptor. */
+#include "proto/urb.h"
+
+#include "proto/wire.h"
+
+#include <errno.h>
+
+enum {
+	CMD_SUBMIT = 1,
+	RET_SUBMIT = 3,
+	DIRECTION_IN = 1,
+	NOT_ISOCHRONOUS = -1,
+	DEVICE_TO_HOST = 0x80, /* bmRequestType: standard, of the device */
+	GET_DESCRIPTOR = 6,
+};
+
+static uint16_t swap(uint16_t v)
+{
+	return (uint16_t)(v << 8 | v >> 8);
+}
+
+void urb_request_encode(uint8_t *buf, const struct urb_request *request)
+{
+	struct wire_out out = { buf, URB_SIZE, false };
+
+	wire_put32(&out, CMD_SUBMIT);
+	wire_put32(&out, request->seqnum);
+	wire_put32(&out, request->devid);
+	wire_put32(&out, DIRECTION_IN);
+	wire_put32(&out, 0); /* endpoint */
+	wire_put32(&out, 0); /* flags */
+	wire_put32(&out, request->length);
+	wire_put32(&out, 0); /* start frame */
+	wire_put32(&out, (uint32_t)NOT_ISOCHRONOUS);
+	wire_put32(&out, 0); /* interval */
+	/* the setup packet is USB's own, little-endian */
+	wire_put8(&out, DEVICE_TO_HOST);
+	wire_put8(&out, GET_DESCRIPTOR);
+	wire_put8(&out, request->index);
+	wire_put8(&out, request->type);
+	wire_put16(&out, swap(request->language));
+	wire_put16(&out, swap(request->length));
+}
+
+int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *request,
+		     int32_t *status, uint16_t *data)
+{
+	struct wire_in in = { buf, len, false };
+	uint32_t command = wire_get32(&in), seqnum = wire_get32(&in), length;
+
+	wire_skip(&in, 12); /* devid, direction and endpoint: 0 in a reply */
+	*status = (int32_t)wire_get32(&in);
+	length = wire_get32(&in);
+	wire_skip(&in, 20);
+	if (in.bad)
+		return 0;
+	if (command != RET_SUBMIT || seqnum != request->seqnum || length > request->length)
+		return -EBADMSG;
+	*data = (uint16_t)length;
+	return in.left < length ? 0 : (int)(URB_SIZE + length);
+}
+
+static size_t encode(uint32_t c, char *out)
+{
+	static const uint8_t lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
+	*out = (char)(c >> 6 * more | lead[more]);
+	for (unsigned i = 1; i <= more; i++)
+		out[i] = (char)((c >> 6 * (more - i) & 0x3f) | 0x80);
+	return more + 1;
+}
+
+void urb_string_decode(const uint8_t *buf, size_t len, char *text, size_t size)
+{
+	uint32_t c, high = 0;
+	size_t n = 0;
+
+	if (len > 2 && buf[0] < len)
+		len = buf[0];
+	for (size_t i = 2; i + 1 < len && n + 4 < size; i += 2) {
+		c = (uint32_t)(buf[i] | buf[i + 1] << 8);
+		if (c >> 10 == 0xd800 >> 10) {
+			high = c;
+			continue;
+		}
+		if (c >> 10 == 0xdc00 >> 10)
+			c = high ? 0x10000 + ((high & 0x3ff) << 10 | (c & 0x3ff)) : 0;
+		high = 0;
+		if (c)
+			n += encode(c, text + n);
+	}
+	text[n] = '\0';
+}
