@@ -5,6 +5,8 @@
  * inputs, which there are none of: it sorts at most 48 addresses and searches lines of /etc/hosts.
  * Without locale: every byte is a character.
  */
+#include <getopt.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,4 +54,110 @@ size_t mbstowcs(wchar_t *restrict wide, const char *restrict s, size_t n)
 	(void)wide;
 	(void)n;
 	return strlen(s);
+}
+
+/* Ports, scopes and "ndots:2": decimal. */
+unsigned long long strtoull(const char *restrict s, char **restrict end, int base)
+{
+	unsigned long long n = 0;
+
+	(void)base;
+	for (; *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + (unsigned long long)(*s - '0');
+	if (end)
+		*end = (char *)(uintptr_t)s;
+	return n;
+}
+
+unsigned long strtoul(const char *restrict s, char **restrict end, int base)
+{
+	return (unsigned long)strtoull(s, end, base);
+}
+
+char *optarg;
+int optind = 1, opterr, optopt;
+
+/* What a word of several letters has left. */
+static char *letters_left;
+/* Where the option's value is, if it is the next word. */
+static int value_at;
+
+/* Takes the word at from to the place of the next one that is looked at. */
+static char *pull(char **argv, int from)
+{
+	char *word = argv[from];
+
+	memmove(argv + optind + 1, argv + optind, (size_t)(from - optind) * sizeof(*argv));
+	argv[optind++] = word;
+	return word;
+}
+
+static int take_value(int argc, char **argv, char *value, int option)
+{
+	optarg = value;
+	if (!value && value_at < argc)
+		optarg = pull(argv, value_at);
+	optopt = option;
+	return optarg ? option : ':';
+}
+
+static int long_option(int argc, char **argv, char *word, const struct option *options)
+{
+	size_t len = strcspn(word, "=");
+	const struct option *found = NULL;
+
+	for (const struct option *i = options; i->name; i++) {
+		if (strncmp(i->name, word, len) != 0)
+			continue;
+		optopt = 0;
+		if (found && i->name[len])
+			return '?';
+		found = i;
+		if (!i->name[len])
+			break;
+	}
+	optopt = found ? found->val : 0;
+	if (!found || (!found->has_arg && word[len]))
+		return '?';
+	if (found->has_arg)
+		return take_value(argc, argv, word[len] ? word + len + 1 : NULL, found->val);
+	return found->val;
+}
+
+static int letter_option(int argc, char **argv, const char *letters)
+{
+	char letter = *letters_left++, *rest = *letters_left ? letters_left : NULL;
+	const char *known = letter == ':' ? NULL : strchr(letters, letter);
+
+	optopt = letter;
+	if (!rest || (known && known[1] == ':'))
+		letters_left = NULL;
+	if (!known)
+		return '?';
+	return known[1] == ':' ? take_value(argc, argv, rest, letter) : letter;
+}
+
+/* Without messages, "index", "flag", optional values and POSIXLY_CORRECT. */
+int getopt_long(int argc, char *const *words, const char *letters, const struct option *options,
+		int *index)
+{
+	char **argv = (char **)(uintptr_t)words, *word;
+	int at = optind;
+
+	(void)index;
+	optarg = NULL;
+	value_at = optind;
+	if (letters_left)
+		return letter_option(argc, argv, letters);
+	while (at < argc && (argv[at][0] != '-' || !argv[at][1]))
+		at++;
+	if (at == argc)
+		return -1;
+	word = pull(argv, at);
+	value_at = at + 1;
+	if (word[1] != '-') {
+		letters_left = word + 1;
+		return letter_option(argc, argv, letters);
+	}
+	return word[2] ? long_option(argc, argv, word + 2, options) : -1;
 }

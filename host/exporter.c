@@ -137,7 +137,7 @@ static int raise_limit(void)
 		return FDS_RESERVED;
 	if (limit.rlim_cur < FDS_WANTED) {
 		limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
-		setrlimit(RLIMIT_NOFILE, &limit);
+		prlimit(0, RLIMIT_NOFILE, &limit, NULL); /* setrlimit() is for threads, too */
 	}
 	return limit.rlim_cur < FDS_WANTED ? (int)limit.rlim_cur : FDS_WANTED;
 }

@@ -305,7 +305,7 @@ static void no_descriptor(void)
 		CHECK_INT(scan(), open_fails < 0 ? -EMFILE : 0);
 	}
 	CHECK_INT(count, 1);
-	CHECK_INT(n, 1 + 4);
+	CHECK_INT(n, 1 + 5);
 	open_fails = -1;
 	end();
 }

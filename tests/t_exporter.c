@@ -2,7 +2,7 @@
 /*
  * Tests of host/exporter, peer, listener and session: clients of every kind on loopback, a tree of
  * files where the test plays usbip-host, a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=getrlimit,--wrap=setrlimit
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=getrlimit,--wrap=prlimit
  */
 #include "host/exporter.h"
 
@@ -255,12 +255,12 @@ int __wrap_getrlimit(int resource, struct rlimit *limit)
 	return error;
 }
 
-int __real_setrlimit(int resource, const struct rlimit *limit);
-int __wrap_setrlimit(int resource, const struct rlimit *limit);
+int __real_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old);
+int __wrap_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old);
 
-int __wrap_setrlimit(int resource, const struct rlimit *limit)
+int __wrap_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old)
 {
-	return allowed ? 0 : __real_setrlimit(resource, limit);
+	return allowed ? 0 : __real_prlimit(pid, resource, limit, old);
 }
 
 static void start_every(uint32_t interval_ms)
