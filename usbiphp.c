@@ -8,6 +8,7 @@
 #include "loop/state.h"
 #include "proto/op.h"
 #include "proto/text.h"
+#include "show/hold.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -20,7 +21,14 @@
 enum { INTERVAL_MOST = 86400 };
 enum { EXIT_USAGE = 2, EXIT_NOW = -1 /* successfully, all is done */ };
 
-enum { SERVER = 1, CLIENT = 2, LIST = 4, ROLES = SERVER | CLIENT, ALL = ROLES | LIST };
+enum {
+	SERVER = 1,
+	CLIENT = 2,
+	LIST = 4,
+	HOLD = 8,
+	ROLES = SERVER | CLIENT,
+	ALL = 255,
+};
 
 struct settings {
 	const struct command *command;
@@ -37,6 +45,10 @@ struct settings {
 static int run_server(const struct settings *settings, char **arguments);
 static int run_client(const struct settings *settings, char **arguments);
 static int run_list(const struct settings *settings, char **arguments);
+static int run_detach(const struct settings *settings, char **arguments);
+static int run_attach(const struct settings *settings, char **arguments);
+static int run_release(const struct settings *settings, char **arguments);
+static int run_bind(const struct settings *settings, char **arguments);
 
 static const struct command {
 	unsigned bit; /* in option_row.commands */
@@ -50,6 +62,11 @@ static const struct command {
 	  "attaches every USB device of those machines", run_client },
 	{ LIST, "usbiphp list", " HOST[:PORT]", "prints the USB devices that machine exports",
 	  run_list },
+	{ HOLD, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so", run_detach },
+	{ HOLD, "usbiphp attach", " NAME", "undoes that", run_attach },
+	{ HOLD, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
+	  run_release },
+	{ HOLD, "usbiphp bind", " BUSID|NAME", "undoes that", run_bind },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -75,9 +92,9 @@ static const struct option_row {
 	{ 'n', SERVER, "dry-run", NULL, "say what would be done and why, and exit" },
 	{ JSON, LIST, "json", NULL, "for programs" },
 	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
-	{ SYSFS, ROLES, "sysfs", "DIR", "of the kernel's files (/sys)" },
-	{ RUN, ROLES, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
-	{ CONFIG, ROLES, "config", "DIR", "of hooks and of what is held (" CONFIG_DIR ")" },
+	{ SYSFS, ROLES | HOLD, "sysfs", "DIR", "of the kernel's files (/sys)" },
+	{ RUN, ROLES | HOLD, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
+	{ CONFIG, ROLES | HOLD, "config", "DIR", "of hooks and of what is held (" CONFIG_DIR ")" },
 	{ 'v', ALL, "verbose", NULL, "say more" },
 	{ 'h', ALL, "help", NULL, "print this and exit" },
 	{ 'V', ALL, "version", NULL, "print the version and exit" },
@@ -292,6 +309,36 @@ static int run_list(const struct settings *settings, char **arguments)
 	struct endpoint server;
 
 	return parse_servers(settings, arguments, &server, 1) ? client_list(&server) : EXIT_USAGE;
+}
+
+static int run_hold(const struct settings *settings, char **arguments,
+		    int (*hold)(const struct daemon_options *options, const char *what))
+{
+	if (!arguments[0])
+		return usage("no device given to", settings->command->program);
+	if (arguments[1])
+		return usage("unexpected argument", arguments[1]);
+	return hold(&settings->daemon, arguments[0]);
+}
+
+static int run_detach(const struct settings *settings, char **arguments)
+{
+	return run_hold(settings, arguments, show_detach);
+}
+
+static int run_attach(const struct settings *settings, char **arguments)
+{
+	return run_hold(settings, arguments, show_attach);
+}
+
+static int run_release(const struct settings *settings, char **arguments)
+{
+	return run_hold(settings, arguments, show_release);
+}
+
+static int run_bind(const struct settings *settings, char **arguments)
+{
+	return run_hold(settings, arguments, show_bind);
 }
 
 /* The command of that word: "usbiphp-server" and "usbiphp server" end in it. */
