@@ -6,6 +6,7 @@
  * Without locale: every byte is a character.
  */
 #include <getopt.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,24 @@ unsigned long long strtoull(const char *restrict s, char **restrict end, int bas
 unsigned long strtoul(const char *restrict s, char **restrict end, int base)
 {
 	return (unsigned long)strtoull(s, end, base);
+}
+
+/* musl's own of getaddrinfo() (src/network/lookup.h), which would search /etc/services. */
+struct service {
+	uint16_t port;
+	unsigned char proto, socktype;
+};
+int __lookup_serv(struct service *service, const char *name, int proto, int socktype, int flags);
+
+/* Only TCP, only numbers. */
+int __lookup_serv(struct service *service, const char *name, int proto, int socktype, int flags)
+{
+	(void)proto;
+	(void)flags;
+	service->port = name ? (uint16_t)strtoul(name, NULL, 10) : 0;
+	service->proto = IPPROTO_TCP;
+	service->socktype = (unsigned char)socktype;
+	return 1;
 }
 
 char *optarg;
