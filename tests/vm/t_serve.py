@@ -35,10 +35,11 @@ class Serving(World):
         self.host.plug("stick", "usb-storage", image=self.stick, serial="STICK", port="1")
 
     def listening(self, name="usbiphp-server"):
-        """Waits until that daemon has the port, 0xca8."""
-        self.host.wait("inode=$(awk '$2 ~ /:0CA8$/ && $4 == \"0A\" { print $10; exit }' "
+        """Waits until that daemon has the port, 0xca8, with IPv4 and IPv6."""
+        self.host.wait("inodes=$(awk '$2 ~ /:0CA8$/ && $4 == \"0A\" { print $10 }' "
                        f"/proc/net/tcp /proc/net/tcp6); for pid in $(pidof {name}); do "
-                       "ls -l /proc/$pid/fd; done | grep -q \"socket:.$inode]\"")
+                       "ls -l /proc/$pid/fd; done >/tmp/fds; n=0; for i in $inodes; do "
+                       "grep -q \"socket:.$i]\" /tmp/fds && n=$((n + 1)); done; test $n = 2")
 
     @staticmethod
     def new_log(guest, name):
