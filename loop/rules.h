@@ -6,11 +6,18 @@
  *	allow|deny [busid GLOB] [id VID:PID] [serial GLOB] [product GLOB] [class NAME|HEX]
  *		[from HOST] [to CIDR]
  *
- * All its conditions must hold; without any it matches every device. A value with blanks stands in
- * double quotes. In a GLOB, * is any characters and ? is one; upper and lower case are the same.
- * VID and PID are hexadecimal or *. class is that of the device or of any of its interfaces: two
- * hexadecimal digits or a word of op_class_text(). from is for a client: the server as its command
- * line names it, a GLOB. to is for a server: who asks, ADDRESS[/BITS], IPv4 or IPv6.
+ * All its conditions, each at most once and in any order, must hold; without any it matches every
+ * device. Words stand apart by blanks. A value that has blanks, is empty or begins with # stands in
+ * double quotes; between them every character is itself, but there are no control characters. A
+ * word that begins with # begins a comment, to the end of the line; blank lines are ignored.
+ *
+ * In a GLOB, * is any bytes and ? is one; ASCII letters are the same in upper and lower case. It is
+ * compared with the device's string as it is; "" is a device that has none. VID and PID are one to
+ * four hexadecimal digits or *. class is that of the device or of any of its interfaces: one or two
+ * hexadecimal digits or a word of op_class_text() but "other". from is for a client: the server as
+ * its command line names it, a GLOB. to is for a server: who asks, ADDRESS[/BITS]; bits of ADDRESS
+ * beyond BITS are ignored. Who asks over IPv4 is matched only by IPv4, over IPv6 only by IPv6: it
+ * takes both 0.0.0.0/0 and ::/0 to mean everybody, as no "to" does.
  */
 #ifndef LOOP_RULES_H
 #define LOOP_RULES_H
@@ -24,6 +31,7 @@ enum {
 	RULES_MAX = 1000,
 	RULES_TEXT_SIZE = 65536, /* of all of them */
 	RULE_OPTIONS_MAX = 64,	 /* given as --rule */
+	RULE_GLOBS = 4,
 };
 
 enum rule_role { RULE_SERVER, RULE_CLIENT };
@@ -36,15 +44,20 @@ struct rule {
 	uint16_t vendor, product, vendor_mask, product_mask; /* a mask is 0 for '*' */
 	uint32_t line; /* of the file, or 0 and then order is that of --rule, from 1 */
 	struct in6_addr to;
-	const char *busid, *serial, *name, *from; /* globs, NULL: no such condition */
+	union { /* globs, NULL: no such condition */
+		struct {
+			const char *busid, *serial, *name, *from;
+		};
+		const char *glob[RULE_GLOBS]; /* the same */
+	};
 };
 
 struct rules {
 	unsigned count;
 	size_t len; /* of text */
 	const char *file; /* its name, for messages */
-	struct rule rule[RULES_MAX];
-	char text[RULES_TEXT_SIZE]; /* what the rules point into */
+	struct rule rule[RULES_MAX + 1]; /* the last one is only to say that it is too many */
+	char text[RULES_TEXT_SIZE + 1]; /* what the rules point into */
 };
 
 /* Where they come from: first the options in their order, then the file. */
@@ -58,6 +71,8 @@ struct rules_source {
 /*
  * Reads all of them anew. False after one line in the log that says what is wrong and where
  * ("/etc/usbiphp/rules:7: unknown class 'hidd'"); the rules in force are then as they were.
+ * source->file must stay valid. Only a regular file is read, and no more of it than fits. An
+ * option without a rule in it is wrong, a file may well have none.
  */
 bool rules_read(struct rules *rules, const struct rules_source *source);
 
@@ -80,7 +95,10 @@ enum rule_verdict {
 	RULE_UNKNOWN, /* the strings or the classes are needed to know */
 };
 
-/* *which is the rule that decided, NULL: none did. */
+/*
+ * *which is the rule that decided, NULL: none did, or that could not be decided. While nobody asks,
+ * a rule that denies to somebody is passed over.
+ */
 enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
 			      const struct rule **which);
 

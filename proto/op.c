@@ -265,20 +265,28 @@ unsigned op_speed_mbits(uint32_t speed)
 	return speed < sizeof(mbits) / sizeof(*mbits) ? mbits[speed] : 0;
 }
 
+static const struct {
+	uint8_t class;
+	char text[9];
+} class_name[] = {
+	{ 0x01, "audio" },   { 0x02, "comm" },	    { 0x03, "hid" },
+	{ 0x06, "image" },   { 0x07, "printer" },   { 0x08, "storage" },
+	{ 0x09, "hub" },     { 0x0b, "chipcard" },  { 0x0e, "video" },
+	{ 0xe0, "wireless" }, { 0xff, "vendor" },
+};
+
 const char *op_class_text(uint8_t class)
 {
-	static const struct {
-		uint8_t class;
-		char text[9];
-	} name[] = {
-		{ 0x01, "audio" },   { 0x02, "comm" },	    { 0x03, "hid" },
-		{ 0x06, "image" },   { 0x07, "printer" },   { 0x08, "storage" },
-		{ 0x09, "hub" },     { 0x0b, "chipcard" },  { 0x0e, "video" },
-		{ 0xe0, "wireless" }, { 0xff, "vendor" },
-	};
-
-	for (unsigned i = 0; i < sizeof(name) / sizeof(*name); i++)
-		if (name[i].class == class)
-			return name[i].text;
+	for (unsigned i = 0; i < sizeof(class_name) / sizeof(*class_name); i++)
+		if (class_name[i].class == class)
+			return class_name[i].text;
 	return "other";
+}
+
+int op_class_code(const char *text)
+{
+	for (unsigned i = 0; i < sizeof(class_name) / sizeof(*class_name); i++)
+		if (!strcmp(class_name[i].text, text))
+			return class_name[i].class;
+	return -EINVAL;
 }

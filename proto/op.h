@@ -144,6 +144,9 @@ const char *op_strerror(int error);
 const char *op_status_text(uint32_t status);
 /* A class code (usb.org/defined-class-codes) in a word, "other" when it has none here. */
 const char *op_class_text(uint8_t class);
+/* The class of such a word, which is never one or two hexadecimal digits; else, also for "other",
+ * -EINVAL. */
+int op_class_code(const char *text);
 /* A speed in Mbit/s: 1 (in truth 1.5) for low, 12, 480, 5000, 10000 (or more); 0 when unknown. */
 unsigned op_speed_mbits(uint32_t speed);
 

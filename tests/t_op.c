@@ -473,6 +473,19 @@ static void texts(void)
 	CHECK_STR(op_class_text(0x00), "other");
 	for (unsigned i = 0; i < 256; i++)
 		CHECK(*op_class_text((uint8_t)i));
+	CHECK_INT(op_class_code("hid"), 0x03);
+	CHECK_INT(op_class_code("vendor"), 0xff);
+	CHECK_INT(op_class_code("other"), -EINVAL);
+	CHECK_INT(op_class_code("hidd"), -EINVAL);
+	CHECK_INT(op_class_code("HID"), -EINVAL);
+	CHECK_INT(op_class_code(""), -EINVAL);
+	for (unsigned i = 0; i < 256; i++) {
+		const char *text = op_class_text((uint8_t)i);
+
+		if (strcmp(text, "other"))
+			CHECK_INT(op_class_code(text), i);
+		CHECK(strlen(text) > 2 || strspn(text, "0123456789abcdefABCDEF") != strlen(text));
+	}
 	for (uint32_t i = 1; i < 8; i++)
 		CHECK(*op_status_text(i));
 	CHECK(strcmp(op_status_text(OP_BUSY), op_status_text(OP_NODEV)));

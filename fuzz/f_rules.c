@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fuzz entry: rule_parse(), for each line of a file and both roles. What it takes means the same
+ * when it is written anew, and matches what a plain matcher says.
+ */
+#include "fuzz/fuzz.h"
+#include "loop/rule.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+enum { LINE_SIZE = 2048 };
+
+/* Straight from the definition, with no cleverness; both are short. */
+static bool plain_glob(const char *glob, size_t g, const char *text, size_t t)
+{
+	static bool like[LINE_SIZE + 1][LINE_SIZE + 1];
+
+	for (size_t i = g + 1; i-- > 0;)
+		for (size_t j = t + 1; j-- > 0;) {
+			char a = i < g ? glob[i] : 0, b = j < t ? text[j] : 0;
+
+			if (i == g)
+				like[i][j] = j == t;
+			else if (a == '*')
+				like[i][j] = like[i + 1][j] || (j < t && like[i][j + 1]);
+			else
+				like[i][j] = j < t && like[i + 1][j + 1] &&
+					     (a == '?' || a == b ||
+					      ((a ^ b) == 32 && (a | 32) >= 'a' && (a | 32) <= 'z'));
+		}
+	return like[0][0];
+}
+
+static void compare_globs(const char *glob, const char *text)
+{
+	size_t g = strlen(glob), t = strlen(text);
+
+	if (g * t < 20000)
+		HOLDS(rule_glob(glob, text) == plain_glob(glob, g, text, t));
+}
+
+static char *put_value(char *to, const char *name, const char *value)
+{
+	const char *quote = strchr(value, '"') ? "" : "\"";
+
+	return to + sprintf(to, " %s %s%s%s", name, quote, value, quote);
+}
+
+/* The rule in its plainest words. */
+static void write_rule(char *to, const struct rule *rule)
+{
+	static const char *const name[RULE_GLOBS] = { "busid", "serial", "product", "from" };
+	char address[INET6_ADDRSTRLEN];
+
+	to += sprintf(to, "%s", rule->deny ? "deny" : "allow");
+	for (unsigned i = 0; i < RULE_GLOBS; i++)
+		if (rule->glob[i])
+			to = put_value(to, name[i], rule->glob[i]);
+	if (rule->vendor_mask && rule->product_mask)
+		to += sprintf(to, " id %x:%x", rule->vendor, rule->product);
+	else if (rule->vendor_mask)
+		to += sprintf(to, " id %04x:*", rule->vendor);
+	else if (rule->product_mask)
+		to += sprintf(to, " id *:%04X", rule->product);
+	if (rule->has_class)
+		to += sprintf(to, " class %x", rule->class);
+	if (rule->has_to) {
+		inet_ntop(AF_INET6, &rule->to, address, sizeof(address));
+		sprintf(to, " to %s/%u", address, rule->to_bits);
+	}
+}
+
+static bool same(const struct rule *a, const struct rule *b)
+{
+	for (unsigned i = 0; i < RULE_GLOBS; i++)
+		if (!a->glob[i] != !b->glob[i] || (a->glob[i] && strcmp(a->glob[i], b->glob[i])))
+			return false;
+	return a->deny == b->deny && a->vendor == b->vendor && a->product == b->product &&
+	       a->vendor_mask == b->vendor_mask && a->product_mask == b->product_mask &&
+	       a->has_class == b->has_class && a->class == b->class && a->has_to == b->has_to &&
+	       a->to_bits == b->to_bits && !memcmp(&a->to, &b->to, sizeof(a->to));
+}
+
+/* A device that has just what the rule says, stars and all: it matches. */
+static void judge_rule(const struct rule *rule)
+{
+	struct rule_facts facts = {
+		.busid = rule->busid ? rule->busid : "1-1", .vendor = rule->vendor,
+		.product = rule->product, .described = true,
+		.serial = rule->serial ? rule->serial : "", .name = rule->name ? rule->name : "",
+		.from = rule->from ? rule->from : "pi", .to = &rule->to,
+	};
+	bool mapped = IN6_IS_ADDR_V4MAPPED(&rule->to) && rule->to_bits < 96;
+
+	rule_facts_class(&facts, rule->class);
+	HOLDS(rule_match(rule, &facts) == (mapped ? RULE_DIFFERS : RULE_MATCHES));
+	facts.to = NULL;
+	HOLDS(rule_match(rule, &facts) ==
+	      (rule->has_to && rule->deny ? RULE_DIFFERS : RULE_MATCHES));
+	facts.serial = NULL;
+	HOLDS(rule->deny || rule_match(rule, &facts) ==
+	      (rule->serial || rule->name ? RULE_NEEDS_MORE : RULE_MATCHES));
+	facts.serial = "";
+	facts.vendor ^= 0x100;
+	HOLDS(!rule->vendor_mask || rule_match(rule, &facts) == RULE_DIFFERS);
+}
+
+static void see_line(const char *line, enum rule_role role)
+{
+	char text[LINE_SIZE + 1], again[LINE_SIZE + 1], anew[2 * LINE_SIZE + 200], *exact;
+	struct rule rule, second;
+	struct rule_fault fault = { NULL, "" }, other = { NULL, "" };
+	int n;
+
+	exact = strdup(line);
+	HOLDS(exact);
+	strcpy(again, line);
+	strcpy(text, line);
+	n = rule_parse(&rule, exact, role, &fault);
+	HOLDS(n == rule_parse(&second, again, role, &other));
+	HOLDS(n == 1 || n == 0 || n == -EINVAL);
+	HOLDS(n < 0 || !fault.what);
+	if (n < 0) {
+		HOLDS(fault.what && !strcmp(fault.what, other.what));
+		HOLDS(memchr(fault.word, 0, sizeof(fault.word)) && !strcmp(fault.word, other.word));
+		HOLDS(strstr(text, fault.word) || strlen(fault.word) + 1 == sizeof(fault.word));
+	}
+	if (n == 1) {
+		HOLDS(same(&rule, &second) && !rule.line);
+		HOLDS(role == RULE_SERVER ? !rule.from : !rule.has_to);
+		write_rule(anew, &rule);
+		HOLDS(rule_parse(&second, anew, role, &other) == 1 && same(&rule, &second));
+		judge_rule(&rule);
+		for (unsigned i = 0; i < RULE_GLOBS; i++)
+			if (rule.glob[i]) {
+				compare_globs(rule.glob[i], line);
+				compare_globs(rule.glob[i], "aAb-1.2 Disk*");
+				compare_globs(line, rule.glob[i]);
+			}
+	}
+	free(exact);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = fuzz_string(data, size), *next;
+
+	for (char *line = text; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (strlen(line) >= LINE_SIZE)
+			continue;
+		see_line(line, RULE_SERVER);
+		see_line(line, RULE_CLIENT);
+	}
+	free(text);
+	return 0;
+}
