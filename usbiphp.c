@@ -377,6 +377,7 @@ static int run(struct settings *settings, const char *name, int argc, char **arg
 	if (!settings->command)
 		return no_command(settings, *argv);
 	log_open(settings->command->program, false);
+	settings->daemon.rules.role = settings->command->bit == CLIENT ? RULE_CLIENT : RULE_SERVER;
 	status = parse_options(settings, argc, argv);
 	if (status)
 		return status;
