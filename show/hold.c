@@ -122,7 +122,7 @@ static bool is_called(const struct found *found, const char *what)
 
 	if (found->attached && !text_decimal(what, VHCI_PORTS_MAX - 1, &port))
 		return port == found->port;
-	if (!strcmp(what, found->busid))
+	if (!strcmp(what, found->busid) || !strcmp(what, busid_of(found)))
 		return true;
 	name_of_place(name, sizeof(name), found->vendor, found->product, host_of(found),
 		      busid_of(found));
