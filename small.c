@@ -98,7 +98,7 @@ int optind = 1, opterr, optopt;
 
 /* What a word of several letters has left. */
 static char *letters_left;
-/* Where the option's value is, if it is the next word. */
+/* Where the option's value is, if it is the next word: behind the latest with options. */
 static int value_at;
 
 /* Takes the word at from to the place of the next one that is looked at. */
@@ -165,7 +165,6 @@ int getopt_long(int argc, char *const *words, const char *letters, const struct 
 
 	(void)index;
 	optarg = NULL;
-	value_at = optind;
 	if (letters_left)
 		return letter_option(argc, argv, letters);
 	while (at < argc && (argv[at][0] != '-' || !argv[at][1]))

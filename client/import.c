@@ -138,8 +138,10 @@ enum import_choice import_choose(struct import *import)
 	char place[96], why[sizeof(import->why)];
 
 	memcpy(facts.class, import->class, sizeof(facts.class));
-	if (!importer->rules.count && !importer->held.len)
+	if (!importer->rules.count && !importer->held.len) {
+		import->why[0] = '\0';
 		return IMPORT_WANTED;
+	}
 	if (!import->identified)
 		return IMPORT_ASK;
 	if (held_find(&importer->held, facts.vendor, facts.product, facts.serial, facts.from,

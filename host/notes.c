@@ -86,7 +86,7 @@ static void keep_left(struct notes *notes, const struct state *state, const stru
 			len += text_format(text + len, sizeof(text) - len, "%s %s\n",
 					   export->device.busid, why);
 	}
-	now = len ? hash(text, len) : 0;
+	now = hash(text, len);
 	if (now != notes->left && !state_save(state, left_file, text, len))
 		notes->left = now;
 }

@@ -12,7 +12,7 @@
 #include "loop/state.h"
 
 struct notes {
-	uint32_t left; /* a hash of the file that was written last, 0: none */
+	uint32_t left; /* a hash of the file as it is, 0: not known */
 };
 
 /* In every pass. */

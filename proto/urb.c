@@ -5,6 +5,7 @@
 #include "proto/wire.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum {
 	CMD_SUBMIT = 1,
@@ -75,12 +76,15 @@ static size_t encode(uint32_t c, char *out)
 void urb_string_decode(const uint8_t *buf, size_t len, char *text, size_t size)
 {
 	uint32_t c, high = 0;
-	size_t n = 0;
+	size_t n = 0, more;
+	char utf8[4];
 
 	if (len > 2 && buf[0] < len)
 		len = buf[0];
-	for (size_t i = 2; i + 1 < len && n + 4 < size; i += 2) {
+	for (size_t i = 2; i + 1 < len; i += 2) {
 		c = (uint32_t)(buf[i] | buf[i + 1] << 8);
+		if (!c)
+			break;
 		if (c >> 10 == 0xd800 >> 10) {
 			high = c;
 			continue;
@@ -88,8 +92,11 @@ void urb_string_decode(const uint8_t *buf, size_t len, char *text, size_t size)
 		if (c >> 10 == 0xdc00 >> 10)
 			c = high ? 0x10000 + ((high & 0x3ff) << 10 | (c & 0x3ff)) : 0;
 		high = 0;
-		if (c)
-			n += encode(c, text + n);
+		more = c ? encode(c, utf8) : 0;
+		if (n + more >= size)
+			break;
+		memcpy(text + n, utf8, more);
+		n += more;
 	}
 	text[n] = '\0';
 }

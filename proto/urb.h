@@ -40,8 +40,11 @@ void urb_request_encode(uint8_t *buf, const struct urb_request *request);
 int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *request,
 		     int32_t *status, uint16_t *data);
 
-/* A string descriptor as UTF-8, as the kernel shows it (fs/nls/nls_base.c utf16s_to_utf8s()):
- * what does not fit, or is no character, is left out. */
+/*
+ * A string descriptor as UTF-8, as the kernel shows it (drivers/usb/core/message.c usb_string(),
+ * fs/nls/nls_base.c utf16s_to_utf8s()): what is no character is left out. It ends before the first
+ * that does not fit into size - 1 bytes.
+ */
 void urb_string_decode(const uint8_t *buf, size_t len, char *text, size_t size);
 
 #endif

@@ -14,8 +14,11 @@ static void read_string(const struct sysfs *sysfs, const char *busid, const char
 	ssize_t n = sysfs_read_bytes(sysfs, text, sizeof(text), DEVICE_FILE, busid, attribute);
 	size_t len = n > 0 && text[n - 1] == '\n' ? (size_t)n - 1 : 0;
 
-	if (len >= DEVICE_STRING_SIZE)
+	if (len >= DEVICE_STRING_SIZE) {
 		len = DEVICE_STRING_SIZE - 1;
+		while (len && (text[len] & 0xc0) == 0x80) /* in the middle of a character */
+			len--;
+	}
 	memcpy(string, text, len);
 	string[len] = '\0';
 }

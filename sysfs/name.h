@@ -12,7 +12,8 @@
 #include "sysfs/sysfs.h"
 
 enum {
-	DEVICE_STRING_SIZE = 128, /* a descriptor has up to 126 characters; what is longer is cut off */
+	/* a descriptor has up to 126 characters; what is longer is cut off, behind a whole one */
+	DEVICE_STRING_SIZE = 128,
 	DEVICE_NAME_SIZE = 320,   /* with the longest host */
 };
 

@@ -215,6 +215,38 @@ static void hup_is_a_pass(void)
 	loop_close(&t.loop);
 }
 
+/* What comes in each pass: nothing, SIGHUP, nothing, SIGCHLD, then SIGTERM. */
+static void other_signals(void)
+{
+	static const int comes[] = { 0, SIGHUP, 0, SIGCHLD, SIGTERM };
+
+	CHECK_INT(t.loop.hup, t.passes == 2);
+	t.loop.hup = false;
+	if (t.passes < (int)LENGTH(comes)) {
+		if (comes[t.passes])
+			kill(getpid(), comes[t.passes]);
+		loop_pass_by(&t.loop, t.loop.now + 10);
+	}
+}
+
+/* It is kept until somebody obeys, and only SIGHUP sets it. */
+static void hup_is_told(void)
+{
+	start(HOUR_MS, 5);
+	CHECK(!t.loop.hup);
+	t.in_pass = other_signals;
+	loop_run(&t.loop);
+	CHECK_INT(t.stops, 1);
+	CHECK(!t.loop.hup);
+	loop_close(&t.loop);
+	start(HOUR_MS, 3);
+	t.in_pass = stop_signals;
+	kill(getpid(), SIGHUP); /* and those that come after it do not clear it */
+	loop_run(&t.loop);
+	CHECK(t.loop.hup && t.loop.stopping);
+	loop_close(&t.loop);
+}
+
 static void signals_blocked(void)
 {
 	sigset_t set;
@@ -408,6 +440,7 @@ int main(void)
 	RUN("t_loop: a pass every interval", interval);
 	RUN("t_loop: told to stop, once", stopped_once);
 	RUN("t_loop: SIGHUP asks for a pass", hup_is_a_pass);
+	RUN("t_loop: SIGHUP is told to whoever obeys", hup_is_told);
 	RUN("t_loop: signals are blocked", signals_blocked);
 	RUN("t_loop: a source drops itself", dropped_by_itself);
 	RUN("t_loop: a source drops another", dropped_by_another);

@@ -289,9 +289,105 @@ static void unwritable(void)
 	end();
 }
 
+/* A daemon in another process, until its pipe is closed. */
+static pid_t run_elsewhere(const char *role, int *stop)
+{
+	int end[2], ready[2];
+	char byte;
+	pid_t pid;
+
+	must(!pipe(end) && !pipe(ready), "make a pipe");
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (!pid) {
+		struct state other;
+
+		close(end[1]);
+		if (state_open(&other, dir, role) || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		(void)!read(end[0], &byte, 1);
+		_exit(0); /* killed: the lock file stays */
+	}
+	close(end[0]);
+	close(ready[1]);
+	must(read(ready[0], &byte, 1) == 1, "run another daemon");
+	close(ready[0]);
+	*stop = end[1];
+	return pid;
+}
+
+/* Asked by somebody who may take no lock. */
+static void running(void)
+{
+	int stop;
+	pid_t pid;
+
+	start();
+	CHECK(!state_running(dir, "server")); /* no directory */
+	put_file(root, "run/other", "");
+	CHECK(!state_running(dir, "server")); /* no file */
+	put_file(root, "run/server.lock", "");
+	CHECK(!state_running(dir, "server")); /* left by a killed one */
+	pid = run_elsewhere("server", &stop);
+	CHECK(state_running(dir, "server"));
+	CHECK(state_running(dir, "server"));
+	CHECK(!state_running(dir, "client"));
+	put_file(root, "run/client.lock", "");
+	CHECK(!state_running(dir, "client"));
+	CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK); /* the question took no lock, nor broke it */
+	close(stop);
+	must(waitpid(pid, NULL, 0) == pid, "wait");
+	CHECK(is_there(root, "run/server.lock"));
+	CHECK(!state_running(dir, "server"));
+	CHECK_INT(state_open(&state, dir, "client"), 0);
+	CHECK(state_running(dir, "client")); /* it itself */
+	CHECK(!state_running(dir, "server"));
+	state_close(&state, false);
+	CHECK(!state_running(dir, "client"));
+	end();
+}
+
+static void lock_it(const char *name, bool posix)
+{
+	char path[TEMP_SIZE + 64];
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd;
+
+	put_file(root, name, "");
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	must(fd >= 0, path);
+	if (posix)
+		must(!fcntl(fd, F_SETLK, &lock), "lock");
+	else
+		must(!flock(fd, LOCK_EX | LOCK_NB), "lock");
+	held = fd;
+}
+
+/* Locks of other files, and of another kind, are not it. */
+static void other_locks(void)
+{
+	start();
+	put_file(root, "run/server.lock", "");
+	lock_it("run/other", false);
+	CHECK(!state_running(dir, "server"));
+	close(held);
+	lock_it("run/server.lock", true);
+	CHECK(!state_running(dir, "server"));
+	close(held);
+	lock_it("run/server.lock", false);
+	CHECK(state_running(dir, "server"));
+	close(held);
+	CHECK(!state_running(dir, "server"));
+	end();
+}
+
 static void no_leak(void)
 {
 	unsigned before = open_files();
+
+	running();
+	other_locks();
 
 	lock();
 	lock_of_a_child();
@@ -314,6 +410,8 @@ int main(void)
 	RUN("t_state: it is there after a restart", survives_restart);
 	RUN("t_state: it cannot be replaced", cannot_replace);
 	RUN("t_state: a place that cannot be written", unwritable);
+	RUN("t_state: whether one runs", running);
+	RUN("t_state: locks of others", other_locks);
 	RUN("t_state: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of loop/daemon: what a person changes is seen at once, and SIGHUP reads the rules again.
+ * LINK: -Wl,--wrap=log_line,--wrap=rules_read
+ */
+#include "loop/daemon.h"
+
+#include "proto/text.h"
+#include "tests/files.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+
+enum { HOUR_S = 3600, LINES = 16, DEADLINE_MS = 20000 };
+
+static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], config[TEMP_SIZE + 8];
+
+static struct {
+	struct daemon daemon;
+	struct daemon_options options;
+	struct rules rules;
+	struct held held;
+	unsigned passes, last; /* the last one to be made */
+	uint64_t deadline;
+	unsigned reads; /* of the rules */
+	bool wrong;	/* they are */
+	bool others;	/* what daemon_obeys() returned last */
+	unsigned lines;
+	char line[LINES][200];
+} t;
+
+void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void __wrap_log_line(int error, const char *format, ...)
+{
+	va_list args;
+
+	(void)error;
+	va_start(args, format);
+	text_vformat(t.line[t.lines++ % LINES], sizeof(t.line[0]), format, args);
+	va_end(args);
+}
+
+static unsigned said(const char *what)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LINES; i++)
+		n += strstr(t.line[i], what) != NULL;
+	return n;
+}
+
+bool __wrap_rules_read(struct rules *rules, const struct rules_source *source);
+
+bool __wrap_rules_read(struct rules *rules, const struct rules_source *source)
+{
+	CHECK(rules == &t.rules && source == &t.options.rules);
+	t.reads++;
+	return !t.wrong;
+}
+
+static int is_there_driver(const struct sysfs *sysfs)
+{
+	(void)sysfs;
+	return 0;
+}
+
+static void pass(void *ctx)
+{
+	CHECK(ctx == &t);
+	t.passes++;
+	t.others = daemon_obeys(&t.daemon, &t.rules, &t.held);
+	/* no event of this machine's kernel counts */
+	t.daemon.loop.next = t.daemon.loop.now + HOUR_S * 1000ull;
+	loop_pass_by(&t.daemon.loop, t.deadline);
+}
+
+static void stop(void *ctx)
+{
+	(void)ctx;
+}
+
+static bool done(void *ctx)
+{
+	(void)ctx;
+	return t.passes >= t.last || t.daemon.loop.now >= t.deadline;
+}
+
+static const struct daemon_role role = {
+	.module = "none", .check = is_there_driver, .name = "client", .vhci_events = true,
+	.loop = { pass, stop, done },
+};
+
+/* Until there was another pass, which is a fault if it does not come. */
+static void next_pass(int line)
+{
+	t.last = t.passes + 1;
+	t.deadline = loop_clock() + DEADLINE_MS;
+	loop_run(&t.daemon.loop);
+	if (t.daemon.loop.now >= t.deadline)
+		check_fault(__FILE__, line, "nothing woke it");
+}
+
+#define NEXT_PASS() next_pass(__LINE__)
+
+/* Passes until so many names are held: a change may wake it more than once. */
+static void until_held(size_t len, int line)
+{
+	unsigned passes = t.passes;
+
+	while (t.held.len != len && t.passes < passes + 20 && t.daemon.loop.now < t.deadline + 1)
+		next_pass(line);
+	if (t.held.len != len)
+		check_fault(__FILE__, line, "%zu bytes are held, not %zu", t.held.len, len);
+}
+
+#define UNTIL_HELD(name) until_held(sizeof(name) - (sizeof(name) == 1), __LINE__)
+
+/* The interval is over. */
+static void interval(void)
+{
+	loop_pass_now(&t.daemon.loop);
+	NEXT_PASS();
+}
+
+static void hold(const char *name)
+{
+	static struct held held;
+
+	held.len = 0;
+	if (*name)
+		must(!held_add(&held, name), "hold");
+	must(!held_write(&held, config, "client"), "write what is held");
+}
+
+static void start(void)
+{
+	memset(&t, 0, sizeof(t));
+	temp_make(root);
+	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
+	snprintf(config, sizeof(config), "%s/etc", root);
+	put_file(root, "sys/x", "");
+	t.options.sysfs = root;
+	t.options.run = run_dir;
+	t.options.config = config;
+	t.options.interval = HOUR_S;
+	must(!daemon_open(&t.daemon, &t.options, &role, &t), "open the daemon");
+	loop_drop(&t.daemon.loop, &t.daemon.uevents); /* of this machine */
+}
+
+static void end(void)
+{
+	daemon_close(&t.daemon, false);
+	temp_remove(root);
+}
+
+static void changes(void)
+{
+	start();
+	hold("1:1/a"); /* before the first pass, and the directory with it */
+	NEXT_PASS();
+	CHECK_INT(t.held.len, 6);
+	CHECK(t.daemon.loop.next > t.daemon.loop.now);
+	hold("1:1/abc");
+	UNTIL_HELD("1:1/abc");
+	hold("");
+	UNTIL_HELD("");
+	put_file(root, "etc/held.client", "1:1/ab\n"); /* as an editor does it, in place */
+	UNTIL_HELD("1:1/ab");
+	CHECK_INT(t.lines, 0);
+	CHECK_INT(t.reads, 0);
+	end();
+}
+
+/* The other role's file wakes it, which does no harm, but is not obeyed. */
+static void of_the_other_role(void)
+{
+	start();
+	put_file(root, "etc/held.server", "1:1/server\n");
+	NEXT_PASS();
+	CHECK_INT(t.held.len, 0);
+	put_file(root, "etc/held.server", "1:1/other\n");
+	NEXT_PASS();
+	CHECK_INT(t.held.len, 0);
+	end();
+}
+
+/* A directory that is made later is seen by the interval, and watched from then on. */
+static void made_later(void)
+{
+	start();
+	NEXT_PASS();
+	CHECK_INT(t.lines, 0); /* none is fine */
+	hold("1:1/a");
+	interval();
+	CHECK_INT(t.held.len, 6);
+	hold("1:1/abc");
+	UNTIL_HELD("1:1/abc");
+	/* removed */
+	take_away(root, "etc");
+	UNTIL_HELD("");
+	for (int i = 0; t.daemon.watching && i < 10; i++) /* events that are left */
+		NEXT_PASS();
+	CHECK(!t.daemon.watching);
+	/* and made again */
+	hold("1:1/ab");
+	interval();
+	CHECK_INT(t.held.len, 7);
+	CHECK(t.daemon.watching);
+	hold("1:1/abcd");
+	UNTIL_HELD("1:1/abcd");
+	end();
+}
+
+/* Renamed, and another one in its place. */
+static void exchanged(void)
+{
+	char away[TEMP_SIZE + 8];
+
+	start();
+	hold("1:1/a");
+	NEXT_PASS();
+	snprintf(away, sizeof(away), "%s/away", root);
+	must(!rename(config, away), "rename it");
+	UNTIL_HELD("");
+	hold("1:1/abc");
+	interval();
+	CHECK_INT(t.held.len, 8);
+	hold("1:1/ab");
+	UNTIL_HELD("1:1/ab");
+	end();
+}
+
+/* What cannot be read is said once, what is held stays so; a file in its place is no directory. */
+static void unreadable(void)
+{
+	start();
+	hold("1:1/a");
+	NEXT_PASS();
+	take_away(root, "etc/held.client");
+	put_file(root, "etc/held.client/file", "");
+	for (int i = 0; i < 3; i++)
+		interval();
+	CHECK(said("cannot read") == 1 && said("held.client") == 1);
+	take_away(root, "etc/held.client");
+	interval();
+	CHECK_INT(t.held.len, 0);
+	put_file(root, "etc/held.client/file", "");
+	interval();
+	CHECK_INT(said("cannot read"), 2); /* that is news */
+	end();
+}
+
+static void hup(void)
+{
+	start();
+	NEXT_PASS();
+	CHECK(!t.others);
+	CHECK_INT(t.reads, 0);
+	kill(getpid(), SIGHUP);
+	NEXT_PASS();
+	CHECK(t.others);
+	CHECK_INT(t.reads, 1);
+	interval();
+	CHECK(!t.others);
+	CHECK_INT(t.reads, 1);
+	t.wrong = true;
+	kill(getpid(), SIGHUP);
+	NEXT_PASS();
+	CHECK(!t.others); /* those in force are as they were */
+	CHECK_INT(t.reads, 2);
+	interval();
+	CHECK_INT(t.reads, 2);
+	end();
+}
+
+static void no_leak(void)
+{
+	unsigned before = open_files();
+
+	made_later();
+	CHECK_INT(open_files(), before);
+}
+
+int main(void)
+{
+	RUN("t_daemon: what is held changes", changes);
+	RUN("t_daemon: what the other role holds", of_the_other_role);
+	RUN("t_daemon: a directory made later, removed, and made again", made_later);
+	RUN("t_daemon: another directory in its place", exchanged);
+	RUN("t_daemon: what cannot be read", unreadable);
+	RUN("t_daemon: SIGHUP", hup);
+	RUN("t_daemon: no descriptor is left open", no_leak);
+	return check_status();
+}
