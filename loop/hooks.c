@@ -15,10 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HOOKS_DIR "%s/hooks.d"
+#define HOOKS_DIR "/hooks.d" /* below CONFIG */
 
 enum {
-	RING = 1 + HOOKS_WAITING_MAX,
 	FACTS_MAX = 8,
 	LEAST_ROOM = 32, /* no fact begins where there is less */
 	RETRY_MS = 1000, /* when there was no descriptor or memory to look for hooks */
@@ -35,6 +34,7 @@ void hooks_init(struct hooks *hooks, struct loop *loop, const char *config)
 	hooks->loop = loop;
 	hooks->config = config;
 	hooks->limit = HOOKS_MS;
+	hooks->stop_by = UINT64_MAX;
 }
 
 bool hooks_busy(const struct hooks *hooks)
@@ -42,53 +42,47 @@ bool hooks_busy(const struct hooks *hooks)
 	return hooks->waiting != 0;
 }
 
-static void put(struct hook_event *event, const char *name, const char *value)
-{
-	char *text = event->text + event->len;
-	size_t room = sizeof(event->text) - event->len;
-
-	if (!value || room < LEAST_ROOM)
-		return;
-	event->len += text_format(text, room, "USBIPHP_%s=%s", name, value) + 1;
-	text_printable(text);
-}
-
 /* The event comes first, and what may be long last. */
 static void put_facts(struct hook_event *event, const struct hook_facts *facts)
 {
-	char name[DEVICE_NAME_SIZE], number[16];
+	static const char variable[FACTS_MAX][7] = { "EVENT", "BUSID", "ID", "NAME", "PORT",
+						     "DEVICE", "SERVER", "REASON" };
+	char id[10], name[DEVICE_NAME_SIZE], port[11];
+	const char *const value[FACTS_MAX] = {
+		facts->event,
+		facts->busid,
+		facts->busid ? id : NULL,
+		facts->busid ? name : NULL,
+		facts->port < 0 ? NULL : port,
+		facts->device,
+		facts->server,
+		facts->reason,
+	};
 
+	text_format(port, sizeof(port), "%u", (unsigned)facts->port);
+	name_of_place(name, sizeof(name), facts->vendor, facts->product, facts->host,
+		      facts->busid ? facts->busid : "");
+	text_format(id, sizeof(id), "%s", name); /* it begins so */
 	event->len = 0;
-	put(event, "EVENT", facts->event);
-	put(event, "BUSID", facts->busid);
-	if (facts->busid) {
-		text_format(number, sizeof(number), "%04x:%04x", (unsigned)facts->vendor,
-			    (unsigned)facts->product);
-		put(event, "ID", number);
-		name_of_place(name, sizeof(name), facts->vendor, facts->product, facts->host,
-			      facts->busid);
-		put(event, "NAME", name);
+	for (unsigned i = 0; i < FACTS_MAX; i++) {
+		char *text = event->text + event->len;
+		size_t room = sizeof(event->text) - event->len;
+
+		if (!value[i] || room < LEAST_ROOM)
+			continue;
+		event->len += text_format(text, room, "USBIPHP_%s=%s", variable[i], value[i]) + 1;
+		text_printable(text);
 	}
-	if (facts->port >= 0) {
-		text_format(number, sizeof(number), "%u", (unsigned)facts->port);
-		put(event, "PORT", number);
-	}
-	put(event, "DEVICE", facts->device);
-	put(event, "SERVER", facts->server);
-	put(event, "REASON", facts->reason);
 }
 
-/* So that a change of the file makes it another one. */
+/* A change of the file makes it another one. */
 static uint32_t version(const char *name, const struct stat *st)
 {
-	const uint64_t mark[] = { st->st_ino, (uint64_t)st->st_ctim.tv_sec,
-				  (uint64_t)st->st_ctim.tv_nsec };
-	uint32_t hash = 1;
+	uint32_t hash = (uint32_t)st->st_ino * 31 + (uint32_t)st->st_ctim.tv_sec * 1000000007 +
+			(uint32_t)st->st_ctim.tv_nsec;
 
 	while (*name)
 		hash = hash * 16777619 ^ (uint8_t)*name++;
-	for (size_t i = 0; i < sizeof(mark) / sizeof(*mark); i++)
-		hash = hash * 16777619 ^ (uint32_t)mark[i];
 	return hash | 1; /* 0 is none */
 }
 
@@ -109,56 +103,50 @@ static bool is_news(struct hooks *hooks)
 	return true;
 }
 
-/* path is of the file or directory of that status. */
-static bool is_safe(struct hooks *hooks, const struct stat *st, const char *path)
+/* Of what is at CONFIG + where + name; without a name it is a directory. */
+static bool is_safe(struct hooks *hooks, const struct stat *st, const char *where, const char *name)
 {
-	bool foreign = st->st_uid && st->st_uid != geteuid();
+	const char *remedy = NULL;
 
-	if (!foreign && !(st->st_mode & (S_IWGRP | S_IWOTH)))
-		return true;
-	if (is_news(hooks))
-		log_warnx("hook %s is not run: others may write it (%s %s)", path,
-			  foreign ? "chown root" : "chmod go-w", path);
-	return false;
-}
-
-static void path_of(const struct hooks *hooks, char *path, const char *name)
-{
-	text_format(path, PATH_MAX, HOOKS_DIR "%s%s", hooks->config, *name ? "/" : "", name);
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		remedy = "chmod go-w";
+	if (st->st_uid && st->st_uid != geteuid())
+		remedy = "chown root";
+	hooks->file = version(name, st);
+	if (remedy && is_news(hooks))
+		log_warnx("hook%s %s%s%s not run: others may write it (%s %s%s%s)",
+			  *name ? "" : "s in", hooks->config, where, name, remedy, hooks->config,
+			  where, name);
+	return !remedy;
 }
 
 /* The directory, when it and the one it is in are safe. */
-static int open_directory(struct hooks *hooks)
+static int open_hooks(struct hooks *hooks)
 {
-	struct stat st = { 0 }, above;
 	char path[PATH_MAX];
+	struct stat st;
 	int dir, error;
 
-	path_of(hooks, path, "");
+	text_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir >= 0 && !fstat(dir, &st) && !fstatat(dir, "..", &above, 0)) {
-		hooks->file = version("", &st);
-		if (is_safe(hooks, &st, path)) {
-			hooks->file = version("..", &above);
-			if (is_safe(hooks, &above, hooks->config))
-				return dir;
-		}
-		close(dir);
-		return -EPERM;
+	if (dir < 0) {
+		error = -errno;
+		hooks->file = 1;
+		if (error != -ENOENT && !sysfs_short(error) && is_news(hooks))
+			log_warn(error, "cannot open %s", path);
+		return error;
 	}
-	error = -errno;
-	hooks->file = version("", &st);
-	if (error != -ENOENT && !sysfs_short(error) && is_news(hooks))
-		log_warn(error, "cannot open %s", path);
-	if (dir >= 0)
-		close(dir);
-	return error;
+	if (!fstat(dir, &st) && is_safe(hooks, &st, HOOKS_DIR, "") &&
+	    !fstatat(dir, "..", &st, 0) && is_safe(hooks, &st, "", ""))
+		return dir;
+	close(dir);
+	return -EPERM;
 }
 
 static bool is_hook_name(const char *name)
 {
-	static const char left_behind[][8] = { ".bak", ".dpkg-", ".new", ".old", ".orig", ".rej",
-					       ".rpm", ".save", ".swp", ".tmp", ".ucf-" };
+	static const char left_behind[][7] = { ".bak", ".dpkg-", ".new", ".old", ".orig", ".rpm",
+					       ".save", ".swp", ".tmp", ".ucf-" };
 
 	for (const char *c = name; *c; c++)
 		if (!(*c >= '0' && *c <= '9') && !((*c | 32) >= 'a' && (*c | 32) <= 'z') &&
@@ -170,46 +158,36 @@ static bool is_hook_name(const char *name)
 	return true;
 }
 
-struct search {
-	const char *after;
-	char best[256]; /* NAME_MAX and the end; empty: none yet */
-};
-
 static bool see_name(void *ctx, const char *name)
 {
-	struct search *search = ctx;
+	struct hooks *hooks = ctx;
 
-	if (strcmp(name, search->after) > 0 && (!search->best[0] || strcmp(name, search->best) < 0) &&
-	    is_hook_name(name))
-		text_format(search->best, sizeof(search->best), "%s", name);
+	if (strcmp(name, hooks->name) > 0 &&
+	    (!hooks->next[0] || strcmp(name, hooks->next) < 0) && is_hook_name(name))
+		text_format(hooks->next, sizeof(hooks->next), "%s", name);
 	return false;
 }
 
 static bool may_run(struct hooks *hooks, int file)
 {
-	char path[PATH_MAX];
 	struct stat st;
 
-	if (fstat(file, &st) || !S_ISREG(st.st_mode) || !(st.st_mode & 0111))
-		return false;
-	path_of(hooks, path, hooks->name);
-	hooks->file = version(hooks->name, &st);
-	return is_safe(hooks, &st, path);
+	return !fstat(file, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111 &&
+	       is_safe(hooks, &st, HOOKS_DIR "/", hooks->name);
 }
 
 /* The next one that may be run: its descriptor; -ENOENT: there is none. */
 static int open_next(struct hooks *hooks, int dir)
 {
 	for (;;) {
-		struct search search = { .after = hooks->name };
-		int file, error = sysfs_entries(dir, ".", see_name, &search);
+		int file, error;
 
-		if (error || !search.best[0])
+		hooks->next[0] = '\0';
+		error = sysfs_entries(dir, ".", see_name, hooks);
+		if (error || !hooks->next[0])
 			return error ? error : -ENOENT;
-		file = openat(dir, search.best, O_PATH | O_CLOEXEC);
-		if (file < 0 && sysfs_short(-errno))
-			return -errno;
-		text_format(hooks->name, sizeof(hooks->name), "%s", search.best);
+		memcpy(hooks->name, hooks->next, sizeof(hooks->name));
+		file = openat(dir, hooks->name, O_PATH | O_CLOEXEC);
 		if (file >= 0 && may_run(hooks, file))
 			return file;
 		if (file >= 0)
@@ -217,13 +195,15 @@ static int open_next(struct hooks *hooks, int dir)
 	}
 }
 
-/* A supervisor may have had some ignored, the loop has some blocked. */
+/* The loop has some blocked, a supervisor may have had some ignored. Without libc's code for
+ * handlers, of which there are none here. */
 static void reset_signals(void)
 {
+	const long by_default[8] = { 0 }; /* the kernel's struct sigaction and more */
 	sigset_t none;
 
 	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
+		syscall(SYS_rt_sigaction, i, by_default, NULL, NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -231,24 +211,31 @@ static void reset_signals(void)
 /* Only these four: an interpreter opens the script by its descriptor. */
 static void set_descriptors(int file)
 {
-	if (dup2(file, HOOK_FD) >= 0)
-		fcntl(HOOK_FD, F_SETFD, 0);
+	dup2(dup(file), HOOK_FD); /* never itself, which would stay close-on-exec */
 	dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 #ifdef SYS_close_range
-	/* ours are all closed by execve(2), not what a parent may have left open */
+	/* before Linux 5.9 there is only that second one, and what the daemon's parent left open */
 	syscall(SYS_close_range, HOOK_FD + 1, ~0U, 0);
 #endif
+}
+
+static void cannot_run(struct hooks *hooks)
+{
+	if (is_news(hooks))
+		log_warn(errno, "cannot run hook %s", hooks->name);
 }
 
 /* In the child. */
 static void become(struct hooks *hooks, struct hook_event *event, int file)
 {
-	char own[PATH_MAX + 16] = "USBIPHP_HOOK=", *path = own + strlen(own);
-	char *argv[] = { path, event->text + strlen("USBIPHP_EVENT="), NULL };
+	char own[PATH_MAX];
+	char *argv[] = { own + strlen("USBIPHP_HOOK="), event->text + strlen("USBIPHP_EVENT="),
+			 NULL };
 	char *envp[FACTS_MAX + 3] = { (char *)search_path, own }, **variable = envp + 2;
 
-	path_of(hooks, path, hooks->name);
+	text_format(own, sizeof(own), "USBIPHP_HOOK=%s" HOOKS_DIR "/%s", hooks->config,
+		    hooks->name);
 	for (char *text = event->text; text < event->text + event->len; text += strlen(text) + 1)
 		*variable++ = text;
 	setsid();
@@ -256,8 +243,7 @@ static void become(struct hooks *hooks, struct hook_event *event, int file)
 	set_descriptors(file);
 	if (!chdir("/"))
 		execve("/proc/self/fd/3", argv, envp);
-	if (!find_said(hooks))
-		log_warn(errno, "cannot run hook %s", path);
+	cannot_run(hooks);
 	_exit(STATUS_NOT_RUN);
 }
 
@@ -291,22 +277,19 @@ static void start(struct hooks *hooks, int file)
 	if (!pid)
 		become(hooks, &hooks->event[hooks->first], file);
 	if (pid < 0) {
-		if (is_news(hooks))
-			log_warn(errno, "cannot run hook %s", hooks->name);
+		cannot_run(hooks);
 		return;
 	}
 	hooks->wait.pid = pid;
 	hooks->wait.ended = hook_ended;
 	hooks->loop->wait = &hooks->wait;
 	hooks->by = hooks->loop->now + hooks->limit;
-	if (hooks->stop_by && hooks->by > hooks->stop_by)
-		hooks->by = hooks->stop_by;
 	loop_pass_by(hooks->loop, hooks->by);
 }
 
 static int start_next(struct hooks *hooks)
 {
-	int dir = open_directory(hooks), file;
+	int dir = open_hooks(hooks), file;
 
 	if (dir < 0)
 		return dir;
@@ -323,7 +306,7 @@ static int start_next(struct hooks *hooks)
 static void drop_first(struct hooks *hooks)
 {
 	hooks->name[0] = '\0';
-	hooks->first = (hooks->first + 1) % RING;
+	hooks->first = (hooks->first + 1) % HOOKS_WAITING_MAX;
 	if (--hooks->waiting)
 		return;
 	hooks->first = 0; /* so that the others' memory stays untouched */
@@ -336,7 +319,8 @@ static void go_on(struct hooks *hooks)
 		int error = start_next(hooks);
 
 		if (sysfs_short(error)) {
-			loop_pass_by(hooks->loop, hooks->loop->now + RETRY_MS);
+			hooks->by = hooks->loop->now + RETRY_MS;
+			loop_pass_by(hooks->loop, hooks->by);
 			return;
 		}
 		if (error)
@@ -346,7 +330,7 @@ static void go_on(struct hooks *hooks)
 
 static bool too_late(const struct hooks *hooks)
 {
-	return hooks->stop_by && hooks->loop->now >= hooks->stop_by;
+	return hooks->loop->now >= hooks->stop_by;
 }
 
 static void lose(struct hooks *hooks)
@@ -358,11 +342,11 @@ static void lose(struct hooks *hooks)
 
 void hooks_run(struct hooks *hooks, const struct hook_facts *facts)
 {
-	if (hooks->waiting == RING || too_late(hooks)) {
+	if (hooks->waiting == HOOKS_WAITING_MAX || too_late(hooks)) {
 		lose(hooks);
 		return;
 	}
-	put_facts(&hooks->event[(hooks->first + hooks->waiting++) % RING], facts);
+	put_facts(&hooks->event[(hooks->first + hooks->waiting++) % HOOKS_WAITING_MAX], facts);
 	go_on(hooks);
 }
 
@@ -372,26 +356,27 @@ static void kill_running(struct hooks *hooks)
 	kill(-hooks->wait.pid, SIGKILL);
 	kill(hooks->wait.pid, SIGKILL); /* if it has no group of its own, yet */
 	hooks->wait.pid = 0;
-	if (!too_late(hooks))
-		complain(hooks, "was killed: it ran longer than", hooks->limit / 1000, " s");
 }
 
 void hooks_pass(struct hooks *hooks)
 {
 	uint64_t now = hooks->loop->now;
 
-	if (hooks->loop->stopping && !hooks->stop_by) {
+	if (hooks->loop->stopping && hooks->stop_by == UINT64_MAX)
 		hooks->stop_by = now + hooks->limit;
-		if (hooks->by > hooks->stop_by)
-			hooks->by = hooks->stop_by;
-	}
-	if (hooks->wait.pid && now >= hooks->by)
+	if (hooks->wait.pid && now >= hooks->by) {
 		kill_running(hooks);
+		complain(hooks, "was killed: it ran longer than", hooks->limit / 1000, " s");
+	}
 	if (hooks->waiting && too_late(hooks)) {
+		if (hooks->wait.pid)
+			kill_running(hooks);
 		lose(hooks);
 		hooks->waiting = 0;
 	}
 	go_on(hooks);
-	if (hooks->wait.pid)
+	if (hooks->waiting) {
 		loop_pass_by(hooks->loop, hooks->by);
+		loop_pass_by(hooks->loop, hooks->stop_by);
+	}
 }

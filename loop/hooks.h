@@ -10,18 +10,18 @@
  *	USBIPHP_PORT	client, attached and detached: the vhci port
  *	USBIPHP_DEVICE	client, attached: the device's busid here
  *	USBIPHP_REASON	failed: why
- * and beside them only USBIPHP_HOOK, the hook's own path, and PATH. What is not printable ASCII in a
- * value is a '?'. The first argument is the event. Standard input is empty, output goes to the
+ * and beside them only USBIPHP_HOOK, the hook's own path, and PATH. What is not printable ASCII in
+ * a value is a '?'. The first argument is the event. Standard input is empty, output goes to the
  * daemon's log, the directory is /. Hooks never hold up the daemon; what runs longer than HOOKS_MS
  * is killed with all it started in its process group.
  *
  * A name consists of letters, digits, '-', '_' and '.', and does not begin with '.'; what editors
  * and package managers leave behind (.bak, .dpkg-old, ...) is no hook.
  *
- * A file that others than its owner may write, or that is neither root's nor the daemon's user's, is
- * not run, nor is any when that is so of hooks.d, which is no symbolic link, or of CONFIG. A
- * hook may be a link: what it leads to is checked, and the very file that was checked is run. For
- * this it is open as descriptor 3 there, and a script's own $0 is not its name.
+ * A file that others than its owner may write, or that is neither root's nor the daemon's user's,
+ * is not run, nor is any when that is so of hooks.d, which is no symbolic link, or of CONFIG. A hook
+ * may be a link: what it leads to is checked, and the very file that was checked is run. For this
+ * it is open as descriptor 3 there, and a script's own $0 is not its name.
  *
  * What goes wrong with a hook is said once, until it ends well or is another file.
  */
@@ -33,8 +33,9 @@
 
 enum {
 	HOOKS_MS = 30000,
-	HOOKS_WAITING_MAX = 64, /* events that wait for the hooks of one before; more are lost, which
-				 * is said once until none waits */
+	/* Events, with the one that is being told; more are lost, which is said once until there is
+	 * none. */
+	HOOKS_WAITING_MAX = 64,
 	HOOKS_SAID_MAX = 16,	/* complaints that are remembered */
 	HOOK_TEXT_SIZE = 1024,	/* of an event's facts; what is longer is cut off */
 };
@@ -64,14 +65,15 @@ struct hooks {
 	/* the rest is hooks.c's */
 	struct loop_wait wait; /* for the one that runs */
 	uint64_t by;	       /* it is killed then */
-	uint64_t stop_by;      /* when stopping: nothing runs from then on; 0 = not stopping */
+	uint64_t stop_by;      /* when stopping: nothing runs from then on */
 	bool lost;
 	unsigned first, waiting; /* of event[], a ring; the first is being told */
 	uint32_t file;		 /* which version of which file runs */
-	uint32_t said[HOOKS_SAID_MAX]; /* such as were complained about */
 	unsigned next_said;
+	uint32_t said[HOOKS_SAID_MAX]; /* such as were complained about */
 	char name[256]; /* of the one that runs or ran last for this event */
-	struct hook_event event[1 + HOOKS_WAITING_MAX];
+	char next[256]; /* while the next one is looked for */
+	struct hook_event event[HOOKS_WAITING_MAX];
 };
 
 void hooks_init(struct hooks *hooks, struct loop *loop, const char *config);
