@@ -82,6 +82,17 @@ static struct loop *of_signal(struct loop_source *source)
 	return (struct loop *)(void *)((char *)source - offsetof(struct loop, signal_source));
 }
 
+/* What child.h starts says what it did through its pipe. */
+static void bury(struct loop *loop)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (loop->wait && loop->wait->pid == pid)
+			loop->wait->ended(loop->wait, status);
+}
+
 static void signal_ready(struct loop_source *source, uint32_t events)
 {
 	struct loop *loop = of_signal(source);
@@ -91,9 +102,7 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGCHLD) {
-		/* a child says what it did through its pipe; here it is only buried */
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
+		bury(loop);
 		return;
 	}
 	loop->hup = loop->hup || info.ssi_signo == SIGHUP;

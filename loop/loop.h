@@ -9,12 +9,20 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A descriptor the loop watches; embedded in what it belongs to. fd is -1: not watched. */
 struct loop_source {
 	int fd;
 	/* Called with the epoll events. It may close and free any source, also its own. */
 	void (*ready)(struct loop_source *source, uint32_t events);
+};
+
+/* A child process whose end somebody waits for, in loop.wait; embedded in what it belongs to. */
+struct loop_wait {
+	pid_t pid; /* 0: none */
+	/* Called with the status as of waitpid(2), when it is buried. It may wait for another. */
+	void (*ended)(struct loop_wait *wait, int status);
 };
 
 struct loop_role {
@@ -39,6 +47,7 @@ struct loop {
 	void *ctx;
 	struct loop_source timer_source;
 	struct loop_source signal_source;
+	struct loop_wait *wait; /* NULL: children are only buried */
 };
 
 /*
