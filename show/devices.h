@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* All devices of this machine, with what they say of themselves. */
+#ifndef SHOW_DEVICES_H
+#define SHOW_DEVICES_H
+
+#include "show/item.h"
+
+/*
+ * Looks at them; items is all zeros, or from the latest look. They come in the order of their
+ * busids. 0, also when the kernel has no USB, or -errno. It takes at most STRINGS_MS, and that for
+ * new devices only.
+ */
+int devices_look(struct items *items, const struct sysfs *sysfs);
+struct item *devices_find(struct items *items, const char *busid);
+
+/* Forgets all that is not the device's own: its state and session, and what it is imported from. */
+void item_reset(struct item *item);
+/* For a device of whatever origin: id, speed, class. */
+void item_describe(struct item *item, const struct op_device *device,
+		   const struct op_interface *interface);
+/* The labels of those that have none. */
+void items_label(struct items *items);
+
+enum { STRINGS_MS = 2000 };
+
+/* Reads the strings of those that were not asked yet, each in a process of its own, as that may
+ * block for ever. */
+void strings_look(struct items *items, const struct sysfs *sysfs);
+/* Fills in labels from the system's list of vendors and products, where it has one. */
+void usb_ids_look(struct items *items);
+
+#endif
