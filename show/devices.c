@@ -4,9 +4,12 @@
 
 #include "loop/log.h"
 #include "proto/text.h"
+#include "show/socket.h"
 #include "sysfs/describe.h"
+#include "sysfs/stub.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 struct look {
@@ -16,9 +19,9 @@ struct look {
 
 struct item *devices_find(struct items *items, const char *busid)
 {
-	for (unsigned i = 0; i < items->count; i++)
-		if (!strcmp(items->item[i].device.busid, busid))
-			return &items->item[i];
+	EACH_ITEM(items, i)
+		if (!strcmp(i->device.busid, busid))
+			return i;
 	return NULL;
 }
 
@@ -44,11 +47,44 @@ static struct item *place(struct items *items, const char *busid)
 
 void item_reset(struct item *item)
 {
-	item->since = item->in = item->out = item->rtt = item->port = item->tcp_port = UNKNOWN;
-	item->status = NULL;
-	item->state[0] = item->why.reason[0] = '\0';
-	memset(&item->session, 0, sizeof(item->session));
-	memset(&item->record, 0, sizeof(item->record));
+	memset(item->status, 0, sizeof(*item) - offsetof(struct item, status));
+	item->peer_port = item->since = item->in = item->out = item->rtt = item->port =
+		item->tcp_port = UNKNOWN;
+}
+
+void item_state(struct item *item, const char *status, const char *between, const char *detail)
+{
+	text_format(item->status, sizeof(item->status), "%s", status);
+	text_format(item->state, sizeof(item->state), "%s%s%s", status, *detail ? between : "",
+		    detail);
+}
+
+bool item_exported(const struct item *item)
+{
+	return !strcmp(item->device.driver, STUB_DRIVER);
+}
+
+void item_see_session(struct item *item)
+{
+	uint32_t port;
+
+	if (item->session.since > 0)
+		item->since = (uint64_t)item->session.since;
+	if (!text_decimal(item->session.peer_port, 65535, &port))
+		item->peer_port = port;
+	socket_look(item);
+}
+
+void item_see_export(struct item *item, const struct sysfs *sysfs, const char *run,
+		     const char *available)
+{
+	int status = stub_status(sysfs, item->device.busid);
+
+	if (status == STUB_USED && session_read(run, item->device.busid, &item->session))
+		item_see_session(item);
+	item_state(item, status == STUB_USED  ? "in use" :
+			 status == STUB_ERROR ? "error" :
+						available, " by ", item->session.peer);
 }
 
 void item_describe(struct item *item, const struct op_device *device,
@@ -102,26 +138,25 @@ static void see(void *ctx, const struct device *device)
 
 static void forget_unseen(struct items *items)
 {
-	unsigned kept = 0;
+	struct item *kept = items->item;
 
-	for (unsigned i = 0; i < items->count; i++) {
-		if (!items->item[i].seen)
+	EACH_ITEM(items, i) {
+		if (!i->seen)
 			continue;
-		if (kept != i)
-			items->item[kept] = items->item[i];
-		items->item[kept++].seen = false;
+		memmove(kept, i, sizeof(*i));
+		kept++->seen = false;
 	}
-	items->count = kept;
+	items->count = (unsigned)(kept - items->item);
 }
 
-/* Whether no other one of its kind has its serial number. */
-static bool is_unique(const struct items *items, const struct item *item)
+/* Whether it has a serial number, and no other one of its kind has the same. */
+static bool is_unique(struct items *items, const struct item *item)
 {
-	for (const struct item *i = items->item; i < items->item + items->count; i++)
+	EACH_ITEM(items, i)
 		if (i != item && i->device.on_vhci == item->device.on_vhci &&
 		    !strcmp(i->id, item->id) && !strcmp(i->strings.serial, item->strings.serial))
 			return false;
-	return true;
+	return item->strings.serial[0];
 }
 
 /* One that came over USB/IP has no name by the place here. */
@@ -129,7 +164,7 @@ static void name(struct items *items, struct item *item)
 {
 	const struct device *device = &item->device;
 
-	if (item->strings.serial[0] && is_unique(items, item))
+	if (is_unique(items, item))
 		name_of_serial(item->name, sizeof(item->name), device->vendor, device->product,
 			       item->strings.serial);
 	else if (device->on_vhci)
@@ -141,25 +176,25 @@ static void name(struct items *items, struct item *item)
 
 void items_label(struct items *items)
 {
-	struct item *item, *end = items->item + items->count;
 	bool any = false;
 
-	for (item = items->item; item < end; item++) {
-		const char *maker = item->strings.maker, *product = item->strings.product;
-		bool twice = !strncmp(product, maker, strlen(maker));
+	EACH_ITEM(items, i) {
+		const char *maker = i->strings.maker, *product = i->strings.product;
 
+		if (!strncmp(product, maker, strlen(maker))) /* it begins with it */
+			maker = "";
 		if (*product)
-			text_format(item->label, sizeof(item->label), "%s%s%s", twice ? "" : maker,
-				    twice ? "" : " ", product);
-		item->labelless = !item->label[0] && !item->looked_up;
-		item->looked_up = true;
-		any = any || item->labelless;
+			text_format(i->label, sizeof(i->label), "%s%s%s", maker, *maker ? " " : "",
+				    product);
+		i->labelless = !i->label[0] && !i->looked_up;
+		i->looked_up = true;
+		any = any || i->labelless;
 	}
 	if (any)
 		usb_ids_look(items);
-	for (item = items->item; item < end; item++)
-		if (!item->label[0])
-			text_format(item->label, sizeof(item->label), "%s", item->class);
+	EACH_ITEM(items, i)
+		if (!i->label[0])
+			text_format(i->label, sizeof(i->label), "%s", i->class);
 }
 
 int devices_look(struct items *items, const struct sysfs *sysfs)
@@ -172,7 +207,18 @@ int devices_look(struct items *items, const struct sysfs *sysfs)
 	forget_unseen(items);
 	strings_look(items, sysfs);
 	items_label(items);
-	for (unsigned i = 0; i < items->count; i++)
-		name(items, &items->item[i]);
+	EACH_ITEM(items, i)
+		name(items, i);
 	return 0;
+}
+
+int devices_open(struct items *items, struct sysfs *sysfs, const char *root)
+{
+	int error = sysfs_open(sysfs, root);
+
+	if (!error)
+		error = devices_look(items, sysfs);
+	if (error)
+		log_warn(error, "cannot look at the devices in %s", root);
+	return error;
 }

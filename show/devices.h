@@ -11,10 +11,20 @@
  * new devices only.
  */
 int devices_look(struct items *items, const struct sysfs *sysfs);
+/* Opens sysfs at root for that, and does; says what fails. */
+int devices_open(struct items *items, struct sysfs *sysfs, const char *root);
 struct item *devices_find(struct items *items, const char *busid);
 
 /* Forgets all that is not the device's own: its state and session, and what it is imported from. */
 void item_reset(struct item *item);
+/* "STATUS", or "STATUS: DETAIL" if there is one; between is ": " or the like. */
+void item_state(struct item *item, const char *status, const char *between, const char *detail);
+/* Whether usbip-host has it; its state then, and its session by the note in the run directory. */
+bool item_exported(const struct item *item);
+void item_see_export(struct item *item, const struct sysfs *sysfs, const char *run,
+		     const char *available);
+/* With the session: since when, and what the kernel knows about its connection. */
+void item_see_session(struct item *item);
 /* For a device of whatever origin: id, speed, class. */
 void item_describe(struct item *item, const struct op_device *device,
 		   const struct op_interface *interface);

@@ -22,18 +22,19 @@ struct item {
 	bool heard;	/* they came */
 	bool looked_up; /* in usb.ids, which is to tell the label if it has none */
 	bool labelless;
-	int child;	/* the process that reads them, or not positive */
+	int child; /* the process that reads its strings, or not positive */
 	struct device_strings strings;
 	char id[10];			    /* "0951:1666" */
 	char speed[8];			    /* Mbit/s */
 	char class[64];			    /* of op_class_words() */
 	char name[DEVICE_NAME_SIZE];	    /* of sysfs/name.h */
 	char label[2 * DEVICE_STRING_SIZE]; /* what it is, for people */
-	const char *status;		    /* a constant word or two, or NULL */
+	char status[16];		    /* a constant word or two */
 	char state[256];		    /* the same with the details */
 	struct use why;
 	/* of a session */
 	struct session session;
+	uint64_t peer_port;
 	uint64_t since, in, out, rtt; /* seconds since the epoch; bytes; microseconds */
 	/* of an imported one */
 	uint64_t port, tcp_port;
@@ -44,5 +45,8 @@ struct items {
 	unsigned count;
 	struct item item[ITEMS_MAX];
 };
+
+#define EACH_ITEM(items, i)                                                                        \
+	for (struct item *i = (items)->item; i < (items)->item + (items)->count; i++)
 
 #endif

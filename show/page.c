@@ -7,43 +7,89 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CELL_SIZE = 384, NUMBER_SIZE = 24 };
+enum { CELL_SIZE = 384, LINE_SIZE = CELL_SIZE + 256, NUMBER_SIZE = 24 };
 
 /* FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
 #define HASH_START 2166136261u
 #define HASH_PRIME 16777619u
 
-static_assert(CELL_SIZE > sizeof(((struct item *)0)->state), "room for every cell");
+enum kind {
+	TEXT,	/* char [] */
+	DIGITS, /* char [], a number */
+	NUMBER, /* uint64_t, as are the others */
+	BYTES,	/* of a counter */
+	DELAY,	/* microseconds */
+	SINCE,	/* seconds since the epoch */
+};
+
+enum { L = 1 << PAGE_LIST, E = 1 << PAGE_EXPORTED, I = 1 << PAGE_IMPORTED };
+
+#define AT(member) offsetof(struct item, member)
+
+static const struct column {
+	char key[13]; /* in JSON; empty: not there */
+	char head[8];
+	uint8_t tables; /* it is in these */
+	uint8_t kind;
+	uint16_t offset; /* of its value in struct item */
+} columns[] = {
+	{ "port", "PORT", I, NUMBER, AT(port) },
+	{ "server", "SERVER", I, TEXT, AT(record.host) },
+	{ "server_port", "", 0, NUMBER, AT(tcp_port) },
+	{ "remote_busid", "REMOTE", I, TEXT, AT(record.busid) },
+	{ "busid", "BUSID", L | E | I, TEXT, AT(device.busid) },
+	{ "id", "ID", L | E | I, TEXT, AT(id) },
+	{ "speed", "MBIT/S", L, DIGITS, AT(speed) },
+	{ "class", "", 0, TEXT, AT(class) },
+	{ "description", "PRODUCT", L | E | I, TEXT, AT(label) },
+	{ "manufacturer", "", 0, TEXT, AT(strings.maker) },
+	{ "product", "", 0, TEXT, AT(strings.product) },
+	{ "serial", "", 0, TEXT, AT(strings.serial) },
+	{ "name", "NAME", E | I, TEXT, AT(name) },
+	{ "driver", "", 0, TEXT, AT(device.driver) },
+	{ "", "STATE", L | E | I, TEXT, AT(state) },
+	{ "state", "", 0, TEXT, AT(status) },
+	{ "reason", "", 0, TEXT, AT(why.reason) },
+	{ "peer", "", 0, TEXT, AT(session.peer) },
+	{ "peer_port", "", 0, NUMBER, AT(peer_port) },
+	{ "since", "FOR", E | I, SINCE, AT(since) },
+	{ "bytes_in", "IN", E | I, BYTES, AT(in) },
+	{ "bytes_out", "OUT", E | I, BYTES, AT(out) },
+	{ "rtt_us", "RTT", E | I, DELAY, AT(rtt) },
+};
+enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
+
+static_assert((int)COLUMNS <= (int)PAGE_COLUMNS, "a width for each");
 static_assert(CELL_SIZE > sizeof(((struct item *)0)->name), "room for every cell");
 
 void page_begin(struct page *page, bool measuring)
 {
 	page->measuring = measuring;
-	page->table = 0;
-	page->comma = false;
 	if (!measuring)
 		return;
 	page->hash = HASH_START;
-	page->now = time(NULL);
 	memset(page->width, 0, sizeof(page->width));
 }
 
 static void flush(struct page *page)
 {
+	struct pollfd fds[] = { { STDOUT_FILENO, POLLOUT, 0 }, { page->stop, POLLIN, 0 } };
 	size_t at = 0;
+	ssize_t n;
 
 	while (at < page->len && !page->failed) {
-		ssize_t n = write(STDOUT_FILENO, page->buf + at, page->len - at);
-
-		if (n > 0)
-			at += (size_t)n;
+		poll(fds, page->stop > 0 ? 2 : 1, -1);
+		n = fds[1].revents ? -1 : write(STDOUT_FILENO, page->buf + at, page->len - at);
+		if (n < 0)
+			page->failed = true;
 		else
-			page->failed = n < 0 && errno != EINTR;
+			at += (size_t)n;
 	}
 	page->len = 0;
 }
@@ -72,17 +118,24 @@ void page_put(struct page *page, const char *text)
 	put(page, text, false);
 }
 
-void page_line(struct page *page, const char *format, ...)
+void page_format(struct page *page, const char *format, ...)
 {
-	char line[CELL_SIZE + 256];
+	char line[LINE_SIZE];
 	va_list args;
 
 	va_start(args, format);
 	text_vformat(line, sizeof(line), format, args);
 	va_end(args);
-	text_printable(line);
 	page_put(page, line);
-	page_put(page, "\n");
+}
+
+void page_string(struct page *page, const char *text)
+{
+	char buf[CELL_SIZE * JSON_BYTE_MAX] = "null";
+
+	if (text)
+		json_string(buf, sizeof(buf), text);
+	page_put(page, buf);
 }
 
 static void decimal(char *buf, uint64_t n)
@@ -96,190 +149,121 @@ static void decimal(char *buf, uint64_t n)
 	text_format(buf, NUMBER_SIZE, "%s", p);
 }
 
-/* "640 B", "1.2 MB". unit are names, each for a thousand of the one before. */
-static void in_units(char *buf, uint64_t n, const char (*unit)[3], unsigned units)
+/* For people: "640 B", "1.2 MB", "3.5 h". */
+static void in_units(char *buf, uint64_t n, enum kind kind)
 {
-	unsigned i = 0, rest = 0;
+	static const struct unit {
+		char name[4];
+		uint16_t next; /* so many are one of the next; 0: there is none */
+	} units[] = {
+		{ "B", 1000 },	{ "kB", 1000 }, { "MB", 1000 }, { "GB", 1000 }, { "TB", 0 },
+		{ "us", 1000 }, { "ms", 1000 }, { "s", 0 },	{ "s", 60 },	{ "min", 60 },
+		{ "h", 24 },	{ "d", 0 },
+	};
+	const struct unit *unit = units + (kind == BYTES ? 0 : kind == DELAY ? 5 : 8);
+	unsigned tenths = UINT32_MAX;
 
-	for (; n >= 1000 && i + 1 < units; i++) {
-		rest = (unsigned)(n % 1000);
-		n /= 1000;
+	for (; unit->next && n >= unit->next; unit++) {
+		tenths = (unsigned)(n % unit->next) * 10 / unit->next;
+		n /= unit->next;
 	}
-	if (i && n < 10)
-		text_format(buf, NUMBER_SIZE, "%u.%u %s", (unsigned)n, rest / 100, unit[i]);
+	if (tenths < 10 && n < 10)
+		text_format(buf, NUMBER_SIZE, "%u.%u %s", (unsigned)n, tenths, unit->name);
 	else
-		text_format(buf, NUMBER_SIZE, "%u %s", (unsigned)n, unit[i]);
-}
-
-/* "42s", "7m", "3h05m", "2d13h" */
-static void age(char *buf, uint64_t seconds)
-{
-	unsigned minutes = (unsigned)(seconds / 60), hours = minutes / 60;
-
-	if (!minutes)
-		text_format(buf, NUMBER_SIZE, "%us", (unsigned)seconds);
-	else if (!hours)
-		text_format(buf, NUMBER_SIZE, "%um", minutes);
-	else if (hours < 24)
-		text_format(buf, NUMBER_SIZE, "%uh%02um", hours, minutes % 60);
-	else
-		text_format(buf, NUMBER_SIZE, "%ud%uh", hours / 24, hours % 24);
+		text_format(buf, NUMBER_SIZE, "%u %s", (unsigned)n, unit->name);
 }
 
 /* A value as text, for people or not; NULL: unknown. */
 static const char *value(const struct page *page, const struct item *item,
 			 const struct column *column, char *buf)
 {
-	static const char bytes[][3] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
-	static const char delay[][3] = { "us", "ms", "s" };
-	const void *at = (const char *)item + column->offset;
-	const char *text = at;
+	const char *at = (const char *)item + column->offset;
+	struct timespec now;
 	uint64_t n;
 
-	if (column->kind == COLUMN_WORD)
-		memcpy(&text, at, sizeof(text));
-	if (column->kind <= COLUMN_DIGITS)
-		return text && *text ? text : NULL;
+	if (column->kind <= DIGITS)
+		return *at ? at : NULL;
 	memcpy(&n, at, sizeof(n));
 	if (n == UNKNOWN)
 		return NULL;
-	if (page->json || column->kind == COLUMN_NUMBER)
+	if (page->json || column->kind == NUMBER) {
 		decimal(buf, n);
-	else if (column->kind == COLUMN_BYTES)
-		in_units(buf, n, bytes, sizeof(bytes) / sizeof(*bytes));
-	else if (column->kind == COLUMN_DELAY)
-		in_units(buf, n, delay, sizeof(delay) / sizeof(*delay));
-	else
-		age(buf, (uint64_t)page->now > n ? (uint64_t)page->now - n : 0);
+		return buf;
+	}
+	if (column->kind == SINCE) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		n = (uint64_t)now.tv_sec > n ? (uint64_t)now.tv_sec - n : 0;
+	}
+	in_units(buf, n, column->kind);
 	return buf;
 }
 
-static void cell(struct page *page, unsigned i, const char *text, bool changes, bool last)
+/* One device in JSON. */
+static void put_object(struct page *page, const struct item *item)
 {
-	unsigned *width = &page->width[page->table][i], len;
-	char plain[CELL_SIZE];
-
-	len = (unsigned)text_format(plain, sizeof(plain), "%s", text);
-	text_printable(plain);
-	if (page->measuring && len > *width)
-		*width = len;
-	put(page, plain, changes);
-	if (last) {
-		page_put(page, "\n");
-		return;
-	}
-	put(page, "  ", false);
-	for (; !page->measuring && len < *width; len++)
-		put(page, " ", true);
-}
-
-/* The heads, if item is NULL. */
-static void row(struct page *page, const struct item *item, const struct column *column,
-		unsigned columns)
-{
+	const char *before = "{", *text;
 	char buf[NUMBER_SIZE];
 
-	for (unsigned i = 0; i < columns; i++, column++) {
-		const char *text = column->head;
-
-		if (item && text)
-			text = value(page, item, column, buf);
-		if (column->head)
-			cell(page, i, text ? text : "-", item && column->kind >= COLUMN_BYTES,
-			     i + 1 == columns);
-	}
-}
-
-static void object(struct page *page, const struct item *item, const struct column *column,
-		   unsigned columns)
-{
-	char buf[NUMBER_SIZE];
-
-	page_open(page, "{");
-	for (unsigned i = 0; i < columns; i++, column++) {
-		const char *text;
-
-		if (!column->key)
+	for (const struct column *i = columns; i < columns + COLUMNS; i++) {
+		if (!i->key[0])
 			continue;
-		text = value(page, item, column, buf);
-		page_key(page, column->key);
-		if (!text || column->kind <= COLUMN_WORD) {
+		text = value(page, item, i, buf);
+		page_format(page, "%s\"%s\":", before, i->key);
+		before = ",";
+		if (text && i->kind != TEXT)
+			put(page, text, i->kind == BYTES || i->kind == DELAY);
+		else
 			page_string(page, text);
-			continue;
-		}
-		put(page, text, column->kind == COLUMN_BYTES || column->kind == COLUMN_DELAY);
-		page->comma = true;
 	}
-	page_close(page, "}");
+	page_put(page, "}");
 }
 
-void page_items(struct page *page, const struct column *column, unsigned columns,
-		const struct items *items, bool (*wanted)(const struct item *item))
+/* One row of a table: the heads, if item is NULL. */
+static void put_row(struct page *page, const struct item *item, enum page_table table)
 {
-	const struct item *item = items->item;
-	bool any = false;
+	unsigned *width = page->width[table], blanks = 0;
+	char cell[CELL_SIZE], buf[NUMBER_SIZE];
 
-	if (page->json)
-		page_open(page, "[");
-	for (unsigned i = 0; i < items->count; i++, item++) {
+	for (const struct column *i = columns; i < columns + COLUMNS; i++) {
+		const char *text = i->head;
+		unsigned len;
+
+		if (!(i->tables & 1 << table))
+			continue;
+		if (item)
+			text = value(page, item, i, buf);
+		len = (unsigned)text_format(cell, sizeof(cell), "%s", text ? text : "-");
+		text_printable(cell);
+		while (blanks--)
+			put(page, " ", blanks != 0);
+		put(page, cell, item && i->kind >= BYTES);
+		if (*width < len)
+			*width = len;
+		blanks = *width++ - len + 2;
+	}
+	page_put(page, "\n");
+}
+
+void page_items(struct page *page, enum page_table table, const struct items *items,
+		bool (*wanted)(const struct item *item))
+{
+	const char *before = "[";
+
+	for (unsigned i = 0; i < items->count; i++) {
+		const struct item *item = &items->item[i];
+
 		if (wanted && !wanted(item))
 			continue;
+		if (!page->json && *before == '[')
+			put_row(page, NULL, table);
 		if (page->json) {
-			object(page, item, column, columns);
-			continue;
+			page_put(page, before);
+			put_object(page, item);
+		} else {
+			put_row(page, item, table);
 		}
-		if (!any)
-			row(page, NULL, column, columns);
-		any = true;
-		row(page, item, column, columns);
+		before = ",";
 	}
 	if (page->json)
-		page_close(page, "]");
-	page->table++;
-}
-
-/* Before a value. */
-static void comma(struct page *page)
-{
-	if (page->comma)
-		page_put(page, ",");
-	page->comma = true;
-}
-
-void page_key(struct page *page, const char *key)
-{
-	page_string(page, key);
-	page_put(page, ":");
-	page->comma = false;
-}
-
-void page_string(struct page *page, const char *text)
-{
-	char buf[CELL_SIZE * JSON_BYTE_MAX];
-
-	if (!text) {
-		page_word(page, "null");
-		return;
-	}
-	comma(page);
-	json_string(buf, sizeof(buf), text);
-	page_put(page, buf);
-}
-
-void page_word(struct page *page, const char *word)
-{
-	comma(page);
-	page_put(page, word);
-}
-
-void page_open(struct page *page, const char *bracket)
-{
-	page_word(page, bracket);
-	page->comma = false;
-}
-
-void page_close(struct page *page, const char *bracket)
-{
-	page_put(page, bracket);
-	page->comma = true;
+		page_put(page, *before == '[' ? "[]" : "]");
 }

@@ -2,68 +2,27 @@
 /* usbiphp status: what is exported, imported and held. */
 #include "loop/held.h"
 #include "loop/log.h"
-#include "loop/state.h"
 #include "proto/text.h"
 #include "show/devices.h"
 #include "show/page.h"
 #include "show/show.h"
-#include "show/socket.h"
 #include "sysfs/stub.h"
 #include "sysfs/uevent.h"
 #include "sysfs/vhci.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
-#include <stddef.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 1000, CALM_MS = 100 /* between looks, whatever happens */ };
 
-static const struct column exported_columns[] = {
-	COLUMN("busid", "BUSID", device.busid, TEXT),
-	COLUMN("id", "ID", id, TEXT),
-	COLUMN("name", "NAME", name, TEXT),
-	COLUMN("speed", NULL, speed, DIGITS),
-	COLUMN("class", NULL, class, TEXT),
-	COLUMN("description", NULL, label, TEXT),
-	COLUMN("serial", NULL, strings.serial, TEXT),
-	COLUMN("state", "STATE", status, WORD),
-	COLUMN("peer", "PEER", session.peer, TEXT),
-	COLUMN("peer_port", NULL, tcp_port, NUMBER),
-	COLUMN("since", "FOR", since, SINCE),
-	COLUMN("bytes_in", "IN", in, BYTES),
-	COLUMN("bytes_out", "OUT", out, BYTES),
-	COLUMN("rtt_us", "RTT", rtt, DELAY),
-	COLUMN(NULL, "PRODUCT", label, TEXT),
-};
-
-static const struct column imported_columns[] = {
-	COLUMN("port", "PORT", port, NUMBER),
-	COLUMN("server", "SERVER", record.host, TEXT),
-	COLUMN("server_port", NULL, tcp_port, NUMBER),
-	COLUMN("remote_busid", "BUSID", record.busid, TEXT),
-	COLUMN("busid", "HERE", device.busid, TEXT),
-	COLUMN("id", "ID", id, TEXT),
-	COLUMN("name", "NAME", name, TEXT),
-	COLUMN("speed", NULL, speed, DIGITS),
-	COLUMN("class", NULL, class, TEXT),
-	COLUMN("description", NULL, label, TEXT),
-	COLUMN("serial", NULL, strings.serial, TEXT),
-	COLUMN("state", "STATE", status, WORD),
-	COLUMN("since", "FOR", since, SINCE),
-	COLUMN("bytes_in", "IN", in, BYTES),
-	COLUMN("bytes_out", "OUT", out, BYTES),
-	COLUMN("rtt_us", "RTT", rtt, DELAY),
-	COLUMN(NULL, "PRODUCT", label, TEXT),
-};
-
 enum { SERVER, CLIENT, ROLES };
-static const char *const roles[] = { "server", "client" };
+static const char roles[][7] = { "server", "client" };
+static const char truth[][6] = { "false", "true" };
 
 static struct status {
 	const struct daemon_options *options;
@@ -71,189 +30,145 @@ static struct status {
 	struct items devices, imported;
 	unsigned exported; /* of the devices */
 	struct vhci vhci;
-	bool has_stub;
-	int vhci_error;
+	bool has_stub, has_vhci;
 	bool running[ROLES];
-	bool held_known[ROLES];
 	struct held held[ROLES];
 	struct page page;
+
+	bool watching;
+	bool terminal;
+	bool ended;
+	uint32_t shown; /* page.hash */
+	struct loop loop;
+	struct loop_source uevents, output;
 } status;
-
-static_assert(sizeof(imported_columns) <= PAGE_COLUMNS * sizeof(struct column), "a width for each");
-
-static bool is_exported(const struct item *item)
-{
-	return !strcmp(item->device.driver, STUB_DRIVER);
-}
-
-static void see_session(struct item *item, const char *tcp_port)
-{
-	uint32_t number;
-
-	if (item->session.since > 0)
-		item->since = (uint64_t)item->session.since;
-	if (!text_decimal(tcp_port, 65535, &number))
-		item->tcp_port = number;
-	socket_look(item);
-}
-
-static void see_exported(struct item *item)
-{
-	static const char *const word[] = { NULL, "available", "in use", "error" };
-	int stub = stub_status(&status.sysfs, item->device.busid);
-
-	status.exported++;
-	if (stub > 0 && stub <= STUB_ERROR)
-		item->status = word[stub];
-	if (stub == STUB_USED &&
-	    session_read(status.options->run, item->device.busid, &item->session))
-		see_session(item, item->session.peer_port);
-}
 
 /* Of the daemon here, else of the stock tools. */
 static bool read_record(struct item *item, unsigned port)
 {
 	char stock[PATH_MAX];
 
-	if (record_read_session(status.options->run, port, &item->record, &item->session))
-		return true;
 	text_format(stock, sizeof(stock), "%s/../vhci_hcd", status.options->run);
-	return record_read_session(stock, port, &item->record, &item->session);
+	return record_read_session(status.options->run, port, &item->record, &item->session) ||
+	       record_read_session(stock, port, &item->record, &item->session);
 }
 
 static void see_imported(struct item *item, unsigned port, const struct vhci_port *row)
 {
-	static const char *const word[] = { "attaching", "attached", "error" };
+	static const char word[][10] = { "attaching", "attached", "error" };
 	const struct item *here = row->busid[0] ? devices_find(&status.devices, row->busid) : NULL;
+	struct record *record = &item->record;
+	uint32_t number;
 
 	memset(item, 0, sizeof(*item));
 	if (here)
 		*item = *here;
 	item_reset(item);
 	item->port = port;
-	item->status = word[row->state - VHCI_ATTACHING];
+	item_state(item, word[row->state - VHCI_ATTACHING], "", "");
 	text_format(item->device.busid, sizeof(item->device.busid), "%s", row->busid);
 	if (!read_record(item, port)) {
-		item->record.host[0] = item->record.busid[0] = '\0';
+		memset(record, 0, sizeof(*record));
 		return;
 	}
-	see_session(item, item->record.tcp_port);
+	if (!text_decimal(record->tcp_port, 65535, &number))
+		item->tcp_port = number;
+	item_see_session(item);
 	if (here && !item->name[0])
 		name_of_place(item->name, sizeof(item->name), item->device.vendor,
-			      item->device.product, item->record.host, item->record.busid);
+			      item->device.product, record->host, record->busid);
 }
 
-static int look(void)
+static void look(void)
 {
-	int error = devices_look(&status.devices, &status.sysfs);
+	struct items *imported = &status.imported;
+	const char *run = status.options->run;
 
-	if (error) {
-		log_warn(error, "cannot look at the devices in %s", status.options->sysfs);
-		return error;
-	}
 	status.has_stub = !sysfs_try(&status.sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
-	status.exported = status.imported.count = 0;
-	for (unsigned i = 0; i < status.devices.count; i++)
-		if (is_exported(&status.devices.item[i]))
-			see_exported(&status.devices.item[i]);
-	status.vhci_error = vhci_read(&status.sysfs, &status.vhci);
-	for (unsigned i = 0; i < status.vhci.ports && status.imported.count < ITEMS_MAX; i++)
+	status.exported = imported->count = 0;
+	EACH_ITEM(&status.devices, i)
+		if (item_exported(i)) {
+			status.exported++;
+			item_see_export(i, &status.sysfs, run, "available");
+		}
+	status.has_vhci = vhci_read(&status.sysfs, &status.vhci) != -ENOENT;
+	for (unsigned i = 0; i < status.vhci.ports && imported->count < ITEMS_MAX; i++)
 		if (status.vhci.port[i].state > VHCI_FREE)
-			see_imported(&status.imported.item[status.imported.count++], i,
-				     &status.vhci.port[i]);
+			see_imported(&imported->item[imported->count++], i, &status.vhci.port[i]);
 	for (unsigned i = 0; i < ROLES; i++) {
-		status.running[i] = state_running(status.options->run, roles[i]);
-		status.held_known[i] =
-			!held_read(&status.held[i], status.options->config, roles[i]);
+		status.running[i] = state_running(run, roles[i]);
+		if (held_read(&status.held[i], status.options->config, roles[i]))
+			status.held[i].len = 0;
 	}
-	return 0;
-}
-
-static void put_bool(struct page *page, const char *key, bool is)
-{
-	page_key(page, key);
-	page_word(page, is ? "true" : "false");
 }
 
 static void put_held(struct page *page, unsigned role)
 {
 	const struct held *held = &status.held[role];
+	const char *before = "";
 
-	page_key(page, roles[role]);
-	if (!status.held_known[role]) {
-		page_word(page, "null");
-		return;
-	}
-	page_open(page, "[");
-	for (const char *i = held_next(held, NULL); i; i = held_next(held, i))
+	page_format(page, "\"%s\":[", roles[role]);
+	for (const char *i = held_next(held, NULL); i; i = held_next(held, i)) {
+		page_put(page, before);
 		page_string(page, i);
-	page_close(page, "]");
-}
-
-static void put_exported(struct page *page)
-{
-	page_items(page, exported_columns, sizeof(exported_columns) / sizeof(*exported_columns),
-		   &status.devices, is_exported);
-}
-
-static void put_imported(struct page *page)
-{
-	page_items(page, imported_columns, sizeof(imported_columns) / sizeof(*imported_columns),
-		   &status.imported, NULL);
+		before = ",";
+	}
+	page_put(page, "]");
 }
 
 static void put_json(struct page *page)
 {
-	page_open(page, "{");
-	page_key(page, "version");
-	page_word(page, "1");
-	put_bool(page, "server_running", status.running[SERVER]);
-	put_bool(page, "client_running", status.running[CLIENT]);
-	put_bool(page, "usbip_host", status.has_stub);
-	put_bool(page, "vhci_hcd", status.vhci_error != -ENOENT);
-	page_key(page, "exported");
-	put_exported(page);
-	page_key(page, "imported");
-	put_imported(page);
-	page_key(page, "held");
-	page_open(page, "{");
+	page_format(page,
+		    "{\"version\":1,\"server_running\":%s,\"client_running\":%s,"
+		    "\"usbip_host\":%s,\"vhci_hcd\":%s,\"exported\":",
+		    truth[status.running[SERVER]], truth[status.running[CLIENT]],
+		    truth[status.has_stub], truth[status.has_vhci]);
+	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
+	page_put(page, ",\"imported\":");
+	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
+	page_put(page, ",\"held\":{");
 	put_held(page, SERVER);
+	page_put(page, ",");
 	put_held(page, CLIENT);
-	page_close(page, "}");
-	page_close(page, "}");
-	page_put(page, "\n");
+	page_put(page, "}}\n");
+}
+
+static void put_part(struct page *page, const char *what, unsigned count, bool has_driver,
+		     const char *driver)
+{
+	page_format(page, "\n%s:%s%s\n", what, count ? "" : has_driver ? " nothing" : " no ",
+		    count || has_driver ? "" : driver);
 }
 
 static void put_text(struct page *page)
 {
-	for (unsigned i = 0; i < ROLES; i++)
-		page_line(page, "usbiphp-%s: %s", roles[i],
-			  status.running[i] ? "running" : "not running");
-	page_put(page, "\n");
-	page_line(page, "exported:%s", status.exported	 ? "" :
-				       status.has_stub ? " nothing" :
-							 " no usbip-host here");
-	put_exported(page);
-	page_put(page, "\n");
-	page_line(page, "imported:%s", status.imported.count	      ? "" :
-				       status.vhci_error == -ENOENT ? " no vhci-hcd here" :
-								      " nothing");
-	put_imported(page);
-	if (status.held[SERVER].len || status.held[CLIENT].len)
+	if (status.terminal)
+		page_put(page, "\033[H\033[J");
+	page_format(page, "server: %srunning, client: %srunning\n",
+		    status.running[SERVER] ? "" : "not ", status.running[CLIENT] ? "" : "not ");
+	put_part(page, "exported", status.exported, status.has_stub, "usbip-host here");
+	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
+	put_part(page, "imported", status.imported.count, status.has_vhci, "vhci-hcd here");
+	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
+	for (unsigned i = 0; i < ROLES; i++) {
+		const struct held *held = &status.held[i];
+		char line[DEVICE_NAME_SIZE];
+
+		for (const char *n = held_next(held, NULL); n; n = held_next(held, n)) {
+			text_format(line, sizeof(line), "%s", n);
+			text_printable(line);
+			page_format(page, "\nheld (%s): %s", roles[i], line);
+		}
+	}
+	if (status.held[SERVER].len + status.held[CLIENT].len || status.watching)
 		page_put(page, "\n");
-	for (unsigned i = 0; i < ROLES; i++)
-		for (const char *n = held_next(&status.held[i], NULL); n;
-		     n = held_next(&status.held[i], n))
-			page_line(page, "held by usbiphp-%s: %s", roles[i], n);
 }
 
-static void render(bool measuring, const char *before)
+static void render(bool measuring)
 {
 	struct page *page = &status.page;
 
 	page_begin(page, measuring);
-	if (!measuring)
-		page_put(page, before);
 	if (page->json)
 		put_json(page);
 	else
@@ -261,65 +176,83 @@ static void render(bool measuring, const char *before)
 	page_end(page);
 }
 
-static void quit(int number)
+static void show(void)
 {
-	(void)number;
-	_exit(0);
+	look();
+	render(true);
+	if (status.terminal || status.page.hash != status.shown)
+		render(false);
+	status.shown = status.page.hash;
 }
 
-/* Waits until it is worth looking again; false when nobody reads any more. */
-static bool wait_for_more(int uevents)
+static void pass(void *ctx)
 {
-	struct pollfd fds[] = { { STDOUT_FILENO, 0, 0 }, { uevents, POLLIN, 0 } };
+	status.ended = devices_look(&status.devices, &status.sysfs) != 0;
+	if (!status.ended)
+		show();
+	(void)ctx;
+}
+
+static void stop(void *ctx)
+{
+	(void)ctx;
+	status.ended = true;
+}
+
+static bool done(void *ctx)
+{
+	(void)ctx;
+	return status.ended || status.page.failed;
+}
+
+static void closed(struct loop_source *source, uint32_t events)
+{
+	(void)source;
+	(void)events;
+	status.ended = true;
+}
+
+static void hear(struct loop_source *source, uint32_t events)
+{
 	struct uevent event;
 
-	if (poll(fds, 2, LOOK_MS) > 0 && fds[1].revents) {
-		poll(fds, 1, CALM_MS);
-		while (uevent_receive(uevents, &event) >= 0)
-			;
-	}
-	return !fds[0].revents;
+	(void)events;
+	while (uevent_receive(source->fd, &event) >= 0)
+		;
+	loop_pass_by(&status.loop, status.loop.now + CALM_MS);
 }
 
 static int watch(void)
 {
-	bool terminal = !status.page.json && isatty(STDOUT_FILENO);
-	const char *before = terminal ? "\033[H\033[J" : "";
-	int uevents = uevent_open();
-	uint32_t shown = 0;
+	static const struct loop_role role = { pass, stop, done };
+	struct loop *loop = &status.loop;
+	struct winsize size;
+	int error = loop_open(loop, LOOK_MS, &role, NULL);
 
-	signal(SIGINT, quit);
-	signal(SIGTERM, quit);
-	signal(SIGPIPE, SIG_IGN);
-	do {
-		if (look())
-			return 1;
-		render(true, before);
-		if (!terminal && status.page.hash == shown)
-			continue;
-		shown = status.page.hash;
-		render(false, before);
-		if (!terminal && !status.page.json)
-			before = "\n";
-	} while (!status.page.failed && wait_for_more(uevents));
+	if (error) {
+		log_warn(error, "cannot start");
+		return 1;
+	}
+	status.terminal = !status.page.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	status.page.stop = loop->signal_source.fd;
+	status.output = (struct loop_source){ STDOUT_FILENO, closed };
+	status.uevents = (struct loop_source){ uevent_open(), hear };
+	loop_watch(loop, &status.output, 0); /* when nobody reads any more; a file cannot tell */
+	if (status.uevents.fd >= 0)
+		loop_watch(loop, &status.uevents, EPOLLIN);
+	loop_run(loop);
 	return 0;
 }
 
 int show_status(const struct daemon_options *options, bool json, bool watching)
 {
-	int error = sysfs_open(&status.sysfs, options->sysfs);
-
-	if (error) {
-		log_warn(error, "cannot open %s", options->sysfs);
-		return 1;
-	}
 	status.options = options;
 	status.page.json = json;
+	status.watching = watching;
+	if (devices_open(&status.devices, &status.sysfs, options->sysfs))
+		return 1;
 	if (watching)
 		return watch();
-	if (look())
-		return 1;
-	render(true, "");
-	render(false, "");
+	show();
 	return 0;
 }

@@ -68,7 +68,7 @@ void strings_look(struct items *items, const struct sysfs *sysfs)
 	close(fd[1]);
 	collect(items, fd[0]);
 	close(fd[0]);
-	for (unsigned i = 0; i < items->count; i++)
-		if (items->item[i].child > 0 && !items->item[i].heard)
-			kill(items->item[i].child, SIGKILL);
+	EACH_ITEM(items, i)
+		if (i->child > 0 && !i->heard)
+			kill(i->child, SIGKILL);
 }

@@ -38,13 +38,10 @@ static bool see(void *ctx, char *line)
 		return false;
 	if (!product)
 		look->vendor = number;
-	for (unsigned i = 0; i < look->items->count; i++) {
-		struct item *item = &look->items->item[i];
-
-		if (item->labelless && item->device.vendor == look->vendor &&
-		    (!product || item->device.product == number))
-			append(item->label, line + NAME);
-	}
+	EACH_ITEM(look->items, i)
+		if (i->labelless && i->device.vendor == look->vendor &&
+		    (!product || i->device.product == number))
+			append(i->label, line + NAME);
 	return false;
 }
 
