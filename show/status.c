@@ -43,12 +43,17 @@ static struct status {
 	struct loop_source uevents, output;
 } status;
 
-/* Of the daemon here, else of the stock tools. */
+/* Of the daemon here, else of the stock tools: beside the run directory, which need not be there. */
 static bool read_record(struct item *item, unsigned port)
 {
 	char stock[PATH_MAX];
+	size_t len = text_format(stock, sizeof(stock) - 16, "%s", status.options->run);
 
-	text_format(stock, sizeof(stock), "%s/../vhci_hcd", status.options->run);
+	while (len && stock[len - 1] == '/')
+		len--;
+	while (len && stock[len - 1] != '/')
+		len--;
+	text_format(stock + len, sizeof(stock) - len, "vhci_hcd");
 	return record_read_session(status.options->run, port, &item->record, &item->session) ||
 	       record_read_session(stock, port, &item->record, &item->session);
 }
