@@ -90,11 +90,12 @@ void item_see_export(struct item *item, const struct sysfs *sysfs, const char *r
 void item_describe(struct item *item, const struct op_device *device,
 		   const struct op_interface *interface)
 {
+	unsigned mbits = op_speed_mbits(device->speed);
+
 	text_format(item->id, sizeof(item->id), "%04x:%04x", (unsigned)item->device.vendor,
 		    (unsigned)item->device.product);
-	if (device->speed)
-		text_format(item->speed, sizeof(item->speed), device->speed == 1 ? "%u.5" : "%u",
-			    op_speed_mbits(device->speed));
+	if (mbits)
+		text_format(item->speed, sizeof(item->speed), mbits == 1 ? "%u.5" : "%u", mbits);
 	op_class_words(device, interface, item->class, sizeof(item->class));
 }
 
