@@ -9,6 +9,7 @@
 #include "proto/op.h"
 #include "proto/text.h"
 #include "show/hold.h"
+#include "show/show.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -25,9 +26,12 @@ enum {
 	SERVER = 1,
 	CLIENT = 2,
 	LIST = 4,
-	HOLD = 8,
+	STATUS = 8,
+	HOLD = 16,
 	ROLES = SERVER | CLIENT,
 	ALL = 255,
+	HERE = LIST | 0x4000,  /* of a list without a HOST only */
+	THERE = LIST | 0x8000, /* of a list with one */
 };
 
 struct settings {
@@ -39,7 +43,9 @@ struct settings {
 	bool take_all;
 	bool dry_run;
 	bool json;
+	bool watch;
 	bool verbose;
+	bool given[128]; /* which options, by their letter */
 };
 
 static int run_server(const struct settings *settings, char **arguments);
@@ -49,6 +55,7 @@ static int run_detach(const struct settings *settings, char **arguments);
 static int run_attach(const struct settings *settings, char **arguments);
 static int run_release(const struct settings *settings, char **arguments);
 static int run_bind(const struct settings *settings, char **arguments);
+static int run_status(const struct settings *settings, char **arguments);
 
 static const struct command {
 	unsigned bit; /* in option_row.commands */
@@ -60,8 +67,9 @@ static const struct command {
 	{ SERVER, "usbiphp-server", "", "exports every USB device of this machine", run_server },
 	{ CLIENT, "usbiphp-client", " HOST[:PORT]...",
 	  "attaches every USB device of those machines", run_client },
-	{ LIST, "usbiphp list", " HOST[:PORT]", "prints the USB devices that machine exports",
-	  run_list },
+	{ LIST, "usbiphp list", " [HOST[:PORT]]",
+	  "prints the USB devices of this machine, or those that one exports", run_list },
+	{ STATUS, "usbiphp status", "", "prints what is exported, imported and held", run_status },
 	{ HOLD, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so", run_detach },
 	{ HOLD, "usbiphp attach", " NAME", "undoes that", run_attach },
 	{ HOLD, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
@@ -71,30 +79,31 @@ static const struct command {
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 /* Options that have no letter. */
-enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, ONCE };
+enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, ONCE };
 
 static const struct option_row {
 	uint8_t letter;
-	uint8_t commands;
+	uint16_t commands;
 	const char *name;
 	const char *argument; /* NULL: it has none */
 	const char *help;
 } table[] = {
 	{ 'i', ROLES, "interval", "SECONDS", "between two looks at the world (10)" },
 	{ 'l', SERVER, "listen", "ADDR[:PORT]", "where to serve (all addresses, " OP_PORT ")" },
-	{ 'p', CLIENT | LIST, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
+	{ 'p', CLIENT | THERE, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "of silence until the other end is gone (15; 0 = never; least 10)" },
-	{ 'r', ROLES, "rule", "RULE", "'deny class hid', ...: the first that matches decides" },
-	{ 'f', ROLES, "rules", "FILE", "more of them, a line each; SIGHUP reads it again" },
-	{ TAKE_ALL, SERVER, "take-all", NULL,
+	{ 'r', ROLES | HERE, "rule", "RULE", "'deny class hid', ...: the first that matches decides" },
+	{ 'f', ROLES | HERE, "rules", "FILE", "more of them, a line each; SIGHUP reads it again" },
+	{ TAKE_ALL, SERVER | HERE, "take-all", NULL,
 	  "also what this machine needs: its disks, its network, its keyboard" },
 	{ 'n', SERVER, "dry-run", NULL, "say what would be done and why, and exit" },
-	{ JSON, LIST, "json", NULL, "for programs" },
+	{ JSON, LIST | STATUS, "json", NULL, "for programs, see usbiphp(1)" },
+	{ WATCH, STATUS, "watch", NULL, "again and again, whenever something has changed" },
 	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
-	{ SYSFS, ROLES | HOLD, "sysfs", "DIR", "of the kernel's files (/sys)" },
-	{ RUN, ROLES | HOLD, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
-	{ CONFIG, ROLES | HOLD, "config", "DIR", "of hooks and of what is held (" CONFIG_DIR ")" },
+	{ SYSFS, ROLES | HERE | STATUS | HOLD, "sysfs", "DIR", "of the kernel's files (/sys)" },
+	{ RUN, ROLES | HERE | STATUS | HOLD, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
+	{ CONFIG, ROLES | HERE | STATUS | HOLD, "config", "DIR", "of hooks and of what is held (" CONFIG_DIR ")" },
 	{ 'v', ALL, "verbose", NULL, "say more" },
 	{ 'h', ALL, "help", NULL, "print this and exit" },
 	{ 'V', ALL, "version", NULL, "print the version and exit" },
@@ -189,6 +198,9 @@ static int take_option(struct settings *settings, int option, const char *value)
 	case JSON:
 		settings->json = true;
 		break;
+	case WATCH:
+		settings->watch = true;
+		break;
 	case CONFIG:
 		settings->daemon.config = value;
 		break;
@@ -248,6 +260,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 	while (!status && (option = getopt_long(argc, argv, letters, names, NULL)) != -1) {
 		if (option == '?' || option == ':')
 			return wrong_option(settings->command, option, argv[optind - 1]);
+		settings->given[option] = true;
 		status = take_option(settings, option, optarg);
 	}
 	return status;
@@ -288,6 +301,8 @@ static int run_server(const struct settings *settings, char **arguments)
 
 	if (*arguments)
 		return usage("unexpected argument", *arguments);
+	if (settings->dry_run)
+		return show_dry_run(&settings->daemon, settings->take_all);
 	if (settings->listeners)
 		return host_run(&settings->daemon, settings->listen, settings->listeners,
 				settings->take_all);
@@ -304,11 +319,38 @@ static int run_client(const struct settings *settings, char **arguments)
 	return servers ? client_run(&settings->daemon, server, servers) : EXIT_USAGE;
 }
 
+/* An option that was given though it is for a list of the other kind, or NULL. */
+static const char *misplaced(const struct settings *settings, unsigned kind)
+{
+	for (const struct option_row *row = table; row < table + OPTIONS; row++)
+		if (settings->given[row->letter] && (row->commands & kind) == kind)
+			return row->name;
+	return NULL;
+}
+
 static int run_list(const struct settings *settings, char **arguments)
 {
+	const char *wrong = misplaced(settings, *arguments ? HERE : THERE);
 	struct endpoint server;
 
-	return parse_servers(settings, arguments, &server, 1) ? client_list(&server) : EXIT_USAGE;
+	if (wrong)
+		return usage(*arguments ? "not with a HOST: option" : "no HOST for option",
+			     wrong);
+	if (!*arguments)
+		return show_list(&settings->daemon,
+				 settings->daemon.rules.options || settings->daemon.rules.file ||
+					 settings->take_all,
+				 settings->take_all, settings->json);
+	return parse_servers(settings, arguments, &server, 1) ?
+		       show_remote(&server, settings->json) :
+		       EXIT_USAGE;
+}
+
+static int run_status(const struct settings *settings, char **arguments)
+{
+	if (*arguments)
+		return usage("unexpected argument", *arguments);
+	return show_status(&settings->daemon, settings->json, settings->watch);
 }
 
 static int run_hold(const struct settings *settings, char **arguments,

@@ -8,6 +8,7 @@
 
 #include "loop/daemon.h"
 #include "proto/endpoint.h"
+#include "proto/op.h"
 
 enum { CLIENT_SERVERS_MAX = 64 };
 
@@ -18,7 +19,13 @@ enum { CLIENT_SERVERS_MAX = 64 };
 int client_run(const struct daemon_options *options, const struct endpoint *server,
 	       unsigned servers);
 
-/* Prints the devices a server publishes. Returns the exit status: 0, or 1 when it has no answer. */
-int client_list(const struct endpoint *server);
+typedef void client_show(void *ctx, const struct op_device *device,
+			 const struct op_interface *interface);
+
+/*
+ * Shows the devices a server publishes, each as it comes; show is NULL: as a table on standard
+ * output. Returns the exit status: 0, or 1 when it has no answer, after one line that says why.
+ */
+int client_list(const struct endpoint *server, client_show *show, void *ctx);
 
 #endif

@@ -15,6 +15,8 @@ struct listing {
 	bool ended;
 	bool failed;
 	unsigned devices;
+	client_show *show;
+	void *ctx;
 };
 
 static void print(const char *line, size_t len)
@@ -23,24 +25,12 @@ static void print(const char *line, size_t len)
 		return; /* nobody reads it */
 }
 
-/* The classes of all interfaces, each once; of the device itself if it is not configured. */
-static void class_words(const struct op_device *device, const struct op_interface *interface,
-			char *buf, size_t size)
+static void see(struct exchange *exchange, const struct op_device *device,
+		const struct op_interface *interface)
 {
-	bool named[256] = { false };
-	size_t len = 0;
+	struct listing *listing = exchange->ctx;
 
-	buf[0] = '\0';
-	for (unsigned i = 0; i < device->interfaces; i++) {
-		uint8_t class = interface[i].class;
-
-		if (!named[class])
-			len += text_format(buf + len, size - len, "%s%s", len ? "," : "",
-					   op_class_text(class));
-		named[class] = true;
-	}
-	if (!device->interfaces)
-		text_format(buf, size, "%s", device->class ? op_class_text(device->class) : "-");
+	listing->show(listing->ctx, device, interface);
 }
 
 static void print_device(struct exchange *exchange, const struct op_device *device,
@@ -53,10 +43,10 @@ static void print_device(struct exchange *exchange, const struct op_device *devi
 
 	if (!listing->devices++)
 		print(head, sizeof(head) - 1);
-	class_words(device, interface, class, sizeof(class));
+	op_class_words(device, interface, class, sizeof(class));
 	text_format(speed, sizeof(speed), "%u", op_speed_mbits(device->speed));
 	len = text_format(line, sizeof(line), "%-16s %04x:%04x  %-6s  %s\n", device->busid,
-			  device->vendor, device->product, speed, class);
+			  device->vendor, device->product, speed, class[0] ? class : "-");
 	print(line, len);
 }
 
@@ -71,7 +61,7 @@ static void end(struct exchange *exchange, const struct exchange_result *result,
 	listing->failed = result->outcome != EXCHANGE_OK;
 	if (listing->failed)
 		exchange_complain(exchange, result);
-	else if (!listing->devices)
+	else if (!listing->show && !listing->devices)
 		log_info("%s has no device to attach", listing->route.endpoint->name);
 }
 
@@ -99,7 +89,7 @@ static bool done(void *ctx)
 	return listing->ended;
 }
 
-int client_list(const struct endpoint *server)
+int client_list(const struct endpoint *server, client_show *show, void *ctx)
 {
 	static const struct loop_role role = { pass, stop, done };
 	static struct listing listing;
@@ -110,8 +100,10 @@ int client_list(const struct endpoint *server)
 		return 1;
 	}
 	listing.route.endpoint = server;
+	listing.show = show;
+	listing.ctx = ctx;
 	exchange_init(&listing.exchange, &listing.loop, &listing.route, &listing);
-	listing.exchange.record = print_device;
+	listing.exchange.record = show ? see : print_device;
 	listing.exchange.done = end;
 	loop_run(&listing.loop);
 	loop_close(&listing.loop);

@@ -2,6 +2,7 @@
 /* The control messages of USB/IP: device list and import, to bytes and back. */
 #include "proto/op.h"
 
+#include "proto/text.h"
 #include "proto/wire.h"
 
 #include <assert.h>
@@ -256,6 +257,25 @@ const char *op_status_text(uint32_t status)
 	default:
 		return "request failed";
 	}
+}
+
+void op_class_words(const struct op_device *device, const struct op_interface *interface, char *buf,
+		    size_t size)
+{
+	bool named[256] = { false };
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < device->interfaces; i++) {
+		uint8_t class = interface[i].class;
+
+		if (!named[class])
+			len += text_format(buf + len, size - len, "%s%s", len ? "," : "",
+					   op_class_text(class));
+		named[class] = true;
+	}
+	if (!device->interfaces && device->class)
+		text_format(buf, size, "%s", op_class_text(device->class));
 }
 
 unsigned op_speed_mbits(uint32_t speed)

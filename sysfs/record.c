@@ -11,7 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE + RECORD_MORE_SIZE };
+enum {
+	LINE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE,
+	SESSION_SIZE = 2 * (SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE),
+	NOTE_SIZE = LINE_SIZE + SESSION_SIZE,
+};
 
 static void record_path(char *path, const char *dir, unsigned port)
 {
@@ -21,7 +25,7 @@ static void record_path(char *path, const char *dir, unsigned port)
 int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
 		 const char *busid, const char *more)
 {
-	char path[PATH_MAX], line[LINE_SIZE + 1];
+	char path[PATH_MAX], line[NOTE_SIZE + 1];
 	size_t len = text_format(line, sizeof(line), "%s %s %s%s%s\n", host, tcp_port, busid,
 				 more && *more ? " " : "", more ? more : "");
 	int fd, error = 0;
@@ -54,24 +58,69 @@ static bool take_word(char **cursor, char *field, size_t size)
 	return true;
 }
 
+/* The beginning of a note, terminated; empty when there is none. since may be NULL. */
+static void load(const char *path, char *line, size_t size, int64_t *since)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = -1;
+	struct stat st;
+
+	if (fd >= 0) {
+		n = read(fd, line, size - 1);
+		if (since && !fstat(fd, &st))
+			*since = st.st_mtime;
+		close(fd);
+	}
+	line[n > 0 ? n : 0] = '\0';
+}
+
+static bool take_record(char **cursor, struct record *record)
+{
+	return take_word(cursor, record->host, sizeof(record->host)) &&
+	       take_word(cursor, record->tcp_port, sizeof(record->tcp_port)) &&
+	       take_word(cursor, record->busid, sizeof(record->busid));
+}
+
+static bool take_session(char **cursor, struct session *session)
+{
+	if (take_word(cursor, session->local, sizeof(session->local)) &&
+	    take_word(cursor, session->local_port, sizeof(session->local_port)) &&
+	    take_word(cursor, session->peer, sizeof(session->peer)) &&
+	    take_word(cursor, session->peer_port, sizeof(session->peer_port)))
+		return true;
+	session->peer[0] = session->peer_port[0] = '\0';
+	return false;
+}
+
 bool record_read(const char *dir, unsigned port, struct record *record)
 {
 	char path[PATH_MAX], line[LINE_SIZE + 1], *cursor = line;
-	ssize_t n;
-	int fd;
 
 	record_path(path, dir, port);
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	load(path, line, sizeof(line), NULL);
+	return take_record(&cursor, record);
+}
+
+bool record_read_session(const char *dir, unsigned port, struct record *record,
+			 struct session *session)
+{
+	char path[PATH_MAX], line[NOTE_SIZE + 1], *cursor = line;
+
+	record_path(path, dir, port);
+	load(path, line, sizeof(line), &session->since);
+	if (!take_record(&cursor, record))
 		return false;
-	n = read(fd, line, LINE_SIZE);
-	close(fd);
-	if (n <= 0)
-		return false;
-	line[n] = '\0';
-	return take_word(&cursor, record->host, sizeof(record->host)) &&
-	       take_word(&cursor, record->tcp_port, sizeof(record->tcp_port)) &&
-	       take_word(&cursor, record->busid, sizeof(record->busid));
+	take_session(&cursor, session);
+	return true;
+}
+
+bool session_read(const char *dir, const char *busid, struct session *session)
+{
+	char path[PATH_MAX], line[SESSION_SIZE + 1], *cursor = line;
+
+	text_format(path, sizeof(path), "%s/session.%s", dir, busid);
+	load(path, line, sizeof(line), &session->since);
+	return take_session(&cursor, session);
 }
 
 bool record_is(const char *dir, unsigned port, const char *host, const char *tcp_port,

@@ -11,12 +11,24 @@
 #include "proto/busid.h"
 #include "proto/endpoint.h"
 
-enum { RECORD_MORE_SIZE = 96 };
+#include <stdint.h>
+
+enum { SESSION_ADDRESS_SIZE = 64 }; /* an IPv6 address with its scope */
 
 struct record {
 	char host[ENDPOINT_HOST_SIZE];
 	char tcp_port[ENDPOINT_PORT_SIZE];
 	char busid[BUSID_SIZE];
+};
+
+/*
+ * The connection of a session, noted as "LOCAL-ADDR LOCAL-PORT PEER-ADDR PEER-PORT": by the server
+ * in RUN/session.BUSID, by the client behind the record in RUN/portN. It outlives the session, too.
+ */
+struct session {
+	int64_t since; /* when it was noted, seconds of time(2) */
+	char local[SESSION_ADDRESS_SIZE], local_port[ENDPOINT_PORT_SIZE];
+	char peer[SESSION_ADDRESS_SIZE], peer_port[ENDPOINT_PORT_SIZE]; /* empty: not noted */
 };
 
 /*
@@ -30,6 +42,11 @@ bool record_read(const char *dir, unsigned port, struct record *record);
 /* Whether there is one that says just this. */
 bool record_is(const char *dir, unsigned port, const char *host, const char *tcp_port,
 	       const char *busid);
+/* record_read(), and what is noted there of the session. */
+bool record_read_session(const char *dir, unsigned port, struct record *record,
+			 struct session *session);
+/* The server's note. False when there is none. */
+bool session_read(const char *dir, const char *busid, struct session *session);
 /* Removes the record, and the directory with the last one. None to remove is fine. */
 void record_remove(const char *dir, unsigned port);
 

@@ -4,58 +4,10 @@
  * says what is wrong in one line. Nothing here lets it touch this machine's devices.
  */
 #include "proto/op.h"
-#include "tests/files.h"
+#include "tests/program.h"
 
 #include <arpa/inet.h>
-#include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-
-enum { ARGS_MAX = 80, TIMEOUT_S = 60 };
-
-static const char *program;
-
-static struct {
-	int status; /* -1: killed */
-	char *out, *err;
-} got;
-
-static char *text_of(int fd)
-{
-	char path[40], *text;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	text = file_read(path, NULL);
-	must(text, "read what it printed");
-	close(fd);
-	return text;
-}
-
-/* Runs it with these words, argv[0] first. */
-static void run(const char *const *argv)
-{
-	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
-	int status = 0;
-	pid_t pid = fork();
-
-	must(out >= 0 && err >= 0 && pid >= 0, "start it");
-	if (!pid) {
-		dup2(out, STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
-		alarm(TIMEOUT_S); /* survives the exec */
-		execv(program, (char **)(uintptr_t)argv);
-		_exit(99);
-	}
-	must(waitpid(pid, &status, 0) == pid, "wait for it");
-	free(got.out);
-	free(got.err);
-	got.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	got.out = text_of(out);
-	got.err = text_of(err);
-}
-
-#define RUN_IT(...) run((const char *const[]){ __VA_ARGS__, NULL })
 
 /* One line, printable, which begins with the program's name and has the word in it. */
 static void says(const char *name, const char *word)
@@ -133,6 +85,22 @@ static const struct {
 	{ { C, "--port", "usbip", "pi" }, C, "'usbip'" },
 	{ { C, "-p", "", "pi" }, C, "''" },
 	{ { U, "list", "pi", "pa" }, U " list", "'pa'" },
+	{ { U, "list", "-p", "1" }, U " list", "port" },
+	{ { U, "list", "pi", "-r", "deny" }, U " list", "rule" },
+	{ { U, "list", "pi", "--rules=x" }, U " list", "rules" },
+	{ { U, "list", "--take-all", "pi" }, U " list", "take-all" },
+	{ { U, "list", "--sysfs", "/x", "pi" }, U " list", "sysfs" },
+	{ { U, "list", "--run", "/x", "pi" }, U " list", "run" },
+	{ { U, "list", "--config", "/x", "pi" }, U " list", "config" },
+	{ { U, "list", "--watch" }, U " list", "'--watch'" },
+	{ { U, "list", "--json=1" }, U " list", "--json" },
+	{ { U, "list", "-n" }, U " list", "-n" },
+	{ { U, "status", "pi" }, U " status", "'pi'" },
+	{ { U, "status", "-r", "deny" }, U " status", "-r" },
+	{ { U, "status", "--take-all" }, U " status", "--take-all" },
+	{ { U, "status", "-p", "1" }, U " status", "-p" },
+	{ { S, "--json" }, S, "--json" },
+	{ { C, "-n", "pi" }, C, "-n" },
 	{ { U, "list", "pi:" }, U " list", "'pi:'" },
 	{ { U, "list", "-i", "1", "pi" }, U " list", "-i" },
 	{ { U, "list", "--once", "pi" }, U " list", "--once" },
@@ -197,24 +165,33 @@ static void no_words(void)
 /* What is promised, by command: any may have more. */
 static const struct {
 	const char *name, *letter;
-	bool argument, server, client, list;
+	bool argument, server, client, list, status;
 } options[] = {
-	{ "--interval", "-i", true, true, true, false },
-	{ "--dead-after", NULL, true, false, true, false },
-	{ "--once", NULL, false, true, true, false },
-	{ "--sysfs", NULL, true, true, true, false },
-	{ "--run", NULL, true, true, true, false },
-	{ "--port", "-p", true, false, true, true },
-	{ "--verbose", "-v", false, true, true, true },
-	{ "--help", "-h", false, true, true, true },
-	{ "--version", "-V", false, true, true, true },
+	{ "--interval", "-i", true, true, true, false, false },
+	{ "--dead-after", NULL, true, false, true, false, false },
+	{ "--once", NULL, false, true, true, false, false },
+	{ "--sysfs", NULL, true, true, true, true, true },
+	{ "--run", NULL, true, true, true, true, true },
+	{ "--config", NULL, true, true, true, true, true },
+	{ "--rule", "-r", true, true, true, true, false },
+	{ "--rules", "-f", true, true, true, true, false },
+	{ "--take-all", NULL, false, true, false, true, false },
+	{ "--dry-run", "-n", false, true, false, false, false },
+	{ "--json", NULL, false, false, false, true, true },
+	{ "--watch", NULL, false, false, false, false, true },
+	{ "--port", "-p", true, false, true, true, false },
+	{ "--verbose", "-v", false, true, true, true, true },
+	{ "--help", "-h", false, true, true, true, true },
+	{ "--version", "-V", false, true, true, true, true },
 };
 
 /* The help has a line with the option, and its letter and argument in it. */
 static void help_has(size_t i)
 {
-	char *at = strstr(got.out, options[i].name), line[200];
+	char word[32], *at, line[200];
 
+	snprintf(word, sizeof(word), "%s ", options[i].name);
+	at = strstr(got.out, word);
 	if (!at) {
 		check_fault(__FILE__, __LINE__, "no %s in the help", options[i].name);
 		return;
@@ -291,12 +268,15 @@ static void help(void)
 	help_of("server", 0);
 	help_of("client", 1);
 	help_of("list", 2);
+	help_of("status", 3);
 	help_is_true("server");
 	help_is_true("client");
 	help_is_true("list");
+	help_is_true("status");
 	RUN_IT(U, "--help");
 	CHECK_INT(got.status, 0);
-	CHECK(strstr(got.out, S) && strstr(got.out, C) && strstr(got.out, U " list"));
+	CHECK(strstr(got.out, S) && strstr(got.out, C) && strstr(got.out, U " list") &&
+	      strstr(got.out, U " status"));
 	RUN_IT(U, "-h");
 	CHECK_INT(got.status, 0);
 	RUN_IT(S, "-h");
@@ -427,8 +407,7 @@ static void list_hostile(const char *path, const char *name)
 
 int main(void)
 {
-	program = getenv("USBIPHP") ? getenv("USBIPHP") : "build/usbiphp";
-	must(!access(program, X_OK), program);
+	program_begin();
 	usage_errors();
 	RUN("t_cli: more servers than it takes", too_many_servers);
 	RUN("t_cli: words that are too long", long_word);
@@ -439,7 +418,5 @@ int main(void)
 	RUN("t_cli: list of a server that is not there", list_refused);
 	RUN("t_cli: list", list);
 	each_file(FIXTURES "hostile", ".hex", list_hostile);
-	free(got.out);
-	free(got.err);
-	return check_status();
+	return program_end();
 }

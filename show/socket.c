@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel knows about the TCP connection of a session. */
+#include "show/socket.h"
+
+#include "host/listener.h"
+#include "proto/text.h"
+
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of struct tcp_info, which grows, what is needed (since Linux 4.1). */
+#define INFO_SIZE offsetof(struct tcp_info, tcpi_segs_out)
+
+struct request {
+	struct nlmsghdr head;
+	struct inet_diag_req_v2 body;
+};
+
+struct reply {
+	struct nlmsghdr head;
+	struct inet_diag_msg body;
+	char attributes[2048];
+};
+
+/* An end of the connection: its address, and port in network order. An IPv4 connection is found by
+ * its own addresses, also when its socket is an IPv6 one. */
+static bool parse_end(const char *text, const char *port, uint32_t *address, uint16_t *number,
+		      struct inet_diag_req_v2 *request)
+{
+	char name[SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE + 3];
+	struct listener_address end;
+	bool v6 = strchr(text, ':') != NULL;
+
+	text_format(name, sizeof(name), v6 ? "[%s]:%s" : "%s:%s", text, port);
+	if (!listener_parse(&end, name))
+		return false;
+	*number = end.at.sa.v4.sin_port;
+	request->sdiag_family = (uint8_t)end.at.sa.any.sa_family;
+	if (v6) {
+		memcpy(address, &end.at.sa.v6.sin6_addr, 16);
+		request->id.idiag_if = end.at.sa.v6.sin6_scope_id;
+	} else {
+		memcpy(address, &end.at.sa.v4.sin_addr, 4);
+	}
+	return true;
+}
+
+static void take(struct item *item, const struct reply *reply, size_t len)
+{
+	struct nlattr attribute;
+	struct tcp_info info;
+	size_t at = 0;
+
+	for (; at + sizeof(attribute) <= len; at += (attribute.nla_len + 3u) & ~3u) {
+		memcpy(&attribute, reply->attributes + at, sizeof(attribute));
+		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > len - at)
+			return;
+		if (attribute.nla_type != INET_DIAG_INFO ||
+		    attribute.nla_len < sizeof(attribute) + INFO_SIZE)
+			continue;
+		memcpy(&info, reply->attributes + at + sizeof(attribute), INFO_SIZE);
+		item->in = info.tcpi_bytes_received;
+		item->out = info.tcpi_bytes_acked;
+		item->rtt = info.tcpi_rtt;
+	}
+}
+
+/* The kernel answers before send() returns, if at all. Without such a connection it may do so with
+ * the socket that listens for it. */
+static void ask(int fd, const struct request *request, struct item *item)
+{
+	struct reply reply;
+	ssize_t n;
+
+	if (send(fd, request, sizeof(*request), 0) < 0)
+		return;
+	n = recv(fd, &reply, sizeof(reply), MSG_DONTWAIT);
+	if (n >= (ssize_t)offsetof(struct reply, attributes) &&
+	    reply.head.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
+	    reply.body.id.idiag_dport == request->body.id.idiag_dport)
+		take(item, &reply, (size_t)n - offsetof(struct reply, attributes));
+}
+
+void socket_look(struct item *item)
+{
+	const struct session *session = &item->session;
+	struct request request = {
+		.head = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST,
+		},
+		.body = {
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_ext = 1 << (INET_DIAG_INFO - 1),
+			.idiag_states = UINT32_MAX,
+			.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
+		},
+	};
+	struct inet_diag_sockid *id = &request.body.id;
+	int fd;
+
+	if (!session->peer[0] ||
+	    !parse_end(session->local, session->local_port, id->idiag_src, &id->idiag_sport,
+		       &request.body) ||
+	    !parse_end(session->peer, session->peer_port, id->idiag_dst, &id->idiag_dport,
+		       &request.body))
+		return;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0)
+		return;
+	ask(fd, &request, item);
+	close(fd);
+}

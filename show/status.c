@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* usbiphp status: what is exported, imported and held. */
+#include "loop/held.h"
+#include "loop/log.h"
+#include "proto/text.h"
+#include "show/devices.h"
+#include "show/page.h"
+#include "show/show.h"
+#include "sysfs/stub.h"
+#include "sysfs/uevent.h"
+#include "sysfs/vhci.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 1000, CALM_MS = 100 /* between looks, whatever happens */ };
+
+enum { SERVER, CLIENT, ROLES };
+static const char roles[][7] = { "server", "client" };
+static const char truth[][6] = { "false", "true" };
+
+static struct status {
+	const struct daemon_options *options;
+	struct sysfs sysfs;
+	struct items devices, imported;
+	unsigned exported; /* of the devices */
+	struct vhci vhci;
+	bool has_stub, has_vhci;
+	bool running[ROLES];
+	struct held held[ROLES];
+	struct page page;
+
+	bool watching;
+	bool terminal;
+	bool ended;
+	uint32_t shown; /* page.hash */
+	struct loop loop;
+	struct loop_source uevents, output;
+} status;
+
+/* Of the daemon here, else of the stock tools: beside the run directory, which need not be there. */
+static bool read_record(struct item *item, unsigned port)
+{
+	char stock[PATH_MAX];
+	size_t len = text_format(stock, sizeof(stock) - 16, "%s", status.options->run);
+
+	while (len && stock[len - 1] == '/')
+		len--;
+	while (len && stock[len - 1] != '/')
+		len--;
+	text_format(stock + len, sizeof(stock) - len, "vhci_hcd");
+	return record_read_session(status.options->run, port, &item->record, &item->session) ||
+	       record_read_session(stock, port, &item->record, &item->session);
+}
+
+static void see_imported(struct item *item, unsigned port, const struct vhci_port *row)
+{
+	static const char word[][10] = { "attaching", "attached", "error" };
+	const struct item *here = row->busid[0] ? devices_find(&status.devices, row->busid) : NULL;
+	struct record *record = &item->record;
+	uint32_t number;
+
+	memset(item, 0, sizeof(*item));
+	if (here)
+		*item = *here;
+	item_reset(item);
+	item->port = port;
+	item_state(item, word[row->state - VHCI_ATTACHING], "", "");
+	text_format(item->device.busid, sizeof(item->device.busid), "%s", row->busid);
+	if (!read_record(item, port)) {
+		memset(record, 0, sizeof(*record));
+		return;
+	}
+	if (!text_decimal(record->tcp_port, 65535, &number))
+		item->tcp_port = number;
+	item_see_session(item);
+	if (here && !item->name[0])
+		name_of_place(item->name, sizeof(item->name), item->device.vendor,
+			      item->device.product, record->host, record->busid);
+}
+
+static void look(void)
+{
+	struct items *imported = &status.imported;
+	const char *run = status.options->run;
+
+	status.has_stub = !sysfs_try(&status.sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
+	status.exported = imported->count = 0;
+	EACH_ITEM(&status.devices, i)
+		if (item_exported(i)) {
+			status.exported++;
+			item_see_export(i, &status.sysfs, run, "available");
+		}
+	status.has_vhci = vhci_read(&status.sysfs, &status.vhci) != -ENOENT;
+	for (unsigned i = 0; i < status.vhci.ports && imported->count < ITEMS_MAX; i++)
+		if (status.vhci.port[i].state > VHCI_FREE)
+			see_imported(&imported->item[imported->count++], i, &status.vhci.port[i]);
+	for (unsigned i = 0; i < ROLES; i++) {
+		status.running[i] = state_running(run, roles[i]);
+		if (held_read(&status.held[i], status.options->config, roles[i]))
+			status.held[i].len = 0;
+	}
+}
+
+static void put_held(struct page *page, unsigned role)
+{
+	const struct held *held = &status.held[role];
+	const char *before = "";
+
+	page_format(page, "\"%s\":[", roles[role]);
+	for (const char *i = held_next(held, NULL); i; i = held_next(held, i)) {
+		page_put(page, before);
+		page_string(page, i);
+		before = ",";
+	}
+	page_put(page, "]");
+}
+
+static void put_json(struct page *page)
+{
+	page_format(page,
+		    "{\"version\":1,\"server_running\":%s,\"client_running\":%s,"
+		    "\"usbip_host\":%s,\"vhci_hcd\":%s,\"exported\":",
+		    truth[status.running[SERVER]], truth[status.running[CLIENT]],
+		    truth[status.has_stub], truth[status.has_vhci]);
+	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
+	page_put(page, ",\"imported\":");
+	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
+	page_put(page, ",\"held\":{");
+	put_held(page, SERVER);
+	page_put(page, ",");
+	put_held(page, CLIENT);
+	page_put(page, "}}\n");
+}
+
+static void put_part(struct page *page, const char *what, unsigned count, bool has_driver,
+		     const char *driver)
+{
+	page_format(page, "\n%s:%s%s\n", what, count ? "" : has_driver ? " nothing" : " no ",
+		    count || has_driver ? "" : driver);
+}
+
+static void put_text(struct page *page)
+{
+	if (status.terminal)
+		page_put(page, "\033[H\033[J");
+	page_format(page, "server: %srunning, client: %srunning\n",
+		    status.running[SERVER] ? "" : "not ", status.running[CLIENT] ? "" : "not ");
+	put_part(page, "exported", status.exported, status.has_stub, "usbip-host here");
+	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
+	put_part(page, "imported", status.imported.count, status.has_vhci, "vhci-hcd here");
+	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
+	for (unsigned i = 0; i < ROLES; i++) {
+		const struct held *held = &status.held[i];
+		char line[DEVICE_NAME_SIZE];
+
+		for (const char *n = held_next(held, NULL); n; n = held_next(held, n)) {
+			text_format(line, sizeof(line), "%s", n);
+			text_printable(line);
+			page_format(page, "\nheld (%s): %s", roles[i], line);
+		}
+	}
+	if (status.held[SERVER].len + status.held[CLIENT].len || status.watching)
+		page_put(page, "\n");
+}
+
+static void render(bool measuring)
+{
+	struct page *page = &status.page;
+
+	page_begin(page, measuring);
+	if (page->json)
+		put_json(page);
+	else
+		put_text(page);
+	page_end(page);
+}
+
+static void show(void)
+{
+	look();
+	render(true);
+	if (status.terminal || status.page.hash != status.shown)
+		render(false);
+	status.shown = status.page.hash;
+}
+
+static void pass(void *ctx)
+{
+	status.ended = devices_look(&status.devices, &status.sysfs) != 0;
+	if (!status.ended)
+		show();
+	(void)ctx;
+}
+
+static void stop(void *ctx)
+{
+	(void)ctx;
+	status.ended = true;
+}
+
+static bool done(void *ctx)
+{
+	(void)ctx;
+	return status.ended || status.page.failed;
+}
+
+static void closed(struct loop_source *source, uint32_t events)
+{
+	(void)source;
+	(void)events;
+	status.ended = true;
+}
+
+static void hear(struct loop_source *source, uint32_t events)
+{
+	struct uevent event;
+
+	(void)events;
+	while (uevent_receive(source->fd, &event) >= 0)
+		;
+	loop_pass_by(&status.loop, status.loop.now + CALM_MS);
+}
+
+static int watch(void)
+{
+	static const struct loop_role role = { pass, stop, done };
+	struct loop *loop = &status.loop;
+	struct winsize size;
+	int error = loop_open(loop, LOOK_MS, &role, NULL);
+
+	if (error) {
+		log_warn(error, "cannot start");
+		return 1;
+	}
+	status.terminal = !status.page.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	status.page.stop = loop->signal_source.fd;
+	status.output = (struct loop_source){ STDOUT_FILENO, closed };
+	status.uevents = (struct loop_source){ uevent_open(), hear };
+	loop_watch(loop, &status.output, 0); /* when nobody reads any more; a file cannot tell */
+	if (status.uevents.fd >= 0)
+		loop_watch(loop, &status.uevents, EPOLLIN);
+	loop_run(loop);
+	return 0;
+}
+
+int show_status(const struct daemon_options *options, bool json, bool watching)
+{
+	status.options = options;
+	status.page.json = json;
+	status.watching = watching;
+	if (devices_open(&status.devices, &status.sysfs, options->sysfs))
+		return 1;
+	if (watching)
+		return watch();
+	show();
+	return 0;
+}

@@ -1,0 +1,796 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of show/: what the program in $USBIPHP prints about trees of the kernel's files and about
+ * the daemons' notes.
+ */
+#include "tests/program.h"
+#include "tests/tree.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define HOST FIXTURES "sysfs/host-6.12.tree"
+#define BOTH FIXTURES "sysfs/both-loop.tree"
+#define CLIENT FIXTURES "sysfs/client-6.12.tree"
+
+#define PCI "devices/pci0000:00/0000:00:02.0/"
+#define KEYBOARD PCI "usb1/1-1/1-1.2/"
+#define MOUSE PCI "usb1/1-3/"
+#define STICK PCI "usb2/2-4/" /* bound */
+#define OTHER PCI "usb2/2-5/"
+
+#define U "usbiphp"
+#define S "usbiphp-server"
+
+static char place[TEMP_SIZE], run_dir[TEMP_SIZE + 8], config[TEMP_SIZE + 8];
+
+static void begin(const char *tree)
+{
+	start(tree);
+	temp_make(place);
+	snprintf(run_dir, sizeof(run_dir), "%s/run", place);
+	snprintf(config, sizeof(config), "%s/config", place);
+}
+
+static void finish(void)
+{
+	temp_remove(place);
+	end();
+}
+
+#define SHOW(...) RUN_IT(__VA_ARGS__, "--sysfs", root, "--run", run_dir, "--config", config)
+
+static void printed(const char *word)
+{
+	if (!strstr(got.out, word))
+		check_fault(__FILE__, __LINE__, "no \"%s\" in:\n%s", word, got.out);
+}
+
+static void not_printed(const char *word)
+{
+	if (strstr(got.out, word))
+		check_fault(__FILE__, __LINE__, "\"%s\" is in:\n%s", word, got.out);
+}
+
+static void all_well(void)
+{
+	CHECK_INT(got.status, 0);
+	CHECK_STR(got.err, "");
+}
+
+/* As if the daemon of that role ran: its lock, to be closed. */
+static int daemon_runs(const char *role)
+{
+	char name[40], path[PATH_MAX];
+	int fd;
+
+	snprintf(name, sizeof(name), "run/%s.lock", role);
+	put_file(place, name, "");
+	snprintf(path, sizeof(path), "%s/%s", place, name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	must(fd >= 0 && !flock(fd, LOCK_EX), "lock");
+	return fd;
+}
+
+static void list_without_server(void)
+{
+	begin(HOST);
+	SHOW(U, "list");
+	all_well();
+	CHECK_STR(got.out,
+		  "BUSID  ID         MBIT/S  PRODUCT                             STATE\n"
+		  "1-1    0409:55aa  12      QEMU USB Hub                        "
+		  "left alone: it is a hub\n"
+		  "1-1.2  0627:0001  12      QEMU USB Keyboard                   "
+		  "not exported: no server runs\n"
+		  "1-2    0525:a4a2  12      QEMU RNDIS/QEMU USB Network Device  "
+		  "not exported: no server runs\n"
+		  "1-3    0627:0001  480     QEMU USB Mouse                      "
+		  "not exported: no server runs\n"
+		  "2-4    46f4:0001  5000    QEMU USB HARDDRIVE                  exported\n"
+		  "2-5    46f4:0001  5000    QEMU USB HARDDRIVE                  "
+		  "not exported: no server runs\n");
+	CHECK(!is_there(place, "run") && !is_there(place, "config"));
+	finish();
+}
+
+/* What the running server has noted counts, and only while it runs. */
+static void list_with_server(void)
+{
+	int lock;
+
+	begin(HOST);
+	put_file(place, "run/left", "1-3 it holds the file system at /\n9-9 no such\n\nx\n");
+	put_file(place, "run/session.2-4", "10.0.0.1 3240 10.0.0.7 40000\n");
+	put_file(root, STICK "usbip_status", "2\n");
+	take_away(root, KEYBOARD "driver");
+	SHOW(U, "list");
+	not_printed("it holds the file system");
+	lock = daemon_runs("server");
+	SHOW(U, "list");
+	all_well();
+	printed("QEMU USB Mouse                      left alone: it holds the file system at /\n");
+	printed("in use by 10.0.0.7\n");
+	printed(" own driver (usb)\n");
+	printed("QEMU USB Keyboard                   no driver\n");
+	not_printed("no server runs");
+	SHOW(U, "list", "--json");
+	printed("\"server_running\":true");
+	printed("\"state\":\"left alone\",\"reason\":\"it holds the file system at /\"");
+	printed("\"state\":\"in use\",\"reason\":null,\"peer\":\"10.0.0.7\",\"peer_port\":40000,");
+	/* who tries rules does not want to know what the running one thinks */
+	SHOW(U, "list", "--take-all");
+	not_printed("it holds the file system");
+	put_file(root, STICK "usbip_status", "3\n");
+	SHOW(U, "list");
+	printed(" error\n");
+	close(lock);
+	finish();
+}
+
+static void list_held(void)
+{
+	begin(HOST);
+	put_file(place, "config/held.server", "46f4:0001/STICK2\n0627:0001@1-3\n");
+	SHOW(U, "list");
+	all_well();
+	printed("left alone: it is held, until 'usbiphp bind 1-3'\n");
+	printed("left alone: it is held, until 'usbiphp bind 2-5'\n");
+	finish();
+}
+
+static void names(void)
+{
+	begin(HOST);
+	SHOW(U, "list", "--json");
+	all_well();
+	printed("\"name\":\"46f4:0001/STICK1\"");
+	printed("\"name\":\"46f4:0001/STICK2\"");
+	put_file(root, OTHER "serial", "STICK1\n");
+	SHOW(U, "list", "--json");
+	printed("\"name\":\"46f4:0001@2-4\"");
+	printed("\"name\":\"46f4:0001@2-5\"");
+	put_file(root, OTHER "idProduct", "0002\n");
+	take_away(root, MOUSE "serial");
+	SHOW(U, "list", "--json");
+	printed("\"name\":\"46f4:0001/STICK1\"");
+	printed("\"name\":\"46f4:0002/STICK1\"");
+	printed("\"serial\":null,\"name\":\"0627:0001@1-3\"");
+	finish();
+}
+
+/* Its words, the system's list, its class; the system may have no list. */
+static void products(void)
+{
+	begin(HOST);
+	put_file(root, MOUSE "manufacturer", "ACME\n");
+	put_file(root, MOUSE "product", "ACME Mouse\n");
+	take_away(root, KEYBOARD "manufacturer");
+	take_away(root, STICK "product");
+	take_away(root, STICK "manufacturer");
+	put_file(root, STICK "idVendor", "fffe\n");
+	put_file(root, OTHER "speed", "1.5\n");
+	SHOW(U, "list");
+	all_well();
+	printed("480     ACME Mouse  ");
+	printed("12      QEMU USB Keyboard  ");
+	printed("2-4    fffe:0001  5000    storage   ");
+	printed("2-5    46f4:0001  1.5 ");
+	SHOW(U, "list", "--json");
+	printed("\"id\":\"fffe:0001\",\"speed\":5000,\"class\":\"storage\","
+		"\"description\":\"storage\",\"manufacturer\":null,\"product\":null");
+	printed("\"speed\":1.5,");
+	put_file(root, STICK "idVendor", "0951\n");
+	put_file(root, STICK "idProduct", "1666\n");
+	SHOW(U, "list");
+	if (!access("/usr/share/misc/usb.ids", R_OK) || !access("/usr/share/hwdata/usb.ids", R_OK))
+		printed("0951:1666  5000    Kingston Technology DataTraveler");
+	finish();
+}
+
+static void hostile(void)
+{
+	begin(HOST);
+	put_file(root, MOUSE "product", "\x1b[2J\xc3\xa9\x7f\"\\\xff\n");
+	put_file(root, MOUSE "manufacturer", "\xc2\x9b" "31m\n");
+	put_file(place, "config/held.server", "\x1b]0;x\n");
+	SHOW(U, "list");
+	all_well();
+	printed(" ??31m ?[2J???\"\\?  ");
+	SHOW(U, "list", "--json");
+	printed("\"product\":\"\\u001b[2J\xc3\xa9\\u007f\\\"\\\\\\ufffd\"");
+	printed("\"manufacturer\":\"\\u009b31m\"");
+	SHOW(U, "status");
+	printed("held (server): ?]0;x\n");
+	SHOW(S, "-n");
+	printed("?]0;x: is held, and not here\n");
+	finish();
+}
+
+/* By their numbers, whatever order the kernel has. */
+static void order(void)
+{
+	static const char *const busids[] = { "1-1",	"1-1.2", "1-1.2.1", "1-1.10", "1-2",
+					      "1-10",	"2-4",	 "2-5",	    "9-1",    "10-1" };
+	const char *at;
+
+	begin(HOST);
+	for (size_t i = LENGTH(busids); i-- > 0;) {
+		char link[64];
+
+		snprintf(link, sizeof(link), "bus/usb/devices/%s", busids[i]);
+		if (!is_there(root, link))
+			put_link(root, link, "../../../" MOUSE);
+	}
+	SHOW(U, "list");
+	at = got.out;
+	for (size_t i = 0; at && i < LENGTH(busids); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "\n%s ", busids[i]);
+		at = strstr(at, line);
+		if (!at)
+			check_fault(__FILE__, __LINE__, "%s is not in its place", busids[i]);
+	}
+	finish();
+}
+
+/* One whose attributes are never shown costs its strings, not the others', nor the end. */
+static void wedged(void)
+{
+	char path[PATH_MAX];
+
+	begin(HOST);
+	snprintf(path, sizeof(path), "%s/" MOUSE "serial", root);
+	must(!unlink(path) && !mkfifo(path, 0600), "make it block");
+	SHOW(U, "list", "--json");
+	all_well();
+	printed("\"busid\":\"1-3\",\"id\":\"0627:0001\",\"speed\":480,\"class\":\"hid\",");
+	printed("\"product\":null,\"serial\":null,\"name\":\"0627:0001@1-3\"");
+	printed("\"name\":\"46f4:0001/STICK1\"");
+	finish();
+}
+
+static void dry_run(void)
+{
+	int lock;
+
+	begin(BOTH);
+	put_file(place, "config/held.server",
+		 "0627:0001@1-3\n46f4:0001/STICK1\n1234:5678/GONE\n");
+	SHOW(S, "--dry-run");
+	all_well();
+	CHECK_STR(got.out,
+		  "1-1 (0409:55aa): would be left alone: it is a hub\n"
+		  "1-1.2 (0627:0001): would be exported\n"
+		  "1-2 (0525:a4a2): would be exported\n"
+		  "1-3 (0627:0001): would be left alone: it is held, until 'usbiphp bind 1-3'\n"
+		  "2-4 (46f4:0001): is exported already, though it is held, until "
+		  "'usbiphp bind 2-4'\n"
+		  "2-5 (46f4:0001): would be exported\n"
+		  "4-1 (46f4:0001): would be left alone: it came over USB/IP\n"
+		  "1234:5678/GONE: is held, and not here\n");
+	CHECK(!is_there(place, "run"));
+	take_away(place, "config/held.server");
+	lock = daemon_runs("server");
+	put_file(place, "run/left", "2-5 it is somebody's\n");
+	SHOW(S, "-n", "--take-all", "--once", "-l", "127.0.0.1:1");
+	all_well();
+	printed("2-4 (46f4:0001): is exported already\n");
+	printed("2-5 (46f4:0001): would be exported\n");
+	close(lock);
+	finish();
+}
+
+/* The bus ids that usbip-host holds already, and one of those here. */
+static void dry_run_slots(void)
+{
+	begin(HOST);
+	put_file(root, "bus/usb/drivers/usbip-host/match_busid",
+		 "9-1 9-2 9-3 9-4 9-5 9-6 9-7 9-8 9-9 8-1 8-2 8-3 2-4 2-5 \n");
+	SHOW(S, "-n");
+	all_well();
+	printed("1-1.2 (0627:0001): would be exported\n");
+	printed("1-2 (0525:a4a2): would be exported\n");
+	printed("1-3 (0627:0001): would be left alone: usbip-host knows at most 16 bus ids\n");
+	printed("2-5 (46f4:0001): would be exported\n");
+	take_away(root, "bus/usb/drivers/usbip-host");
+	SHOW(S, "-n");
+	printed("1-3 (0627:0001): would be exported\n");
+	finish();
+}
+
+static void wrong_rules(void)
+{
+	begin(HOST);
+	SHOW(S, "-n", "--rules", "");
+	CHECK_INT(got.status, 2);
+	CHECK_STR(got.out, "");
+	SHOW(U, "list", "-f", "");
+	CHECK_INT(got.status, 2);
+	CHECK_STR(got.out, "");
+	finish();
+}
+
+static void no_sysfs(void)
+{
+	static const char *const words[][4] = {
+		{ U, "list" }, { U, "list", "--json" }, { U, "status" }, { S, "-n" },
+		{ U, "status", "--watch" },
+	};
+
+	for (size_t i = 0; i < LENGTH(words); i++) {
+		const char *argv[8] = { 0 };
+		size_t n = 0;
+
+		while (words[i][n]) {
+			argv[n] = words[i][n];
+			n++;
+		}
+		argv[n++] = "--sysfs";
+		argv[n] = "/nonexistent/sys";
+		run(argv);
+		CHECK_INT(got.status, 1);
+		CHECK_STR(got.out, "");
+		CHECK(strstr(got.err, "/nonexistent/sys: No such file or directory\n"));
+	}
+}
+
+/* A machine without USB has nothing to show, and that is no fault. */
+static void no_usb(void)
+{
+	begin(NULL);
+	SHOW(U, "status");
+	all_well();
+	CHECK_STR(got.out, "server: not running, client: not running\n"
+			   "\nexported: no usbip-host here\n"
+			   "\nimported: no vhci-hcd here\n");
+	SHOW(U, "status", "--json");
+	all_well();
+	CHECK_STR(got.out, "{\"version\":1,\"server_running\":false,\"client_running\":false,"
+			   "\"usbip_host\":false,\"vhci_hcd\":false,\"exported\":[],"
+			   "\"imported\":[],\"held\":{\"server\":[],\"client\":[]}}\n");
+	SHOW(U, "list");
+	all_well();
+	CHECK_STR(got.out, "");
+	SHOW(U, "list", "--json");
+	CHECK_STR(got.out, "{\"version\":1,\"host\":null,\"server_running\":false,"
+			   "\"devices\":[]}\n");
+	SHOW(S, "-n");
+	all_well();
+	CHECK_STR(got.out, "");
+	finish();
+}
+
+/* A connection on loopback: both ends and the listener, which stays open. */
+struct connection {
+	int listener, server, client;
+	char note[120], peer[16]; /* as the server sees it */
+};
+
+static void connection_open(struct connection *c, int family)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in v4 = { .sin_family = AF_INET }, to = v4;
+	struct sockaddr *any = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	socklen_t len = family == AF_INET ? sizeof(v4) : sizeof(v6), size = sizeof(to);
+	uint16_t port;
+
+	c->listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(c->listener >= 0 && !bind(c->listener, any, len) && !listen(c->listener, 1) &&
+		     !getsockname(c->listener, any, &len),
+	     "listen");
+	port = family == AF_INET ? v4.sin_port : v6.sin6_port;
+	to.sin_port = port;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	c->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(!connect(c->client, (struct sockaddr *)&to, sizeof(to)), "connect");
+	c->server = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
+	must(c->server >= 0 && !getsockname(c->client, (struct sockaddr *)&to, &size), "accept");
+	snprintf(c->peer, sizeof(c->peer), "%u", ntohs(to.sin_port));
+	snprintf(c->note, sizeof(c->note), "127.0.0.1 %u 127.0.0.1 %s\n", ntohs(port), c->peer);
+}
+
+/* So many bytes to it, and from it, and known to be there. */
+static void connection_use(const struct connection *c, size_t in, size_t out)
+{
+	char buf[5000] = { 0 };
+
+	must(send(c->client, buf, in, 0) == (ssize_t)in &&
+		     recv(c->server, buf, in, MSG_WAITALL) == (ssize_t)in &&
+		     send(c->server, buf, out, 0) == (ssize_t)out &&
+		     recv(c->client, buf, out, MSG_WAITALL) == (ssize_t)out,
+	     "use the connection");
+}
+
+static void connection_close(struct connection *c)
+{
+	close(c->client);
+	close(c->server);
+	close(c->listener);
+}
+
+static void exported(int family)
+{
+	struct connection c;
+	char word[100];
+
+	begin(HOST);
+	put_file(root, STICK "usbip_status", "1\n");
+	connection_open(&c, family);
+	put_file(place, "run/session.2-4", c.note);
+	SHOW(U, "status", "--json");
+	all_well();
+	printed("\"usbip_host\":true,\"vhci_hcd\":false,");
+	printed("\"busid\":\"2-4\"");
+	printed("\"state\":\"available\",\"reason\":null,\"peer\":null,\"peer_port\":null,"
+		"\"since\":null,\"bytes_in\":null");
+	put_file(root, STICK "usbip_status", "2\n");
+	connection_use(&c, 4321, 1234);
+	SHOW(U, "status", "--json");
+	all_well();
+	snprintf(word, sizeof(word), "\"peer\":\"127.0.0.1\",\"peer_port\":%s,\"since\":1", c.peer);
+	printed(word);
+	printed("\"bytes_in\":4321,\"bytes_out\":1234,\"rtt_us\":");
+	not_printed("\"rtt_us\":null");
+	SHOW(U, "status");
+	all_well();
+	printed("\nexported:\nBUSID  ID         PRODUCT             NAME              STATE     ");
+	printed("46f4:0001/STICK1  in use by 127.0.0.1  ");
+	printed("  4.3 kB  1.2 kB  ");
+	/* the session is over, the note and the socket that listens are still there */
+	close(c.client);
+	close(c.server);
+	snprintf(word, sizeof(word), "127.0.0.1 %s 127.0.0.1 1\n",
+		 strtok(strchr(c.note, ' ') + 1, " "));
+	put_file(place, "run/session.2-4", word);
+	SHOW(U, "status", "--json");
+	printed("\"bytes_in\":null,\"bytes_out\":null,\"rtt_us\":null");
+	close(c.listener);
+	finish();
+}
+
+static void exported_v4(void)
+{
+	exported(AF_INET);
+}
+
+static void exported_mapped(void)
+{
+	exported(AF_INET6);
+}
+
+static void bad_notes(void)
+{
+	static const char *const notes[] = {
+		"", "\n", "127.0.0.1", "127.0.0.1 3240 10.0.0.7\n", "x 1 y 2\n", "127.0.0.1 x ::1 y\n",
+		"fe80::1%nosuchif 1 fe80::2 2\n", "127.0.0.1 99999 127.0.0.1 99999\n",
+		"\x1b[2J 1 \x1b[2J 1\n",
+	};
+
+	begin(HOST);
+	put_file(root, STICK "usbip_status", "2\n");
+	for (size_t i = 0; i < LENGTH(notes); i++) {
+		put_file(place, "run/session.2-4", notes[i]);
+		SHOW(U, "status", "--json");
+		all_well();
+		printed("\"bytes_in\":null,\"bytes_out\":null,\"rtt_us\":null");
+		SHOW(U, "status");
+		not_printed("\x1b");
+		printed(" in use");
+	}
+	finish();
+}
+
+static void imported(void)
+{
+	struct connection c;
+	char note[200];
+	int lock;
+
+	begin(CLIENT);
+	connection_open(&c, AF_INET);
+	connection_use(&c, 100, 2000);
+	snprintf(note, sizeof(note), "pi.lan 3240 1-1.4 %s", c.note);
+	put_file(place, "run/port0", note);
+	put_file(place, "vhci_hcd/port0", "other 1 1-1\n");
+	put_file(place, "vhci_hcd/port15", "10.0.0.9 3241 2-2\n");
+	put_file(place, "vhci_hcd/port3", "stale 1 1-1\n");
+	take_away(root, "devices/platform/vhci_hcd.0/usb3/3-1/serial");
+	lock = daemon_runs("client");
+	SHOW(U, "status", "--json");
+	all_well();
+	printed("\"client_running\":true,\"usbip_host\":false,\"vhci_hcd\":true,");
+	printed("{\"port\":0,\"server\":\"pi.lan\",\"server_port\":3240,"
+		"\"remote_busid\":\"1-1.4\",\"busid\":\"3-1\",\"id\":\"0627:0001\",\"speed\":480,");
+	printed("\"name\":\"0627:0001@pi.lan/1-1.4\"");
+	printed("\"state\":\"attached\"");
+	printed("\"bytes_in\":100,\"bytes_out\":2000,");
+	printed("{\"port\":15,\"server\":\"10.0.0.9\",\"server_port\":3241,"
+		"\"remote_busid\":\"2-2\",\"busid\":\"4-1\",");
+	printed("\"name\":\"46f4:0001/STICK1\"");
+	not_printed("stale");
+	not_printed("other\"");
+	SHOW(U, "status");
+	printed("server: not running, client: running\n");
+	printed("\nimported:\nPORT  SERVER    REMOTE  BUSID  ID         PRODUCT ");
+	printed("\n0     pi.lan    1-1.4   3-1    0627:0001  QEMU USB Mouse  ");
+	printed("\n15    10.0.0.9  2-2     4-1    46f4:0001  ");
+	close(lock);
+	connection_close(&c);
+	finish();
+}
+
+/* A port whose server has not answered yet has no device, and one may have no note. */
+static void imported_without_device(void)
+{
+	char *text = file_read(FIXTURES "vhci/6.12-not-assigned.txt", NULL);
+
+	begin(CLIENT);
+	put_file(root, "devices/platform/vhci_hcd.0/status", text);
+	free(text);
+	SHOW(U, "status", "--json");
+	all_well();
+	printed("\"server\":null,\"server_port\":null,\"remote_busid\":null,\"busid\":null,"
+		"\"id\":null,\"speed\":null,\"class\":null,\"description\":null,");
+	printed("\"state\":\"attaching\"");
+	put_file(place, "vhci_hcd/port0", "pi http 1-1\n");
+	SHOW(U, "status", "--json");
+	printed("\"server\":\"pi\",\"server_port\":null,\"remote_busid\":\"1-1\",\"busid\":null,");
+	put_file(root, "module/vhci_hcd/initstate", "coming\n");
+	SHOW(U, "status");
+	all_well();
+	printed("\nimported: nothing\n");
+	finish();
+}
+
+static void held_ones(void)
+{
+	begin(HOST);
+	put_file(place, "config/held.server", "46f4:0001/STICK2\n");
+	put_file(place, "config/held.client", "0627:0001@pi.lan/1-1\n1:2\n");
+	SHOW(U, "status");
+	all_well();
+	printed("\nheld (server): 46f4:0001/STICK2\nheld (client): 0627:0001@pi.lan/1-1\n"
+		"held (client): 1:2\n");
+	SHOW(U, "status", "--json");
+	printed("\"held\":{\"server\":[\"46f4:0001/STICK2\"],"
+		"\"client\":[\"0627:0001@pi.lan/1-1\",\"1:2\"]}}\n");
+	finish();
+}
+
+/* A watch that runs, and what it has printed so far. */
+static struct {
+	pid_t pid;
+	int out;
+	size_t len;
+	char text[65536];
+} watch;
+
+static void watch_start(int out, int in, const char *option)
+{
+	watch.len = 0;
+	watch.text[0] = '\0';
+	watch.out = in;
+	watch.pid = fork();
+	must(watch.pid >= 0, "fork");
+	if (!watch.pid) {
+		dup2(out, STDOUT_FILENO);
+		close(in);
+		alarm(TIMEOUT_S);
+		execl(program, U, "status", "--watch", "--sysfs", root, "--run", run_dir, "--config",
+		      config, option, NULL);
+		_exit(99);
+	}
+	close(out);
+}
+
+static void watch_pipe(const char *option)
+{
+	int fd[2];
+
+	must(!pipe2(fd, O_CLOEXEC), "make a pipe");
+	watch_start(fd[1], fd[0], option);
+}
+
+/* Reads until the text is there, n times; TIMEOUT_S ends it. */
+static bool watch_sees(const char *text, unsigned n)
+{
+	for (;;) {
+		struct pollfd fds = { watch.out, POLLIN, 0 };
+		unsigned found = 0;
+		ssize_t got_now;
+
+		for (const char *at = watch.text; (at = strstr(at, text)); at++)
+			found++;
+		if (found >= n)
+			return true;
+		if (poll(&fds, 1, TIMEOUT_S * 1000) <= 0)
+			return false;
+		got_now = read(watch.out, watch.text + watch.len, sizeof(watch.text) - 1 - watch.len);
+		if (got_now <= 0)
+			return false;
+		watch.len += (size_t)got_now;
+		watch.text[watch.len] = '\0';
+	}
+}
+
+/* Its looks at the stick: each time it asks for its status. */
+static int looks_open(void)
+{
+	int fd = inotify_init1(IN_CLOEXEC);
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" STICK "usbip_status", root);
+	must(fd >= 0 && inotify_add_watch(fd, path, IN_CLOSE_NOWRITE) >= 0, "see its looks");
+	return fd;
+}
+
+static void looks_wait(int fd, unsigned n)
+{
+	char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+	struct pollfd fds = { fd, POLLIN, 0 };
+
+	while (n && poll(&fds, 1, TIMEOUT_S * 1000) > 0 && read(fd, event, sizeof(event)) > 0)
+		n--;
+	CHECK_INT(n, 0);
+	close(fd);
+}
+
+/* Until it has looked at all at least once more. */
+static void watch_looks(void)
+{
+	looks_wait(looks_open(), 2);
+}
+
+static void watch_ends(int signal_number)
+{
+	int status = -1;
+
+	if (signal_number)
+		kill(watch.pid, signal_number);
+	must(waitpid(watch.pid, &status, 0) == watch.pid, "wait for it");
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Again when something has changed, and only then: counters do not count. */
+static void watched(void)
+{
+	struct connection c;
+
+	begin(HOST);
+	connection_open(&c, AF_INET);
+	put_file(place, "run/session.2-4", c.note);
+	put_file(root, STICK "usbip_status", "1\n");
+	watch_pipe(NULL);
+	CHECK(watch_sees("server: ", 1) && watch_sees("nothing\n\n", 0));
+	CHECK(watch_sees("available", 1));
+	watch_looks();
+	put_file(root, STICK "usbip_status", "2\n");
+	CHECK(watch_sees("in use by 127.0.0.1", 1));
+	CHECK(watch_sees("imported", 2));
+	connection_use(&c, 5000, 1);
+	watch_looks();
+	put_file(root, STICK "usbip_status", "1\n");
+	CHECK(watch_sees("available", 2));
+	CHECK(watch_sees("imported", 3));
+	CHECK(!strchr(watch.text, '\x1b'));
+	watch_ends(SIGTERM);
+	while (watch_sees("never", 1))
+		;
+	CHECK(strstr(watch.text, "server: ") == watch.text);
+	{
+		unsigned n = 0;
+
+		for (const char *at = watch.text; (at = strstr(at, "server: ")); at++)
+			n++;
+		CHECK_INT(n, 3);
+	}
+	close(watch.out);
+	connection_close(&c);
+	finish();
+}
+
+static void watched_json(void)
+{
+	const char *end;
+
+	begin(HOST);
+	watch_pipe("--json");
+	CHECK(watch_sees("}}\n", 1));
+	watch_looks();
+	put_file(root, STICK "usbip_status", "3\n");
+	CHECK(watch_sees("}}\n", 2));
+	end = strchr(watch.text, '\n');
+	CHECK(end && strstr(watch.text, "\"available\"") < end);
+	CHECK(end && !strncmp(end + 1, "{\"version\":1,", 13) && strstr(end, "\"error\""));
+	CHECK(strchr(end + 1, '\n') == watch.text + watch.len - 1);
+	watch_ends(SIGINT);
+	close(watch.out);
+	finish();
+}
+
+/* It ends when nobody reads any more, also when it has nothing to say. */
+static void watched_by_nobody(void)
+{
+	begin(HOST);
+	watch_pipe(NULL);
+	CHECK(watch_sees("server: ", 1));
+	close(watch.out);
+	watch_ends(0);
+	finish();
+}
+
+/* One who does not read does not keep it from ending. */
+static void watched_by_a_sleeper(void)
+{
+	int fd[2], looks;
+
+	begin(HOST);
+	looks = looks_open();
+	must(!pipe2(fd, O_CLOEXEC) && fcntl(fd[1], F_SETPIPE_SZ, 4096) >= 4096, "make a pipe");
+	{
+		char fill[4096] = { 0 };
+
+		must(write(fd[1], fill, sizeof(fill)) == sizeof(fill), "fill it");
+	}
+	watch_start(fd[1], fd[0], NULL);
+	looks_wait(looks, 1);
+	watch_ends(SIGTERM);
+	close(watch.out);
+	finish();
+}
+
+static void watched_on_a_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), terminal;
+	unsigned n = 0;
+
+	begin(HOST);
+	must(master >= 0 && !grantpt(master) && !unlockpt(master), "make a terminal");
+	terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	must(terminal >= 0, "open the terminal");
+	watch_start(terminal, master, NULL);
+	CHECK(watch_sees("\x1b[H\x1b[J", 3)); /* also when nothing has changed */
+	CHECK(!strncmp(watch.text, "\x1b[H\x1b[Jserver: ", 14));
+	for (const char *at = watch.text; (at = strchr(at, '\x1b')); at++)
+		n += strncmp(at, "\x1b[H", 3) && strncmp(at, "\x1b[J", 3);
+	CHECK_INT(n, 0);
+	watch_ends(SIGINT);
+	close(watch.out);
+	finish();
+}
+
+int main(void)
+{
+	program_begin();
+	RUN("t_show: list, no server runs", list_without_server);
+	RUN("t_show: list, a server runs", list_with_server);
+	RUN("t_show: list, some are held", list_held);
+	RUN("t_show: names", names);
+	RUN("t_show: products", products);
+	RUN("t_show: hostile strings", hostile);
+	RUN("t_show: order", order);
+	RUN("t_show: a device that never answers", wedged);
+	RUN("t_show: dry-run", dry_run);
+	RUN("t_show: dry-run, no room", dry_run_slots);
+	RUN("t_show: wrong rules", wrong_rules);
+	RUN("t_show: no sysfs", no_sysfs);
+	RUN("t_show: no USB", no_usb);
+	RUN("t_show: exported", exported_v4);
+	RUN("t_show: exported, by an IPv6 socket", exported_mapped);
+	RUN("t_show: bad notes", bad_notes);
+	RUN("t_show: imported", imported);
+	RUN("t_show: imported, no device yet", imported_without_device);
+	RUN("t_show: held", held_ones);
+	RUN("t_show: watch", watched);
+	RUN("t_show: watch, JSON", watched_json);
+	RUN("t_show: watch, nobody reads", watched_by_nobody);
+	RUN("t_show: watch, the pipe is full", watched_by_a_sleeper);
+	RUN("t_show: watch, on a terminal", watched_on_a_terminal);
+	return program_end();
+}
