@@ -68,14 +68,14 @@ struct exchange {
 	enum exchange_state state;
 	bool answered; /* a watch: at least one list came */
 	bool ask;      /* set before an import is started: probe is to be filled in, too */
-	struct op_request request;
-	struct resolver resolver;
 	unsigned address; /* of the route, the one in use */
 	unsigned tried;	  /* so many have failed in this exchange */
-	struct loop_source socket;
 	uint64_t deadline;
-	struct reader reader;
+	struct loop_source socket;
+	struct op_request request;
+	struct resolver resolver;
 	struct op_device device; /* of an import whose device is asked */
+	struct reader reader;
 	struct probe probe;
 };
 

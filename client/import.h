@@ -41,38 +41,36 @@ struct importer {
 struct import {
 	const struct endpoint *endpoint; /* its server; NULL: not in use */
 	struct importer *importer;
-	char busid[BUSID_SIZE];
+	int port;	 /* -1: not attached */
+	uint32_t turn;	 /* its place in the line of those the kernel has yet to ask */
 	uint16_t vendor; /* 0000:0000 until it was seen in a list */
 	uint16_t product;
 	uint16_t bcd_device;
-	uint32_t speed;
-	uint32_t listed_devid;	/* another one after each plug */
-	bool identified;	/* by a list, or by what is attached; not so yet when adopted */
-	bool described;		/* class is known */
-	uint8_t class[256 / 8]; /* a bit for each of the device and its interfaces */
-	bool asked;		/* strings are known */
-	struct device_strings strings;
-	struct child child;	  /* reads them, of one that is attached */
-	uint64_t read_by;	  /* they must have come */
-	char why[128];		  /* that was said, empty: not */
-	bool listed; /* in the latest list */
-	bool fresh;  /* in the list that is being read */
-	bool asking; /* its import is under way */
-
-	int port;      /* -1: not attached */
-	uint32_t devid; /* 0: not known yet */
-	uint64_t attached; /* when */
-	uint32_t turn;	/* its place in the line of those the kernel has yet to ask */
-	bool usable;	/* it has answered */
-	struct loop_source session; /* the connection the kernel uses, kept to hear it end */
-	uint64_t ended; /* when it did, 0: it has not */
+	bool identified; /* by a list, or by what is attached; not so yet when adopted */
+	bool described;	 /* class is known */
+	bool asked;	 /* strings are known */
+	bool listed;	 /* in the latest list */
+	bool fresh;	 /* in the list that is being read */
+	bool asking;	 /* its import is under way */
+	bool usable;	 /* it has answered */
 	bool detaching;
-
-	struct backoff backoff;
+	bool refused;	 /* the server said no; that it lists it again is news */
+	uint32_t speed;
+	uint32_t listed_devid; /* another one after each plug */
+	uint32_t devid;	       /* of what is attached; 0: not known yet */
 	unsigned quick;	       /* so many sessions in a row were short, or refused */
-	bool refused;	       /* the server said no; that it lists it again is news */
+	struct backoff backoff;
+	uint64_t attached; /* when */
+	uint64_t ended;	   /* when its session did, 0: it has not */
+	struct loop_source session; /* the connection the kernel uses, kept to hear it end */
 	uint64_t remember;     /* its failures, until then, though it is not listed */
 	const char *said;      /* the failure that was logged, so that it is said once */
+	uint64_t read_by;      /* strings must have come */
+	char busid[BUSID_SIZE];
+	struct child child;	/* reads the strings of one that is attached */
+	uint8_t class[256 / 8]; /* a bit for each of the device and its interfaces */
+	char why[128];		/* it is left alone, as was said; empty: it is not */
+	struct device_strings strings;
 };
 
 /* What a list says about it: another device in the same place begins anew. */

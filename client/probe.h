@@ -16,10 +16,10 @@ struct probe {
 	uint8_t index[2]; /* of the strings */
 	uint16_t language;
 	size_t len; /* of in */
-	uint8_t in[URB_SIZE + URB_DATA_MAX];
 	/* the result */
 	struct device_strings strings;
 	uint8_t class[256 / 8]; /* a bit for each of the device and its interfaces */
+	uint8_t in[URB_SIZE + URB_DATA_MAX];
 };
 
 /* The first request is in probe->request. */

@@ -15,7 +15,7 @@ enum {
 };
 
 #define EACH_IMPORT(server, i)                                                                     \
-	for (struct import *i = (server)->import; i < (server)->import + SERVER_IMPORTS_MAX; i++)  \
+	for (struct import *i = (server)->import; i < (server)->import + (server)->imports; i++)   \
 		if (i->endpoint)
 
 #define EACH_SLOT(server, i)                                                                       \
@@ -27,7 +27,7 @@ static struct import *find(struct server *server, const char *busid)
 {
 	struct import *place = NULL;
 
-	for (unsigned i = SERVER_IMPORTS_MAX; i--;) {
+	for (unsigned i = server->imports; i--;) {
 		struct import *import = &server->import[i];
 
 		if (!import->endpoint)
@@ -35,6 +35,8 @@ static struct import *find(struct server *server, const char *busid)
 		else if (!strcmp(import->busid, busid))
 			return import;
 	}
+	if (!place && server->imports < SERVER_IMPORTS_MAX)
+		place = &server->import[server->imports++];
 	if (!place)
 		return NULL;
 	memset(place, 0, sizeof(*place));
@@ -326,7 +328,7 @@ unsigned server_attached(const struct server *server)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
+	for (unsigned i = 0; i < server->imports; i++)
 		n += server->import[i].endpoint && server->import[i].port >= 0;
 	return n;
 }
@@ -344,7 +346,7 @@ bool server_failing(const struct server *server)
 {
 	bool failing = !server->answered;
 
-	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
+	for (unsigned i = 0; i < server->imports; i++)
 		failing = failing || (server->import[i].endpoint && server->import[i].said);
 	return failing;
 }

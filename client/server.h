@@ -20,6 +20,17 @@ enum {
 
 struct server {
 	struct importer *importer;
+	bool full;	     /* said that it lists too many */
+	bool answered;	     /* the latest list came, or none was asked for yet */
+	bool asked;	     /* at least one list came or failed */
+	bool hurry;	     /* a device went: ask soon, as it may come back */
+	unsigned imports;    /* places that are or were in use */
+	struct backoff pace; /* between lists, when it fails, comes and goes, or in a hurry */
+	uint64_t next_list;
+	uint64_t next_watch;
+	uint64_t watched; /* since when its list is pushed, 0: it is not */
+	uint64_t answers; /* since when, after it did not */
+	struct exchange_result said; /* the failure that was logged and is not over for good */
 	struct route route;
 	struct exchange list; /* asks for it once, or watches it */
 	struct server_slot {
@@ -27,16 +38,6 @@ struct server {
 		struct import *import; /* whose import runs; NULL: none */
 	} slot[SERVER_IMPORTS_AT_ONCE];
 	struct import import[SERVER_IMPORTS_MAX];
-	bool full;	     /* said that it lists too many */
-	bool answered;	     /* the latest list came, or none was asked for yet */
-	bool asked;	     /* at least one list came or failed */
-	bool hurry;	     /* a device went: ask soon, as it may come back */
-	struct backoff pace; /* between lists, when it fails, comes and goes, or in a hurry */
-	uint64_t next_list;
-	uint64_t next_watch;
-	uint64_t watched; /* since when its list is pushed, 0: it is not */
-	uint64_t answers; /* since when, after it did not */
-	struct exchange_result said; /* the failure that was logged and is not over for good */
 };
 
 /* server is all zeros. */

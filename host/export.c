@@ -18,10 +18,15 @@ enum {
 
 struct export *exports_find(struct exports *exports, const char *busid)
 {
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+	unsigned i;
+
+	for (i = 0; i < exports->count; i++)
 		if (!strcmp(exports->export[i].device.busid, busid))
 			return &exports->export[i];
-	return NULL;
+	if (*busid || i == EXPORTS_MAX)
+		return NULL;
+	exports->count++;
+	return &exports->export[i];
 }
 
 bool export_bound(const struct export *export)

@@ -21,7 +21,8 @@ enum { EXPORTS_MAX = 128 };
 enum export_job { EXPORT_IDLE, EXPORT_READING, EXPORT_BINDING, EXPORT_ENDING, EXPORT_RELEASING };
 
 struct export {
-	struct device device; /* as last seen; busid empty: the slot is free */
+	enum export_job job;
+	enum export_job failed; /* the job that failed last, EXPORT_IDLE = none since */
 	bool seen;	      /* in the scan that is under way */
 	bool present;	      /* in the latest scan */
 	bool away;	      /* it has left, and is remembered */
@@ -29,41 +30,40 @@ struct export {
 	bool offered;	      /* in the list that clients get */
 	bool error;	      /* in its error state, until it is released */
 	bool wanted;	      /* by what a person has set, as far as that is known */
-	struct use use;	      /* why it is left alone, empty: it is not */
-	uint64_t use_again;   /* when that is looked at again */
-	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
-	enum export_job job;
-	struct child child; /* the job's process */
-	const struct sysfs *sysfs;
-	struct stub_result result;
-	struct stub_result said; /* the failure that was logged, so that it is said once */
-	bool news;		 /* it was just now */
-	struct rule_facts facts;
-	struct device_strings strings;
+	bool news;	      /* a failure was said just now */
 	bool strings_known;
-	uint64_t read_by; /* they must have come */
+	bool noted; /* its session is in the run directory, or an earlier run may have done that */
+	struct loop *loop;
+	const struct sysfs *sysfs;
 	struct backoff backoff; /* of a job that failed */
 	/* One that comes and goes, or ends up in its error state, is exported again after a growing
 	 * delay, also when it has been away in the meantime. */
 	struct backoff calm;
+	uint64_t session_ended; /* when it did, 0: it has not, or the device is free again */
+	struct loop_source session; /* the connection usbip-host uses, kept to hear it end */
+	struct stub_result result;
+	struct device device; /* as last seen; busid empty: the slot is free */
+	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
+	struct use use;	      /* why it is left alone, empty: it is not */
+	uint64_t use_again;   /* when that is looked at again */
+	struct child child; /* the job's process */
+	struct stub_result said; /* the failure that was logged, so that it is said once */
+	uint64_t read_by;	 /* strings must have come */
 	uint32_t id, former_id; /* vendor << 16 | product, of it and of what was there before */
 	uint64_t bound_at;	/* when that began; 0: it did not, or it is away */
 	uint64_t remember;	/* what was seen of it, until then */
 	unsigned quickly_gone;	/* so many times in a row soon after it was bound */
-	enum export_job failed; /* the job that failed last, EXPORT_IDLE = none since */
 	/* called when a job has ended */
 	void (*ended)(struct export *export, enum export_job job);
 	void *ctx;
-
-	struct loop *loop;
-	struct loop_source session; /* the connection usbip-host uses, kept to hear it end */
-	uint64_t session_ended;	    /* when it did, 0: it has not, or the device is free again */
 	char peer[ADDRESS_TEXT_SIZE]; /* whose session it is */
-	struct in6_addr from;	   /* the same, :: when not known; an IPv4 address is a mapped one */
-	bool noted;		   /* in the run directory, or an earlier run may have */
+	struct in6_addr from; /* the same, :: when not known; an IPv4 address is a mapped one */
+	struct rule_facts facts;
+	struct device_strings strings;
 };
 
 struct exports {
+	unsigned count; /* of places that are or were in use */
 	struct export export[EXPORTS_MAX];
 };
 

@@ -37,7 +37,8 @@ struct host {
 };
 
 #define EACH_EXPORT(host, i)                                                                       \
-	for (struct export *i = (host)->exports.export; i < (host)->exports.export + EXPORTS_MAX;  \
+	for (struct export *i = (host)->exports.export; \
+	     i < (host)->exports.export + (host)->exports.count;                                   \
 	     i++)                                                                                  \
 		if (i->device.busid[0])
 
@@ -189,7 +190,7 @@ static void leave(struct host *host, struct export *export)
 /* Of any device: see stub_release(). */
 static bool session_ending(const struct host *host)
 {
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+	for (unsigned i = 0; i < host->exports.count; i++)
 		if (host->exports.export[i].session_ended)
 			return true;
 	return false;
@@ -422,7 +423,7 @@ static void stop(void *ctx)
 /* Also with a device that is about to be got out of its error state, once. */
 static bool busy(const struct host *host)
 {
-	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+	for (unsigned i = 0; i < host->exports.count; i++) {
 		const struct export *export = &host->exports.export[i];
 
 		if (export->job != EXPORT_IDLE ||
@@ -447,7 +448,7 @@ static bool done(void *ctx)
 
 static bool any_ours(const struct host *host)
 {
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+	for (unsigned i = 0; i < host->exports.count; i++)
 		if (host->exports.export[i].ours)
 			return true;
 	return false;
@@ -458,7 +459,7 @@ static int exit_status(const struct host *host)
 {
 	int status = host->daemon.lost;
 
-	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+	for (unsigned i = 0; i < host->exports.count; i++) {
 		const struct export *export = &host->exports.export[i];
 
 		if (host->daemon.loop.stopping && export->ours)

@@ -78,7 +78,7 @@ static void keep_left(struct notes *notes, const struct state *state, const stru
 	size_t len = 0;
 	uint32_t now;
 
-	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+	for (unsigned i = 0; i < exports->count; i++) {
 		const struct export *export = &exports->export[i];
 		const char *why = export->present ? reason(export) : NULL;
 
@@ -93,7 +93,7 @@ static void keep_left(struct notes *notes, const struct state *state, const stru
 
 void notes_keep(struct notes *notes, const struct state *state, struct exports *exports)
 {
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+	for (unsigned i = 0; i < exports->count; i++)
 		if (exports->export[i].device.busid[0])
 			keep_session(state, &exports->export[i]);
 	keep_left(notes, state, exports);
@@ -101,7 +101,7 @@ void notes_keep(struct notes *notes, const struct state *state, struct exports *
 
 void notes_end(struct notes *notes, const struct state *state, struct exports *exports)
 {
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+	for (unsigned i = 0; i < exports->count; i++)
 		if (exports->export[i].device.busid[0])
 			keep_session(state, &exports->export[i]);
 	state_save(state, left_file, NULL, 0);

@@ -16,7 +16,7 @@ bool slots_have_room(struct exports *exports, struct export *export)
 
 	if (used < 0 || held)
 		return true;
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+	for (unsigned i = 0; i < exports->count; i++)
 		binding += exports->export[i].job == EXPORT_BINDING;
 	if ((unsigned)used + binding < STUB_SLOTS)
 		return true;
