@@ -11,6 +11,12 @@
 
 enum { LINE_SIZE = 2048 };
 
+static bool same_letter(char glob, char c)
+{
+	return glob == '?' || glob == c ||
+	       ((glob ^ c) == 32 && (c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
 /* Straight from the definition, with no cleverness; both are short. */
 static bool plain_glob(const char *glob, size_t g, const char *text, size_t t)
 {
@@ -25,9 +31,7 @@ static bool plain_glob(const char *glob, size_t g, const char *text, size_t t)
 			else if (a == '*')
 				like[i][j] = like[i + 1][j] || (j < t && like[i][j + 1]);
 			else
-				like[i][j] = j < t && like[i + 1][j + 1] &&
-					     (a == '?' || a == b ||
-					      ((a ^ b) == 32 && (a | 32) >= 'a' && (a | 32) <= 'z'));
+				like[i][j] = j < t && like[i + 1][j + 1] && same_letter(a, b);
 		}
 	return like[0][0];
 }
