@@ -11,6 +11,12 @@
 
 enum { LINE_SIZE = 2048 };
 
+static bool same_letter(char glob, char c)
+{
+	return glob == '?' || glob == c ||
+	       ((glob ^ c) == 32 && (c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
 /* Straight from the definition, with no cleverness; both are short. */
 static bool plain_glob(const char *glob, size_t g, const char *text, size_t t)
 {
@@ -25,9 +31,7 @@ static bool plain_glob(const char *glob, size_t g, const char *text, size_t t)
 			else if (a == '*')
 				like[i][j] = like[i + 1][j] || (j < t && like[i][j + 1]);
 			else
-				like[i][j] = j < t && like[i + 1][j + 1] &&
-					     (a == '?' || a == b ||
-					      ((a ^ b) == 32 && (a | 32) >= 'a' && (a | 32) <= 'z'));
+				like[i][j] = j < t && like[i + 1][j + 1] && same_letter(a, b);
 		}
 	return like[0][0];
 }
@@ -38,6 +42,85 @@ static void compare_globs(const char *glob, const char *text)
 
 	if (g * t < 20000)
 		HOLDS(rule_glob(glob, text) == plain_glob(glob, g, text, t));
+}
+
+/* Whether a glob holds: as enum rule_match. */
+static enum rule_match see_glob(const char *glob, const char *text)
+{
+	if (!glob)
+		return RULE_MATCHES;
+	if (!text)
+		return RULE_NEEDS_MORE;
+	return plain_glob(glob, strlen(glob), text, strlen(text)) ? RULE_MATCHES : RULE_DIFFERS;
+}
+
+static enum rule_match see_class(const struct rule *rule, const struct rule_facts *facts)
+{
+	bool has = facts->class[rule->class / 8] >> rule->class % 8 & 1;
+
+	if (!rule->has_class || has)
+		return RULE_MATCHES;
+	return facts->described ? RULE_DIFFERS : RULE_NEEDS_MORE;
+}
+
+static bool see_to(const struct rule *rule, const struct in6_addr *to)
+{
+	bool ipv4 = IN6_IS_ADDR_V4MAPPED(&rule->to) && rule->to_bits >= 96;
+	unsigned bytes = rule->to_bits / 8, rest = rule->to_bits % 8;
+
+	if (!rule->has_to || !to)
+		return !rule->has_to || !rule->deny;
+	return ipv4 == IN6_IS_ADDR_V4MAPPED(to) && !memcmp(to, &rule->to, bytes) &&
+	       (!rest || to->s6_addr[bytes] >> (8 - rest) == rule->to.s6_addr[bytes] >> (8 - rest));
+}
+
+static enum rule_match see_id(uint16_t mask, uint16_t want, uint16_t id)
+{
+	return !mask || want == id ? RULE_MATCHES : RULE_DIFFERS;
+}
+
+/* Each condition by itself: one that differs decides, else one that is not known. */
+static enum rule_match plain_match(const struct rule *rule, const struct rule_facts *facts)
+{
+	enum rule_match all[] = {
+		see_glob(rule->busid, facts->busid), see_glob(rule->from, facts->from),
+		see_glob(rule->serial, facts->serial),
+		see_glob(rule->name, facts->serial ? facts->name : NULL),
+		see_class(rule, facts), see_to(rule, facts->to) ? RULE_MATCHES : RULE_DIFFERS,
+		see_id(rule->vendor_mask, rule->vendor, facts->vendor),
+		see_id(rule->product_mask, rule->product, facts->product),
+	};
+	enum rule_match match = RULE_MATCHES;
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (all[i] == RULE_DIFFERS)
+			return RULE_DIFFERS;
+		if (all[i] == RULE_NEEDS_MORE)
+			match = RULE_NEEDS_MORE;
+	}
+	return match;
+}
+
+/* Some devices, known more or less, asked for by some. */
+static void compare_matches(const struct rule *rule)
+{
+	static const char *const who[] = { "::ffff:10.1.1.1", "::ffff:192.168.1.7", "fd00::2",
+					   "::1" };
+	struct in6_addr to;
+
+	for (unsigned i = 0; i < 64; i++) {
+		struct rule_facts facts = {
+			.busid = i & 1 ? "1-1.2" : "2-1", .vendor = i & 2 ? 0x0951 : 1,
+			.product = 0x1666, .described = i & 4,
+			.serial = i & 8 ? "60A44C4138D2" : NULL, .name = "a disk",
+			.from = "pi.lan:1", .to = i & 16 ? &to : NULL,
+		};
+
+		HOLDS(inet_pton(AF_INET6, who[i / 2 % 4], &to) == 1);
+		if (i & 32)
+			rule_facts_class(&facts, 0x08);
+		HOLDS(rule_match(rule, &facts) == plain_match(rule, &facts));
+	}
 }
 
 static char *put_value(char *to, const char *name, const char *value)
@@ -132,8 +215,12 @@ static void see_line(const char *line, enum rule_role role)
 		write_rule(anew, &rule);
 		HOLDS(rule_parse(&second, anew, role, &other) == 1 && same(&rule, &second));
 		judge_rule(&rule);
+		if (strlen(line) < 200)
+			compare_matches(&rule);
 		for (unsigned i = 0; i < RULE_GLOBS; i++)
 			if (rule.glob[i]) {
+				for (const char *c = rule.glob[i]; *c; c++)
+					HOLDS((unsigned char)*c >= ' ' && *c != 0x7f);
 				compare_globs(rule.glob[i], line);
 				compare_globs(rule.glob[i], "aAb-1.2 Disk*");
 				compare_globs(line, rule.glob[i]);

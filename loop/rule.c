@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { MAPPED_BITS = 96 }; /* ::ffff:0:0/96 are the IPv4 addresses, RFC 4291 2.5.5.2 */
+enum { MAPPED_BITS = 96 }; /* ::ffff:0:0/96 are the IPv4 addresses */
 
 /* Those with a glob first, in their order in struct rule. */
 enum { FROM = RULE_GLOBS - 1, ID, CLASS, TO, CONDITIONS };
@@ -206,9 +206,12 @@ bool rule_glob(const char *glob, const char *text)
 	return !*glob;
 }
 
+/* Whether that is an IPv4 address: RFC 4291 2.5.5.2. */
 static bool is_mapped(const struct in6_addr *a)
 {
-	return !(a->s6_addr32[0] | a->s6_addr32[1]) && a->s6_addr32[2] == htonl(0xffff);
+	static const uint8_t prefix[MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
+
+	return !memcmp(a, prefix, sizeof(prefix));
 }
 
 static bool reaches(const struct rule *rule, const struct in6_addr *to)

@@ -102,10 +102,12 @@ static void globs(void)
 		{ "*a", "ab", "" }, { "*a*", "xay", "1" }, { "*a*", "xy", "" },
 		{ "a*b", "ab", "1" }, { "a*b", "axxb", "1" }, { "a*b", "abx", "" },
 		{ "a*b", "axbxb", "1" }, { "*ab", "aab", "1" }, { "*aab", "aaaab", "1" },
-		{ "a?c", "abc", "1" }, { "a?c", "ac", "" }, { "a?*", "a", "" }, { "a?*", "ab", "1" },
+		{ "a?c", "abc", "1" }, { "a?c", "ac", "" }, { "a?*", "a", "" },
+		{ "a?*", "ab", "1" },
 		{ "*?", "", "" }, { "*?", "x", "1" }, { "a*b*c", "a1b2c", "1" },
 		{ "a*b*c", "acb", "" }, { "a*", "*a", "" }, { "\\*", "*", "" }, { "[a]", "a", "" },
-		{ "*", "*", "1" }, { "a", "ab", "" }, { "ab", "a", "" }, { "*.lan:*", "pi.LAN:1", "1" },
+		{ "*", "*", "1" }, { "a", "ab", "" }, { "ab", "a", "" },
+		{ "*.lan:*", "pi.LAN:1", "1" },
 		{ "?", "\xc3\xbc", "" }, { "??", "\xc3\xbc", "1" }, { "a*a", "a", "" },
 	};
 
@@ -236,6 +238,24 @@ static void class_words(void)
 	}
 }
 
+/* A device of several is of each. */
+static void several_classes(void)
+{
+	struct rule_facts facts = { .busid = "1-1", .described = true };
+
+	rule_facts_class(&facts, 0x02);
+	rule_facts_class(&facts, 0x03);
+	rule_facts_class(&facts, 0xff);
+	CHECK(read_option(RULE_SERVER, "deny class comm"));
+	CHECK_INT(judge(&facts), RULE_DENY);
+	CHECK(read_option(RULE_SERVER, "deny class hid"));
+	CHECK_INT(judge(&facts), RULE_DENY);
+	CHECK(read_option(RULE_SERVER, "deny class vendor"));
+	CHECK_INT(judge(&facts), RULE_DENY);
+	CHECK(read_option(RULE_SERVER, "deny class audio"));
+	CHECK_INT(judge(&facts), RULE_ALLOW);
+}
+
 /* What is not known yet. */
 static void unknown(void)
 {
@@ -358,6 +378,9 @@ static void to(void)
 		{ "::/0", "::fffe:1.2.3.4", true },
 		{ "::/0", "::1:ffff:1.2.3.4", true },
 		{ "::/0", "1::ffff:1.2.3.4", true },
+		{ "::/0", "0:0:0:0:0:00ff:1.2.3.4", true },
+		{ "::/0", "0:0:0:0:0:ff00:1.2.3.4", true },
+		{ "::/0", "0:0:1::ffff:1.2.3.4", true },
 		{ "::/0", "10.1.2.3", false },
 		{ "::/80", "10.1.2.3", false },
 		{ "::/95", "::1", true },
@@ -483,6 +506,8 @@ static void mistakes(void)
 		{ " \t", "no rule" },
 		{ "# deny", "no rule" },
 		{ "alow", "neither allow nor deny: 'alow'" },
+		{ "dent", "neither allow nor deny: 'dent'" },
+		{ "denyx", "neither allow nor deny: 'denyx'" },
 		{ "Deny", "neither allow nor deny: 'Deny'" },
 		{ "\"deny\"", "neither allow nor deny: '\"deny\"'" },
 		{ "class hid", "neither allow nor deny: 'class'" },
@@ -503,6 +528,7 @@ static void mistakes(void)
 		{ "deny busid 1 busid 1", "more than one 'busid'" },
 		{ "deny id 1:1 id 1:1", "more than one 'id'" },
 		{ "deny serial 1 serial 1", "more than one 'serial'" },
+		{ "deny serial 1 busid 1 serial 1", "more than one 'serial'" },
 		{ "deny product 1 product 1", "more than one 'product'" },
 		{ "deny class 1 class 1", "more than one 'class'" },
 		{ "deny from 1 from 1", "more than one 'from'" },
@@ -598,7 +624,9 @@ static void server_mistakes(void)
 static void sources(void)
 {
 	struct rules_source source = {
-		.role = RULE_SERVER, .options = 2, .option = { "deny serial \"a b\"", "allow class 8" },
+		.role = RULE_SERVER,
+		.options = 2,
+		.option = { "deny serial \"a b\"", "allow class 8" },
 	};
 	struct rule_facts facts = stick();
 	const struct rule *which;
@@ -844,6 +872,7 @@ int main(void)
 	RUN("t_rules: each condition", conditions);
 	RUN("t_rules: a device without strings", no_strings);
 	RUN("t_rules: classes", class_words);
+	RUN("t_rules: several classes", several_classes);
 	RUN("t_rules: what is not known yet", unknown);
 	RUN("t_rules: the first that matches", first);
 	RUN("t_rules: who asks", to);
