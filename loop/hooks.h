@@ -19,9 +19,9 @@
  * and package managers leave behind (.bak, .dpkg-old, ...) is no hook.
  *
  * A file that others than its owner may write, or that is neither root's nor the daemon's user's,
- * is not run, nor is any when that is so of hooks.d, which is no symbolic link, or of CONFIG. A hook
- * may be a link: what it leads to is checked, and the very file that was checked is run. For this
- * it is open as descriptor 3 there, and a script's own $0 is not its name.
+ * is not run, nor is any when that is so of hooks.d, which is no symbolic link, or of CONFIG. A
+ * hook may be a link: what it leads to is checked, and the very file that was checked is run. For
+ * this it is open as descriptor 3 there, and a script's own $0 is not its name.
  *
  * What goes wrong with a hook is said once, until it ends well or is another file.
  */

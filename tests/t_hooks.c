@@ -310,7 +310,7 @@ static void copy_myself(const char *path)
 
 static void how_it_is_started(void)
 {
-	int extra = open("/dev/zero", O_RDONLY), far = dup2(extra, 77);
+	int extra = open("/dev/zero", O_RDONLY), far = dup2(extra, 77), input = dup(STDIN_FILENO);
 	char want[4 * PATH_MAX];
 
 	begin();
@@ -318,7 +318,10 @@ static void how_it_is_started(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
+	must(input >= 0 && dup2(extra, STDIN_FILENO) >= 0, "change the input");
 	told("attached");
+	must(dup2(input, STDIN_FILENO) >= 0, "give the input back");
+	close(input);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGUSR2, SIG_DFL);
@@ -376,6 +379,18 @@ static void failures(void)
 	told("bound");
 	told("bound");
 	said("usbiphp: hook b failed: exit status 1\n");
+	end();
+}
+
+/* Two names of one file are two hooks. */
+static void failure_of_each(void)
+{
+	begin();
+	put_hook("a", "exit 3");
+	put_link(root, "cfg/hooks.d/b", "a");
+	told("bound");
+	told("bound");
+	said("usbiphp: hook a failed: exit status 3\nusbiphp: hook b failed: exit status 3\n");
 	end();
 }
 
@@ -796,6 +811,7 @@ static void stopped(void)
 	run_after(&loop, 1);
 	CHECK(!hooks_busy(&hooks));
 	UNTIL(&loop, are_dead);
+	put_teller("b");
 	tell("bound");
 	CHECK(!hooks_busy(&hooks));
 	OUT("released\n");
@@ -926,6 +942,7 @@ int main(int argc, char **argv)
 	RUN("t_hooks: signals, descriptors, session, directory", how_it_is_started);
 	RUN("t_hooks: input and output", input_and_output);
 	RUN("t_hooks: failures are said once", failures);
+	RUN("t_hooks: failures of each name", failure_of_each);
 	RUN("t_hooks: many failures", many_failures);
 	RUN("t_hooks: what cannot be started", cannot_start);
 	RUN("t_hooks: killed in time, with its children", killed_in_time);
