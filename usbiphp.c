@@ -8,6 +8,7 @@
 #include "loop/state.h"
 #include "proto/op.h"
 #include "proto/text.h"
+#include "show/doctor.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -20,7 +21,14 @@
 enum { INTERVAL_MOST = 86400 };
 enum { EXIT_USAGE = 2, EXIT_NOW = -1 /* successfully, all is done */ };
 
-enum { SERVER = 1, CLIENT = 2, LIST = 4, ROLES = SERVER | CLIENT, ALL = ROLES | LIST };
+enum {
+	SERVER = 1,
+	CLIENT = 2,
+	LIST = 4,
+	DOCTOR = 8,
+	ROLES = SERVER | CLIENT,
+	ALL = ROLES | LIST | DOCTOR,
+};
 
 struct settings {
 	const struct command *command;
@@ -37,6 +45,7 @@ struct settings {
 static int run_server(const struct settings *settings, char **arguments);
 static int run_client(const struct settings *settings, char **arguments);
 static int run_list(const struct settings *settings, char **arguments);
+static int run_doctor(const struct settings *settings, char **arguments);
 
 static const struct command {
 	unsigned bit; /* in option_row.commands */
@@ -50,6 +59,9 @@ static const struct command {
 	  "attaches every USB device of those machines", run_client },
 	{ LIST, "usbiphp list", " HOST[:PORT]", "prints the USB devices that machine exports",
 	  run_list },
+	{ DOCTOR, "usbiphp doctor", " [HOST[:PORT]...]",
+	  "says what is wrong with this machine, and those servers, and what mends it",
+	  run_doctor },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -65,7 +77,7 @@ static const struct option_row {
 } table[] = {
 	{ 'i', ROLES, "interval", "SECONDS", "between two looks at the world (10)" },
 	{ 'l', SERVER, "listen", "ADDR[:PORT]", "where to serve (all addresses, " OP_PORT ")" },
-	{ 'p', CLIENT | LIST, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
+	{ 'p', CLIENT | LIST | DOCTOR, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "of silence until the other end is gone (15; 0 = never; least 10)" },
 	{ 'r', ROLES, "rule", "RULE", "'deny class hid', ...: the first that matches decides" },
@@ -75,9 +87,9 @@ static const struct option_row {
 	{ 'n', SERVER, "dry-run", NULL, "say what would be done and why, and exit" },
 	{ JSON, LIST, "json", NULL, "for programs" },
 	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
-	{ SYSFS, ROLES, "sysfs", "DIR", "of the kernel's files (/sys)" },
-	{ RUN, ROLES, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
-	{ CONFIG, ROLES, "config", "DIR", "of hooks and of what is held (" CONFIG_DIR ")" },
+	{ SYSFS, ROLES | DOCTOR, "sysfs", "DIR", "of the kernel's files (/sys)" },
+	{ RUN, ROLES | DOCTOR, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
+	{ CONFIG, ROLES | DOCTOR, "config", "DIR", "of hooks and of what is held (" CONFIG_DIR ")" },
 	{ 'v', ALL, "verbose", NULL, "say more" },
 	{ 'h', ALL, "help", NULL, "print this and exit" },
 	{ 'V', ALL, "version", NULL, "print the version and exit" },
@@ -292,6 +304,19 @@ static int run_list(const struct settings *settings, char **arguments)
 	struct endpoint server;
 
 	return parse_servers(settings, arguments, &server, 1) ? client_list(&server) : EXIT_USAGE;
+}
+
+static int run_doctor(const struct settings *settings, char **arguments)
+{
+	static struct endpoint server[CLIENT_SERVERS_MAX];
+	unsigned servers = 0;
+
+	if (*arguments) {
+		servers = parse_servers(settings, arguments, server, CLIENT_SERVERS_MAX);
+		if (!servers)
+			return EXIT_USAGE;
+	}
+	return doctor_run(&settings->daemon, settings->port, server, servers);
 }
 
 /* The command of that word: "usbiphp-server" and "usbiphp server" end in it. */
