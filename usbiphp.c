@@ -60,7 +60,7 @@ static const struct command {
 	{ LIST, "usbiphp list", " HOST[:PORT]", "prints the USB devices that machine exports",
 	  run_list },
 	{ DOCTOR, "usbiphp doctor", " [HOST[:PORT]...]",
-	  "says what is wrong with this machine, and those servers, and what mends it",
+	  "says what is wrong here, and what mends it",
 	  run_doctor },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };

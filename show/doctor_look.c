@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the doctor looks at: files of /sys, /proc, /etc, /lib, /boot and /run. */
+/* What the doctor looks at: files of /sys, /proc, /etc, /lib and /run. */
 #include "proto/text.h"
 #include "show/doctor_facts.h"
 #include "sysfs/stub.h"
@@ -18,7 +18,7 @@ enum {
 	CLOCK_LEAST = 1704067200, /* 2024-01-01 */
 	LISTENERS = 8,		  /* on one port */
 	LISTENING = 10,		  /* include/net/tcp_states.h */
-	ID_SIZE = 16,		  /* a process's number, and the like */
+	PID_SIZE = 12,
 };
 
 struct look {
@@ -26,42 +26,49 @@ struct look {
 	const struct sysfs *sysfs;
 	struct sysfs machine; /* only its root: "/" */
 	const char *word;     /* that is looked for, by what needs one */
-	const char *process;
+	const char *pid;
 	uint32_t port;
 	unsigned listeners;
 	uint32_t listener[LISTENERS]; /* inodes of their sockets */
 };
 
+/* The string behind that one in a list of pairs that ends with an empty one, or NULL. */
+static const char *second(const char *pairs, const char *first)
+{
+	while (*pairs) {
+		const char *value = pairs + strlen(pairs) + 1;
+
+		if (!strcmp(pairs, first))
+			return value;
+		pairs = value + strlen(value) + 1;
+	}
+	return NULL;
+}
+
 static bool see_word(void *ctx, char *line)
 {
-	return strstr(line, ((const struct look *)ctx)->word) != NULL;
+	return strstr(line, ctx) != NULL;
 }
 
-static bool has_word(struct look *look, const char *path, const char *word)
+/* Whether a line of the file has that in it. */
+static bool has(const struct look *look, const char *word, const char *format, const char *name)
 {
-	look->word = word;
-	return use_each_line(look->machine.root, path, see_word, look);
-}
+	char path[160];
 
-static bool is_there(const struct look *look, const char *path)
-{
-	return !sysfs_try(&look->machine, O_PATH, "%s", path);
+	text_format(path, sizeof(path), format, name);
+	return use_each_line(look->machine.root, path, see_word, (void *)word);
 }
 
 /* A line "ID=debian" or "ID_LIKE="ubuntu debian"" (os-release(5)). */
 static bool see_distribution(void *ctx, char *line)
 {
-	static const struct {
-		const char *id, *remedy;
-	} row[] = {
-		{ "raspbian", "apt-get full-upgrade; reboot" },
-		{ "ubuntu", "apt-get install linux-modules-extra-$(uname -r)" },
-		{ "debian", "apt-get install linux-image-$(dpkg --print-architecture); reboot" },
-		{ "fedora", "dnf install kernel-modules-extra-$(uname -r)" },
-		{ "arch", "pacman -Syu linux; reboot" },
-		{ "alpine", "apk add linux-lts; reboot" },
-		{ "openwrt", "opkg install kmod-usbip-%s" },
-	};
+	static const char remedies[] =
+		"raspbian\0apt-get full-upgrade, reboot\0"
+		"ubuntu\0apt-get install linux-modules-extra-$(uname -r)\0"
+		"debian\0apt-get install linux-image-$(dpkg --print-architecture), reboot\0"
+		"fedora\0dnf install kernel-modules-extra-$(uname -r)\0"
+		"alpine\0apk add linux-lts, reboot\0"
+		"openwrt\0opkg install kmod-usbip-%s\0";
 	struct look *look = ctx;
 	size_t len = strlen(look->word);
 	const char *id;
@@ -69,72 +76,32 @@ static bool see_distribution(void *ctx, char *line)
 	if (strncmp(line, look->word, len) != 0)
 		return false;
 	for (char *c = line; *c; c++)
-		if (*c == '"' || *c == '\'' || *c == '=')
+		if (*c == '"')
 			*c = ' ';
-	for (line += len; (id = text_word(&line));)
-		for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
-			if (!strcmp(id, row[i].id)) {
-				look->facts->remedy = row[i].remedy;
-				return true;
-			}
-	return false;
+	line += len;
+	while (!look->facts->remedy && (id = text_word(&line)))
+		look->facts->remedy = second(remedies, id);
+	return look->facts->remedy;
 }
 
-static void look_distribution(struct look *look)
+static void look_distribution(struct look *look, const char *key)
 {
-	static const char *const keys[] = { "ID=", "ID_LIKE=" };
-
-	for (size_t i = 0; i < 2 && !look->facts->remedy; i++) {
-		look->word = keys[i];
+	look->word = key;
+	if (!look->facts->remedy)
 		use_each_line(look->machine.root, "etc/os-release", see_distribution, look);
-	}
 }
 
-static bool see_any(void *ctx, const char *name)
+static enum doctor_module find_module(const struct look *look, const char *module)
 {
-	(void)ctx;
-	return name[0] != '.';
-}
-
-static enum doctor_module look_module(struct look *look, const struct doctor_role_name *name)
-{
-	static const char *const files[] = { "dep", "builtin" };
 	const char *release = look->facts->release;
-	char path[PATH_MAX], word[64];
-	int others = sysfs_entries(look->machine.root, "lib/modules", see_any, NULL);
 
-	text_format(word, sizeof(word), "%s.ko", name->module);
-	for (size_t i = 0; i < 2; i++) {
-		text_format(path, sizeof(path), "lib/modules/%s/modules.%s", release, files[i]);
-		if (has_word(look, path, word))
-			return MODULE_LOADABLE;
-	}
-	/* OpenWrt has neither */
-	text_format(path, sizeof(path), "lib/modules/%s/%s", release, word);
-	if (is_there(look, path))
+	if (has(look, module, "lib/modules/%s/modules.dep", release) ||
+	    has(look, module, "lib/modules/%s/modules.builtin", release) ||
+	    /* OpenWrt has neither */
+	    !sysfs_try(&look->machine, O_PATH, "lib/modules/%s/%s.ko", release, module))
 		return MODULE_LOADABLE;
-	text_format(path, sizeof(path), "boot/config-%s", release);
-	text_format(word, sizeof(word), "%s is not set", name->config);
-	if (has_word(look, path, word))
-		return MODULE_UNBUILT;
-	if (others <= 0)
-		return MODULE_NOWHERE;
-	text_format(path, sizeof(path), "lib/modules/%s", release);
-	return is_there(look, path) ? MODULE_MISSING : MODULE_GONE;
-}
-
-/* Its service, of systemd or not. */
-static void look_service(struct look *look, struct doctor_part *part, const char *service)
-{
-	static const char *const places[] = { "etc/systemd/system/%s.service",
-					      "lib/systemd/system/%s.service", "etc/init.d/%s" };
-	char path[80];
-
-	for (size_t i = 0; i < 3 && !part->installed; i++) {
-		text_format(path, sizeof(path), places[i], service);
-		part->installed = is_there(look, path);
-		part->script = has_word(look, path, ".sh");
-	}
+	return sysfs_try(&look->machine, O_PATH, "lib/modules/%s", release) ? MODULE_GONE :
+									      MODULE_MISSING;
 }
 
 static bool count_name(void *ctx, char *line)
@@ -143,9 +110,40 @@ static bool count_name(void *ctx, char *line)
 	return false;
 }
 
+static void look_part(const struct look *look, enum doctor_role role)
+{
+	static const char unit[] = "etc/systemd/system/%s.service";
+	struct doctor_part *part = &look->facts->part[role];
+	const struct doctor_role_words *words = &doctor_role_words[role];
+	char path[PATH_MAX];
+
+	part->driver = role == DOCTOR_SERVER ? stub_check(look->sysfs) : vhci_check(look->sysfs);
+	part->module = find_module(look, words->module);
+	part->script = has(look, ".sh", unit, words->service);
+	part->installed = has(look, "", unit, words->service) ||
+			  has(look, "", "lib/systemd/system/%s.service", words->service) ||
+			  has(look, "", "etc/init.d/%s", words->service);
+	part->running = state_running(look->facts->run, words->role);
+	part->wanted = part->installed || part->running;
+	text_format(path, sizeof(path), "%s/held.%s", look->facts->config, words->role);
+	use_each_line(AT_FDCWD, path, count_name, &part->held);
+}
+
+/* A role of which there is no sign is wanted when it is asked for; both are looked at when there is
+ * a sign of neither. */
+static void decide_roles(struct doctor_part *part, bool client)
+{
+	bool sign = client || part[DOCTOR_SERVER].wanted || part[DOCTOR_CLIENT].wanted;
+
+	part[DOCTOR_CLIENT].wanted |= client;
+	part[DOCTOR_SERVER].wanted |= !sign;
+	for (unsigned i = 0; i < DOCTOR_ROLES; i++)
+		part[i].looked_at = part[i].wanted || !sign;
+}
+
 static void see_device(void *ctx, const struct device *device)
 {
-	struct look *look = ctx;
+	const struct look *look = ctx;
 	struct doctor_facts *facts = look->facts;
 
 	if (device->on_vhci || device->class == DEVICE_CLASS_HUB)
@@ -158,7 +156,7 @@ static void see_device(void *ctx, const struct device *device)
 		text_format(facts->failed_name, sizeof(facts->failed_name), "%s", device->name);
 }
 
-static void look_ports(struct look *look)
+static void look_ports(const struct look *look)
 {
 	static struct vhci vhci;
 	struct doctor_facts *facts = look->facts;
@@ -167,197 +165,147 @@ static void look_ports(struct look *look)
 	if (vhci_read(look->sysfs, &vhci))
 		return;
 	for (unsigned i = 0; i < vhci.ports; i++) {
-		unsigned super = vhci.port[i].hub == VHCI_SUPER;
+		const struct vhci_port *port = &vhci.port[i];
+		bool super = port->hub == VHCI_SUPER;
 
-		facts->ports[super] += vhci.port[i].state != VHCI_ABSENT;
-		facts->free[super] += vhci.port[i].state == VHCI_FREE;
-		if (vhci.port[i].state == VHCI_ERROR)
+		facts->ports[super] += port->state != VHCI_ABSENT;
+		facts->free[super] += port->state == VHCI_FREE;
+		if (port->state == VHCI_ERROR)
 			facts->failed_port = (int)i;
 	}
 }
 
-/* "0: 00000000:0CA8 00000000:0000 0A 0:0 0:0 0 0 0 4711 ...": local is the second word, then the
- * state the fourth, the inode the tenth. */
+/* "0: 00000000:0CA8 00000000:0000 0A 0:0 0:0 0 0 0 4711 ...": the local address is the second word,
+ * the state the fourth, the inode the tenth. */
 static bool see_socket(void *ctx, char *line)
 {
 	struct look *look = ctx;
-	uint32_t port = 0, state = 0, inode = 0;
+	const char *word[10], *colon;
+	uint32_t port, state;
 
-	for (unsigned i = 0; i < 10; i++) {
-		const char *word = text_word(&line), *colon = word ? strrchr(word, ':') : NULL;
-
-		if (!word)
+	for (unsigned i = 0; i < 10; i++)
+		if (!(word[i] = text_word(&line)))
 			return false;
-		if (i == 1 && colon)
-			text_hex(colon + 1, 65535, &port);
-		else if (i == 3)
-			text_hex(word, 255, &state);
-		else if (i == 9)
-			text_decimal(word, UINT32_MAX, &inode);
-	}
-	if (port == look->port && state == LISTENING && look->listeners < LISTENERS)
-		look->listener[look->listeners++] = inode;
-	return look->listeners == LISTENERS;
+	colon = strrchr(word[1], ':');
+	if (colon && !text_hex(colon + 1, 65535, &port) && port == look->port &&
+	    !text_hex(word[3], 255, &state) && state == LISTENING && look->listeners < LISTENERS &&
+	    !text_decimal(word[9], UINT32_MAX, &look->listener[look->listeners]))
+		look->listeners++;
+	return false;
 }
 
 /* "socket:[4711]" */
 static bool see_file(void *ctx, const char *name)
 {
-	struct look *look = ctx;
-	char target[64], *end;
-	uint32_t inode;
+	const struct look *look = ctx;
+	char target[64], wanted[32];
 
-	if (sysfs_link(&look->machine, target, sizeof(target), "proc/%s/fd/%s", look->process,
-		       name) < 0 ||
-	    strncmp(target, "socket:[", 8) != 0 || !(end = strchr(target, ']')))
+	if (sysfs_link(&look->machine, target, sizeof(target), "proc/%s/fd/%s", look->pid, name) <
+	    0)
 		return false;
-	*end = '\0';
-	if (text_decimal(target + 8, UINT32_MAX, &inode))
-		return false;
-	for (unsigned i = 0; i < look->listeners; i++)
-		if (look->listener[i] == inode)
+	for (unsigned i = 0; i < look->listeners; i++) {
+		text_format(wanted, sizeof(wanted), "socket:[%u]", look->listener[i]);
+		if (!strcmp(target, wanted))
 			return true;
+	}
 	return false;
 }
 
 static bool see_process(void *ctx, const char *name)
 {
-	static const char *const programs[PROGRAMS] = { "ModemManager", "usbguard-daemon",
-							"udisksd", "firewalld" };
+	/* enum doctor_sign; proc(5) comm has at most 15 characters */
+	static const char programs[][16] = { "ModemManager", "usbguard-daemon", "udisksd",
+					     "firewalld" };
 	struct look *look = ctx;
-	char comm[DOCTOR_WORD_SIZE + 1], path[32];
+	struct doctor_facts *facts = look->facts;
+	char comm[sizeof(facts->listener)], path[16 + PID_SIZE];
 
-	if (name[0] < '1' || name[0] > '9' || strlen(name) >= ID_SIZE ||
+	if (strlen(name) >= PID_SIZE ||
 	    sysfs_read(&look->machine, comm, sizeof(comm), "proc/%s/comm", name) < 0)
 		return false;
-	for (unsigned i = 0; i < PROGRAMS; i++)
+	for (unsigned i = 0; i < sizeof(programs) / sizeof(*programs); i++)
 		if (!strcmp(comm, programs[i]))
-			look->facts->programs |= 1U << i;
-	look->process = name;
+			facts->signs |= 1U << i;
+	look->pid = name;
 	text_format(path, sizeof(path), "proc/%s/fd", name);
-	if (look->listeners && !look->facts->listener[0] &&
-	    sysfs_entries(look->machine.root, path, see_file, look) > 0)
-		text_format(look->facts->listener, sizeof(look->facts->listener), "%s", comm);
+	if (sysfs_entries(look->machine.root, path, see_file, look) > 0)
+		memcpy(facts->listener, comm, sizeof(comm));
 	return false;
 }
 
 static void look_network(struct look *look)
 {
 	struct doctor_facts *facts = look->facts;
-	char line[64];
-	uint32_t users;
+	uint32_t users = 0;
 
 	text_decimal(facts->port, 65535, &look->port);
 	use_each_line(look->machine.root, "proc/net/tcp", see_socket, look);
 	use_each_line(look->machine.root, "proc/net/tcp6", see_socket, look);
 	facts->listening = look->listeners;
 	sysfs_entries(look->machine.root, "proc", see_process, look);
-	facts->ufw = has_word(look, "etc/ufw/ufw.conf", "ENABLED=yes");
-	text_format(line, sizeof(line), "allow tcp %s ", facts->port);
-	facts->ufw_lets = has_word(look, "etc/ufw/user.rules", line);
-	facts->netfilter = has_word(look, "proc/net/ip_tables_names", "") ||
-			   (!sysfs_read_number(look->sysfs, false, UINT32_MAX, &users,
-					       "module/nf_tables/refcnt") &&
-			    users);
-}
-
-/* Whether somebody else may change it. What is not there nobody can. */
-static bool is_loose(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) &&
-	       (st.st_mode & (S_IWGRP | S_IWOTH) || (st.st_uid && st.st_uid != geteuid()));
+	sysfs_read_number(look->sysfs, false, UINT32_MAX, &users, "module/nf_tables/refcnt");
+	if (has(look, "ENABLED=yes", "etc/ufw/ufw.conf", NULL))
+		facts->signs |= 1U << SIGN_UFW;
+	else if (users || has(look, "", "proc/net/ip_tables_names", NULL))
+		facts->signs |= 1U << SIGN_NETFILTER;
 }
 
 struct place {
 	const char *path;
 	char *loose;
+	size_t size;
 };
 
 static bool see_place(void *ctx, const char *name)
 {
 	const struct place *place = ctx;
 	char path[PATH_MAX];
+	struct stat st;
 
 	text_format(path, sizeof(path), "%s/%s", place->path, name);
-	if (!strcmp(name, "..") || !is_loose(path))
+	if (!strcmp(name, "..") || stat(path, &st) ||
+	    !(st.st_mode & (S_IWGRP | S_IWOTH) || (st.st_uid && st.st_uid != geteuid())))
 		return false;
-	text_format(place->loose, sizeof(((struct doctor_facts *)0)->loose[0]), "%s", path);
+	text_format(place->loose, place->size, "%s", path);
 	return true;
 }
 
-static void look_places(struct look *look)
+static void look_place(struct doctor_facts *facts, const char *path)
 {
-	struct doctor_facts *facts = look->facts;
-	char hooks[PATH_MAX];
-	struct place place[] = { { facts->config, facts->loose[0] },
-				 { hooks, facts->loose[0] },
-				 { facts->run, facts->loose[1] } };
+	struct place place = { path, facts->loose, sizeof(facts->loose) };
 
-	text_format(hooks, sizeof(hooks), "%s/hooks.d", facts->config);
-	for (size_t i = 0; i < sizeof(place) / sizeof(*place); i++)
-		if (!place[i].loose[0])
-			sysfs_entries(AT_FDCWD, place[i].path, see_place, &place[i]);
-}
-
-static void look_part(struct look *look, enum doctor_role role)
-{
-	struct doctor_part *part = &look->facts->part[role];
-	const struct doctor_role_name *name = &doctor_role_name[role];
-	char path[PATH_MAX];
-
-	part->driver = role == DOCTOR_SERVER ? stub_check(look->sysfs) : vhci_check(look->sysfs);
-	if (part->driver == -ENOENT)
-		part->module = look_module(look, name);
-	look_service(look, part, name->service);
-	part->running = state_running(look->facts->run, name->word);
-	text_format(path, sizeof(path), "%s/held.%s", look->facts->config, name->word);
-	use_each_line(AT_FDCWD, path, count_name, &part->held);
-}
-
-/* Which roles this machine has: those of which there is a sign, or the one that is asked for. */
-static void decide_roles(struct doctor_facts *facts, bool client)
-{
-	struct doctor_part *part = facts->part;
-	bool sign = client;
-
-	for (unsigned i = 0; i < DOCTOR_ROLES; i++) {
-		part[i].wanted = part[i].installed || part[i].running;
-		sign = sign || part[i].wanted;
-	}
-	if (client)
-		part[DOCTOR_CLIENT].wanted = true;
-	else if (!sign)
-		part[DOCTOR_SERVER].wanted = true;
-	for (unsigned i = 0; i < DOCTOR_ROLES; i++)
-		part[i].looked_at = part[i].wanted || !sign;
+	sysfs_entries(AT_FDCWD, path, see_place, &place);
 }
 
 int doctor_look(struct doctor_facts *facts, const struct sysfs *sysfs,
 		const struct daemon_options *options, bool client)
 {
 	struct look look = { .facts = facts, .sysfs = sysfs };
+	char hooks[PATH_MAX];
 	bool held;
 
 	look.machine.root = openat(sysfs->root, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (look.machine.root < 0)
 		return -errno;
-	facts->root = !geteuid();
-	facts->clock_unset = time(NULL) < CLOCK_LEAST;
 	facts->config = options->config;
 	facts->run = options->run;
+	facts->signs = (unsigned)(geteuid() != 0) << SIGN_UNSEEN |
+		       (unsigned)(time(NULL) < CLOCK_LEAST) << SIGN_CLOCK;
 	sysfs_read(&look.machine, facts->release, sizeof(facts->release),
 		   "proc/sys/kernel/osrelease");
-	look_distribution(&look);
-	for (unsigned i = 0; i < DOCTOR_ROLES; i++)
-		look_part(&look, i);
-	decide_roles(facts, client);
+	look_distribution(&look, "ID=");
+	look_distribution(&look, "ID_LIKE=");
+	look_part(&look, DOCTOR_SERVER);
+	look_part(&look, DOCTOR_CLIENT);
+	decide_roles(facts->part, client);
 	facts->slots = stub_slots(sysfs, "", &held);
 	device_scan(sysfs, see_device, &look);
 	look_ports(&look);
 	look_network(&look);
-	look_places(&look);
+	text_format(hooks, sizeof(hooks), "%s/hooks.d", facts->config);
+	look_place(facts, facts->config);
+	look_place(facts, hooks);
+	look_place(facts, facts->run);
 	close(look.machine.root);
 	return 0;
 }
