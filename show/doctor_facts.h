@@ -39,30 +39,28 @@ enum doctor_module {
 
 struct doctor_facts {
 	uint32_t signs;
-	const char *config, *run; /* directories */
+	int slots; /* of usbip-host in use, or -errno */
+	unsigned devices, bound, failed; /* in sockets of this machine; failed: in error */
+	unsigned ports[2], free[2];	 /* of vhci-hcd, for high and super speed */
+	int failed_port;		 /* one in error, or -1 */
+	bool listening;		  /* somebody does, on port */
 	const char *port;	  /* where the server of this machine is to listen */
-	char release[80];	  /* of the kernel */
-	const char *remedy; /* for a missing module, a format with the role; NULL: unknown */
+	const char *config, *run; /* directories */
+	const char *remedy; /* for a module that is not there */
 	struct doctor_part {
 		bool wanted;	/* this machine has or is to have that role */
 		bool looked_at; /* it may have */
 		bool installed; /* there is a service */
 		bool script;	/* which starts a shell script */
 		bool running;
-		int driver; /* stub_check(), vhci_check() */
-		enum doctor_module module; /* when that is -ENOENT */
-		unsigned held; /* devices that are switched off */
+		uint8_t module; /* enum doctor_module, when driver is -ENOENT */
+		int driver;	/* stub_check(), vhci_check() */
+		unsigned held;	/* devices that are switched off */
 	} part[DOCTOR_ROLES];
-
-	int slots; /* of usbip-host in use, or -errno */
-	unsigned devices, bound, failed; /* in sockets of this machine; failed: in error */
-	char failed_name[48];		 /* one of them */
-	unsigned ports[2], free[2];	 /* of vhci-hcd, for high and super speed */
-	int failed_port;		 /* one in error, or -1 */
-
-	bool listening;	   /* somebody does, on that port */
-	char listener[17]; /* his name; empty: unknown */
-	char loose[256];   /* a file of config or run that others may change; empty: none */
+	char listener[17];    /* who it is; empty: unknown */
+	char failed_name[48]; /* a device in error */
+	char release[80];     /* of the kernel */
+	char loose[256];      /* a file of config or run that others may change; empty: none */
 };
 
 /*

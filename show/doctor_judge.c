@@ -40,30 +40,23 @@ static void say(struct doctor_report *report, enum level level, const char *form
 }
 
 static void judge_driver(struct doctor_report *report, const struct doctor_facts *facts,
-			 const struct doctor_part *part, const struct doctor_role_words *words)
+			 const struct doctor_part *part, const char *module)
 {
 	static const char *const format[] = {
-		[MODULE_LOADABLE] = "not loaded yet: modprobe %s",
-		[MODULE_MISSING] = "no such module: %s",
-		[MODULE_GONE] = "no modules of Linux %s: reboot; in a container, load it outside",
+		[MODULE_LOADABLE] = "%s is not loaded yet: modprobe %s",
+		[MODULE_MISSING] = "%s does not exist here: %s",
+		[MODULE_GONE] = "%s: no modules of Linux %s: reboot; in a container, load it outside",
 	};
-	const char *remedy = facts->remedy ? facts->remedy : "install the kernel's module package";
+	const char *what[] = { module, facts->remedy, facts->release };
 	enum level level = part->wanted ? BAD : WARN;
-	char text[128], why[160];
 
-	if (part->driver == -ENOENT) {
-		text_format(text, sizeof(text), remedy, words->role);
-		text_format(why, sizeof(why), format[part->module],
-			    part->module == MODULE_MISSING ? text :
-			    part->module == MODULE_GONE	   ? facts->release :
-							     words->module);
-		say(report, part->module == MODULE_LOADABLE ? OK : level, "%s: %s", words->module,
-		    why);
-	} else if (part->driver && part->driver != -EACCES) {
-		say(report, level, "%s: %s", words->module, strerror(-part->driver));
-	} else {
-		say(report, OK, "%s is loaded", words->module);
-	}
+	if (part->driver == -ENOENT)
+		say(report, part->module == MODULE_LOADABLE ? OK : level, format[part->module],
+		    module, what[part->module]);
+	else if (part->driver && part->driver != -EACCES)
+		say(report, level, "%s: %s", module, strerror(-part->driver));
+	else
+		say(report, OK, "%s is loaded", module);
 }
 
 static void judge_daemon(struct doctor_report *report, const struct doctor_part *part,
@@ -161,7 +154,7 @@ void doctor_judge(struct doctor_report *report, const struct doctor_facts *facts
 
 		if (!part->looked_at)
 			continue;
-		judge_driver(report, facts, part, &doctor_role_words[i]);
+		judge_driver(report, facts, part, doctor_role_words[i].module);
 		judge_daemon(report, part, &doctor_role_words[i]);
 		if (i == DOCTOR_SERVER) {
 			judge_stub(report, facts);

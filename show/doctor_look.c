@@ -68,7 +68,7 @@ static bool see_distribution(void *ctx, char *line)
 		"debian\0apt-get install linux-image-$(dpkg --print-architecture), reboot\0"
 		"fedora\0dnf install kernel-modules-extra-$(uname -r)\0"
 		"alpine\0apk add linux-lts, reboot\0"
-		"openwrt\0opkg install kmod-usbip-%s\0";
+		"openwrt\0opkg install kmod-usbip-server kmod-usbip-client\0";
 	struct look *look = ctx;
 	size_t len = strlen(look->word);
 	const char *id;
@@ -91,7 +91,7 @@ static void look_distribution(struct look *look, const char *key)
 		use_each_line(look->machine.root, "etc/os-release", see_distribution, look);
 }
 
-static enum doctor_module find_module(const struct look *look, const char *module)
+static uint8_t find_module(const struct look *look, const char *module)
 {
 	const char *release = look->facts->release;
 
@@ -263,7 +263,7 @@ static bool see_place(void *ctx, const char *name)
 	struct stat st;
 
 	text_format(path, sizeof(path), "%s/%s", place->path, name);
-	if (!strcmp(name, "..") || stat(path, &st) ||
+	if (!strcmp(name, "..") || stat(path, &st) || S_ISSOCK(st.st_mode) ||
 	    !(st.st_mode & (S_IWGRP | S_IWOTH) || (st.st_uid && st.st_uid != geteuid())))
 		return false;
 	text_format(place->loose, place->size, "%s", path);
@@ -295,6 +295,8 @@ int doctor_look(struct doctor_facts *facts, const struct sysfs *sysfs,
 		   "proc/sys/kernel/osrelease");
 	look_distribution(&look, "ID=");
 	look_distribution(&look, "ID_LIKE=");
+	if (!facts->remedy)
+		facts->remedy = "install the kernel's package of modules";
 	look_part(&look, DOCTOR_SERVER);
 	look_part(&look, DOCTOR_CLIENT);
 	decide_roles(facts->part, client);
