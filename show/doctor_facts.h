@@ -50,7 +50,7 @@ struct doctor_facts {
 	struct doctor_part {
 		bool wanted;	/* this machine has or is to have that role */
 		bool looked_at; /* it may have */
-		bool installed; /* there is a service */
+		bool installed; /* there is a service for it, which is enabled */
 		bool script;	/* which starts a shell script */
 		bool running;
 		uint8_t module; /* enum doctor_module, when driver is -ENOENT */

@@ -45,7 +45,7 @@ static void judge_driver(struct doctor_report *report, const struct doctor_facts
 	static const char *const format[] = {
 		[MODULE_LOADABLE] = "%s is not loaded yet: modprobe %s",
 		[MODULE_MISSING] = "%s does not exist here: %s",
-		[MODULE_GONE] = "%s: no modules of Linux %s: reboot; in a container, load it outside",
+		[MODULE_GONE] = "%s: no modules of Linux %s: reboot, or in a container: outside",
 	};
 	const char *what[] = { module, facts->remedy, facts->release };
 	enum level level = part->wanted ? BAD : WARN;

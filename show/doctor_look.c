@@ -25,25 +25,11 @@ struct look {
 	struct doctor_facts *facts;
 	const struct sysfs *sysfs;
 	struct sysfs machine; /* only its root: "/" */
-	const char *word;     /* that is looked for, by what needs one */
 	const char *pid;
 	uint32_t port;
 	unsigned listeners;
 	uint32_t listener[LISTENERS]; /* inodes of their sockets */
 };
-
-/* The string behind that one in a list of pairs that ends with an empty one, or NULL. */
-static const char *second(const char *pairs, const char *first)
-{
-	while (*pairs) {
-		const char *value = pairs + strlen(pairs) + 1;
-
-		if (!strcmp(pairs, first))
-			return value;
-		pairs = value + strlen(value) + 1;
-	}
-	return NULL;
-}
 
 static bool see_word(void *ctx, char *line)
 {
@@ -59,8 +45,8 @@ static bool has(const struct look *look, const char *word, const char *format, c
 	return use_each_line(look->machine.root, path, see_word, (void *)word);
 }
 
-/* A line "ID=debian" or "ID_LIKE="ubuntu debian"" (os-release(5)). */
-static bool see_distribution(void *ctx, char *line)
+/* By the first name that os-release(5) has somewhere: those that others are like come last. */
+static const char *find_remedy(const struct look *look)
 {
 	static const char remedies[] =
 		"raspbian\0apt-get full-upgrade, reboot\0"
@@ -68,27 +54,15 @@ static bool see_distribution(void *ctx, char *line)
 		"debian\0apt-get install linux-image-$(dpkg --print-architecture), reboot\0"
 		"fedora\0dnf install kernel-modules-extra-$(uname -r)\0"
 		"alpine\0apk add linux-lts, reboot\0"
-		"openwrt\0opkg install kmod-usbip-server kmod-usbip-client\0";
-	struct look *look = ctx;
-	size_t len = strlen(look->word);
-	const char *id;
+		"openwrt\0opkg install kmod-usbip-server kmod-usbip-client\0"
+		"\0install the kernel's package of modules";
+	const char *name = remedies;
 
-	if (strncmp(line, look->word, len) != 0)
-		return false;
-	for (char *c = line; *c; c++)
-		if (*c == '"')
-			*c = ' ';
-	line += len;
-	while (!look->facts->remedy && (id = text_word(&line)))
-		look->facts->remedy = second(remedies, id);
-	return look->facts->remedy;
-}
-
-static void look_distribution(struct look *look, const char *key)
-{
-	look->word = key;
-	if (!look->facts->remedy)
-		use_each_line(look->machine.root, "etc/os-release", see_distribution, look);
+	while (*name && !has(look, name, "etc/os-release", NULL)) {
+		name += strlen(name) + 1;
+		name += strlen(name) + 1;
+	}
+	return name + strlen(name) + 1;
 }
 
 static uint8_t find_module(const struct look *look, const char *module)
@@ -112,7 +86,8 @@ static bool count_name(void *ctx, char *line)
 
 static void look_part(const struct look *look, enum doctor_role role)
 {
-	static const char unit[] = "etc/systemd/system/%s.service";
+	/* what is enabled, not only there */
+	static const char unit[] = "etc/systemd/system/multi-user.target.wants/%s.service";
 	struct doctor_part *part = &look->facts->part[role];
 	const struct doctor_role_words *words = &doctor_role_words[role];
 	char path[PATH_MAX];
@@ -121,7 +96,6 @@ static void look_part(const struct look *look, enum doctor_role role)
 	part->module = find_module(look, words->module);
 	part->script = has(look, ".sh", unit, words->service);
 	part->installed = has(look, "", unit, words->service) ||
-			  has(look, "", "lib/systemd/system/%s.service", words->service) ||
 			  has(look, "", "etc/init.d/%s", words->service);
 	part->running = state_running(look->facts->run, words->role);
 	part->wanted = part->installed || part->running;
@@ -293,10 +267,7 @@ int doctor_look(struct doctor_facts *facts, const struct sysfs *sysfs,
 		       (unsigned)(time(NULL) < CLOCK_LEAST) << SIGN_CLOCK;
 	sysfs_read(&look.machine, facts->release, sizeof(facts->release),
 		   "proc/sys/kernel/osrelease");
-	look_distribution(&look, "ID=");
-	look_distribution(&look, "ID_LIKE=");
-	if (!facts->remedy)
-		facts->remedy = "install the kernel's package of modules";
+	facts->remedy = find_remedy(&look);
 	look_part(&look, DOCTOR_SERVER);
 	look_part(&look, DOCTOR_CLIENT);
 	decide_roles(facts->part, client);
