@@ -13,6 +13,7 @@ struct doctor_role_words {
 	const char *module;
 	const char *role;
 	const char *service;
+	const char *install; /* the installer's arguments */
 };
 
 extern const struct doctor_role_words doctor_role_words[DOCTOR_ROLES];

@@ -13,8 +13,8 @@ enum level { OK, WARN, BAD };
 enum { SLOTS_FEW = 2 };
 
 const struct doctor_role_words doctor_role_words[DOCTOR_ROLES] = {
-	{ STUB_MODULE, "server", "usbip-bind" },
-	{ VHCI_MODULE, "client", "usbip-attach" },
+	{ STUB_MODULE, "server", "usbip-bind", "server" },
+	{ VHCI_MODULE, "client", "usbip-attach", "client HOST" },
 };
 
 static void say(struct doctor_report *report, enum level level, const char *format, ...)
@@ -45,14 +45,14 @@ static void judge_driver(struct doctor_report *report, const struct doctor_facts
 	static const char *const format[] = {
 		[MODULE_LOADABLE] = "%s is not loaded yet: modprobe %s",
 		[MODULE_MISSING] = "%s does not exist here: %s",
-		[MODULE_GONE] = "%s: no modules of Linux %s: reboot, or in a container: outside",
+		[MODULE_GONE] = "%s: Linux %s has no modules here: reboot; for a container, outside: modprobe %s",
 	};
 	const char *what[] = { module, facts->remedy, facts->release };
 	enum level level = part->wanted ? BAD : WARN;
 
 	if (part->driver == -ENOENT)
 		say(report, part->module == MODULE_LOADABLE ? OK : level, format[part->module],
-		    module, what[part->module]);
+		    module, what[part->module], module);
 	else if (part->driver && part->driver != -EACCES)
 		say(report, level, "%s: %s", module, strerror(-part->driver));
 	else
@@ -68,10 +68,11 @@ static void judge_daemon(struct doctor_report *report, const struct doctor_part 
 		say(report, BAD, "usbiphp-%s does not run: systemctl restart %s", words->role,
 		    words->service);
 	else if (part->wanted)
-		say(report, WARN, "no usbiphp-%s here: ./install.sh %s", words->role, words->role);
+		say(report, WARN, "no usbiphp-%s here: ./install.sh %s", words->role,
+		    words->install);
 	if (part->script)
 		say(report, WARN, "%s is a shell script: ./install.sh %s", words->service,
-		    words->role);
+		    words->install);
 	if (part->held)
 		say(report, OK, "%u devices are switched off", part->held);
 }
@@ -180,7 +181,11 @@ void doctor_judge_host(struct doctor_report *report, const struct doctor_host *h
 		    host->watch ? "tells changes" : "must be asked: no usbiphp");
 		return;
 	}
-	if (host->list.error == -ECONNREFUSED)
+	if (host->list.outcome == EXCHANGE_UNRESOLVED)
+		remedy = ": give its address";
+	else if (host->list.outcome == EXCHANGE_SILENT)
+		remedy = ": systemctl restart usbip-bind there";
+	else if (host->list.error == -ECONNREFUSED)
 		remedy = ": no server there, ./install.sh server";
 	else if (host->list.error == -ETIMEDOUT)
 		remedy = ": it is off, or a firewall drops it";

@@ -69,8 +69,8 @@ static void served(pid_t pid)
 	CHECK_INT(status, 0);
 }
 
-/* The fixture's reply, as the answer to a watch with more behind it, or as it is. */
-static bool answered(const char *path, bool watch)
+/* The fixture's reply, as the answer to a list or a watch, with more behind it or not. */
+static bool answered(const char *path, bool watch, bool more)
 {
 	size_t len;
 	uint8_t *p = hex_read(path, &len, NULL), *twice = malloc(2 * len);
@@ -83,7 +83,7 @@ static bool answered(const char *path, bool watch)
 	if (watch)
 		twice[3] = OP_REP_WATCH;
 	memset(twice + len, 0xff, len);
-	pid = serve(fd, watch ? 0x60 : 0x05, twice, watch ? 2 * len : len);
+	pid = serve(fd, watch ? 0x60 : 0x05, twice, more ? 2 * len : len);
 	ok = ask_list(&it, watch ? OP_REQ_WATCH : OP_REQ_DEVLIST, count, &devices);
 	served(pid);
 	close(fd);
@@ -94,25 +94,27 @@ static bool answered(const char *path, bool watch)
 
 static void list(void)
 {
-	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", false));
+	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", false, false));
 	CHECK(devices > 1);
 	CHECK_INT(it.result.outcome, EXCHANGE_OK);
 	CHECK(!it.stopped);
-	CHECK(answered(FIXTURES "packets/rep_devlist_empty.hex", false));
+	CHECK(answered(FIXTURES "packets/rep_devlist_empty.hex", false, false));
 	CHECK_INT(devices, 0);
 }
 
 /* The first list is what was asked for, whatever comes behind. */
 static void watch(void)
 {
-	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", true));
+	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", true, true));
 	CHECK(devices > 1);
+	CHECK_INT(it.result.outcome, EXCHANGE_OK);
+	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", true, false));
 	CHECK_INT(it.result.outcome, EXCHANGE_OK);
 }
 
 static void malformed(void)
 {
-	CHECK(!answered(FIXTURES "hostile/rep_devlist_version.hex", false));
+	CHECK(!answered(FIXTURES "hostile/rep_devlist_version.hex", false, false));
 	CHECK_INT(it.result.outcome, EXCHANGE_MALFORMED);
 	CHECK_STR(exchange_reason(&it.exchange, &it.result), op_strerror(-EPROTONOSUPPORT));
 }

@@ -48,7 +48,8 @@ static const struct {
 	{ "a kernel whose modules are gone",
 	  { FACTS, .part[C] = { .looked_at = true, .wanted = true, .running = true,
 				.driver = -ENOENT, .module = MODULE_GONE } },
-	  "BAD     vhci-hcd: no modules of Linux 6.1.0: reboot, or in a container: outside\n"
+	  "BAD     vhci-hcd: Linux 6.1.0 has no modules here: reboot; for a container, outside: "
+	  "modprobe vhci-hcd\n"
 	  "ok      usbiphp-client runs\n" },
 	{ "a driver that only root may write",
 	  { FACTS, .part[C] = { .looked_at = true, .driver = -EACCES } },
@@ -104,6 +105,11 @@ static const struct {
 	  "ok      8 of 8 high-speed ports free\n"
 	  "warn    0 of 0 super-speed ports free: Linux 4.13 is needed\n"
 	  "BAD     port 3 is in error: echo 3 >/sys/devices/platform/vhci_hcd.0/detach\n" },
+	{ "no role of a client, and its first port in error",
+	  { NAMES, .slots = -ENOENT, .part[C] = { .looked_at = true, .wanted = true },
+	    .failed_port = 0 },
+	  "ok      vhci-hcd is loaded\nwarn    no usbiphp-client here: ./install.sh client HOST\n"
+	  "BAD     port 0 is in error: echo 0 >/sys/devices/platform/vhci_hcd.0/detach\n" },
 	{ "nobody listens", { FACTS, SERVER_RUNS },
 	  RUNS "BAD     nobody listens on TCP 3240: systemctl restart usbip-bind, or give -p "
 	       "PORT\n" },
@@ -187,7 +193,9 @@ static const struct {
 	{ { .name = "pi:1", .list = { EXCHANGE_UNREACHABLE, -ETIMEDOUT, 0 }, .reason = "R" },
 	  "BAD     pi:1: R: it is off, or a firewall drops it\n" },
 	{ { .name = "pi:1", .list = { EXCHANGE_UNRESOLVED, 0, 0 }, .reason = "R" },
-	  "BAD     pi:1: R\n" },
+	  "BAD     pi:1: R: give its address\n" },
+	{ { .name = "pi:1", .list = { EXCHANGE_SILENT, 0, 0 }, .reason = "R" },
+	  "BAD     pi:1: R: systemctl restart usbip-bind there\n" },
 	{ { .name = "pi:1", .list = { EXCHANGE_MALFORMED, -EPROTONOSUPPORT, 0 }, .reason = "R" },
 	  "BAD     pi:1: R\n" },
 };
@@ -391,23 +399,25 @@ static void held(void)
 #define STUB "sys/bus/usb/drivers/usbip-host/"
 #define DEVICES "sys/bus/usb/devices/"
 
-static void put_device(const char *busid, const char *driver, const char *status)
+static void put_device(const char *bus, const char *busid, const char *class, const char *driver,
+		       const char *status)
 {
-	static const char *const file[][2] = { { "idVendor", "0627\n" }, { "idProduct", "0001\n" },
-					       { "bDeviceClass", "00\n" } };
+	const char *const file[][2] = { { "idVendor", "0627\n" }, { "idProduct", "0001\n" },
+					{ "bDeviceClass", class } };
 	char path[100], target[100];
 
-	snprintf(target, sizeof(target), "../../../devices/pci/usb1/%s", busid);
+	snprintf(target, sizeof(target), "../../../devices/%s/usb1/%s", bus, busid);
 	snprintf(path, sizeof(path), DEVICES "%s", busid);
 	put_link(root, path, target);
 	for (size_t i = 0; i < LENGTH(file); i++) {
-		snprintf(path, sizeof(path), "sys/devices/pci/usb1/%s/%s", busid, file[i][0]);
+		snprintf(path, sizeof(path), "sys/devices/%s/usb1/%s/%s", bus, busid,
+			 file[i][0]);
 		put_file(root, path, file[i][1]);
 	}
-	snprintf(path, sizeof(path), "sys/devices/pci/usb1/%s/driver", busid);
+	snprintf(path, sizeof(path), "sys/devices/%s/usb1/%s/driver", bus, busid);
 	snprintf(target, sizeof(target), "../../../../bus/usb/drivers/%s", driver);
 	put_link(root, path, target);
-	snprintf(path, sizeof(path), "sys/devices/pci/usb1/%s/usbip_status", busid);
+	snprintf(path, sizeof(path), "sys/devices/%s/usb1/%s/usbip_status", bus, busid);
 	if (status)
 		put_file(root, path, status);
 }
@@ -416,9 +426,11 @@ static void stub(void)
 {
 	begin(NULL);
 	put_file(root, STUB "match_busid", "1-1 1-2 3-1 \n");
-	put_device("1-1", "usbip-host", "1\n");
-	put_device("1-2", "usbip-host", "3\n");
-	put_device("1-3", "usb", NULL);
+	put_device("pci", "1-1", "00\n", "usbip-host", "1\n");
+	put_device("pci", "1-2", "00\n", "usbip-host", "3\n");
+	put_device("pci", "1-3", "00\n", "usb", NULL);
+	put_device("pci", "1-4", "09\n", "usb", NULL);
+	put_device("platform/vhci_hcd.0", "3-1", "00\n", "usb", NULL);
 	look();
 	CHECK_INT(facts.part[S].driver, 0);
 	CHECK_INT(facts.slots, 3);
@@ -591,6 +603,21 @@ static void places(void)
 	}
 }
 
+/* What is no file, and what is not ours. */
+static void no_places(void)
+{
+	char name[PATH_MAX];
+
+	begin(NULL);
+	put_file(root, "notes/bound", "");
+	snprintf(name, sizeof(name), "%s/notes/control", root);
+	must(!mknod(name, S_IFSOCK | 0600, 0) && !chmod(name, 0666), name);
+	must(!chmod(root, 0777), root);
+	look();
+	CHECK_STR(facts.loose, "");
+	end();
+}
+
 /* Only root can give a file away. */
 static void owned_by_another(void)
 {
@@ -638,6 +665,7 @@ int main(void)
 	RUN("t_doctor: sees firewalls", firewalls);
 	RUN("t_doctor: sees a clock that is not set", clock_unset);
 	RUN("t_doctor: sees what others may change", places);
+	RUN("t_doctor: sees what others may change rightly", no_places);
 	RUN("t_doctor: sees what is another's", owned_by_another);
 	RUN("t_doctor: no descriptor is left open", no_leak);
 	return check_status();
