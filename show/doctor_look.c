@@ -45,7 +45,7 @@ static bool has(const struct look *look, const char *word, const char *format, c
 	return use_each_line(look->machine.root, path, see_word, (void *)word);
 }
 
-/* By the first name that os-release(5) has somewhere: those that others are like come last. */
+/* By the first name that os-release(5) has: a distribution comes before those it is like. */
 static const char *find_remedy(const struct look *look)
 {
 	static const char remedies[] =
