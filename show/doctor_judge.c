@@ -45,8 +45,8 @@ static void judge_driver(struct doctor_report *report, const struct doctor_facts
 	static const char *const format[] = {
 		[MODULE_LOADABLE] = "%s is not loaded yet: modprobe %s",
 		[MODULE_MISSING] = "%s does not exist here: %s",
-		[MODULE_GONE] = "%s: Linux %s has no modules here: reboot; for a container, "
-				"outside: modprobe %s",
+		[MODULE_GONE] = ("%s: Linux %s has no modules here: reboot; for a container, "
+				 "outside: modprobe %s"),
 	};
 	const char *what[] = { module, facts->remedy, facts->release };
 	enum level level = part->wanted ? BAD : WARN;
