@@ -8,6 +8,7 @@
 #include "loop/state.h"
 #include "proto/op.h"
 #include "proto/text.h"
+#include "show/doctor.h"
 #include "show/hold.h"
 #include "show/show.h"
 
@@ -28,7 +29,9 @@ enum {
 	LIST = 4,
 	STATUS = 8,
 	HOLD = 16,
+	DOCTOR = 32,
 	ROLES = SERVER | CLIENT,
+	OTHERS = STATUS | HOLD | DOCTOR,
 	ALL = 255,
 	HERE = LIST | 0x4000,  /* of a list without a HOST only */
 	THERE = LIST | 0x8000, /* of a list with one */
@@ -56,6 +59,7 @@ static int run_attach(const struct settings *settings, char **arguments);
 static int run_release(const struct settings *settings, char **arguments);
 static int run_bind(const struct settings *settings, char **arguments);
 static int run_status(const struct settings *settings, char **arguments);
+static int run_doctor(const struct settings *settings, char **arguments);
 
 static const struct command {
 	unsigned bit; /* in option_row.commands */
@@ -75,6 +79,8 @@ static const struct command {
 	{ HOLD, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
 	  run_release },
 	{ HOLD, "usbiphp bind", " BUSID|NAME", "undoes that", run_bind },
+	{ DOCTOR, "usbiphp doctor", " [HOST[:PORT]...]",
+	  "says what is wrong here, and what mends it", run_doctor },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -90,7 +96,7 @@ static const struct option_row {
 } table[] = {
 	{ 'i', ROLES, "interval", "SECONDS", "between two looks at the world (10)" },
 	{ 'l', SERVER, "listen", "ADDR[:PORT]", "where to serve (all addresses, " OP_PORT ")" },
-	{ 'p', CLIENT | THERE, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
+	{ 'p', CLIENT | THERE | DOCTOR, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "of silence until the other end is gone (15; 0 = never; least 10)" },
 	{ 'r', ROLES | HERE, "rule", "RULE", "'deny class hid', ...: the first that matches decides" },
@@ -101,9 +107,10 @@ static const struct option_row {
 	{ JSON, LIST | STATUS, "json", NULL, "for programs, see usbiphp(1)" },
 	{ WATCH, STATUS, "watch", NULL, "again and again, whenever something has changed" },
 	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
-	{ SYSFS, ROLES | HERE | STATUS | HOLD, "sysfs", "DIR", "of the kernel's files (/sys)" },
-	{ RUN, ROLES | HERE | STATUS | HOLD, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
-	{ CONFIG, ROLES | HERE | STATUS | HOLD, "config", "DIR", "of hooks and of what is held (" CONFIG_DIR ")" },
+	{ SYSFS, ROLES | HERE | OTHERS, "sysfs", "DIR", "of the kernel's files (/sys)" },
+	{ RUN, ROLES | HERE | OTHERS, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
+	{ CONFIG, ROLES | HERE | OTHERS, "config", "DIR",
+	  "of hooks and of what is held (" CONFIG_DIR ")" },
 	{ 'v', ALL, "verbose", NULL, "say more" },
 	{ 'h', ALL, "help", NULL, "print this and exit" },
 	{ 'V', ALL, "version", NULL, "print the version and exit" },
@@ -381,6 +388,19 @@ static int run_release(const struct settings *settings, char **arguments)
 static int run_bind(const struct settings *settings, char **arguments)
 {
 	return run_hold(settings, arguments, show_bind);
+}
+
+static int run_doctor(const struct settings *settings, char **arguments)
+{
+	static struct endpoint server[CLIENT_SERVERS_MAX];
+	unsigned servers = 0;
+
+	if (*arguments) {
+		servers = parse_servers(settings, arguments, server, CLIENT_SERVERS_MAX);
+		if (!servers)
+			return EXIT_USAGE;
+	}
+	return doctor_run(&settings->daemon, settings->port, server, servers);
 }
 
 /* The command of that word: "usbiphp-server" and "usbiphp server" end in it. */

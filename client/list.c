@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp list HOST: the devices a server publishes, as a table for people. */
+#include "client/ask.h"
 #include "client/client.h"
-#include "client/exchange.h"
 #include "loop/log.h"
 #include "proto/text.h"
 
@@ -9,11 +9,7 @@
 #include <unistd.h>
 
 struct listing {
-	struct loop loop;
-	struct route route;
-	struct exchange exchange;
-	bool ended;
-	bool failed;
+	struct ask ask;
 	unsigned devices;
 	client_show *show;
 	void *ctx;
@@ -50,62 +46,20 @@ static void print_device(struct exchange *exchange, const struct op_device *devi
 	print(line, len);
 }
 
-static void end(struct exchange *exchange, const struct exchange_result *result, int fd,
-		const struct op_device *device)
-{
-	struct listing *listing = exchange->ctx;
-
-	(void)fd;
-	(void)device;
-	listing->ended = true;
-	listing->failed = result->outcome != EXCHANGE_OK;
-	if (listing->failed)
-		exchange_complain(exchange, result);
-	else if (!listing->show && !listing->devices)
-		log_info("%s has no device to attach", listing->route.endpoint->name);
-}
-
-static void pass(void *ctx)
-{
-	struct listing *listing = ctx;
-
-	if (!exchange_running(&listing->exchange) && !listing->ended)
-		exchange_start(&listing->exchange, OP_REQ_DEVLIST, NULL);
-	exchange_pass(&listing->exchange);
-}
-
-static void stop(void *ctx)
-{
-	struct listing *listing = ctx;
-
-	exchange_cancel(&listing->exchange);
-	listing->ended = listing->failed = true;
-}
-
-static bool done(void *ctx)
-{
-	struct listing *listing = ctx;
-
-	return listing->ended;
-}
-
 int client_list(const struct endpoint *server, client_show *show, void *ctx)
 {
-	static const struct loop_role role = { pass, stop, done };
 	static struct listing listing;
-	int error = loop_open(&listing.loop, EXCHANGE_REPLY_MS, &role, &listing);
+	struct ask *ask = &listing.ask;
 
-	if (error) {
-		log_warn(error, "cannot start");
-		return 1;
-	}
-	listing.route.endpoint = server;
 	listing.show = show;
 	listing.ctx = ctx;
-	exchange_init(&listing.exchange, &listing.loop, &listing.route, &listing);
-	listing.exchange.record = show ? see : print_device;
-	listing.exchange.done = end;
-	loop_run(&listing.loop);
-	loop_close(&listing.loop);
-	return listing.failed;
+	ask->route.endpoint = server;
+	if (!ask_list(ask, OP_REQ_DEVLIST, show ? see : print_device, &listing)) {
+		if (!ask->stopped)
+			exchange_complain(&ask->exchange, &ask->result);
+		return 1;
+	}
+	if (!show && !listing.devices)
+		log_info("%s has no device to attach", server->name);
+	return 0;
 }

@@ -104,6 +104,12 @@ static const struct {
 	{ { U, "list", "pi:" }, U " list", "'pi:'" },
 	{ { U, "list", "-i", "1", "pi" }, U " list", "-i" },
 	{ { U, "list", "--once", "pi" }, U " list", "--once" },
+	{ { U, "doctor", "pi:x" }, U " doctor", "'pi:x'" },
+	{ { U, "doctor", "pi", "" }, U " doctor", "''" },
+	{ { U, "doctor", "-p", "0" }, U " doctor", "'0'" },
+	{ { U, "doctor", "--sysfs" }, U " doctor", "--sysfs" },
+	{ { U, "doctor", "-i", "1" }, U " doctor", "-i" },
+	{ { U, "doctor", "--json" }, U " doctor", "--json" },
 };
 
 static void usage_errors(void)
@@ -165,24 +171,24 @@ static void no_words(void)
 /* What is promised, by command: any may have more. */
 static const struct {
 	const char *name, *letter;
-	bool argument, server, client, list, status;
+	bool argument, server, client, list, status, doctor;
 } options[] = {
-	{ "--interval", "-i", true, true, true, false, false },
-	{ "--dead-after", NULL, true, false, true, false, false },
-	{ "--once", NULL, false, true, true, false, false },
-	{ "--sysfs", NULL, true, true, true, true, true },
-	{ "--run", NULL, true, true, true, true, true },
-	{ "--config", NULL, true, true, true, true, true },
-	{ "--rule", "-r", true, true, true, true, false },
-	{ "--rules", "-f", true, true, true, true, false },
-	{ "--take-all", NULL, false, true, false, true, false },
-	{ "--dry-run", "-n", false, true, false, false, false },
-	{ "--json", NULL, false, false, false, true, true },
-	{ "--watch", NULL, false, false, false, false, true },
-	{ "--port", "-p", true, false, true, true, false },
-	{ "--verbose", "-v", false, true, true, true, true },
-	{ "--help", "-h", false, true, true, true, true },
-	{ "--version", "-V", false, true, true, true, true },
+	{ "--interval", "-i", true, true, true, false, false, false },
+	{ "--dead-after", NULL, true, false, true, false, false, false },
+	{ "--once", NULL, false, true, true, false, false, false },
+	{ "--sysfs", NULL, true, true, true, true, true, true },
+	{ "--run", NULL, true, true, true, true, true, true },
+	{ "--config", NULL, true, true, true, true, true, true },
+	{ "--rule", "-r", true, true, true, true, false, false },
+	{ "--rules", "-f", true, true, true, true, false, false },
+	{ "--take-all", NULL, false, true, false, true, false, false },
+	{ "--dry-run", "-n", false, true, false, false, false, false },
+	{ "--json", NULL, false, false, false, true, true, false },
+	{ "--watch", NULL, false, false, false, false, true, false },
+	{ "--port", "-p", true, false, true, true, false, true },
+	{ "--verbose", "-v", false, true, true, true, true, true },
+	{ "--help", "-h", false, true, true, true, true, true },
+	{ "--version", "-V", false, true, true, true, true, true },
 };
 
 /* The help has a line with the option, and its letter and argument in it. */
@@ -269,10 +275,12 @@ static void help(void)
 	help_of("client", 1);
 	help_of("list", 2);
 	help_of("status", 3);
+	help_of("doctor", 4);
 	help_is_true("server");
 	help_is_true("client");
 	help_is_true("list");
 	help_is_true("status");
+	help_is_true("doctor");
 	RUN_IT(U, "--help");
 	CHECK_INT(got.status, 0);
 	CHECK(strstr(got.out, S) && strstr(got.out, C) && strstr(got.out, U " list") &&
@@ -310,6 +318,9 @@ static void no_sysfs(void)
 	RUN_IT(C, "--once", "--sysfs", "/nonexistent/sys", "--run", root, "127.0.0.1");
 	CHECK_INT(got.status, 1);
 	says(C, "/nonexistent/sys: No such file or directory");
+	RUN_IT(U, "doctor", "--sysfs", "/nonexistent/sys");
+	CHECK_INT(got.status, 1);
+	says(U " doctor", "/nonexistent/sys: No such file or directory");
 	temp_remove(root);
 }
 
@@ -405,6 +416,105 @@ static void list_hostile(const char *path, const char *name)
 	check_end();
 }
 
+/* Lines of the doctor, each with its level; how many of them are that. */
+static unsigned findings(const char *level)
+{
+	unsigned n = 0;
+
+	CHECK_STR(got.err, "");
+	for (const char *line = got.out; *line; line = strchr(line, '\n') + 1) {
+		CHECK(!strncmp(line, "ok      ", 8) || !strncmp(line, "warn    ", 8) ||
+		      !strncmp(line, "BAD     ", 8));
+		CHECK(line[8] > ' ');
+		n += !strncmp(line, level, strlen(level));
+	}
+	return n;
+}
+
+/* A machine whose /sys that is, and that server or NULL. */
+static void examine(const char *tree, const char *host)
+{
+	char root[TEMP_SIZE], sys[TEMP_SIZE + 8], notes[TEMP_SIZE + 8];
+
+	temp_make(root);
+	snprintf(sys, sizeof(sys), "%s/sys", root);
+	snprintf(notes, sizeof(notes), "%s/notes", root);
+	must(!mkdir(sys, 0755), "make /sys");
+	if (tree)
+		tree_unpack(sys, tree);
+	RUN_IT(U, "doctor", "--sysfs", sys, "--run", notes, "--config", notes, host);
+	temp_remove(root);
+}
+
+static void doctor(void)
+{
+	char name[32], want[80];
+	int fd;
+
+	examine(FIXTURES "sysfs/host-6.12.tree", NULL);
+	CHECK_INT(got.status, 0);
+	CHECK(findings("ok") >= 3);
+	CHECK_INT(findings("BAD"), 0);
+	examine(NULL, NULL);
+	CHECK_INT(got.status, 1);
+	CHECK_INT(findings("BAD"), 1);
+	fd = loopback(false, name);
+	examine(FIXTURES "sysfs/client-6.12.tree", name);
+	CHECK_INT(got.status, 1);
+	CHECK_INT(findings("BAD"), 1);
+	snprintf(want, sizeof(want), "BAD     %s: Connection refused: no server there", name);
+	CHECK(strstr(got.out, want));
+	close(fd);
+}
+
+/* A server in a process of its own, for a list and a watch: it answers that, or hangs up. */
+static pid_t serve_both(int fd, uint8_t *reply, size_t len, bool watch)
+{
+	pid_t pid = fork();
+	uint8_t request[OP_COMMON_SIZE];
+
+	must(pid >= 0, "fork");
+	if (pid)
+		return pid;
+	alarm(TIMEOUT_S);
+	for (unsigned i = 0; i < 2; i++) {
+		int peer = accept(fd, NULL, NULL);
+
+		if (recv(peer, request, sizeof(request), MSG_WAITALL) != sizeof(request) ||
+		    request[3] != (i ? OP_REQ_WATCH & 0xff : OP_REQ_DEVLIST & 0xff))
+			_exit(1);
+		reply[3] = request[3];
+		if ((!i || watch) && send(peer, reply, len, MSG_NOSIGNAL) != (ssize_t)len)
+			_exit(2);
+		shutdown(peer, SHUT_RDWR);
+		close(peer);
+	}
+	_exit(0);
+}
+
+static void doctor_asks(void)
+{
+	char name[32], want[120];
+	size_t len;
+	uint8_t *p = hex_read(FIXTURES "packets/rep_devlist_several.hex", &len, NULL);
+	int fd = loopback(true, name), status;
+
+	for (unsigned watch = 0; watch < 2; watch++) {
+		pid_t pid = serve_both(fd, p, len, watch);
+
+		examine(FIXTURES "sysfs/client-6.12.tree", name);
+		must(waitpid(pid, &status, 0) == pid, "wait for the server");
+		CHECK_INT(status, 0);
+		CHECK_INT(got.status, 0);
+		CHECK_INT(findings("BAD"), 0);
+		snprintf(want, sizeof(want), "ok      %s has %u devices and %s\n", name, p[11],
+			 watch ? "tells changes" : "must be asked: no usbiphp");
+		CHECK(strstr(got.out, want));
+	}
+	close(fd);
+	block_free(p);
+}
+
 int main(void)
 {
 	program_begin();
@@ -417,6 +527,8 @@ int main(void)
 	RUN("t_cli: no sysfs", no_sysfs);
 	RUN("t_cli: list of a server that is not there", list_refused);
 	RUN("t_cli: list", list);
+	RUN("t_cli: doctor", doctor);
+	RUN("t_cli: doctor asks a server", doctor_asks);
 	each_file(FIXTURES "hostile", ".hex", list_hostile);
 	return program_end();
 }
