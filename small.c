@@ -7,9 +7,13 @@
  */
 #include <getopt.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 static void swap(char *a, char *b, size_t size)
 {
@@ -56,6 +60,76 @@ size_t mbstowcs(wchar_t *restrict wide, const char *restrict s, size_t n)
 	(void)n;
 	return strlen(s);
 }
+
+char *strchrnul(const char *s, int c)
+{
+	while (*s && *s != (char)c)
+		s++;
+	return (char *)(uintptr_t)s;
+}
+
+char *strchr(const char *s, int c)
+{
+	s = strchrnul(s, c);
+	return *s == (char)c ? (char *)(uintptr_t)s : NULL;
+}
+
+static size_t span(const char *s, const char *set, bool in)
+{
+	size_t n = 0;
+
+	while (s[n] && (strchr(set, s[n]) != NULL) == in)
+		n++;
+	return n;
+}
+
+size_t strspn(const char *s, const char *set)
+{
+	return span(s, set, true);
+}
+
+size_t strcspn(const char *s, const char *set)
+{
+	return span(s, set, false);
+}
+
+char *strncpy(char *restrict to, const char *restrict from, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		to[i] = *from;
+		from += *from != '\0';
+	}
+	return to;
+}
+
+char *strcpy(char *restrict to, const char *restrict from)
+{
+	return memcpy(to, from, strlen(from) + 1);
+}
+
+/* Only getaddrinfo() asks, in a child, for at most 48 addresses and a name. */
+void *calloc(size_t n, size_t size)
+{
+	static _Alignas(16) char arena[16384];
+	static size_t used;
+	void *p = arena + used;
+
+	if (n * size > sizeof(arena) - used)
+		return NULL;
+	used += (n * size + 15) / 16 * 16;
+	return p;
+}
+
+#ifdef __LP64__ /* elsewhere the kernel's time is not libc's */
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	return (int)syscall(SYS_clock_gettime, clock, t);
+}
+
+/* The name libc's own parts use. */
+int __clock_gettime(clockid_t clock, struct timespec *t)
+	__attribute__((alias("clock_gettime")));
+#endif
 
 /* Ports, scopes and "ndots:2": decimal. */
 unsigned long long strtoull(const char *restrict s, char **restrict end, int base)
