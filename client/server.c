@@ -300,14 +300,14 @@ void server_pass(struct server *server)
 {
 	struct loop *loop = server->importer->loop;
 
-	EACH_IMPORT(server, i)
-		import_obey(i);
-	EACH_IMPORT(server, i)
+	EACH_IMPORT(server, i) {
 		if (import_check(i) && !server->watched) {
 			server->hurry = true;
 			backoff_clear(&server->pace);
 			server->next_list = loop->now;
 		}
+		import_obey(i); /* of what is still ours */
+	}
 	if (loop->stopping) {
 		give_back(server);
 		return;
