@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-enum { DATA = 8, STRING = 12, TEXT = 16 };
+enum { DATA = 8, STRING = 10, TEXT = 12 };
 
 static struct urb_request any_request(void)
 {
