@@ -184,7 +184,8 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 	import->asking = false;
 	if (result->outcome == EXCHANGE_OK && exchange->ask)
 		import_learn(import, &exchange->probe);
-	if (result->outcome == EXCHANGE_OK && exchange->ask && import_choose(import) != IMPORT_WANTED)
+	if (result->outcome == EXCHANGE_OK && exchange->ask &&
+	    import_choose(import) != IMPORT_WANTED)
 		close(fd);
 	else if (result->outcome == EXCHANGE_OK)
 		import_attach(import, fd, device);

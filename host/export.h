@@ -59,7 +59,7 @@ struct export {
 	struct loop_source session; /* the connection usbip-host uses, kept to hear it end */
 	uint64_t session_ended;	    /* when it did, 0: it has not, or the device is free again */
 	char peer[ADDRESS_TEXT_SIZE]; /* whose session it is */
-	struct in6_addr from;	   /* the same, :: when not known; an IPv4 address is a mapped one */
+	struct in6_addr from;	   /* the same, :: when not known; IPv4 is mapped */
 	bool noted;		   /* in the run directory, or an earlier run may have */
 };
 
