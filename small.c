@@ -140,7 +140,7 @@ unsigned long long strtoull(const char *restrict s, char **restrict end, int bas
 	for (; *s >= '0' && *s <= '9'; s++)
 		n = n * 10 + (unsigned long long)(*s - '0');
 	if (end)
-		*end = (char *)(uintptr_t)s;
+		*end = (char *)s;
 	return n;
 }
 
@@ -219,7 +219,8 @@ static int long_option(int argc, char **argv, char *word, const struct option *o
 
 static int letter_option(int argc, char **argv, const char *letters)
 {
-	char letter = *letters_left++, *rest = *letters_left ? letters_left : NULL;
+	int letter = (unsigned char)*letters_left++;
+	char *rest = *letters_left ? letters_left : NULL;
 	const char *known = letter == ':' ? NULL : strchr(letters, letter);
 
 	optopt = letter;
@@ -234,7 +235,7 @@ static int letter_option(int argc, char **argv, const char *letters)
 int getopt_long(int argc, char *const *words, const char *letters, const struct option *options,
 		int *index)
 {
-	char **argv = (char **)(uintptr_t)words, *word;
+	char **argv = (char **)words, *word;
 	int at = optind;
 
 	(void)index;

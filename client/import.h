@@ -95,7 +95,7 @@ enum import_choice import_choose(struct import *import);
 bool import_wanted(struct import *import);
 
 /*
- * In every pass, of one that is attached: detaches it when it is not wanted any more.
+ * In every pass, after import_check(): detaches what is attached and not wanted any more.
  */
 void import_obey(struct import *import);
 /*

@@ -96,7 +96,8 @@ static bool ask_next(struct probe *probe)
 			ask(probe, URB_CONFIGURATION, 0, URB_DATA_MAX);
 			return true;
 		}
-		if (probe->step == LANGUAGES ? index[0] || index[1] : index[probe->step - PRODUCT]) {
+		if (probe->step == LANGUAGES ? index[0] || index[1]
+					     : index[probe->step - PRODUCT]) {
 			ask(probe, URB_STRING,
 			    probe->step == LANGUAGES ? 0 : index[probe->step - PRODUCT],
 			    STRING_LENGTH);

@@ -186,7 +186,8 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 	import->asking = false;
 	if (result->outcome == EXCHANGE_OK && exchange->ask)
 		import_learn(import, &exchange->probe);
-	if (result->outcome == EXCHANGE_OK && exchange->ask && import_choose(import) != IMPORT_WANTED)
+	if (result->outcome == EXCHANGE_OK && exchange->ask &&
+	    import_choose(import) != IMPORT_WANTED)
 		close(fd);
 	else if (result->outcome == EXCHANGE_OK)
 		import_attach(import, fd, device);
@@ -302,14 +303,14 @@ void server_pass(struct server *server)
 {
 	struct loop *loop = server->importer->loop;
 
-	EACH_IMPORT(server, i)
-		import_obey(i);
-	EACH_IMPORT(server, i)
+	EACH_IMPORT(server, i) {
 		if (import_check(i) && !server->watched) {
 			server->hurry = true;
 			backoff_clear(&server->pace);
 			server->next_list = loop->now;
 		}
+		import_obey(i); /* of what is still ours */
+	}
 	if (loop->stopping) {
 		give_back(server);
 		return;

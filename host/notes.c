@@ -23,15 +23,15 @@ static void session_file(char *name, const char *busid)
 static void note_session(const struct state *state, struct export *export)
 {
 	char name[FILE_NAME_SIZE], text[SOCKET_PAIR_SIZE + 1];
-	size_t len;
+	size_t len = 0;
 
 	export->noted = true;
-	if (!socket_pair_text(export->session.fd, text))
-		return;
-	len = strlen(text);
-	text[len] = '\n';
+	if (socket_pair_text(export->session.fd, text)) {
+		len = strlen(text);
+		text[len++] = '\n';
+	}
 	session_file(name, export->device.busid);
-	state_save(state, name, text, len + 1); /* without it a session has no peer in status */
+	state_save(state, name, text, len); /* without it a session has no peer in status */
 }
 
 void notes_forget(const struct state *state, struct export *export)

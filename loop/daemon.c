@@ -101,8 +101,8 @@ static void listen_to_people(struct daemon *daemon)
 {
 	daemon->settings.ready = settings_ready;
 	daemon->settings.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (daemon->settings.fd >= 0)
-		loop_watch(&daemon->loop, &daemon->settings, EPOLLIN); /* else the interval counts */
+	if (daemon->settings.fd >= 0) /* else the interval counts */
+		loop_watch(&daemon->loop, &daemon->settings, EPOLLIN);
 }
 
 bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)

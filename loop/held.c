@@ -102,7 +102,8 @@ int held_write(const struct held *held, const char *config, const char *role)
 	if (!held->len)
 		return unlink(path) && errno != ENOENT ? -errno : 0;
 	mkdir(config, 0755);
-	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+		  0644);
 	if (fd < 0)
 		return -errno;
 	error = write_all(fd, held);

@@ -51,8 +51,8 @@ struct loop {
 };
 
 /*
- * Blocks the signals it handles: SIGTERM and SIGINT stop, SIGHUP sets hup and asks for a pass, SIGCHLD reaps;
- * SIGPIPE stays blocked. 0 or -errno.
+ * Blocks the signals it handles: SIGTERM and SIGINT stop, SIGHUP sets hup and asks for a pass,
+ * SIGCHLD reaps; SIGPIPE stays blocked. 0 or -errno.
  */
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);
 void loop_close(struct loop *loop);

@@ -48,10 +48,11 @@ int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *r
 		     int32_t *status, uint16_t *data)
 {
 	struct wire_in in = { buf, len, false };
-	uint32_t command = wire_get32(&in), seqnum = wire_get32(&in), length;
+	uint32_t command = wire_get32(&in), seqnum = wire_get32(&in), code, length;
 
 	wire_skip(&in, 12); /* devid, direction and endpoint: 0 in a reply */
-	*status = (int32_t)wire_get32(&in);
+	code = wire_get32(&in);
+	memcpy(status, &code, sizeof(*status));
 	length = wire_get32(&in);
 	wire_skip(&in, 20);
 	if (in.bad)
@@ -62,14 +63,14 @@ int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *r
 	return in.left < length ? 0 : (int)(URB_SIZE + length);
 }
 
-static size_t encode(uint32_t c, char *out)
+static size_t encode(uint32_t c, uint8_t *out)
 {
 	static const uint8_t lead[] = { 0, 0xc0, 0xe0, 0xf0 };
 	unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
 
-	*out = (char)(c >> 6 * more | lead[more]);
+	*out = (uint8_t)(c >> 6 * more | lead[more]);
 	for (unsigned i = 1; i <= more; i++)
-		out[i] = (char)((c >> 6 * (more - i) & 0x3f) | 0x80);
+		out[i] = (uint8_t)((c >> 6 * (more - i) & 0x3f) | 0x80);
 	return more + 1;
 }
 
@@ -77,7 +78,7 @@ void urb_string_decode(const uint8_t *buf, size_t len, char *text, size_t size)
 {
 	uint32_t c, high = 0;
 	size_t n = 0, more;
-	char utf8[4];
+	uint8_t utf8[4];
 
 	if (len > 2 && buf[0] < len)
 		len = buf[0];

@@ -110,6 +110,57 @@ static const struct {
 	{ { U, "doctor", "--sysfs" }, U " doctor", "--sysfs" },
 	{ { U, "doctor", "-i", "1" }, U " doctor", "-i" },
 	{ { U, "doctor", "--json" }, U " doctor", "--json" },
+	/* abbreviations, with the value in the word, behind it, and missing */
+	{ { S, "--int", "0" }, S, "'0'" },
+	{ { S, "--interval=0" }, S, "'0'" },
+	{ { S, "--inte=0" }, S, "'0'" },
+	{ { S, "--interval=" }, S, "''" },
+	{ { S, "--int=1=2" }, S, "'1=2'" },
+	{ { S, "--int" }, S, "no value for option" },
+	{ { C, "pi", "--dead", "x" }, C, "'x'" },
+	{ { C, "pi", "--p", "x" }, C, "'x'" },
+	{ { S, "--onc=1" }, S, "takes no value" },
+	{ { S, "--once=" }, S, "takes no value" },
+	{ { S, "--once", "--int", "0" }, S, "'0'" },
+	/* ambiguous: run, rule and rules; version and verbose */
+	{ { S, "--r", "0" }, S, "unknown option '--r'" },
+	{ { S, "--ru=0" }, S, "unknown option '--ru=0'" },
+	{ { S, "--ver" }, S, "unknown option '--ver'" },
+	{ { S, "--v" }, S, "unknown option '--v'" },
+	{ { S, "--=0" }, S, "unknown option '--=0'" },
+	{ { S, "--intervals", "0" }, S, "unknown option '--intervals'" },
+	{ { S, "--INTERVAL", "0" }, S, "unknown option" },
+	/* a whole word is none of the longer ones */
+	{ { S, "--run" }, S, "no value for option '--run'" },
+	{ { S, "--rule" }, S, "no value for option" },
+	/* behind --, all are arguments; - is always one */
+	{ { S, "--", "--once" }, S, "unexpected argument '--once'" },
+	{ { S, "--once", "--", "-i" }, S, "unexpected argument '-i'" },
+	{ { S, "--", "--" }, S, "unexpected argument '--'" },
+	{ { S, "-" }, S, "unexpected argument '-'" },
+	{ { S, "-i", "--", "word" }, S, "'--'" }, /* it is the value */
+	{ { C, "--" }, C, "no HOST" },
+	{ { C, "pi:x", "--", "pa" }, C, "'pi:x'" }, /* the order stays */
+	{ { C, "pi", "--", "pa:x", "pu:x" }, C, "'pa:x'" },
+	/* options behind arguments, and values that look like options */
+	{ { S, "word", "-i", "1", "other" }, S, "unexpected argument 'word'" },
+	{ { C, "pi:x", "-v", "pa:x", "--once" }, C, "'pi:x'" },
+	{ { C, "pi", "-i", "0", "pa" }, C, "'0'" },
+	{ { C, "pi", "pa", "--int", "0" }, C, "'0'" },
+	{ { C, "pi", "-i", "-v" }, C, "'-v'" },
+	{ { C, "pi", "--interval", "--once" }, C, "'--once'" },
+	{ { C, "pi", "-i" }, C, "no value for option '-i'" },
+	{ { C, "pi", "--interval" }, C, "no value for option" },
+	/* letters in one word, the last with a value in it or behind it */
+	{ { S, "-vi0" }, S, "'0'" },
+	{ { S, "-vvi", "0" }, S, "'0'" },
+	{ { S, "-iv" }, S, "'v'" },
+	{ { C, "pi", "-vi", "0" }, C, "'0'" },
+	{ { C, "pi", "pa", "-vvi", "0", "pu" }, C, "'0'" },
+	{ { C, "pi", "-vi" }, C, "no value for option '-i'" },
+	{ { C, "pi", "-v:" }, C, "unknown option '-:'" },
+	{ { C, "pi", "-v-" }, C, "unknown option '--'" },
+	{ { C, "pi:x", "-vi", "1", "pa" }, C, "'pi:x'" },
 };
 
 static void usage_errors(void)

@@ -156,6 +156,8 @@ static void end(void)
 
 static void changes(void)
 {
+	char from[TEMP_SIZE + 40], to[TEMP_SIZE + 40];
+
 	start();
 	hold("1:1/a"); /* before the first pass, and the directory with it */
 	NEXT_PASS();
@@ -167,6 +169,16 @@ static void changes(void)
 	UNTIL_HELD("");
 	put_file(root, "etc/held.client", "1:1/ab\n"); /* as an editor does it, in place */
 	UNTIL_HELD("1:1/ab");
+	for (int i = 0; i < 3 && t.daemon.loop.next <= t.daemon.loop.now; i++)
+		NEXT_PASS();
+	/* moved there, and away */
+	put_file(root, "elsewhere", "1:1/abcde\n");
+	snprintf(from, sizeof(from), "%s/elsewhere", root);
+	snprintf(to, sizeof(to), "%s/held.client", config);
+	must(!rename(from, to), "move it there");
+	UNTIL_HELD("1:1/abcde");
+	must(!unlink(to), "remove it");
+	UNTIL_HELD("");
 	CHECK_INT(t.lines, 0);
 	CHECK_INT(t.reads, 0);
 	end();

@@ -447,6 +447,55 @@ static void list(void)
 }
 
 /* As it may be: 103 devices, which is all that fits; always in one piece. */
+static unsigned asked_about;
+
+/* ctx: a bit for each that is allowed, in the order of the list. */
+static bool allow(void *ctx, const char *busid)
+{
+	char want[BUSID_SIZE];
+
+	snprintf(want, sizeof(want), "1-%u", asked_about + 1);
+	CHECK_STR(busid, want);
+	return *(const unsigned *)ctx >> asked_about++ & 1;
+}
+
+/* Every part of a list, in its order, as if no other had ever been in it. */
+static void selected(void)
+{
+	enum { RECORDS = 6 };
+	static const uint8_t interfaces[RECORDS] = { 0, 1, 2, 255, 0, 3 };
+	static struct listing whole, part, want;
+	struct op_interface interface[OP_INTERFACES_MAX];
+
+	memset(interface, 0x42, sizeof(interface));
+	for (unsigned mask = 0; mask < 1 << RECORDS; mask++) {
+		listing_begin(&whole);
+		listing_begin(&want);
+		for (unsigned i = 0; i < RECORDS; i++) {
+			struct op_device device = { .path = "/sys/x", .busnum = i + 1,
+						    .interfaces = interfaces[i] };
+
+			snprintf(device.busid, sizeof(device.busid), "1-%u", i + 1);
+			must(listing_add(&whole, &device, interface), "list it");
+			if (mask >> i & 1)
+				must(listing_add(&want, &device, interface), "list it");
+		}
+		memset(&part, 0xa5, sizeof(part));
+		asked_about = 0;
+		listing_select(&whole, &part, allow, &mask);
+		CHECK_INT(asked_about, RECORDS);
+		CHECK_INT(part.devices, want.devices);
+		CHECK_INT(part.len, want.len);
+		listing_head(&part, OP_REP_DEVLIST);
+		listing_head(&want, OP_REP_DEVLIST);
+		CHECK_BYTES(part.bytes, want.bytes, want.len);
+	}
+	listing_begin(&whole);
+	asked_about = 0;
+	listing_select(&whole, &part, allow, &asked_about);
+	CHECK(!part.devices && part.len == OP_DEVLIST_HEAD_SIZE && !asked_about);
+}
+
 static void long_list(void)
 {
 	start();
@@ -1571,6 +1620,7 @@ static void no_leak(void)
 int main(void)
 {
 	RUN("t_exporter: a list", list);
+	RUN("t_exporter: a part of a list", selected);
 	RUN("t_exporter: a long list", long_list);
 	RUN("t_exporter: a long list for one who takes little", long_list_to_the_slow);
 	RUN("t_exporter: a request in pieces", list_in_pieces);

@@ -163,7 +163,8 @@ static int as_nobody(int (*what)(void))
 
 	must(pid >= 0, "fork");
 	if (!pid) {
-		if (!geteuid() && (setgid(65534) || setuid(65534)))
+		strcpy(config, "etc"); /* the way there may be barred */
+		if (chdir(root) || (!geteuid() && (setgid(65534) || setuid(65534))))
 			_exit(99);
 		_exit(-what());
 	}

@@ -436,6 +436,28 @@ static void watch(void)
 	block_free(p);
 }
 
+/* The length of a record is known from its last byte but the interfaces; nothing else is read. */
+static void record_size(void)
+{
+	static struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device = { .path = "/sys/x", .busid = "1-1" };
+	static uint8_t bytes[OP_RECORD_MAX];
+
+	for (unsigned n = 0; n <= OP_INTERFACES_MAX; n++) {
+		uint8_t *p;
+		int len;
+
+		device.interfaces = (uint8_t)n;
+		len = op_record_encode(bytes, sizeof(bytes), &device, interface);
+		CHECK_INT(len, 312 + 4 * n);
+		p = block(bytes, 312);
+		CHECK_INT(op_record_size(p), len);
+		memset(p, 0xff, 311);
+		CHECK_INT(op_record_size(p), len);
+		block_free(p);
+	}
+}
+
 /* What is said of a peer's fault, and of a refusal. */
 static void fault_texts(void)
 {
@@ -502,6 +524,7 @@ int main(void)
 	RUN("t_op: a refusal has no device", refusal);
 	RUN("t_op: the longest list", head_limits);
 	RUN("t_op: a watch", watch);
+	RUN("t_op: the length of a record", record_size);
 	RUN("t_op: texts of faults and refusals", fault_texts);
 	RUN("t_op: texts", texts);
 	return check_status();

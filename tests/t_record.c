@@ -51,6 +51,66 @@ static void there_and_back(void)
 	end();
 }
 
+static unsigned mode_of(const char *name)
+{
+	char path[TEMP_SIZE + 64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	must(!stat(path, &st), path);
+	return st.st_mode & 0777;
+}
+
+/* More words, for anybody; the three are read as before. */
+static void more_words(void)
+{
+	static const struct {
+		const char *more, *line;
+		unsigned mode;
+	} rows[] = {
+		{ NULL, "pi 3240 1-1\n", 0700 },
+		{ "", "pi 3240 1-1\n", 0644 },
+		{ "10.0.0.1 40000 10.0.0.2 3240", "pi 3240 1-1 10.0.0.1 40000 10.0.0.2 3240\n", 0644 },
+	};
+	mode_t before = umask(022);
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		char *text;
+
+		start();
+		CHECK_INT(record_write(dir, 0, "pi", "3240", "1-1", rows[i].more), 0);
+		text = text_of("port0");
+		CHECK_STR(text, rows[i].line);
+		free(text);
+		CHECK_INT(mode_of("port0"), rows[i].mode);
+		CHECK(record_is(dir, 0, "pi", "3240", "1-1"));
+		CHECK(!record_is(dir, 0, "pi", "3240", "1-2"));
+		end();
+	}
+	umask(before);
+}
+
+/* The longest words of each kind come whole. */
+static void longest_more(void)
+{
+	char host[ENDPOINT_HOST_SIZE], busid[BUSID_SIZE], more[RECORD_MORE_SIZE], *text;
+
+	memset(host, 'h', sizeof(host) - 1);
+	host[sizeof(host) - 1] = '\0';
+	memset(busid, 'b', sizeof(busid) - 1);
+	busid[sizeof(busid) - 1] = '\0';
+	memset(more, 'm', sizeof(more) - 1);
+	more[sizeof(more) - 1] = '\0';
+	start();
+	CHECK_INT(record_write(dir, 7, host, "65535", busid, more), 0);
+	CHECK(record_is(dir, 7, host, "65535", busid));
+	text = text_of("port7");
+	CHECK_INT(text[strlen(text) - 1], '\n');
+	CHECK_INT(strlen(text), strlen(host) + 7 + strlen(busid) + 1 + strlen(more) + 1);
+	free(text);
+	end();
+}
+
 static void replaced(void)
 {
 	char *text;
@@ -218,6 +278,8 @@ static void no_leak(void)
 int main(void)
 {
 	RUN("t_record: written and read", there_and_back);
+	RUN("t_record: more words", more_words);
+	RUN("t_record: the longest of more words", longest_more);
 	RUN("t_record: replaced by a shorter one", replaced);
 	RUN("t_record: the longest names", longest);
 	CHECK(each_file(FIXTURES "vhci", "-record.txt", captured) >= 2);

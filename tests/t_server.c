@@ -2,7 +2,7 @@
 /*
  * Tests of client/server and import against servers of every kind on loopback, in the same loop, a
  * tree of files where the test plays vhci-hcd, and a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=rules_judge
  */
 #include "client/server.h"
 
@@ -27,7 +27,7 @@ enum peer_state { ABSENT, ASKING, HELD, ANSWERED, WATCHER, SESSION };
 struct peer {
 	struct loop_source source;
 	enum peer_state state;
-	uint8_t request[OP_REQ_IMPORT_SIZE];
+	uint8_t request[URB_SIZE]; /* or an import's */
 	size_t len;
 	char busid[BUSID_SIZE];
 };
@@ -48,7 +48,16 @@ static struct {
 	struct peer peer[PEERS];
 	unsigned devices;
 	struct op_device device[DEVICES];
+	bool lies;		 /* an import is answered with this one: */
+	struct op_device other;
 	unsigned lists, watches, imports, most; /* most: requests at a time */
+	/* its devices */
+	const char *serial; /* what they answer, NULL: they say nothing; empty: they have none */
+	unsigned asked;	    /* so often */
+	/* the rules, while there are any */
+	bool by_serial; /* they need it */
+	const char *denied; /* this serial number, or with the other rules this busid */
+	struct rule rule;
 	/* vhci-hcd */
 	struct port {
 		uint8_t state;
@@ -72,6 +81,25 @@ void __wrap_log_line(int error, const char *format, ...)
 	va_start(args, format);
 	text_vformat(t.line[t.lines++ % LINES], sizeof(t.line[0]), format, args);
 	va_end(args);
+}
+
+enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
+				     const struct rule **which);
+
+enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
+				     const struct rule **which)
+{
+	const char *what = t.by_serial ? facts->serial : facts->busid;
+
+	CHECK(rules == &importer.rules);
+	CHECK_STR(facts->from, t.endpoint.host);
+	*which = NULL;
+	if (!what)
+		return RULE_UNKNOWN;
+	if (!t.denied || strcmp(what, t.denied) != 0)
+		return RULE_ALLOW;
+	*which = &t.rule;
+	return RULE_DENY;
 }
 
 static unsigned said(const char *what)
@@ -208,7 +236,8 @@ static void answer_import(struct peer *peer)
 	peer->state = ANSWERED;
 	for (unsigned i = 0; i < t.devices; i++)
 		if (!strcmp(t.device[i].busid, peer->busid)) {
-			len = op_rep_import_encode(bytes, sizeof(bytes), t.refuse, &t.device[i]);
+			len = op_rep_import_encode(bytes, sizeof(bytes), t.refuse,
+						   t.lies ? &t.other : &t.device[i]);
 			peer->state = t.refuse ? ANSWERED : SESSION;
 		}
 	say(peer, bytes, (size_t)len);
@@ -247,6 +276,7 @@ static void take_request(struct peer *peer, const struct op_request *request)
 		t.imports++;
 		strcpy(peer->busid, request->busid);
 		peer->state = HELD;
+		peer->len = 0;
 		if (!t.hold)
 			answer_import(peer);
 	} else {
@@ -254,6 +284,50 @@ static void take_request(struct peer *peer, const struct op_request *request)
 		peer->state = ANSWERED;
 		say_list(peer, OP_REP_DEVLIST);
 	}
+}
+
+/* A device, as far as it is asked what it is: a storage one with a serial number, or without. */
+static size_t describe(uint8_t *data, const uint8_t *setup)
+{
+	static const uint8_t device[] = { 18, 1, 0, 2, 0, 0, 0, 64, 0x27, 6, 1, 0, 0, 0, 0, 0, 3, 1 };
+	static const uint8_t rest[] = { 9, 2, 18, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 8, 6, 80, 0 };
+	size_t len = strlen(t.serial);
+
+	if (setup[3] == URB_DEVICE) {
+		memcpy(data, device, sizeof(device));
+		data[16] = len ? 3 : 0;
+		return sizeof(device);
+	}
+	if (setup[3] == URB_CONFIGURATION) {
+		memcpy(data, rest, sizeof(rest));
+		return sizeof(rest);
+	}
+	if (!setup[2]) { /* the languages */
+		memcpy(data, "\x04\x03\x09\x04", 4);
+		return 4;
+	}
+	CHECK_INT(setup[2], 3);
+	data[0] = (uint8_t)(2 + 2 * len);
+	data[1] = URB_STRING;
+	for (size_t i = 0; i < len; i++) {
+		data[2 + 2 * i] = (uint8_t)t.serial[i];
+		data[3 + 2 * i] = 0;
+	}
+	return data[0];
+}
+
+static void take_urb(struct peer *peer)
+{
+	uint8_t reply[URB_SIZE + 256] = { 0, 0, 0, 3 };
+
+	CHECK(!memcmp(peer->request, "\0\0\0\1", 4));
+	t.asked++;
+	peer->len = 0;
+	if (!t.serial)
+		return;
+	memcpy(reply + 4, peer->request + 4, 4);
+	reply[0x1b] = (uint8_t)describe(reply + URB_SIZE, peer->request + 0x28);
+	say(peer, reply, URB_SIZE + (size_t)reply[0x1b]);
 }
 
 static void peer_ready(struct loop_source *source, uint32_t events)
@@ -268,9 +342,11 @@ static void peer_ready(struct loop_source *source, uint32_t events)
 		hang_up(peer);
 		return;
 	}
-	CHECK_INT(peer->state, ASKING); /* it has one request */
+	CHECK(peer->state == ASKING || peer->state == SESSION); /* it has one request */
 	peer->len += (size_t)n;
-	if (op_request_decode(peer->request, peer->len, &request) > 0)
+	if (peer->state == SESSION && peer->len == URB_SIZE)
+		take_urb(peer);
+	if (peer->state == ASKING && op_request_decode(peer->request, peer->len, &request) > 0)
 		take_request(peer, &request);
 }
 
@@ -1261,10 +1337,368 @@ static void elsewhere(void)
 	end();
 }
 
+static unsigned ports_in_use(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PORTS; i++)
+		n += t.port[i].state != VHCI_FREE;
+	return n;
+}
+
+static const char not_listed[] = "cannot attach 1-1 (0627:0001) of 127.0.0.1";
+
+/* What came into its place since the list is not attached in its name; the next list names it. */
+static void another_than_listed(void)
+{
+	for (unsigned what = 0; what < 5; what++) {
+		char name[40];
+
+		start(PUSHES, 0);
+		set_devices(1);
+		t.other = t.device[0];
+		t.other.vendor ^= what == 0 ? 0x100 : 0;
+		t.other.product ^= what == 1 ? 0x100 : 0;
+		t.other.bcd_device ^= what == 2 ? 0x100 : 0;
+		t.other.devnum += what == 3;
+		t.other.busnum += what == 4;
+		t.lies = true;
+		push();
+		run_quiet(&t.loop);
+		CHECK_INT(t.imports, 1);
+		CHECK_INT(ports_in_use(), 0);
+		CHECK_INT(peers(SESSION), 0); /* it is let go at once */
+		go_on(9000);
+		CHECK_INT(t.imports, 4); /* after 1, 2, 4 s */
+		CHECK_INT(ports_in_use(), 0);
+		CHECK_INT(said(not_listed), 1);
+		CHECK_INT(said("it is not the device that was listed"), 1);
+		CHECK(server_failing(&server));
+		t.device[0] = t.other;
+		push();
+		go_on(8000);
+		CHECK(is_attached("1-1"));
+		CHECK(!server_failing(&server));
+		snprintf(name, sizeof(name), "attached 1-1 (%04x:%04x)", t.other.vendor,
+			 t.other.product);
+		CHECK_INT(said(name), 1);
+		end();
+	}
+}
+
+/* The class, the speed and the like may have become known since. */
+static void same_as_listed(void)
+{
+	start(PUSHES, 0);
+	set_devices(1);
+	t.other = t.device[0];
+	t.other.class = 3;
+	t.other.configuration = 1;
+	t.other.interfaces = 2;
+	strcpy(t.other.path, "/sys/elsewhere");
+	t.lies = true;
+	push();
+	run_quiet(&t.loop);
+	CHECK(is_attached("1-1"));
+	end();
+}
+
+/* A device that is replugged has the port that it had, though others came in between. */
+static void same_port_again(void)
+{
+	start(PUSHES, 3);
+	CHECK_INT(import_of("1-2")->port, 1);
+	unplug("1-2");
+	run_quiet(&t.loop);
+	CHECK_INT(import_of("1-2")->port, 1);
+	/* one comes while it is away */
+	set_device(1, "1-7", 0x627);
+	push();
+	unplug("1-2");
+	run_quiet(&t.loop);
+	CHECK_INT(import_of("1-7")->port, 3); /* one that nobody had */
+	CHECK(!is_attached("1-2"));
+	set_device(3, "1-2", 0x627);
+	t.devices = 4;
+	push();
+	go_on(1000);
+	CHECK_INT(import_of("1-2")->port, 1);
+	/* another device in its place is given its port, too */
+	go_on(INTERVAL_MS);
+	t.device[3].vendor = 0x951;
+	t.device[3].devnum = 77;
+	push();
+	unplug("1-2");
+	go_on(1000);
+	CHECK_INT(import_of("1-2")->port, 1);
+	CHECK_INT(said("attached 1-2 (0951:0001)"), 1);
+	end();
+}
+
+/* When there is no other left, one that another had is taken. */
+static void port_of_another(void)
+{
+	start(PUSHES, PORTS / 2);
+	unplug("1-1");
+	set_device(0, "1-77", 0x627);
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(import_of("1-77")->port, 0);
+	end();
+}
+
+static void hold(const char *name)
+{
+	must(!held_add(&importer.held, name), "hold");
+	loop_pass_now(&t.loop);
+	go_on(100); /* a detach is looked at after 50 ms */
+}
+
+static void let(const char *name)
+{
+	held_remove(&importer.held, name);
+	loop_pass_now(&t.loop);
+	go_on(100);
+}
+
+#define BY_PLACE "0627:0001@127.0.0.1/1-1"
+
+/* What is held is detached, not asked for, and attached when that is over. */
+static void held_by_place(void)
+{
+	start(PUSHES, 2);
+	for (unsigned round = 1; round <= 2; round++) {
+		unsigned imports = t.imports;
+
+		hold(BY_PLACE);
+		CHECK(!is_attached("1-1") && is_attached("1-2"));
+		CHECK_INT(t.detached, round);
+		CHECK_INT(said("letting go 1-1 (0627:0001) of 127.0.0.1"), round);
+		CHECK_INT(said("detached 1-1"), round);
+		for (unsigned i = 0; i < 3; i++) {
+			go_on(INTERVAL_MS);
+			push();
+		}
+		CHECK_INT(t.imports, imports);
+		CHECK(!server_failing(&server));
+		let(BY_PLACE);
+		CHECK_INT(import_of("1-1")->port, 0);
+		CHECK_INT(t.imports, imports + 1);
+		go_on(INTERVAL_MS); /* a good session */
+		push();
+	}
+	CHECK_INT(said("leaving alone"), 0);
+	CHECK_INT(t.asked, 0); /* no device was asked */
+	end();
+}
+
+/* One that is held before it comes is left alone, and that is said once. */
+static void held_before(void)
+{
+	start(PUSHES, 0);
+	hold(BY_PLACE);
+	set_devices(2);
+	for (unsigned i = 0; i < 3; i++) {
+		push();
+		go_on(INTERVAL_MS);
+	}
+	CHECK(!is_attached("1-1") && is_attached("1-2"));
+	CHECK_INT(t.imports, 1);
+	CHECK_INT(said("leaving alone 1-1 (0627:0001) of 127.0.0.1"), 1);
+	CHECK_INT(said("leaving alone"), 1);
+	/* another device in its place is not held */
+	t.device[0].vendor = 0x951;
+	push();
+	run_quiet(&t.loop);
+	CHECK(is_attached("1-1"));
+	end();
+}
+
+/* A port that is somebody else's by now is not detached in the name of what was there. */
+static void held_and_replaced(void)
+{
+	start(PUSHES, 1);
+	t.port[0].devid = 0x00050006;
+	show_ports();
+	t.devices = 0;
+	push();
+	hold(BY_PLACE);
+	CHECK_INT(t.detached, 0);
+	CHECK(!is_attached("1-1"));
+	CHECK_INT(t.port[0].state, VHCI_USED);
+	end();
+}
+
+/* Held by its serial number, which only the device knows. */
+static void held_by_serial(void)
+{
+	start(PUSHES, 0);
+	t.serial = "A 1";
+	hold("0627:0001/A_1");
+	set_devices(1);
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(t.asked, 4);
+	CHECK_INT(t.imports, 1);
+	CHECK_INT(ports_in_use(), 0);
+	CHECK_INT(peers(SESSION), 0);
+	CHECK_INT(said("leaving alone 1-1"), 1);
+	for (unsigned i = 0; i < 3; i++) {
+		push();
+		go_on(INTERVAL_MS);
+	}
+	CHECK_INT(t.imports, 1); /* it is known now */
+	CHECK(!server_failing(&server));
+	/* another plug, another device, maybe */
+	t.serial = "B";
+	t.device[0].devnum++;
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(t.asked, 8);
+	CHECK(is_attached("1-1"));
+	CHECK_INT(import_of("1-1")->port, 0);
+	end();
+}
+
+static void rule_by_serial(const char *serial, bool denied)
+{
+	start(PUSHES, 0);
+	importer.rules.count = 1;
+	importer.rules.file = "/etc/rules";
+	t.rule.line = 7;
+	t.by_serial = true;
+	t.denied = "A 1";
+	t.serial = serial;
+	set_devices(1);
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(t.asked, *serial ? 4 : 2);
+	CHECK_INT(is_attached("1-1"), !denied);
+	CHECK_INT(peers(SESSION), !denied);
+	CHECK_INT(ports_in_use(), !denied);
+	CHECK_INT(said("leaving alone 1-1 (0627:0001) of 127.0.0.1"), denied);
+	for (unsigned i = 0; i < 3; i++) {
+		push();
+		go_on(INTERVAL_MS);
+	}
+	CHECK_INT(t.imports, 1);
+	CHECK_INT(said("denied by "), denied);
+	/* other rules */
+	t.denied = denied ? NULL : serial;
+	loop_pass_now(&t.loop);
+	go_on(100);
+	CHECK_INT(is_attached("1-1"), denied);
+	CHECK_INT(t.asked, *serial ? 4 : 2); /* it is known */
+	CHECK_INT(said("letting go 1-1"), !denied);
+	end();
+}
+
+static void rules_by_serial(void)
+{
+	rule_by_serial("A 1", true);
+	rule_by_serial("B", false);
+	rule_by_serial("", false);
+}
+
+/* Nothing is attached in ignorance: a device that does not answer is asked again, later. */
+static void asked_in_vain(void)
+{
+	start(PUSHES, 0);
+	importer.rules.count = 1;
+	t.by_serial = true;
+	set_devices(1);
+	push();
+	go_on(EXCHANGE_REPLY_MS - 1);
+	CHECK_INT(t.asked, 1);
+	CHECK_INT(peers(SESSION), 1);
+	go_on(1);
+	CHECK_INT(peers(SESSION), 0);
+	CHECK_INT(ports_in_use(), 0);
+	CHECK_INT(said("cannot attach 1-1"), 1);
+	CHECK(server_failing(&server));
+	t.serial = "B";
+	go_on(1000);
+	CHECK(is_attached("1-1"));
+	CHECK(!server_failing(&server));
+	end();
+}
+
+/* What is denied without its strings is not asked for at all. */
+static void denied(void)
+{
+	start(HANGS_UP, 0);
+	importer.rules.count = 1;
+	importer.rules.file = "/etc/rules";
+	t.rule.line = 7;
+	t.denied = "1-2";
+	set_devices(3);
+	go_on(2 * INTERVAL_MS);
+	CHECK(is_attached("1-1") && !is_attached("1-2") && is_attached("1-3"));
+	go_on(3 * INTERVAL_MS);
+	CHECK_INT(t.imports, 2);
+	CHECK_INT(t.asked, 0);
+	CHECK_INT(said("leaving alone 1-2 (0627:0001) of 127.0.0.1"), 1);
+	CHECK_INT(said("denied by "), 1);
+	CHECK(!server_failing(&server));
+	t.denied = "1-1"; /* other rules */
+	loop_pass_now(&t.loop);
+	go_on(INTERVAL_MS);
+	CHECK(!is_attached("1-1") && is_attached("1-2") && is_attached("1-3"));
+	CHECK_INT(said("letting go 1-1"), 1);
+	end();
+}
+
+/* The first list is another reason to look at it anew, which is not done at once: time goes by. */
+static bool first_is_free(void)
+{
+	clock_now += 2;
+	return is_watched() && t.port[0].state == VHCI_FREE;
+}
+
+static bool strings_are_known(void)
+{
+	clock_now += 2;
+	return is_watched() && import_of("1-1")->asked;
+}
+
+/* Of one that an earlier daemon attached, this machine knows the strings. */
+static void adopted_and_denied(bool deny)
+{
+	prepare(PUSHES, 1);
+	importer.rules.count = 1;
+	importer.rules.file = "/etc/rules";
+	t.by_serial = true;
+	t.denied = deny ? "A 1" : "B";
+	put_file(root, "devices/there/serial", "A 1\n");
+	put_file(root, "devices/there/product", "Stick\n");
+	t.port[0].devid = 1 << 16 | 2;
+	port_becomes(0, VHCI_USED);
+	must(!vhci_read(&sysfs, &importer.vhci), "read the ports");
+	server_adopt(&server, "1-1", 0);
+	UNTIL(&t.loop, deny ? first_is_free : strings_are_known);
+	go_on(100);
+	CHECK_INT(is_attached("1-1"), !deny);
+	CHECK_INT(t.detached, deny);
+	CHECK_INT(t.imports, 0);
+	CHECK_INT(t.asked, 0);
+	end();
+}
+
+static void adopted_and_judged(void)
+{
+	adopted_and_denied(true);
+	adopted_and_denied(false);
+}
+
 static void no_leak(void)
 {
 	unsigned before = open_files();
 
+	another_than_listed();
+	held_by_serial();
+	rules_by_serial();
+	asked_in_vain();
+	adopted_and_judged();
 	pushes_are_followed();
 	watch_unanswered();
 	watch_dies();
@@ -1316,6 +1750,18 @@ int main(void)
 	RUN("t_server: what an earlier daemon attached", adopted);
 	RUN("t_server: records", recorded);
 	RUN("t_server: attached by somebody else", elsewhere);
+	RUN("t_server: another device than was listed", another_than_listed);
+	RUN("t_server: the device that was listed", same_as_listed);
+	RUN("t_server: the same port again", same_port_again);
+	RUN("t_server: the port of another", port_of_another);
+	RUN("t_server: held by its place", held_by_place);
+	RUN("t_server: held before it comes", held_before);
+	RUN("t_server: held, and its port is another's", held_and_replaced);
+	RUN("t_server: held by its serial number", held_by_serial);
+	RUN("t_server: a rule for serial numbers", rules_by_serial);
+	RUN("t_server: a device that does not say what it is", asked_in_vain);
+	RUN("t_server: denied", denied);
+	RUN("t_server: an earlier daemon's, and the rules", adopted_and_judged);
 	RUN("t_server: no descriptor is left open", no_leak);
 	return check_status();
 }

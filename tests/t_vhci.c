@@ -266,10 +266,30 @@ static void hostile(const char *path, const char *name)
 	free(text);
 }
 
+/*
+ * A table as text: h, s, a: free; H, S, A: in use; _: absent; |: between controllers.
+ */
+static void make_ports(const char *ports)
+{
+	memset(&vhci, 0, sizeof(vhci));
+	for (const char *c = ports; *c; c++) {
+		struct vhci_port *port = &vhci.port[vhci.ports];
+
+		if (*c == '|') {
+			vhci.controllers = vhci.controllers ? vhci.controllers + 1 : 2;
+			continue;
+		}
+		vhci.ports++;
+		port->state = strchr("hsa", *c) ? VHCI_FREE
+			      : *c == '_'	? VHCI_ABSENT
+						: VHCI_USED - (vhci.ports & 1);
+		port->hub = strchr("hH", *c) ? VHCI_HIGH : strchr("sS", *c) ? VHCI_SUPER : VHCI_ANY;
+	}
+}
+
 static void free_ports(void)
 {
 	static const struct {
-		/* h, s, a: free; H, S, A: in use; _: absent; |: between controllers */
 		const char *ports;
 		uint32_t speed;
 		int port;
@@ -287,25 +307,59 @@ static void free_ports(void)
 	};
 
 	for (size_t i = 0; i < LENGTH(table); i++) {
-		memset(&vhci, 0, sizeof(vhci));
-		for (const char *c = table[i].ports; *c; c++) {
-			struct vhci_port *port = &vhci.port[vhci.ports];
-
-			if (*c == '|') {
-				vhci.controllers = vhci.controllers ? vhci.controllers + 1 : 2;
-				continue;
-			}
-			vhci.ports++;
-			port->state = strchr("hsa", *c) ? VHCI_FREE
-				      : *c == '_'	? VHCI_ABSENT
-							: VHCI_USED - (vhci.ports & 1);
-			port->hub = strchr("hH", *c) ? VHCI_HIGH
-				    : strchr("sS", *c) ? VHCI_SUPER
-						       : VHCI_ANY;
-		}
+		make_ports(table[i].ports);
 		if (vhci_free_port(&vhci, table[i].speed, NULL, 0) != table[i].port)
 			check_fault(__FILE__, __LINE__, "row %zu is %d", i,
 				    vhci_free_port(&vhci, table[i].speed, NULL, 0));
+	}
+}
+
+/* With who had which port last: a letter each, '.' is nobody; 'm' asks. */
+static void remembered_ports(void)
+{
+	static const struct {
+		const char *ports, *last;
+		uint32_t speed;
+		int port;
+	} table[] = {
+		/* nobody had any: as without memory */
+		{ "hhss", "....", 3, 0 }, { "hhss", "....", 5, 2 }, { "Hhss", "....", 3, 1 },
+		/* its own again */
+		{ "hhss", ".m..", 3, 1 }, { "hhss", "xm..", 3, 1 }, { "hhss", "...m", 5, 3 },
+		{ "hhss", "m...", 3, 0 }, { "hhhhss", "xyzm..", 3, 3 },
+		{ "hhss|hhss", ".....m..", 3, 5 }, /* though it is on the second */
+		{ "hHss|HHss", ".....m..", 3, 0 }, /* it is in use by somebody */
+		{ "hhss|HHHs", "...m....", 3, 0 }, /* not of its speed */
+		{ "HHSS|hhss", "m...x...", 3, 5 },
+		/* another's is avoided while there are fresh ones */
+		{ "hhss", "x...", 3, 1 }, { "hhhss", "xy...", 3, 2 }, { "hhss", "..x.", 5, 3 },
+		{ "hhss", "..xx", 3, 0 }, /* the other half does not matter */
+		{ "Hhhss", ".x...", 3, 2 },
+		/* and taken when not */
+		{ "hhss", "xy..", 3, 0 }, { "Hhss", "xy..", 3, 1 }, { "hhss", "..xy", 5, 2 },
+		{ "hHss", "x...", 3, 0 }, { "HHss", "m...", 3, -ENOSPC },
+		{ "HHss", "....", 3, -ENOSPC }, { "", "", 3, -ENOSPC }, { "h_ss", "x...", 3, 0 },
+		/* fresh ones on the controller with the fewest devices */
+		{ "hhss|hhss", "x.......", 3, 1 }, { "Hhss|hhss", "........", 3, 4 },
+		{ "Hhss|hhss", "....xy..", 3, 1 }, /* a fresh one matters more */
+		{ "Hhss|hhss", "....x...", 3, 5 }, { "HhSs|hhss", "xyzx..yx", 5, 6 },
+		{ "Hhss|hhss", "xyxyxyxy", 3, 4 }, { "HHss|Hhss|hhss", "........xy..", 3, 5 },
+		/* a hub for all speeds */
+		{ "aa", "x.", 3, 1 }, { "aa", "x.", 5, 1 }, { "aa", ".m", 3, 1 },
+	};
+	uint32_t last[16];
+
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		int port;
+
+		make_ports(table[i].ports);
+		must(strlen(table[i].last) == vhci.ports, "say it of each port");
+		memset(last, 0xff, sizeof(last)); /* behind the table nothing is looked at */
+		for (unsigned n = 0; n < vhci.ports; n++)
+			last[n] = table[i].last[n] == '.' ? 0 : (uint8_t)table[i].last[n];
+		port = vhci_free_port(&vhci, table[i].speed, last, 'm');
+		if (port != table[i].port)
+			check_fault(__FILE__, __LINE__, "row %zu is %d", i, port);
 	}
 }
 
@@ -594,6 +648,7 @@ int main(void)
 	each_file(FIXTURES "hostile", ".txt", hostile);
 	each_file(FIXTURES "sysfs", ".tree", captured_tree);
 	RUN("t_vhci: free ports", free_ports);
+	RUN("t_vhci: the port it had, and those of others", remembered_ports);
 	RUN("t_vhci: several controllers", read_several);
 	RUN("t_vhci: a second look forgets the first", read_again);
 	RUN("t_vhci: a controller without driver is not read", driver_missing);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of host/choose: which devices are left alone, and why, as a table of cases.
+ * LINK: -Wl,--wrap=rules_judge,--wrap=device_use
+ */
+#include "host/choose.h"
+
+#include "proto/text.h"
+#include "tests/tree.h"
+
+/* What the rules say, to whom they are asked. */
+static struct {
+	enum rule_verdict verdict, without_strings;
+	bool in_use;
+	struct rule rule;
+	struct rule_facts facts; /* as they were asked about */
+	unsigned rules, uses;	 /* so often asked */
+} t;
+
+enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
+				     const struct rule **which);
+
+enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
+				     const struct rule **which)
+{
+	(void)rules;
+	t.rules++;
+	t.facts = *facts;
+	*which = t.verdict == RULE_DENY ? &t.rule : NULL;
+	return facts->serial ? t.verdict : t.without_strings;
+}
+
+bool __wrap_device_use(const struct sysfs *fs, const char *busid, struct use *use);
+
+bool __wrap_device_use(const struct sysfs *fs, const char *busid, struct use *use)
+{
+	CHECK(fs == &sysfs);
+	CHECK_STR(busid, "1-1.4");
+	t.uses++;
+	if (t.in_use)
+		text_format(use->reason, sizeof(use->reason), "it holds the root");
+	return t.in_use;
+}
+
+static struct host_wishes wishes; /* big */
+
+#define HELD "it is held, until 'usbiphp bind 1-1.4'"
+#define DENIED "denied by /etc/rules:7"
+
+/* The device is 0951:1666 at 1-1.4; its serial number is "A 1", where it is known. */
+static const struct {
+	const char *what, *held;
+	enum rule_verdict without, with; /* of the rules */
+	uint8_t class;
+	bool on_vhci, in_use, take_all;
+	enum host_choice unread, read; /* while its strings are unknown, and then */
+	const char *why;	       /* of HOST_LEAVE */
+} table[] = {
+	{ "nothing is said", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, HOST_TAKE, HOST_TAKE, "" },
+	{ "held by its place", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
+	  HOST_LEAVE, HOST_LEAVE, HELD },
+	{ "held by its serial number", "0951:1666/A_1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
+	  HOST_NEEDS_STRINGS, HOST_LEAVE, HELD },
+	{ "another of its kind is held", "0951:1666/B", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
+	  HOST_NEEDS_STRINGS, HOST_TAKE, "" },
+	{ "another kind is held", "0951:1667/A_1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
+	  HOST_TAKE, HOST_TAKE, "" },
+	{ "another place is held", "0951:1666@1-1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
+	  HOST_TAKE, HOST_TAKE, "" },
+	{ "one of a server is held", "0951:1666@pi/1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
+	  HOST_TAKE, HOST_TAKE, "" },
+	{ "denied", "", RULE_DENY, RULE_DENY, 0, 0, 0, 0, HOST_LEAVE, HOST_LEAVE, DENIED },
+	{ "denied by its strings", "", RULE_UNKNOWN, RULE_DENY, 0, 0, 0, 0,
+	  HOST_NEEDS_STRINGS, HOST_LEAVE, DENIED },
+	{ "allowed by its strings", "", RULE_UNKNOWN, RULE_ALLOW, 0, 0, 0, 0,
+	  HOST_NEEDS_STRINGS, HOST_TAKE, "" },
+	{ "held and denied", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 0, 0, 0, 0,
+	  HOST_LEAVE, HOST_LEAVE, HELD },
+	{ "in use", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 0, HOST_LEAVE, HOST_LEAVE,
+	  "it holds the root" },
+	{ "in use, take all", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1, HOST_TAKE, HOST_TAKE, "" },
+	{ "in use and denied", "", RULE_DENY, RULE_DENY, 0, 0, 1, 0, HOST_LEAVE, HOST_LEAVE,
+	  DENIED },
+	{ "denied, take all", "", RULE_DENY, RULE_DENY, 0, 0, 1, 1, HOST_LEAVE, HOST_LEAVE,
+	  DENIED },
+	{ "held, take all", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1,
+	  HOST_LEAVE, HOST_LEAVE, HELD },
+	{ "in use, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 0, 0, 1, 0,
+	  HOST_NEEDS_STRINGS, HOST_LEAVE, "it holds the root" },
+	{ "a hub", "", RULE_ALLOW, RULE_ALLOW, 9, 0, 0, 1, HOST_LEAVE, HOST_LEAVE,
+	  "it is a hub" },
+	{ "a hub that is held", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 9, 0, 1, 0, HOST_LEAVE,
+	  HOST_LEAVE, "it is a hub" },
+	{ "a hub, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 9, 0, 0, 0, HOST_LEAVE,
+	  HOST_LEAVE, "it is a hub" },
+	{ "imported", "", RULE_UNKNOWN, RULE_ALLOW, 0, 1, 1, 1, HOST_LEAVE, HOST_LEAVE,
+	  "it came over USB/IP" },
+};
+
+static struct device device;
+
+static void make_device(uint8_t class, bool on_vhci)
+{
+	device = (struct device){ .busid = "1-1.4", .driver = "usb", .vendor = 0x951,
+				  .product = 0x1666, .class = class, .on_vhci = on_vhci };
+}
+
+static void choose(size_t i, const struct device_strings *strings, enum host_choice want)
+{
+	struct use why = { "" };
+
+	t.rules = t.uses = 0;
+	CHECK_INT(host_choose(&sysfs, &device, &wishes, strings, &why), want);
+	CHECK_STR(why.reason, want == HOST_LEAVE ? table[i].why : "");
+	if (table[i].take_all || want == HOST_NEEDS_STRINGS)
+		CHECK_INT(t.uses, 0); /* looking for it costs much */
+}
+
+static void row(size_t i)
+{
+	static const struct device_strings strings = { "A 1", "Stick", "Maker" };
+
+	check_begin("t_choose: %s", table[i].what);
+	start(NULL);
+	memset(&t, 0, sizeof(t));
+	memset(&wishes, 0, sizeof(wishes));
+	wishes.rules.file = "/etc/rules";
+	wishes.take_all = table[i].take_all;
+	t.rule.line = 7;
+	t.without_strings = table[i].without;
+	t.verdict = table[i].with;
+	t.in_use = table[i].in_use;
+	if (table[i].held[0])
+		must(!held_add(&wishes.held, table[i].held), "hold");
+	make_device(table[i].class, table[i].on_vhci);
+	choose(i, NULL, table[i].unread);
+	choose(i, &strings, table[i].read);
+	end();
+	check_end();
+}
+
+/* With strings that are empty it is known that it has none. */
+static void without_serial(void)
+{
+	static const struct device_strings strings;
+	struct use why = { "" };
+
+	start(NULL);
+	memset(&t, 0, sizeof(t));
+	memset(&wishes, 0, sizeof(wishes));
+	must(!held_add(&wishes.held, "0951:1666/A_1"), "hold");
+	make_device(0, false);
+	CHECK_INT(host_choose(&sysfs, &device, &wishes, NULL, &why), HOST_NEEDS_STRINGS);
+	CHECK_INT(host_choose(&sysfs, &device, &wishes, &strings, &why), HOST_TAKE);
+	end();
+}
+
+static unsigned classes(const struct rule_facts *facts)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 256; i++)
+		n += facts->class[i / 8] >> i % 8 & 1;
+	return n;
+}
+
+static bool has_class(const struct rule_facts *facts, unsigned class)
+{
+	return facts->class[class / 8] >> class % 8 & 1;
+}
+
+/* What the rules are asked about. */
+static void facts(void)
+{
+	static const uint8_t descriptors[] = {
+		18, 1, 0, 2, 0xef, 2, 1, 64, 0x51, 9, 0x66, 0x16, 0, 1, 1, 2, 3, 1,
+		9, 2, 27, 0, 2, 1, 0, 0x80, 50,
+		9, 4, 0, 0, 2, 8, 6, 0x50, 0,
+		9, 4, 1, 0, 0, 3, 1, 1, 0,
+	};
+	static const struct device_strings strings = { "A 1", "Stick", "Maker" };
+	struct rule_facts facts;
+
+	start(NULL);
+	make_device(0xef, false);
+	memset(&facts, 0xa5, sizeof(facts));
+	host_facts(&sysfs, &device, NULL, &facts);
+	CHECK(!facts.described); /* it cannot be read */
+	CHECK(!facts.serial && !facts.name && !facts.from && !facts.to);
+	CHECK(has_class(&facts, 0xef) && classes(&facts) == 1);
+	put_link(root, DEVICE_DIR "1-1.4", "../../../devices/there");
+	put_file(root, "devices/there/busnum", "1\n");
+	put_file(root, "devices/there/devnum", "4\n");
+	put_file(root, "devices/there/speed", "480\n");
+	put_bytes(root, "devices/there/descriptors", descriptors, sizeof(descriptors));
+	host_facts(&sysfs, &device, &strings, &facts);
+	CHECK(facts.described);
+	CHECK_STR(facts.busid, "1-1.4");
+	CHECK_INT(facts.vendor, 0x951);
+	CHECK_INT(facts.product, 0x1666);
+	CHECK_STR(facts.serial, "A 1");
+	CHECK_STR(facts.name, "Stick");
+	CHECK(has_class(&facts, 0xef) && has_class(&facts, 8) && has_class(&facts, 3));
+	CHECK_INT(classes(&facts), 3);
+	/* these very facts are the rules' */
+	memset(&wishes, 0, sizeof(wishes));
+	t.rules = 0;
+	host_choose(&sysfs, &device, &wishes, &strings, &(struct use){ "" });
+	CHECK_INT(t.rules, 1);
+	CHECK_BYTES(t.facts.class, facts.class, sizeof(facts.class));
+	CHECK(t.facts.serial == strings.serial && t.facts.described);
+	end();
+}
+
+int main(void)
+{
+	for (size_t i = 0; i < LENGTH(table); i++)
+		row(i);
+	RUN("t_choose: a device without serial number", without_serial);
+	RUN("t_choose: what the rules are asked about", facts);
+	return check_status();
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of host/notes: what others on this machine are told of sessions, and of what is left alone.
+ * LINK: -Wl,--wrap=renameat
+ */
+#include "host/notes.h"
+
+#include "tests/tree.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#define LEFT "run/left"
+
+static char run_dir[TEMP_SIZE + 8];
+
+static struct {
+	struct state state;
+	struct exports exports; /* big */
+	struct notes notes;
+	unsigned writes;
+} t;
+
+int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
+
+/* Each note that is written comes into its place this way. */
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	t.writes++;
+	return __real_renameat(from_dir, from, to_dir, to);
+}
+
+static void begin(void)
+{
+	start(NULL);
+	memset(&t, 0, sizeof(t));
+	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
+	must(!state_open(&t.state, run_dir, "server"), "open the run directory");
+	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+		t.exports.export[i].sysfs = &sysfs;
+		t.exports.export[i].session.fd = -1;
+	}
+	t.writes = 0;
+}
+
+static void finish(void)
+{
+	state_close(&t.state, false);
+	end();
+}
+
+static struct export *add(unsigned i, const char *busid, const char *driver)
+{
+	struct export *export = &t.exports.export[i];
+
+	snprintf(export->device.busid, sizeof(export->device.busid), "%s", busid);
+	snprintf(export->device.driver, sizeof(export->device.driver), "%s", driver);
+	export->present = true;
+	return export;
+}
+
+static void put_status(const char *busid, enum stub_status status)
+{
+	char path[100], text[8];
+
+	snprintf(path, sizeof(path), "bus/usb/devices/%s/usbip_status", busid);
+	snprintf(text, sizeof(text), "%d\n", status);
+	put_file(root, path, text);
+}
+
+static void keep(void)
+{
+	notes_keep(&t.notes, &t.state, &t.exports);
+}
+
+static void file_is(const char *name, const char *want)
+{
+	char path[TEMP_SIZE + 64], *text;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	text = file_read(path, NULL);
+	if (want)
+		CHECK_STR(text, want);
+	else
+		CHECK(!text);
+	free(text);
+}
+
+/* A connection over loopback, the server's end in *fd; text becomes what is to be noted. */
+static int join(int *fd, char *text)
+{
+	struct sockaddr_in there = { .sin_family = AF_INET }, own;
+	socklen_t len = sizeof(there);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(!bind(listener, (struct sockaddr *)&there, len) && !listen(listener, 1) &&
+		     !getsockname(listener, (struct sockaddr *)&there, &len) &&
+		     !connect(client, (struct sockaddr *)&there, len) &&
+		     !getsockname(client, (struct sockaddr *)&own, &len),
+	     "connect");
+	*fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	must(*fd >= 0, "accept");
+	close(listener);
+	sprintf(text, "127.0.0.1 %u 127.0.0.1 %u\n", ntohs(there.sin_port), ntohs(own.sin_port));
+	return client;
+}
+
+static void session(void)
+{
+	struct export *export, *other;
+	char text[100];
+	struct stat st;
+	int client;
+
+	begin();
+	export = add(3, "1-1.4", "usbip-host");
+	other = add(4, "1-1", "usbip-host");
+	put_status("1-1.4", STUB_USED);
+	put_status("1-1", STUB_AVAILABLE);
+	keep();
+	CHECK(!is_there(root, "run/session.1-1.4"));
+	CHECK_INT(t.writes, 0);
+	client = join(&export->session.fd, text);
+	keep();
+	file_is("run/session.1-1.4", text);
+	must(!stat(run_dir, &st) && (st.st_mode & 0005) == 0005, "let anybody look");
+	CHECK(export->noted && !other->noted);
+	CHECK_INT(t.writes, 1);
+	for (int i = 0; i < 3; i++)
+		keep();
+	CHECK_INT(t.writes, 1); /* since when is the file's time */
+	/* the connection ended, the device is not free yet */
+	close(export->session.fd);
+	export->session.fd = -1;
+	keep();
+	file_is("run/session.1-1.4", text);
+	put_status("1-1.4", STUB_AVAILABLE);
+	keep();
+	CHECK(!is_there(root, "run/session.1-1.4"));
+	CHECK(!export->noted);
+	close(client);
+	finish();
+}
+
+/* The next one before it was free in a pass: the note is the new one's. */
+static void session_after_session(void)
+{
+	struct export *export;
+	char text[100];
+	int client[2];
+
+	begin();
+	export = add(0, "1-1", "usbip-host");
+	put_status("1-1", STUB_USED);
+	client[0] = join(&export->session.fd, text);
+	keep();
+	close(export->session.fd);
+	client[1] = join(&export->session.fd, text);
+	export->noted = false; /* as export_import() does */
+	keep();
+	file_is("run/session.1-1", text);
+	CHECK_INT(t.writes, 2);
+	for (int i = 0; i < 2; i++)
+		close(client[i]);
+	close(export->session.fd);
+	finish();
+}
+
+/* What is no connection is not noted, and not tried in each pass; nor is one of an old session kept. */
+static void session_without_peer(void)
+{
+	struct export *export;
+	int pair[2];
+
+	begin();
+	export = add(0, "1-1", "usbip-host");
+	put_status("1-1", STUB_USED);
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
+	put_file(root, "run/session.1-1", "10.0.0.1 1 10.0.0.2 2\n");
+	export->session.fd = pair[0];
+	keep();
+	CHECK(!is_there(root, "run/session.1-1"));
+	CHECK(export->noted);
+	CHECK_INT(t.writes, 0);
+	close(pair[0]);
+	close(pair[1]);
+	finish();
+}
+
+static void gone(void)
+{
+	struct export *export;
+	char text[100];
+	int client;
+
+	begin();
+	export = add(0, "1-1", "usbip-host");
+	client = join(&export->session.fd, text);
+	keep();
+	CHECK(is_there(root, "run/session.1-1"));
+	notes_forget(&t.state, export);
+	CHECK(!is_there(root, "run/session.1-1"));
+	CHECK(!export->noted);
+	notes_forget(&t.state, export); /* none is fine */
+	close(client);
+	close(export->session.fd);
+	finish();
+}
+
+/* At the end those of sessions that go on stay, for the next run. */
+static void at_the_end(void)
+{
+	struct export *used, *free_;
+	char text[100];
+	int client[2];
+
+	begin();
+	used = add(0, "1-1", "usbip-host");
+	free_ = add(1, "1-2", "usbip-host");
+	strcpy(add(2, "1-3", "usb")->use.reason, "it is a hub");
+	put_status("1-1", STUB_USED);
+	put_status("1-2", STUB_USED);
+	client[0] = join(&free_->session.fd, text);
+	client[1] = join(&used->session.fd, text);
+	keep();
+	CHECK(is_there(root, LEFT));
+	close(used->session.fd);
+	close(free_->session.fd);
+	used->session.fd = free_->session.fd = -1;
+	put_status("1-2", STUB_AVAILABLE);
+	notes_end(&t.notes, &t.state, &t.exports);
+	CHECK(!is_there(root, LEFT));
+	CHECK(!is_there(root, "run/session.1-2"));
+	file_is("run/session.1-1", text);
+	for (int i = 0; i < 2; i++)
+		close(client[i]);
+	finish();
+}
+
+/* Who has a device from an earlier run. */
+static void peer(void)
+{
+	static const struct {
+		const char *text, *peer;
+	} rows[] = {
+		{ "10.0.0.1 3240 10.0.0.2 40000\n", "10.0.0.2" },
+		{ "::1 3240 fe80:0:0:0:0:0:0:2 40000\n", "fe80:0:0:0:0:0:0:2" },
+		{ "10.0.0.1 3240 ::ffff:10.0.0.2 1\n", "10.0.0.2" },
+		{ "10.0.0.1 3240 10.0.0.2", "10.0.0.2" },
+		{ "", "" }, { "\n", "" }, { "10.0.0.1 3240", "" }, { "10.0.0.1 3240 \n", "" },
+		{ "10.0.0.1 3240 pi.lan 1\n", "" }, { "10.0.0.1 3240 \x1b[2J 1\n", "" },
+		{ NULL, "" },
+	};
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct export *export;
+		struct in6_addr none = IN6ADDR_ANY_INIT;
+
+		begin();
+		export = add(0, "1-1", "usbip-host");
+		if (rows[i].text)
+			put_file(root, "run/session.1-1", rows[i].text);
+		notes_peer(&t.state, export);
+		CHECK_STR(export->peer, rows[i].peer);
+		CHECK_INT(!memcmp(&export->from, &none, sizeof(none)), !*rows[i].peer);
+		CHECK(export->noted); /* it is to be removed when the device is free */
+		put_status("1-1", STUB_AVAILABLE);
+		keep();
+		CHECK(!is_there(root, "run/session.1-1"));
+		finish();
+	}
+}
+
+/* What was written is read back by the next run. */
+static void there_and_back(void)
+{
+	struct export *export;
+	char text[100];
+	int client;
+
+	begin();
+	export = add(0, "1-1", "usbip-host");
+	client = join(&export->session.fd, text);
+	put_status("1-1", STUB_USED);
+	keep();
+	close(export->session.fd);
+	memset(&t.exports, 0, sizeof(t.exports));
+	for (unsigned i = 0; i < EXPORTS_MAX; i++)
+		t.exports.export[i].session.fd = -1;
+	export = add(5, "1-1", "usbip-host");
+	export->sysfs = &sysfs;
+	notes_peer(&t.state, export);
+	CHECK_STR(export->peer, "127.0.0.1");
+	keep();
+	file_is("run/session.1-1", text);
+	close(client);
+	finish();
+}
+
+static void left(void)
+{
+	struct export *export;
+
+	begin();
+	strcpy(add(0, "1-1", "usb")->use.reason, "it holds the file system at /");
+	add(1, "1-2", "usb"); /* about to be bound */
+	strcpy(add(2, "1-3", STUB_DRIVER)->use.reason, "it is a hub"); /* of somebody else */
+	export = add(3, "1-4", "usb");
+	export->failed = EXPORT_BINDING;
+	export->result.step = STUB_STEP_ADD;
+	export = add(4, "1-5", "usb");
+	export->calm.delay = 1000;
+	export = add(5, "1-6", "usb");
+	strcpy(export->use.reason, "it is a hub");
+	export->present = false;
+	export = add(6, "1-7", "usb");
+	strcpy(export->use.reason, "it is a hub");
+	export->job = EXPORT_RELEASING;
+	export = add(7, "1-8", "usb");
+	export->failed = EXPORT_RELEASING;
+	keep();
+	{
+		char want[300];
+
+		snprintf(want, sizeof(want),
+			 "1-1 it holds the file system at /\n1-4 %s\n1-5 it comes and goes\n",
+			 stub_step_text(STUB_STEP_ADD));
+		file_is(LEFT, want);
+	}
+	CHECK_INT(t.writes, 1);
+	for (int i = 0; i < 3; i++)
+		keep();
+	CHECK_INT(t.writes, 1);
+	strcpy(t.exports.export[0].use.reason, "it holds the file system at /x");
+	keep();
+	CHECK_INT(t.writes, 2);
+	memset(&t.exports, 0, sizeof(t.exports));
+	for (int i = 0; i < 3; i++)
+		keep();
+	CHECK(!is_there(root, LEFT)); /* an empty one is none */
+	CHECK_INT(t.writes, 2);
+	strcpy(add(0, "1-1", "usb")->use.reason, "it is a hub");
+	keep();
+	file_is(LEFT, "1-1 it is a hub\n");
+	finish();
+}
+
+/* What a killed daemon left there is not the truth. */
+static void left_by_another(void)
+{
+	begin();
+	put_file(root, LEFT, "1-1 it is a hub\n");
+	keep();
+	CHECK(!is_there(root, LEFT));
+	finish();
+}
+
+/* As many as can be, with the longest reasons. */
+static void left_all(void)
+{
+	size_t len = 0;
+	char *text, path[TEMP_SIZE + 20];
+
+	begin();
+	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+		struct export *export = add(i, "1-1.2.3.4.5.6", "usb");
+
+		memset(export->use.reason, 'r', sizeof(export->use.reason) - 1);
+		len += strlen(export->device.busid) + 1 + sizeof(export->use.reason);
+	}
+	keep();
+	snprintf(path, sizeof(path), "%s/" LEFT, root);
+	text = file_read(path, NULL);
+	CHECK(text && strlen(text) == len);
+	free(text);
+	finish();
+}
+
+/* A write that fails is tried again in the next pass. */
+static void cannot_write(void)
+{
+	begin();
+	strcpy(add(0, "1-1", "usb")->use.reason, "it is a hub");
+	put_file(root, LEFT "/file", "");
+	keep();
+	take_away(root, LEFT);
+	keep();
+	file_is(LEFT, "1-1 it is a hub\n");
+	finish();
+}
+
+static void no_leak(void)
+{
+	unsigned before = open_files();
+
+	session();
+	there_and_back();
+	left();
+	CHECK_INT(open_files(), before);
+}
+
+int main(void)
+{
+	RUN("t_notes: a session", session);
+	RUN("t_notes: session after session", session_after_session);
+	RUN("t_notes: a session without a peer", session_without_peer);
+	RUN("t_notes: the device is gone", gone);
+	RUN("t_notes: at the end", at_the_end);
+	RUN("t_notes: the peer of an earlier run", peer);
+	RUN("t_notes: there and back", there_and_back);
+	RUN("t_notes: what is left alone", left);
+	RUN("t_notes: what a killed one left", left_by_another);
+	RUN("t_notes: all devices are left alone", left_all);
+	RUN("t_notes: it cannot be written", cannot_write);
+	RUN("t_notes: no descriptor is left open", no_leak);
+	return check_status();
+}
