@@ -93,7 +93,7 @@ static void more_words(void)
 /* The longest words of each kind come whole. */
 static void longest_more(void)
 {
-	char host[ENDPOINT_HOST_SIZE], busid[BUSID_SIZE], more[RECORD_MORE_SIZE], *text;
+	char host[ENDPOINT_HOST_SIZE], busid[BUSID_SIZE], more[2 * (SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE)], *text;
 
 	memset(host, 'h', sizeof(host) - 1);
 	host[sizeof(host) - 1] = '\0';
