@@ -124,7 +124,8 @@ static void see(void *ctx, const struct device *device)
 	}
 	if (!item) {
 		item = place(items, device->busid);
-		memmove(item + 1, item, (size_t)(items->item + items->count++ - item) * sizeof(*item));
+		memmove(item + 1, item,
+			(size_t)(items->item + items->count++ - item) * sizeof(*item));
 		memset(item, 0, sizeof(*item));
 	}
 	if (item->devnum != devnum || item->device.vendor != device->vendor ||

@@ -43,7 +43,7 @@ static struct status {
 	struct loop_source uevents, output;
 } status;
 
-/* Of the daemon here, else of the stock tools: beside the run directory, which need not be there. */
+/* Of the daemon here, else of the stock tools: beside the run directory, which may be missing. */
 static bool read_record(struct item *item, unsigned port)
 {
 	char stock[PATH_MAX];
