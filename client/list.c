@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* usbiphp list HOST: the devices a server publishes, as a table for people. */
+/* usbiphp list HOST: asks for the devices that a server publishes. */
 #include "client/client.h"
 #include "client/exchange.h"
 #include "loop/log.h"
-#include "proto/text.h"
-
-#include <string.h>
-#include <unistd.h>
 
 struct listing {
 	struct loop loop;
@@ -14,16 +10,9 @@ struct listing {
 	struct exchange exchange;
 	bool ended;
 	bool failed;
-	unsigned devices;
 	client_show *show;
 	void *ctx;
 };
-
-static void print(const char *line, size_t len)
-{
-	if (write(STDOUT_FILENO, line, len) < 0)
-		return; /* nobody reads it */
-}
 
 static void see(struct exchange *exchange, const struct op_device *device,
 		const struct op_interface *interface)
@@ -31,23 +20,6 @@ static void see(struct exchange *exchange, const struct op_device *device,
 	struct listing *listing = exchange->ctx;
 
 	listing->show(listing->ctx, device, interface);
-}
-
-static void print_device(struct exchange *exchange, const struct op_device *device,
-			 const struct op_interface *interface)
-{
-	static const char head[] = "BUSID            ID         MBIT/S  CLASS\n";
-	struct listing *listing = exchange->ctx;
-	char line[256], class[128], speed[12];
-	size_t len;
-
-	if (!listing->devices++)
-		print(head, sizeof(head) - 1);
-	op_class_words(device, interface, class, sizeof(class));
-	text_format(speed, sizeof(speed), "%u", op_speed_mbits(device->speed));
-	len = text_format(line, sizeof(line), "%-16s %04x:%04x  %-6s  %s\n", device->busid,
-			  device->vendor, device->product, speed, class[0] ? class : "-");
-	print(line, len);
 }
 
 static void end(struct exchange *exchange, const struct exchange_result *result, int fd,
@@ -61,8 +33,6 @@ static void end(struct exchange *exchange, const struct exchange_result *result,
 	listing->failed = result->outcome != EXCHANGE_OK;
 	if (listing->failed)
 		exchange_complain(exchange, result);
-	else if (!listing->show && !listing->devices)
-		log_info("%s has no device to attach", listing->route.endpoint->name);
 }
 
 static void pass(void *ctx)
@@ -103,7 +73,7 @@ int client_list(const struct endpoint *server, client_show *show, void *ctx)
 	listing.show = show;
 	listing.ctx = ctx;
 	exchange_init(&listing.exchange, &listing.loop, &listing.route, &listing);
-	listing.exchange.record = show ? see : print_device;
+	listing.exchange.record = see;
 	listing.exchange.done = end;
 	loop_run(&listing.loop);
 	loop_close(&listing.loop);

@@ -28,7 +28,7 @@ enum kind {
 	SINCE,	/* seconds since the epoch */
 };
 
-enum { L = 1 << PAGE_LIST, E = 1 << PAGE_EXPORTED, I = 1 << PAGE_IMPORTED };
+enum { L = 1 << PAGE_LIST, R = 1 << PAGE_REMOTE, E = 1 << PAGE_EXPORTED, I = 1 << PAGE_IMPORTED };
 
 #define AT(member) offsetof(struct item, member)
 
@@ -43,10 +43,10 @@ static const struct column {
 	{ "server", "SERVER", I, TEXT, AT(record.host) },
 	{ "server_port", "", 0, NUMBER, AT(tcp_port) },
 	{ "remote_busid", "REMOTE", I, TEXT, AT(record.busid) },
-	{ "busid", "BUSID", L | E | I, TEXT, AT(device.busid) },
-	{ "id", "ID", L | E | I, TEXT, AT(id) },
-	{ "speed", "MBIT/S", L, DIGITS, AT(speed) },
-	{ "class", "", 0, TEXT, AT(class) },
+	{ "busid", "BUSID", L | R | E | I, TEXT, AT(device.busid) },
+	{ "id", "ID", L | R | E | I, TEXT, AT(id) },
+	{ "speed", "MBIT/S", L | R, DIGITS, AT(speed) },
+	{ "class", "CLASS", R, TEXT, AT(class) },
 	{ "description", "PRODUCT", L | E | I, TEXT, AT(label) },
 	{ "manufacturer", "", 0, TEXT, AT(strings.maker) },
 	{ "product", "", 0, TEXT, AT(strings.product) },
@@ -75,6 +75,7 @@ void page_begin(struct page *page, bool measuring)
 		return;
 	page->hash = HASH_START;
 	memset(page->width, 0, sizeof(page->width));
+	page->width[PAGE_REMOTE][0] = 15; /* as it always was */
 }
 
 static void flush(struct page *page)

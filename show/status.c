@@ -138,22 +138,19 @@ static void put_json(struct page *page)
 	page_put(page, "}}\n");
 }
 
-static void put_part(struct page *page, const char *what, unsigned count, bool has_driver,
-		     const char *driver)
-{
-	page_format(page, "\n%s:%s%s\n", what, count ? "" : has_driver ? " nothing" : " no ",
-		    count || has_driver ? "" : driver);
-}
-
 static void put_text(struct page *page)
 {
 	if (status.terminal)
 		page_put(page, "\033[H\033[J");
 	page_format(page, "server: %srunning, client: %srunning\n",
 		    status.running[SERVER] ? "" : "not ", status.running[CLIENT] ? "" : "not ");
-	put_part(page, "exported", status.exported, status.has_stub, "usbip-host here");
+	page_format(page, "\nexported:%s\n", status.exported ? "" :
+					     status.has_stub ? " nothing" :
+							       " no usbip-host here");
 	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
-	put_part(page, "imported", status.imported.count, status.has_vhci, "vhci-hcd here");
+	page_format(page, "\nimported:%s\n", status.imported.count ? "" :
+					     status.has_vhci	   ? " nothing" :
+								     " no vhci-hcd here");
 	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
 	for (unsigned i = 0; i < ROLES; i++) {
 		const struct held *held = &status.held[i];
