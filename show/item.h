@@ -34,10 +34,9 @@ struct item {
 	struct use why;
 	/* of a session */
 	struct session session;
-	uint64_t peer_port;
 	uint64_t since, in, out, rtt; /* seconds since the epoch; bytes; microseconds */
 	/* of an imported one */
-	uint64_t port, tcp_port;
+	uint64_t port;
 	struct record record;
 };
 

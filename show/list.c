@@ -61,8 +61,6 @@ static bool is_left(struct item *item)
 
 static void see_other(struct item *item)
 {
-	char driver[sizeof(item->device.driver) + 2] = "";
-
 	if (item->why.reason[0] || is_left(item))
 		item_state(item, "left alone", ": ", item->why.reason);
 	else if (!view.running)
@@ -70,8 +68,9 @@ static void see_other(struct item *item)
 	else if (!item->device.driver[0])
 		item_state(item, "no driver", "", "");
 	else {
-		text_format(driver, sizeof(driver), "(%s)", item->device.driver);
-		item_state(item, "own driver", " ", driver);
+		item_state(item, "own driver", "", "");
+		text_format(item->state, sizeof(item->state), "own driver (%s)",
+			    item->device.driver);
 	}
 }
 

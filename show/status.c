@@ -63,7 +63,6 @@ static void see_imported(struct item *item, unsigned port, const struct vhci_por
 	static const char word[][10] = { "attaching", "attached", "error" };
 	const struct item *here = row->busid[0] ? devices_find(&status.devices, row->busid) : NULL;
 	struct record *record = &item->record;
-	uint32_t number;
 
 	memset(item, 0, sizeof(*item));
 	if (here)
@@ -76,8 +75,6 @@ static void see_imported(struct item *item, unsigned port, const struct vhci_por
 		memset(record, 0, sizeof(*record));
 		return;
 	}
-	if (!text_decimal(record->tcp_port, 65535, &number))
-		item->tcp_port = number;
 	item_see_session(item);
 	if (here && !item->name[0])
 		name_of_place(item->name, sizeof(item->name), item->device.vendor,
