@@ -13,9 +13,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 1000, CALM_MS = 100 /* between looks, whatever happens */ };
@@ -226,6 +228,7 @@ static int watch(void)
 	static const struct loop_role role = { pass, stop, done };
 	struct loop *loop = &status.loop;
 	struct winsize size;
+	sigset_t ends;
 	int error = loop_open(loop, LOOK_MS, &role, NULL);
 
 	if (error) {
@@ -233,7 +236,10 @@ static int watch(void)
 		return 1;
 	}
 	status.terminal = !status.page.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	status.page.stop = loop->signal_source.fd;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	status.page.stop = signalfd(-1, &ends, SFD_CLOEXEC); /* only to be polled */
 	status.output = (struct loop_source){ STDOUT_FILENO, closed };
 	status.uevents = (struct loop_source){ uevent_open(), hear };
 	loop_watch(loop, &status.output, 0); /* when nobody reads any more; a file cannot tell */
