@@ -147,8 +147,8 @@ const char *op_class_text(uint8_t class);
 /* The class of such a word, which is never one or two hexadecimal digits; else, also for "other",
  * -EINVAL. */
 int op_class_code(const char *text);
-/* The classes in words, "hid,audio": of all interfaces, each once, or of the device itself if it shows
- * none; empty when that does not tell. */
+/* The classes in words, "hid,audio": of all interfaces, each once, or of the device itself if it
+ * shows none; empty when that does not tell. */
 void op_class_words(const struct op_device *device, const struct op_interface *interface, char *buf,
 		    size_t size);
 /* A speed in Mbit/s: 1 (in truth 1.5) for low, 12, 480, 5000, 10000 (or more); 0 when unknown. */

@@ -8,7 +8,7 @@
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 1000 -eva-widening-delay 40
  * EVA: -eva-slevel-function text_vformat:500,put_number:100,put_string:100
  * EVA: -eva-slevel-function record_write:500,record_remove:500,record_path:500,text_format:500
- * EVA: -eva-slevel-function prove_record_write_short:500
+ * EVA: -eva-slevel-function prove_record_write_short:500,load:100 -eva-split-return-function load:0
  */
 #include "sysfs/record.h"
 
@@ -76,6 +76,13 @@ int close(int fd)
 	return 0;
 }
 
+int fstat(int fd, struct stat *st)
+{
+	(void)fd;
+	st->st_mtime = any_int(0, INT32_MAX);
+	return any_int(-1, 0);
+}
+
 int unlink(const char *path)
 {
 	check_path(path);
@@ -103,6 +110,28 @@ static void read_one(int size)
 	file_size = size;
 	there = record_read("/var/run/vhci_hcd", 7, &record);
 	/*@ assert result: there == 0 || there == 1; */
+}
+
+static void read_session(int size)
+{
+	struct session session = { 0 };
+	struct record record;
+	bool there;
+
+	file_size = size;
+	there = record_read_session("/var/run/usbiphp", 7, &record, &session);
+	/*@ assert result: there == 0 || there == 1; */
+	there = session_read("/var/run/usbiphp", "1-1", &session);
+	/*@ assert result: there == 0 || there == 1; */
+}
+
+void prove_record_sessions(void)
+{
+	/*@ loop unroll FILE_SHORT + 2; */
+	for (int size = -1; size <= FILE_SHORT; size++)
+		read_session(size);
+	read_session(FILE_LONG);
+	END();
 }
 
 /* None, a short file of any size, and one longer than what is read of it. */

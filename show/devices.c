@@ -48,8 +48,7 @@ static struct item *place(struct items *items, const char *busid)
 void item_reset(struct item *item)
 {
 	memset(item->status, 0, sizeof(*item) - offsetof(struct item, status));
-	item->peer_port = item->since = item->in = item->out = item->rtt = item->port =
-		item->tcp_port = UNKNOWN;
+	item->since = item->in = item->out = item->rtt = item->port = UNKNOWN;
 }
 
 void item_state(struct item *item, const char *status, const char *between, const char *detail)
@@ -66,12 +65,8 @@ bool item_exported(const struct item *item)
 
 void item_see_session(struct item *item)
 {
-	uint32_t port;
-
 	if (item->session.since > 0)
 		item->since = (uint64_t)item->session.since;
-	if (!text_decimal(item->session.peer_port, 65535, &port))
-		item->peer_port = port;
 	socket_look(item);
 }
 
@@ -124,7 +119,8 @@ static void see(void *ctx, const struct device *device)
 	}
 	if (!item) {
 		item = place(items, device->busid);
-		memmove(item + 1, item, (size_t)(items->item + items->count++ - item) * sizeof(*item));
+		memmove(item + 1, item,
+			(size_t)(items->item + items->count++ - item) * sizeof(*item));
 		memset(item, 0, sizeof(*item));
 	}
 	if (item->devnum != devnum || item->device.vendor != device->vendor ||

@@ -9,7 +9,7 @@
 #include "sysfs/record.h"
 #include "sysfs/use.h"
 
-enum { ITEMS_MAX = OP_DEVLIST_MAX };
+enum { ITEMS_MAX = OP_DEVLIST_MAX, LABEL_SIZE = 2 * DEVICE_STRING_SIZE };
 
 #define UNKNOWN UINT64_MAX /* of a number */
 
@@ -24,20 +24,19 @@ struct item {
 	bool labelless;
 	int child; /* the process that reads its strings, or not positive */
 	struct device_strings strings;
-	char id[10];			    /* "0951:1666" */
-	char speed[8];			    /* Mbit/s */
-	char class[64];			    /* of op_class_words() */
-	char name[DEVICE_NAME_SIZE];	    /* of sysfs/name.h */
-	char label[2 * DEVICE_STRING_SIZE]; /* what it is, for people */
-	char status[16];		    /* a constant word or two */
-	char state[256];		    /* the same with the details */
+	char id[10];		     /* "0951:1666" */
+	char speed[8];		     /* Mbit/s */
+	char class[128];	     /* of op_class_words() */
+	char name[DEVICE_NAME_SIZE]; /* of sysfs/name.h */
+	char label[LABEL_SIZE];	     /* what it is, for people */
+	char status[16];	     /* a constant word or two */
+	char state[256];	     /* the same with the details */
 	struct use why;
 	/* of a session */
 	struct session session;
-	uint64_t peer_port;
 	uint64_t since, in, out, rtt; /* seconds since the epoch; bytes; microseconds */
 	/* of an imported one */
-	uint64_t port, tcp_port;
+	uint64_t port;
 	struct record record;
 };
 

@@ -61,8 +61,6 @@ static bool is_left(struct item *item)
 
 static void see_other(struct item *item)
 {
-	char driver[sizeof(item->device.driver) + 2] = "";
-
 	if (item->why.reason[0] || is_left(item))
 		item_state(item, "left alone", ": ", item->why.reason);
 	else if (!view.running)
@@ -70,8 +68,9 @@ static void see_other(struct item *item)
 	else if (!item->device.driver[0])
 		item_state(item, "no driver", "", "");
 	else {
-		text_format(driver, sizeof(driver), "(%s)", item->device.driver);
-		item_state(item, "own driver", " ", driver);
+		item_state(item, "own driver", "", "");
+		text_format(item->state, sizeof(item->state), "own driver (%s)",
+			    item->device.driver);
 	}
 }
 
@@ -86,7 +85,7 @@ static void render(bool measuring)
 		page_format(page, ",\"server_running\":%s,\"devices\":",
 			    view.server ? "null" : view.running ? "true" : "false");
 	}
-	page_items(page, PAGE_LIST, &view.items, NULL);
+	page_items(page, view.server ? PAGE_REMOTE : PAGE_LIST, &view.items, NULL);
 	if (page->json)
 		page_put(page, "}\n");
 	page_end(page);
@@ -140,11 +139,14 @@ int show_remote(const struct endpoint *server, bool json)
 	int status;
 
 	view.server = server;
-	status = client_list(server, json ? see_remote : NULL, &view.items);
-	if (status || !json)
+	status = client_list(server, see_remote, &view.items);
+	if (status)
 		return status;
-	items_label(&view.items);
-	return show(true);
+	if (json)
+		items_label(&view.items);
+	else if (!view.items.count)
+		log_info("%s has no device to attach", server->name);
+	return show(json);
 }
 
 /* Whether usbip-host can hold one bus id more beside those that are planned. */

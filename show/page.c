@@ -22,13 +22,14 @@ enum { CELL_SIZE = 384, LINE_SIZE = CELL_SIZE + 256, NUMBER_SIZE = 24 };
 enum kind {
 	TEXT,	/* char [] */
 	DIGITS, /* char [], a number */
-	NUMBER, /* uint64_t, as are the others */
+	PORT,	/* char [], what somebody says is one */
+	NUMBER, /* uint64_t, as are those that follow */
 	BYTES,	/* of a counter */
 	DELAY,	/* microseconds */
 	SINCE,	/* seconds since the epoch */
 };
 
-enum { L = 1 << PAGE_LIST, E = 1 << PAGE_EXPORTED, I = 1 << PAGE_IMPORTED };
+enum { L = 1 << PAGE_LIST, R = 1 << PAGE_REMOTE, E = 1 << PAGE_EXPORTED, I = 1 << PAGE_IMPORTED };
 
 #define AT(member) offsetof(struct item, member)
 
@@ -41,12 +42,12 @@ static const struct column {
 } columns[] = {
 	{ "port", "PORT", I, NUMBER, AT(port) },
 	{ "server", "SERVER", I, TEXT, AT(record.host) },
-	{ "server_port", "", 0, NUMBER, AT(tcp_port) },
+	{ "server_port", "", 0, PORT, AT(record.tcp_port) },
 	{ "remote_busid", "REMOTE", I, TEXT, AT(record.busid) },
-	{ "busid", "BUSID", L | E | I, TEXT, AT(device.busid) },
-	{ "id", "ID", L | E | I, TEXT, AT(id) },
-	{ "speed", "MBIT/S", L, DIGITS, AT(speed) },
-	{ "class", "", 0, TEXT, AT(class) },
+	{ "busid", "BUSID", L | R | E | I, TEXT, AT(device.busid) },
+	{ "id", "ID", L | R | E | I, TEXT, AT(id) },
+	{ "speed", "MBIT/S", L | R, DIGITS, AT(speed) },
+	{ "class", "CLASS", R, TEXT, AT(class) },
 	{ "description", "PRODUCT", L | E | I, TEXT, AT(label) },
 	{ "manufacturer", "", 0, TEXT, AT(strings.maker) },
 	{ "product", "", 0, TEXT, AT(strings.product) },
@@ -57,7 +58,7 @@ static const struct column {
 	{ "state", "", 0, TEXT, AT(status) },
 	{ "reason", "", 0, TEXT, AT(why.reason) },
 	{ "peer", "", 0, TEXT, AT(session.peer) },
-	{ "peer_port", "", 0, NUMBER, AT(peer_port) },
+	{ "peer_port", "", 0, PORT, AT(session.peer_port) },
 	{ "since", "FOR", E | I, SINCE, AT(since) },
 	{ "bytes_in", "IN", E | I, BYTES, AT(in) },
 	{ "bytes_out", "OUT", E | I, BYTES, AT(out) },
@@ -75,6 +76,7 @@ void page_begin(struct page *page, bool measuring)
 		return;
 	page->hash = HASH_START;
 	memset(page->width, 0, sizeof(page->width));
+	page->width[PAGE_REMOTE][0] = 15; /* as it always was */
 }
 
 static void flush(struct page *page)
@@ -179,14 +181,18 @@ static const char *value(const struct page *page, const struct item *item,
 {
 	const char *at = (const char *)item + column->offset;
 	struct timespec now;
+	uint32_t port;
 	uint64_t n;
 
 	if (column->kind <= DIGITS)
 		return *at ? at : NULL;
-	memcpy(&n, at, sizeof(n));
+	if (column->kind == PORT)
+		n = text_decimal(at, 65535, &port) ? UNKNOWN : port;
+	else
+		memcpy(&n, at, sizeof(n));
 	if (n == UNKNOWN)
 		return NULL;
-	if (page->json || column->kind == NUMBER) {
+	if (page->json || column->kind <= NUMBER) {
 		decimal(buf, n);
 		return buf;
 	}

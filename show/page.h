@@ -12,7 +12,7 @@
 enum { PAGE_COLUMNS = 23 };
 
 /* Which columns a table has. */
-enum page_table { PAGE_LIST, PAGE_EXPORTED, PAGE_IMPORTED, PAGE_TABLES };
+enum page_table { PAGE_LIST, PAGE_REMOTE, PAGE_EXPORTED, PAGE_IMPORTED, PAGE_TABLES };
 
 struct page {
 	bool json;

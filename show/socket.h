@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel knows about the TCP connection of a session, whoever has it. Sources: sock_diag(7),
- * net/ipv4/inet_diag.c, include/uapi/linux/tcp.h struct tcp_info.
+ * What the kernel knows about the TCP connection of a session, whoever has it. Sources:
+ * sock_diag(7), net/ipv4/inet_diag.c, include/uapi/linux/tcp.h struct tcp_info.
  */
 #ifndef SHOW_SOCKET_H
 #define SHOW_SOCKET_H

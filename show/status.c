@@ -13,9 +13,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 1000, CALM_MS = 100 /* between looks, whatever happens */ };
@@ -43,7 +45,7 @@ static struct status {
 	struct loop_source uevents, output;
 } status;
 
-/* Of the daemon here, else of the stock tools: beside the run directory, which need not be there. */
+/* Of the daemon here, else of the stock tools: beside the run directory, which may be missing. */
 static bool read_record(struct item *item, unsigned port)
 {
 	char stock[PATH_MAX];
@@ -63,7 +65,6 @@ static void see_imported(struct item *item, unsigned port, const struct vhci_por
 	static const char word[][10] = { "attaching", "attached", "error" };
 	const struct item *here = row->busid[0] ? devices_find(&status.devices, row->busid) : NULL;
 	struct record *record = &item->record;
-	uint32_t number;
 
 	memset(item, 0, sizeof(*item));
 	if (here)
@@ -76,8 +77,6 @@ static void see_imported(struct item *item, unsigned port, const struct vhci_por
 		memset(record, 0, sizeof(*record));
 		return;
 	}
-	if (!text_decimal(record->tcp_port, 65535, &number))
-		item->tcp_port = number;
 	item_see_session(item);
 	if (here && !item->name[0])
 		name_of_place(item->name, sizeof(item->name), item->device.vendor,
@@ -138,22 +137,19 @@ static void put_json(struct page *page)
 	page_put(page, "}}\n");
 }
 
-static void put_part(struct page *page, const char *what, unsigned count, bool has_driver,
-		     const char *driver)
-{
-	page_format(page, "\n%s:%s%s\n", what, count ? "" : has_driver ? " nothing" : " no ",
-		    count || has_driver ? "" : driver);
-}
-
 static void put_text(struct page *page)
 {
 	if (status.terminal)
 		page_put(page, "\033[H\033[J");
 	page_format(page, "server: %srunning, client: %srunning\n",
 		    status.running[SERVER] ? "" : "not ", status.running[CLIENT] ? "" : "not ");
-	put_part(page, "exported", status.exported, status.has_stub, "usbip-host here");
+	page_format(page, "\nexported:%s\n", status.exported ? "" :
+					     status.has_stub ? " nothing" :
+							       " no usbip-host here");
 	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
-	put_part(page, "imported", status.imported.count, status.has_vhci, "vhci-hcd here");
+	page_format(page, "\nimported:%s\n", status.imported.count ? "" :
+					     status.has_vhci	   ? " nothing" :
+								     " no vhci-hcd here");
 	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
 	for (unsigned i = 0; i < ROLES; i++) {
 		const struct held *held = &status.held[i];
@@ -232,6 +228,7 @@ static int watch(void)
 	static const struct loop_role role = { pass, stop, done };
 	struct loop *loop = &status.loop;
 	struct winsize size;
+	sigset_t ends;
 	int error = loop_open(loop, LOOK_MS, &role, NULL);
 
 	if (error) {
@@ -239,7 +236,10 @@ static int watch(void)
 		return 1;
 	}
 	status.terminal = !status.page.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	status.page.stop = loop->signal_source.fd;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	status.page.stop = signalfd(-1, &ends, SFD_CLOEXEC); /* only to be polled */
 	status.output = (struct loop_source){ STDOUT_FILENO, closed };
 	status.uevents = (struct loop_source){ uevent_open(), hear };
 	loop_watch(loop, &status.output, 0); /* when nobody reads any more; a file cannot tell */

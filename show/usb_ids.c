@@ -18,10 +18,10 @@ static void append(char *label, const char *name)
 {
 	size_t len = strlen(label);
 
-	text_format(label + len, 2 * DEVICE_STRING_SIZE - len, "%s%s", len ? " " : "", name);
+	text_format(label + len, LABEL_SIZE - len, "%s%s", len ? " " : "", name);
 }
 
-/* "0951  Kingston Technology", and below it "\t1666  DataTraveler"; devices end where classes begin. */
+/* "0951  Kingston Technology", and below "\t1666  DataTraveler"; they end where classes begin. */
 static bool see(void *ctx, char *line)
 {
 	struct look *look = ctx;

@@ -58,20 +58,23 @@ static bool take_word(char **cursor, char *field, size_t size)
 	return true;
 }
 
-/* The beginning of a note, terminated; empty when there is none. since may be NULL. */
-static void load(const char *path, char *line, size_t size, int64_t *since)
+/* The beginning of a note, terminated; false when there is none. since may be NULL. */
+static bool load(const char *path, char *line, size_t size, int64_t *since)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n = -1;
 	struct stat st;
+	ssize_t n;
 
-	if (fd >= 0) {
-		n = read(fd, line, size - 1);
-		if (since && !fstat(fd, &st))
-			*since = st.st_mtime;
-		close(fd);
-	}
-	line[n > 0 ? n : 0] = '\0';
+	if (fd < 0)
+		return false;
+	n = read(fd, line, size - 1);
+	if (since && !fstat(fd, &st))
+		*since = st.st_mtime;
+	close(fd);
+	if (n <= 0)
+		return false;
+	line[n] = '\0';
+	return true;
 }
 
 static bool take_record(char **cursor, struct record *record)
@@ -97,8 +100,7 @@ bool record_read(const char *dir, unsigned port, struct record *record)
 	char path[PATH_MAX], line[LINE_SIZE + 1], *cursor = line;
 
 	record_path(path, dir, port);
-	load(path, line, sizeof(line), NULL);
-	return take_record(&cursor, record);
+	return load(path, line, sizeof(line), NULL) && take_record(&cursor, record);
 }
 
 bool record_read_session(const char *dir, unsigned port, struct record *record,
@@ -107,8 +109,7 @@ bool record_read_session(const char *dir, unsigned port, struct record *record,
 	char path[PATH_MAX], line[NOTE_SIZE + 1], *cursor = line;
 
 	record_path(path, dir, port);
-	load(path, line, sizeof(line), &session->since);
-	if (!take_record(&cursor, record))
+	if (!load(path, line, sizeof(line), &session->since) || !take_record(&cursor, record))
 		return false;
 	take_session(&cursor, session);
 	return true;
@@ -119,8 +120,7 @@ bool session_read(const char *dir, const char *busid, struct session *session)
 	char path[PATH_MAX], line[SESSION_SIZE + 1], *cursor = line;
 
 	text_format(path, sizeof(path), "%s/session.%s", dir, busid);
-	load(path, line, sizeof(line), &session->since);
-	return take_session(&cursor, session);
+	return load(path, line, sizeof(line), &session->since) && take_session(&cursor, session);
 }
 
 bool record_is(const char *dir, unsigned port, const char *host, const char *tcp_port,

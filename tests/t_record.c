@@ -275,6 +275,67 @@ static void no_leak(void)
 	CHECK_INT(open_files(), before);
 }
 
+/* What is noted behind the record, or alone by the server. */
+static void sessions(void)
+{
+	struct session session = { .since = -1 };
+	struct record record;
+
+	start();
+	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 fe80::1%eth0 40000 fe80::2%eth0 3240\n");
+	CHECK(record_is(dir, 4, "pi.lan", "3240", "1-1.4"));
+	CHECK(record_read_session(dir, 4, &record, &session));
+	CHECK_STR(record.host, "pi.lan");
+	CHECK_STR(record.busid, "1-1.4");
+	CHECK_STR(session.local, "fe80::1%eth0");
+	CHECK_STR(session.local_port, "40000");
+	CHECK_STR(session.peer, "fe80::2%eth0");
+	CHECK_STR(session.peer_port, "3240");
+	CHECK(session.since > 1000000000);
+	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4\n");
+	CHECK(record_read_session(dir, 4, &record, &session));
+	CHECK_STR(session.peer, "");
+	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 10.0.0.1 1 10.0.0.2\n");
+	CHECK(record_read_session(dir, 4, &record, &session));
+	CHECK_STR(session.peer, "");
+	put_file(root, "vhci_hcd/port4", "pi.lan 3240\n");
+	CHECK(!record_read_session(dir, 4, &record, &session));
+	CHECK(!record_read_session(dir, 5, &record, &session));
+
+	put_file(root, "vhci_hcd/session.1-1.4", "10.0.0.1 3240 10.0.0.7 40000\n");
+	session.since = -1;
+	CHECK(session_read(dir, "1-1.4", &session));
+	CHECK_STR(session.local, "10.0.0.1");
+	CHECK_STR(session.local_port, "3240");
+	CHECK_STR(session.peer, "10.0.0.7");
+	CHECK_STR(session.peer_port, "40000");
+	CHECK(session.since > 1000000000);
+	CHECK(!session_read(dir, "1-1", &session));
+	end();
+}
+
+/* The longest there can be, and one byte more. */
+static void long_sessions(void)
+{
+	char line[2 * SESSION_ADDRESS_SIZE + 40], address[SESSION_ADDRESS_SIZE + 1];
+	struct session session;
+
+	start();
+	memset(address, 'a', SESSION_ADDRESS_SIZE);
+	for (size_t len = SESSION_ADDRESS_SIZE - 1; len <= SESSION_ADDRESS_SIZE; len++) {
+		bool fits = len < SESSION_ADDRESS_SIZE;
+
+		address[len] = '\0';
+		snprintf(line, sizeof(line), "%s 65535 %s 65534\n", address, address);
+		put_file(root, "vhci_hcd/session.1-1", line);
+		CHECK_INT(session_read(dir, "1-1", &session), fits);
+		CHECK_STR(session.peer, fits ? address : "");
+		CHECK_STR(session.peer_port, fits ? "65534" : "");
+		address[len] = 'a';
+	}
+	end();
+}
+
 int main(void)
 {
 	RUN("t_record: written and read", there_and_back);
@@ -282,6 +343,8 @@ int main(void)
 	RUN("t_record: the longest of more words", longest_more);
 	RUN("t_record: replaced by a shorter one", replaced);
 	RUN("t_record: the longest names", longest);
+	RUN("t_record: sessions", sessions);
+	RUN("t_record: the longest sessions", long_sessions);
 	CHECK(each_file(FIXTURES "vhci", "-record.txt", captured) >= 2);
 	RUN("t_record: garbage", garbage);
 	RUN("t_record: none", none);

@@ -46,14 +46,18 @@ static void finish(void)
 
 static void printed(const char *word)
 {
-	if (!strstr(got.out, word))
-		check_fault(__FILE__, __LINE__, "no \"%s\" in:\n%s", word, got.out);
+	if (strstr(got.out, word))
+		return;
+	fprintf(stderr, "%s", got.out);
+	check_fault(__FILE__, __LINE__, "it does not print \"%.*s\"", (int)strcspn(word, "\n"), word);
 }
 
 static void not_printed(const char *word)
 {
-	if (strstr(got.out, word))
-		check_fault(__FILE__, __LINE__, "\"%s\" is in:\n%s", word, got.out);
+	if (!strstr(got.out, word))
+		return;
+	fprintf(stderr, "%s", got.out);
+	check_fault(__FILE__, __LINE__, "it prints \"%.*s\"", (int)strcspn(word, "\n"), word);
 }
 
 static void all_well(void)
@@ -160,6 +164,10 @@ static void names(void)
 	printed("\"name\":\"46f4:0001/STICK1\"");
 	printed("\"name\":\"46f4:0002/STICK1\"");
 	printed("\"serial\":null,\"name\":\"0627:0001@1-3\"");
+	finish();
+	begin(BOTH); /* one of its own comes back to it as an imported one */
+	SHOW(U, "list", "--json");
+	not_printed("46f4:0001@2-4");
 	finish();
 }
 
@@ -708,8 +716,28 @@ static void watched_json(void)
 	end = strchr(watch.text, '\n');
 	CHECK(end && strstr(watch.text, "\"available\"") < end);
 	CHECK(end && !strncmp(end + 1, "{\"version\":1,", 13) && strstr(end, "\"error\""));
-	CHECK(strchr(end + 1, '\n') == watch.text + watch.len - 1);
+	CHECK(end && strchr(end + 1, '\n') == watch.text + watch.len - 1);
 	watch_ends(SIGINT);
+	close(watch.out);
+	finish();
+}
+
+/* A new one is asked for its strings by a process, whose end is no reason to end, too. */
+static void watched_plug(void)
+{
+	begin(HOST);
+	watch_pipe("--json");
+	CHECK(watch_sees("}}\n", 1));
+	for (unsigned i = 6; i < 9; i++) {
+		char link[40], word[40];
+
+		snprintf(link, sizeof(link), "bus/usb/devices/2-%u", i);
+		snprintf(word, sizeof(word), "\"busid\":\"2-%u\"", i);
+		put_link(root, link, "../../../" PCI "usb2/2-4");
+		CHECK(watch_sees(word, 1));
+	}
+	watch_looks();
+	watch_ends(SIGTERM);
 	close(watch.out);
 	finish();
 }
@@ -789,6 +817,7 @@ int main(void)
 	RUN("t_show: held", held_ones);
 	RUN("t_show: watch", watched);
 	RUN("t_show: watch, JSON", watched_json);
+	RUN("t_show: watch, a device comes", watched_plug);
 	RUN("t_show: watch, nobody reads", watched_by_nobody);
 	RUN("t_show: watch, the pipe is full", watched_by_a_sleeper);
 	RUN("t_show: watch, on a terminal", watched_on_a_terminal);
