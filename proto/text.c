@@ -154,3 +154,12 @@ char *text_line(char **cursor)
 	*end = '\0';
 	return line;
 }
+
+unsigned text_words(char *line, char **word, unsigned max)
+{
+	unsigned n = 0;
+
+	while (n < max && (word[n] = text_word(&line)))
+		n++;
+	return n;
+}

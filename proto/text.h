@@ -31,7 +31,9 @@ void text_printable(char *s);
  * place and moves *cursor behind it. NULL when there is none.
  */
 char *text_word(char **cursor);
-/* The same for a line: up to '\n' or the end. An empty line is an empty string. */
+/* The first words of a line, at most max: how many there are. */
+unsigned text_words(char *line, char **word, unsigned max);
+/* The next line: up to '\n' or the end. An empty line is an empty string. */
 char *text_line(char **cursor);
 
 #endif

@@ -2,11 +2,20 @@
 /* What this machine itself needs a USB device for. */
 #include "sysfs/use.h"
 
+#include "proto/text.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { LINE_SIZE = 4096 };
+
+bool use_because(struct use *use, const char *format, const char *what)
+{
+	text_format(use->reason, sizeof(use->reason), format, what);
+	text_printable(use->reason);
+	return true;
+}
 
 bool use_leads_through(const char *path, const char *busid)
 {
