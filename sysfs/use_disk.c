@@ -13,7 +13,6 @@ struct search {
 	const struct sysfs *sysfs;
 	const char *busid;
 	struct use *use;
-	char path[PATH_SIZE]; /* of the block device whose slaves are looked at */
 	unsigned depth;
 };
 

@@ -24,7 +24,6 @@ enum {
 struct route {
 	uint32_t metric;
 	uint32_t bits;
-	bool everywhere;
 	uint8_t to[ADDRESS];
 	char interface[IFNAMSIZ];
 };
@@ -60,49 +59,50 @@ static bool parse_address(const char *text, unsigned order, uint8_t *address)
 	return true;
 }
 
-/*
- * IPv4: "eth0 00000000 0102A8C0 0003 0 0 100 00000000 0 0 0":
- *	interface to via flags - - metric mask - - -
- * IPv6: "fe80... 40 0... 00 0... 00000100 00000001 00000000 00000001 eth0":
- *	to bits from bits via metric - - flags interface
- */
-static bool see_route(void *ctx, char *line)
-{
-	struct network *network = ctx;
-	struct route *route = &network->route[network->routes];
-	uint32_t mask, flags;
-	char *word[10];
-	bool bad;
-
-	if (network->routes == ROUTES_MAX || text_words(line, word, 10) < 10)
-		return false;
-	if (strlen(word[0]) == 2 * ADDRESS) {
-		bad = !parse_address(word[0], BYTES, route->to) ||
-		      text_hex(word[1], 128, &route->bits) ||
-		      text_hex(word[5], UINT32_MAX, &route->metric);
-		route->everywhere = !route->bits;
-		word[3] = word[8];
-		word[0] = word[9];
-	} else {
-		bad = !parse_address(word[1], WORDS, route->to) ||
-		      text_hex(word[7], UINT32_MAX, &mask) ||
-		      text_decimal(word[6], UINT32_MAX, &route->metric);
-		route->everywhere = !mask;
-		for (route->bits = V4_BITS; mask; mask &= mask - 1)
-			route->bits++;
-	}
-	if (bad || text_hex(word[3], UINT32_MAX, &flags) || !(flags & RTF_UP) || flags & RTF_REJECT)
-		return false;
-	text_format(route->interface, sizeof(route->interface), "%s", word[0]);
-	network->routes++;
-	return false;
-}
-
 static bool is_ours(const struct network *network, const char *interface)
 {
 	for (unsigned i = 0; i < network->names; i++)
 		if (!strcmp(network->name[i], interface))
 			return true;
+	return false;
+}
+
+/*
+ * IPv4: "eth0 00000000 0102A8C0 0003 0 0 100 00000000 0 0 0":
+ *	interface to via flags - - metric mask - - -
+ * IPv6: "fe80... 40 0... 00 0... 00000100 00000001 00000000 00000001 eth0":
+ *	to bits from bits via metric - - flags interface
+ * True when it is the default route and ours.
+ */
+static bool see_route(void *ctx, char *line)
+{
+	enum { TO, MASK, METRIC, FLAGS, INTERFACE };
+	static const uint8_t v4_place[] = { 1, 7, 6, 3, 0 }, v6_place[] = { 0, 1, 5, 8, 9 };
+	struct network *network = ctx;
+	struct route route;
+	uint32_t mask, flags;
+	const uint8_t *place;
+	char *word[10];
+	bool v6;
+
+	if (network->routes == ROUTES_MAX || text_words(line, word, 10) < 10)
+		return false;
+	v6 = strlen(word[0]) == 2 * ADDRESS;
+	place = v6 ? v6_place : v4_place;
+	if (!parse_address(word[place[TO]], v6 ? BYTES : WORDS, route.to) ||
+	    text_hex(word[place[MASK]], v6 ? 8 * ADDRESS : UINT32_MAX, &mask) ||
+	    (v6 ? text_hex : text_decimal)(word[place[METRIC]], UINT32_MAX, &route.metric) ||
+	    text_hex(word[place[FLAGS]], UINT32_MAX, &flags) || !(flags & RTF_UP) ||
+	    flags & RTF_REJECT)
+		return false;
+	if (!mask && is_ours(network, word[place[INTERFACE]]))
+		return true;
+	route.bits = mask;
+	if (!v6)
+		for (route.bits = V4_BITS; mask; mask &= mask - 1)
+			route.bits++;
+	text_format(route.interface, sizeof(route.interface), "%s", word[place[INTERFACE]]);
+	network->route[network->routes++] = route;
 	return false;
 }
 
@@ -190,14 +190,6 @@ static bool see_other(void *ctx, const char *name)
 	return is_of_it(ctx, name, false) && is_up(ctx, name);
 }
 
-static bool has_default(const struct network *network)
-{
-	for (unsigned i = 0; i < network->routes; i++)
-		if (network->route[i].everywhere && is_ours(network, network->route[i].interface))
-			return true;
-	return false;
-}
-
 static bool see_interface(void *ctx, const char *name)
 {
 	struct network *network = ctx;
@@ -207,7 +199,9 @@ static bool see_interface(void *ctx, const char *name)
 	if (!is_of_it(network, name, true))
 		return false;
 	collect_names(network, name);
-	if (has_default(network))
+	network->routes = 0;
+	if (use_each_line(sysfs->proc, "net/route", see_route, network) ||
+	    use_each_line(sysfs->proc, "net/ipv6_route", see_route, network))
 		what = "its %s has the default route";
 	else if (use_each_line(sysfs->proc, "net/tcp", see_connection, network) ||
 		 use_each_line(sysfs->proc, "net/tcp6", see_connection, network))
@@ -227,8 +221,5 @@ bool use_network(const struct sysfs *sysfs, const char *busid, struct use *use)
 	network.sysfs = sysfs;
 	network.busid = busid;
 	network.use = use;
-	network.routes = 0;
-	use_each_line(sysfs->proc, "net/route", see_route, &network);
-	use_each_line(sysfs->proc, "net/ipv6_route", see_route, &network);
 	return sysfs_entries(sysfs->root, "class/net", see_interface, &network) > 0;
 }
