@@ -3,7 +3,6 @@
 #include "proto/text.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 static int digit(char c)
 {
@@ -118,6 +117,12 @@ size_t text_format(char *buf, size_t size, const char *format, ...)
 	len = text_vformat(buf, size, format, args);
 	va_end(args);
 	return len;
+}
+
+bool text_is_plain(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '-' || c == '.' || c == '_';
 }
 
 void text_printable(char *s)

@@ -4,6 +4,7 @@
 #define PROTO_TEXT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ size_t text_format(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
+
+/* A letter, a digit or one of "-._": what needs no quotes anywhere. */
+bool text_is_plain(char c);
 
 /* Replaces each byte of s that is not printable ASCII by '?': for what a peer or device named. */
 void text_printable(char *s);
