@@ -250,17 +250,21 @@ const char *op_status_text(uint32_t status)
 void op_class_words(const struct op_device *device, const struct op_interface *interface, char *buf,
 		    size_t size)
 {
+	const struct op_interface itself = { .class = device->class };
+	unsigned n = device->interfaces;
 	size_t len = 0;
 
 	buf[0] = '\0';
-	for (unsigned i = 0; i < device->interfaces; i++) {
+	if (!n && device->class) {
+		interface = &itself;
+		n = 1;
+	}
+	for (unsigned i = 0; i < n; i++) {
 		const char *text = op_class_text(interface[i].class);
 
 		if (!strstr(buf, text)) /* none is a part of another */
 			len += text_format(buf + len, size - len, "%s%s", len ? "," : "", text);
 	}
-	if (!len && device->class)
-		text_format(buf, size, "%s", op_class_text(device->class));
 }
 
 unsigned op_speed_mbits(uint32_t speed)
