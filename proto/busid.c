@@ -2,7 +2,7 @@
 /* Bus ids: the names of USB devices, in sysfs and on the wire. */
 #include "proto/busid.h"
 
-#include <string.h>
+#include "proto/text.h"
 
 /* A decimal without leading zero, at most 5 digits; returns what follows it, or NULL. */
 static const char *skip_number(const char *s)
@@ -28,8 +28,9 @@ bool busid_is_device(const char *s)
 
 bool busid_is_name(const char *s)
 {
-	size_t len = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-			       "0123456789-._:");
+	size_t len = 0;
 
+	while (text_is_plain(s[len]) || s[len] == ':')
+		len++;
 	return len >= 1 && len < BUSID_SIZE && !s[len];
 }

@@ -6,39 +6,39 @@
 
 #include <string.h>
 
-/* The length of the valid UTF-8 character at p, which is terminated; 0: it is none. */
-static size_t character(const unsigned char *p)
+/* The length of the valid UTF-8 character at p, which is terminated, and its code; 0: it is none. */
+static size_t character(const unsigned char *p, uint32_t *code)
 {
-	size_t len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	static const uint8_t lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	uint32_t c = (uint32_t)p[0] - lead[len]; /* huge when it is no lead */
 
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < len; i++)
+	for (size_t i = 1; i < len; i++) {
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	*code = c;
 	/* longer than needed, a surrogate, beyond U+10FFFF */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
+	return c < least[len] || c >> 11 == 0xd800 >> 11 || c > 0x10ffff ? 0 : len;
 }
 
-/* The character of len bytes at p as it is to be written; its length. */
-static size_t written(char *to, const unsigned char *p, size_t len)
+/* The character at p as it is to be written, and its length; returns the length of that. */
+static size_t written(char *to, const unsigned char *p, size_t *len)
 {
-	unsigned code = p[0];
+	uint32_t code;
+	size_t n = 0;
 
-	if (!len)
+	*len = character(p, &code);
+	if (!*len) {
+		*len = 1;
 		code = 0xfffd;
-	else if (p[0] == 0xc2 && p[1] < 0xa0)
-		code = p[1];
-	else if (code == '"' || code == '\\')
-		return text_format(to, JSON_BYTE_MAX + 1, "\\%s", code == '"' ? "\"" : "\\");
-	else if (code >= ' ' && code != 0x7f) {
-		memcpy(to, p, len);
-		return len;
+	} else if (code >= ' ' && (code < 0x7f || code >= 0xa0)) {
+		if (code == '"' || code == '\\')
+			to[n++] = '\\';
+		memcpy(to + n, p, *len);
+		return n + *len;
 	}
 	return text_format(to, JSON_BYTE_MAX + 1, "\\u%04x", code);
 }
@@ -55,13 +55,13 @@ size_t json_string(char *buf, size_t size, const char *text)
 	buf[at++] = '"';
 	while (*p) {
 		char one[JSON_BYTE_MAX + 1];
-		size_t len = character(p), n = written(one, p, len);
+		size_t len, n = written(one, p, &len);
 
 		if (n + 2 > size - at)
 			break;
 		memcpy(buf + at, one, n);
 		at += n;
-		p += len + !len;
+		p += len;
 	}
 	buf[at++] = '"';
 	buf[at] = '\0';

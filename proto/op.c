@@ -20,12 +20,8 @@ static int written(const struct wire_out *out, const uint8_t *buf)
 	return out->bad ? -ENOSPC : (int)(out->p - buf);
 }
 
-static bool fits(const char *s, size_t size)
-{
-	return strnlen(s, size) < size;
-}
-
-static void get_device(struct wire_in *in, struct op_device *d)
+/* 0, or -EILSEQ for a bad string. */
+static int get_device(struct wire_in *in, struct op_device *d)
 {
 	wire_get_string(in, d->path, sizeof(d->path));
 	wire_get_string(in, d->busid, sizeof(d->busid));
@@ -41,6 +37,7 @@ static void get_device(struct wire_in *in, struct op_device *d)
 	d->configuration = wire_get8(in);
 	d->configurations = wire_get8(in);
 	d->interfaces = wire_get8(in);
+	return in->bad || !busid_is_name(d->busid) ? -EILSEQ : 0;
 }
 
 static void put_device(struct wire_out *out, const struct op_device *d)
@@ -61,17 +58,22 @@ static void put_device(struct wire_out *out, const struct op_device *d)
 	wire_put8(out, d->interfaces);
 }
 
+static int get_common(struct wire_in *in, struct op_common *common)
+{
+	uint16_t version = wire_get16(in);
+
+	common->code = wire_get16(in);
+	common->status = wire_get32(in);
+	if (in->bad)
+		return 0;
+	return version == OP_VERSION ? OP_COMMON_SIZE : -EPROTONOSUPPORT;
+}
+
 int op_common_decode(const uint8_t *buf, size_t len, struct op_common *common)
 {
 	struct wire_in in = { buf, len, false };
-	uint16_t version;
 
-	if (len < OP_COMMON_SIZE)
-		return 0;
-	version = wire_get16(&in);
-	common->code = wire_get16(&in);
-	common->status = wire_get32(&in);
-	return version == OP_VERSION ? OP_COMMON_SIZE : -EPROTONOSUPPORT;
+	return get_common(&in, common);
 }
 
 static void put_common(struct wire_out *out, uint16_t code, uint32_t status)
@@ -93,7 +95,7 @@ int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request
 {
 	struct wire_in in = { buf, len, false };
 	struct op_common common;
-	int n = op_common_decode(buf, len, &common);
+	int n = get_common(&in, &common);
 
 	if (n <= 0)
 		return n;
@@ -106,7 +108,6 @@ int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request
 		return n;
 	if (len < OP_REQ_IMPORT_SIZE)
 		return 0;
-	wire_skip(&in, OP_COMMON_SIZE);
 	wire_get_string(&in, request->busid, sizeof(request->busid));
 	return in.bad || !busid_is_name(request->busid) ? -EILSEQ : OP_REQ_IMPORT_SIZE;
 }
@@ -115,8 +116,6 @@ int op_request_encode(uint8_t *buf, size_t size, const struct op_request *reques
 {
 	struct wire_out out = { buf, size, false };
 
-	if (!fits(request->busid, sizeof(request->busid)))
-		return -EINVAL;
 	put_common(&out, (uint16_t)request->code, 0);
 	if (request->code == OP_REQ_IMPORT)
 		wire_put_string(&out, request->busid, sizeof(request->busid));
@@ -127,7 +126,7 @@ int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, ui
 {
 	struct wire_in in = { buf, len, false };
 	struct op_common common;
-	int n = op_common_decode(buf, len, &common);
+	int n = get_common(&in, &common);
 
 	if (n <= 0)
 		return n;
@@ -137,7 +136,6 @@ int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, ui
 		return -EREMOTEIO;
 	if (len < OP_DEVLIST_HEAD_SIZE)
 		return 0;
-	wire_skip(&in, OP_COMMON_SIZE);
 	*devices = wire_get32(&in);
 	return *devices > OP_DEVLIST_MAX ? -EMSGSIZE : OP_DEVLIST_HEAD_SIZE;
 }
@@ -158,8 +156,7 @@ int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
 
 	if (len < OP_DEVICE_SIZE)
 		return 0;
-	get_device(&in, device);
-	if (in.bad || !busid_is_name(device->busid))
+	if (get_device(&in, device))
 		return -EILSEQ;
 	if (in.left < (size_t)device->interfaces * OP_INTERFACE_SIZE)
 		return 0;
@@ -182,9 +179,6 @@ int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 {
 	struct wire_out out = { buf, size, false };
 
-	if (!fits(device->path, sizeof(device->path)) ||
-	    !fits(device->busid, sizeof(device->busid)))
-		return -EINVAL;
 	put_device(&out, device);
 	for (unsigned i = 0; i < device->interfaces; i++) {
 		wire_put8(&out, interface[i].class);
@@ -199,7 +193,7 @@ int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status, struc
 {
 	struct wire_in in = { buf, len, false };
 	struct op_common common;
-	int n = op_common_decode(buf, len, &common);
+	int n = get_common(&in, &common);
 
 	if (n <= 0)
 		return n;
@@ -210,9 +204,7 @@ int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status, struc
 		return n;
 	if (len < OP_REP_IMPORT_SIZE)
 		return 0;
-	wire_skip(&in, OP_COMMON_SIZE);
-	get_device(&in, device);
-	return in.bad || !busid_is_name(device->busid) ? -EILSEQ : OP_REP_IMPORT_SIZE;
+	return get_device(&in, device) ? -EILSEQ : OP_REP_IMPORT_SIZE;
 }
 
 int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status, const struct op_device *device)
@@ -220,12 +212,8 @@ int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status, const struc
 	struct wire_out out = { buf, size, false };
 
 	put_common(&out, OP_REP_IMPORT, status);
-	if (status != OP_OK)
-		return written(&out, buf);
-	if (!fits(device->path, sizeof(device->path)) ||
-	    !fits(device->busid, sizeof(device->busid)))
-		return -EINVAL;
-	put_device(&out, device);
+	if (status == OP_OK)
+		put_device(&out, device);
 	return written(&out, buf);
 }
 
@@ -262,20 +250,21 @@ const char *op_status_text(uint32_t status)
 void op_class_words(const struct op_device *device, const struct op_interface *interface, char *buf,
 		    size_t size)
 {
-	bool named[256] = { false };
+	const struct op_interface itself = { .class = device->class };
+	unsigned n = device->interfaces;
 	size_t len = 0;
 
 	buf[0] = '\0';
-	for (unsigned i = 0; i < device->interfaces; i++) {
-		uint8_t class = interface[i].class;
-
-		if (!named[class])
-			len += text_format(buf + len, size - len, "%s%s", len ? "," : "",
-					   op_class_text(class));
-		named[class] = true;
+	if (!n && device->class) {
+		interface = &itself;
+		n = 1;
 	}
-	if (!device->interfaces && device->class)
-		text_format(buf, size, "%s", op_class_text(device->class));
+	for (unsigned i = 0; i < n; i++) {
+		const char *text = op_class_text(interface[i].class);
+
+		if (!strstr(buf, text)) /* none is a part of another */
+			len += text_format(buf + len, size - len, "%s%s", len ? "," : "", text);
+	}
 }
 
 unsigned op_speed_mbits(uint32_t speed)

@@ -11,8 +11,8 @@
  *	> 0		complete: the length of what it decoded; it has read no byte beyond it
  *	0		incomplete: more bytes are needed, nothing was decoded
  *	-errno		malformed: no further byte can mend it, see op_strerror()
- * Every encoder returns the length written, or -ENOSPC when it does not fit into size bytes, or
- * -EINVAL when a string does not fit into its field. Padding is zero.
+ * Every encoder returns the length written, or -ENOSPC when it does not fit into size bytes or a
+ * string not into its field. Padding is zero.
  */
 #ifndef PROTO_OP_H
 #define PROTO_OP_H
@@ -70,8 +70,6 @@ struct op_common {
 };
 
 struct op_device {
-	char path[OP_PATH_SIZE]; /* the server's sysfs path; informational */
-	char busid[BUSID_SIZE];	 /* decoded only if busid_is_name() */
 	uint32_t busnum;
 	uint32_t devnum;
 	uint32_t speed; /* enum usb_device_speed of linux/usb/ch9.h: 1 low .. 6 super plus */
@@ -84,6 +82,8 @@ struct op_device {
 	uint8_t configuration; /* bConfigurationValue; 0 = not configured, usual after a bind */
 	uint8_t configurations;
 	uint8_t interfaces; /* how many interface records follow in a list */
+	char busid[BUSID_SIZE];	 /* decoded only if busid_is_name() */
+	char path[OP_PATH_SIZE]; /* the server's sysfs path; informational */
 };
 
 struct op_interface {

@@ -3,7 +3,6 @@
 #include "proto/text.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 static int digit(char c)
 {
@@ -45,6 +44,8 @@ int text_hex(const char *s, uint32_t max, uint32_t *value)
 	return number(s, 16, max, value);
 }
 
+enum { DIGITS_MAX = 10 };
+
 struct out {
 	char *p;
 	char *end; /* where the terminator must fit */
@@ -58,32 +59,33 @@ static void put(struct out *o, char c)
 
 static void put_string(struct out *o, const char *s, int width)
 {
-	for (; *s; s++, width -= width > 0)
+	for (; *s; s++, width--)
 		put(o, *s);
 	for (; width > 0; width--)
 		put(o, ' ');
 }
 
-static void put_number(struct out *o, unsigned n, unsigned base, int width)
+/* At least so many digits of it, at most DIGITS_MAX; in buf, of which the end is used. */
+static const char *digits(char buf[DIGITS_MAX + 1], unsigned n, unsigned base, int width)
 {
-	char digits[10];
-	int len = 0;
+	char *p = buf + DIGITS_MAX;
 
+	*p = '\0';
 	do {
-		digits[len++] = "0123456789abcdef"[n % base];
+		*--p = "0123456789abcdef"[n % base];
 		n /= base;
-	} while (n);
-	for (; width > len; width--)
-		put(o, '0');
-	while (len)
-		put(o, digits[--len]);
+		width--;
+	} while (p > buf && (n || width > 0));
+	return p;
 }
 
 size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
 {
 	struct out o = { buf, buf + size - 1 };
+	char number[DIGITS_MAX + 1];
 
 	for (; *format; format++) {
+		const char *text = "%";
 		int width = 0;
 
 		if (*format != '%') {
@@ -93,12 +95,14 @@ size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
 		while (*++format == '-' || (*format >= '0' && *format <= '9'))
 			if (*format != '-')
 				width = width * 10 + (*format - '0');
-		if (*format == 's')
-			put_string(&o, va_arg(args, const char *), width);
-		else if (*format == '%')
-			put(&o, '%');
-		else
-			put_number(&o, va_arg(args, unsigned), *format == 'x' ? 16 : 10, width);
+		if (*format == 's') {
+			text = va_arg(args, const char *);
+		} else if (*format != '%') {
+			text = digits(number, va_arg(args, unsigned), *format == 'x' ? 16 : 10,
+				      width);
+			width = 0;
+		}
+		put_string(&o, text, width);
 	}
 	*o.p = '\0';
 	return (size_t)(o.p - buf);
@@ -113,6 +117,12 @@ size_t text_format(char *buf, size_t size, const char *format, ...)
 	len = text_vformat(buf, size, format, args);
 	va_end(args);
 	return len;
+}
+
+bool text_is_plain(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '-' || c == '.' || c == '_';
 }
 
 void text_printable(char *s)
@@ -153,4 +163,13 @@ char *text_line(char **cursor)
 	*cursor = *end ? end + 1 : end;
 	*end = '\0';
 	return line;
+}
+
+unsigned text_words(char *line, char **word, unsigned max)
+{
+	unsigned n = 0;
+
+	while (n < max && (word[n] = text_word(&line)))
+		n++;
+	return n;
 }

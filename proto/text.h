@@ -4,6 +4,7 @@
 #define PROTO_TEXT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ size_t text_format(char *buf, size_t size, const char *format, ...)
 size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
+/* A letter, a digit or one of "-._": what needs no quotes anywhere. */
+bool text_is_plain(char c);
+
 /* Replaces each byte of s that is not printable ASCII by '?': for what a peer or device named. */
 void text_printable(char *s);
 
@@ -31,7 +35,9 @@ void text_printable(char *s);
  * place and moves *cursor behind it. NULL when there is none.
  */
 char *text_word(char **cursor);
-/* The same for a line: up to '\n' or the end. An empty line is an empty string. */
+/* The first words of a line, at most max: how many there are. */
+unsigned text_words(char *line, char **word, unsigned max);
+/* The next line: up to '\n' or the end. An empty line is an empty string. */
 char *text_line(char **cursor);
 
 #endif

@@ -18,25 +18,29 @@ static const uint8_t *take(struct wire_in *in, size_t n)
 	return p;
 }
 
+static uint32_t get(struct wire_in *in, size_t n)
+{
+	const uint8_t *p = take(in, n);
+	uint32_t v = 0;
+
+	for (size_t i = 0; p && i < n; i++)
+		v = v << 8 | p[i];
+	return v;
+}
+
 uint8_t wire_get8(struct wire_in *in)
 {
-	const uint8_t *p = take(in, 1);
-
-	return p ? p[0] : 0;
+	return (uint8_t)get(in, 1);
 }
 
 uint16_t wire_get16(struct wire_in *in)
 {
-	const uint8_t *p = take(in, 2);
-
-	return (uint16_t)(p ? p[0] << 8 | p[1] : 0);
+	return (uint16_t)get(in, 2);
 }
 
 uint32_t wire_get32(struct wire_in *in)
 {
-	const uint8_t *p = take(in, 4);
-
-	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+	return get(in, 4);
 }
 
 void wire_skip(struct wire_in *in, size_t n)
@@ -69,34 +73,27 @@ static uint8_t *room(struct wire_out *out, size_t n)
 	return p;
 }
 
+static void put(struct wire_out *out, uint32_t v, size_t n)
+{
+	uint8_t *p = room(out, n);
+
+	for (; p && n; v >>= 8)
+		p[--n] = (uint8_t)v;
+}
+
 void wire_put8(struct wire_out *out, uint8_t v)
 {
-	uint8_t *p = room(out, 1);
-
-	if (p)
-		p[0] = v;
+	put(out, v, 1);
 }
 
 void wire_put16(struct wire_out *out, uint16_t v)
 {
-	uint8_t *p = room(out, 2);
-
-	if (p) {
-		p[0] = (uint8_t)(v >> 8);
-		p[1] = (uint8_t)v;
-	}
+	put(out, v, 2);
 }
 
 void wire_put32(struct wire_out *out, uint32_t v)
 {
-	uint8_t *p = room(out, 4);
-
-	if (p) {
-		p[0] = (uint8_t)(v >> 24);
-		p[1] = (uint8_t)(v >> 16);
-		p[2] = (uint8_t)(v >> 8);
-		p[3] = (uint8_t)v;
-	}
+	put(out, v, 4);
 }
 
 void wire_put_string(struct wire_out *out, const char *s, size_t size)

@@ -6,7 +6,7 @@
  * was asked for.
  * SOURCES: sysfs/record.c proto/text.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 1000 -eva-widening-delay 40
- * EVA: -eva-slevel-function text_vformat:500,put_number:100,put_string:100
+ * EVA: -eva-slevel-function text_vformat:500,digits:100,put_string:100
  * EVA: -eva-slevel-function record_write:500,record_remove:500,record_path:500,text_format:500
  * EVA: -eva-slevel-function prove_record_write_short:500,load:100 -eva-split-return-function load:0
  */
@@ -27,7 +27,8 @@ enum {
 };
 
 static char dir[DIR_MAX + 1];
-static char host[ENDPOINT_HOST_SIZE], port[ENDPOINT_PORT_SIZE], busid[BUSID_SIZE];
+static char host[ENDPOINT_HOST_SIZE], port[ENDPOINT_PORT_SIZE], busid[BUSID_SIZE],
+	more[2 * (SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE)];
 
 /* What the file holds; -1: it cannot be read. */
 static int file_size;
@@ -102,13 +103,21 @@ int mkdir(const char *path, mode_t mode)
 	return any_int(-1, 0);
 }
 
+int fstat(int fd, struct stat *st)
+{
+	(void)fd;
+	st->st_mtime = any_int(0, 1);
+	return any_int(-1, 0);
+}
+
 static void read_one(int size)
 {
 	struct record record;
+	struct session session;
 	bool there;
 
 	file_size = size;
-	there = record_read("/var/run/vhci_hcd", 7, &record);
+	there = record_read_session("/var/run/vhci_hcd", 7, &record, &session);
 	/*@ assert result: there == 0 || there == 1; */
 }
 
@@ -151,7 +160,8 @@ void prove_record_write(void)
 	record_remove(any_string(dir, sizeof(dir)), (unsigned)any_size(0, UINT32_MAX));
 	error = record_write(any_string(dir, sizeof(dir)), (unsigned)any_size(0, UINT32_MAX),
 			     any_string(host, sizeof(host)), any_string(port, sizeof(port)),
-			     any_string(busid, sizeof(busid)));
+			     any_string(busid, sizeof(busid)),
+			     any_int(0, 1) ? any_string(more, sizeof(more)) : NULL);
 
 	/*@ assert result: error == 0 || -133 <= error <= -1; */
 	END();
@@ -178,7 +188,7 @@ void prove_record_write_short(void)
 	/*@ split h; */
 	/*@ split b; */
 	error = record_write(short_string(dir, d), n, short_string(host, h), "3240",
-			     short_string(busid, b));
+			     short_string(busid, b), any_int(0, 1) ? "" : NULL);
 	/*@ assert result: error == 0 || -133 <= error <= -1; */
 	record_remove(dir, n);
 	END();

@@ -25,7 +25,7 @@ void prove_vhci_parse(void)
 	END();
 }
 
-void prove_vhci_free_port(void, NULL, 0)
+void prove_vhci_free_port(void)
 {
 	int port;
 	unsigned controller;

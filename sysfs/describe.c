@@ -103,12 +103,6 @@ static int read_path(const struct sysfs *sysfs, const char *busid, struct op_dev
 	return 0;
 }
 
-static int read_number(const struct sysfs *sysfs, const char *busid, const char *name,
-		       uint32_t *value)
-{
-	return sysfs_read_number(sysfs, false, 0xffff, value, DEVICE_FILE, busid, name);
-}
-
 int device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
 		    struct op_interface *interface)
 {
@@ -121,8 +115,8 @@ int device_describe(const struct sysfs *sysfs, const char *busid, struct op_devi
 		return -EINVAL;
 	text_format(device->busid, sizeof(device->busid), "%s", busid);
 	if (read_path(sysfs, busid, device) ||
-	    read_number(sysfs, busid, "busnum", &device->busnum) ||
-	    read_number(sysfs, busid, "devnum", &device->devnum) ||
+	    device_number(sysfs, busid, "busnum", &device->busnum) ||
+	    device_number(sysfs, busid, "devnum", &device->devnum) ||
 	    sysfs_read(sysfs, speed, sizeof(speed), DEVICE_FILE, busid, "speed") < 0)
 		return -ENODEV;
 	device->speed = speed_parse(speed);

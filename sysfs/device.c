@@ -21,50 +21,39 @@ static void read_driver(const struct sysfs *sysfs, struct device *device)
 	text_format(device->driver, sizeof(device->driver), "%s", name ? name + 1 : target);
 }
 
-/* -errno: what of it cannot be read is no device, or not any more. */
-static int read_numbers(const struct sysfs *sysfs, struct device *device)
+int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute,
+		  uint32_t *value)
 {
-	uint32_t vendor, product, class;
-	int error = sysfs_read_number(sysfs, true, 0xffff, &vendor, DEVICE_FILE, device->busid,
-				      "idVendor");
-
-	if (!error)
-		error = sysfs_read_number(sysfs, true, 0xffff, &product, DEVICE_FILE, device->busid,
-					  "idProduct");
-	if (!error)
-		error = sysfs_read_number(sysfs, true, 0xff, &class, DEVICE_FILE, device->busid,
-					  "bDeviceClass");
-	if (error)
-		return sysfs_short(error) ? error : -ENODEV;
-	device->vendor = (uint16_t)vendor;
-	device->product = (uint16_t)product;
-	device->class = (uint8_t)class;
-	return 0;
+	return sysfs_read_number(sysfs, false, UINT16_MAX, value, DEVICE_FILE, busid, attribute);
 }
 
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device)
 {
+	static const char attribute[][13] = { "bDeviceClass", "idVendor", "idProduct" };
 	char target[PATH_MAX];
-	ssize_t n;
+	uint32_t number[3];
 	int error;
 
 	if (!busid_is_device(busid))
 		return -EINVAL;
-	n = sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
-	if (n < 0)
-		return sysfs_short((int)n) ? (int)n : -ENODEV;
+	error = (int)sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
+	for (unsigned i = 0; error >= 0 && i < 3; i++)
+		error = sysfs_read_number(sysfs, true, i ? UINT16_MAX : UINT8_MAX, &number[i],
+					  DEVICE_FILE, busid, attribute[i]);
+	/* what of it cannot be read is no device, or not any more */
+	if (error < 0)
+		return sysfs_short(error) ? error : -ENODEV;
 	memset(device, 0, sizeof(*device));
-	text_format(device->busid, sizeof(device->busid), "%s", busid);
-	error = read_numbers(sysfs, device);
-	if (error)
-		return error;
-	error = sysfs_read_number(sysfs, false, UINT16_MAX, &device->devnum, DEVICE_FILE, busid,
-				  "devnum");
+	error = device_number(sysfs, busid, "devnum", &device->devnum);
 	if (sysfs_short(error))
 		return error;
-	text_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid,
-		    (unsigned)device->vendor, (unsigned)device->product);
+	device->class = (uint8_t)number[0];
+	device->vendor = (uint16_t)number[1];
+	device->product = (uint16_t)number[2];
 	device->on_vhci = strstr(target, "/vhci_hcd") != NULL;
+	text_format(device->busid, sizeof(device->busid), "%s", busid);
+	text_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, number[1],
+		    number[2]);
 	read_driver(sysfs, device);
 	return 0;
 }

@@ -25,6 +25,10 @@ struct device {
 	bool on_vhci; /* it came in over USB/IP */
 };
 
+/* A decimal attribute of a device, of at most 65535: 0 or -errno. */
+int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute,
+		  uint32_t *value);
+
 /* One device. -ENODEV when it is not there (any more). */
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device);
 

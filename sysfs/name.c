@@ -31,19 +31,13 @@ void device_strings_read(const struct sysfs *sysfs, const char *busid,
 	read_string(sysfs, busid, "manufacturer", strings->maker);
 }
 
-static bool is_plain(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       c == '-' || c == '.' || c == '_' || c == '+';
-}
-
 void name_of_serial(char *name, size_t size, uint16_t vendor, uint16_t product, const char *serial)
 {
 	size_t len = text_format(name, size, "%04x:%04x/", (unsigned)vendor, (unsigned)product);
 
 	text_format(name + len, size - len, "%s", serial);
 	for (char *c = name + len; *c; c++)
-		if (!is_plain(*c))
+		if (!text_is_plain(*c) && *c != '+')
 			*c = '_';
 }
 

@@ -12,9 +12,8 @@
 #include <unistd.h>
 
 enum {
-	LINE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE,
-	SESSION_SIZE = 2 * (SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE),
-	NOTE_SIZE = LINE_SIZE + SESSION_SIZE,
+	NOTE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE +
+		    2 * (SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE),
 };
 
 static void record_path(char *path, const char *dir, unsigned port)
@@ -34,14 +33,12 @@ int record_write(const char *dir, unsigned port, const char *host, const char *t
 	record_path(path, dir, port);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		  more ? 0644 : 0700);
-	if (fd < 0) {
+	if (fd < 0)
 		error = -errno;
-		rmdir(dir); /* none is left that is empty */
-		return error;
-	}
-	if (write(fd, line, len) != (ssize_t)len)
+	else if (write(fd, line, len) != (ssize_t)len)
 		error = -ENOSPC;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	if (error)
 		record_remove(dir, port);
 	return error;
@@ -52,55 +49,34 @@ static bool take_word(char **cursor, char *field, size_t size)
 {
 	const char *word = text_word(cursor);
 
-	if (!word || strlen(word) >= size)
-		return false;
-	text_format(field, size, "%s", word);
-	return true;
+	return word && text_format(field, size, "%s", word) == strlen(word);
 }
 
-/* The beginning of a note, terminated; false when there is none. since may be NULL. */
-static bool load(const char *path, char *line, size_t size, int64_t *since)
+/* The beginning of a note, terminated; empty when there is none. */
+static void load(const char *path, char *line, int64_t *since)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = -1;
 	struct stat st;
-	ssize_t n;
 
-	if (fd < 0)
-		return false;
-	n = read(fd, line, size - 1);
-	if (since && !fstat(fd, &st))
-		*since = st.st_mtime;
-	close(fd);
-	if (n <= 0)
-		return false;
-	line[n] = '\0';
-	return true;
+	if (fd >= 0) {
+		n = read(fd, line, NOTE_SIZE);
+		if (!fstat(fd, &st))
+			*since = st.st_mtime;
+		close(fd);
+	}
+	line[n > 0 ? n : 0] = '\0';
 }
 
-static bool take_record(char **cursor, struct record *record)
+static bool take_session(char *line, struct session *session)
 {
-	return take_word(cursor, record->host, sizeof(record->host)) &&
-	       take_word(cursor, record->tcp_port, sizeof(record->tcp_port)) &&
-	       take_word(cursor, record->busid, sizeof(record->busid));
-}
-
-static bool take_session(char **cursor, struct session *session)
-{
-	if (take_word(cursor, session->local, sizeof(session->local)) &&
-	    take_word(cursor, session->local_port, sizeof(session->local_port)) &&
-	    take_word(cursor, session->peer, sizeof(session->peer)) &&
-	    take_word(cursor, session->peer_port, sizeof(session->peer_port)))
+	if (take_word(&line, session->local, sizeof(session->local)) &&
+	    take_word(&line, session->local_port, sizeof(session->local_port)) &&
+	    take_word(&line, session->peer, sizeof(session->peer)) &&
+	    take_word(&line, session->peer_port, sizeof(session->peer_port)))
 		return true;
 	session->peer[0] = session->peer_port[0] = '\0';
 	return false;
-}
-
-bool record_read(const char *dir, unsigned port, struct record *record)
-{
-	char path[PATH_MAX], line[LINE_SIZE + 1], *cursor = line;
-
-	record_path(path, dir, port);
-	return load(path, line, sizeof(line), NULL) && take_record(&cursor, record);
 }
 
 bool record_read_session(const char *dir, unsigned port, struct record *record,
@@ -109,18 +85,29 @@ bool record_read_session(const char *dir, unsigned port, struct record *record,
 	char path[PATH_MAX], line[NOTE_SIZE + 1], *cursor = line;
 
 	record_path(path, dir, port);
-	if (!load(path, line, sizeof(line), &session->since) || !take_record(&cursor, record))
+	load(path, line, &session->since);
+	if (!take_word(&cursor, record->host, sizeof(record->host)) ||
+	    !take_word(&cursor, record->tcp_port, sizeof(record->tcp_port)) ||
+	    !take_word(&cursor, record->busid, sizeof(record->busid)))
 		return false;
-	take_session(&cursor, session);
+	take_session(cursor, session);
 	return true;
+}
+
+bool record_read(const char *dir, unsigned port, struct record *record)
+{
+	struct session session;
+
+	return record_read_session(dir, port, record, &session);
 }
 
 bool session_read(const char *dir, const char *busid, struct session *session)
 {
-	char path[PATH_MAX], line[SESSION_SIZE + 1], *cursor = line;
+	char path[PATH_MAX], line[NOTE_SIZE + 1];
 
 	text_format(path, sizeof(path), "%s/session.%s", dir, busid);
-	return load(path, line, sizeof(line), &session->since) && take_session(&cursor, session);
+	load(path, line, &session->since);
+	return take_session(line, session);
 }
 
 bool record_is(const char *dir, unsigned port, const char *host, const char *tcp_port,

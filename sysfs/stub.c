@@ -36,8 +36,7 @@ int stub_check(const struct sysfs *sysfs)
 int stub_status(const struct sysfs *sysfs, const char *busid)
 {
 	uint32_t status;
-	int error = sysfs_read_number(sysfs, false, 255, &status, DEVICE_FILE, busid,
-				      "usbip_status");
+	int error = device_number(sysfs, busid, "usbip_status", &status);
 
 	return error ? error : (int)status;
 }
@@ -98,43 +97,39 @@ static int probe(const struct sysfs *sysfs, const char *busid)
 
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 {
-	struct stub_result result;
+	enum stub_step step = STUB_STEP_UNBIND;
 	struct device device;
-	int error = device_read(sysfs, busid, &device), gone;
+	int error = device_read(sysfs, busid, &device), again;
 
-	if (error)
-		return failed(STUB_STEP_UNBIND, error);
-	if (!strcmp(device.driver, STUB_DRIVER))
-		return ok;
-	if (device.driver[0]) {
-		error = unbind(sysfs, device.driver, busid);
-		if (error)
-			return failed(STUB_STEP_UNBIND, error);
-	}
-	if (!present(sysfs, busid)) /* its slot would be lost until it is back */
-		return failed(STUB_STEP_ADD, -ENODEV);
-	error = match_busid(sysfs, "add", busid);
-	result = failed(STUB_STEP_ADD, error);
-	if (!error) {
-		error = sysfs_write(sysfs, busid, STUB_DIR "bind");
-		result = failed(STUB_STEP_BIND, error);
-	}
-	if (!error) {
-		gone = device_read(sysfs, busid, &device);
-		if (gone)
-			return failed(sysfs_short(gone) ? STUB_STEP_RESTORE : STUB_STEP_BIND, gone);
-	}
 	if (!error && !strcmp(device.driver, STUB_DRIVER))
 		return ok;
-	if (!error) /* somebody took it away again */
-		result.error = -EBUSY;
+	if (!error && device.driver[0])
+		error = unbind(sysfs, device.driver, busid);
+	if (error)
+		return failed(step, error);
+	step = STUB_STEP_ADD;
+	if (!present(sysfs, busid)) /* its slot would be lost until it is back */
+		return failed(step, -ENODEV);
+	error = match_busid(sysfs, "add", busid);
+	if (!error) {
+		step = STUB_STEP_BIND;
+		error = sysfs_write(sysfs, busid, STUB_DIR "bind");
+	}
+	if (!error) {
+		error = device_read(sysfs, busid, &device);
+		if (error)
+			return failed(sysfs_short(error) ? STUB_STEP_RESTORE : step, error);
+		if (!strcmp(device.driver, STUB_DRIVER))
+			return ok;
+		error = -EBUSY; /* somebody took it away again */
+	}
 	/* The entry stays in match_busid: "del" of one that is not bound does nothing. */
 	if (!present(sysfs, busid))
-		return failed(result.step, -ENODEV);
-	if (result.error == -ENODEV) /* which would say that it left */
-		result.error = -ENXIO;
-	error = probe(sysfs, busid);
-	return error ? failed(STUB_STEP_RESTORE, error) : result;
+		return failed(step, -ENODEV);
+	again = probe(sysfs, busid);
+	if (again)
+		return failed(STUB_STEP_RESTORE, again);
+	return failed(step, error == -ENODEV ? -ENXIO : error); /* it did not leave */
 }
 
 int stub_import(const struct sysfs *sysfs, const char *busid, int fd)
@@ -172,10 +167,10 @@ static int hold(const struct sysfs *sysfs, const char *busid)
 	char path[16];
 
 	if (sysfs->usb_nodes < 0 ||
-	    sysfs_read_number(sysfs, false, 999, &busnum, DEVICE_FILE, busid, "busnum") ||
-	    sysfs_read_number(sysfs, false, 999, &devnum, DEVICE_FILE, busid, "devnum"))
+	    device_number(sysfs, busid, "busnum", &busnum) ||
+	    device_number(sysfs, busid, "devnum", &devnum))
 		return -1;
-	text_format(path, sizeof(path), "%03u/%03u", (unsigned)busnum, (unsigned)devnum);
+	text_format(path, sizeof(path), "%03u/%03u", busnum, devnum);
 	return openat(sysfs->usb_nodes, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 

@@ -2,11 +2,20 @@
 /* What this machine itself needs a USB device for. */
 #include "sysfs/use.h"
 
+#include "proto/text.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 4096 };
+enum { BUF_SIZE = 4096, LINE_SIZE = 4096 };
+
+bool use_because(struct use *use, const char *format, const char *what)
+{
+	text_format(use->reason, sizeof(use->reason), format, what);
+	text_printable(use->reason);
+	return true;
+}
 
 bool use_leads_through(const char *path, const char *busid)
 {
@@ -18,45 +27,33 @@ bool use_leads_through(const char *path, const char *busid)
 	return false;
 }
 
-/* The lines that are whole in buf, or fill it; returns how much of it they were. */
-static size_t show_lines(char *buf, size_t len, bool last, bool *skip, bool *found,
-			 bool (*see)(void *ctx, char *line), void *ctx)
-{
-	char *line = buf, *end;
-
-	while (!*found && (end = memchr(line, '\n', (size_t)(buf + len - line)))) {
-		*end = '\0';
-		*found = !*skip && see(ctx, line);
-		*skip = false;
-		line = end + 1;
-	}
-	if (line == buf && (len == LINE_SIZE || last) && len) { /* the rest of it is left out */
-		buf[len] = '\0';
-		*found = !*skip && see(ctx, line);
-		*skip = true;
-		line = buf + len;
-	}
-	return (size_t)(line - buf);
-}
-
 bool use_each_line(int dir, const char *path, bool (*see)(void *ctx, char *line), void *ctx)
 {
-	char buf[LINE_SIZE + 1];
-	bool skip = false, found = false;
-	size_t len = 0, used;
-	ssize_t n = 1;
+	char buf[BUF_SIZE], line[LINE_SIZE];
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	bool found = false;
+	size_t len = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return false;
-	while (!found && n > 0) {
-		n = read(fd, buf + len, LINE_SIZE - len);
-		if (n > 0)
-			len += (size_t)n;
-		used = show_lines(buf, len, n <= 0, &skip, &found, see, ctx);
-		len -= used;
-		memmove(buf, buf + used, len);
-	}
+	do {
+		n = read(fd, buf, sizeof(buf));
+		if (n <= 0 && len) { /* the last line has no end */
+			buf[0] = '\n';
+			n = 1;
+		}
+		for (ssize_t i = 0; i < n && !found; i++) {
+			if (buf[i] != '\n') {
+				line[len] = buf[i];
+				len += len < sizeof(line) - 1;
+				continue;
+			}
+			line[len] = '\0';
+			len = 0;
+			found = see(ctx, line);
+		}
+	} while (n > 0 && !found);
 	close(fd);
 	return found;
 }

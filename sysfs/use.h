@@ -31,7 +31,10 @@ bool use_disk(const struct sysfs *sysfs, const char *busid, struct use *use);
 bool use_network(const struct sysfs *sysfs, const char *busid, struct use *use);
 bool use_console(const struct sysfs *sysfs, const char *busid, struct use *use);
 
-/* For them: whether a sysfs path leads through that USB device. */
+/* For them: says why, by a format with one string; always true. */
+bool use_because(struct use *use, const char *format, const char *what)
+	__attribute__((format(printf, 2, 0)));
+/* Whether a sysfs path leads through that USB device. */
 bool use_leads_through(const char *path, const char *busid);
 /*
  * Calls see for each line of a file below the handle dir, until it returns true, and returns that.

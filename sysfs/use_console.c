@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_SIZE = 64, TTY_MAJOR = 4, CONSOLES = 63 /* include/uapi/linux/vt.h */ };
+enum {
+	NAME_SIZE = 64,
+	TTY0 = 4 << 8, /* as a device number; the consoles are 1 to 63 (include/uapi/linux/vt.h) */
+	TTY63 = TTY0 + 63,
+};
 
 struct input {
 	const char *busid;
@@ -33,41 +37,42 @@ static bool see_input(void *ctx, char *line)
 }
 
 struct session {
-	bool user, seat, closing;
+	bool user, seat;
 };
 
+/* True when it ends. */
 static bool see_session_line(void *ctx, char *line)
 {
 	struct session *session = ctx;
 
-	session->user = session->user || !strcmp(line, "CLASS=user");
-	session->seat = session->seat || !strncmp(line, "SEAT=", 5);
-	session->closing = session->closing || !strcmp(line, "STATE=closing");
-	return false;
+	if (!strcmp(line, "CLASS=user"))
+		session->user = true;
+	if (!strncmp(line, "SEAT=", 5))
+		session->seat = true;
+	return !strcmp(line, "STATE=closing");
 }
 
 /* Session files of systemd-logind and elogind. */
 static bool see_session(void *ctx, const char *name)
 {
-	static const char dir[] = "systemd/sessions/";
 	const struct sysfs *sysfs = ctx;
 	struct session session = { 0 };
-	char path[sizeof(dir) + NAME_SIZE];
+	char path[NAME_SIZE];
 
-	if (name[0] == '.' || strlen(name) >= NAME_SIZE || strstr(name, ".ref"))
+	if (strstr(name, ".ref")) /* a pipe */
 		return false;
-	text_format(path, sizeof(path), "%s%s", dir, name);
-	use_each_line(sysfs->run, path, see_session_line, &session);
-	return session.user && session.seat && !session.closing;
+	text_format(path, sizeof(path), "systemd/sessions/%s", name);
+	return !use_each_line(sysfs->run, path, see_session_line, &session) && session.user &&
+	       session.seat;
 }
 
 /* Those that wait for somebody. */
 static bool waits(const char *name)
 {
-	static const char *const names[] = { "getty",  "agetty", "mingetty",
-					     "fgetty", "login",  "init" };
+	static const char names[][9] = { "getty",  "agetty", "mingetty",
+					 "fgetty", "login",  "init" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(name, names[i]))
 			return true;
 	return false;
@@ -76,17 +81,15 @@ static bool waits(const char *name)
 /* "PID (NAME) S PPID PGRP SESSION TTY ...", the terminal as a device number. */
 static bool see_stat(void *ctx, char *line)
 {
-	char *name = strchr(line, '('), *end = strrchr(line, ')'), *word = NULL;
+	char *name = strchr(line, '('), *end = strrchr(line, ')'), *word[5];
 	uint32_t tty;
 
 	(void)ctx;
 	if (!name || !end)
 		return false;
 	*end++ = '\0';
-	for (int i = 0; i < 5; i++)
-		word = text_word(&end);
-	return word && !text_decimal(word, UINT32_MAX, &tty) && (tty >> 8 & 0xfff) == TTY_MAJOR &&
-	       (tty & 0xff) >= 1 && (tty & 0xff) <= CONSOLES && !waits(name + 1);
+	return text_words(end, word, 5) == 5 && !text_decimal(word[4], UINT32_MAX, &tty) &&
+	       tty > TTY0 && tty <= TTY63 && !waits(name + 1);
 }
 
 static bool see_process(void *ctx, const char *name)
@@ -94,8 +97,6 @@ static bool see_process(void *ctx, const char *name)
 	const struct sysfs *sysfs = ctx;
 	char path[NAME_SIZE];
 
-	if (name[0] < '1' || name[0] > '9' || strlen(name) > 16)
-		return false;
 	text_format(path, sizeof(path), "%s/stat", name);
 	return use_each_line(sysfs->proc, path, see_stat, NULL);
 }
@@ -111,8 +112,5 @@ bool use_console(const struct sysfs *sysfs, const char *busid, struct use *use)
 	logged_in = sysfs_entries(sysfs->run, "systemd/sessions", see_session, (void *)sysfs);
 	if (logged_in < 0)
 		logged_in = sysfs_entries(sysfs->proc, ".", see_process, (void *)sysfs);
-	if (logged_in <= 0)
-		return false;
-	text_format(use->reason, sizeof(use->reason), "somebody is logged in at the console");
-	return true;
+	return logged_in > 0 && use_because(use, "somebody is logged in at the console", "");
 }

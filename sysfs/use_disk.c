@@ -13,7 +13,6 @@ struct search {
 	const struct sysfs *sysfs;
 	const char *busid;
 	struct use *use;
-	char path[PATH_SIZE]; /* of the block device whose slaves are looked at */
 	unsigned depth;
 };
 
@@ -24,8 +23,6 @@ static bool name_stands_on(struct search *search, const char *name)
 {
 	char path[PATH_SIZE];
 
-	if (strlen(name) > 40 || strchr(name, '/'))
-		return false;
 	text_format(path, sizeof(path), "class/block/%s", name);
 	return stands_on(search, path);
 }
@@ -41,7 +38,7 @@ static bool file_stands_on(struct search *search, const char *file)
 
 static bool see_slave(void *ctx, const char *name)
 {
-	return name[0] != '.' && name_stands_on(ctx, name);
+	return name_stands_on(ctx, name);
 }
 
 static bool loop_stands_on(struct search *search, const char *path)
@@ -78,21 +75,13 @@ static bool stands_on(struct search *search, const char *path)
 static bool see_mount(void *ctx, char *line)
 {
 	struct search *search = ctx;
-	char path[PATH_SIZE], *number = NULL, *point;
+	char path[PATH_SIZE], *word[5];
 
-	for (int i = 0; i < 3; i++)
-		number = text_word(&line);
-	text_word(&line);
-	point = text_word(&line);
-	if (!point || strlen(number) > 20 || !strncmp(number, "0:", 2))
+	if (text_words(line, word, 5) < 5)
 		return false;
-	text_format(path, sizeof(path), "dev/block/%s", number);
-	if (!stands_on(search, path))
-		return false;
-	text_printable(point);
-	text_format(search->use->reason, sizeof(search->use->reason),
-		    "it holds the file system at %s", point);
-	return true;
+	text_format(path, sizeof(path), "dev/block/%s", word[2]);
+	return stands_on(search, path) &&
+	       use_because(search->use, "it holds the file system at %s", word[4]);
 }
 
 /* "/dev/dm-0 partition 1048572 0 -2" */
@@ -101,10 +90,8 @@ static bool see_swap(void *ctx, char *line)
 	struct search *search = ctx;
 	const char *file = text_word(&line);
 
-	if (!file || !file_stands_on(search, file))
-		return false;
-	text_format(search->use->reason, sizeof(search->use->reason), "it holds swap space");
-	return true;
+	return file && file_stands_on(search, file) &&
+	       use_because(search->use, "it holds swap space", "");
 }
 
 /* Of several disks; its mounts have a number of their own. */
@@ -113,14 +100,9 @@ static bool see_btrfs(void *ctx, const char *name)
 	struct search *search = ctx;
 	char path[PATH_SIZE];
 
-	if (name[0] == '.' || strlen(name) > 40)
-		return false;
 	text_format(path, sizeof(path), "fs/btrfs/%s/devices", name);
-	if (sysfs_entries(search->sysfs->root, path, see_slave, search) <= 0)
-		return false;
-	text_format(search->use->reason, sizeof(search->use->reason),
-		    "it holds a part of the btrfs %s", name);
-	return true;
+	return sysfs_entries(search->sysfs->root, path, see_slave, search) > 0 &&
+	       use_because(search->use, "it holds a part of the btrfs %s", name);
 }
 
 bool use_disk(const struct sysfs *sysfs, const char *busid, struct use *use)

@@ -4,6 +4,7 @@
 
 #include "proto/text.h"
 
+#include <endian.h>
 #include <limits.h>
 #include <net/if.h>
 #include <net/route.h>
@@ -14,13 +15,16 @@ enum {
 	V4_BITS = 96, /* so many before those of IPv4 */
 	ROUTES_MAX = 256,
 	UPPERS_MAX = 8, /* bridges and the like upon each other */
-	ESTABLISHED = 1,	  /* include/net/tcp_states.h */
+	ESTABLISHED = 1, /* include/net/tcp_states.h */
+	/* what changes the place of a byte where words are shown as numbers */
+	WORDS = BYTE_ORDER == LITTLE_ENDIAN ? 3 : 0,
+	BYTES = 0,
 };
 
 struct route {
-	uint8_t to[ADDRESS];
-	uint32_t bits;
 	uint32_t metric;
+	uint32_t bits;
+	uint8_t to[ADDRESS];
 	char interface[IFNAMSIZ];
 };
 
@@ -29,109 +33,30 @@ struct network {
 	const char *busid;
 	struct use *use;
 	unsigned routes;
-	struct route route[ROUTES_MAX];
-	/* The one that is looked at, and what it is a part of. */
+	/* The interface that is looked at, and what it is a part of. */
 	unsigned names;
 	char name[UPPERS_MAX][IFNAMSIZ];
+	struct route route[ROUTES_MAX];
 };
 
-/* Words 0 to n - 1 of a line; false when there are not so many. */
-static bool split(char *line, const char **word, unsigned n)
+/* Eight or thirty-two hex digits. */
+static bool parse_address(const char *text, unsigned order, uint8_t *address)
 {
-	unsigned i = 0;
+	static const uint8_t v4[ADDRESS] = { [10] = 0xff, [11] = 0xff };
+	size_t len = strlen(text);
+	char digits[3];
+	uint32_t byte;
 
-	while (i < n && (word[i] = text_word(&line)))
-		i++;
-	return i == n;
-}
-
-/* Eight hex digits: an IPv4 address as the kernel has it in memory. */
-static bool parse_v4(const char *text, uint8_t *address)
-{
-	uint32_t value;
-
-	if (strlen(text) != 8 || text_hex(text, UINT32_MAX, &value))
+	if (len != 8 && len != 2 * ADDRESS)
 		return false;
-	memset(address, 0, 10);
-	memset(address + 10, 0xff, 2);
-	memcpy(address + 12, &value, 4);
-	return true;
-}
-
-/* Thirty-two hex digits, so many at a time: a word in memory order (8), or byte by byte (2). */
-static bool parse_v6(const char *text, unsigned digits, uint8_t *address)
-{
-	char group[9];
-	uint32_t value;
-
-	if (strlen(text) != 32)
-		return false;
-	for (unsigned at = 0; at < 32; at += digits) {
-		text_format(group, digits + 1, "%s", text + at);
-		if (text_hex(group, UINT32_MAX, &value))
+	memcpy(address, v4, ADDRESS);
+	for (size_t i = ADDRESS - len / 2; i < ADDRESS; i++, text += 2) {
+		text_format(digits, sizeof(digits), "%s", text);
+		if (text_hex(digits, UINT8_MAX, &byte))
 			return false;
-		if (digits == 8)
-			memcpy(address + at / 2, &value, 4);
-		else
-			address[at / 2] = (uint8_t)value;
+		address[i ^ order] = (uint8_t)byte;
 	}
 	return true;
-}
-
-static bool matches(const struct route *route, const uint8_t *address)
-{
-	uint32_t whole = route->bits / 8;
-	uint8_t mask = (uint8_t)(0xff00 >> route->bits % 8);
-
-	return !memcmp(route->to, address, whole) &&
-	       (whole == ADDRESS || !((route->to[whole] ^ address[whole]) & mask));
-}
-
-static void add_route(struct network *network, const struct route *route, const char *interface,
-		      uint32_t flags)
-{
-	struct route *place = &network->route[network->routes];
-
-	if (network->routes == ROUTES_MAX || !(flags & RTF_UP) || flags & RTF_REJECT ||
-	    !strcmp(interface, "lo"))
-		return;
-	*place = *route;
-	text_format(place->interface, sizeof(place->interface), "%s", interface);
-	network->routes++;
-}
-
-/* "eth0 00000000 0102A8C0 0003 0 0 100 00000000 ...": interface to via flags - - metric mask */
-static bool see_route(void *ctx, char *line)
-{
-	uint8_t mask[ADDRESS];
-	struct route route;
-	const char *word[8];
-	uint32_t flags;
-
-	if (!split(line, word, 8) || !parse_v4(word[1], route.to) || !parse_v4(word[7], mask) ||
-	    text_hex(word[3], UINT32_MAX, &flags) ||
-	    text_decimal(word[6], UINT32_MAX, &route.metric))
-		return false;
-	for (route.bits = V4_BITS; route.bits < 128; route.bits++)
-		if (!(mask[route.bits / 8] & 0x80 >> route.bits % 8))
-			break;
-	add_route(ctx, &route, word[0], flags);
-	return false;
-}
-
-/* "fe80... 40 0... 00 0... 00000100 00000001 00000000 00000001 eth0":
- * to bits from bits via metric - - flags interface */
-static bool see_route6(void *ctx, char *line)
-{
-	struct route route;
-	const char *word[10];
-	uint32_t flags;
-
-	if (split(line, word, 10) && parse_v6(word[0], 2, route.to) &&
-	    !text_hex(word[1], 128, &route.bits) && !text_hex(word[5], UINT32_MAX, &route.metric) &&
-	    !text_hex(word[8], UINT32_MAX, &flags))
-		add_route(ctx, &route, word[9], flags);
-	return false;
 }
 
 static bool is_ours(const struct network *network, const char *interface)
@@ -142,8 +67,55 @@ static bool is_ours(const struct network *network, const char *interface)
 	return false;
 }
 
-/* The one that leads to an address; "" is none. */
-static const char *way_to(const struct network *network, const uint8_t *address)
+/*
+ * IPv4: "eth0 00000000 0102A8C0 0003 0 0 100 00000000 0 0 0":
+ *	interface to via flags - - metric mask - - -
+ * IPv6: "fe80... 40 0... 00 0... 00000100 00000001 00000000 00000001 eth0":
+ *	to bits from bits via metric - - flags interface
+ * True when it is the default route and ours.
+ */
+static bool see_route(void *ctx, char *line)
+{
+	enum { TO, MASK, METRIC, FLAGS, INTERFACE };
+	static const uint8_t v4_place[] = { 1, 7, 6, 3, 0 }, v6_place[] = { 0, 1, 5, 8, 9 };
+	struct network *network = ctx;
+	struct route route;
+	uint32_t mask, flags;
+	const uint8_t *place;
+	char *word[10];
+	bool v6;
+
+	if (network->routes == ROUTES_MAX || text_words(line, word, 10) < 10)
+		return false;
+	v6 = strlen(word[0]) == 2 * ADDRESS;
+	place = v6 ? v6_place : v4_place;
+	if (!parse_address(word[place[TO]], v6 ? BYTES : WORDS, route.to) ||
+	    text_hex(word[place[MASK]], v6 ? 8 * ADDRESS : UINT32_MAX, &mask) ||
+	    (v6 ? text_hex : text_decimal)(word[place[METRIC]], UINT32_MAX, &route.metric) ||
+	    text_hex(word[place[FLAGS]], UINT32_MAX, &flags) || !(flags & RTF_UP) ||
+	    flags & RTF_REJECT)
+		return false;
+	if (!mask && is_ours(network, word[place[INTERFACE]]))
+		return true;
+	route.bits = mask;
+	if (!v6)
+		for (route.bits = V4_BITS; mask; mask &= mask - 1)
+			route.bits++;
+	text_format(route.interface, sizeof(route.interface), "%s", word[place[INTERFACE]]);
+	network->route[network->routes++] = route;
+	return false;
+}
+
+static bool matches(const struct route *route, const uint8_t *address)
+{
+	for (unsigned i = 0; i < route->bits; i++)
+		if ((route->to[i / 8] ^ address[i / 8]) & 0x80 >> i % 8)
+			return false;
+	return true;
+}
+
+/* Whether what leads to an address is ours. */
+static bool is_way_to(const struct network *network, const uint8_t *address)
 {
 	const struct route *best = NULL;
 
@@ -155,49 +127,38 @@ static const char *way_to(const struct network *network, const uint8_t *address)
 		     (route->bits == best->bits && route->metric < best->metric)))
 			best = route;
 	}
-	return best ? best->interface : "";
+	return best && is_ours(network, best->interface);
 }
 
 /* "0: 0100007F:0CA8 0100007F:9C40 01 ...": - local remote state */
 static bool see_connection(void *ctx, char *line)
 {
-	struct network *network = ctx;
 	uint8_t address[ADDRESS];
-	const char *word[4];
-	char remote[33];
 	uint32_t state;
-	size_t len;
+	char *word[4];
 
-	if (!split(line, word, 4) || text_hex(word[3], UINT32_MAX, &state) || state != ESTABLISHED)
+	if (text_words(line, word, 4) < 4 || text_hex(word[3], UINT32_MAX, &state) ||
+	    state != ESTABLISHED)
 		return false;
-	len = strcspn(word[2], ":");
-	if (len >= sizeof(remote))
-		return false;
-	text_format(remote, len + 1, "%s", word[2]);
-	return (parse_v4(remote, address) || parse_v6(remote, 8, address)) &&
-	       is_ours(network, way_to(network, address));
+	word[2][strcspn(word[2], ":")] = '\0';
+	return parse_address(word[2], WORDS, address) && is_way_to(ctx, address);
 }
 
 static bool is_up(const struct network *network, const char *interface)
 {
-	uint32_t carrier;
+	uint32_t carrier = 0;
 
-	return !sysfs_read_number(network->sysfs, false, 1, &carrier, "class/net/%s/carrier",
-				  interface) &&
-	       carrier;
+	sysfs_read_number(network->sysfs, false, 1, &carrier, "class/net/%s/carrier", interface);
+	return carrier;
 }
 
 static bool add_upper(void *ctx, const char *entry)
 {
-	static const char upper[] = "upper_";
 	struct network *network = ctx;
-	const char *name = entry + sizeof(upper) - 1;
 
-	if (strncmp(entry, upper, sizeof(upper) - 1) != 0 || strlen(name) >= IFNAMSIZ ||
-	    is_ours(network, name))
+	if (strncmp(entry, "upper_", 6) != 0 || is_ours(network, entry + 6))
 		return false;
-	if (network->names < UPPERS_MAX)
-		text_format(network->name[network->names++], IFNAMSIZ, "%s", name);
+	text_format(network->name[network->names++], IFNAMSIZ, "%s", entry + 6);
 	return network->names == UPPERS_MAX;
 }
 
@@ -208,73 +169,57 @@ static void collect_names(struct network *network, const char *interface)
 
 	network->names = 1;
 	text_format(network->name[0], IFNAMSIZ, "%s", interface);
-	for (unsigned i = 0; i < network->names; i++) {
+	for (unsigned i = 0; i < network->names && network->names < UPPERS_MAX; i++) {
 		text_format(path, sizeof(path), "class/net/%s", network->name[i]);
 		sysfs_entries(network->sysfs->root, path, add_upper, network);
 	}
 }
 
-/* Whether it is another link to the world: a device that is up, not one of this USB device. */
-static bool see_other(void *ctx, const char *name)
+/* Whether it is a device, and one of this USB device, or not. */
+static bool is_of_it(const struct network *network, const char *name, bool of_it)
 {
-	struct network *network = ctx;
 	char target[PATH_MAX];
 
-	if (name[0] == '.' || strlen(name) >= IFNAMSIZ ||
-	    sysfs_link(network->sysfs, target, sizeof(target), "class/net/%s", name) < 0 ||
-	    strstr(target, "/virtual/") || use_leads_through(target, network->busid))
-		return false;
-	return is_up(network, name);
+	return sysfs_link(network->sysfs, target, sizeof(target), "class/net/%s", name) >= 0 &&
+	       !strstr(target, "/virtual/") && use_leads_through(target, network->busid) == of_it;
 }
 
-static bool see_default(const struct network *network)
+/* Whether it is another link to the world. */
+static bool see_other(void *ctx, const char *name)
 {
-	for (unsigned i = 0; i < network->routes; i++) {
-		const struct route *route = &network->route[i];
-		static const uint8_t v4[ADDRESS] = { [10] = 0xff, [11] = 0xff };
-
-		if ((!route->bits || (route->bits == V4_BITS && !memcmp(route->to, v4, 12))) &&
-		    is_ours(network, route->interface))
-			return true;
-	}
-	return false;
+	return is_of_it(ctx, name, false) && is_up(ctx, name);
 }
 
 static bool see_interface(void *ctx, const char *name)
 {
 	struct network *network = ctx;
 	const struct sysfs *sysfs = network->sysfs;
-	const char *what = NULL;
-	char target[PATH_MAX];
+	const char *what;
 
-	if (name[0] == '.' || strlen(name) >= IFNAMSIZ ||
-	    sysfs_link(sysfs, target, sizeof(target), "class/net/%s", name) < 0 ||
-	    !use_leads_through(target, network->busid))
+	if (!is_of_it(network, name, true))
 		return false;
 	collect_names(network, name);
-	if (see_default(network))
-		what = "has the default route";
+	network->routes = 0;
+	if (use_each_line(sysfs->proc, "net/route", see_route, network) ||
+	    use_each_line(sysfs->proc, "net/ipv6_route", see_route, network))
+		what = "its %s has the default route";
 	else if (use_each_line(sysfs->proc, "net/tcp", see_connection, network) ||
 		 use_each_line(sysfs->proc, "net/tcp6", see_connection, network))
-		what = "has a connection";
+		what = "its %s has a connection";
 	else if (is_up(network, name) &&
 		 sysfs_entries(sysfs->root, "class/net", see_other, network) <= 0)
-		what = "is the only link that is up";
-	if (what)
-		text_format(network->use->reason, sizeof(network->use->reason),
-			    "its network interface %s %s", name, what);
-	return what != NULL;
+		what = "its %s is the only link that is up";
+	else
+		return false;
+	return use_because(network->use, what, name);
 }
 
 bool use_network(const struct sysfs *sysfs, const char *busid, struct use *use)
 {
 	static struct network network; /* big */
 
-	memset(&network, 0, sizeof(network));
 	network.sysfs = sysfs;
 	network.busid = busid;
 	network.use = use;
-	use_each_line(sysfs->proc, "net/route", see_route, &network);
-	use_each_line(sysfs->proc, "net/ipv6_route", see_route6, &network);
 	return sysfs_entries(sysfs->root, "class/net", see_interface, &network) > 0;
 }

@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { NAME_SIZE = 16 };
+enum { NAME_SIZE = 16, WORDS = 8 /* of a line; the longest has seven */ };
 
 /* What the header line of a status file announces. */
 struct format {
@@ -20,66 +20,52 @@ struct format {
 
 static int parse_header(char *line, struct format *format)
 {
-	char *word = text_word(&line);
+	char *words[WORDS], **word = words;
+	unsigned n = text_words(line, words, WORDS);
 
-	memset(format, 0, sizeof(*format));
-	if (word && !strcmp(word, "hub")) {
-		format->hub = true;
-		word = text_word(&line);
-	}
-	if (!word || (strcmp(word, "port") != 0 && strcmp(word, "prt") != 0))
+	format->hub = n && !strcmp(*word, "hub");
+	word += format->hub;
+	if (n < 5 || (strcmp(word[0], "port") != 0 && strcmp(word[0], "prt") != 0))
 		return -EPROTO;
-	for (word = text_word(&line); word; word = text_word(&line))
-		if (!strcmp(word, "bus"))
-			format->bus_dev = true;
-	return 0;
-}
-
-static int parse_hub(const char *word, uint8_t *hub)
-{
-	if (word && !strcmp(word, "hs"))
-		*hub = VHCI_HIGH;
-	else if (word && !strcmp(word, "ss"))
-		*hub = VHCI_SUPER;
-	else
-		return -EPROTO;
+	format->bus_dev = !strcmp(word[3], "bus");
 	return 0;
 }
 
 static int parse_row(struct vhci *vhci, char *line, const struct format *format)
 {
-	uint32_t port, state, devid = 0;
-	uint8_t hub = VHCI_ANY;
-	char *word;
+	char *words[WORDS], **word = words;
+	unsigned n = text_words(line, words, WORDS), busid = 5;
+	uint32_t number, state, devid = 0;
+	enum vhci_hub hub = VHCI_ANY;
+	struct vhci_port *port;
 
-	if (format->hub && parse_hub(text_word(&line), &hub))
-		return -EPROTO;
-	word = text_word(&line);
-	if (!word || text_decimal(word, VHCI_PORTS_MAX - 1, &port))
-		return -EPROTO;
-	word = text_word(&line);
-	if (!word || text_decimal(word, VHCI_ERROR, &state) || state < VHCI_FREE)
-		return -EPROTO;
-	if (!text_word(&line)) /* the speed, which the devid's owner knows better */
-		return -EPROTO;
-	word = text_word(&line);
-	if (!word || (state == VHCI_USED && text_hex(word, UINT32_MAX, &devid)))
+	if (!n)
+		return 0;
+	if (format->hub) {
+		hub = strcmp(*word, "ss") ? VHCI_HIGH : VHCI_SUPER;
+		if (hub == VHCI_HIGH && strcmp(*word, "hs") != 0)
+			return -EPROTO;
+		word++;
+		n--;
+	}
+	/* the others are the speed, which the devid's owner knows better, and the socket */
+	if (n < 6 || text_decimal(word[0], VHCI_PORTS_MAX - 1, &number) ||
+	    text_decimal(word[1], VHCI_ERROR, &state) || state < VHCI_FREE ||
+	    (state == VHCI_USED && text_hex(word[3], UINT32_MAX, &devid)))
 		return -EPROTO;
 	/* a free row of the oldest format shows bus and dev as two words, one in use as one */
-	if (format->bus_dev && state != VHCI_USED && !text_word(&line))
+	if (format->bus_dev && state != VHCI_USED)
+		busid++;
+	if (n <= busid)
 		return -EPROTO;
-	if (!text_word(&line)) /* the socket */
-		return -EPROTO;
-	word = text_word(&line);
-	if (!word)
-		return -EPROTO;
-	text_format(vhci->port[port].busid, sizeof(vhci->port[port].busid), "%s",
-		    state == VHCI_USED && busid_is_device(word) ? word : "");
-	vhci->port[port].devid = devid;
-	vhci->port[port].state = (uint8_t)state;
-	vhci->port[port].hub = hub;
-	if (port >= vhci->ports)
-		vhci->ports = port + 1;
+	port = &vhci->port[number];
+	text_format(port->busid, sizeof(port->busid), "%s",
+		    state == VHCI_USED && busid_is_device(word[busid]) ? word[busid] : "");
+	port->devid = devid;
+	port->state = (uint8_t)state;
+	port->hub = (uint8_t)hub;
+	if (number >= vhci->ports)
+		vhci->ports = number + 1;
 	return 0;
 }
 
@@ -89,12 +75,8 @@ int vhci_parse(struct vhci *vhci, char *text)
 	char *line = text_line(&text);
 	int error = line ? parse_header(line, &format) : -EPROTO;
 
-	while (!error && (line = text_line(&text))) {
-		while (*line == ' ' || *line == '\t' || *line == '\r')
-			line++;
-		if (*line)
-			error = parse_row(vhci, line, &format);
-	}
+	while (!error && (line = text_line(&text)))
+		error = parse_row(vhci, line, &format);
 	return error;
 }
 

@@ -376,15 +376,15 @@ static void long_strings(void)
 	struct op_device device = { .path = "/sys/x", .busid = "1-1" };
 
 	memset(request.busid, '1', sizeof(request.busid));
-	CHECK_INT(op_request_encode(buf, sizeof(buf), &request), -EINVAL);
+	CHECK_INT(op_request_encode(buf, sizeof(buf), &request), -ENOSPC);
 	memset(device.busid, '1', sizeof(device.busid));
-	CHECK_INT(op_record_encode(buf, sizeof(buf), &device, NULL), -EINVAL);
-	CHECK_INT(op_rep_import_encode(buf, sizeof(buf), OP_OK, &device), -EINVAL);
+	CHECK_INT(op_record_encode(buf, sizeof(buf), &device, NULL), -ENOSPC);
+	CHECK_INT(op_rep_import_encode(buf, sizeof(buf), OP_OK, &device), -ENOSPC);
 	device.busid[BUSID_SIZE - 1] = '\0';
 	CHECK_INT(op_record_encode(buf, sizeof(buf), &device, NULL), 312);
 	memset(device.path, '/', sizeof(device.path));
-	CHECK_INT(op_record_encode(buf, sizeof(buf), &device, NULL), -EINVAL);
-	CHECK_INT(op_rep_import_encode(buf, sizeof(buf), OP_OK, &device), -EINVAL);
+	CHECK_INT(op_record_encode(buf, sizeof(buf), &device, NULL), -ENOSPC);
+	CHECK_INT(op_rep_import_encode(buf, sizeof(buf), OP_OK, &device), -ENOSPC);
 	device.path[OP_PATH_SIZE - 1] = '\0';
 	CHECK_INT(op_rep_import_encode(buf, sizeof(buf), OP_OK, &device), 320);
 }

@@ -214,18 +214,18 @@ static void default_route(void)
 {
 	begin_network();
 	not_needed();
-	put_file(root, "proc/net/route", ROUTES "eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\n");
+	put_file(root, "proc/net/route", ROUTES "eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
 	not_needed();
-	put_file(root, "proc/net/route", ROUTES "eth1\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\n");
-	needed("its network interface eth1 has the default route");
-	put_file(root, "proc/net/route", ROUTES "eth1\t00000000\t0100000A\t0203\t0\t0\t100\t00000000\t0\n"
-						"eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\n");
+	put_file(root, "proc/net/route", ROUTES "eth1\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
+	needed("its eth1 has the default route");
+	put_file(root, "proc/net/route", ROUTES "eth1\t00000000\t0100000A\t0203\t0\t0\t100\t00000000\t0\t0\t0\n"
+						"eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n");
 	not_needed(); /* a reject route, and its own network */
 	put_file(root, "proc/net/route", "");
 	put_file(root, "proc/net/ipv6_route",
 		 "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
 		 "fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth1\n");
-	needed("its network interface eth1 has the default route");
+	needed("its eth1 has the default route");
 	put_file(root, "proc/net/ipv6_route",
 		 "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
 		 "00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n"
@@ -242,8 +242,8 @@ static void bridged(void)
 	put_interface("devices/virtual/", "vlan7", "1\n");
 	put_link(root, USB "net/eth1/upper_br0", "../../../../../../../virtual/net/br0");
 	put_link(root, "devices/virtual/net/br0/upper_vlan7", "../vlan7");
-	put_file(root, "proc/net/route", ROUTES "vlan7\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\n");
-	needed("its network interface eth1 has the default route");
+	put_file(root, "proc/net/route", ROUTES "vlan7\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+	needed("its eth1 has the default route");
 	end();
 }
 
@@ -253,21 +253,21 @@ static void connected(void)
 {
 	begin_network();
 	put_file(root, "proc/net/route",
-		 ROUTES "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\n"
-			"eth0\t0001010A\t00000000\t0001\t0\t0\t600\t00FFFFFF\t0\n"
-			"eth1\t0001010A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\n"
-			"eth0\t0000010A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\n");
+		 ROUTES "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+			"eth0\t0001010A\t00000000\t0001\t0\t0\t600\t00FFFFFF\t0\t0\t0\n"
+			"eth1\t0001010A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
+			"eth0\t0000010A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n");
 	put_file(root, "proc/net/tcp", TCP "   0: 0101010A:0CA8 0901010A:9C40 0A 0:0\n");
 	not_needed(); /* it only listens */
 	put_file(root, "proc/net/tcp", TCP "   0: 0101010A:0CA8 0902010A:9C40 01 0:0\n");
 	not_needed(); /* 10.1.2.9 is the other card's */
 	put_file(root, "proc/net/tcp", TCP "   0: 0101010A:0CA8 0901010A:9C40 01 0:0\n");
-	needed("its network interface eth1 has a connection"); /* 10.1.1.9 */
+	needed("its eth1 has a connection"); /* 10.1.1.9 */
 	put_file(root, "proc/net/tcp", TCP);
 	put_file(root, "proc/net/tcp6",
 		 TCP "   0: 0000000000000000FFFF00000101010A:0CA8 "
 		     "0000000000000000FFFF00000901010A:9C40 01 0:0\n");
-	needed("its network interface eth1 has a connection");
+	needed("its eth1 has a connection");
 	put_file(root, "proc/net/ipv6_route",
 		 "fd000000000000000000000000000000 40 00000000000000000000000000000000 00 "
 		 "00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth1\n");
@@ -276,7 +276,7 @@ static void connected(void)
 	not_needed();
 	put_file(root, "proc/net/tcp6", TCP "   0: 000000FD000000000000000001000000:0CA8 "
 					    "000000FD000000000000000009000000:9C40 01 0:0\n");
-	needed("its network interface eth1 has a connection");
+	needed("its eth1 has a connection");
 	end();
 }
 
@@ -284,7 +284,7 @@ static void only_link(void)
 {
 	begin_network();
 	put_file(root, ELSEWHERE "net/eth0/carrier", "0\n");
-	needed("its network interface eth1 is the only link that is up");
+	needed("its eth1 is the only link that is up");
 	put_file(root, USB "net/eth1/carrier", "0\n");
 	not_needed();
 	end();

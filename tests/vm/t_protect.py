@@ -105,12 +105,12 @@ def network(s):
     guest.must(f"ip addr add 10.9.0.1/24 dev {name}; ip link set {name} up")
     with case("a network card with the default route"):
         s.kept_while(f"ip route add default via 10.9.0.2 dev {name}", "1-3",
-                     f"its network interface {name} has the default route",
+                     f"its {name} has the default route",
                      "ip route del default", "2-1")
     with case("a network card that is the only link"):
         name = guest.wait("basename $(ls -d /sys/bus/usb/devices/1-3*/net/*)").strip()
         guest.must(f"ip link set {name} up; ip link set eth0 down")
-        s.kept_while("true", "1-3", f"its network interface {name} is the only link that is up",
+        s.kept_while("true", "1-3", f"its {name} is the only link that is up",
                      "ip link set eth0 up", "2-1")
 
 
