@@ -29,6 +29,15 @@ struct export *exports_find(struct exports *exports, const char *busid)
 	return &exports->export[i];
 }
 
+struct export *exports_next(struct exports *exports, struct export *export)
+{
+	export = export ? export + 1 : exports->export;
+	for (; export < exports->export + exports->count; export++)
+		if (export->device.busid[0])
+			return export;
+	return NULL;
+}
+
 bool export_bound(const struct export *export)
 {
 	return export->present && export->job <= EXPORT_READING &&

@@ -67,6 +67,10 @@ struct exports {
 	struct export export[EXPORTS_MAX];
 };
 
+#define EACH_EXPORT(exports, i) for (struct export *i = NULL; (i = exports_next(exports, i));)
+
+/* The place in use behind that one, the first for NULL; NULL: there is none. */
+struct export *exports_next(struct exports *exports, struct export *export);
 /* NULL when there is none; that of an empty busid is a free place. */
 struct export *exports_find(struct exports *exports, const char *busid);
 
