@@ -27,19 +27,19 @@ enum {
 	NUMBER_MAX = 0xffff,  /* of busnum and devnum: a devid has 16 bits for each */
 };
 
-/* "WHAT BUSID (ID) of SERVER DETAIL" */
-static void say(const struct import *import, const char *what, const char *detail)
+/* "WHAT BUSID (ID) of SERVER: DETAIL", or "... from port N" */
+static void say(const struct import *import, const char *what, const char *link, const char *detail)
 {
-	log_info("%s %s (%04x:%04x) of %s%s", what, import->busid, import->vendor, import->product,
-		 import->endpoint->name, detail);
+	log_info("%s %s (%04x:%04x) of %s%s%s", what, import->busid, import->vendor,
+		 import->product, import->endpoint->name, link, detail);
 }
 
-static void say_port(const struct import *import, const char *what, const char *preposition)
+static void say_port(const struct import *import, const char *what, const char *link)
 {
-	char detail[24];
+	char number[12];
 
-	text_format(detail, sizeof(detail), " %s port %u", preposition, (unsigned)import->port);
-	say(import, what, detail);
+	text_format(number, sizeof(number), "%u", (unsigned)import->port);
+	say(import, what, link, number);
 }
 
 static void tell_hooks(struct import *import, const char *event, const char *device,
@@ -112,13 +112,10 @@ void import_learn(struct import *import, const struct probe *probe)
 
 static void leave_alone(struct import *import, const char *why)
 {
-	char detail[sizeof(import->why) + 2];
-
 	if (!strcmp(why, import->why))
 		return;
 	text_format(import->why, sizeof(import->why), "%s", why);
-	text_format(detail, sizeof(detail), ": %s", why);
-	say(import, import->port < 0 ? "leaving alone" : "letting go", detail);
+	say(import, import->port < 0 ? "leaving alone" : "letting go", ": ", why);
 }
 
 enum import_choice import_choose(struct import *import)
@@ -172,11 +169,8 @@ bool import_forgettable(const struct import *import)
 
 void import_failed(struct import *import, const char *reason)
 {
-	char detail[96];
-
-	text_format(detail, sizeof(detail), ": %s", reason);
 	if (import->said != reason) {
-		say(import, "cannot attach", detail);
+		say(import, "cannot attach", ": ", reason);
 		tell_hooks(import, "failed", NULL, reason);
 	}
 	import->said = reason;
@@ -231,11 +225,12 @@ bool import_wanted(struct import *import)
 		.speed = import->speed,
 	};
 
-	if (facts.listed && !facts.attached)
-		facts.unwanted = import_choose(import) == IMPORT_UNWANTED;
-	if (facts.listed && facts.held_back)
+	if (!facts.listed || facts.attached)
+		return false;
+	facts.unwanted = import_choose(import) == IMPORT_UNWANTED;
+	if (facts.held_back) {
 		loop_pass_by(loop, import->backoff.until);
-	if (facts.listed && !facts.attached && !facts.held_back) {
+	} else {
 		facts.elsewhere = attached_elsewhere(import);
 		facts.port_free =
 			vhci_free_port(&import->importer->vhci, import->speed, NULL, 0) >= 0;
@@ -361,7 +356,7 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 		return;
 	}
 	now_attached(import, port, devid, fd);
-	say_port(import, "attached", "to");
+	say_port(import, "attached", " to port ");
 }
 
 void import_adopt(struct import *import, unsigned port)
@@ -417,7 +412,7 @@ static void now_free(struct import *import)
 	uint64_t now = importer->loop->now;
 	unsigned port = (unsigned)import->port;
 
-	say_port(import, import->detaching ? "detached" : "lost", "from");
+	say_port(import, import->detaching ? "detached" : "lost", " from port ");
 	tell_hooks(import, "detached", NULL, NULL);
 	child_kill(&import->child);
 	loop_drop(importer->loop, &import->session);

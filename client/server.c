@@ -14,31 +14,36 @@ enum {
 	ANSWERS_MS = 10000, /* for so long without a failure, and it is believed to answer again */
 };
 
-#define EACH_IMPORT(server, i)                                                                     \
-	for (struct import *i = (server)->import; i < (server)->import + (server)->imports; i++)   \
-		if (i->endpoint)
+#define EACH_IMPORT(server, i) for (struct import *i = NULL; (i = next(server, i));)
 
 #define EACH_SLOT(server, i)                                                                       \
 	for (struct server_slot *i = (server)->slot;                                               \
 	     i < (server)->slot + SERVER_IMPORTS_AT_ONCE; i++)
 
+/* The place in use behind that one, the first for NULL; NULL: there is none. */
+static struct import *next(struct server *server, struct import *import)
+{
+	import = import ? import + 1 : server->import;
+	for (; import < server->import + server->imports; import++)
+		if (import->endpoint)
+			return import;
+	return NULL;
+}
+
 /* The server's device of that busid, or a place for it; NULL when there is none left. */
 static struct import *find(struct server *server, const char *busid)
 {
-	struct import *place = NULL;
+	struct import *place = server->import;
 
-	for (unsigned i = server->imports; i--;) {
-		struct import *import = &server->import[i];
-
-		if (!import->endpoint)
-			place = import;
-		else if (!strcmp(import->busid, busid))
-			return import;
-	}
-	if (!place && server->imports < SERVER_IMPORTS_MAX)
-		place = &server->import[server->imports++];
-	if (!place)
+	EACH_IMPORT(server, i)
+		if (!strcmp(i->busid, busid))
+			return i;
+	while (place < server->import + server->imports && place->endpoint)
+		place++;
+	if (place == server->import + SERVER_IMPORTS_MAX)
 		return NULL;
+	if (place == server->import + server->imports)
+		server->imports++;
 	memset(place, 0, sizeof(*place));
 	place->endpoint = server->route.endpoint;
 	place->importer = server->importer;
@@ -324,12 +329,12 @@ void server_pass(struct server *server)
 		poll_pass(server);
 }
 
-unsigned server_attached(const struct server *server)
+unsigned server_attached(struct server *server)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < server->imports; i++)
-		n += server->import[i].endpoint && server->import[i].port >= 0;
+	EACH_IMPORT(server, i)
+		n += i->port >= 0;
 	return n;
 }
 
@@ -342,11 +347,10 @@ bool server_settled(struct server *server)
 	       (!server->answered || !next_wanted(server));
 }
 
-bool server_failing(const struct server *server)
+bool server_failing(struct server *server)
 {
-	bool failing = !server->answered;
-
-	for (unsigned i = 0; i < server->imports; i++)
-		failing = failing || (server->import[i].endpoint && server->import[i].said);
-	return failing;
+	EACH_IMPORT(server, i)
+		if (i->said)
+			return true;
+	return !server->answered;
 }
