@@ -179,12 +179,6 @@ void import_failed(struct import *import, const char *reason)
 	backoff_fail(&import->backoff, import->importer->loop->now, RETRY_LIMIT_MS);
 }
 
-void import_refused(struct import *import, const char *reason)
-{
-	import_failed(import, reason);
-	import->refused = true;
-}
-
 void import_list_whole(struct import *import)
 {
 	if (import->fresh && !import->listed && import->refused) {

@@ -106,8 +106,6 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 
 /* An attempt that failed: said once, tried again after a growing delay. reason is constant. */
 void import_failed(struct import *import, const char *reason);
-/* The same, where the server said no: it may be tried as soon as the server lists it anew. */
-void import_refused(struct import *import, const char *reason);
 
 /* It was found attached to that port: by an earlier daemon. */
 void import_adopt(struct import *import, unsigned port);

@@ -181,7 +181,6 @@ static void list_ended(struct exchange *exchange, const struct exchange_result *
 static void import_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
 			 const struct op_device *device)
 {
-	struct server *server = exchange->ctx;
 	struct server_slot *slot =
 		(struct server_slot *)(void *)((char *)exchange -
 					       offsetof(struct server_slot, exchange));
@@ -189,17 +188,18 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 
 	slot->import = NULL;
 	import->asking = false;
-	if (result->outcome == EXCHANGE_OK && exchange->ask)
-		import_learn(import, &exchange->probe);
-	if (result->outcome == EXCHANGE_OK && exchange->ask && import_choose(import) != IMPORT_WANTED)
-		close(fd);
-	else if (result->outcome == EXCHANGE_OK)
-		import_attach(import, fd, device);
-	else if (result->outcome == EXCHANGE_REFUSED)
-		import_refused(import, exchange_reason(exchange, result));
-	else
+	loop_pass_now(exchange->loop);
+	if (result->outcome != EXCHANGE_OK) {
 		import_failed(import, exchange_reason(exchange, result));
-	loop_pass_now(server->importer->loop);
+		import->refused = result->outcome == EXCHANGE_REFUSED;
+		return;
+	}
+	if (exchange->ask)
+		import_learn(import, &exchange->probe);
+	if (exchange->ask && import_choose(import) != IMPORT_WANTED)
+		close(fd);
+	else
+		import_attach(import, fd, device);
 }
 
 void server_init(struct server *server, struct importer *importer, const struct endpoint *endpoint)
