@@ -275,7 +275,6 @@ void exchange_start(struct exchange *exchange, enum op_code code, const char *bu
 {
 	int error;
 
-	memset(&exchange->request, 0, sizeof(exchange->request));
 	exchange->request.code = code;
 	text_format(exchange->request.busid, sizeof(exchange->request.busid), "%s",
 		    busid ? busid : "");
