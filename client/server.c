@@ -49,6 +49,9 @@ static struct import *find(struct server *server, const char *busid)
 	place->importer = server->importer;
 	place->port = place->session.fd = place->child.pipe.fd = -1;
 	text_format(place->busid, sizeof(place->busid), "%s", busid);
+	place->facts.busid = place->busid;
+	place->facts.name = place->strings.product;
+	place->facts.from = place->endpoint->host;
 	return place;
 }
 
@@ -196,7 +199,7 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 	}
 	if (exchange->ask)
 		import_learn(import, &exchange->probe);
-	if (exchange->ask && import_choose(import) != IMPORT_WANTED)
+	if (exchange->ask && import_choose(import) != RULE_ALLOW)
 		close(fd);
 	else
 		import_attach(import, fd, device);
@@ -253,7 +256,7 @@ static void start_imports(struct server *server)
 		if (!i->import)
 			return;
 		i->import->asking = true;
-		i->exchange.ask = import_choose(i->import) == IMPORT_ASK;
+		i->exchange.ask = import_choose(i->import) == RULE_UNKNOWN;
 		exchange_start(&i->exchange, OP_REQ_IMPORT, i->import->busid);
 	}
 }

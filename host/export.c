@@ -139,7 +139,8 @@ static void read_strings(const void *arg, void *result)
 static void end_reading(struct export *export, bool whole)
 {
 	export->job = EXPORT_IDLE;
-	export->strings_known = whole;
+	export->facts.serial = whole ? export->strings.serial : NULL;
+	export->facts.name = export->strings.product;
 	if (!whole)
 		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
 	loop_pass_now(export->loop);
@@ -229,8 +230,10 @@ void export_identify(struct export *export, const struct device *device)
 {
 	uint32_t id = (uint32_t)device->vendor << 16 | device->product;
 
-	if (device->devnum != export->device.devnum || id != export->id)
-		export->strings_known = export->facts.described = false;
+	if (device->devnum != export->device.devnum || id != export->id) {
+		export->facts.serial = NULL;
+		export->facts.described = false;
+	}
 	if (id == export->id)
 		return;
 	export->offered = false;

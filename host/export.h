@@ -31,7 +31,6 @@ struct export {
 	bool error;	      /* in its error state, until it is released */
 	bool wanted;	      /* by what a person has set, as far as that is known */
 	bool news;	      /* a failure was said just now */
-	bool strings_known;
 	bool noted; /* its session is in the run directory, or an earlier run may have done that */
 	struct loop *loop;
 	const struct sysfs *sysfs;

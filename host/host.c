@@ -203,22 +203,21 @@ static void leave_alone(struct export *export, const struct use *why)
 }
 
 /* By what a person has set, which is looked at in each pass. */
-static enum host_choice choose(struct host *host, struct export *export)
+static enum rule_verdict choose(struct host *host, struct export *export)
 {
 	struct rule_facts *facts = &export->facts;
-	enum host_choice choice;
+	enum rule_verdict wanted;
 	struct use why;
 
 	if (!facts->described)
-		host_facts(export->sysfs, &export->device, NULL, facts);
-	facts->serial = export->strings_known ? export->strings.serial : NULL;
-	facts->name = export->strings_known ? export->strings.product : NULL;
-	choice = host_wanted(&host->wishes, facts, &why);
-	host->changed |= export->wanted != (choice == HOST_TAKE);
-	export->wanted = choice == HOST_TAKE;
-	if (choice == HOST_LEAVE)
+		host_facts(export->sysfs, &export->device,
+			   facts->serial ? &export->strings : NULL, facts);
+	wanted = wish_judge(&host->wishes.rules, &host->wishes.held, facts, &why);
+	host->changed |= export->wanted != (wanted == RULE_ALLOW);
+	export->wanted = wanted == RULE_ALLOW;
+	if (wanted == RULE_DENY)
 		leave_alone(export, &why);
-	return choice;
+	return wanted;
 }
 
 /* Asked before each bind, at most once an interval: what this machine needs is not taken. */
@@ -268,20 +267,20 @@ static void keep(struct host *host, struct export *export)
 static void act(struct host *host, struct export *export)
 {
 	struct loop *loop = &host->daemon.loop;
-	enum host_choice choice = choose(host, export);
+	enum rule_verdict wanted = choose(host, export);
 	enum host_verdict verdict;
 
 	verdict = host_judge(&export->device, driverless_for(export, loop->now));
 	if (verdict == HOST_WAIT)
 		loop_pass_by(loop, export->driverless + HOST_DRIVERLESS_MS);
-	if (choice == HOST_NEEDS_STRINGS) {
+	if (wanted == RULE_UNKNOWN) {
 		if (!export_held_back(export))
 			export_read(export);
 		return;
 	}
 	if (verdict == HOST_EXPORTED && export->ours)
 		keep(host, export);
-	if (verdict != HOST_BIND || choice == HOST_LEAVE || export_held_back(export) ||
+	if (verdict != HOST_BIND || wanted == RULE_DENY || export_held_back(export) ||
 	    needed_here(host, export) || !slots_have_room(&host->exports, export))
 		return;
 	set_ours(host, export, true);
