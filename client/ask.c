@@ -20,7 +20,7 @@ static void end(struct ask *ask, const struct exchange_result *result)
 
 static void whole(struct exchange *exchange)
 {
-	static const struct exchange_result ok = { EXCHANGE_OK, 0, OP_OK };
+	static const struct exchange_result ok = { EXCHANGE_OK, 0 };
 
 	end(of_exchange(exchange), &ok);
 }
@@ -44,7 +44,7 @@ static void pass(void *ctx)
 
 static void stop(void *ctx)
 {
-	static const struct exchange_result stopped = { EXCHANGE_BROKEN, -EINTR, OP_OK };
+	static const struct exchange_result stopped = { EXCHANGE_BROKEN, -EINTR };
 	struct ask *ask = ctx;
 
 	end(ask, &stopped);

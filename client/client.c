@@ -99,7 +99,7 @@ static void stop(void *ctx)
 	daemon_stop(&client->daemon);
 }
 
-static unsigned attached(const struct client *client)
+static unsigned attached(struct client *client)
 {
 	unsigned n = 0;
 
@@ -124,7 +124,7 @@ static bool done(void *ctx)
 	return !hooks_busy(&client->importer.hooks);
 }
 
-static int exit_status(const struct client *client)
+static int exit_status(struct client *client)
 {
 	bool failing = client->daemon.lost;
 

@@ -33,10 +33,9 @@ void exchange_cancel(struct exchange *exchange)
 }
 
 /* The end of every exchange; nothing may touch it afterwards, as done may have begun the next. */
-static void finish(struct exchange *exchange, enum exchange_outcome outcome, int error,
-		   uint32_t status)
+static void finish(struct exchange *exchange, enum exchange_outcome outcome, int error)
 {
-	struct exchange_result result = { outcome, error, status };
+	struct exchange_result result = { outcome, error };
 
 	exchange_cancel(exchange);
 	exchange->done(exchange, &result, -1, NULL);
@@ -44,7 +43,7 @@ static void finish(struct exchange *exchange, enum exchange_outcome outcome, int
 
 static void finish_import(struct exchange *exchange, const struct op_device *device)
 {
-	struct exchange_result result = { EXCHANGE_OK, 0, OP_OK };
+	struct exchange_result result = { EXCHANGE_OK, 0 };
 	int fd = loop_unwatch(exchange->loop, &exchange->socket);
 
 	exchange_cancel(exchange);
@@ -72,16 +71,16 @@ static void address_failed(struct exchange *exchange, int error)
 	}
 	if (!endpoint_is_address(route->endpoint))
 		route->addresses.count = 0; /* ask again where it is */
-	finish(exchange, EXCHANGE_UNREACHABLE, error, 0);
+	finish(exchange, EXCHANGE_UNREACHABLE, error);
 }
 
 /* A server that hangs up may look either way, as our request was read or not. */
 static void broken(struct exchange *exchange, int error)
 {
 	if (error == -ECONNRESET || error == -EPIPE)
-		finish(exchange, EXCHANGE_CLOSED, 0, 0);
+		finish(exchange, EXCHANGE_CLOSED, 0);
 	else
-		finish(exchange, EXCHANGE_BROKEN, error, 0);
+		finish(exchange, EXCHANGE_BROKEN, error);
 }
 
 static bool watches(const struct exchange *exchange)
@@ -125,7 +124,7 @@ static void connected(struct exchange *exchange)
 static bool list_came(struct exchange *exchange)
 {
 	if (!watches(exchange)) {
-		finish(exchange, EXCHANGE_OK, 0, OP_OK);
+		finish(exchange, EXCHANGE_OK, 0);
 		return true;
 	}
 	exchange->answered = true;
@@ -164,16 +163,16 @@ static void probe_came(struct exchange *exchange)
 		finish_import(exchange, &exchange->device);
 		break;
 	default:
-		finish(exchange, EXCHANGE_MALFORMED, -EBADMSG, 0);
+		finish(exchange, EXCHANGE_MALFORMED, -EBADMSG);
 	}
 }
 
 static void import_came(struct exchange *exchange, const struct reader_reply *reply)
 {
 	if (reply->status != OP_OK)
-		finish(exchange, EXCHANGE_REFUSED, 0, reply->status);
+		finish(exchange, EXCHANGE_REFUSED, (int)reply->status);
 	else if (strcmp(reply->device.busid, exchange->request.busid) != 0)
-		finish(exchange, EXCHANGE_MALFORMED, -EILSEQ, 0);
+		finish(exchange, EXCHANGE_MALFORMED, -EILSEQ);
 	else if (exchange->ask)
 		probe(exchange, &reply->device);
 	else
@@ -196,7 +195,7 @@ static void decode(struct exchange *exchange)
 		}
 	}
 	if (event < 0)
-		finish(exchange, EXCHANGE_MALFORMED, event, 0);
+		finish(exchange, EXCHANGE_MALFORMED, event);
 }
 
 static void receive(struct exchange *exchange)
@@ -267,7 +266,7 @@ static void resolved(struct resolver *resolver)
 	exchange->route->addresses = resolver->addresses;
 	exchange->route->good = exchange->address = 0;
 	if (resolver->addresses.error)
-		finish(exchange, EXCHANGE_UNRESOLVED, 0, 0);
+		finish(exchange, EXCHANGE_UNRESOLVED, 0);
 	else
 		connect_next(exchange);
 }
@@ -276,7 +275,6 @@ void exchange_start(struct exchange *exchange, enum op_code code, const char *bu
 {
 	int error;
 
-	memset(&exchange->request, 0, sizeof(exchange->request));
 	exchange->request.code = code;
 	text_format(exchange->request.busid, sizeof(exchange->request.busid), "%s",
 		    busid ? busid : "");
@@ -291,7 +289,7 @@ void exchange_start(struct exchange *exchange, enum op_code code, const char *bu
 	error = resolve_start(&exchange->resolver, exchange->loop, exchange->route->endpoint,
 			      resolved);
 	if (error)
-		finish(exchange, EXCHANGE_BROKEN, error, 0);
+		finish(exchange, EXCHANGE_BROKEN, error);
 }
 
 void exchange_pass(struct exchange *exchange)
@@ -304,9 +302,9 @@ void exchange_pass(struct exchange *exchange)
 		address_failed(exchange, -ETIMEDOUT);
 	} else if (exchange->state == EXCHANGE_RESOLVING) {
 		exchange->route->addresses.error = EAI_AGAIN;
-		finish(exchange, EXCHANGE_UNRESOLVED, 0, 0);
+		finish(exchange, EXCHANGE_UNRESOLVED, 0);
 	} else {
-		finish(exchange, EXCHANGE_SILENT, 0, 0);
+		finish(exchange, EXCHANGE_SILENT, 0);
 	}
 }
 
@@ -322,7 +320,7 @@ const char *exchange_reason(const struct exchange *exchange, const struct exchan
 	case EXCHANGE_MALFORMED:
 		return op_strerror(result->error);
 	case EXCHANGE_REFUSED:
-		return op_status_text(result->status);
+		return op_status_text((uint32_t)result->error);
 	default:
 		return strerror(-result->error);
 	}

@@ -30,8 +30,7 @@ enum exchange_outcome {
 
 struct exchange_result {
 	enum exchange_outcome outcome;
-	int error;	 /* -errno */
-	uint32_t status; /* enum op_status */
+	int error; /* -errno, or an enum op_status */
 };
 
 enum exchange_state {

@@ -27,19 +27,19 @@ enum {
 	NUMBER_MAX = 0xffff,  /* of busnum and devnum: a devid has 16 bits for each */
 };
 
-/* "WHAT BUSID (ID) of SERVER DETAIL" */
-static void say(const struct import *import, const char *what, const char *detail)
+/* "WHAT BUSID (ID) of SERVER: DETAIL", or "... from port N" */
+static void say(const struct import *import, const char *what, const char *link, const char *detail)
 {
-	log_info("%s %s (%04x:%04x) of %s%s", what, import->busid, import->vendor, import->product,
-		 import->endpoint->name, detail);
+	log_info("%s %s (%04x:%04x) of %s%s%s", what, import->busid, import->facts.vendor,
+		 import->facts.product, import->endpoint->name, link, detail);
 }
 
-static void say_port(const struct import *import, const char *what, const char *preposition)
+static void say_port(const struct import *import, const char *what, const char *link)
 {
-	char detail[24];
+	char number[12];
 
-	text_format(detail, sizeof(detail), " %s port %u", preposition, (unsigned)import->port);
-	say(import, what, detail);
+	text_format(number, sizeof(number), "%u", (unsigned)import->port);
+	say(import, what, link, number);
 }
 
 static void tell_hooks(struct import *import, const char *event, const char *device,
@@ -48,8 +48,8 @@ static void tell_hooks(struct import *import, const char *event, const char *dev
 	const struct hook_facts facts = {
 		.event = event,
 		.busid = import->busid,
-		.vendor = import->vendor,
-		.product = import->product,
+		.vendor = import->facts.vendor,
+		.product = import->facts.product,
 		.server = import->endpoint->name,
 		.host = import->endpoint->host,
 		.port = import->port,
@@ -61,16 +61,14 @@ static void tell_hooks(struct import *import, const char *event, const char *dev
 }
 
 /* The list of a stock server has no interfaces of a device that was just bound. */
-static void see_classes(struct import *import, const struct op_device *device,
+static void see_classes(struct rule_facts *facts, const struct op_device *device,
 			const struct op_interface *interface)
 {
-	struct rule_facts facts = { 0 };
-
-	rule_facts_class(&facts, device->class);
+	memset(facts->class, 0, sizeof(facts->class));
+	rule_facts_class(facts, device->class);
 	for (unsigned i = 0; i < device->interfaces; i++)
-		rule_facts_class(&facts, interface[i].class);
-	memcpy(import->class, facts.class, sizeof(import->class));
-	import->described = device->interfaces != 0;
+		rule_facts_class(facts, interface[i].class);
+	facts->described = device->interfaces != 0;
 }
 
 static uint32_t devid_of(const struct op_device *device)
@@ -81,22 +79,23 @@ static uint32_t devid_of(const struct op_device *device)
 void import_see(struct import *import, const struct op_device *device,
 		const struct op_interface *interface)
 {
-	bool same = import->vendor == device->vendor && import->product == device->product;
+	bool same = import->facts.vendor == device->vendor && import->facts.product == device->product;
 
 	import->fresh = import->identified = true;
 	import->speed = device->speed;
 	if (!same || import->listed_devid != devid_of(device)) {
-		import->asked = import->described = false;
-		import->why[0] = '\0';
+		import->facts.serial = NULL;
+		import->facts.described = false;
+		import->why.reason[0] = '\0';
 	}
-	if (!import->described)
-		see_classes(import, device, interface);
+	if (!import->facts.described)
+		see_classes(&import->facts, device, interface);
 	import->bcd_device = device->bcd_device;
 	import->listed_devid = devid_of(device);
 	if (same)
 		return;
-	import->vendor = device->vendor;
-	import->product = device->product;
+	import->facts.vendor = device->vendor;
+	import->facts.product = device->product;
 	import->quick = 0;
 	import->refused = false;
 	import->said = NULL;
@@ -105,63 +104,34 @@ void import_see(struct import *import, const struct op_device *device,
 
 void import_learn(struct import *import, const struct probe *probe)
 {
-	memcpy(import->class, probe->class, sizeof(import->class));
+	memcpy(import->facts.class, probe->class, sizeof(probe->class));
 	import->strings = probe->strings;
-	import->described = import->asked = true;
+	import->facts.serial = import->strings.serial;
+	import->facts.described = true;
 }
 
-static void leave_alone(struct import *import, const char *why)
+static void leave_alone(struct import *import, const struct use *why)
 {
-	char detail[sizeof(import->why) + 2];
-
-	if (!strcmp(why, import->why))
+	if (!strcmp(why->reason, import->why.reason))
 		return;
-	text_format(import->why, sizeof(import->why), "%s", why);
-	text_format(detail, sizeof(detail), ": %s", why);
-	say(import, import->port < 0 ? "leaving alone" : "letting go", detail);
+	import->why = *why;
+	say(import, import->port < 0 ? "leaving alone" : "letting go", ": ", why->reason);
 }
 
-enum import_choice import_choose(struct import *import)
+enum rule_verdict import_choose(struct import *import)
 {
 	const struct importer *importer = import->importer;
-	struct rule_facts facts = {
-		.busid = import->busid,
-		.vendor = import->vendor,
-		.product = import->product,
-		.described = import->described,
-		.serial = import->asked ? import->strings.serial : NULL,
-		.name = import->asked ? import->strings.product : NULL,
-		.from = import->endpoint->host,
-	};
-	enum rule_verdict verdict;
-	const struct rule *rule;
-	char place[96], why[sizeof(import->why)];
+	enum rule_verdict wanted;
+	struct use why;
 
-	memcpy(facts.class, import->class, sizeof(facts.class));
-	if (!importer->rules.count && !importer->held.len) {
-		import->why[0] = '\0';
-		return IMPORT_WANTED;
-	}
-	if (!import->identified)
-		return IMPORT_ASK;
-	if (held_find(&importer->held, facts.vendor, facts.product, facts.serial, facts.from,
-		      facts.busid)) {
-		leave_alone(import, "it is held, see 'usbiphp status'");
-		return IMPORT_UNWANTED;
-	}
-	if (!facts.serial && held_needs_serial(&importer->held, facts.vendor, facts.product))
-		return IMPORT_ASK;
-	verdict = rules_judge(&importer->rules, &facts, &rule);
-	if (verdict == RULE_UNKNOWN)
-		return IMPORT_ASK;
-	if (verdict == RULE_DENY) {
-		rule_place(&importer->rules, rule, place, sizeof(place));
-		text_format(why, sizeof(why), "denied by %s", place);
-		leave_alone(import, why);
-		return IMPORT_UNWANTED;
-	}
-	import->why[0] = '\0';
-	return IMPORT_WANTED;
+	if (!import->identified && (importer->rules.count || importer->held.len))
+		return RULE_UNKNOWN;
+	wanted = wish_judge(&importer->rules, &importer->held, &import->facts, &why);
+	if (wanted == RULE_DENY)
+		leave_alone(import, &why);
+	else if (wanted == RULE_ALLOW)
+		import->why.reason[0] = '\0';
+	return wanted;
 }
 
 bool import_forgettable(const struct import *import)
@@ -172,23 +142,14 @@ bool import_forgettable(const struct import *import)
 
 void import_failed(struct import *import, const char *reason)
 {
-	char detail[96];
-
-	text_format(detail, sizeof(detail), ": %s", reason);
 	if (import->said != reason) {
-		say(import, "cannot attach", detail);
+		say(import, "cannot attach", ": ", reason);
 		tell_hooks(import, "failed", NULL, reason);
 	}
 	import->said = reason;
 	import->refused = false;
 	import->remember = import->importer->loop->now + REMEMBER_MS;
 	backoff_fail(&import->backoff, import->importer->loop->now, RETRY_LIMIT_MS);
-}
-
-void import_refused(struct import *import, const char *reason)
-{
-	import_failed(import, reason);
-	import->refused = true;
 }
 
 void import_list_whole(struct import *import)
@@ -231,11 +192,12 @@ bool import_wanted(struct import *import)
 		.speed = import->speed,
 	};
 
-	if (facts.listed && !facts.attached)
-		facts.unwanted = import_choose(import) == IMPORT_UNWANTED;
-	if (facts.listed && facts.held_back)
+	if (!facts.listed || facts.attached)
+		return false;
+	facts.unwanted = import_choose(import) == RULE_DENY;
+	if (facts.held_back) {
 		loop_pass_by(loop, import->backoff.until);
-	if (facts.listed && !facts.attached && !facts.held_back) {
+	} else {
 		facts.elsewhere = attached_elsewhere(import);
 		facts.port_free =
 			vhci_free_port(&import->importer->vhci, import->speed, NULL, 0) >= 0;
@@ -336,7 +298,7 @@ static void now_attached(struct import *import, int port, uint32_t devid, int fd
 /* Somebody may have put another one into its place since the list: the next list tells. */
 static bool is_listed(const struct import *import, const struct op_device *device)
 {
-	return device->vendor == import->vendor && device->product == import->product &&
+	return device->vendor == import->facts.vendor && device->product == import->facts.product &&
 	       device->bcd_device == import->bcd_device &&
 	       devid_of(device) == import->listed_devid;
 }
@@ -361,7 +323,7 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 		return;
 	}
 	now_attached(import, port, devid, fd);
-	say_port(import, "attached", "to");
+	say_port(import, "attached", " to port ");
 }
 
 void import_adopt(struct import *import, unsigned port)
@@ -417,7 +379,7 @@ static void now_free(struct import *import)
 	uint64_t now = importer->loop->now;
 	unsigned port = (unsigned)import->port;
 
-	say_port(import, import->detaching ? "detached" : "lost", "from");
+	say_port(import, import->detaching ? "detached" : "lost", " from port ");
 	tell_hooks(import, "detached", NULL, NULL);
 	child_kill(&import->child);
 	loop_drop(importer->loop, &import->session);
@@ -452,7 +414,7 @@ static void strings_came(struct child *child, bool whole)
 	struct import *import =
 		(struct import *)(void *)((char *)child - offsetof(struct import, child));
 
-	import->asked = whole;
+	import->facts.serial = whole ? import->strings.serial : NULL;
 	loop_pass_now(child->loop);
 }
 
@@ -484,10 +446,10 @@ static void look_here(struct import *import)
 	    !vhci_usable(importer->sysfs, row))
 		return;
 	if (!device_describe(importer->sysfs, row->busid, &device, interface)) {
-		see_classes(import, &device, interface);
-		import->vendor = device.vendor;
-		import->product = device.product;
-		import->described = import->identified = true;
+		see_classes(&import->facts, &device, interface);
+		import->facts.vendor = device.vendor;
+		import->facts.product = device.product;
+		import->facts.described = import->identified = true;
 	}
 	import->read_by = now + READ_MS;
 	loop_pass_by(importer->loop, import->read_by);
@@ -500,13 +462,13 @@ void import_obey(struct import *import)
 	if (import->port < 0 || import->importer->loop->stopping)
 		return;
 	switch (import_choose(import)) {
-	case IMPORT_ASK:
+	case RULE_UNKNOWN:
 		look_here(import);
 		break;
-	case IMPORT_UNWANTED:
+	case RULE_DENY:
 		import_detach(import);
 		break;
-	case IMPORT_WANTED:
+	case RULE_ALLOW:
 		break;
 	}
 }

@@ -6,11 +6,10 @@
 #include "client/judge.h"
 #include "client/probe.h"
 #include "loop/child.h"
-#include "loop/held.h"
 #include "loop/hooks.h"
 #include "loop/loop.h"
 #include "proto/endpoint.h"
-#include "loop/rules.h"
+#include "loop/wish.h"
 #include "proto/op.h"
 
 /* What all imports of this machine share. */
@@ -43,12 +42,8 @@ struct import {
 	struct importer *importer;
 	int port;	 /* -1: not attached */
 	uint32_t turn;	 /* its place in the line of those the kernel has yet to ask */
-	uint16_t vendor; /* 0000:0000 until it was seen in a list */
-	uint16_t product;
 	uint16_t bcd_device;
 	bool identified; /* by a list, or by what is attached; not so yet when adopted */
-	bool described;	 /* class is known */
-	bool asked;	 /* strings are known */
 	bool listed;	 /* in the latest list */
 	bool fresh;	 /* in the list that is being read */
 	bool asking;	 /* its import is under way */
@@ -68,8 +63,8 @@ struct import {
 	uint64_t read_by;      /* strings must have come */
 	char busid[BUSID_SIZE];
 	struct child child;	/* reads the strings of one that is attached */
-	uint8_t class[256 / 8]; /* a bit for each of the device and its interfaces */
-	char why[128];		/* it is left alone, as was said; empty: it is not */
+	struct rule_facts facts; /* 0000:0000 until it was seen in a list */
+	struct use why;		 /* it is left alone, as was said; empty: it is not */
 	struct device_strings strings;
 };
 
@@ -84,13 +79,8 @@ bool import_forgettable(const struct import *import);
 /* The same, asked of the device itself. */
 void import_learn(struct import *import, const struct probe *probe);
 
-enum import_choice {
-	IMPORT_WANTED,
-	IMPORT_UNWANTED, /* by the rules, or it is held: said once */
-	IMPORT_ASK,	 /* the device must be asked what it is */
-};
-
-enum import_choice import_choose(struct import *import);
+/* Whether a person wants it: why not is said once; RULE_UNKNOWN: the device must be asked. */
+enum rule_verdict import_choose(struct import *import);
 /* Whether it is to be attached now; says why not, where a person could do something about it. */
 bool import_wanted(struct import *import);
 
@@ -106,8 +96,6 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 
 /* An attempt that failed: said once, tried again after a growing delay. reason is constant. */
 void import_failed(struct import *import, const char *reason);
-/* The same, where the server said no: it may be tried as soon as the server lists it anew. */
-void import_refused(struct import *import, const char *reason);
 
 /* It was found attached to that port: by an earlier daemon. */
 void import_adopt(struct import *import, unsigned port);

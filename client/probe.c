@@ -20,7 +20,7 @@ static void ask(struct probe *probe, uint8_t type, uint8_t index, uint16_t lengt
 	probe->request.seqnum++;
 	probe->request.type = type;
 	probe->request.index = index;
-	probe->request.language = type == URB_STRING && index ? probe->language : 0;
+	probe->request.language = index ? probe->language : 0;
 	probe->request.length = length;
 	probe->len = 0;
 }
@@ -92,17 +92,15 @@ static bool ask_next(struct probe *probe)
 	const uint8_t *index = probe->index;
 
 	while (++probe->step < END) {
-		if (probe->step == CONFIGURATION) {
+		uint8_t string = probe->step < PRODUCT ? 0 : index[probe->step - PRODUCT];
+
+		if (probe->step == CONFIGURATION)
 			ask(probe, URB_CONFIGURATION, 0, URB_DATA_MAX);
-			return true;
-		}
-		if (probe->step == LANGUAGES ? index[0] || index[1]
-					     : index[probe->step - PRODUCT]) {
-			ask(probe, URB_STRING,
-			    probe->step == LANGUAGES ? 0 : index[probe->step - PRODUCT],
-			    STRING_LENGTH);
-			return true;
-		}
+		else if (string || (probe->step == LANGUAGES && (index[0] || index[1])))
+			ask(probe, URB_STRING, string, STRING_LENGTH);
+		else
+			continue;
+		return true;
 	}
 	return false;
 }

@@ -6,16 +6,7 @@
 
 void reader_start(struct reader *reader, enum op_code request)
 {
-	switch (request) {
-	case OP_REQ_IMPORT:
-		reader->code = OP_REP_IMPORT;
-		break;
-	case OP_REQ_WATCH:
-		reader->code = OP_REP_WATCH;
-		break;
-	default:
-		reader->code = OP_REP_DEVLIST;
-	}
+	reader->code = request & 0x7fff; /* the top bit is what makes it a request */
 	reader->in_list = false;
 	reader->used = reader->len = 0;
 }

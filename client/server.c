@@ -14,36 +14,44 @@ enum {
 	ANSWERS_MS = 10000, /* for so long without a failure, and it is believed to answer again */
 };
 
-#define EACH_IMPORT(server, i)                                                                     \
-	for (struct import *i = (server)->import; i < (server)->import + (server)->imports; i++)   \
-		if (i->endpoint)
+#define EACH_IMPORT(server, i) for (struct import *i = NULL; (i = next(server, i));)
 
 #define EACH_SLOT(server, i)                                                                       \
 	for (struct server_slot *i = (server)->slot;                                               \
 	     i < (server)->slot + SERVER_IMPORTS_AT_ONCE; i++)
 
+/* The place in use behind that one, the first for NULL; NULL: there is none. */
+static struct import *next(struct server *server, struct import *import)
+{
+	import = import ? import + 1 : server->import;
+	for (; import < server->import + server->imports; import++)
+		if (import->endpoint)
+			return import;
+	return NULL;
+}
+
 /* The server's device of that busid, or a place for it; NULL when there is none left. */
 static struct import *find(struct server *server, const char *busid)
 {
-	struct import *place = NULL;
+	struct import *place = server->import;
 
-	for (unsigned i = server->imports; i--;) {
-		struct import *import = &server->import[i];
-
-		if (!import->endpoint)
-			place = import;
-		else if (!strcmp(import->busid, busid))
-			return import;
-	}
-	if (!place && server->imports < SERVER_IMPORTS_MAX)
-		place = &server->import[server->imports++];
-	if (!place)
+	EACH_IMPORT(server, i)
+		if (!strcmp(i->busid, busid))
+			return i;
+	while (place < server->import + server->imports && place->endpoint)
+		place++;
+	if (place == server->import + SERVER_IMPORTS_MAX)
 		return NULL;
+	if (place == server->import + server->imports)
+		server->imports++;
 	memset(place, 0, sizeof(*place));
 	place->endpoint = server->route.endpoint;
 	place->importer = server->importer;
 	place->port = place->session.fd = place->child.pipe.fd = -1;
 	text_format(place->busid, sizeof(place->busid), "%s", busid);
+	place->facts.busid = place->busid;
+	place->facts.name = place->strings.product;
+	place->facts.from = place->endpoint->host;
 	return place;
 }
 
@@ -176,7 +184,6 @@ static void list_ended(struct exchange *exchange, const struct exchange_result *
 static void import_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
 			 const struct op_device *device)
 {
-	struct server *server = exchange->ctx;
 	struct server_slot *slot =
 		(struct server_slot *)(void *)((char *)exchange -
 					       offsetof(struct server_slot, exchange));
@@ -184,18 +191,18 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 
 	slot->import = NULL;
 	import->asking = false;
-	if (result->outcome == EXCHANGE_OK && exchange->ask)
-		import_learn(import, &exchange->probe);
-	if (result->outcome == EXCHANGE_OK && exchange->ask &&
-	    import_choose(import) != IMPORT_WANTED)
-		close(fd);
-	else if (result->outcome == EXCHANGE_OK)
-		import_attach(import, fd, device);
-	else if (result->outcome == EXCHANGE_REFUSED)
-		import_refused(import, exchange_reason(exchange, result));
-	else
+	loop_pass_now(exchange->loop);
+	if (result->outcome != EXCHANGE_OK) {
 		import_failed(import, exchange_reason(exchange, result));
-	loop_pass_now(server->importer->loop);
+		import->refused = result->outcome == EXCHANGE_REFUSED;
+		return;
+	}
+	if (exchange->ask)
+		import_learn(import, &exchange->probe);
+	if (exchange->ask && import_choose(import) != RULE_ALLOW)
+		close(fd);
+	else
+		import_attach(import, fd, device);
 }
 
 void server_init(struct server *server, struct importer *importer, const struct endpoint *endpoint)
@@ -249,7 +256,7 @@ static void start_imports(struct server *server)
 		if (!i->import)
 			return;
 		i->import->asking = true;
-		i->exchange.ask = import_choose(i->import) == IMPORT_ASK;
+		i->exchange.ask = import_choose(i->import) == RULE_UNKNOWN;
 		exchange_start(&i->exchange, OP_REQ_IMPORT, i->import->busid);
 	}
 }
@@ -325,12 +332,12 @@ void server_pass(struct server *server)
 		poll_pass(server);
 }
 
-unsigned server_attached(const struct server *server)
+unsigned server_attached(struct server *server)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < server->imports; i++)
-		n += server->import[i].endpoint && server->import[i].port >= 0;
+	EACH_IMPORT(server, i)
+		n += i->port >= 0;
 	return n;
 }
 
@@ -343,11 +350,10 @@ bool server_settled(struct server *server)
 	       (!server->answered || !next_wanted(server));
 }
 
-bool server_failing(const struct server *server)
+bool server_failing(struct server *server)
 {
-	bool failing = !server->answered;
-
-	for (unsigned i = 0; i < server->imports; i++)
-		failing = failing || (server->import[i].endpoint && server->import[i].said);
-	return failing;
+	EACH_IMPORT(server, i)
+		if (i->said)
+			return true;
+	return !server->answered;
 }

@@ -50,10 +50,10 @@ void server_line_up(struct server *server);
 /* In every pass, after the port table was read. When the loop is stopping, it detaches all. */
 void server_pass(struct server *server);
 /* How many of its devices are attached. */
-unsigned server_attached(const struct server *server);
+unsigned server_attached(struct server *server);
 /* Whether it was asked, nothing runs, what is attached can be used, and all is that can be. */
 bool server_settled(struct server *server);
 /* Whether its latest list or an import failed. */
-bool server_failing(const struct server *server);
+bool server_failing(struct server *server);
 
 #endif

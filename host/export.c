@@ -29,6 +29,15 @@ struct export *exports_find(struct exports *exports, const char *busid)
 	return &exports->export[i];
 }
 
+struct export *exports_next(struct exports *exports, struct export *export)
+{
+	export = export ? export + 1 : exports->export;
+	for (; export < exports->export + exports->count; export++)
+		if (export->device.busid[0])
+			return export;
+	return NULL;
+}
+
 bool export_bound(const struct export *export)
 {
 	return export->present && export->job <= EXPORT_READING &&
@@ -130,7 +139,8 @@ static void read_strings(const void *arg, void *result)
 static void end_reading(struct export *export, bool whole)
 {
 	export->job = EXPORT_IDLE;
-	export->strings_known = whole;
+	export->facts.serial = whole ? export->strings.serial : NULL;
+	export->facts.name = export->strings.product;
 	if (!whole)
 		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
 	loop_pass_now(export->loop);
@@ -220,8 +230,10 @@ void export_identify(struct export *export, const struct device *device)
 {
 	uint32_t id = (uint32_t)device->vendor << 16 | device->product;
 
-	if (device->devnum != export->device.devnum || id != export->id)
-		export->strings_known = export->facts.described = false;
+	if (device->devnum != export->device.devnum || id != export->id) {
+		export->facts.serial = NULL;
+		export->facts.described = false;
+	}
 	if (id == export->id)
 		return;
 	export->offered = false;

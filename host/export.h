@@ -31,7 +31,6 @@ struct export {
 	bool error;	      /* in its error state, until it is released */
 	bool wanted;	      /* by what a person has set, as far as that is known */
 	bool news;	      /* a failure was said just now */
-	bool strings_known;
 	bool noted; /* its session is in the run directory, or an earlier run may have done that */
 	struct loop *loop;
 	const struct sysfs *sysfs;
@@ -67,6 +66,10 @@ struct exports {
 	struct export export[EXPORTS_MAX];
 };
 
+#define EACH_EXPORT(exports, i) for (struct export *i = NULL; (i = exports_next(exports, i));)
+
+/* The place in use behind that one, the first for NULL; NULL: there is none. */
+struct export *exports_next(struct exports *exports, struct export *export);
 /* NULL when there is none; that of an empty busid is a free place. */
 struct export *exports_find(struct exports *exports, const char *busid);
 

@@ -23,24 +23,18 @@ enum {
 static const char bound_file[] = "bound";
 
 struct host {
+	bool changed; /* the list of what is on offer */
+	bool full;    /* said that there are more devices than that */
+	bool passed;  /* at least one pass has looked */
 	struct daemon daemon;
+	int slots_said;	/* so many are in use, it was said */
+	int save_error; /* said */
 	struct exports exports;
 	struct exporter exporter;
-	bool changed;	/* the list of what is on offer */
-	bool full;	/* said that there are more devices than that */
-	int slots_said;	/* so many are in use, it was said */
-	bool passed;	/* at least one pass has looked */
-	int save_error; /* said */
 	struct notes notes;
 	struct hooks hooks;
 	struct host_wishes wishes;
 };
-
-#define EACH_EXPORT(host, i)                                                                       \
-	for (struct export *i = (host)->exports.export; \
-	     i < (host)->exports.export + (host)->exports.count;                                   \
-	     i++)                                                                                  \
-		if (i->device.busid[0])
 
 /* What is ours must be in the file before it is taken, so that a killed daemon's heir knows. */
 static void save_bound(struct host *host)
@@ -49,7 +43,7 @@ static void save_bound(struct host *host)
 	size_t len = 0;
 	int error;
 
-	EACH_EXPORT(host, i)
+	EACH_EXPORT(&host->exports, i)
 		if (i->ours)
 			len += text_format(text + len, sizeof(text) - len, "%s\n", i->device.busid);
 	error = state_save(&host->daemon.state, bound_file, text, len);
@@ -178,7 +172,7 @@ static void leave(struct host *host, struct export *export)
 	set_ours(host, export, false);
 	export_drop_session(export);
 	notes_forget(&host->daemon.state, export);
-	host->changed = host->changed || export->offered;
+	host->changed |= export->offered;
 	export->offered = false;
 	export->driverless = 0;
 	if (!export_left(export))
@@ -188,10 +182,10 @@ static void leave(struct host *host, struct export *export)
 }
 
 /* Of any device: see stub_release(). */
-static bool session_ending(const struct host *host)
+static bool session_ending(struct host *host)
 {
-	for (unsigned i = 0; i < host->exports.count; i++)
-		if (host->exports.export[i].session_ended)
+	EACH_EXPORT(&host->exports, i)
+		if (i->session_ended)
 			return true;
 	return false;
 }
@@ -209,22 +203,21 @@ static void leave_alone(struct export *export, const struct use *why)
 }
 
 /* By what a person has set, which is looked at in each pass. */
-static enum host_choice choose(struct host *host, struct export *export)
+static enum rule_verdict choose(struct host *host, struct export *export)
 {
 	struct rule_facts *facts = &export->facts;
-	enum host_choice choice;
+	enum rule_verdict wanted;
 	struct use why;
 
 	if (!facts->described)
-		host_facts(export->sysfs, &export->device, NULL, facts);
-	facts->serial = export->strings_known ? export->strings.serial : NULL;
-	facts->name = export->strings_known ? export->strings.product : NULL;
-	choice = host_wanted(&host->wishes, facts, &why);
-	host->changed = host->changed || export->wanted != (choice == HOST_TAKE);
-	export->wanted = choice == HOST_TAKE;
-	if (choice == HOST_LEAVE)
+		host_facts(export->sysfs, &export->device,
+			   facts->serial ? &export->strings : NULL, facts);
+	wanted = wish_judge(&host->wishes.rules, &host->wishes.held, facts, &why);
+	host->changed |= export->wanted != (wanted == RULE_ALLOW);
+	export->wanted = wanted == RULE_ALLOW;
+	if (wanted == RULE_DENY)
 		leave_alone(export, &why);
-	return choice;
+	return wanted;
 }
 
 /* Asked before each bind, at most once an interval: what this machine needs is not taken. */
@@ -274,20 +267,20 @@ static void keep(struct host *host, struct export *export)
 static void act(struct host *host, struct export *export)
 {
 	struct loop *loop = &host->daemon.loop;
-	enum host_choice choice = choose(host, export);
+	enum rule_verdict wanted = choose(host, export);
 	enum host_verdict verdict;
 
 	verdict = host_judge(&export->device, driverless_for(export, loop->now));
 	if (verdict == HOST_WAIT)
 		loop_pass_by(loop, export->driverless + HOST_DRIVERLESS_MS);
-	if (choice == HOST_NEEDS_STRINGS) {
+	if (wanted == RULE_UNKNOWN) {
 		if (!export_held_back(export))
 			export_read(export);
 		return;
 	}
 	if (verdict == HOST_EXPORTED && export->ours)
 		keep(host, export);
-	if (verdict != HOST_BIND || choice == HOST_LEAVE || export_held_back(export) ||
+	if (verdict != HOST_BIND || wanted == RULE_DENY || export_held_back(export) ||
 	    needed_here(host, export) || !slots_have_room(&host->exports, export))
 		return;
 	set_ours(host, export, true);
@@ -306,14 +299,14 @@ static void give_back(struct host *host)
 {
 	bool sessions = false;
 
-	EACH_EXPORT(host, i) {
+	EACH_EXPORT(&host->exports, i) {
 		if (!in_session(host, i))
 			continue;
 		sessions = true;
 		if (i->job == EXPORT_IDLE)
 			export_end(i);
 	}
-	EACH_EXPORT(host, i)
+	EACH_EXPORT(&host->exports, i)
 		if (!sessions && i->ours && i->job == EXPORT_IDLE && i->failed < EXPORT_ENDING)
 			export_release(i);
 }
@@ -321,11 +314,11 @@ static void give_back(struct host *host)
 /* What can be imported now. */
 static void see_offers(struct host *host)
 {
-	EACH_EXPORT(host, i) {
+	EACH_EXPORT(&host->exports, i) {
 		bool offered = export_bound(i) && i->wanted &&
 			       stub_status(i->sysfs, i->device.busid) == STUB_AVAILABLE;
 
-		host->changed = host->changed || offered != i->offered;
+		host->changed |= offered != i->offered;
 		i->offered = offered;
 	}
 }
@@ -340,7 +333,7 @@ static void list_offers(struct host *host)
 		return;
 	host->changed = false;
 	listing_begin(&host->exporter.listing);
-	EACH_EXPORT(host, i)
+	EACH_EXPORT(&host->exports, i)
 		if (i->offered)
 			i->offered =
 				!device_describe(i->sysfs, i->device.busid, &device, interface) &&
@@ -354,13 +347,13 @@ static bool observe(struct host *host)
 
 	if (error == -EROFS) /* what is bound goes on, what cannot be bound says so */
 		error = 0;
-	EACH_EXPORT(host, i)
+	EACH_EXPORT(&host->exports, i)
 		i->seen = false;
 	if (!error)
 		error = device_scan(&host->daemon.sysfs, see, host);
 	if (!daemon_sees(&host->daemon, error))
 		return false;
-	EACH_EXPORT(host, i)
+	EACH_EXPORT(&host->exports, i)
 		i->present = i->seen;
 	return true;
 }
@@ -372,7 +365,7 @@ static void obey(struct host *host)
 		return;
 	log_info("the rules were read again");
 	host->changed = true;
-	EACH_EXPORT(host, i)
+	EACH_EXPORT(&host->exports, i)
 		i->use_again = 0;
 }
 
@@ -388,7 +381,7 @@ static void pass(void *ctx)
 		exporter_pass(&host->exporter);
 		return;
 	}
-	EACH_EXPORT(host, i) {
+	EACH_EXPORT(&host->exports, i) {
 		export_await(i);
 		if (i->job != EXPORT_IDLE)
 			continue;
@@ -402,10 +395,10 @@ static void pass(void *ctx)
 		give_back(host);
 		return;
 	}
-	EACH_EXPORT(host, i)
+	EACH_EXPORT(&host->exports, i)
 		export_look(i, host->daemon.options->dead_after);
 	see_offers(host);
-	notes_keep(&host->notes, &host->daemon.state, &host->exports);
+	notes_keep(&host->notes, &host->daemon.state, &host->exports, false);
 	list_offers(host);
 	exporter_pass(&host->exporter);
 }
@@ -416,21 +409,17 @@ static void stop(void *ctx)
 
 	exporter_close(&host->exporter);
 	daemon_stop(&host->daemon);
-	EACH_EXPORT(host, i)
+	EACH_EXPORT(&host->exports, i)
 		i->failed = EXPORT_IDLE; /* what counts now is that it is given back */
 }
 
 /* Also with a device that is about to be got out of its error state, once. */
-static bool busy(const struct host *host)
+static bool busy(struct host *host)
 {
-	for (unsigned i = 0; i < host->exports.count; i++) {
-		const struct export *export = &host->exports.export[i];
-
-		if (export->job != EXPORT_IDLE ||
-		    (!host->daemon.loop.stopping && export->error &&
-		     export->calm.delay <= ONCE_PATIENCE_MS))
+	EACH_EXPORT(&host->exports, i)
+		if (i->job != EXPORT_IDLE || (!host->daemon.loop.stopping && i->error &&
+					      i->calm.delay <= ONCE_PATIENCE_MS))
 			return true;
-	}
 	return false;
 }
 
@@ -446,26 +435,26 @@ static bool done(void *ctx)
 	return host->passed && !hooks_busy(&host->hooks) && host->daemon.loop.next > host->daemon.loop.now && !busy(host);
 }
 
-static bool any_ours(const struct host *host)
+static bool any_ours(struct host *host)
 {
-	for (unsigned i = 0; i < host->exports.count; i++)
-		if (host->exports.export[i].ours)
+	EACH_EXPORT(&host->exports, i)
+		if (i->ours)
 			return true;
 	return false;
 }
 
 /* 1 when something that should have been done was not. */
-static int exit_status(const struct host *host)
+static int exit_status(struct host *host)
 {
 	int status = host->daemon.lost;
 
-	for (unsigned i = 0; i < host->exports.count; i++) {
-		const struct export *export = &host->exports.export[i];
-
-		if (host->daemon.loop.stopping && export->ours)
-			log_warnx("%s was not given back", export->device.busid);
-		if (export->failed != EXPORT_IDLE || (host->daemon.loop.stopping && export->ours))
+	EACH_EXPORT(&host->exports, i) {
+		if (i->failed != EXPORT_IDLE)
 			status = 1;
+		if (!host->daemon.loop.stopping || !i->ours)
+			continue;
+		log_warnx("%s was not given back", i->device.busid);
+		status = 1;
 	}
 	return status;
 }
@@ -498,7 +487,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	loop_run(&host.daemon.loop);
 	status = exit_status(&host);
 	exporter_close(&host.exporter);
-	notes_end(&host.notes, &host.daemon.state, &host.exports);
+	notes_keep(&host.notes, &host.daemon.state, &host.exports, true);
 	daemon_close(&host.daemon, any_ours(&host));
 	return status;
 }

@@ -72,40 +72,30 @@ static uint32_t hash(const char *text, size_t len)
 	return h | 1;
 }
 
-static void keep_left(struct notes *notes, const struct state *state, const struct exports *exports)
+static void keep_left(struct notes *notes, const struct state *state, struct exports *exports,
+		      bool end)
 {
 	static char text[EXPORTS_MAX * LINE_SIZE];
 	size_t len = 0;
 	uint32_t now;
 
-	for (unsigned i = 0; i < exports->count; i++) {
-		const struct export *export = &exports->export[i];
-		const char *why = export->present ? reason(export) : NULL;
+	EACH_EXPORT(exports, i) {
+		const char *why = i->present && !end ? reason(i) : NULL;
 
 		if (why)
 			len += text_format(text + len, sizeof(text) - len, "%s %s\n",
-					   export->device.busid, why);
+					   i->device.busid, why);
 	}
 	now = hash(text, len);
 	if (now != notes->left && !state_save(state, left_file, text, len))
 		notes->left = now;
 }
 
-void notes_keep(struct notes *notes, const struct state *state, struct exports *exports)
+void notes_keep(struct notes *notes, const struct state *state, struct exports *exports, bool end)
 {
-	for (unsigned i = 0; i < exports->count; i++)
-		if (exports->export[i].device.busid[0])
-			keep_session(state, &exports->export[i]);
-	keep_left(notes, state, exports);
-}
-
-void notes_end(struct notes *notes, const struct state *state, struct exports *exports)
-{
-	for (unsigned i = 0; i < exports->count; i++)
-		if (exports->export[i].device.busid[0])
-			keep_session(state, &exports->export[i]);
-	state_save(state, left_file, NULL, 0);
-	notes->left = 0;
+	EACH_EXPORT(exports, i)
+		keep_session(state, i);
+	keep_left(notes, state, exports, end);
 }
 
 void notes_peer(const struct state *state, struct export *export)

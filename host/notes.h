@@ -15,10 +15,8 @@ struct notes {
 	uint32_t left; /* a hash of the file as it is, 0: not known */
 };
 
-/* In every pass. */
-void notes_keep(struct notes *notes, const struct state *state, struct exports *exports);
-/* At the end: those of sessions that go on stay. */
-void notes_end(struct notes *notes, const struct state *state, struct exports *exports);
+/* In every pass, and at the end: then those of sessions that go on stay. */
+void notes_keep(struct notes *notes, const struct state *state, struct exports *exports, bool end);
 /* The device is gone. */
 void notes_forget(const struct state *state, struct export *export);
 /* What an earlier run has noted, it may still hold. */

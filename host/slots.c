@@ -16,8 +16,8 @@ bool slots_have_room(struct exports *exports, struct export *export)
 
 	if (used < 0 || held)
 		return true;
-	for (unsigned i = 0; i < exports->count; i++)
-		binding += exports->export[i].job == EXPORT_BINDING;
+	EACH_EXPORT(exports, i)
+		binding += i->job == EXPORT_BINDING;
 	if ((unsigned)used + binding < STUB_SLOTS)
 		return true;
 	if (!binding) /* else those that are under way come first, and there may be room */

@@ -48,15 +48,15 @@ static bool see_left(void *ctx, char *line)
 
 static bool is_left(struct item *item)
 {
-	enum host_choice choice = host_choose(&view.sysfs, &item->device, &view.wishes,
-					      item->heard ? &item->strings : NULL, &item->why);
+	enum rule_verdict wanted = host_choose(&view.sysfs, &item->device, &view.wishes,
+					       item->heard ? &item->strings : NULL, &item->why);
 
-	if (choice == HOST_NEEDS_STRINGS)
+	if (wanted == RULE_UNKNOWN)
 		text_format(item->why.reason, sizeof(item->why.reason),
 			    "it does not tell its names, which matter to a rule");
-	else if (choice == HOST_TAKE)
+	else if (wanted == RULE_ALLOW)
 		item->why.reason[0] = '\0';
-	return choice != HOST_TAKE;
+	return wanted != RULE_ALLOW;
 }
 
 static void see_other(struct item *item)

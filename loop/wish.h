@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether a person wants a device to be taken: it is not held, and no rule denies it. */
+#ifndef LOOP_WISH_H
+#define LOOP_WISH_H
+
+#include "loop/held.h"
+#include "loop/rules.h"
+#include "sysfs/use.h"
+
+/* As rules_judge(); why is set with RULE_DENY. */
+enum rule_verdict wish_judge(const struct rules *rules, const struct held *held,
+			     const struct rule_facts *facts, struct use *why);
+
+#endif
