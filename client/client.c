@@ -13,11 +13,11 @@
 enum { STOP_MS = 10000 /* for all ports to become free */ };
 
 struct client {
+	unsigned servers;
+	bool adopted; /* the first pass has looked what an earlier daemon left */
 	struct daemon daemon;
 	struct importer importer;
-	unsigned servers;
 	struct server server[CLIENT_SERVERS_MAX];
-	bool adopted; /* the first pass has looked what an earlier daemon left */
 	char record_dir[PATH_MAX];
 };
 
