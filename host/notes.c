@@ -15,14 +15,23 @@ enum {
 
 static const char left_file[] = "left";
 
-static void session_file(char *name, const char *busid)
+static void session_file(char *name, const struct export *export)
 {
-	text_format(name, FILE_NAME_SIZE, "session.%s", busid);
+	text_format(name, FILE_NAME_SIZE, "session.%s", export->device.busid);
+}
+
+/* What is noted of its session; without it a session has no peer in status. */
+static void save_session(const struct state *state, struct export *export, const char *text)
+{
+	char name[FILE_NAME_SIZE];
+
+	session_file(name, export);
+	state_save(state, name, text, strlen(text));
 }
 
 static void note_session(const struct state *state, struct export *export)
 {
-	char name[FILE_NAME_SIZE], text[SOCKET_PAIR_SIZE + 1];
+	char text[SOCKET_PAIR_SIZE + 1];
 	size_t len;
 
 	export->noted = true;
@@ -30,16 +39,13 @@ static void note_session(const struct state *state, struct export *export)
 		return;
 	len = strlen(text);
 	text[len] = '\n';
-	session_file(name, export->device.busid);
-	state_save(state, name, text, len + 1); /* without it a session has no peer in status */
+	text[len + 1] = '\0';
+	save_session(state, export, text);
 }
 
 void notes_forget(const struct state *state, struct export *export)
 {
-	char name[FILE_NAME_SIZE];
-
-	session_file(name, export->device.busid);
-	state_save(state, name, NULL, 0);
+	save_session(state, export, "");
 	export->noted = false;
 }
 
@@ -104,7 +110,7 @@ void notes_peer(const struct state *state, struct export *export)
 	const char *word = NULL;
 
 	export->noted = true;
-	session_file(name, export->device.busid);
+	session_file(name, export);
 	state_load(state, name, text, sizeof(text));
 	for (int i = 0; i < 3; i++)
 		word = text_word(&cursor);
