@@ -13,23 +13,23 @@
 enum { STOP_MS = 10000 /* for all ports to become free */ };
 
 struct client {
+	unsigned servers;
+	bool adopted; /* the first pass has looked what an earlier daemon left */
 	struct daemon daemon;
 	struct importer importer;
-	unsigned servers;
 	struct server server[CLIENT_SERVERS_MAX];
-	bool adopted; /* the first pass has looked what an earlier daemon left */
 	char record_dir[PATH_MAX];
 };
 
+#define EACH_SERVER(client, i)                                                                     \
+	for (struct server *i = (client)->server; i < (client)->server + (client)->servers; i++)
+
 static struct server *find_server(struct client *client, const struct record *record)
 {
-	for (unsigned i = 0; i < client->servers; i++) {
-		const struct endpoint *endpoint = client->server[i].route.endpoint;
-
-		if (!strcmp(endpoint->host, record->host) &&
-		    !strcmp(endpoint->port, record->tcp_port))
-			return &client->server[i];
-	}
+	EACH_SERVER(client, i)
+		if (!strcmp(i->route.endpoint->host, record->host) &&
+		    !strcmp(i->route.endpoint->port, record->tcp_port))
+			return i;
 	return NULL;
 }
 
@@ -86,10 +86,10 @@ static void pass(void *ctx)
 	if (daemon_obeys(&client->daemon, &importer->rules, &importer->held))
 		log_info("the rules were read again");
 	import_line_begin(importer);
-	for (unsigned i = 0; i < client->servers; i++)
-		server_line_up(&client->server[i]);
-	for (unsigned i = 0; i < client->servers; i++)
-		server_pass(&client->server[i]);
+	EACH_SERVER(client, i)
+		server_line_up(i);
+	EACH_SERVER(client, i)
+		server_pass(i);
 }
 
 static void stop(void *ctx)
@@ -103,8 +103,8 @@ static unsigned attached(struct client *client)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < client->servers; i++)
-		n += server_attached(&client->server[i]);
+	EACH_SERVER(client, i)
+		n += server_attached(i);
 	return n;
 }
 
@@ -118,8 +118,8 @@ static bool done(void *ctx)
 		return client->adopted && !attached(client) && !hooks_busy(&client->importer.hooks);
 	if (!client->daemon.options->once || client->daemon.loop.next <= client->daemon.loop.now)
 		return false;
-	for (unsigned i = 0; i < client->servers; i++)
-		if (!server_settled(&client->server[i]))
+	EACH_SERVER(client, i)
+		if (!server_settled(i))
 			return false;
 	return !hooks_busy(&client->importer.hooks);
 }
@@ -127,14 +127,15 @@ static bool done(void *ctx)
 static int exit_status(struct client *client)
 {
 	bool failing = client->daemon.lost;
+	unsigned left = attached(client);
 
-	if (client->daemon.loop.stopping) {
-		if (attached(client))
-			log_warnx("%u devices are still attached", attached(client));
-		return failing || attached(client);
+	if (!client->daemon.loop.stopping) {
+		EACH_SERVER(client, i)
+			failing |= server_failing(i);
+	} else if (left) {
+		log_warnx("%u devices are still attached", left);
+		failing = true;
 	}
-	for (unsigned i = 0; i < client->servers; i++)
-		failing = failing || server_failing(&client->server[i]);
 	return failing;
 }
 

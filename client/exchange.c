@@ -204,12 +204,12 @@ static void receive(struct exchange *exchange)
 	bool probing = exchange->state == EXCHANGE_PROBING;
 	uint8_t *room = probing ? probe_room(&exchange->probe, &size)
 				: reader_room(&exchange->reader, &size);
-	ssize_t n = recv(exchange->socket.fd, room, size, 0);
+	int n = socket_receive(exchange->socket.fd, room, size);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (!n)
 		return;
-	if (n <= 0) {
-		broken(exchange, n ? -errno : -ECONNRESET);
+	if (n < 0) {
+		broken(exchange, n);
 		return;
 	}
 	if (probing) {

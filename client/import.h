@@ -19,18 +19,18 @@ struct importer {
 	const char *record_dir; /* the stock tools' records */
 	const char *own_dir;	/* the same for what we attached: so we know what to give back */
 	uint32_t dead_after;
+	uint32_t last_turn;	/* see line */
+	bool watch;		/* servers are asked to push their lists */
 	struct rules rules;
 	struct held held;
 	struct hooks hooks;
 	uint32_t last[VHCI_PORTS_MAX]; /* who had each port last, as a hash; 0: nobody */
-	bool watch;		/* servers are asked to push their lists */
 	struct vhci vhci; /* the port table, read in each pass, and when an attach finds it old */
 	/*
 	 * The kernel asks the devices of a controller one after the other, so a server that does
 	 * not answer keeps those that were attached later waiting: only the first in line is to
 	 * blame.
 	 */
-	uint32_t last_turn;
 	struct import_line {
 		uint32_t turn;	   /* the first in line, by import.turn */
 		uint64_t progress; /* when the line moved last */

@@ -23,16 +23,16 @@ struct exporter {
 	const struct rules *rules; /* who may have what; NULL: everybody everything */
 	uint32_t dead_after;
 	unsigned listeners;
+	unsigned peers;	    /* one more than the highest place that was in use */
+	bool taken;	    /* said that somebody else listens */
+	int fds_max;	    /* descriptors from here on are for other uses */
+	uint64_t full_said; /* when it was said that there are too many connections */
+	uint64_t bad_said;  /* when it was said that a request was bad */
+	uint64_t denied_said; /* when it was said that somebody may not have a device */
 	struct listener listener[LISTENERS_MAX];
-	unsigned peers; /* one more than the highest place that was in use */
 	struct peer peer[EXPORTER_PEERS_MAX];
 	struct listing listing; /* what clients get; exporter_announce() after a change */
 	struct listing part;	/* of it, for one of them */
-	bool taken;		/* said that somebody else listens */
-	int fds_max;		/* descriptors from here on are for other uses */
-	uint64_t full_said;	/* when it was said that there are too many connections */
-	uint64_t bad_said;	/* when it was said that a request was bad */
-	uint64_t denied_said;	/* when it was said that somebody may not have a device */
 };
 
 /* exporter is all zeros. At most LISTENERS_MAX addresses, which are copied. */

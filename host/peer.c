@@ -6,7 +6,6 @@
 #include "proto/text.h"
 #include "sysfs/describe.h"
 
-#include <errno.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
@@ -202,13 +201,11 @@ static void read_request(struct peer *peer)
 {
 	/* what follows an import's request is the kernel's */
 	size_t end = peer->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REQ_IMPORT_SIZE;
-	ssize_t n = recv(peer->source.fd, peer->request + peer->len, end - peer->len, 0);
+	int n = socket_receive(peer->source.fd, peer->request + peer->len, end - peer->len);
 	struct op_request request;
 	int complete;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
+	if (n < 0) {
 		peer_drop(peer);
 		return;
 	}
@@ -227,11 +224,9 @@ static void read_request(struct peer *peer)
 static void read_end(struct peer *peer)
 {
 	char junk[512];
-	ssize_t n = recv(peer->source.fd, junk, sizeof(junk), 0);
+	int n = socket_receive(peer->source.fd, junk, sizeof(junk));
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0 || peer->state == PEER_WATCHING)
+	if (n < 0 || (n && peer->state == PEER_WATCHING))
 		peer_drop(peer);
 }
 

@@ -80,3 +80,14 @@ bool socket_pair_text(int fd, char *text)
 	text[len + more] = '\0';
 	return more != 0;
 }
+
+int socket_receive(int fd, void *buf, size_t size)
+{
+	ssize_t n = recv(fd, buf, size, 0);
+
+	if (n > 0)
+		return (int)n;
+	if (!n)
+		return -ECONNRESET;
+	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}

@@ -35,5 +35,7 @@ bool socket_pair_text(int fd, char *text);
 
 /* setsockopt(2) with one number: 0 or -errno. */
 int socket_set(int fd, int level, int option, int value);
+/* recv(2): how many bytes came, 0 when none has yet, or -errno: -ECONNRESET also at the end. */
+int socket_receive(int fd, void *buf, size_t size);
 
 #endif

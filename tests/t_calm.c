@@ -28,6 +28,8 @@ static void start(void)
 	memset(&exports, 0, sizeof(exports));
 	loop.now = 1000000;
 	loop.next = UINT64_MAX;
+	exports.count = 4;
+	strcpy(exports.export[0].device.busid, "1-1");
 	export = &exports.export[3];
 	strcpy(export->device.busid, "1-3");
 	strcpy(export->device.name, "1-3 (0627:0001)");

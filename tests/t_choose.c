@@ -53,47 +53,47 @@ static const struct {
 	enum rule_verdict without, with; /* of the rules */
 	uint8_t class;
 	bool on_vhci, in_use, take_all;
-	enum host_choice unread, read; /* while its strings are unknown, and then */
-	const char *why;	       /* of HOST_LEAVE */
+	enum rule_verdict unread, read; /* while its strings are unknown, and then */
+	const char *why;	       /* of RULE_DENY */
 } table[] = {
-	{ "nothing is said", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, HOST_TAKE, HOST_TAKE, "" },
+	{ "nothing is said", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, RULE_ALLOW, RULE_ALLOW, "" },
 	{ "held by its place", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  HOST_LEAVE, HOST_LEAVE, HELD },
+	  RULE_DENY, RULE_DENY, HELD },
 	{ "held by its serial number", "0951:1666/A_1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  HOST_NEEDS_STRINGS, HOST_LEAVE, HELD },
+	  RULE_UNKNOWN, RULE_DENY, HELD },
 	{ "another of its kind is held", "0951:1666/B", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  HOST_NEEDS_STRINGS, HOST_TAKE, "" },
+	  RULE_UNKNOWN, RULE_ALLOW, "" },
 	{ "another kind is held", "0951:1667/A_1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  HOST_TAKE, HOST_TAKE, "" },
+	  RULE_ALLOW, RULE_ALLOW, "" },
 	{ "another place is held", "0951:1666@1-1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  HOST_TAKE, HOST_TAKE, "" },
+	  RULE_ALLOW, RULE_ALLOW, "" },
 	{ "one of a server is held", "0951:1666@pi/1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  HOST_TAKE, HOST_TAKE, "" },
-	{ "denied", "", RULE_DENY, RULE_DENY, 0, 0, 0, 0, HOST_LEAVE, HOST_LEAVE, DENIED },
+	  RULE_ALLOW, RULE_ALLOW, "" },
+	{ "denied", "", RULE_DENY, RULE_DENY, 0, 0, 0, 0, RULE_DENY, RULE_DENY, DENIED },
 	{ "denied by its strings", "", RULE_UNKNOWN, RULE_DENY, 0, 0, 0, 0,
-	  HOST_NEEDS_STRINGS, HOST_LEAVE, DENIED },
+	  RULE_UNKNOWN, RULE_DENY, DENIED },
 	{ "allowed by its strings", "", RULE_UNKNOWN, RULE_ALLOW, 0, 0, 0, 0,
-	  HOST_NEEDS_STRINGS, HOST_TAKE, "" },
+	  RULE_UNKNOWN, RULE_ALLOW, "" },
 	{ "held and denied", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 0, 0, 0, 0,
-	  HOST_LEAVE, HOST_LEAVE, HELD },
-	{ "in use", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 0, HOST_LEAVE, HOST_LEAVE,
+	  RULE_DENY, RULE_DENY, HELD },
+	{ "in use", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 0, RULE_DENY, RULE_DENY,
 	  "it holds the root" },
-	{ "in use, take all", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1, HOST_TAKE, HOST_TAKE, "" },
-	{ "in use and denied", "", RULE_DENY, RULE_DENY, 0, 0, 1, 0, HOST_LEAVE, HOST_LEAVE,
+	{ "in use, take all", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1, RULE_ALLOW, RULE_ALLOW, "" },
+	{ "in use and denied", "", RULE_DENY, RULE_DENY, 0, 0, 1, 0, RULE_DENY, RULE_DENY,
 	  DENIED },
-	{ "denied, take all", "", RULE_DENY, RULE_DENY, 0, 0, 1, 1, HOST_LEAVE, HOST_LEAVE,
+	{ "denied, take all", "", RULE_DENY, RULE_DENY, 0, 0, 1, 1, RULE_DENY, RULE_DENY,
 	  DENIED },
 	{ "held, take all", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1,
-	  HOST_LEAVE, HOST_LEAVE, HELD },
+	  RULE_DENY, RULE_DENY, HELD },
 	{ "in use, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 0, 0, 1, 0,
-	  HOST_NEEDS_STRINGS, HOST_LEAVE, "it holds the root" },
-	{ "a hub", "", RULE_ALLOW, RULE_ALLOW, 9, 0, 0, 1, HOST_LEAVE, HOST_LEAVE,
+	  RULE_UNKNOWN, RULE_DENY, "it holds the root" },
+	{ "a hub", "", RULE_ALLOW, RULE_ALLOW, 9, 0, 0, 1, RULE_DENY, RULE_DENY,
 	  "it is a hub" },
-	{ "a hub that is held", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 9, 0, 1, 0, HOST_LEAVE,
-	  HOST_LEAVE, "it is a hub" },
-	{ "a hub, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 9, 0, 0, 0, HOST_LEAVE,
-	  HOST_LEAVE, "it is a hub" },
-	{ "imported", "", RULE_UNKNOWN, RULE_ALLOW, 0, 1, 1, 1, HOST_LEAVE, HOST_LEAVE,
+	{ "a hub that is held", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 9, 0, 1, 0, RULE_DENY,
+	  RULE_DENY, "it is a hub" },
+	{ "a hub, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 9, 0, 0, 0, RULE_DENY,
+	  RULE_DENY, "it is a hub" },
+	{ "imported", "", RULE_UNKNOWN, RULE_ALLOW, 0, 1, 1, 1, RULE_DENY, RULE_DENY,
 	  "it came over USB/IP" },
 };
 
@@ -105,14 +105,14 @@ static void make_device(uint8_t class, bool on_vhci)
 				  .product = 0x1666, .class = class, .on_vhci = on_vhci };
 }
 
-static void choose(size_t i, const struct device_strings *strings, enum host_choice want)
+static void choose(size_t i, const struct device_strings *strings, enum rule_verdict want)
 {
 	struct use why = { "" };
 
 	t.rules = t.uses = 0;
 	CHECK_INT(host_choose(&sysfs, &device, &wishes, strings, &why), want);
-	CHECK_STR(why.reason, want == HOST_LEAVE ? table[i].why : "");
-	if (table[i].take_all || want == HOST_NEEDS_STRINGS)
+	CHECK_STR(why.reason, want == RULE_DENY ? table[i].why : "");
+	if (table[i].take_all || want == RULE_UNKNOWN)
 		CHECK_INT(t.uses, 0); /* looking for it costs much */
 }
 
@@ -150,8 +150,8 @@ static void without_serial(void)
 	memset(&wishes, 0, sizeof(wishes));
 	must(!held_add(&wishes.held, "0951:1666/A_1"), "hold");
 	make_device(0, false);
-	CHECK_INT(host_choose(&sysfs, &device, &wishes, NULL, &why), HOST_NEEDS_STRINGS);
-	CHECK_INT(host_choose(&sysfs, &device, &wishes, &strings, &why), HOST_TAKE);
+	CHECK_INT(host_choose(&sysfs, &device, &wishes, NULL, &why), RULE_UNKNOWN);
+	CHECK_INT(host_choose(&sysfs, &device, &wishes, &strings, &why), RULE_ALLOW);
 	end();
 }
 

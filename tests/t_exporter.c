@@ -275,6 +275,7 @@ static void start_every(uint32_t interval_ms)
 	must(!loop_open(&t.loop, interval_ms, &role, NULL), "open the loop");
 	for (unsigned i = 0; i < DEVICES; i++)
 		add_export(i);
+	t.exports.count = DEVICES;
 	find_port(&address);
 	exporter_init(&t.exporter, &t.loop, &t.exports, 15, &address, 1);
 	offer(2);

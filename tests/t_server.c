@@ -454,6 +454,7 @@ static void prepare(enum manner manner, unsigned devices)
 	importer.record_dir = record_dir;
 	importer.dead_after = 15;
 	importer.watch = true;
+	hooks_init(&importer.hooks, &t.loop, run_dir);
 	address->sa.v4 = (struct sockaddr_in){ .sin_family = AF_INET };
 	address->sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address->len = sizeof(address->sa.v4);
