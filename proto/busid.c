@@ -28,9 +28,13 @@ bool busid_is_device(const char *s)
 
 bool busid_is_name(const char *s)
 {
-	size_t len = 0;
+	for (unsigned i = 0; i < BUSID_SIZE; i++) {
+		char c = s[i];
 
-	while (text_is_plain(s[len]) || s[len] == ':')
-		len++;
-	return len >= 1 && len < BUSID_SIZE && !s[len];
+		if (!c)
+			return i > 0;
+		if (!text_is_plain(c) && c != ':')
+			return false;
+	}
+	return false;
 }

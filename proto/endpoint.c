@@ -9,24 +9,25 @@
 const char *endpoint_parse(struct endpoint *e, const char *text, const char *default_port)
 {
 	bool brackets = *text == '[';
-	const char *p = text + brackets, *port = default_port;
+	const char *host = text + brackets, *port = default_port;
+	const char *end = strchr(host, brackets ? ']' : ':');
 	uint32_t number;
-	size_t len = 0;
+	size_t len;
 
-	for (; *p && *p != (brackets ? ']' : ':'); p++) {
-		if (*p <= ' ' || *p > '~' || *p == '/' || len == sizeof(e->host) - 1)
-			return "not a host name:";
-		e->host[len++] = *p;
-	}
-	e->host[len] = '\0';
-	if (brackets && (*p++ != ']' || (*p && *p != ':')))
+	if (brackets && (!end || (end[1] && end[1] != ':')))
 		return "no ']' behind the address in";
-	if (*p)
-		port = p + 1;
+	if (end && end[brackets])
+		port = end + brackets + 1;
 	if (!brackets && strchr(port, ':'))
 		return "an IPv6 address needs brackets, not";
-	if (!len)
+	len = end ? (size_t)(end - host) : strlen(host);
+	if (!len || len >= sizeof(e->host))
 		return "not a host name:";
+	for (size_t i = 0; i < len; i++)
+		if (host[i] <= ' ' || host[i] > '~' || host[i] == '/')
+			return "not a host name:";
+	memcpy(e->host, host, len);
+	e->host[len] = '\0';
 	if (text_decimal(port, 65535, &number) || !number)
 		return "the port is no number from 1 to 65535:";
 	text_format(e->port, sizeof(e->port), "%u", number);
@@ -36,9 +37,11 @@ const char *endpoint_parse(struct endpoint *e, const char *text, const char *def
 
 bool endpoint_is_address(const struct endpoint *e)
 {
-	const char *p = e->host;
+	for (const char *p = e->host; *p; p++) {
+		char c = *p;
 
-	while ((*p >= '0' && *p <= '9') || *p == '.')
-		p++;
-	return !*p || strchr(p, ':');
+		if ((c < '0' || c > '9') && c != '.')
+			return strchr(p, ':');
+	}
+	return true;
 }

@@ -59,33 +59,31 @@ static void put(struct out *o, char c)
 
 static void put_string(struct out *o, const char *s, int width)
 {
-	for (; *s; s++, width--)
+	for (; *s; s++, width -= width > 0)
 		put(o, *s);
 	for (; width > 0; width--)
 		put(o, ' ');
 }
 
-/* At least so many digits of it, at most DIGITS_MAX; in buf, of which the end is used. */
-static const char *digits(char buf[DIGITS_MAX + 1], unsigned n, unsigned base, int width)
+/* At least so many digits, up to DIGITS_MAX. */
+static void put_number(struct out *o, unsigned n, unsigned base, int width)
 {
-	char *p = buf + DIGITS_MAX;
+	char digits[DIGITS_MAX + 1], *p = digits + DIGITS_MAX;
 
 	*p = '\0';
 	do {
 		*--p = "0123456789abcdef"[n % base];
 		n /= base;
 		width--;
-	} while (p > buf && (n || width > 0));
-	return p;
+	} while (p > digits && (n || width > 0));
+	put_string(o, p, 0);
 }
 
 size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
 {
 	struct out o = { buf, buf + size - 1 };
-	char number[DIGITS_MAX + 1];
 
 	for (; *format; format++) {
-		const char *text = "%";
 		int width = 0;
 
 		if (*format != '%') {
@@ -95,14 +93,12 @@ size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
 		while (*++format == '-' || (*format >= '0' && *format <= '9'))
 			if (*format != '-')
 				width = width * 10 + (*format - '0');
-		if (*format == 's') {
-			text = va_arg(args, const char *);
-		} else if (*format != '%') {
-			text = digits(number, va_arg(args, unsigned), *format == 'x' ? 16 : 10,
-				      width);
-			width = 0;
-		}
-		put_string(&o, text, width);
+		if (*format == 's')
+			put_string(&o, va_arg(args, const char *), width);
+		else if (*format == '%')
+			put(&o, '%');
+		else
+			put_number(&o, va_arg(args, unsigned), *format == 'x' ? 16 : 10, width);
 	}
 	*o.p = '\0';
 	return (size_t)(o.p - buf);

@@ -4,7 +4,7 @@
  * name may be (one that ends earlier is among them); any default port.
  * SOURCES: proto/endpoint.c proto/text.c
  * EVA: -eva-precision 1 -eva-plevel 1000 -eva-split-limit 1000 -eva-split-return-function number:0,text_decimal:0
- * EVA: -eva-slevel-function prove_endpoint_parse:1000,parsed:100,endpoint_parse:300,number:50,text_decimal:50,text_vformat:500,digits:100
+ * EVA: -eva-slevel-function prove_endpoint_parse:1000,parsed:100,endpoint_parse:3000,endpoint_is_address:1000,number:50,text_decimal:50,text_vformat:500,put_number:100
  * EVA: -eva-slevel-merge-after-loop endpoint_parse
  */
 #include "proto/endpoint.h"

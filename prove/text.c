@@ -5,7 +5,7 @@
  * 300 characters, into every size up to 48.
  * SOURCES: proto/text.c proto/busid.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000 -eva-split-return-function number:0,text_decimal:0,text_hex:0
- * EVA: -eva-slevel-function prove_text_numbers:200,text_vformat:500,digits:100,prove_text_format:1000,any_format:100
+ * EVA: -eva-slevel-function prove_text_numbers:200,text_vformat:500,put_number:100,prove_text_format:1000,any_format:100
  */
 #include "proto/text.h"
 
