@@ -71,7 +71,7 @@ static void put_status(const char *busid, enum stub_status status)
 
 static void keep(void)
 {
-	notes_keep(&t.notes, &t.state, &t.exports);
+	notes_keep(&t.notes, &t.state, &t.exports, false);
 }
 
 static void file_is(const char *name, const char *want)
@@ -231,7 +231,7 @@ static void at_the_end(void)
 	close(free_->session.fd);
 	used->session.fd = free_->session.fd = -1;
 	put_status("1-2", STUB_AVAILABLE);
-	notes_end(&t.notes, &t.state, &t.exports);
+	notes_keep(&t.notes, &t.state, &t.exports, true);
 	CHECK(!is_there(root, LEFT));
 	CHECK(!is_there(root, "run/session.1-2"));
 	file_is("run/session.1-1", text);

@@ -1659,7 +1659,7 @@ static bool first_is_free(void)
 static bool strings_are_known(void)
 {
 	clock_now += 2;
-	return is_watched() && import_of("1-1")->asked;
+	return is_watched() && import_of("1-1")->facts.serial != NULL;
 }
 
 /* Of one that an earlier daemon attached, this machine knows the strings. */
