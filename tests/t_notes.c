@@ -38,6 +38,7 @@ static void begin(void)
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
 	must(!state_open(&t.state, run_dir, "server"), "open the run directory");
 	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
+		t.exports.count = EXPORTS_MAX;
 		t.exports.export[i].sysfs = &sysfs;
 		t.exports.export[i].session.fd = -1;
 	}
