@@ -158,24 +158,33 @@ static const char *way_to(const struct network *network, const uint8_t *address)
 	return best ? best->interface : "";
 }
 
+/* "0100007F:0CA8" */
+static bool parse_end(const char *text, uint8_t *address)
+{
+	size_t len = strcspn(text, ":");
+	char digits[33];
+
+	if (len >= sizeof(digits))
+		return false;
+	text_format(digits, len + 1, "%s", text);
+	return parse_v4(digits, address) || parse_v6(digits, 8, address);
+}
+
 /* "0: 0100007F:0CA8 0100007F:9C40 01 ...": - local remote state */
 static bool see_connection(void *ctx, char *line)
 {
 	struct network *network = ctx;
 	uint8_t address[ADDRESS];
 	const char *word[4];
-	char remote[33];
 	uint32_t state;
-	size_t len;
 
-	if (!split(line, word, 4) || text_hex(word[3], UINT32_MAX, &state) || state != ESTABLISHED)
+	if (!split(line, word, 4) || text_hex(word[3], UINT32_MAX, &state) ||
+	    state != ESTABLISHED || !parse_end(word[2], address))
 		return false;
-	len = strcspn(word[2], ":");
-	if (len >= sizeof(remote))
+	/* fe80::/10 is behind every interface: its own address tells which one it is */
+	if (address[0] == 0xfe && (address[1] & 0xc0) == 0x80 && !parse_end(word[1], address))
 		return false;
-	text_format(remote, len + 1, "%s", word[2]);
-	return (parse_v4(remote, address) || parse_v6(remote, 8, address)) &&
-	       is_ours(network, way_to(network, address));
+	return is_ours(network, way_to(network, address));
 }
 
 static bool is_up(const struct network *network, const char *interface)
