@@ -9,10 +9,9 @@
 #include <unistd.h>
 
 struct listing {
-	struct ask ask;
-	unsigned devices;
 	client_show *show;
 	void *ctx;
+	struct ask ask;
 };
 
 static void print(const char *line, size_t len)
@@ -29,15 +28,15 @@ static void see(struct exchange *exchange, const struct op_device *device,
 	listing->show(listing->ctx, device, interface);
 }
 
-static void print_device(struct exchange *exchange, const struct op_device *device,
+static void print_device(void *ctx, const struct op_device *device,
 			 const struct op_interface *interface)
 {
 	static const char head[] = "BUSID            ID         MBIT/S  CLASS\n";
-	struct listing *listing = exchange->ctx;
+	unsigned *devices = ctx;
 	char line[256], class[128], speed[12];
 	size_t len;
 
-	if (!listing->devices++)
+	if (!(*devices)++)
 		print(head, sizeof(head) - 1);
 	op_class_words(device, interface, class, sizeof(class));
 	text_format(speed, sizeof(speed), "%u", op_speed_mbits(device->speed));
@@ -50,16 +49,17 @@ int client_list(const struct endpoint *server, client_show *show, void *ctx)
 {
 	static struct listing listing;
 	struct ask *ask = &listing.ask;
+	unsigned devices = 0;
 
-	listing.show = show;
-	listing.ctx = ctx;
+	listing.show = show ? show : print_device;
+	listing.ctx = show ? ctx : &devices;
 	ask->route.endpoint = server;
-	if (!ask_list(ask, OP_REQ_DEVLIST, show ? see : print_device, &listing)) {
-		if (!ask->stopped)
+	if (!ask_list(ask, OP_REQ_DEVLIST, see, &listing)) {
+		if (!ask->loop.stopping)
 			exchange_complain(&ask->exchange, &ask->result);
 		return 1;
 	}
-	if (!show && !listing.devices)
+	if (!show && !devices)
 		log_info("%s has no device to attach", server->name);
 	return 0;
 }
