@@ -85,7 +85,7 @@ static enum rule_match plain_match(const struct rule *rule, const struct rule_fa
 	enum rule_match all[] = {
 		see_glob(rule->busid, facts->busid), see_glob(rule->from, facts->from),
 		see_glob(rule->serial, facts->serial),
-		see_glob(rule->name, facts->serial ? facts->name : NULL),
+		see_glob(rule->name, facts->name),
 		see_class(rule, facts), see_to(rule, facts->to) ? RULE_MATCHES : RULE_DIFFERS,
 		see_id(rule->vendor_mask, rule->vendor, facts->vendor),
 		see_id(rule->product_mask, rule->product, facts->product),
@@ -181,7 +181,7 @@ static void judge_rule(const struct rule *rule)
 	facts.to = NULL;
 	HOLDS(rule_match(rule, &facts) ==
 	      (rule->has_to && rule->deny ? RULE_DIFFERS : RULE_MATCHES));
-	facts.serial = NULL;
+	facts.serial = facts.name = NULL;
 	HOLDS(rule->deny || rule_match(rule, &facts) ==
 	      (rule->serial || rule->name ? RULE_NEEDS_MORE : RULE_MATCHES));
 	facts.serial = "";

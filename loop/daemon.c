@@ -167,18 +167,19 @@ bool daemon_sees(struct daemon *daemon, int error)
 	const char *module = role_of(daemon)->module;
 	uint64_t now = daemon->loop.now;
 
-	if (!error || sysfs_short(error) || error == -EAGAIN) {
-		if (error && (!daemon->said || now - daemon->said >= SAY_AGAIN_MS)) {
-			log_warn(error, "cannot look at kernel module %s now", module);
-			daemon->said = now;
-		}
-		if (error)
-			loop_pass_by(&daemon->loop, now + BLIND_MS);
-	} else {
+	if (!error)
+		return true;
+	if (!sysfs_short(error) && error != -EAGAIN) {
 		log_warn(error, "cannot go on without kernel module %s", module);
 		daemon->lost = true;
+		return false;
 	}
-	return !error;
+	if (!daemon->said || now - daemon->said >= SAY_AGAIN_MS) {
+		log_warn(error, "cannot look at kernel module %s now", module);
+		daemon->said = now;
+	}
+	loop_pass_by(&daemon->loop, now + BLIND_MS);
+	return false;
 }
 
 void daemon_stop(struct daemon *daemon)

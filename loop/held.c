@@ -90,16 +90,18 @@ const char *held_find(const struct held *held, uint16_t vendor, uint16_t product
 		      const char *serial, const char *host, const char *busid)
 {
 	char name[DEVICE_NAME_SIZE];
-	const char *found = NULL;
+	const char *found;
 
 	if (!held->len)
 		return NULL;
 	if (serial && *serial) {
 		name_of_serial(name, sizeof(name), vendor, product, serial);
 		found = find(held, name);
+		if (found)
+			return found;
 	}
 	name_of_place(name, sizeof(name), vendor, product, host, busid);
-	return found ? found : find(held, name);
+	return find(held, name);
 }
 
 bool held_needs_serial(const struct held *held, uint16_t vendor, uint16_t product)

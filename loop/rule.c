@@ -90,16 +90,17 @@ static bool parse_to(struct rule *rule, char *s)
 {
 	uint32_t skip = strchr(s, ':') ? 0 : MAPPED_BITS, bits = 128 - skip;
 	char *slash = strchr(s, '/');
-	bool good;
+	bool good = true;
 
-	if (slash)
+	if (slash) {
 		*slash = '\0';
-	good = address_parse(s, &rule->to) &&
-	       !(slash && text_decimal(slash + 1, bits, &bits));
-	if (slash)
-		*slash = '/';
+		good = !text_decimal(slash + 1, bits, &bits);
+	}
 	rule->has_to = true;
 	rule->to_bits = (uint8_t)(skip + bits);
+	good = address_parse(s, &rule->to) && good;
+	if (slash)
+		*slash = '/';
 	return good;
 }
 
@@ -214,8 +215,6 @@ static bool reaches(const struct rule *rule, const struct in6_addr *to)
 
 enum rule_match rule_match(const struct rule *rule, const struct rule_facts *facts)
 {
-	const char *text[RULE_GLOBS] = { facts->busid, facts->serial,
-					 facts->serial ? facts->name : NULL, facts->from };
 	enum rule_match match = RULE_MATCHES;
 
 	if ((facts->vendor ^ rule->vendor) & rule->vendor_mask ||
@@ -229,9 +228,9 @@ enum rule_match rule_match(const struct rule *rule, const struct rule_facts *fac
 	for (unsigned i = 0; i < RULE_GLOBS; i++) {
 		if (!rule->glob[i])
 			continue;
-		if (!text[i])
+		if (!facts->text[i])
 			match = RULE_NEEDS_MORE;
-		else if (!rule_glob(rule->glob[i], text[i]))
+		else if (!rule_glob(rule->glob[i], facts->text[i]))
 			return RULE_DIFFERS;
 	}
 	return match;

@@ -17,9 +17,8 @@
 #include <unistd.h>
 
 enum {
-	OPEN_TRIES = 8,
-	LOCK_MS = 5000, /* a killed daemon's lock is its child's, until that has done its work */
 	LOCK_POLL_MS = 50,
+	LOCK_TRIES = 100, /* a killed daemon's lock is its child's, until that has done its work */
 	BOOT_ID_SIZE = 38, /* a UUID, a newline and the end */
 };
 
@@ -63,19 +62,16 @@ static void see_boot(struct state *state)
 
 int state_open(struct state *state, const char *path, const char *role)
 {
-	int error, tries = 0, waited = 0;
+	int error;
 
 	state->path = path;
 	text_format(state->lock_name, sizeof(state->lock_name), "%s.lock", role);
 	text_format(state->boot_name, sizeof(state->boot_name), "%s.boot", role);
-	while ((error = try_open(state)) != 0) {
+	for (int tries = 0; (error = try_open(state)) != 0; tries++) {
 		close_both(state);
-		if (error == -EWOULDBLOCK && waited < LOCK_MS) {
-			poll(NULL, 0, LOCK_POLL_MS);
-			waited += LOCK_POLL_MS;
-		} else if (error != -ESTALE || ++tries == OPEN_TRIES) {
+		if (tries == LOCK_TRIES || (error != -EWOULDBLOCK && error != -ESTALE))
 			break;
-		}
+		poll(NULL, 0, LOCK_POLL_MS);
 	}
 	if (error == -EWOULDBLOCK)
 		log_warnx("cannot start: another one runs with %s", path);
