@@ -162,8 +162,7 @@ void exporter_init(struct exporter *exporter, struct loop *loop, struct exports 
 	exporter->dead_after = dead_after;
 	limit = raise_limit();
 	if (limit < FDS_FEW)
-		log_warnx("only %d open files are allowed (ulimit -n): too few to serve clients",
-			  limit);
+		log_warnx("only %u open files are allowed (ulimit -n)", (unsigned)limit);
 	exporter->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
 	for (unsigned i = 0; i < addresses; i++)
 		listen_on(exporter, &address[i]);
