@@ -53,7 +53,7 @@ class Server:
             self.left(busid, reason)
             self.taken(other)
         except lab.LabError:
-            self.guest.sh(end)
+            self.guest.sh(f"{end}; dmsetup remove_all")  # LVM does not, where the stick is gone
             self.stop()
             raise
         # At once for the server, which may look between two commands.
