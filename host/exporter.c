@@ -133,13 +133,14 @@ static int raise_limit(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	/* setrlimit() is for threads, too */
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit))
 		return FDS_RESERVED;
-	if (limit.rlim_cur < FDS_WANTED) {
-		limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
-		prlimit(0, RLIMIT_NOFILE, &limit, NULL); /* setrlimit() is for threads, too */
-	}
-	return limit.rlim_cur < FDS_WANTED ? (int)limit.rlim_cur : FDS_WANTED;
+	if (limit.rlim_cur >= FDS_WANTED)
+		return FDS_WANTED;
+	limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
+	prlimit(0, RLIMIT_NOFILE, &limit, NULL);
+	return (int)limit.rlim_cur;
 }
 
 static void listen_on(struct exporter *exporter, const struct listener_address *address)
