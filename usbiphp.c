@@ -28,11 +28,14 @@ enum {
 	CLIENT = 2,
 	LIST = 4,
 	STATUS = 8,
-	HOLD = 16,
-	DOCTOR = 32,
+	DETACH = 16,
+	ATTACH = 32,
+	RELEASE = 64,
+	BIND = 128,
+	DOCTOR = 256,
 	ROLES = SERVER | CLIENT,
-	OTHERS = STATUS | HOLD | DOCTOR,
-	ALL = 255,
+	OTHERS = STATUS | DETACH | ATTACH | RELEASE | BIND | DOCTOR,
+	ALL = ROLES | LIST | OTHERS,
 	HERE = LIST | 0x4000,  /* of a list without a HOST only */
 	THERE = LIST | 0x8000, /* of a list with one */
 };
@@ -54,10 +57,7 @@ struct settings {
 static int run_server(const struct settings *settings, char **arguments);
 static int run_client(const struct settings *settings, char **arguments);
 static int run_list(const struct settings *settings, char **arguments);
-static int run_detach(const struct settings *settings, char **arguments);
-static int run_attach(const struct settings *settings, char **arguments);
-static int run_release(const struct settings *settings, char **arguments);
-static int run_bind(const struct settings *settings, char **arguments);
+static int run_hold(const struct settings *settings, char **arguments);
 static int run_status(const struct settings *settings, char **arguments);
 static int run_doctor(const struct settings *settings, char **arguments);
 
@@ -74,11 +74,11 @@ static const struct command {
 	{ LIST, "usbiphp list", " [HOST[:PORT]]",
 	  "prints the USB devices of this machine, or those that one exports", run_list },
 	{ STATUS, "usbiphp status", "", "prints what is exported, imported and held", run_status },
-	{ HOLD, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so", run_detach },
-	{ HOLD, "usbiphp attach", " NAME", "undoes that", run_attach },
-	{ HOLD, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
-	  run_release },
-	{ HOLD, "usbiphp bind", " BUSID|NAME", "undoes that", run_bind },
+	{ DETACH, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so", run_hold },
+	{ ATTACH, "usbiphp attach", " NAME", "undoes that", run_hold },
+	{ RELEASE, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
+	  run_hold },
+	{ BIND, "usbiphp bind", " BUSID|NAME", "undoes that", run_hold },
 	{ DOCTOR, "usbiphp doctor", " [HOST[:PORT]...]",
 	  "says what is wrong here, and what mends it", run_doctor },
 };
@@ -361,34 +361,16 @@ static int run_status(const struct settings *settings, char **arguments)
 	return show_status(&settings->daemon, settings->json, settings->watch);
 }
 
-static int run_hold(const struct settings *settings, char **arguments,
-		    int (*hold)(const struct daemon_options *options, const char *what))
+static int run_hold(const struct settings *settings, char **arguments)
 {
+	unsigned command = settings->command->bit;
+
 	if (!arguments[0])
 		return usage("no device given to", settings->command->program);
 	if (arguments[1])
 		return usage("unexpected argument", arguments[1]);
-	return hold(&settings->daemon, arguments[0]);
-}
-
-static int run_detach(const struct settings *settings, char **arguments)
-{
-	return run_hold(settings, arguments, show_detach);
-}
-
-static int run_attach(const struct settings *settings, char **arguments)
-{
-	return run_hold(settings, arguments, show_attach);
-}
-
-static int run_release(const struct settings *settings, char **arguments)
-{
-	return run_hold(settings, arguments, show_release);
-}
-
-static int run_bind(const struct settings *settings, char **arguments)
-{
-	return run_hold(settings, arguments, show_bind);
+	return show_hold(&settings->daemon, command & (DETACH | ATTACH),
+			 command & (DETACH | RELEASE), arguments[0]);
 }
 
 static int run_doctor(const struct settings *settings, char **arguments)
