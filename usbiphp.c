@@ -20,7 +20,7 @@
 #define VERSION "unknown"
 #endif
 
-enum { INTERVAL_MOST = 86400, MANY = UINT16_MAX /* arguments; more are refused later */ };
+enum { INTERVAL_MOST = 86400 };
 enum { EXIT_USAGE = 2, EXIT_NOW = -1 /* successfully, all is done */ };
 
 enum {
@@ -59,24 +59,26 @@ static int run_doctor(struct settings *settings, char **arguments);
 
 static const struct command {
 	uint16_t bit; /* in option_row.commands */
-	uint16_t most; /* arguments */
+	uint16_t most; /* arguments; servers are counted by parse_servers() */
 	char program[16]; /* as it is named in messages, ends in the command's word */
 	const char *arguments;
 	const char *help;
 	int (*run)(struct settings *settings, char **arguments);
 } commands[] = {
 	{ SERVER, 0, "usbiphp-server", "", "exports every USB device of this machine", run_server },
-	{ CLIENT, MANY, "usbiphp-client", " HOST[:PORT]...",
+	{ CLIENT, UINT16_MAX, "usbiphp-client", " HOST[:PORT]...",
 	  "attaches every USB device of those machines", run_client },
 	{ LIST, 1, "usbiphp list", " [HOST[:PORT]]",
 	  "prints the USB devices of this machine, or those that one exports", run_list },
-	{ STATUS, 0, "usbiphp status", "", "prints what is exported, imported and held", run_status },
-	{ DETACH, 1, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so", run_hold },
+	{ STATUS, 0, "usbiphp status", "", "prints what is exported, imported and held",
+	  run_status },
+	{ DETACH, 1, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so",
+	  run_hold },
 	{ ATTACH, 1, "usbiphp attach", " NAME", "undoes that", run_hold },
 	{ RELEASE, 1, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
 	  run_hold },
 	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "undoes that", run_hold },
-	{ DOCTOR, MANY, "usbiphp doctor", " [HOST[:PORT]...]",
+	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [HOST[:PORT]...]",
 	  "says what is wrong here, and what mends it", run_doctor },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };

@@ -167,19 +167,21 @@ static int end_import(const struct item *item)
 	return error;
 }
 
+/* Says that not just one is called so. */
+static int refuse(const char *what, bool several, const char *held)
+{
+	log_warnx("%s %sdevice is called '%s': see 'usbiphp status' and 'usbiphp list'",
+		  several ? "more than one" : "no", held, what);
+	return 1;
+}
+
 static int switch_off(const char *what)
 {
 	struct item *item = next(NULL, what);
 	bool client = hold.items == &hold.imported;
 
-	if (item && next(item, what)) {
-		log_warnx("'%s' is more than one device: see 'usbiphp status'", what);
-		return 1;
-	}
-	if (!item && (!client || !is_name(what))) {
-		log_warnx("no device is called '%s': see 'usbiphp status' and 'usbiphp list'", what);
-		return 1;
-	}
+	if (item ? next(item, what) != NULL : !client || !is_name(what))
+		return refuse(what, item != NULL, "");
 	if (item && !item->name[0])
 		name_by_place(item, item->name);
 	if (item)
@@ -219,13 +221,8 @@ static int switch_on(const char *what)
 			text_format(name, sizeof(name), "%s", i);
 			matches++;
 		}
-	if (matches != 1) {
-		log_warnx(matches ? "'%s' is more than one of those that are held: "
-				    "give the whole name" :
-				    "'%s' is not held: see 'usbiphp status'",
-			  what);
-		return 1;
-	}
+	if (matches != 1)
+		return refuse(what, matches != 0, "held ");
 	held_remove(&hold.held, name);
 	if (save())
 		return 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch that stays off: usbiphp detach, attach (client), release, bind (server). What is off is
- * noted by name in the configuration directory (loop/held.h); a daemon that runs sees to the rest,
- * without one it is done here.
+ * The switch that stays off: usbiphp detach, attach (client), release, bind (server). What is off
+ * is noted by name in the configuration directory (loop/held.h); a daemon that runs sees to the
+ * rest, without one it is done here.
  */
 #ifndef SHOW_HOLD_H
 #define SHOW_HOLD_H

@@ -66,13 +66,16 @@ static void put_held(struct page *page, unsigned role)
 	const struct held *held = &status.held[role];
 	const char *before = "";
 
-	page_format(page, "\"%s\":[", roles[role]);
 	for (const char *i = held_next(held, NULL); i; i = held_next(held, i)) {
-		page_put(page, before);
-		page_string(page, i);
-		before = ",";
+		if (page->json) {
+			page_put(page, before);
+			page_string(page, i);
+			before = ",";
+		} else {
+			page_format(page, "\nheld (%s): ", roles[role]);
+			page_text(page, i);
+		}
 	}
-	page_put(page, "]");
 }
 
 static void put_json(struct page *page)
@@ -85,11 +88,11 @@ static void put_json(struct page *page)
 	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
 	page_put(page, ",\"imported\":");
 	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
-	page_put(page, ",\"held\":{");
+	page_put(page, ",\"held\":{\"server\":[");
 	put_held(page, SERVER);
-	page_put(page, ",");
+	page_put(page, "],\"client\":[");
 	put_held(page, CLIENT);
-	page_put(page, "}}\n");
+	page_put(page, "]}}\n");
 }
 
 static void put_text(struct page *page)
@@ -106,16 +109,8 @@ static void put_text(struct page *page)
 					     status.has_vhci	   ? " nothing" :
 								     " no vhci-hcd here");
 	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
-	for (unsigned i = 0; i < ROLES; i++) {
-		const struct held *held = &status.held[i];
-		char line[DEVICE_NAME_SIZE];
-
-		for (const char *n = held_next(held, NULL); n; n = held_next(held, n)) {
-			text_format(line, sizeof(line), "%s", n);
-			text_printable(line);
-			page_format(page, "\nheld (%s): %s", roles[i], line);
-		}
-	}
+	put_held(page, SERVER);
+	put_held(page, CLIENT);
 	if (status.held[SERVER].len + status.held[CLIENT].len || status.watching)
 		page_put(page, "\n");
 }

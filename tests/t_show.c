@@ -705,7 +705,7 @@ static void detach_none(void)
 	put_file(root, "devices/platform/vhci_hcd.0/usb3/3-1/serial", "STICK1\n");
 	put_file(root, VHCI "detach", "");
 	SHOW(U, "detach", "STICK1");
-	said(1, "'STICK1' is more than one device");
+	said(1, "more than one device is called 'STICK1'");
 	SHOW(U, "detach", "nobody");
 	said(1, "no device is called 'nobody'");
 	SHOW(U, "detach", "1");
@@ -713,7 +713,7 @@ static void detach_none(void)
 	/* alike: names by the serial number mean both of them */
 	put_file(root, "devices/platform/vhci_hcd.0/usb3/3-1/idVendor", "46f4\n");
 	SHOW(U, "detach", "46f4:0001/STICK1");
-	said(1, "is more than one device");
+	said(1, "more than one device is called");
 	noted("client", "");
 	/* one that is not there */
 	SHOW(U, "detach", "1234:5678/GONE");
@@ -731,9 +731,9 @@ static void attach(void)
 	put_file(place, "config/held.client",
 		 "1234:5678/STICK\n1234:5678@pi.lan/1-1\n1234:5679@pi.lan/1-1\nodd\n");
 	SHOW(U, "attach", "nobody");
-	said(1, "'nobody' is not held");
+	said(1, "no held device is called 'nobody'");
 	SHOW(U, "attach", "pi.lan/1-1");
-	said(1, "'pi.lan/1-1' is more than one of those that are held");
+	said(1, "more than one held device is called 'pi.lan/1-1'");
 	SHOW(U, "attach", "STICK");
 	said(0, "1234:5678/STICK is not held any more\n");
 	CHECK(strstr(got.err, "no usbiphp-client runs here"));
@@ -775,7 +775,7 @@ static void release(void)
 	said(1, "no device is called '1234:5678/GONE'");
 	put_file(root, OTHER "serial", "STICK1\n");
 	SHOW(U, "release", "STICK1");
-	said(1, "'STICK1' is more than one device");
+	said(1, "more than one device is called 'STICK1'");
 	noted("server", "0627:0001/89126-0000_00_02.0-3\n");
 	finish();
 	begin(BOTH); /* it came over USB/IP */
@@ -812,7 +812,7 @@ static void bind_it(void)
 	put_file(place, "config/held.server", "46f4:0001/STICK1\n0627:0001@1-3\n46f4:0001@2-5\n"
 					      "1234:5678/GONE\n");
 	SHOW(U, "bind", "1-2");
-	said(1, "'1-2' is not held");
+	said(1, "no held device is called '1-2'");
 	SHOW(U, "bind", "2-4");
 	said(0, "46f4:0001/STICK1 is not held any more\n");
 	CHECK(strstr(got.err, "no usbiphp-server runs here"));
