@@ -31,7 +31,7 @@ int state_open(struct state *state, const char *path, const char *role);
 /* Lets go; a directory that is empty then is removed. notes: there are some, for the next one. */
 void state_close(struct state *state, bool notes);
 
-/* Whether a daemon of that role runs with that directory: its lock is in /proc/locks. For anybody. */
+/* Whether a daemon of that role runs with that directory: its lock is in /proc/locks. For all. */
 bool state_running(const char *path, const char *role);
 
 /* Reads a file as a whole, terminated, cut off at size - 1 bytes; empty when there is none. */
