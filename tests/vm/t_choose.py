@@ -100,6 +100,7 @@ def server_rules(w):
         w.stop(w.host, "usbiphp-server")
 
     with case("server: a dry run says what would be, and touches nothing"):
+        w.host.wait("test -b /dev/sda && ls -d /sys/bus/usb/drivers/usbhid/*:1.0")
         before = w.host.must("ls -R /sys/bus/usb/drivers/*/ /run /etc; lsmod")
         said = w.host.must("usbiphp-server --dry-run -r 'deny class hid'")
         lines = {x.split()[0]: x for x in said.splitlines()}
