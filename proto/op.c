@@ -212,7 +212,7 @@ int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status, const struc
 	struct wire_out out = { buf, size, false };
 
 	put_common(&out, OP_REP_IMPORT, status);
-	if (status != OP_OK)
+	if (status != OP_OK || !device)
 		return written(&out, buf);
 	put_device(&out, device);
 	return written(&out, buf);
