@@ -79,7 +79,8 @@ static uint32_t devid_of(const struct op_device *device)
 void import_see(struct import *import, const struct op_device *device,
 		const struct op_interface *interface)
 {
-	bool same = import->facts.vendor == device->vendor && import->facts.product == device->product;
+	bool same = import->facts.vendor == device->vendor &&
+		    import->facts.product == device->product;
 
 	import->fresh = import->identified = true;
 	import->speed = device->speed;

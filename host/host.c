@@ -432,7 +432,8 @@ static bool done(void *ctx)
 	if (!host->daemon.loop.stopping && !host->daemon.options->once)
 		return false;
 	/* a pass that is due may have more to do */
-	return host->passed && !hooks_busy(&host->hooks) && host->daemon.loop.next > host->daemon.loop.now && !busy(host);
+	return host->passed && !hooks_busy(&host->hooks) &&
+	       host->daemon.loop.next > host->daemon.loop.now && !busy(host);
 }
 
 static bool any_ours(struct host *host)
