@@ -28,11 +28,14 @@ enum {
 	CLIENT = 2,
 	LIST = 4,
 	STATUS = 8,
-	HOLD = 16,
-	DOCTOR = 32,
+	DETACH = 16,
+	ATTACH = 32,
+	RELEASE = 64,
+	BIND = 128,
+	DOCTOR = 256,
 	ROLES = SERVER | CLIENT,
-	OTHERS = STATUS | HOLD | DOCTOR,
-	ALL = 255,
+	OTHERS = STATUS | DETACH | ATTACH | RELEASE | BIND | DOCTOR,
+	ALL = ROLES | LIST | OTHERS,
 	HERE = LIST | 0x4000,  /* of a list without a HOST only */
 	THERE = LIST | 0x8000, /* of a list with one */
 };
@@ -42,44 +45,40 @@ struct settings {
 	struct daemon_options daemon;
 	const char *port;
 	unsigned listeners;
-	struct listener_address listen[LISTENERS_MAX];
-	bool take_all;
-	bool dry_run;
-	bool json;
-	bool watch;
-	bool verbose;
 	bool given[128]; /* which options, by their letter */
+	struct listener_address listen[LISTENERS_MAX];
+	struct endpoint server[CLIENT_SERVERS_MAX];
 };
 
-static int run_server(const struct settings *settings, char **arguments);
-static int run_client(const struct settings *settings, char **arguments);
-static int run_list(const struct settings *settings, char **arguments);
-static int run_detach(const struct settings *settings, char **arguments);
-static int run_attach(const struct settings *settings, char **arguments);
-static int run_release(const struct settings *settings, char **arguments);
-static int run_bind(const struct settings *settings, char **arguments);
-static int run_status(const struct settings *settings, char **arguments);
-static int run_doctor(const struct settings *settings, char **arguments);
+static int run_server(struct settings *settings, char **arguments);
+static int run_client(struct settings *settings, char **arguments);
+static int run_list(struct settings *settings, char **arguments);
+static int run_hold(struct settings *settings, char **arguments);
+static int run_status(struct settings *settings, char **arguments);
+static int run_doctor(struct settings *settings, char **arguments);
 
 static const struct command {
-	unsigned bit; /* in option_row.commands */
-	const char *program; /* as it is named in messages, ends in the command's word */
+	uint16_t bit; /* in option_row.commands */
+	uint16_t most; /* arguments; servers are counted by parse_servers() */
+	char program[16]; /* as it is named in messages, ends in the command's word */
 	const char *arguments;
 	const char *help;
-	int (*run)(const struct settings *settings, char **arguments);
+	int (*run)(struct settings *settings, char **arguments);
 } commands[] = {
-	{ SERVER, "usbiphp-server", "", "exports every USB device of this machine", run_server },
-	{ CLIENT, "usbiphp-client", " HOST[:PORT]...",
+	{ SERVER, 0, "usbiphp-server", "", "exports every USB device of this machine", run_server },
+	{ CLIENT, UINT16_MAX, "usbiphp-client", " HOST[:PORT]...",
 	  "attaches every USB device of those machines", run_client },
-	{ LIST, "usbiphp list", " [HOST[:PORT]]",
+	{ LIST, 1, "usbiphp list", " [HOST[:PORT]]",
 	  "prints the USB devices of this machine, or those that one exports", run_list },
-	{ STATUS, "usbiphp status", "", "prints what is exported, imported and held", run_status },
-	{ HOLD, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so", run_detach },
-	{ HOLD, "usbiphp attach", " NAME", "undoes that", run_attach },
-	{ HOLD, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
-	  run_release },
-	{ HOLD, "usbiphp bind", " BUSID|NAME", "undoes that", run_bind },
-	{ DOCTOR, "usbiphp doctor", " [HOST[:PORT]...]",
+	{ STATUS, 0, "usbiphp status", "", "prints what is exported, imported and held",
+	  run_status },
+	{ DETACH, 1, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so",
+	  run_hold },
+	{ ATTACH, 1, "usbiphp attach", " NAME", "undoes that", run_hold },
+	{ RELEASE, 1, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
+	  run_hold },
+	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "undoes that", run_hold },
+	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [HOST[:PORT]...]",
 	  "says what is wrong here, and what mends it", run_doctor },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
@@ -90,24 +89,24 @@ enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, ONCE };
 static const struct option_row {
 	uint8_t letter;
 	uint16_t commands;
-	const char *name;
+	char name[12];
 	const char *argument; /* NULL: it has none */
 	const char *help;
 } table[] = {
-	{ 'i', ROLES, "interval", "SECONDS", "between two looks at the world (10)" },
+	{ 'i', ROLES, "interval", "SECONDS", "between two looks (10)" },
 	{ 'l', SERVER, "listen", "ADDR[:PORT]", "where to serve (all addresses, " OP_PORT ")" },
 	{ 'p', CLIENT | THERE | DOCTOR, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "of silence until the other end is gone (15; 0 = never; least 10)" },
 	{ 'r', ROLES | HERE, "rule", "RULE",
-	  "'deny class hid', ...: the first that matches decides" },
-	{ 'f', ROLES | HERE, "rules", "FILE", "more of them, a line each; SIGHUP reads it again" },
+	  "'deny class hid', ...: the first that fits decides" },
+	{ 'f', ROLES | HERE, "rules", "FILE", "more of them; SIGHUP reads it again" },
 	{ TAKE_ALL, SERVER | HERE, "take-all", NULL,
-	  "also what this machine needs: its disks, its network, its keyboard" },
-	{ 'n', SERVER, "dry-run", NULL, "say what would be done and why, and exit" },
+	  "also what this machine needs itself" },
+	{ 'n', SERVER, "dry-run", NULL, "say what would be done, and exit" },
 	{ JSON, LIST | STATUS, "json", NULL, "for programs, see usbiphp(1)" },
-	{ WATCH, STATUS, "watch", NULL, "again and again, whenever something has changed" },
-	{ ONCE, ROLES, "once", NULL, "do what is to be done now, leave it so and exit" },
+	{ WATCH, STATUS, "watch", NULL, "again whenever something has changed" },
+	{ ONCE, ROLES, "once", NULL, "do what is to be done now, and exit" },
 	{ SYSFS, ROLES | HERE | OTHERS, "sysfs", "DIR", "of the kernel's files (/sys)" },
 	{ RUN, ROLES | HERE | OTHERS, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
 	{ CONFIG, ROLES | HERE | OTHERS, "config", "DIR",
@@ -161,75 +160,66 @@ static int usage(const char *wrong, const char *word)
 	return EXIT_USAGE;
 }
 
+static int take_number(const char *value, const char *name, uint32_t least, uint32_t most,
+		       uint32_t *number)
+{
+	if (!text_decimal(value, most, number) && *number >= least)
+		return 0;
+	log_warnx("--%s takes %u to %u, not '%s' (see --help)", name, (unsigned)least,
+		  (unsigned)most, value);
+	return EXIT_USAGE;
+}
+
+static int print_version(void)
+{
+	print("usbiphp %s\n", VERSION);
+	return EXIT_NOW;
+}
+
+/* Flags are only noted in settings.given. */
 static int take_option(struct settings *settings, int option, const char *value)
 {
+	struct daemon_options *daemon = &settings->daemon;
 	uint32_t port;
 
 	switch (option) {
 	case 'i':
-		if (text_decimal(value, INTERVAL_MOST, &settings->daemon.interval) ||
-		    !settings->daemon.interval)
-			return usage("--interval takes 1 to 86400 seconds, not", value);
-		break;
+		return take_number(value, "interval", 1, INTERVAL_MOST, &daemon->interval);
 	case DEAD_AFTER:
-		if (text_decimal(value, LIVENESS_MOST, &settings->daemon.dead_after))
-			return usage("--dead-after takes 0 to 86400 seconds, not", value);
-		break;
+		return take_number(value, "dead-after", 0, LIVENESS_MOST, &daemon->dead_after);
+	case 'p':
+		settings->port = value;
+		return take_number(value, "port", 1, 65535, &port);
 	case 'l':
 		if (settings->listeners == LISTENERS_MAX)
 			return usage("one --listen too many:", value);
-		if (!listener_parse(&settings->listen[settings->listeners], value))
+		if (!listener_parse(&settings->listen[settings->listeners++], value))
 			return usage("--listen takes an address of this machine, not", value);
-		settings->listeners++;
-		break;
-	case 'p':
-		if (text_decimal(value, 65535, &port) || !port)
-			return usage("--port takes 1 to 65535, not", value);
-		settings->port = value;
 		break;
 	case 'r':
-		if (settings->daemon.rules.options == RULE_OPTIONS_MAX)
+		if (daemon->rules.options == RULE_OPTIONS_MAX)
 			return usage("one --rule too many:", value);
-		settings->daemon.rules.option[settings->daemon.rules.options++] = value;
+		daemon->rules.option[daemon->rules.options++] = value;
 		break;
 	case 'f':
-		if (settings->daemon.rules.file)
+		if (daemon->rules.file)
 			return usage("one --rules too many:", value);
-		settings->daemon.rules.file = value;
-		break;
-	case TAKE_ALL:
-		settings->take_all = true;
-		break;
-	case 'n':
-		settings->dry_run = true;
-		break;
-	case JSON:
-		settings->json = true;
-		break;
-	case WATCH:
-		settings->watch = true;
+		daemon->rules.file = value;
 		break;
 	case CONFIG:
-		settings->daemon.config = value;
-		break;
-	case ONCE:
-		settings->daemon.once = true;
+		daemon->config = value;
 		break;
 	case SYSFS:
-		settings->daemon.sysfs = value;
+		daemon->sysfs = value;
 		break;
 	case RUN:
-		settings->daemon.run = value;
-		break;
-	case 'v':
-		settings->verbose = true;
+		daemon->run = value;
 		break;
 	case 'h':
 		print_help(settings->command);
 		return EXIT_NOW;
 	case 'V':
-		print("usbiphp %s\n", VERSION);
-		return EXIT_NOW;
+		return print_version();
 	}
 	return 0;
 }
@@ -280,16 +270,16 @@ static bool same(const struct endpoint *a, const struct endpoint *b)
 }
 
 /* The servers among the arguments, each once: how many, or 0 and what is wrong is said. */
-static unsigned parse_servers(const struct settings *settings, char **argv,
-			      struct endpoint *server, unsigned max)
+static unsigned parse_servers(struct settings *settings, char **argv)
 {
+	struct endpoint *server = settings->server;
 	unsigned n = 0, i;
 
 	for (; *argv; argv++) {
-		const char *wrong = n == max ? "one HOST too many:" : NULL;
+		const char *wrong = n == CLIENT_SERVERS_MAX ?
+					    "one HOST too many:" :
+					    endpoint_parse(&server[n], *argv, settings->port);
 
-		if (!wrong)
-			wrong = endpoint_parse(&server[n], *argv, settings->port);
 		if (wrong) {
 			usage(wrong, *argv);
 			return 0;
@@ -303,28 +293,26 @@ static unsigned parse_servers(const struct settings *settings, char **argv,
 	return n;
 }
 
-static int run_server(const struct settings *settings, char **arguments)
+static int run_server(struct settings *settings, char **arguments)
 {
-	struct listener_address all[2];
+	bool take_all = settings->given[TAKE_ALL];
 
-	if (*arguments)
-		return usage("unexpected argument", *arguments);
-	if (settings->dry_run)
-		return show_dry_run(&settings->daemon, settings->take_all);
-	if (settings->listeners)
-		return host_run(&settings->daemon, settings->listen, settings->listeners,
-				settings->take_all);
-	listener_parse(&all[0], "0.0.0.0");
-	listener_parse(&all[1], "[::]");
-	return host_run(&settings->daemon, all, 2, settings->take_all);
+	(void)arguments;
+	if (settings->given['n'])
+		return show_dry_run(&settings->daemon, take_all);
+	if (!settings->listeners) {
+		listener_parse(&settings->listen[0], "0.0.0.0");
+		listener_parse(&settings->listen[1], "[::]");
+		settings->listeners = 2;
+	}
+	return host_run(&settings->daemon, settings->listen, settings->listeners, take_all);
 }
 
-static int run_client(const struct settings *settings, char **arguments)
+static int run_client(struct settings *settings, char **arguments)
 {
-	static struct endpoint server[CLIENT_SERVERS_MAX];
-	unsigned servers = parse_servers(settings, arguments, server, CLIENT_SERVERS_MAX);
+	unsigned servers = parse_servers(settings, arguments);
 
-	return servers ? client_run(&settings->daemon, server, servers) : EXIT_USAGE;
+	return servers ? client_run(&settings->daemon, settings->server, servers) : EXIT_USAGE;
 }
 
 /* An option that was given though it is for a list of the other kind, or NULL. */
@@ -336,72 +324,44 @@ static const char *misplaced(const struct settings *settings, unsigned kind)
 	return NULL;
 }
 
-static int run_list(const struct settings *settings, char **arguments)
+static int run_list(struct settings *settings, char **arguments)
 {
 	const char *wrong = misplaced(settings, *arguments ? HERE : THERE);
-	struct endpoint server;
+	const bool *given = settings->given;
 
 	if (wrong)
 		return usage(*arguments ? "not with a HOST: option" : "no HOST for option",
 			     wrong);
 	if (!*arguments)
-		return show_list(&settings->daemon,
-				 settings->daemon.rules.options || settings->daemon.rules.file ||
-					 settings->take_all,
-				 settings->take_all, settings->json);
-	return parse_servers(settings, arguments, &server, 1) ?
-		       show_remote(&server, settings->json) :
-		       EXIT_USAGE;
+		return show_list(&settings->daemon, given['r'] || given['f'] || given[TAKE_ALL],
+				 given[TAKE_ALL], given[JSON]);
+	return parse_servers(settings, arguments) ? show_remote(settings->server, given[JSON]) :
+						    EXIT_USAGE;
 }
 
-static int run_status(const struct settings *settings, char **arguments)
+static int run_status(struct settings *settings, char **arguments)
 {
-	if (*arguments)
-		return usage("unexpected argument", *arguments);
-	return show_status(&settings->daemon, settings->json, settings->watch);
+	(void)arguments;
+	return show_status(&settings->daemon, settings->given[JSON], settings->given[WATCH]);
 }
 
-static int run_hold(const struct settings *settings, char **arguments,
-		    int (*hold)(const struct daemon_options *options, const char *what))
+static int run_hold(struct settings *settings, char **arguments)
 {
-	if (!arguments[0])
+	unsigned command = settings->command->bit;
+
+	if (!*arguments)
 		return usage("no device given to", settings->command->program);
-	if (arguments[1])
-		return usage("unexpected argument", arguments[1]);
-	return hold(&settings->daemon, arguments[0]);
+	return show_hold(&settings->daemon, command & (DETACH | ATTACH),
+			 command & (DETACH | RELEASE), *arguments);
 }
 
-static int run_detach(const struct settings *settings, char **arguments)
+static int run_doctor(struct settings *settings, char **arguments)
 {
-	return run_hold(settings, arguments, show_detach);
-}
+	unsigned servers = *arguments ? parse_servers(settings, arguments) : 0;
 
-static int run_attach(const struct settings *settings, char **arguments)
-{
-	return run_hold(settings, arguments, show_attach);
-}
-
-static int run_release(const struct settings *settings, char **arguments)
-{
-	return run_hold(settings, arguments, show_release);
-}
-
-static int run_bind(const struct settings *settings, char **arguments)
-{
-	return run_hold(settings, arguments, show_bind);
-}
-
-static int run_doctor(const struct settings *settings, char **arguments)
-{
-	static struct endpoint server[CLIENT_SERVERS_MAX];
-	unsigned servers = 0;
-
-	if (*arguments) {
-		servers = parse_servers(settings, arguments, server, CLIENT_SERVERS_MAX);
-		if (!servers)
-			return EXIT_USAGE;
-	}
-	return doctor_run(&settings->daemon, settings->port, server, servers);
+	if (*arguments && !servers)
+		return EXIT_USAGE;
+	return doctor_run(&settings->daemon, settings->port, settings->server, servers);
 }
 
 /* The command of that word: "usbiphp-server" and "usbiphp server" end in it. */
@@ -414,10 +374,10 @@ static const struct command *find_command(const char *word)
 }
 
 /* What "usbiphp" does without a command. */
-static int no_command(struct settings *settings, const char *word)
+static int no_command(const char *word)
 {
 	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
-		return take_option(settings, 'V', NULL);
+		return print_version();
 	if (strcmp(word, "-h") != 0 && strcmp(word, "--help") != 0)
 		return usage("unknown command", word);
 	for (const struct command *i = commands; i < commands + COMMANDS; i++)
@@ -438,13 +398,16 @@ static int run(struct settings *settings, const char *name, int argc, char **arg
 		settings->command = find_command(*argv);
 	}
 	if (!settings->command)
-		return no_command(settings, *argv);
+		return no_command(*argv);
 	log_open(settings->command->program, false);
 	settings->daemon.rules.role = settings->command->bit == CLIENT ? RULE_CLIENT : RULE_SERVER;
 	status = parse_options(settings, argc, argv);
 	if (status)
 		return status;
-	log_open(settings->command->program, settings->verbose);
+	log_open(settings->command->program, settings->given['v']);
+	settings->daemon.once = settings->given[ONCE];
+	if (argc - optind > settings->command->most)
+		return usage("unexpected argument", argv[optind + settings->command->most]);
 	return settings->command->run(settings, argv + optind);
 }
 

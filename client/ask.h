@@ -6,13 +6,12 @@
 #include "client/exchange.h"
 
 struct ask {
-	struct loop loop;
+	bool ended;
+	struct exchange_result result;
+	struct loop loop;   /* loop.stopping: it was told to, result is of no use. The signals stay
+			       blocked. */
 	struct route route; /* what is found out serves the next request, too */
 	struct exchange exchange;
-	enum op_code code;
-	bool ended;
-	bool stopped; /* by SIGTERM or SIGINT, which stay blocked; result is then of no use */
-	struct exchange_result result;
 };
 
 /*

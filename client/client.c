@@ -64,7 +64,7 @@ static void adopt_port(struct client *client, unsigned port)
 		server_adopt(server, ours.busid, port);
 		return;
 	}
-	log_info("detaching port %u: %s is no server of this client any more", port, ours.host);
+	log_info("detaching port %u: %s is no server any more", port, ours.host);
 	vhci_detach(importer->sysfs, port);
 	record_remove(importer->record_dir, port);
 	record_remove(importer->own_dir, port);

@@ -72,10 +72,10 @@ struct exchange {
 	uint64_t deadline;
 	struct loop_source socket;
 	struct op_request request;
+	struct probe probe;
 	struct resolver resolver;
 	struct op_device device; /* of an import whose device is asked */
 	struct reader reader;
-	struct probe probe;
 };
 
 /* record, whole and done are set, nothing is started. */

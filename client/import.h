@@ -60,8 +60,8 @@ struct import {
 	struct loop_source session; /* the connection the kernel uses, kept to hear it end */
 	uint64_t remember;     /* its failures, until then, though it is not listed */
 	const char *said;      /* the failure that was logged, so that it is said once */
-	uint64_t read_by;      /* strings must have come */
 	char busid[BUSID_SIZE];
+	uint64_t read_by;      /* strings must have come */
 	struct child child;	/* reads the strings of one that is attached */
 	struct rule_facts facts; /* 0000:0000 until it was seen in a list */
 	struct use why;		 /* it is left alone, as was said; empty: it is not */

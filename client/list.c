@@ -27,7 +27,7 @@ int client_list(const struct endpoint *server, client_show *show, void *ctx)
 	ask->route.endpoint = server;
 	if (ask_list(ask, OP_REQ_DEVLIST, see, &listing))
 		return 0;
-	if (!ask->stopped)
+	if (!ask->loop.stopping)
 		exchange_complain(&ask->exchange, &ask->result);
 	return 1;
 }

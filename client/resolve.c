@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* In the child; what getaddrinfo() allocates ends with it. */
 static void lookup(const void *arg, void *result)
@@ -16,7 +18,7 @@ static void lookup(const void *arg, void *result)
 	struct addresses *addresses = result;
 	struct addrinfo *list = NULL;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* prctl() has all sorts of arguments */
 	addresses->error = getaddrinfo(endpoint->host, endpoint->port, &hints, &list);
 	addresses->errnum = errno;
 	if (addresses->error)

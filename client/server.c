@@ -16,10 +16,6 @@ enum {
 
 #define EACH_IMPORT(server, i) for (struct import *i = NULL; (i = next(server, i));)
 
-#define EACH_SLOT(server, i)                                                                       \
-	for (struct server_slot *i = (server)->slot;                                               \
-	     i < (server)->slot + SERVER_IMPORTS_AT_ONCE; i++)
-
 /* The place in use behind that one, the first for NULL; NULL: there is none. */
 static struct import *next(struct server *server, struct import *import)
 {
@@ -110,7 +106,7 @@ static void list_failed(struct server *server, const struct exchange_result *res
 	/* one that comes and goes has been complained of */
 	if (!trouble || (!server->answered && (result->outcome != server->said.outcome ||
 					       result->error != server->said.error))) {
-		exchange_complain(&server->list, result);
+		exchange_complain(server->exchange, result);
 		server->said = *result;
 	}
 	server->asked = true;
@@ -155,7 +151,7 @@ static void watch_ended(struct server *server, const struct exchange_result *res
 	bool good = server->watched && loop->now - server->watched >= WATCH_SETTLED_MS;
 
 	log_debug("%s does not push its list%s: %s", server->route.endpoint->name,
-		  server->watched ? " any more" : "", exchange_reason(&server->list, result));
+		  server->watched ? " any more" : "", exchange_reason(server->exchange, result));
 	server->next_watch = loop->now + (good ? 0 : SERVER_REWATCH_MS);
 	server->next_list = loop->now;
 	server->watched = 0;
@@ -184,12 +180,9 @@ static void list_ended(struct exchange *exchange, const struct exchange_result *
 static void import_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
 			 const struct op_device *device)
 {
-	struct server_slot *slot =
-		(struct server_slot *)(void *)((char *)exchange -
-					       offsetof(struct server_slot, exchange));
-	struct import *import = slot->import;
+	struct import *import = exchange->ctx;
 
-	slot->import = NULL;
+	exchange->ctx = NULL;
 	import->asking = false;
 	loop_pass_now(exchange->loop);
 	if (result->outcome != EXCHANGE_OK) {
@@ -210,14 +203,14 @@ void server_init(struct server *server, struct importer *importer, const struct 
 	server->importer = importer;
 	server->route.endpoint = endpoint;
 	server->answered = true;
-	exchange_init(&server->list, importer->loop, &server->route, server);
-	server->list.record = see;
-	server->list.whole = pushed;
-	server->list.done = list_ended;
-	EACH_SLOT(server, i) {
-		exchange_init(&i->exchange, importer->loop, &server->route, server);
-		i->exchange.done = import_ended;
+	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++) {
+		exchange_init(&server->exchange[i], importer->loop, &server->route, NULL);
+		server->exchange[i].done = import_ended;
 	}
+	server->exchange->ctx = server;
+	server->exchange->record = see;
+	server->exchange->whole = pushed;
+	server->exchange->done = list_ended;
 }
 
 void server_adopt(struct server *server, const char *busid, unsigned port)
@@ -240,8 +233,8 @@ static unsigned importing(const struct server *server)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < SERVER_IMPORTS_AT_ONCE; i++)
-		n += server->slot[i].import != NULL;
+	for (unsigned i = 1; i <= SERVER_IMPORTS_AT_ONCE; i++)
+		n += server->exchange[i].ctx != NULL;
 	return n;
 }
 
@@ -249,15 +242,19 @@ static void start_imports(struct server *server)
 {
 	unsigned most = server->watched ? SERVER_IMPORTS_AT_ONCE : 1;
 
-	EACH_SLOT(server, i) {
-		if (i->import || importing(server) >= most)
+	for (unsigned i = 1; i <= SERVER_IMPORTS_AT_ONCE; i++) {
+		struct exchange *exchange = &server->exchange[i];
+		struct import *import;
+
+		if (exchange->ctx || importing(server) >= most)
 			continue;
-		i->import = next_wanted(server);
-		if (!i->import)
+		import = next_wanted(server);
+		if (!import)
 			return;
-		i->import->asking = true;
-		i->exchange.ask = import_choose(i->import) == RULE_UNKNOWN;
-		exchange_start(&i->exchange, OP_REQ_IMPORT, i->import->busid);
+		import->asking = true;
+		exchange->ctx = import;
+		exchange->ask = import_choose(import) == RULE_UNKNOWN;
+		exchange_start(exchange, OP_REQ_IMPORT, import->busid);
 	}
 }
 
@@ -269,9 +266,8 @@ void server_line_up(struct server *server)
 
 static void give_back(struct server *server)
 {
-	exchange_cancel(&server->list);
-	EACH_SLOT(server, i)
-		exchange_cancel(&i->exchange);
+	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++)
+		exchange_cancel(&server->exchange[i]);
 	EACH_IMPORT(server, i)
 		if (i->port >= 0)
 			import_detach(i);
@@ -280,7 +276,7 @@ static void give_back(struct server *server)
 static void start_list(struct server *server, enum op_code code)
 {
 	log_debug("asking %s", server->route.endpoint->name);
-	exchange_start(&server->list, code, NULL);
+	exchange_start(server->exchange, code, NULL);
 }
 
 /* One connection at a time: its list when due, imports, and now and then whether it pushes. */
@@ -288,7 +284,7 @@ static void poll_pass(struct server *server)
 {
 	struct loop *loop = server->importer->loop;
 
-	if (exchange_running(&server->list) || importing(server))
+	if (exchange_running(server->exchange) || importing(server))
 		return;
 	if (loop->now >= server->next_list) {
 		start_list(server, OP_REQ_DEVLIST);
@@ -323,9 +319,8 @@ void server_pass(struct server *server)
 		return;
 	}
 	see_recovery(server);
-	exchange_pass(&server->list);
-	EACH_SLOT(server, i)
-		exchange_pass(&i->exchange);
+	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++)
+		exchange_pass(&server->exchange[i]);
 	if (server->watched)
 		start_imports(server);
 	else
@@ -346,7 +341,7 @@ bool server_settled(struct server *server)
 	EACH_IMPORT(server, i)
 		if (i->port >= 0 && !i->usable)
 			return false;
-	return server->asked && !exchange_running(&server->list) && !importing(server) &&
+	return server->asked && !exchange_running(server->exchange) && !importing(server) &&
 	       (!server->answered || !next_wanted(server));
 }
 

@@ -32,11 +32,9 @@ struct server {
 	uint64_t answers; /* since when, after it did not */
 	struct exchange_result said; /* the failure that was logged and is not over for good */
 	struct route route;
-	struct exchange list; /* asks for it once, or watches it */
-	struct server_slot {
-		struct exchange exchange;
-		struct import *import; /* whose import runs; NULL: none */
-	} slot[SERVER_IMPORTS_AT_ONCE];
+	/* The first asks for its list once, or watches it. ctx of the others is the import that
+	 * runs, NULL: none. */
+	struct exchange exchange[1 + SERVER_IMPORTS_AT_ONCE];
 	struct import import[SERVER_IMPORTS_MAX];
 };
 

@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		HOLDS(!strchr(device->driver, '/') && !device->on_vhci);
 	}
 	error = stub_status(&sysfs, "1-1");
-	HOLDS(error >= -ERANGE - 4096 && error <= 255);
+	HOLDS(error >= -ERANGE - 4096 && error <= UINT16_MAX);
 	free(device);
 	return 0;
 }

@@ -68,8 +68,7 @@ static void say_failure(struct export *export, enum export_job job)
 	export->news = true;
 	export->said = export->result;
 	if (export->result.step == STUB_STEP_ADD && export->result.error == -ENOMEM)
-		log_warnx("cannot export %s: usbip-host has no free slot, it keeps %u bus ids "
-			  "until the next boot",
+		log_warnx("cannot export %s: usbip-host holds %u bus ids, until the next boot",
 			  device->name, STUB_SLOTS);
 	else
 		log_warn(export->result.error, "cannot %s %s: %s", verb, device->name,

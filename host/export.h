@@ -55,8 +55,8 @@ struct export {
 	/* called when a job has ended */
 	void (*ended)(struct export *export, enum export_job job);
 	void *ctx;
-	char peer[ADDRESS_TEXT_SIZE]; /* whose session it is */
-	struct in6_addr from; /* the same, :: when not known; an IPv4 address is a mapped one */
+	char peer[ADDRESS_TEXT_SIZE]; /* whose session it is, empty: not known */
+	struct in6_addr from; /* the same; an IPv4 address is a mapped one */
 	struct rule_facts facts;
 	struct device_strings strings;
 };

@@ -133,13 +133,14 @@ static int raise_limit(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	/* setrlimit() is for threads, too */
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit))
 		return FDS_RESERVED;
-	if (limit.rlim_cur < FDS_WANTED) {
-		limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
-		prlimit(0, RLIMIT_NOFILE, &limit, NULL); /* setrlimit() is for threads, too */
-	}
-	return limit.rlim_cur < FDS_WANTED ? (int)limit.rlim_cur : FDS_WANTED;
+	if (limit.rlim_cur >= FDS_WANTED)
+		return FDS_WANTED;
+	limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
+	prlimit(0, RLIMIT_NOFILE, &limit, NULL);
+	return (int)limit.rlim_cur;
 }
 
 static void listen_on(struct exporter *exporter, const struct listener_address *address)
@@ -162,8 +163,7 @@ void exporter_init(struct exporter *exporter, struct loop *loop, struct exports 
 	exporter->dead_after = dead_after;
 	limit = raise_limit();
 	if (limit < FDS_FEW)
-		log_warnx("only %d open files are allowed (ulimit -n): too few to serve clients",
-			  limit);
+		log_warnx("only %u open files are allowed (ulimit -n)", (unsigned)limit);
 	exporter->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
 	for (unsigned i = 0; i < addresses; i++)
 		listen_on(exporter, &address[i]);

@@ -240,7 +240,7 @@ static bool needed_here(const struct host *host, struct export *export)
 /* Whether a changed rule denies it the device it uses. */
 static bool session_denied(const struct host *host, const struct export *export)
 {
-	return rules_have_to(&host->wishes.rules) && !IN6_IS_ADDR_UNSPECIFIED(&export->from) &&
+	return rules_have_to(&host->wishes.rules) && export->peer[0] &&
 	       !exporter_allows(&host->exporter, export, &export->from);
 }
 

@@ -150,6 +150,21 @@ static void hand_over(struct peer *peer, struct export *export)
 		refuse(peer, OP_NA);
 }
 
+/* Until the device is free, for a while: EXPORT_WAIT, or what is to be said. */
+static uint32_t wait_for(struct peer *peer)
+{
+	struct loop *loop = peer->exporter->loop;
+
+	if (peer->state != PEER_WAITING)
+		peer->deadline = deadline(peer->exporter, PEER_IMPORT_MS);
+	peer->state = PEER_WAITING;
+	if (loop->now >= peer->deadline)
+		return OP_BUSY;
+	loop_rewatch(loop, &peer->source, 0); /* what it sends now is for the kernel */
+	loop_pass_by(loop, loop->now + RETRY_MS);
+	return EXPORT_WAIT;
+}
+
 static void import(struct peer *peer)
 {
 	struct exporter *exporter = peer->exporter;
@@ -165,20 +180,12 @@ static void import(struct peer *peer)
 		export = NULL;
 	}
 	status = export ? export_ask(export) : OP_NODEV;
-	if (export && status == OP_OK) {
+	if (status == EXPORT_WAIT)
+		status = wait_for(peer);
+	if (export && status == OP_OK)
 		hand_over(peer, export);
-		return;
-	}
-	if (peer->state != PEER_WAITING)
-		peer->deadline = deadline(exporter, PEER_IMPORT_MS);
-	if (status == EXPORT_WAIT && exporter->loop->now < peer->deadline) {
-		peer->state = PEER_WAITING;
-		/* what it sends now is for the kernel */
-		loop_rewatch(exporter->loop, &peer->source, 0);
-		loop_pass_by(exporter->loop, exporter->loop->now + RETRY_MS);
-		return;
-	}
-	refuse(peer, status == EXPORT_WAIT ? OP_BUSY : status);
+	else if (status != EXPORT_WAIT)
+		refuse(peer, status);
 }
 
 static void answer(struct peer *peer, const struct op_request *request)

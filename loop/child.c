@@ -64,11 +64,13 @@ int child_start(struct loop *loop, struct child *child, void (*work)(const void 
 	child->pipe.fd = fd[0];
 	child->pipe.ready = pipe_ready;
 	error = loop_watch(loop, &child->pipe, EPOLLIN);
-	child->pid = error ? -1 : fork();
-	if (!child->pid)
-		run(fd[1], work, arg, result, size);
-	if (!error && child->pid < 0)
-		error = -errno;
+	if (!error) {
+		child->pid = fork();
+		if (!child->pid)
+			run(fd[1], work, arg, result, size);
+		if (child->pid < 0)
+			error = -errno;
+	}
 	close(fd[1]);
 	if (error)
 		loop_drop(loop, &child->pipe);

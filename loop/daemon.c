@@ -71,16 +71,12 @@ static void uevents_ready(struct loop_source *source, uint32_t events)
 		loop_pass_now(&daemon->loop);
 }
 
-/* Without them only the interval counts. */
-static void listen_to_kernel(struct daemon *daemon)
+static int hear(struct loop *loop, struct loop_source *source, int fd,
+		void (*ready)(struct loop_source *source, uint32_t events))
 {
-	int error = daemon->uevents.fd = uevent_open();
-
-	daemon->uevents.ready = uevents_ready;
-	if (error >= 0)
-		error = loop_watch(&daemon->loop, &daemon->uevents, EPOLLIN);
-	if (error < 0)
-		log_warn(error, "cannot hear the kernel's events");
+	source->fd = fd;
+	source->ready = ready;
+	return fd < 0 ? fd : loop_watch(loop, source, EPOLLIN);
 }
 
 /* What changed there, a pass finds out. The watch ends with the directory. */
@@ -91,18 +87,19 @@ static void settings_ready(struct loop_source *source, uint32_t events)
 	char changes[4096];
 
 	(void)events;
-	if (read(source->fd, changes, sizeof(changes)) > 0) {
-		daemon->watching = false; /* to watch again what is watched does no harm */
+	if (read(source->fd, changes, sizeof(changes)) > 0)
 		loop_pass_now(&daemon->loop);
-	}
 }
 
-static void listen_to_people(struct daemon *daemon)
+/* Without them only the interval counts. */
+static void listen_all(struct daemon *daemon)
 {
-	daemon->settings.ready = settings_ready;
-	daemon->settings.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (daemon->settings.fd >= 0) /* else the interval counts */
-		loop_watch(&daemon->loop, &daemon->settings, EPOLLIN);
+	int error = hear(&daemon->loop, &daemon->uevents, uevent_open(), uevents_ready);
+
+	if (error < 0)
+		log_warn(error, "cannot hear the kernel's events");
+	hear(&daemon->loop, &daemon->settings, inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
+	     settings_ready);
 }
 
 bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)
@@ -111,11 +108,10 @@ bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)
 	bool hup = daemon->loop.hup;
 	int error;
 
-	if (!daemon->watching)
-		daemon->watching =
-			inotify_add_watch(daemon->settings.fd, options->config,
-					  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE |
-						  IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR) >= 0;
+	/* to watch again what is watched does no harm */
+	inotify_add_watch(daemon->settings.fd, options->config,
+			  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |
+				  IN_MOVE_SELF | IN_ONLYDIR);
 	error = held_read(held, options->config, role_of(daemon)->name);
 	if (error && error != daemon->held_error)
 		log_warn(error, "cannot read %s/held.%s", options->config, role_of(daemon)->name);
@@ -142,8 +138,7 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		goto close_sysfs;
 	error = loop_open(&daemon->loop, options->interval * 1000, &role->loop, ctx);
 	if (!error) {
-		listen_to_kernel(daemon);
-		listen_to_people(daemon);
+		listen_all(daemon);
 		return 0;
 	}
 	log_warn(error, "cannot start");
@@ -167,18 +162,19 @@ bool daemon_sees(struct daemon *daemon, int error)
 	const char *module = role_of(daemon)->module;
 	uint64_t now = daemon->loop.now;
 
-	if (!error || sysfs_short(error) || error == -EAGAIN) {
-		if (error && (!daemon->said || now - daemon->said >= SAY_AGAIN_MS)) {
-			log_warn(error, "cannot look at kernel module %s now", module);
-			daemon->said = now;
-		}
-		if (error)
-			loop_pass_by(&daemon->loop, now + BLIND_MS);
-	} else {
+	if (!error)
+		return true;
+	if (!sysfs_short(error) && error != -EAGAIN) {
 		log_warn(error, "cannot go on without kernel module %s", module);
 		daemon->lost = true;
+		return false;
 	}
-	return !error;
+	if (!daemon->said || now - daemon->said >= SAY_AGAIN_MS) {
+		log_warn(error, "cannot look at kernel module %s now", module);
+		daemon->said = now;
+	}
+	loop_pass_by(&daemon->loop, now + BLIND_MS);
+	return false;
 }
 
 void daemon_stop(struct daemon *daemon)

@@ -26,7 +26,6 @@ struct daemon {
 	struct loop loop;
 	struct loop_source uevents;
 	struct loop_source settings; /* inotify(7) of options->config */
-	bool watching;		     /* it */
 	int held_error;		     /* said */
 	uint64_t said;	  /* when it was said that the kernel's files cannot be looked at */
 	bool lost;	  /* the driver is gone: a new start tries to load it again */

@@ -2,15 +2,14 @@
 /* What a person has switched off. */
 #include "loop/held.h"
 
+#include "loop/file.h"
 #include "proto/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static void file_name(char *path, const char *config, const char *role, const char *end)
 {
@@ -62,75 +61,47 @@ int held_read(struct held *held, const char *config, const char *role)
 {
 	char path[PATH_MAX], text[HELD_TEXT_SIZE + 1], *cursor = text;
 	const char *name;
-	ssize_t n = 0;
-	int fd;
+	ssize_t n;
 
 	file_name(path, config, role, "");
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		if (n < 0)
-			n = -errno;
-		close(fd);
-	} else if (errno != ENOENT) {
-		n = -errno;
-	}
-	if (n < 0)
+	n = file_load(AT_FDCWD, path, 0, text, sizeof(text));
+	if (n < 0 && n != -ENOENT)
 		return (int)n;
-	text[n] = '\0';
 	held->len = 0;
 	while ((name = text_word(&cursor)))
 		held_add(held, name);
 	return 0;
 }
 
-static int write_all(int fd, const struct held *held)
-{
-	for (const char *i = held_next(held, NULL); i; i = held_next(held, i))
-		if (write(fd, i, strlen(i)) < 0 || write(fd, "\n", 1) < 0)
-			return -errno;
-	return 0;
-}
-
 int held_write(const struct held *held, const char *config, const char *role)
 {
-	char path[PATH_MAX], fresh[PATH_MAX];
-	int fd, error;
+	char path[PATH_MAX], fresh[PATH_MAX], text[HELD_TEXT_SIZE];
 
 	file_name(path, config, role, "");
 	file_name(fresh, config, role, ".new");
-	if (!held->len)
-		return unlink(path) && errno != ENOENT ? -errno : 0;
-	mkdir(config, 0755);
-	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-		  0644);
-	if (fd < 0)
-		return -errno;
-	error = write_all(fd, held);
-	if (!error && fsync(fd))
-		error = -errno;
-	close(fd);
-	if (!error && rename(fresh, path))
-		error = -errno;
-	if (error)
-		unlink(fresh);
-	return error;
+	if (held->len)
+		mkdir(config, 0755);
+	for (size_t i = 0; i < held->len; i++)
+		text[i] = held->text[i] ? held->text[i] : '\n';
+	return file_replace(AT_FDCWD, path, fresh, O_SYNC, text, held->len);
 }
 
 const char *held_find(const struct held *held, uint16_t vendor, uint16_t product,
 		      const char *serial, const char *host, const char *busid)
 {
 	char name[DEVICE_NAME_SIZE];
-	const char *found = NULL;
+	const char *found;
 
 	if (!held->len)
 		return NULL;
 	if (serial && *serial) {
 		name_of_serial(name, sizeof(name), vendor, product, serial);
 		found = find(held, name);
+		if (found)
+			return found;
 	}
 	name_of_place(name, sizeof(name), vendor, product, host, busid);
-	return found ? found : find(held, name);
+	return find(held, name);
 }
 
 bool held_needs_serial(const struct held *held, uint16_t vendor, uint16_t product)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define HOOKS_DIR "/hooks.d" /* below CONFIG */
+#define HOOK_VARIABLE "USBIPHP_HOOK="
 
 enum {
 	FACTS_MAX = 8,
@@ -76,13 +77,13 @@ static void put_facts(struct hook_event *event, const struct hook_facts *facts)
 }
 
 /* A change of the file makes it another one. */
-static uint32_t version(const char *name, const struct stat *st)
+static uint32_t version(const char *path, const struct stat *st)
 {
 	uint32_t hash = (uint32_t)st->st_ino * 31 + (uint32_t)st->st_ctim.tv_sec * 1000000007 +
 			(uint32_t)st->st_ctim.tv_nsec;
 
-	while (*name)
-		hash = hash * 16777619 ^ (uint8_t)*name++;
+	while (*path)
+		hash = hash * 16777619 ^ (uint8_t)*path++;
 	return hash | 1; /* 0 is none */
 }
 
@@ -103,8 +104,7 @@ static bool is_news(struct hooks *hooks)
 	return true;
 }
 
-/* Of what is at CONFIG + where + name; without a name it is a directory. */
-static bool is_safe(struct hooks *hooks, const struct stat *st, const char *where, const char *name)
+static bool is_safe(struct hooks *hooks, const struct stat *st, const char *path)
 {
 	const char *remedy = NULL;
 
@@ -112,11 +112,9 @@ static bool is_safe(struct hooks *hooks, const struct stat *st, const char *wher
 		remedy = "chmod go-w";
 	if (st->st_uid && st->st_uid != geteuid())
 		remedy = "chown root";
-	hooks->file = version(name, st);
+	hooks->file = version(path, st);
 	if (remedy && is_news(hooks))
-		log_warnx("hook%s %s%s%s not run: others may write it (%s %s%s%s)",
-			  *name ? "" : "s in", hooks->config, where, name, remedy, hooks->config,
-			  where, name);
+		log_warnx("hook not run: others may write %s (%s %s)", path, remedy, path);
 	return !remedy;
 }
 
@@ -136,8 +134,8 @@ static int open_hooks(struct hooks *hooks)
 			log_warn(error, "cannot open %s", path);
 		return error;
 	}
-	if (!fstat(dir, &st) && is_safe(hooks, &st, HOOKS_DIR, "") &&
-	    !fstatat(dir, "..", &st, 0) && is_safe(hooks, &st, "", ""))
+	if (!fstat(dir, &st) && is_safe(hooks, &st, path) &&
+	    !fstatat(dir, "..", &st, 0) && is_safe(hooks, &st, hooks->config))
 		return dir;
 	close(dir);
 	return -EPERM;
@@ -148,9 +146,11 @@ static bool is_hook_name(const char *name)
 	static const char left_behind[][7] = { ".bak", ".dpkg-", ".new", ".old", ".orig", ".rpm",
 					       ".save", ".swp", ".tmp", ".ucf-" };
 
+	if (*name == '.')
+		return false;
 	for (const char *c = name; *c; c++)
 		if (!(*c >= '0' && *c <= '9') && !((*c | 32) >= 'a' && (*c | 32) <= 'z') &&
-		    *c != '-' && *c != '_' && (*c != '.' || c == name))
+		    !strchr("-_.", *c))
 			return false;
 	for (size_t i = 0; i < sizeof(left_behind) / sizeof(*left_behind); i++)
 		if (strstr(name, left_behind[i]))
@@ -168,16 +168,17 @@ static bool see_name(void *ctx, const char *name)
 	return false;
 }
 
-static bool may_run(struct hooks *hooks, int file)
+static bool may_run(struct hooks *hooks, int file, const char *path)
 {
 	struct stat st;
 
 	return !fstat(file, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111 &&
-	       is_safe(hooks, &st, HOOKS_DIR "/", hooks->name);
+	       is_safe(hooks, &st, path);
 }
 
-/* The next one that may be run: its descriptor; -ENOENT: there is none. */
-static int open_next(struct hooks *hooks, int dir)
+/* The next one that may be run: its descriptor, and its path behind HOOK_VARIABLE in own, which is
+ * of PATH_MAX bytes; -ENOENT: there is none. */
+static int open_next(struct hooks *hooks, int dir, char *own)
 {
 	for (;;) {
 		int file, error;
@@ -187,8 +188,10 @@ static int open_next(struct hooks *hooks, int dir)
 		if (error || !hooks->next[0])
 			return error ? error : -ENOENT;
 		memcpy(hooks->name, hooks->next, sizeof(hooks->name));
+		text_format(own, PATH_MAX, HOOK_VARIABLE "%s" HOOKS_DIR "/%s", hooks->config,
+			    hooks->name);
 		file = openat(dir, hooks->name, O_PATH | O_CLOEXEC);
-		if (file >= 0 && may_run(hooks, file))
+		if (file >= 0 && may_run(hooks, file, own + strlen(HOOK_VARIABLE)))
 			return file;
 		if (file >= 0)
 			close(file);
@@ -199,13 +202,11 @@ static int open_next(struct hooks *hooks, int dir)
  * handlers, of which there are none here. */
 static void reset_signals(void)
 {
-	const long by_default[8] = { 0 }; /* the kernel's struct sigaction and more */
-	sigset_t none;
+	const long zero[8] = { 0 }; /* the kernel's struct sigaction and more, or no signal */
 
 	for (int i = 1; i < NSIG; i++)
-		syscall(SYS_rt_sigaction, i, by_default, NULL, NSIG / 8);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+		syscall(SYS_rt_sigaction, i, zero, NULL, NSIG / 8);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, zero, NULL, NSIG / 8);
 }
 
 /* Only these four: an interpreter opens the script by its descriptor. */
@@ -227,15 +228,13 @@ static void cannot_run(struct hooks *hooks)
 }
 
 /* In the child. */
-static void become(struct hooks *hooks, struct hook_event *event, int file)
+static void become(struct hooks *hooks, int file, char *own)
 {
-	char own[PATH_MAX];
-	char *argv[] = { own + strlen("USBIPHP_HOOK="), event->text + strlen("USBIPHP_EVENT="),
+	struct hook_event *event = &hooks->event[hooks->first];
+	char *argv[] = { own + strlen(HOOK_VARIABLE), event->text + strlen("USBIPHP_EVENT="),
 			 NULL };
 	char *envp[FACTS_MAX + 3] = { (char *)search_path, own }, **variable = envp + 2;
 
-	text_format(own, sizeof(own), "USBIPHP_HOOK=%s" HOOKS_DIR "/%s", hooks->config,
-		    hooks->name);
 	for (char *text = event->text; text < event->text + event->len; text += strlen(text) + 1)
 		*variable++ = text;
 	setsid();
@@ -247,10 +246,10 @@ static void become(struct hooks *hooks, struct hook_event *event, int file)
 	_exit(STATUS_NOT_RUN);
 }
 
-static void complain(struct hooks *hooks, const char *what, unsigned number, const char *unit)
+static void complain(struct hooks *hooks, const char *what, int number)
 {
 	if (is_news(hooks))
-		log_warnx("hook %s %s %u%s", hooks->name, what, number, unit);
+		log_warnx("hook %s %s %u", hooks->name, what, (unsigned)number);
 }
 
 static void go_on(struct hooks *hooks);
@@ -262,20 +261,20 @@ static void hook_ended(struct loop_wait *wait, int status)
 
 	wait->pid = 0;
 	if (WIFSIGNALED(status))
-		complain(hooks, "failed: signal", (unsigned)WTERMSIG(status), "");
+		complain(hooks, "failed: signal", WTERMSIG(status));
 	else if (status)
-		complain(hooks, "failed: exit status", (unsigned)WEXITSTATUS(status), "");
+		complain(hooks, "failed: exit status", WEXITSTATUS(status));
 	else if (said)
 		*said = 0;
 	go_on(hooks);
 }
 
-static void start(struct hooks *hooks, int file)
+static void start(struct hooks *hooks, int file, char *own)
 {
 	pid_t pid = fork();
 
 	if (!pid)
-		become(hooks, &hooks->event[hooks->first], file);
+		become(hooks, file, own);
 	if (pid < 0) {
 		cannot_run(hooks);
 		return;
@@ -284,20 +283,20 @@ static void start(struct hooks *hooks, int file)
 	hooks->wait.ended = hook_ended;
 	hooks->loop->wait = &hooks->wait;
 	hooks->by = hooks->loop->now + hooks->limit;
-	loop_pass_by(hooks->loop, hooks->by);
 }
 
 static int start_next(struct hooks *hooks)
 {
+	char own[PATH_MAX];
 	int dir = open_hooks(hooks), file;
 
 	if (dir < 0)
 		return dir;
-	file = open_next(hooks, dir);
+	file = open_next(hooks, dir, own);
 	close(dir);
 	if (file < 0)
 		return file;
-	start(hooks, file);
+	start(hooks, file, own);
 	close(file);
 	return 0;
 }
@@ -320,11 +319,14 @@ static void go_on(struct hooks *hooks)
 
 		if (sysfs_short(error)) {
 			hooks->by = hooks->loop->now + RETRY_MS;
-			loop_pass_by(hooks->loop, hooks->by);
-			return;
+			break;
 		}
 		if (error)
 			drop_first(hooks);
+	}
+	if (hooks->waiting) {
+		loop_pass_by(hooks->loop, hooks->by);
+		loop_pass_by(hooks->loop, hooks->stop_by);
 	}
 }
 
@@ -366,7 +368,7 @@ void hooks_pass(struct hooks *hooks)
 		hooks->stop_by = now + hooks->limit;
 	if (hooks->wait.pid && now >= hooks->by) {
 		kill_running(hooks);
-		complain(hooks, "was killed: it ran longer than", hooks->limit / 1000, " s");
+		complain(hooks, "took too long: signal", SIGKILL);
 	}
 	if (hooks->waiting && too_late(hooks)) {
 		if (hooks->wait.pid)
@@ -375,8 +377,4 @@ void hooks_pass(struct hooks *hooks)
 		hooks->waiting = 0;
 	}
 	go_on(hooks);
-	if (hooks->waiting) {
-		loop_pass_by(hooks->loop, hooks->by);
-		loop_pass_by(hooks->loop, hooks->stop_by);
-	}
 }

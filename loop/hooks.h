@@ -70,8 +70,8 @@ struct hooks {
 	unsigned first, waiting; /* of event[], a ring; the first is being told */
 	uint32_t file;		 /* which version of which file runs */
 	unsigned next_said;
-	uint32_t said[HOOKS_SAID_MAX]; /* such as were complained about */
 	char name[256]; /* of the one that runs or ran last for this event */
+	uint32_t said[HOOKS_SAID_MAX]; /* such as were complained about */
 	char next[256]; /* while the next one is looked for */
 	struct hook_event event[HOOKS_WAITING_MAX];
 };

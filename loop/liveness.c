@@ -8,46 +8,34 @@
 
 enum { KERNEL_SECONDS = 1 /* so much longer: the kernel's own way is the better one */ };
 
-/* Probes begin after a third of the time; five or a few more fit into the rest. */
-static int set_timeouts(int fd, int seconds)
-{
-	int idle = seconds / 3, every = (seconds - idle) / 5, count = (seconds - idle) / every;
-	int error = socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
-
-	if (!error)
-		error = socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, every);
-	if (!error)
-		error = socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, count);
-	if (!error)
-		error = socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
-	return error;
-}
-
 static uint32_t seconds(uint32_t dead_after)
 {
 	return dead_after < LIVENESS_LEAST ? LIVENESS_LEAST : dead_after;
 }
 
+/* Probes begin after a third of the time; five or a few more fit into the rest. */
 int liveness_set(int fd, uint32_t dead_after)
 {
-	int error = socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	static const uint8_t option[] = { TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
+					  TCP_USER_TIMEOUT };
+	int silent = (int)seconds(dead_after), idle = silent / 3, rest = silent - idle;
+	const int value[] = { 1, idle, rest / 5, rest / (rest / 5), silent * 1000 };
+	size_t n = dead_after ? sizeof(option) : 1;
+	int error = socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 
-	if (!error)
-		error = socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	if (!error && dead_after)
-		error = set_timeouts(fd, (int)seconds(dead_after));
+	for (size_t i = 0; !error && i < n; i++)
+		error = socket_set(fd, IPPROTO_TCP, option[i], value[i]);
 	return error;
 }
 
 void liveness_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after)
 {
 	/* an idle peer's last sign of life is as old as the time between two of them */
-	uint32_t busy = LIVENESS_LEAST + seconds(dead_after) / 3, silent = 0;
-	uint32_t limit = (seconds(dead_after) > busy ? seconds(dead_after) : busy) + KERNEL_SECONDS;
+	uint32_t limit = seconds(dead_after), busy = LIVENESS_LEAST + limit / 3, silent = 0;
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
-	limit *= 1000;
+	limit = ((limit > busy ? limit : busy) + KERNEL_SECONDS) * 1000;
 	if (!dead_after || session->fd < 0 ||
 	    getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 		return;

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,20 +67,6 @@ void loop_drop(struct loop *loop, struct loop_source *source)
 		close(loop_unwatch(loop, source));
 }
 
-static void timer_ready(struct loop_source *source, uint32_t events)
-{
-	uint64_t expirations;
-
-	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
-		return; /* it was set anew meanwhile */
-}
-
-static struct loop *of_signal(struct loop_source *source)
-{
-	return (struct loop *)(void *)((char *)source - offsetof(struct loop, signal_source));
-}
-
 /* What child.h starts says what it did through its pipe. */
 static void bury(struct loop *loop)
 {
@@ -95,7 +80,8 @@ static void bury(struct loop *loop)
 
 static void signal_ready(struct loop_source *source, uint32_t events)
 {
-	struct loop *loop = of_signal(source);
+	struct loop *loop =
+		(struct loop *)(void *)((char *)source - offsetof(struct loop, signal_source));
 	struct signalfd_siginfo info;
 
 	(void)events;
@@ -115,29 +101,18 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 
 static int open_signals(struct loop *loop)
 {
+	static const uint8_t heard[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGPIPE);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return -errno;
-	sigdelset(&set, SIGPIPE); /* only blocked: a write says -EPIPE then */
+	for (size_t i = 0; i < sizeof(heard); i++)
+		sigaddset(&set, heard[i]);
 	loop->signal_source.ready = signal_ready;
 	loop->signal_source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (loop->signal_source.fd < 0)
+	sigaddset(&set, SIGPIPE); /* only blocked: a write says -EPIPE then */
+	if (loop->signal_source.fd < 0 || sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	return loop_watch(loop, &loop->signal_source, EPOLLIN);
-}
-
-static int open_timer(struct loop *loop)
-{
-	loop->timer_source.ready = timer_ready;
-	loop->timer_source.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	return loop->timer_source.fd < 0 ? -errno : loop_watch(loop, &loop->timer_source, EPOLLIN);
 }
 
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx)
@@ -148,14 +123,12 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 	loop->interval = interval_ms;
 	loop->role = role;
 	loop->ctx = ctx;
-	loop->timer_source.fd = loop->signal_source.fd = -1;
+	loop->signal_source.fd = -1;
 	loop->now = loop->next = loop_clock();
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0)
 		return -errno;
 	error = open_signals(loop);
-	if (!error)
-		error = open_timer(loop);
 	if (error)
 		loop_close(loop);
 	return error;
@@ -163,28 +136,8 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 
 void loop_close(struct loop *loop)
 {
-	loop_drop(loop, &loop->timer_source);
 	loop_drop(loop, &loop->signal_source);
 	close(loop->epoll);
-}
-
-/* Sets the timer to the next pass, if it is not. */
-static void arm(struct loop *loop)
-{
-	struct itimerspec t = { 0 };
-
-	if (loop->armed == loop->next)
-		return;
-	t.it_value.tv_sec = (time_t)(loop->next / 1000);
-	t.it_value.tv_nsec = (long)(loop->next % 1000) * 1000000;
-	if (!timerfd_settime(loop->timer_source.fd, TFD_TIMER_ABSTIME, &t, NULL))
-		loop->armed = loop->next;
-}
-
-static void pass(struct loop *loop)
-{
-	loop->next = loop->now + loop->interval;
-	loop->role->pass(loop->ctx);
 }
 
 /*
@@ -201,9 +154,8 @@ void loop_run(struct loop *loop)
 		int n;
 
 		loop->now = loop_clock();
-		if (loop->next > loop->now)
-			arm(loop);
-		n = epoll_wait(loop->epoll, &event, 1, loop->next <= loop->now ? 0 : -1);
+		n = epoll_wait(loop->epoll, &event, 1,
+			       loop->next > loop->now ? (int)(loop->next - loop->now) : 0);
 		loop->now = loop_clock();
 		if (n > 0) {
 			source = event.data.ptr;
@@ -211,7 +163,8 @@ void loop_run(struct loop *loop)
 		}
 		if (loop->next <= loop->now && (n <= 0 || ++burst >= EVENTS_BEFORE_PASS)) {
 			burst = 0;
-			pass(loop);
+			loop->next = loop->now + loop->interval;
+			loop->role->pass(loop->ctx);
 		}
 	} while (!loop->role->done(loop->ctx));
 }

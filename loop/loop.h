@@ -36,23 +36,20 @@ struct loop_role {
 
 struct loop {
 	int epoll;
-	int timer;
 	uint64_t now;	  /* of the latest wake-up */
 	uint64_t next;	  /* when the next pass is due */
-	uint64_t armed;	  /* what the timer is set to */
 	uint32_t interval;
 	bool stopping;
 	bool hup; /* SIGHUP came; whoever obeys clears it */
 	const struct loop_role *role;
 	void *ctx;
-	struct loop_source timer_source;
 	struct loop_source signal_source;
 	struct loop_wait *wait; /* NULL: children are only buried */
 };
 
 /*
  * Blocks the signals it handles: SIGTERM and SIGINT stop, SIGHUP sets hup and asks for a pass,
- * SIGCHLD reaps; SIGPIPE stays blocked. 0 or -errno.
+ * SIGCHLD reaps; SIGPIPE stays blocked. The interval is at most INT_MAX. 0 or -errno.
  */
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);
 void loop_close(struct loop *loop);

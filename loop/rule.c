@@ -2,14 +2,14 @@
 /* One rule: its text to a value, and whether it matches. */
 #include "loop/rule.h"
 
+#include "loop/socket.h"
 #include "proto/op.h"
 #include "proto/text.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
-enum { MAPPED_BITS = 96 }; /* ::ffff:0:0/96 are the IPv4 addresses */
+enum { MAPPED_BITS = 96 }; /* ::ffff:0:0/96 are the IPv4 addresses: RFC 4291 2.5.5.2 */
 
 /* Those with a glob first, in their order in struct rule. */
 enum { FROM = RULE_GLOBS - 1, ID, CLASS, TO, CONDITIONS };
@@ -17,28 +17,20 @@ enum { FROM = RULE_GLOBS - 1, ID, CLASS, TO, CONDITIONS };
 static const char condition[CONDITIONS][8] = { "busid", "serial", "product", "from",
 					       "id",	"class",  "to" };
 
-/* Also the end. */
-static bool is_blank(char c)
-{
-	return strchr(" \t\r\n", c);
-}
+static const char blanks[] = " \t\r\n";
 
 /* The value of a condition; NULL with fault->what, which is about the condition. */
 static char *value_of(char **cursor, struct rule_fault *fault)
 {
 	char *value, *end;
 
-	while (**cursor && is_blank(**cursor))
-		++*cursor;
+	*cursor += strspn(*cursor, blanks);
 	fault->what = "no value of";
 	if (**cursor == '"') {
 		value = *cursor + 1;
 		end = strchr(value, '"');
-		fault->what = "unclosed quote of";
-		if (!end)
-			return NULL;
-		fault->what = "no blank behind the quotes of";
-		if (!is_blank(end[1]))
+		fault->what = "malformed quotes of";
+		if (!end || !strchr(blanks, end[1])) /* or the end */
 			return NULL;
 		*cursor = end + 1;
 		*end = '\0';
@@ -71,12 +63,15 @@ static bool parse_half(const char *s, uint16_t *value, uint16_t *mask)
 static bool parse_id(struct rule *rule, char *s)
 {
 	char *colon = strchr(s, ':');
+	bool good;
 
 	if (!colon)
 		return false;
 	*colon = '\0';
-	return parse_half(s, &rule->vendor, &rule->vendor_mask) &&
+	good = parse_half(s, &rule->vendor, &rule->vendor_mask) &&
 	       parse_half(colon + 1, &rule->product, &rule->product_mask);
+	*colon = ':';
+	return good;
 }
 
 static bool parse_class(struct rule *rule, const char *s)
@@ -93,26 +88,23 @@ static bool parse_class(struct rule *rule, const char *s)
 
 static bool parse_to(struct rule *rule, char *s)
 {
+	uint32_t skip = strchr(s, ':') ? 0 : MAPPED_BITS, bits = 128 - skip;
 	char *slash = strchr(s, '/');
-	uint32_t skip = MAPPED_BITS, bits;
+	bool good = true;
 
-	if (slash)
+	if (slash) {
 		*slash = '\0';
-	rule->has_to = true;
-	rule->to.s6_addr[10] = rule->to.s6_addr[11] = 0xff;
-	if (inet_pton(AF_INET, s, &rule->to.s6_addr[12]) != 1) {
-		skip = 0;
-		if (inet_pton(AF_INET6, s, &rule->to) != 1)
-			return false;
+		good = !text_decimal(slash + 1, bits, &bits);
 	}
-	bits = 128 - skip;
-	if (slash && text_decimal(slash + 1, bits, &bits))
-		return false;
+	rule->has_to = true;
 	rule->to_bits = (uint8_t)(skip + bits);
-	return true;
+	good = address_parse(s, &rule->to) && good;
+	if (slash)
+		*slash = '/';
+	return good;
 }
 
-/* What is wrong with a value, which may then be cut. */
+/* What is wrong with a value. */
 static const char *parse_value(struct rule *rule, unsigned which, char *value)
 {
 	switch (which) {
@@ -128,20 +120,14 @@ static const char *parse_value(struct rule *rule, unsigned which, char *value)
 	}
 }
 
-static void mean(struct rule_fault *fault, const char *word)
-{
-	text_format(fault->word, sizeof(fault->word), "%s", word);
-}
-
 /* A word and what belongs to it; fault->what is NULL when it is good. */
-static void parse_condition(struct rule *rule, char *word, char **cursor, enum rule_role role,
+static void parse_condition(struct rule *rule, char **cursor, enum rule_role role,
 			    unsigned *seen, struct rule_fault *fault)
 {
 	unsigned which = 0;
 	char *value;
 
-	mean(fault, word);
-	while (which < CONDITIONS && strcmp(condition[which], word) != 0)
+	while (which < CONDITIONS && strcmp(condition[which], fault->word) != 0)
 		which++;
 	fault->what = "unknown word";
 	if (which == CONDITIONS)
@@ -156,25 +142,34 @@ static void parse_condition(struct rule *rule, char *word, char **cursor, enum r
 	value = value_of(cursor, fault);
 	if (!value)
 		return;
-	mean(fault, value);
+	fault->word = value;
 	fault->what = parse_value(rule, which, value);
+}
+
+/* The next word, which a fault is about then; NULL: none, but a comment. */
+static const char *take_word(char **cursor, struct rule_fault *fault)
+{
+	const char *word = text_word(cursor);
+
+	if (!word || *word == '#')
+		return NULL;
+	fault->word = word;
+	return word;
 }
 
 int rule_parse(struct rule *rule, char *line, enum rule_role role, struct rule_fault *fault)
 {
-	char *word = text_word(&line);
 	unsigned seen = 0;
 
 	memset(rule, 0, sizeof(*rule));
-	if (!word || *word == '#')
+	if (!take_word(&line, fault))
 		return 0;
-	mean(fault, word);
-	fault->what = "neither allow nor deny:";
-	rule->deny = !strcmp(word, "deny");
-	if (rule->deny || !strcmp(word, "allow"))
-		fault->what = NULL;
-	while (!fault->what && (word = text_word(&line)) && *word != '#')
-		parse_condition(rule, word, &line, role, &seen, fault);
+	rule->deny = !strcmp(fault->word, "deny");
+	fault->what = NULL;
+	if (!rule->deny && strcmp(fault->word, "allow") != 0)
+		fault->what = "neither allow nor deny:";
+	while (!fault->what && take_word(&line, fault))
+		parse_condition(rule, &line, role, &seen, fault);
 	return fault->what ? -EINVAL : 1;
 }
 
@@ -206,14 +201,6 @@ bool rule_glob(const char *glob, const char *text)
 	return !*glob;
 }
 
-/* Whether that is an IPv4 address: RFC 4291 2.5.5.2. */
-static bool is_mapped(const struct in6_addr *a)
-{
-	static const uint8_t prefix[MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(a, prefix, sizeof(prefix));
-}
-
 static bool reaches(const struct rule *rule, const struct in6_addr *to)
 {
 	if (!rule->has_to)
@@ -223,13 +210,11 @@ static bool reaches(const struct rule *rule, const struct in6_addr *to)
 	for (unsigned i = 0; i < rule->to_bits; i++)
 		if ((rule->to.s6_addr[i / 8] ^ to->s6_addr[i / 8]) & 0x80 >> i % 8)
 			return false;
-	return rule->to_bits >= MAPPED_BITS || !is_mapped(to);
+	return rule->to_bits >= MAPPED_BITS || !IN6_IS_ADDR_V4MAPPED(to);
 }
 
 enum rule_match rule_match(const struct rule *rule, const struct rule_facts *facts)
 {
-	const char *text[RULE_GLOBS] = { facts->busid, facts->serial,
-					 facts->serial ? facts->name : NULL, facts->from };
 	enum rule_match match = RULE_MATCHES;
 
 	if ((facts->vendor ^ rule->vendor) & rule->vendor_mask ||
@@ -243,9 +228,9 @@ enum rule_match rule_match(const struct rule *rule, const struct rule_facts *fac
 	for (unsigned i = 0; i < RULE_GLOBS; i++) {
 		if (!rule->glob[i])
 			continue;
-		if (!text[i])
+		if (!facts->text[i])
 			match = RULE_NEEDS_MORE;
-		else if (!rule_glob(rule->glob[i], text[i]))
+		else if (!rule_glob(rule->glob[i], facts->text[i]))
 			return RULE_DIFFERS;
 	}
 	return match;

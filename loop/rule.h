@@ -5,10 +5,10 @@
 
 #include "loop/rules.h"
 
-/* What is wrong with a text: "unknown class", and the word that is meant, cut off. */
+/* What is wrong with a line: "unknown class", and the word that is meant, which stands in it. */
 struct rule_fault {
 	const char *what;
-	char word[40];
+	const char *word;
 };
 
 /*

@@ -2,15 +2,13 @@
 /* Rules: which devices are exported, to whom, and which are attached. */
 #include "loop/rules.h"
 
+#include "loop/file.h"
 #include "loop/log.h"
 #include "loop/rule.h"
 #include "proto/text.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { PLACE_SIZE = 512 };
 
@@ -95,42 +93,19 @@ static bool fill(struct rules *rules, const struct rules_source *source, const c
 	return text && add_lines(rules, source->role, text, text + len);
 }
 
-/* Up to size bytes of a file: how many, or -1 after a line in the log. */
-static ssize_t read_file(const char *file, char *buf, size_t size)
-{
-	const char *wrong = "cannot read %s";
-	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), error;
-	ssize_t len = 0, n = fd;
-	struct stat st;
-
-	if (fd >= 0)
-		n = fstat(fd, &st);
-	if (!n && !S_ISREG(st.st_mode)) {
-		wrong = S_ISDIR(st.st_mode) ? "%s: is a directory" : "%s: is no regular file";
-		errno = 0;
-		n = -1;
-	}
-	while (n >= 0 && (n = read(fd, buf + len, size - (size_t)len)) > 0)
-		len += n;
-	error = errno;
-	if (fd >= 0)
-		close(fd);
-	if (!n)
-		return len;
-	log_warn(error, wrong, file);
-	return -1;
-}
-
 bool rules_read(struct rules *rules, const struct rules_source *source)
 {
-	static char file[RULES_TEXT_SIZE + 1]; /* more than fits, to see that it is more */
+	static char file[RULES_TEXT_SIZE + 2]; /* more than fits, to see that it is more */
 	static struct rules trial;
 	ssize_t len = 0;
 
 	if (source->file)
-		len = read_file(source->file, file, sizeof(file));
-	return len >= 0 && fill(&trial, source, file, (size_t)len) &&
-	       fill(rules, source, file, (size_t)len);
+		len = file_load(AT_FDCWD, source->file, 0, file, sizeof(file));
+	if (len < 0) {
+		log_warn((int)len, "cannot read %s", source->file);
+		return false;
+	}
+	return fill(&trial, source, file, (size_t)len) && fill(rules, source, file, (size_t)len);
 }
 
 void rule_facts_class(struct rule_facts *facts, uint8_t class)

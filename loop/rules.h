@@ -78,13 +78,18 @@ bool rules_read(struct rules *rules, const struct rules_source *source);
 
 /* What is known about a device. */
 struct rule_facts {
-	const char *busid;
-	uint16_t vendor, product;
-	bool described;		  /* class is known */
-	uint8_t class[256 / 8];	  /* a bit for each class of the device and its interfaces */
-	const char *serial, *name; /* as the device has them; serial is NULL: both are unknown */
-	const char *from;	  /* the server, NULL on a server */
+	union {
+		struct {
+			const char *busid;
+			const char *serial, *name; /* as the device has them, NULL: unknown */
+			const char *from;	   /* the server, NULL on a server */
+		};
+		const char *text[RULE_GLOBS]; /* the same, in the order of a rule's globs */
+	};
 	const struct in6_addr *to; /* who asks; NULL: nobody yet, or on a client */
+	uint16_t vendor, product;
+	bool described;		/* class is known */
+	uint8_t class[256 / 8]; /* a bit for each class of the device and its interfaces */
 };
 
 void rule_facts_class(struct rule_facts *facts, uint8_t class);

@@ -56,11 +56,12 @@ bool address_parse(const char *text, struct in6_addr *address)
 static size_t end_text(int fd, int (*name)(int, struct sockaddr *, socklen_t *), char *text,
 		       size_t size)
 {
-	struct address from = { .len = sizeof(from.sa) };
+	struct address from;
 	struct in6_addr address;
 	char host[ADDRESS_TEXT_SIZE];
 	uint16_t port;
 
+	from.len = sizeof(from.sa);
 	if (name(fd, &from.sa.any, &from.len) ||
 	    (from.sa.any.sa_family != AF_INET && from.sa.any.sa_family != AF_INET6))
 		return 0;

@@ -2,6 +2,7 @@
 /* The run directory: one daemon of a role at a time, and what it must know after a restart. */
 #include "loop/state.h"
 
+#include "loop/file.h"
 #include "loop/log.h"
 #include "proto/text.h"
 #include "sysfs/use.h"
@@ -10,16 +11,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-	OPEN_TRIES = 8,
-	LOCK_MS = 5000, /* a killed daemon's lock is its child's, until that has done its work */
 	LOCK_POLL_MS = 50,
+	LOCK_TRIES = 100, /* a killed daemon's lock is its child's, until that has done its work */
 	BOOT_ID_SIZE = 38, /* a UUID, a newline and the end */
 };
 
@@ -53,32 +52,26 @@ static int try_open(struct state *state)
 /* Leaves this boot's id beside the notes; compares with what the last one left there. */
 static void see_boot(struct state *state)
 {
-	char now[BOOT_ID_SIZE] = "", then[BOOT_ID_SIZE];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, now, sizeof(now) - 1);
+	char now[BOOT_ID_SIZE], then[BOOT_ID_SIZE];
 
-	if (fd >= 0)
-		close(fd);
+	file_load(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, now, sizeof(now));
 	state_load(state, state->boot_name, then, sizeof(then));
 	state->stale = now[0] && then[0] && strcmp(now, then) != 0;
-	state_save(state, state->boot_name, now, n > 0 ? (size_t)n : 0);
+	state_save(state, state->boot_name, now, strlen(now));
 }
 
 int state_open(struct state *state, const char *path, const char *role)
 {
-	int error, tries = 0, waited = 0;
+	int error;
 
 	state->path = path;
 	text_format(state->lock_name, sizeof(state->lock_name), "%s.lock", role);
 	text_format(state->boot_name, sizeof(state->boot_name), "%s.boot", role);
-	while ((error = try_open(state)) != 0) {
+	for (int tries = 0; (error = try_open(state)) != 0; tries++) {
 		close_both(state);
-		if (error == -EWOULDBLOCK && waited < LOCK_MS) {
-			poll(NULL, 0, LOCK_POLL_MS);
-			waited += LOCK_POLL_MS;
-		} else if (error != -ESTALE || ++tries == OPEN_TRIES) {
+		if (tries == LOCK_TRIES || (error != -EWOULDBLOCK && error != -ESTALE))
 			break;
-		}
+		poll(NULL, 0, LOCK_POLL_MS);
 	}
 	if (error == -EWOULDBLOCK)
 		log_warnx("cannot start: another one runs with %s", path);
@@ -98,21 +91,17 @@ void state_close(struct state *state, bool notes)
 	rmdir(state->path);
 }
 
-/* "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF" (proc(5)): the inode is the last of three. */
+/* "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF" (proc(5)): the inode is behind the last ':'. */
 static bool is_lock_of(void *ctx, char *line)
 {
 	const ino_t *inode = ctx;
-	char *word, *number;
+	char *number = strrchr(line, ':');
 	uint32_t locked;
-	bool flock = false;
 
-	while ((word = text_word(&line))) {
-		flock = flock || !strcmp(word, "FLOCK");
-		number = strrchr(word, ':');
-		if (flock && number && number[1])
-			return !text_decimal(number + 1, UINT32_MAX, &locked) && locked == *inode;
-	}
-	return false;
+	if (!number++ || !strstr(line, "FLOCK"))
+		return false;
+	number = text_word(&number);
+	return number && !text_decimal(number, UINT32_MAX, &locked) && locked == *inode;
 }
 
 bool state_running(const char *path, const char *role)
@@ -126,34 +115,10 @@ bool state_running(const char *path, const char *role)
 
 void state_load(const struct state *state, const char *name, char *buf, size_t size)
 {
-	int fd = openat(state->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	ssize_t n = -1;
-
-	if (fd >= 0) {
-		n = read(fd, buf, size - 1);
-		close(fd);
-	}
-	buf[n > 0 ? n : 0] = '\0';
+	file_load(state->dir, name, O_NOFOLLOW, buf, size);
 }
 
 int state_save(const struct state *state, const char *name, const char *text, size_t len)
 {
-	static const char fresh[] = "new";
-	int fd, error = 0;
-	ssize_t n;
-
-	if (!len)
-		return unlinkat(state->dir, name, 0) && errno != ENOENT ? -errno : 0;
-	fd = openat(state->dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, len);
-	if (n != (ssize_t)len)
-		error = n < 0 ? -errno : -ENOSPC;
-	close(fd);
-	if (!error && renameat(state->dir, fresh, state->dir, name))
-		error = -errno;
-	if (error)
-		unlinkat(state->dir, fresh, 0);
-	return error;
+	return file_replace(state->dir, name, "new", 0, text, len);
 }

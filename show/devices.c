@@ -109,10 +109,10 @@ static void see(void *ctx, const struct device *device)
 	struct look *look = ctx;
 	struct items *items = look->items;
 	struct item *item = devices_find(items, device->busid);
-	uint32_t devnum = 0;
+	bool same = item && item->device.devnum == device->devnum &&
+		    item->device.vendor == device->vendor &&
+		    item->device.product == device->product;
 
-	sysfs_read_number(look->sysfs, false, 0xffff, &devnum, DEVICE_FILE, device->busid,
-			  "devnum");
 	if (!item && items->count == ITEMS_MAX) {
 		log_warnx("more than %u devices: %s is not shown", ITEMS_MAX, device->name);
 		return;
@@ -121,13 +121,10 @@ static void see(void *ctx, const struct device *device)
 		item = place(items, device->busid);
 		memmove(item + 1, item,
 			(size_t)(items->item + items->count++ - item) * sizeof(*item));
-		memset(item, 0, sizeof(*item));
 	}
-	if (item->devnum != devnum || item->device.vendor != device->vendor ||
-	    item->device.product != device->product)
+	if (!same)
 		memset(item, 0, sizeof(*item));
 	item->device = *device;
-	item->devnum = devnum;
 	item->seen = true;
 	item_reset(item);
 	describe(item, look->sysfs);

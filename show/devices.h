@@ -15,6 +15,16 @@ int devices_look(struct items *items, const struct sysfs *sysfs);
 int devices_open(struct items *items, struct sysfs *sysfs, const char *root);
 struct item *devices_find(struct items *items, const char *busid);
 
+/*
+ * What is attached here, from the table of vhci-hcd, the devices of the latest look, and the notes
+ * of the daemon, else of the stock tools. 0 or an error of vhci_read(): then some may be missing.
+ */
+int imported_look(struct items *imported, struct items *devices, const struct sysfs *sysfs,
+		  const char *run);
+/* The directory of the stock tools' notes, beside the run directory, which may be missing; dir has
+ * PATH_MAX bytes. */
+void stock_records(char *dir, const char *run);
+
 /* Forgets all that is not the device's own: its state and session, and what it is imported from. */
 void item_reset(struct item *item);
 /* "STATUS", or "STATUS: DETAIL" if there is one; between is ": " or the like. */

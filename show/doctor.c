@@ -4,16 +4,108 @@
 
 #include "client/ask.h"
 #include "loop/log.h"
-#include "show/doctor_facts.h"
+#include "proto/text.h"
+#include "show/doctor_say.h"
+#include "sysfs/stub.h"
+#include "sysfs/use.h"
+#include "sysfs/vhci.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-static void print(struct doctor_report *report)
+enum { CLOCK_LEAST = 1704067200 /* 2024-01-01 */ };
+
+enum { SERVER, CLIENT };
+
+static const struct role {
+	const char *name;
+	const char *service;
+	const char *module;
+	int (*check)(const struct sysfs *sysfs);
+} roles[] = {
+	{ "server", "usbip-bind", STUB_MODULE, stub_check },
+	{ "client", "usbip-attach", VHCI_MODULE, vhci_check },
+};
+
+void doctor_say(struct doctor *doctor, enum doctor_level level, const char *format, ...)
 {
-	if (write(STDOUT_FILENO, report->text, report->len) < 0)
+	static const char word[][8] = { "ok      ", "warn    ", "BAD     " };
+	char line[1024];
+	size_t len = sizeof(*word);
+	va_list args;
+
+	if (level == BAD)
+		doctor->bad = true;
+	memcpy(line, word[level], sizeof(*word));
+	va_start(args, format);
+	len += text_vformat(line + len, sizeof(line) - len, format, args);
+	va_end(args);
+	text_printable(line);
+	line[len++] = '\n';
+	if (write(STDOUT_FILENO, line, len) < 0)
 		return; /* nobody reads it */
-	report->len = 0;
+}
+
+static bool see_word(void *ctx, char *line)
+{
+	return strstr(line, ctx) != NULL;
+}
+
+bool doctor_has(const struct doctor *doctor, const char *word, const char *format,
+		const char *name)
+{
+	char path[PATH_MAX];
+
+	text_format(path, sizeof(path), format, name);
+	return use_each_line(doctor->machine.root, path, see_word, (void *)word);
+}
+
+/* level: of a module that is missing, BAD where there is a sign of the role; OK: without one the role
+ * is not looked at, and false is returned. */
+static bool look_role(struct doctor *doctor, const struct role *role, enum doctor_level level)
+{
+	bool running = state_running(doctor->options->run, role->name);
+	bool enabled = doctor_has(
+		doctor, "", "etc/systemd/system/multi-user.target.wants/%s.service", role->service);
+	char path[PATH_MAX];
+
+	if (running | enabled)
+		level = BAD;
+	if (level == OK)
+		return false;
+	doctor_driver(doctor, level, role->module, role->check(&doctor->sysfs));
+	if (role == &roles[SERVER])
+		doctor_slots(doctor);
+	else
+		doctor_ports(doctor);
+	doctor_say(doctor, running ? OK : enabled ? BAD : WARN,
+		   running ? "usbiphp-%s runs" :
+			     "usbiphp-%s is down: systemctl restart %s or ./install.sh %s",
+		   role->name, role->service, role->name);
+	text_format(path, sizeof(path), "%s/held.%s", doctor->options->config, role->name);
+	if (use_each_line(AT_FDCWD, path, see_word, (void *)""))
+		doctor_say(doctor, OK, "devices are held: usbiphp status");
+	return true;
+}
+
+static void look(struct doctor *doctor, bool client)
+{
+	bool server = look_role(doctor, &roles[SERVER], OK);
+
+	if (!look_role(doctor, &roles[CLIENT], client ? BAD : OK) && !server) {
+		look_role(doctor, &roles[SERVER], BAD);
+		look_role(doctor, &roles[CLIENT], WARN);
+	}
+	doctor_programs(doctor);
+	doctor_places(doctor);
+	if (time(NULL) < CLOCK_LEAST)
+		doctor_say(doctor, WARN, "the clock is wrong: timedatectl set-ntp true");
+	if (geteuid())
+		doctor_say(doctor, WARN, "run as root to see all");
 }
 
 static void count(struct exchange *exchange, const struct op_device *device,
@@ -27,46 +119,42 @@ static void count(struct exchange *exchange, const struct op_device *device,
 }
 
 /* False: it was told to stop. */
-static bool ask(struct doctor_report *report, const struct endpoint *server)
+static bool ask(struct doctor *doctor, const struct endpoint *server)
 {
 	static struct ask ask;
-	struct doctor_host host = { .name = server->name };
-	unsigned again = 0;
+	unsigned devices = 0, again = 0;
+	const char *what = "must be asked";
+	bool listed;
 
-	memset(&ask, 0, sizeof(ask));
-	ask.route.endpoint = server;
-	if (ask_list(&ask, OP_REQ_DEVLIST, count, &host.devices))
-		host.watch = ask_list(&ask, OP_REQ_WATCH, count, &again);
-	else
-		host.list = ask.result;
-	host.reason = exchange_reason(&ask.exchange, &host.list);
-	if (!ask.stopped)
-		doctor_judge_host(report, &host);
-	return !ask.stopped;
+	ask.route = (struct route){ .endpoint = server };
+	listed = ask_list(&ask, OP_REQ_DEVLIST, count, &devices);
+	if (!listed)
+		what = exchange_reason(&ask.exchange, &ask.result);
+	else if (ask_list(&ask, OP_REQ_WATCH, count, &again))
+		what = "tells changes";
+	if (!ask.loop.stopping)
+		doctor_say(doctor, listed ? OK : BAD,
+			   listed ? "%s %s, devices: %u" : "%s: %s: is it on? There: usbiphp doctor",
+			   server->name, what, devices);
+	return !ask.loop.stopping;
 }
 
 int doctor_run(const struct daemon_options *options, const char *port,
 	       const struct endpoint *server, unsigned servers)
 {
-	static struct doctor_facts facts;
-	static struct doctor_report report;
-	struct sysfs sysfs;
-	int error = sysfs_open(&sysfs, options->sysfs);
+	struct doctor doctor = { .options = options, .port = port };
+	int error = sysfs_open(&doctor.sysfs, options->sysfs);
 
-	facts.port = port;
-	if (!error)
-		error = doctor_look(&facts, &sysfs, options, servers > 0);
 	if (error) {
 		log_warn(error, "cannot open %s", options->sysfs);
 		return 1;
 	}
-	sysfs_close(&sysfs);
-	doctor_judge(&report, &facts);
-	print(&report);
-	for (; servers; servers--, server++) {
-		if (!ask(&report, server))
+	doctor.machine.root = openat(doctor.sysfs.root, "..", O_PATH | O_CLOEXEC);
+	look(&doctor, servers);
+	close(doctor.machine.root);
+	sysfs_close(&doctor.sysfs);
+	for (; servers; servers--, server++)
+		if (!ask(&doctor, server))
 			return 1;
-		print(&report);
-	}
-	return report.bad;
+	return doctor.bad;
 }

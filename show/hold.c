@@ -2,10 +2,11 @@
 /* The switch that stays off: usbiphp detach, attach, release, bind. */
 #include "show/hold.h"
 
+#include "loop/held.h"
 #include "loop/log.h"
 #include "loop/state.h"
 #include "proto/text.h"
-#include "sysfs/record.h"
+#include "show/devices.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"
 
@@ -16,295 +17,101 @@
 #include <string.h>
 
 enum {
-	FOUND_MAX = 256, /* devices of one machine */
 	WAIT_MS = 15000, /* for what a person asked for to be so */
 	POLL_MS = 50,
+	ID_SIZE = 10, /* "VID:PID/" or "VID:PID@", what a name begins with */
 };
 
-/* A device that is attached or could be exported here. */
-struct found {
-	char busid[BUSID_SIZE]; /* here; empty: its server has not answered yet */
-	bool attached;
-	unsigned port; /* of vhci */
-	uint16_t vendor, product;
-	struct record record; /* of what is attached, the host is empty when there is none */
-	struct device_strings strings;
-};
-
-struct search {
-	struct sysfs sysfs;
+static struct hold {
 	const struct daemon_options *options;
-	char record_dir[PATH_MAX];
+	const char *role;
+	struct sysfs sysfs;
+	struct items *items; /* these are meant */
 	struct held held;
-	unsigned count;
-	struct found found[FOUND_MAX];
-};
+	struct vhci vhci;
+	struct items devices, imported;
+} hold;
 
-static const char *host_of(const struct found *found)
+static const char *host_of(const struct item *item)
 {
-	return found->record.host[0] ? found->record.host : NULL;
+	return item->record.host[0] ? item->record.host : NULL;
 }
 
-static const char *busid_of(const struct found *found)
+/* At its server, where that is known. */
+static const char *busid_of(const struct item *item)
 {
-	return host_of(found) ? found->record.busid : found->busid;
+	return host_of(item) ? item->record.busid : item->device.busid;
 }
 
-static void add(struct search *search, const struct found *found)
+static void name_by_place(const struct item *item, char *name)
 {
-	struct found *place = &search->found[search->count];
-	struct device device;
-
-	if (search->count == FOUND_MAX)
-		return;
-	*place = *found;
-	if (place->busid[0] && !device_read(&search->sysfs, place->busid, &device)) {
-		place->vendor = device.vendor;
-		place->product = device.product;
-		device_strings_read(&search->sysfs, place->busid, &place->strings);
-	}
-	search->count++;
-}
-
-static void see_device(void *ctx, const struct device *device)
-{
-	struct found found = { 0 };
-
-	if (device->on_vhci || device->class == DEVICE_CLASS_HUB)
-		return;
-	text_format(found.busid, sizeof(found.busid), "%s", device->busid);
-	add(ctx, &found);
-}
-
-static int find_attached(struct search *search)
-{
-	static struct vhci vhci;
-	int error = vhci_read(&search->sysfs, &vhci);
-
-	for (unsigned i = 0; !error && i < vhci.ports; i++) {
-		struct found found = { .attached = true, .port = i };
-
-		if (vhci.port[i].state <= VHCI_FREE)
-			continue;
-		if (!record_read(search->options->run, i, &found.record) &&
-		    !record_read(search->record_dir, i, &found.record))
-			found.record.host[0] = '\0';
-		text_format(found.busid, sizeof(found.busid), "%s", vhci.port[i].busid);
-		add(search, &found);
-	}
-	return error;
-}
-
-/* The name that tells it from all others. */
-static void name_it(const struct search *search, const struct found *found, char *name)
-{
-	const char *serial = found->strings.serial;
-	unsigned same = 0;
-
-	for (unsigned i = 0; i < search->count; i++) {
-		const struct found *other = &search->found[i];
-
-		same += other->vendor == found->vendor && other->product == found->product &&
-			!strcmp(other->strings.serial, serial);
-	}
-	if (*serial && same == 1)
-		name_of_serial(name, DEVICE_NAME_SIZE, found->vendor, found->product, serial);
-	else
-		name_of_place(name, DEVICE_NAME_SIZE, found->vendor, found->product, host_of(found),
-			      busid_of(found));
-}
-
-/* Whether people may call it so: by port, busid here, place, or one of its names. */
-static bool is_called(const struct found *found, const char *what)
-{
-	char name[DEVICE_NAME_SIZE];
-	uint32_t port;
-
-	if (found->attached && !text_decimal(what, VHCI_PORTS_MAX - 1, &port))
-		return port == found->port;
-	if (!strcmp(what, found->busid) || !strcmp(what, busid_of(found)))
-		return true;
-	name_of_place(name, sizeof(name), found->vendor, found->product, host_of(found),
-		      busid_of(found));
-	if (!strcmp(what, name) || !strcmp(what, strchr(name, '@') + 1))
-		return true;
-	name_of_serial(name, sizeof(name), found->vendor, found->product, found->strings.serial);
-	return found->strings.serial[0] &&
-	       (!strcmp(what, name) || !strcmp(what, strchr(name, '/') + 1));
-}
-
-static const struct found *pick(const struct search *search, const char *what)
-{
-	const struct found *found = NULL;
-
-	for (unsigned i = 0; i < search->count; i++) {
-		if (!is_called(&search->found[i], what))
-			continue;
-		if (found) {
-			log_warnx("'%s' is more than one device: see 'usbiphp status'", what);
-			return NULL;
-		}
-		found = &search->found[i];
-	}
-	if (!found)
-		log_warnx("no device is called '%s': see 'usbiphp status' and 'usbiphp list'", what);
-	return found;
+	name_of_place(name, DEVICE_NAME_SIZE, item->device.vendor, item->device.product,
+		      host_of(item), busid_of(item));
 }
 
 static bool is_name(const char *what)
 {
-	return strlen(what) > 10 && what[4] == ':' && (what[9] == '/' || what[9] == '@');
+	return strlen(what) > ID_SIZE && what[4] == ':' && (what[9] == '/' || what[9] == '@');
 }
 
-static int open_search(struct search *search, const struct daemon_options *options,
-		       const char *role)
+/* The whole name, or what stands behind VID:PID. */
+static bool is_so_named(const char *name, const char *what)
 {
-	int error = sysfs_open(&search->sysfs, options->sysfs);
-
-	search->options = options;
-	text_format(search->record_dir, sizeof(search->record_dir), "%s/../vhci_hcd", options->run);
-	if (error)
-		log_warn(error, "cannot open %s", options->sysfs);
-	if (!error) {
-		error = held_read(&search->held, options->config, role);
-		if (error)
-			log_warn(error, "cannot read %s/held.%s", options->config, role);
-	}
-	return error;
+	return !strcmp(name, what) || (is_name(name) && !strcmp(name + ID_SIZE, what));
 }
 
-static int save(const struct search *search, const char *role)
+/* Whether people may call it so: by port, busid here or there, or one of its names. */
+static bool is_called(const struct item *item, const char *what)
 {
-	int error = held_write(&search->held, search->options->config, role);
-
-	if (error)
-		log_warn(error, "cannot write %s/held.%s", search->options->config, role);
-	return error;
-}
-
-static int hold(struct search *search, const char *name, const char *role)
-{
-	int error = held_add(&search->held, name);
-
-	if (error)
-		log_warnx("too many devices are held: at most %u", HELD_MAX);
-	return error ? error : save(search, role);
-}
-
-/* The held name that is called so: the whole of it, or what stands behind VID:PID. */
-static int unhold(struct search *search, const char *what, const char *role, char *name)
-{
-	unsigned matches = 0;
-
-	for (const char *i = held_next(&search->held, NULL); i; i = held_next(&search->held, i)) {
-		if (strcmp(i, what) != 0 && (!is_name(i) || strcmp(i + 10, what) != 0))
-			continue;
-		text_format(name, DEVICE_NAME_SIZE, "%s", i);
-		matches++;
-	}
-	if (matches > 1)
-		log_warnx("'%s' is more than one of those that are held: give the whole name", what);
-	if (!matches)
-		log_warnx("'%s' is not held: see 'usbiphp status'", what);
-	if (matches != 1)
-		return -ENOENT;
-	held_remove(&search->held, name);
-	return save(search, role);
-}
-
-static bool port_busy(const struct search *search, unsigned port)
-{
-	static struct vhci vhci;
-
-	return !vhci_read(&search->sysfs, &vhci) && vhci.port[port].state > VHCI_FREE;
-}
-
-static int end_port(const struct search *search, unsigned port)
-{
-	int error = vhci_detach(&search->sysfs, port), waited = 0;
-
-	if (error == -EINVAL) /* it is free already */
-		error = 0;
-	while (!error && port_busy(search, port)) {
-		if (waited >= WAIT_MS)
-			error = -ETIMEDOUT;
-		poll(NULL, 0, POLL_MS);
-		waited += POLL_MS;
-	}
-	if (!error && !state_running(search->options->run, "client")) {
-		record_remove(search->options->run, port);
-		record_remove(search->record_dir, port);
-	}
-	if (error)
-		log_warn(error, "cannot detach port %u", port);
-	return error;
-}
-
-int show_detach(const struct daemon_options *options, const char *what)
-{
-	static struct search search;
-	const struct found *found = NULL;
+	const struct device *device = &item->device;
 	char name[DEVICE_NAME_SIZE];
-	int error = open_search(&search, options, "client"), missing;
+	uint32_t port;
+
+	if (item->port != UNKNOWN && !text_decimal(what, VHCI_PORTS_MAX - 1, &port))
+		return port == item->port;
+	if (!strcmp(what, device->busid) || !strcmp(what, busid_of(item)))
+		return true;
+	name_by_place(item, name);
+	if (is_so_named(name, what))
+		return true;
+	name_of_serial(name, sizeof(name), device->vendor, device->product, item->strings.serial);
+	return item->strings.serial[0] && is_so_named(name, what);
+}
+
+/* The next one after item (NULL: the first) that is meant, and called so; NULL: none. */
+static struct item *next(const struct item *item, const char *what)
+{
+	EACH_ITEM(hold.items, i)
+		if ((!item || i > item) && i->device.class != DEVICE_CLASS_HUB &&
+		    i->device.on_vhci == (hold.items == &hold.imported) && is_called(i, what))
+			return i;
+	return NULL;
+}
+
+static int save(void)
+{
+	int error = held_write(&hold.held, hold.options->config, hold.role);
 
 	if (error)
-		return 1;
-	missing = find_attached(&search);
-	if (!missing || !is_name(what))
-		found = pick(&search, what);
-	if (!found && !is_name(what))
-		return 1;
-	if (found)
-		name_it(&search, found, name);
-	else
-		text_format(name, sizeof(name), "%s", what);
-	error = hold(&search, name, "client");
-	if (!error && found)
-		error = end_port(&search, found->port);
-	if (!error)
-		log_info("%s is held, until 'usbiphp attach %s'", name, name);
-	return error != 0;
+		log_warn(error, "cannot write %s/held.%s", hold.options->config, hold.role);
+	return error;
 }
 
-int show_attach(const struct daemon_options *options, const char *name)
-{
-	static struct search search;
-	char whole[DEVICE_NAME_SIZE];
-
-	if (open_search(&search, options, "client") || unhold(&search, name, "client", whole))
-		return 1;
-	log_info("%s is not held any more%s", whole,
-		 state_running(options->run, "client") ? "" : "; no usbiphp-client runs here");
-	return 0;
-}
-
-static bool is_bound(const struct search *search, const char *busid)
+static bool is_on(const struct item *item)
 {
 	struct device device;
 
-	return !device_read(&search->sysfs, busid, &device) && !strcmp(device.driver, STUB_DRIVER);
+	if (item->device.on_vhci)
+		return !vhci_read(&hold.sysfs, &hold.vhci) &&
+		       hold.vhci.port[item->port].state > VHCI_FREE;
+	return !device_read(&hold.sysfs, item->device.busid, &device) &&
+	       !strcmp(device.driver, STUB_DRIVER);
 }
 
-/* Without a server: as it would do it. No signal may come between, see stub.h. */
-static int give_back(const struct search *search, const char *busid)
+/* Until the kernel or the server has done it, which may find out that it cannot. */
+static int await(const struct item *item)
 {
-	struct stub_result result;
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
-	result = stub_end(&search->sysfs, busid, -1);
-	if (!result.error)
-		result = stub_release(&search->sysfs, busid);
-	if (result.error)
-		log_warn(result.error, "cannot release %s: %s", busid, stub_step_text(result.step));
-	return result.error;
-}
-
-/* Until the server has done it, which may find out that it cannot. */
-static int await(const struct search *search, const char *busid, bool bound)
-{
-	for (int waited = 0; is_bound(search, busid) != bound; waited += POLL_MS) {
+	for (int waited = 0; is_on(item); waited += POLL_MS) {
 		if (waited >= WAIT_MS)
 			return -ETIMEDOUT;
 		poll(NULL, 0, POLL_MS);
@@ -312,55 +119,135 @@ static int await(const struct search *search, const char *busid, bool bound)
 	return 0;
 }
 
-int show_release(const struct daemon_options *options, const char *what)
+/* Without a server: as it would do it. No signal may come between, see stub.h. */
+static int give_back(const char *busid)
 {
-	static struct search search;
-	const struct found *found;
-	char name[DEVICE_NAME_SIZE];
-	int error = open_search(&search, options, "server");
+	struct stub_result result;
+	sigset_t all;
 
-	if (!error)
-		error = device_scan(&search.sysfs, see_device, &search);
-	if (error)
-		return 1;
-	found = pick(&search, what);
-	if (!found)
-		return 1;
-	name_it(&search, found, name);
-	if (hold(&search, name, "server"))
-		return 1;
-	if (!state_running(options->run, "server"))
-		error = is_bound(&search, found->busid) ? give_back(&search, found->busid) : 0;
-	else if ((error = await(&search, found->busid, false)) != 0)
-		log_warn(error, "the server does not release %s, see its log", found->busid);
-	if (!error)
-		log_info("%s is held, until 'usbiphp bind %s'", found->busid, name);
-	return error != 0;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	result = stub_end(&hold.sysfs, busid, -1);
+	if (!result.error)
+		result = stub_release(&hold.sysfs, busid);
+	if (result.error)
+		log_warn(result.error, "cannot release %s: %s", busid, stub_step_text(result.step));
+	return result.error;
 }
 
-int show_bind(const struct daemon_options *options, const char *what)
+static int end_export(const struct item *item)
 {
-	static struct search search;
-	char name[DEVICE_NAME_SIZE];
-	const struct found *found;
+	const char *busid = item->device.busid;
+	int error;
 
-	if (open_search(&search, options, "server"))
-		return 1;
-	/* by the busid of a device that is held by its serial number, too */
-	device_scan(&search.sysfs, see_device, &search);
-	for (unsigned i = 0; i < search.count; i++) {
-		found = &search.found[i];
-		if (!is_called(found, what) ||
-		    !held_find(&search.held, found->vendor, found->product, found->strings.serial,
-			       NULL, found->busid))
-			continue;
-		what = held_find(&search.held, found->vendor, found->product,
-				 found->strings.serial, NULL, found->busid);
-		break;
+	if (!state_running(hold.options->run, hold.role))
+		return is_on(item) ? give_back(busid) : 0;
+	error = await(item);
+	if (error)
+		log_warn(error, "the server does not release %s, see its log", busid);
+	return error;
+}
+
+static int end_import(const struct item *item)
+{
+	const char *run = hold.options->run;
+	unsigned port = (unsigned)item->port;
+	int error = vhci_detach(&hold.sysfs, port);
+	char stock[PATH_MAX];
+
+	if (!error || error == -EINVAL) /* it is free already */
+		error = await(item);
+	if (error) {
+		log_warn(error, "cannot detach port %u", port);
+	} else if (!state_running(run, hold.role)) {
+		stock_records(stock, run);
+		record_remove(run, port);
+		record_remove(stock, port);
 	}
-	if (unhold(&search, what, "server", name))
+	return error;
+}
+
+/* Says that not just one is called so. */
+static int refuse(const char *what, bool several, const char *held)
+{
+	log_warnx("%s %sdevice is called '%s': see 'usbiphp status' and 'usbiphp list'",
+		  several ? "more than one" : "no", held, what);
+	return 1;
+}
+
+static int switch_off(const char *what)
+{
+	struct item *item = next(NULL, what);
+	bool client = hold.items == &hold.imported;
+
+	if (item ? next(item, what) != NULL : !client || !is_name(what))
+		return refuse(what, item != NULL, "");
+	if (item && !item->name[0])
+		name_by_place(item, item->name);
+	if (item)
+		what = item->name;
+	if (held_add(&hold.held, what)) {
+		log_warnx("too many devices are held: at most %u", HELD_MAX);
 		return 1;
-	log_info("%s is not held any more%s", name,
-		 state_running(options->run, "server") ? "" : "; no usbiphp-server runs here");
+	}
+	if (save() || (item && (client ? end_import(item) : end_export(item))))
+		return 1;
+	log_info("%s is held, until 'usbiphp %s %s'", what, client ? "attach" : "bind", what);
 	return 0;
+}
+
+/* The held name of a device that is here and called so. */
+static const char *held_here(const char *what)
+{
+	const char *name = NULL;
+	const struct item *i;
+
+	for (i = next(NULL, what); i && !name; i = next(i, what))
+		name = held_find(&hold.held, i->device.vendor, i->device.product, i->strings.serial,
+				 NULL, i->device.busid);
+	return name;
+}
+
+static int switch_on(const char *what)
+{
+	const char *here = held_here(what);
+	char name[DEVICE_NAME_SIZE];
+	unsigned matches = 0;
+
+	if (here)
+		what = here;
+	for (const char *i = held_next(&hold.held, NULL); i; i = held_next(&hold.held, i))
+		if (is_so_named(i, what)) {
+			text_format(name, sizeof(name), "%s", i);
+			matches++;
+		}
+	if (matches != 1)
+		return refuse(what, matches != 0, "held ");
+	held_remove(&hold.held, name);
+	if (save())
+		return 1;
+	log_info("%s is not held any more", name);
+	if (!state_running(hold.options->run, hold.role))
+		log_info("no usbiphp-%s runs here", hold.role);
+	return 0;
+}
+
+int show_hold(const struct daemon_options *options, bool client, bool off, const char *what)
+{
+	int error;
+
+	hold.options = options;
+	hold.role = client ? "client" : "server";
+	hold.items = client ? &hold.imported : &hold.devices;
+	if (devices_open(&hold.devices, &hold.sysfs, options->sysfs))
+		return 1;
+	error = held_read(&hold.held, options->config, hold.role);
+	if (error) {
+		log_warn(error, "cannot read %s/held.%s", options->config, hold.role);
+		return 1;
+	}
+	if (!off)
+		return switch_on(what);
+	imported_look(&hold.imported, &hold.devices, &hold.sysfs, options->run);
+	return switch_off(what);
 }

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch that stays off: usbiphp detach, attach (client), release, bind (server). What is off is
- * noted by name in the configuration directory (loop/held.h); a daemon that runs sees to the rest,
- * without one it is done here.
+ * The switch that stays off: usbiphp detach, attach (client), release, bind (server). What is off
+ * is noted by name in the configuration directory (loop/held.h); a daemon that runs sees to the
+ * rest, without one it is done here.
  */
 #ifndef SHOW_HOLD_H
 #define SHOW_HOLD_H
 
 #include "loop/daemon.h"
 
-/* Each returns the exit status: 0, or 1 after a line that says why. */
-int show_detach(const struct daemon_options *options, const char *what); /* a port or name */
-int show_attach(const struct daemon_options *options, const char *name);
-int show_release(const struct daemon_options *options, const char *what); /* a busid or name */
-int show_bind(const struct daemon_options *options, const char *what);
+/*
+ * Switches a device off, or on again. what is its name, whole or without VID:PID, its busid or that
+ * at its server, or its port. At the client, one that is not there may be switched off by its whole
+ * name. The exit status: 0, or 1 after a line that says why.
+ */
+int show_hold(const struct daemon_options *options, bool client, bool off, const char *what);
 
 #endif

@@ -16,7 +16,6 @@ enum { ITEMS_MAX = OP_DEVLIST_MAX, LABEL_SIZE = 2 * DEVICE_STRING_SIZE };
 /* Of strings, an empty one is not known. */
 struct item {
 	struct device device;
-	uint32_t devnum;
 	bool seen;	/* in the latest look */
 	bool asked;	/* for its strings */
 	bool heard;	/* they came */

@@ -31,7 +31,7 @@ static int look(const struct daemon_options *options, bool take_all)
 		return 2;
 	error = held_read(&view.wishes.held, options->config, "server");
 	if (error)
-		log_warn(error, "cannot read %s/held.server", options->config);
+		log_warn(error, "cannot read %s/held.%s", options->config, "server");
 	return devices_open(&view.items, &view.sysfs, options->sysfs) != 0;
 }
 
@@ -160,11 +160,10 @@ static bool fits(const struct item *item, unsigned *planned)
 
 static void say(const char *name, const char *verdict, const char *reason)
 {
-	char line[256];
-
-	text_format(line, sizeof(line), "%s: %s%s", name, verdict, reason);
-	text_printable(line);
-	page_format(&view.page, "%s\n", line);
+	page_text(&view.page, name);
+	page_format(&view.page, ": %s", verdict);
+	page_text(&view.page, reason);
+	page_put(&view.page, "\n");
 }
 
 static void plan(struct item *item, unsigned *planned)

@@ -131,6 +131,21 @@ void page_format(struct page *page, const char *format, ...)
 	page_put(page, line);
 }
 
+static unsigned put_printable(struct page *page, const char *text, bool changes)
+{
+	char cell[CELL_SIZE];
+	size_t len = text_format(cell, sizeof(cell), "%s", text ? text : "-");
+
+	text_printable(cell);
+	put(page, cell, changes);
+	return (unsigned)len;
+}
+
+void page_text(struct page *page, const char *text)
+{
+	put_printable(page, text, false);
+}
+
 void page_string(struct page *page, const char *text)
 {
 	char buf[CELL_SIZE * JSON_BYTE_MAX] = "null";
@@ -228,7 +243,7 @@ static void put_object(struct page *page, const struct item *item)
 static void put_row(struct page *page, const struct item *item, enum page_table table)
 {
 	unsigned *width = page->width[table], blanks = 0;
-	char cell[CELL_SIZE], buf[NUMBER_SIZE];
+	char buf[NUMBER_SIZE];
 
 	for (const struct column *i = columns; i < columns + COLUMNS; i++) {
 		const char *text = i->head;
@@ -238,11 +253,9 @@ static void put_row(struct page *page, const struct item *item, enum page_table 
 			continue;
 		if (item)
 			text = value(page, item, i, buf);
-		len = (unsigned)text_format(cell, sizeof(cell), "%s", text ? text : "-");
-		text_printable(cell);
 		while (blanks--)
 			put(page, " ", blanks != 0);
-		put(page, cell, item && i->kind >= BYTES);
+		len = put_printable(page, text, item && i->kind >= BYTES);
 		if (*width < len)
 			*width = len;
 		blanks = *width++ - len + 2;

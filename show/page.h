@@ -31,6 +31,8 @@ void page_end(struct page *page);
 /* Text as it is. */
 void page_put(struct page *page, const char *text);
 void page_format(struct page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Of what a device or person said, what can be printed. */
+void page_text(struct page *page, const char *text);
 /* A string of JSON; text may be NULL. */
 void page_string(struct page *page, const char *text);
 

@@ -8,13 +8,10 @@
 #include "show/show.h"
 #include "sysfs/stub.h"
 #include "sysfs/uevent.h"
-#include "sysfs/vhci.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -31,7 +28,6 @@ static struct status {
 	struct sysfs sysfs;
 	struct items devices, imported;
 	unsigned exported; /* of the devices */
-	struct vhci vhci;
 	bool has_stub, has_vhci;
 	bool running[ROLES];
 	struct held held[ROLES];
@@ -45,60 +41,19 @@ static struct status {
 	struct loop_source uevents, output;
 } status;
 
-/* Of the daemon here, else of the stock tools: beside the run directory, which may be missing. */
-static bool read_record(struct item *item, unsigned port)
-{
-	char stock[PATH_MAX];
-	size_t len = text_format(stock, sizeof(stock) - 16, "%s", status.options->run);
-
-	while (len && stock[len - 1] == '/')
-		len--;
-	while (len && stock[len - 1] != '/')
-		len--;
-	text_format(stock + len, sizeof(stock) - len, "vhci_hcd");
-	return record_read_session(status.options->run, port, &item->record, &item->session) ||
-	       record_read_session(stock, port, &item->record, &item->session);
-}
-
-static void see_imported(struct item *item, unsigned port, const struct vhci_port *row)
-{
-	static const char word[][10] = { "attaching", "attached", "error" };
-	const struct item *here = row->busid[0] ? devices_find(&status.devices, row->busid) : NULL;
-	struct record *record = &item->record;
-
-	memset(item, 0, sizeof(*item));
-	if (here)
-		*item = *here;
-	item_reset(item);
-	item->port = port;
-	item_state(item, word[row->state - VHCI_ATTACHING], "", "");
-	text_format(item->device.busid, sizeof(item->device.busid), "%s", row->busid);
-	if (!read_record(item, port)) {
-		memset(record, 0, sizeof(*record));
-		return;
-	}
-	item_see_session(item);
-	if (here && !item->name[0])
-		name_of_place(item->name, sizeof(item->name), item->device.vendor,
-			      item->device.product, record->host, record->busid);
-}
-
 static void look(void)
 {
-	struct items *imported = &status.imported;
 	const char *run = status.options->run;
 
 	status.has_stub = !sysfs_try(&status.sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
-	status.exported = imported->count = 0;
+	status.exported = 0;
 	EACH_ITEM(&status.devices, i)
 		if (item_exported(i)) {
 			status.exported++;
 			item_see_export(i, &status.sysfs, run, "available");
 		}
-	status.has_vhci = vhci_read(&status.sysfs, &status.vhci) != -ENOENT;
-	for (unsigned i = 0; i < status.vhci.ports && imported->count < ITEMS_MAX; i++)
-		if (status.vhci.port[i].state > VHCI_FREE)
-			see_imported(&imported->item[imported->count++], i, &status.vhci.port[i]);
+	status.has_vhci = imported_look(&status.imported, &status.devices, &status.sysfs, run) !=
+			  -ENOENT;
 	for (unsigned i = 0; i < ROLES; i++) {
 		status.running[i] = state_running(run, roles[i]);
 		if (held_read(&status.held[i], status.options->config, roles[i]))
@@ -111,13 +66,16 @@ static void put_held(struct page *page, unsigned role)
 	const struct held *held = &status.held[role];
 	const char *before = "";
 
-	page_format(page, "\"%s\":[", roles[role]);
 	for (const char *i = held_next(held, NULL); i; i = held_next(held, i)) {
-		page_put(page, before);
-		page_string(page, i);
-		before = ",";
+		if (page->json) {
+			page_put(page, before);
+			page_string(page, i);
+			before = ",";
+		} else {
+			page_format(page, "\nheld (%s): ", roles[role]);
+			page_text(page, i);
+		}
 	}
-	page_put(page, "]");
 }
 
 static void put_json(struct page *page)
@@ -130,11 +88,11 @@ static void put_json(struct page *page)
 	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
 	page_put(page, ",\"imported\":");
 	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
-	page_put(page, ",\"held\":{");
+	page_put(page, ",\"held\":{\"server\":[");
 	put_held(page, SERVER);
-	page_put(page, ",");
+	page_put(page, "],\"client\":[");
 	put_held(page, CLIENT);
-	page_put(page, "}}\n");
+	page_put(page, "]}}\n");
 }
 
 static void put_text(struct page *page)
@@ -151,16 +109,8 @@ static void put_text(struct page *page)
 					     status.has_vhci	   ? " nothing" :
 								     " no vhci-hcd here");
 	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
-	for (unsigned i = 0; i < ROLES; i++) {
-		const struct held *held = &status.held[i];
-		char line[DEVICE_NAME_SIZE];
-
-		for (const char *n = held_next(held, NULL); n; n = held_next(held, n)) {
-			text_format(line, sizeof(line), "%s", n);
-			text_printable(line);
-			page_format(page, "\nheld (%s): %s", roles[i], line);
-		}
-	}
+	put_held(page, SERVER);
+	put_held(page, CLIENT);
 	if (status.held[SERVER].len + status.held[CLIENT].len || status.watching)
 		page_put(page, "\n");
 }

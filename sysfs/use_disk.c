@@ -16,6 +16,11 @@ struct search {
 	unsigned depth;
 };
 
+struct mapped {
+	struct search *search;
+	const char *name; /* as device mapper has it */
+};
+
 static bool stands_on(struct search *search, const char *path);
 
 /* By its name, as in "class/block/NAME". */
@@ -27,11 +32,26 @@ static bool name_stands_on(struct search *search, const char *name)
 	return stands_on(search, path);
 }
 
-/* A file by its path; one that is no device is in a file system, which is mounted. */
+static bool see_mapped(void *ctx, const char *entry)
+{
+	const struct mapped *mapped = ctx;
+	char name[PATH_SIZE];
+
+	return entry[0] != '.' && strlen(entry) <= 40 &&
+	       sysfs_read(mapped->search->sysfs, name, sizeof(name), "class/block/%s/dm/name",
+			  entry) > 0 &&
+	       !strcmp(name, mapped->name) && name_stands_on(mapped->search, entry);
+}
+
+/* A file by its path; one that is no device is in a file system, which is mounted. Without udev
+ * those in /dev/mapper are no links. */
 static bool file_stands_on(struct search *search, const char *file)
 {
-	static const char dev[] = "/dev/";
+	static const char dev[] = "/dev/", mapper[] = "/dev/mapper/";
+	struct mapped mapped = { search, file + sizeof(mapper) - 1 };
 
+	if (!strncmp(file, mapper, sizeof(mapper) - 1))
+		return sysfs_entries(search->sysfs->root, "class/block", see_mapped, &mapped) > 0;
 	return !strncmp(file, dev, sizeof(dev) - 1) &&
 	       name_stands_on(search, file + sizeof(dev) - 1);
 }

@@ -132,6 +132,13 @@ static bool is_way_to(const struct network *network, const uint8_t *address)
 	return best && is_ours(network, best->interface);
 }
 
+/* "0100007F:0CA8" */
+static bool parse_end(char *text, uint8_t *address)
+{
+	text[strcspn(text, ":")] = '\0';
+	return parse_address(text, WORDS, address);
+}
+
 /* "0: 0100007F:0CA8 0100007F:9C40 01 ...": - local remote state */
 static bool see_connection(void *ctx, char *line)
 {
@@ -140,10 +147,12 @@ static bool see_connection(void *ctx, char *line)
 	char *word[4];
 
 	if (text_words(line, word, 4) < 4 || text_hex(word[3], UINT32_MAX, &state) ||
-	    state != ESTABLISHED)
+	    state != ESTABLISHED || !parse_end(word[2], address))
 		return false;
-	word[2][strcspn(word[2], ":")] = '\0';
-	return parse_address(word[2], WORDS, address) && is_way_to(ctx, address);
+	/* fe80::/10 is behind every interface: its own address tells which one it is */
+	if (address[0] == 0xfe && (address[1] & 0xc0) == 0x80 && !parse_end(word[1], address))
+		return false;
+	return is_way_to(ctx, address);
 }
 
 static bool is_up(const struct network *network, const char *interface)
@@ -204,13 +213,13 @@ static bool see_interface(void *ctx, const char *name)
 	network->routes = 0;
 	if (use_each_line(sysfs->proc, "net/route", see_route, network) ||
 	    use_each_line(sysfs->proc, "net/ipv6_route", see_route, network))
-		what = "its %s has the default route";
+		what = "its network interface %s has the default route";
 	else if (use_each_line(sysfs->proc, "net/tcp", see_connection, network) ||
 		 use_each_line(sysfs->proc, "net/tcp6", see_connection, network))
-		what = "its %s has a connection";
+		what = "its network interface %s has a connection";
 	else if (is_up(network, name) &&
 		 sysfs_entries(sysfs->root, "class/net", see_other, network) <= 0)
-		what = "its %s is the only link that is up";
+		what = "its network interface %s is the only link that is up";
 	else
 		return false;
 	return use_because(network->use, what, name);

@@ -97,7 +97,7 @@ static void list(void)
 	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", false, false));
 	CHECK(devices > 1);
 	CHECK_INT(it.result.outcome, EXCHANGE_OK);
-	CHECK(!it.stopped);
+	CHECK(!it.loop.stopping);
 	CHECK(answered(FIXTURES "packets/rep_devlist_empty.hex", false, false));
 	CHECK_INT(devices, 0);
 }
@@ -126,7 +126,7 @@ static void refused(void)
 	CHECK(!ask_list(&it, OP_REQ_DEVLIST, count, &devices));
 	CHECK_INT(it.result.outcome, EXCHANGE_UNREACHABLE);
 	CHECK_INT(it.result.error, -ECONNREFUSED);
-	CHECK(!it.stopped);
+	CHECK(!it.loop.stopping);
 	close(fd);
 }
 
@@ -140,7 +140,7 @@ static void stopped(void)
 	sigaddset(&set, SIGINT);
 	must(!sigprocmask(SIG_BLOCK, &set, NULL) && !raise(SIGINT), "raise");
 	CHECK(!ask_list(&it, OP_REQ_DEVLIST, count, &devices));
-	CHECK(it.stopped);
+	CHECK(it.loop.stopping);
 	close(fd);
 }
 

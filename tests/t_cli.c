@@ -504,7 +504,7 @@ static void doctor(void)
 
 	examine(FIXTURES "sysfs/host-6.12.tree", NULL);
 	CHECK_INT(got.status, 0);
-	CHECK(findings("ok") >= 3);
+	CHECK(findings("ok") >= 2);
 	CHECK_INT(findings("BAD"), 0);
 	examine(NULL, NULL);
 	CHECK_INT(got.status, 1);
@@ -513,7 +513,7 @@ static void doctor(void)
 	examine(FIXTURES "sysfs/client-6.12.tree", name);
 	CHECK_INT(got.status, 1);
 	CHECK_INT(findings("BAD"), 1);
-	snprintf(want, sizeof(want), "BAD     %s: Connection refused: no server there", name);
+	snprintf(want, sizeof(want), "BAD     %s: Connection refused: is it on?", name);
 	CHECK(strstr(got.out, want));
 	close(fd);
 }
@@ -558,8 +558,8 @@ static void doctor_asks(void)
 		CHECK_INT(status, 0);
 		CHECK_INT(got.status, 0);
 		CHECK_INT(findings("BAD"), 0);
-		snprintf(want, sizeof(want), "ok      %s has %u devices and %s\n", name, p[11],
-			 watch ? "tells changes" : "must be asked: no usbiphp");
+		snprintf(want, sizeof(want), "ok      %s %s, devices: %u\n", name,
+			 watch ? "tells changes" : "must be asked", p[11]);
 		CHECK(strstr(got.out, want));
 	}
 	close(fd);

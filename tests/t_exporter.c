@@ -2,7 +2,7 @@
 /*
  * Tests of host/exporter, peer, listener and session: clients of every kind on loopback, a tree of
  * files where the test plays usbip-host, a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=getrlimit,--wrap=prlimit
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit
  */
 #include "host/exporter.h"
 
@@ -243,24 +243,16 @@ static void find_port(struct listener_address *address)
 /* The hard limit of open files, 0: as it is. */
 static rlim_t allowed;
 
-int __real_getrlimit(int resource, struct rlimit *limit);
-int __wrap_getrlimit(int resource, struct rlimit *limit);
-
-int __wrap_getrlimit(int resource, struct rlimit *limit)
-{
-	int error = __real_getrlimit(resource, limit);
-
-	if (allowed)
-		limit->rlim_cur = limit->rlim_max = allowed;
-	return error;
-}
-
 int __real_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old);
 int __wrap_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old);
 
 int __wrap_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old)
 {
-	return allowed ? 0 : __real_prlimit(pid, resource, limit, old);
+	if (!allowed)
+		return __real_prlimit(pid, resource, limit, old);
+	if (old)
+		old->rlim_cur = old->rlim_max = allowed;
+	return 0;
 }
 
 static void start_every(uint32_t interval_ms)

@@ -497,7 +497,7 @@ static void killed_in_time(void)
 		UNTIL(&loop, are_dead);
 		UNTIL(&loop, idle);
 		OUT("b bound\n");
-		said(round ? "" : "usbiphp: hook a was killed: it ran longer than 30 s\n");
+		said(round ? "" : "usbiphp: hook a took too long: signal 9\n");
 	}
 	put_file(root, "good", "");
 	told("bound");
@@ -507,7 +507,7 @@ static void killed_in_time(void)
 	UNTIL(&loop, hangs);
 	run_after(&loop, HOOKS_MS);
 	UNTIL(&loop, idle);
-	said("usbiphp: hook a was killed: it ran longer than 30 s\n");
+	said("usbiphp: hook a took too long: signal 9\n");
 	end();
 }
 
@@ -611,8 +611,8 @@ static void is_refused(const char *what, const char *remedy)
 	told("bound");
 	OUT("");
 	snprintf(want, sizeof(want),
-		 "usbiphp: %s %s/%s not run: others may write it (%s %s/%s)\n",
-		 strstr(what, "hooks.d/") ? "hook" : "hooks in", root, what, remedy, root, what);
+		 "usbiphp: hook not run: others may write %s/%s (%s %s/%s)\n",
+		 root, what, remedy, root, what);
 	said(want);
 }
 
@@ -834,7 +834,7 @@ static void stopped_while_one_hangs(void)
 	run_quiet(&loop);
 	unlink(name_in("pid0"));
 	run_after(&loop, 5000);
-	said("usbiphp: hook a was killed: it ran longer than 30 s\n");
+	said("usbiphp: hook a took too long: signal 9\n");
 	UNTIL(&loop, hangs);
 	OUT("b bound\n");
 	run_after(&loop, HOOKS_MS - 5000 - 1);

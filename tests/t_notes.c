@@ -38,7 +38,6 @@ static void begin(void)
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
 	must(!state_open(&t.state, run_dir, "server"), "open the run directory");
 	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
-		t.exports.count = EXPORTS_MAX;
 		t.exports.export[i].sysfs = &sysfs;
 		t.exports.export[i].session.fd = -1;
 	}
@@ -55,6 +54,8 @@ static struct export *add(unsigned i, const char *busid, const char *driver)
 {
 	struct export *export = &t.exports.export[i];
 
+	if (t.exports.count <= i)
+		t.exports.count = i + 1;
 	snprintf(export->device.busid, sizeof(export->device.busid), "%s", busid);
 	snprintf(export->device.driver, sizeof(export->device.driver), "%s", driver);
 	export->present = true;

@@ -467,9 +467,8 @@ static void prepare(enum manner manner, unsigned devices)
 
 static void end(void)
 {
-	exchange_cancel(&server.list);
-	for (unsigned i = 0; i < SERVER_IMPORTS_AT_ONCE; i++)
-		exchange_cancel(&server.slot[i].exchange);
+	for (unsigned i = 0; i < LENGTH(server.exchange); i++)
+		exchange_cancel(&server.exchange[i]);
 	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
 		if (server.import[i].endpoint)
 			loop_drop(&t.loop, &server.import[i].session);

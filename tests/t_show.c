@@ -571,6 +571,268 @@ static void held_ones(void)
 	finish();
 }
 
+/* What a command that holds has noted. */
+static void noted(const char *role, const char *names)
+{
+	char path[PATH_MAX], *text;
+
+	snprintf(path, sizeof(path), "%s/held.%s", config, role);
+	text = file_read(path, NULL);
+	CHECK_STR(text ? text : "", names);
+	free(text);
+}
+
+/* One line of it, and the status. */
+static void said(int status, const char *word)
+{
+	CHECK_INT(got.status, status);
+	CHECK_STR(got.out, "");
+	if (!strstr(got.err, word))
+		check_fault(__FILE__, __LINE__, "it says %s instead of \"%s\"", got.err, word);
+	CHECK(status == 0 || strchr(got.err, '\n') == got.err + strlen(got.err) - 1);
+}
+
+#define VHCI "devices/platform/vhci_hcd.0/"
+
+/* As the kernel does it: once somebody writes to "detach", that port is free. The process that sees
+ * to it. */
+static pid_t kernel_detaches(const char *port, const char *row)
+{
+	char path[PATH_MAX], *text, *at;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/" VHCI "status", root);
+	text = file_read(path, NULL);
+	at = text ? strstr(text, row) : NULL;
+	must(at, "find the row");
+	memcpy(at + strlen(row) - 3, "004", 3);
+	put_file(root, VHCI "detach", "");
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (pid) {
+		free(text);
+		return pid;
+	}
+	snprintf(path, sizeof(path), "%s/" VHCI "detach", root);
+	for (unsigned i = 0; i < TIMEOUT_S * 100; i++) {
+		char *written = file_read(path, NULL);
+
+		if (written && !strcmp(written, port)) {
+			put_file(root, VHCI "status", text);
+			_exit(0);
+		}
+		free(written);
+		poll(NULL, 0, 10);
+	}
+	_exit(1);
+}
+
+static void kernel_has(pid_t pid)
+{
+	int status = -1;
+
+	must(waitpid(pid, &status, 0) == pid, "wait for it");
+	CHECK_INT(status, 0);
+}
+
+static void begin_attached(void)
+{
+	begin(CLIENT);
+	put_file(place, "run/port0", "pi.lan 3240 1-1.4\n");
+	put_file(place, "vhci_hcd/port15", "10.0.0.9 3241 2-2\n");
+	take_away(root, "devices/platform/vhci_hcd.0/usb3/3-1/serial");
+}
+
+/* Whatever it is called, without a daemon: it is detached, and the notes on it are gone. */
+static void detach(void)
+{
+	static const char *const mouse[] = { "0", "3-1", "1-1.4", "pi.lan/1-1.4",
+					     "0627:0001@pi.lan/1-1.4" };
+	static const char *const stick[] = { "15", "4-1", "2-2", "10.0.0.9/2-2", "STICK1",
+					     "46f4:0001/STICK1", "46f4:0001@10.0.0.9/2-2" };
+	pid_t pid;
+
+	for (size_t i = 0; i < LENGTH(mouse); i++) {
+		begin_attached();
+		pid = kernel_detaches("0", "hs  0000 006");
+		SHOW(U, "detach", mouse[i]);
+		said(0, "0627:0001@pi.lan/1-1.4 is held, until "
+			"'usbiphp attach 0627:0001@pi.lan/1-1.4'\n");
+		noted("client", "0627:0001@pi.lan/1-1.4\n");
+		kernel_has(pid);
+		CHECK(!is_there(place, "run/port0") && is_there(place, "vhci_hcd/port15"));
+		finish();
+	}
+	for (size_t i = 0; i < LENGTH(stick); i++) {
+		begin_attached();
+		pid = kernel_detaches("15", "ss  0015 006");
+		SHOW(U, "detach", stick[i]);
+		said(0, "46f4:0001/STICK1 is held");
+		noted("client", "46f4:0001/STICK1\n");
+		kernel_has(pid);
+		CHECK(is_there(place, "run/port0") && !is_there(place, "vhci_hcd"));
+		finish();
+	}
+}
+
+/* The daemon's notes are its own; one that is attached without any has the name of its place. */
+static void detach_with_client(void)
+{
+	pid_t pid;
+	int lock;
+
+	begin_attached();
+	lock = daemon_runs("client");
+	pid = kernel_detaches("0", "hs  0000 006");
+	SHOW(U, "detach", "0");
+	said(0, "is held");
+	kernel_has(pid);
+	CHECK(is_there(place, "run/port0"));
+	take_away(root, "devices/platform/vhci_hcd.0/usb4/4-1/serial");
+	take_away(place, "vhci_hcd");
+	pid = kernel_detaches("15", "ss  0015 006");
+	SHOW(U, "detach", "15");
+	said(0, "46f4:0001@4-1 is held");
+	kernel_has(pid);
+	noted("client", "0627:0001@pi.lan/1-1.4\n46f4:0001@4-1\n");
+	close(lock);
+	finish();
+}
+
+static void detach_none(void)
+{
+	begin_attached();
+	put_file(root, "devices/platform/vhci_hcd.0/usb3/3-1/serial", "STICK1\n");
+	put_file(root, VHCI "detach", "");
+	SHOW(U, "detach", "STICK1");
+	said(1, "more than one device is called 'STICK1'");
+	SHOW(U, "detach", "nobody");
+	said(1, "no device is called 'nobody'");
+	SHOW(U, "detach", "1");
+	said(1, "no device is called '1'");
+	/* alike: names by the serial number mean both of them */
+	put_file(root, "devices/platform/vhci_hcd.0/usb3/3-1/idVendor", "46f4\n");
+	SHOW(U, "detach", "46f4:0001/STICK1");
+	said(1, "more than one device is called");
+	noted("client", "");
+	/* one that is not there */
+	SHOW(U, "detach", "1234:5678/GONE");
+	said(0, "1234:5678/GONE is held, until 'usbiphp attach 1234:5678/GONE'\n");
+	take_away(root, "devices/platform/vhci_hcd.0");
+	SHOW(U, "detach", "1234:5678@pi.lan/1-1");
+	said(0, "1234:5678@pi.lan/1-1 is held");
+	noted("client", "1234:5678/GONE\n1234:5678@pi.lan/1-1\n");
+	finish();
+}
+
+static void attach(void)
+{
+	begin(NULL);
+	put_file(place, "config/held.client",
+		 "1234:5678/STICK\n1234:5678@pi.lan/1-1\n1234:5679@pi.lan/1-1\nodd\n");
+	SHOW(U, "attach", "nobody");
+	said(1, "no held device is called 'nobody'");
+	SHOW(U, "attach", "pi.lan/1-1");
+	said(1, "more than one held device is called 'pi.lan/1-1'");
+	SHOW(U, "attach", "STICK");
+	said(0, "1234:5678/STICK is not held any more\n");
+	CHECK(strstr(got.err, "no usbiphp-client runs here"));
+	SHOW(U, "attach", "1234:5678@pi.lan/1-1");
+	said(0, "1234:5678@pi.lan/1-1 is not held any more");
+	SHOW(U, "attach", "odd");
+	noted("client", "1234:5679@pi.lan/1-1\n");
+	SHOW(U, "attach", "pi.lan/1-1");
+	said(0, "is not held any more");
+	CHECK(!is_there(place, "config/held.client"));
+	finish();
+}
+
+/* Without a daemon it is done here: unbind, del, rebind. */
+static void release(void)
+{
+	static const char *const stick[] = { "2-4", "STICK1", "46f4:0001/STICK1", "46f4:0001@2-4" };
+	char path[PATH_MAX], *text;
+
+	for (size_t i = 0; i < LENGTH(stick); i++) {
+		begin(HOST);
+		SHOW(U, "release", stick[i]);
+		said(0, "46f4:0001/STICK1 is held, until 'usbiphp bind 46f4:0001/STICK1'\n");
+		noted("server", "46f4:0001/STICK1\n");
+		snprintf(path, sizeof(path), "%s/bus/usb/drivers/usbip-host/unbind", root);
+		text = file_read(path, NULL);
+		CHECK_STR(text ? text : "", "2-4");
+		free(text);
+		finish();
+	}
+	begin(HOST);
+	SHOW(U, "release", "1-3"); /* it is not bound */
+	said(0, "0627:0001/89126-0000_00_02.0-3 is held");
+	SHOW(U, "release", "1-1"); /* a hub */
+	said(1, "no device is called '1-1'");
+	SHOW(U, "release", "42");
+	said(1, "no device is called '42'");
+	SHOW(U, "release", "1234:5678/GONE");
+	said(1, "no device is called '1234:5678/GONE'");
+	put_file(root, OTHER "serial", "STICK1\n");
+	SHOW(U, "release", "STICK1");
+	said(1, "more than one device is called 'STICK1'");
+	noted("server", "0627:0001/89126-0000_00_02.0-3\n");
+	finish();
+	begin(BOTH); /* it came over USB/IP */
+	SHOW(U, "release", "4-1");
+	said(1, "no device is called '4-1'");
+	finish();
+}
+
+/* A server that runs does it; here one that has. A device that never answers is no reason to wait. */
+static void release_with_server(void)
+{
+	char path[PATH_MAX];
+	int lock;
+
+	begin(HOST);
+	snprintf(path, sizeof(path), "%s/" MOUSE "serial", root);
+	must(!unlink(path) && !mkfifo(path, 0600), "make it block");
+	lock = daemon_runs("server");
+	SHOW(U, "release", "2-5");
+	said(0, "46f4:0001/STICK2 is held");
+	SHOW(U, "release", "1-3");
+	said(0, "0627:0001@1-3 is held");
+	noted("server", "46f4:0001/STICK2\n0627:0001@1-3\n");
+	SHOW(U, "bind", "2-5");
+	CHECK_INT(got.status, 0);
+	CHECK_STR(got.err, "usbiphp bind: 46f4:0001/STICK2 is not held any more\n");
+	close(lock);
+	finish();
+}
+
+static void bind_it(void)
+{
+	begin(HOST);
+	put_file(place, "config/held.server", "46f4:0001/STICK1\n0627:0001@1-3\n46f4:0001@2-5\n"
+					      "1234:5678/GONE\n");
+	SHOW(U, "bind", "1-2");
+	said(1, "no held device is called '1-2'");
+	SHOW(U, "bind", "2-4");
+	said(0, "46f4:0001/STICK1 is not held any more\n");
+	CHECK(strstr(got.err, "no usbiphp-server runs here"));
+	SHOW(U, "bind", "STICK2"); /* held by its place */
+	said(0, "46f4:0001@2-5 is not held any more");
+	SHOW(U, "bind", "GONE");
+	said(0, "1234:5678/GONE is not held any more");
+	noted("server", "0627:0001@1-3\n");
+	finish();
+}
+
+static void hold_cannot(void)
+{
+	begin(HOST);
+	put_file(place, "config", "no directory\n");
+	SHOW(U, "release", "1-3");
+	said(1, "/config/held.server: Not a directory\n");
+	finish();
+}
+
 /* A watch that runs, and what it has printed so far. */
 static struct {
 	pid_t pid;
@@ -815,6 +1077,14 @@ int main(void)
 	RUN("t_show: imported", imported);
 	RUN("t_show: imported, no device yet", imported_without_device);
 	RUN("t_show: held", held_ones);
+	RUN("t_show: detach", detach);
+	RUN("t_show: detach, a client runs", detach_with_client);
+	RUN("t_show: detach, not just one", detach_none);
+	RUN("t_show: attach", attach);
+	RUN("t_show: release", release);
+	RUN("t_show: release, a server runs", release_with_server);
+	RUN("t_show: bind", bind_it);
+	RUN("t_show: hold, it cannot be noted", hold_cannot);
 	RUN("t_show: watch", watched);
 	RUN("t_show: watch, JSON", watched_json);
 	RUN("t_show: watch, a device comes", watched_plug);

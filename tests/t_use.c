@@ -151,6 +151,17 @@ static void swapped(void)
 	put_file(root, "proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n"
 				     "/dev/dm-0 partition 1048572 0 -2\n");
 	needed("it holds swap space");
+	put_disk(ELSEWHERE, "sdb", 9);
+	put_virtual("dm-1", 253, "sdb");
+	put_file(root, "devices/virtual/block/dm-0/dm/name", "v-swap\n");
+	put_file(root, "devices/virtual/block/dm-1/dm/name", "other-swap\n");
+	put_file(root, "proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n"
+				     "/dev/mapper/other-swap partition 1048572 0 -2\n"
+				     "/dev/mapper/v-swa partition 1048572 0 -2\n");
+	not_needed();
+	put_file(root, "proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n"
+				     "/dev/mapper/v-swap partition 1048572 0 -2\n");
+	needed("it holds swap space");
 	end();
 }
 
@@ -217,7 +228,7 @@ static void default_route(void)
 	put_file(root, "proc/net/route", ROUTES "eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
 	not_needed();
 	put_file(root, "proc/net/route", ROUTES "eth1\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
-	needed("its eth1 has the default route");
+	needed("its network interface eth1 has the default route");
 	put_file(root, "proc/net/route", ROUTES "eth1\t00000000\t0100000A\t0203\t0\t0\t100\t00000000\t0\t0\t0\n"
 						"eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n");
 	not_needed(); /* a reject route, and its own network */
@@ -225,7 +236,7 @@ static void default_route(void)
 	put_file(root, "proc/net/ipv6_route",
 		 "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
 		 "fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth1\n");
-	needed("its eth1 has the default route");
+	needed("its network interface eth1 has the default route");
 	put_file(root, "proc/net/ipv6_route",
 		 "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
 		 "00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n"
@@ -243,7 +254,7 @@ static void bridged(void)
 	put_link(root, USB "net/eth1/upper_br0", "../../../../../../../virtual/net/br0");
 	put_link(root, "devices/virtual/net/br0/upper_vlan7", "../vlan7");
 	put_file(root, "proc/net/route", ROUTES "vlan7\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
-	needed("its eth1 has the default route");
+	needed("its network interface eth1 has the default route");
 	end();
 }
 
@@ -262,12 +273,12 @@ static void connected(void)
 	put_file(root, "proc/net/tcp", TCP "   0: 0101010A:0CA8 0902010A:9C40 01 0:0\n");
 	not_needed(); /* 10.1.2.9 is the other card's */
 	put_file(root, "proc/net/tcp", TCP "   0: 0101010A:0CA8 0901010A:9C40 01 0:0\n");
-	needed("its eth1 has a connection"); /* 10.1.1.9 */
+	needed("its network interface eth1 has a connection"); /* 10.1.1.9 */
 	put_file(root, "proc/net/tcp", TCP);
 	put_file(root, "proc/net/tcp6",
 		 TCP "   0: 0000000000000000FFFF00000101010A:0CA8 "
 		     "0000000000000000FFFF00000901010A:9C40 01 0:0\n");
-	needed("its eth1 has a connection");
+	needed("its network interface eth1 has a connection");
 	put_file(root, "proc/net/ipv6_route",
 		 "fd000000000000000000000000000000 40 00000000000000000000000000000000 00 "
 		 "00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth1\n");
@@ -276,7 +287,36 @@ static void connected(void)
 	not_needed();
 	put_file(root, "proc/net/tcp6", TCP "   0: 000000FD000000000000000001000000:0CA8 "
 					    "000000FD000000000000000009000000:9C40 01 0:0\n");
-	needed("its eth1 has a connection");
+	needed("its network interface eth1 has a connection");
+	end();
+}
+
+/* Every interface has a route to these addresses: the own one, local to one, decides. */
+static void connected_on_the_link(void)
+{
+	static const char net[] =
+		"fe800000000000000000000000000000 40 00000000000000000000000000000000 00 "
+		"00000000000000000000000000000000 00000100 00000001 00000000 00000001 ";
+	static const char own[] =
+		"fe8000000000000000000000000000%s 80 00000000000000000000000000000000 00 "
+		"00000000000000000000000000000000 00000000 00000003 00000000 80200001 %s\n";
+	char text[1000];
+	size_t len;
+
+	begin_network();
+	len = text_format(text, sizeof(text), "%s eth0\n%s eth1\n", net, net);
+	len += text_format(text + len, sizeof(text) - len, own, "01", "eth1");
+	text_format(text + len, sizeof(text) - len, own, "02", "eth0");
+	put_file(root, "proc/net/ipv6_route", text);
+	put_file(root, "proc/net/tcp6", TCP "   0: 000080FE000000000000000001000000:0CA8 "
+					    "000080FE000000000000000009000000:9C40 01 0:0\n");
+	needed("its network interface eth1 has a connection");
+	put_file(root, "proc/net/tcp6", TCP "   0: 000080FE000000000000000002000000:0CA8 "
+					    "000080FE000000000000000009000000:9C40 01 0:0\n");
+	not_needed();
+	put_file(root, "proc/net/tcp6", TCP "   0: 000080FE0000000000000000010000001:0CA8 "
+					    "000080FE000000000000000009000000:9C40 01 0:0\n");
+	not_needed(); /* no address */
 	end();
 }
 
@@ -284,7 +324,7 @@ static void only_link(void)
 {
 	begin_network();
 	put_file(root, ELSEWHERE "net/eth0/carrier", "0\n");
-	needed("its eth1 is the only link that is up");
+	needed("its network interface eth1 is the only link that is up");
 	put_file(root, USB "net/eth1/carrier", "0\n");
 	not_needed();
 	end();
@@ -368,6 +408,7 @@ static void no_leak(void)
 
 	stacked();
 	connected();
+	connected_on_the_link();
 	console();
 	many_mounts();
 	CHECK_INT(open_files(), before);
@@ -385,6 +426,7 @@ int main(void)
 	RUN("t_use: the default route", default_route);
 	RUN("t_use: in a bridge", bridged);
 	RUN("t_use: connections", connected);
+	RUN("t_use: connections within a link", connected_on_the_link);
 	RUN("t_use: the only link", only_link);
 	RUN("t_use: a keyboard and a session", console);
 	RUN("t_use: a keyboard and a program", console_by_process);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Small files that are read and written as a whole. */
+#include "loop/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+ssize_t file_load(int dir, const char *path, int flags, char *buf, size_t size)
+{
+	int fd = openat(dir, path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = fd;
+	struct stat st;
+
+	if (fd >= 0)
+		n = fstat(fd, &st);
+	if (!n && !S_ISREG(st.st_mode)) {
+		errno = ENOTSUP;
+		n = -1;
+	}
+	while (n >= 0 && (n = read(fd, buf + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	buf[len] = '\0';
+	if (n < 0)
+		n = -errno;
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? n : (ssize_t)len;
+}
+
+int file_replace(int dir, const char *path, const char *fresh, int flags, const char *text,
+		 size_t len)
+{
+	int fd, error = 0;
+	ssize_t n;
+
+	if (!len)
+		return unlinkat(dir, path, 0) && errno != ENOENT ? -errno : 0;
+	fd = openat(dir, fresh, flags | O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		    0644);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, len);
+	if (n != (ssize_t)len)
+		error = n < 0 ? -errno : -ENOSPC;
+	close(fd);
+	if (!error && renameat(dir, fresh, dir, path))
+		error = -errno;
+	if (error)
+		unlinkat(dir, fresh, 0);
+	return error;
+}

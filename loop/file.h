@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Small files that are read and written as a whole. */
+#ifndef LOOP_FILE_H
+#define LOOP_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Reads a regular file at path below the handle dir, at most size - 1 bytes of it; flags as of
+ * open(2). buf is terminated in any case. The length, or -errno: -ENOTSUP for what is no regular
+ * file. Never waits for a writer.
+ */
+ssize_t file_load(int dir, const char *path, int flags, char *buf, size_t size);
+/*
+ * Replaces a file, by way of a fresh one beside it, or removes it when len is 0. 0, or -errno and
+ * it is as it was. With O_SYNC as flags it is on the disk then.
+ */
+int file_replace(int dir, const char *path, const char *fresh, int flags, const char *text,
+		 size_t len);
+
+#endif
