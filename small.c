@@ -69,13 +69,13 @@ char *strchrnul(const char *s, int c)
 {
 	while (*s && *s != (char)c)
 		s++;
-	return (char *)(uintptr_t)s;
+	return (char *)s;
 }
 
 char *strchr(const char *s, int c)
 {
 	s = strchrnul(s, c);
-	return *s == (char)c ? (char *)(uintptr_t)s : NULL;
+	return *s == (char)c ? (char *)s : NULL;
 }
 
 static size_t span(const char *s, const char *set, bool in)

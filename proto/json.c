@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* The length of the valid UTF-8 character at p, which is terminated, and its code; 0: it is none. */
+/* The length of the valid UTF-8 character at p, terminated, and its code; 0: it is none. */
 static size_t character(const unsigned char *p, uint32_t *code)
 {
 	static const uint8_t lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };

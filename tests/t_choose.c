@@ -155,6 +155,32 @@ static void without_serial(void)
 	end();
 }
 
+/* A client is told to attach it by its name, a server to bind it by its place. */
+static void of_a_client(void)
+{
+	struct rule_facts facts = { .busid = "1-1.4", .vendor = 0x951, .product = 0x1666 };
+	struct use why = { "" };
+
+	memset(&t, 0, sizeof(t));
+	memset(&wishes, 0, sizeof(wishes));
+	facts.serial = "A 1";
+	facts.from = "pi";
+	must(!held_add(&wishes.held, "0951:1666/A_1"), "hold");
+	CHECK_INT(wish_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	CHECK_STR(why.reason, "it is held, until 'usbiphp attach 0951:1666/A_1'");
+	facts.from = NULL;
+	CHECK_INT(wish_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	CHECK_STR(why.reason, HELD);
+	CHECK_INT(t.rules, 0);
+	/* by its place at that server, and no other */
+	memset(&wishes, 0, sizeof(wishes));
+	must(!held_add(&wishes.held, "0951:1666@pi/1-1.4"), "hold");
+	CHECK_INT(wish_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_ALLOW);
+	facts.from = "pi";
+	CHECK_INT(wish_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	CHECK_STR(why.reason, "it is held, until 'usbiphp attach 0951:1666@pi/1-1.4'");
+}
+
 static unsigned classes(const struct rule_facts *facts)
 {
 	unsigned n = 0;
@@ -217,6 +243,7 @@ int main(void)
 	for (size_t i = 0; i < LENGTH(table); i++)
 		row(i);
 	RUN("t_choose: a device without serial number", without_serial);
+	RUN("t_choose: one that a client holds", of_a_client);
 	RUN("t_choose: what the rules are asked about", facts);
 	return check_status();
 }

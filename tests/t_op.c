@@ -513,6 +513,36 @@ static void texts(void)
 	CHECK(strcmp(op_status_text(OP_BUSY), op_status_text(OP_NODEV)));
 }
 
+static void words_are(const char *want, uint8_t class, size_t n, const uint8_t *classes)
+{
+	struct op_interface interface[OP_INTERFACES_MAX] = { { .class = 0 } };
+	struct op_device device = { .class = class, .interfaces = (uint8_t)n };
+	char words[100];
+
+	for (size_t i = 0; i < n; i++)
+		interface[i].class = classes[i];
+	op_class_words(&device, interface, words, sizeof(words));
+	CHECK_STR(words, want);
+}
+
+/* Those of the interfaces, each once; the device's own while there are none. */
+static void class_words(void)
+{
+	static const uint8_t mixed[] = { 0x03, 0x08, 0x03, 0xff, 0x08 };
+	uint8_t every[OP_INTERFACES_MAX];
+
+	words_are("", 0, 0, NULL);
+	words_are("hub", 9, 0, NULL);
+	words_are("other", 0xef, 0, NULL);
+	words_are("other", 9, 1, (const uint8_t[]){ 0 });
+	words_are("hid", 9, 1, mixed);
+	words_are("hid,storage,vendor", 0, LENGTH(mixed), mixed);
+	for (size_t i = 0; i < sizeof(every); i++)
+		every[i] = (uint8_t)(i + 1);
+	words_are("audio,comm,hid,other,image,printer,storage,hub,chipcard,video,wireless,vendor", 0,
+		  LENGTH(every), every);
+}
+
 int main(void)
 {
 	each_file(FIXTURES "packets", ".hex", replay);
@@ -527,5 +557,6 @@ int main(void)
 	RUN("t_op: the length of a record", record_size);
 	RUN("t_op: texts of faults and refusals", fault_texts);
 	RUN("t_op: texts", texts);
+	RUN("t_op: words for classes", class_words);
 	return check_status();
 }

@@ -143,6 +143,19 @@ static void printable(void)
 		CHECK_INT(s[i - 1], i >= ' ' && i <= '~' ? i : '?');
 }
 
+static void plain(void)
+{
+	static const char want[] = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+	char got[256];
+	size_t n = 0;
+
+	for (int i = 0; i < 256; i++)
+		if (text_is_plain((char)i))
+			got[n++] = (char)i;
+	got[n] = '\0';
+	CHECK_STR(got, want);
+}
+
 /* The words of text, joined by '|'. */
 static void cut(const char *text, char *(*next)(char **), const char *want)
 {
@@ -171,6 +184,22 @@ static void words(void)
 	cut("\x01 \xff\xfe", text_word, "\x01|\xff\xfe|");
 }
 
+/* As many as there are, at most max of them. */
+static void counted(void)
+{
+	char line[] = " one two\tthree\n", *word[4] = { NULL };
+
+	CHECK_INT(text_words(line, word, 2), 2);
+	CHECK_STR(word[0], "one");
+	CHECK_STR(word[1], "two");
+	CHECK(!word[2]);
+	strcpy(line, "one two three");
+	CHECK_INT(text_words(line, word, 4), 3);
+	CHECK_STR(word[2], "three");
+	strcpy(line, " ");
+	CHECK_INT(text_words(line, word, 4), 0);
+}
+
 static void lines(void)
 {
 	cut("", text_line, "");
@@ -188,7 +217,9 @@ int main(void)
 	formats();
 	RUN("t_text: text_format cuts off", format_call);
 	RUN("t_text: text_printable of every byte", printable);
+	RUN("t_text: text_is_plain of every byte", plain);
 	RUN("t_text: text_word", words);
+	RUN("t_text: text_words", counted);
 	RUN("t_text: text_line", lines);
 	return check_status();
 }
