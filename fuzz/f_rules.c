@@ -85,7 +85,7 @@ static enum rule_match plain_match(const struct rule *rule, const struct rule_fa
 	enum rule_match all[] = {
 		see_glob(rule->busid, facts->busid), see_glob(rule->from, facts->from),
 		see_glob(rule->serial, facts->serial),
-		see_glob(rule->name, facts->name),
+		see_glob(rule->name, facts->serial ? facts->name : NULL),
 		see_class(rule, facts), see_to(rule, facts->to) ? RULE_MATCHES : RULE_DIFFERS,
 		see_id(rule->vendor_mask, rule->vendor, facts->vendor),
 		see_id(rule->product_mask, rule->product, facts->product),

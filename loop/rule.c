@@ -12,7 +12,7 @@
 enum { MAPPED_BITS = 96 }; /* ::ffff:0:0/96 are the IPv4 addresses: RFC 4291 2.5.5.2 */
 
 /* Those with a glob first, in their order in struct rule. */
-enum { FROM = RULE_GLOBS - 1, ID, CLASS, TO, CONDITIONS };
+enum { SERIAL = 1, PRODUCT, FROM, ID, CLASS, TO, CONDITIONS };
 
 static const char condition[CONDITIONS][8] = { "busid", "serial", "product", "from",
 					       "id",	"class",  "to" };
@@ -228,7 +228,7 @@ enum rule_match rule_match(const struct rule *rule, const struct rule_facts *fac
 	for (unsigned i = 0; i < RULE_GLOBS; i++) {
 		if (!rule->glob[i])
 			continue;
-		if (!facts->text[i])
+		if (!facts->text[i == PRODUCT ? SERIAL : i]) /* both are known, or none */
 			match = RULE_NEEDS_MORE;
 		else if (!rule_glob(rule->glob[i], facts->text[i]))
 			return RULE_DIFFERS;

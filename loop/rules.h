@@ -81,7 +81,8 @@ struct rule_facts {
 	union {
 		struct {
 			const char *busid;
-			const char *serial, *name; /* as the device has them, NULL: unknown */
+			const char *serial; /* as the device has it; NULL: name is unknown, too */
+			const char *name;
 			const char *from;	   /* the server, NULL on a server */
 		};
 		const char *text[RULE_GLOBS]; /* the same, in the order of a rule's globs */

@@ -291,7 +291,7 @@ static void unknown(void)
 		struct rule_facts facts = stick();
 
 		if (row[i].without & NO_STRINGS)
-			facts.serial = facts.name = NULL;
+			facts.serial = NULL; /* and name is what was there before */
 		if (row[i].without & (NO_CLASS | SOME_CLASS))
 			facts.described = false;
 		if (row[i].without & NO_CLASS)
