@@ -103,13 +103,6 @@ int mkdir(const char *path, mode_t mode)
 	return any_int(-1, 0);
 }
 
-int fstat(int fd, struct stat *st)
-{
-	(void)fd;
-	st->st_mtime = any_int(0, 1);
-	return any_int(-1, 0);
-}
-
 static void read_one(int size)
 {
 	struct record record;
