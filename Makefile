@@ -34,7 +34,7 @@ else ifneq ($(DEBUG),)
   CFLAGS ?= -g -Og
 else
   # Every byte is somebody's flash.
-  CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) -ffunction-sections -fdata-sections \
+  CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) $(call has,-fno-jump-tables) -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-stack-protector \
 	$(call has,-fcf-protection=none) $(if $(findstring x86_64,$(MACHINE)),$(call has,-mgeneral-regs-only))
   LDFLAGS ?= -s -Wl,--gc-sections,--build-id=none

@@ -7,10 +7,14 @@
  */
 #include <getopt.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,6 +123,39 @@ void *calloc(size_t n, size_t size)
 	used += (n * size + 15) / 16 * 16;
 	return p;
 }
+
+/* As the kernel has them: libc's also know what to do where it is older than these calls. */
+int pipe2(int fd[2], int flags)
+{
+	return (int)syscall(SYS_pipe2, fd, flags);
+}
+
+int signalfd(int fd, const sigset_t *set, int flags)
+{
+	return (int)syscall(SYS_signalfd4, fd, set, NSIG / 8, flags);
+}
+
+int epoll_create1(int flags)
+{
+	return (int)syscall(SYS_epoll_create1, flags);
+}
+
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int max, int timeout)
+{
+	return (int)syscall(SYS_epoll_pwait, epoll, events, max, timeout, NULL, NSIG / 8);
+}
+
+#ifdef SYS_accept4
+int accept4(int fd, struct sockaddr *restrict from, socklen_t *restrict len, int flags)
+{
+	return (int)syscall(SYS_accept4, fd, from, len, flags);
+}
+#endif
 
 #ifdef __LP64__ /* elsewhere the kernel's time is not libc's */
 int clock_gettime(clockid_t clock, struct timespec *t)

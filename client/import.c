@@ -79,24 +79,24 @@ static uint32_t devid_of(const struct op_device *device)
 void import_see(struct import *import, const struct op_device *device,
 		const struct op_interface *interface)
 {
-	bool same = import->facts.vendor == device->vendor &&
-		    import->facts.product == device->product;
+	struct rule_facts *facts = &import->facts;
+	bool same = facts->vendor == device->vendor && facts->product == device->product;
 
 	import->fresh = import->identified = true;
 	import->speed = device->speed;
 	if (!same || import->listed_devid != devid_of(device)) {
-		import->facts.serial = NULL;
-		import->facts.described = false;
+		facts->serial = NULL;
+		facts->described = false;
 		import->why.reason[0] = '\0';
 	}
-	if (!import->facts.described)
-		see_classes(&import->facts, device, interface);
+	if (!facts->described)
+		see_classes(facts, device, interface);
 	import->bcd_device = device->bcd_device;
 	import->listed_devid = devid_of(device);
 	if (same)
 		return;
-	import->facts.vendor = device->vendor;
-	import->facts.product = device->product;
+	facts->vendor = device->vendor;
+	facts->product = device->product;
 	import->quick = 0;
 	import->refused = false;
 	import->said = NULL;

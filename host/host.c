@@ -431,9 +431,9 @@ static bool done(void *ctx)
 		return true;
 	if (!host->daemon.loop.stopping && !host->daemon.options->once)
 		return false;
-	/* a pass that is due may have more to do */
-	return host->passed && !hooks_busy(&host->hooks) &&
-	       host->daemon.loop.next > host->daemon.loop.now && !busy(host);
+	if (host->daemon.loop.next <= host->daemon.loop.now)
+		return false; /* a pass that is due may have more to do */
+	return host->passed && !hooks_busy(&host->hooks) && !busy(host);
 }
 
 static bool any_ours(struct host *host)

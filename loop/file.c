@@ -12,23 +12,23 @@ ssize_t file_load(int dir, const char *path, int flags, char *buf, size_t size)
 {
 	int fd = openat(dir, path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	size_t len = 0;
-	ssize_t n = fd;
+	ssize_t n;
 	struct stat st;
 
-	if (fd >= 0)
-		n = fstat(fd, &st);
+	buf[0] = '\0';
+	if (fd < 0)
+		return -errno;
+	n = fstat(fd, &st);
 	if (!n && !S_ISREG(st.st_mode)) {
-		errno = ENOTSUP;
+		errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP;
 		n = -1;
 	}
 	while (n >= 0 && (n = read(fd, buf + len, size - 1 - len)) > 0)
 		len += (size_t)n;
 	buf[len] = '\0';
-	if (n < 0)
-		n = -errno;
-	if (fd >= 0)
-		close(fd);
-	return n < 0 ? n : (ssize_t)len;
+	n = n < 0 ? -errno : (ssize_t)len;
+	close(fd);
+	return n;
 }
 
 int file_replace(int dir, const char *path, const char *fresh, int flags, const char *text,

@@ -8,8 +8,8 @@
 
 /*
  * Reads a regular file at path below the handle dir, at most size - 1 bytes of it; flags as of
- * open(2). buf is terminated in any case. The length, or -errno: -ENOTSUP for what is no regular
- * file. Never waits for a writer.
+ * open(2). buf is terminated in any case. The length, or -errno: -EISDIR or -ENOTSUP for what is
+ * no regular file. Never waits for a writer.
  */
 ssize_t file_load(int dir, const char *path, int flags, char *buf, size_t size);
 /*

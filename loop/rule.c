@@ -210,7 +210,7 @@ static bool reaches(const struct rule *rule, const struct in6_addr *to)
 	for (unsigned i = 0; i < rule->to_bits; i++)
 		if ((rule->to.s6_addr[i / 8] ^ to->s6_addr[i / 8]) & 0x80 >> i % 8)
 			return false;
-	return rule->to_bits >= MAPPED_BITS || !IN6_IS_ADDR_V4MAPPED(to);
+	return rule->to_bits >= MAPPED_BITS || !address_is_v4(to);
 }
 
 enum rule_match rule_match(const struct rule *rule, const struct rule_facts *facts)

@@ -116,15 +116,17 @@ void rule_facts_class(struct rule_facts *facts, uint8_t class)
 enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
 			      const struct rule **which)
 {
-	for (unsigned i = 0; i < rules->count; i++) {
-		enum rule_match match = rule_match(&rules->rule[i], facts);
+	const struct rule *rule = rules->rule;
+
+	for (unsigned i = 0; i < rules->count; i++, rule++) {
+		enum rule_match match = rule_match(rule, facts);
 
 		if (match == RULE_DIFFERS)
 			continue;
-		*which = &rules->rule[i];
+		*which = rule;
 		if (match == RULE_NEEDS_MORE)
 			return RULE_UNKNOWN;
-		return rules->rule[i].deny ? RULE_DENY : RULE_ALLOW;
+		return rule->deny ? RULE_DENY : RULE_ALLOW;
 	}
 	*which = NULL;
 	return RULE_ALLOW;

@@ -25,12 +25,17 @@ uint16_t address_split(const struct address *from, struct in6_addr *address)
 	return ntohs(from->sa.v4.sin_port); /* in IPv6 it is in the same place */
 }
 
+bool address_is_v4(const struct in6_addr *address)
+{
+	return IN6_IS_ADDR_V4MAPPED(address);
+}
+
 void address_text(const struct in6_addr *address, char *text)
 {
 	const uint8_t *a = address->s6_addr;
 	size_t len = 0, size = ADDRESS_TEXT_SIZE;
 
-	if (IN6_IS_ADDR_V4MAPPED(address)) {
+	if (address_is_v4(address)) {
 		text_format(text, size, "%u.%u.%u.%u", a[12], a[13], a[14], a[15]);
 		return;
 	}

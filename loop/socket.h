@@ -25,6 +25,8 @@ enum {
 
 /* The address and port (of this machine's order) of a socket address; IPv4 becomes mapped. */
 uint16_t address_split(const struct address *from, struct in6_addr *address);
+/* Whether it is a mapped one: RFC 4291 2.5.5.2. */
+bool address_is_v4(const struct in6_addr *address);
 /* The name of an address, of ADDRESS_TEXT_SIZE bytes; IPv6 without abbreviation. */
 void address_text(const struct in6_addr *address, char *text);
 /* The other way round: false when it is none. */

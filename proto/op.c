@@ -213,8 +213,9 @@ int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status, const struc
 	struct wire_out out = { buf, size, false };
 
 	put_common(&out, OP_REP_IMPORT, status);
-	if (status == OP_OK)
-		put_device(&out, device);
+	if (status != OP_OK || !device)
+		return written(&out, buf);
+	put_device(&out, device);
 	return written(&out, buf);
 }
 

@@ -64,8 +64,8 @@ bool doctor_has(const struct doctor *doctor, const char *word, const char *forma
 	return use_each_line(doctor->machine.root, path, see_word, (void *)word);
 }
 
-/* level: of a module that is missing, BAD where there is a sign of the role; OK: without one the role
- * is not looked at, and false is returned. */
+/* level: of a module that is missing, BAD where there is a sign of the role; OK: without one the
+ * role is not looked at, and false is returned. */
 static bool look_role(struct doctor *doctor, const struct role *role, enum doctor_level level)
 {
 	bool running = state_running(doctor->options->run, role->name);
@@ -134,7 +134,8 @@ static bool ask(struct doctor *doctor, const struct endpoint *server)
 		what = "tells changes";
 	if (!ask.loop.stopping)
 		doctor_say(doctor, listed ? OK : BAD,
-			   listed ? "%s %s, devices: %u" : "%s: %s: is it on? There: usbiphp doctor",
+			   listed ? "%s %s, devices: %u" :
+				    "%s: %s: is it on? There: usbiphp doctor",
 			   server->name, what, devices);
 	return !ask.loop.stopping;
 }

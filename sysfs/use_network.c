@@ -12,7 +12,8 @@
 
 enum {
 	ADDRESS = 16, /* bytes: of IPv6, where IPv4 is ::ffff:a.b.c.d */
-	DIGITS = 2 * ADDRESS,
+	V4_DIGITS = 8,
+	V6_DIGITS = 32,
 	V4_BITS = 96, /* so many before those of IPv4 */
 	ROUTES_MAX = 256,
 	UPPERS_MAX = 8, /* bridges and the like upon each other */
@@ -48,7 +49,7 @@ static bool parse_address(const char *text, unsigned order, uint8_t *address)
 	char digits[3];
 	uint32_t byte;
 
-	if (len != 8 && len != DIGITS)
+	if (len != V4_DIGITS && len != V6_DIGITS)
 		return false;
 	memcpy(address, v4, ADDRESS);
 	for (size_t i = ADDRESS - len / 2; i < ADDRESS; i++, text += 2) {
@@ -88,12 +89,12 @@ static bool see_route(void *ctx, char *line)
 
 	if (network->routes == ROUTES_MAX || text_words(line, word, 10) < 10)
 		return false;
-	v6 = strlen(word[0]) == DIGITS;
+	v6 = strlen(word[0]) == V6_DIGITS;
 	place = v6 ? v6_place : v4_place;
 	if (!parse_address(word[place[TO]], v6 ? BYTES : WORDS, route.to) ||
 	    text_hex(word[place[MASK]], v6 ? 8 * ADDRESS : UINT32_MAX, &mask) ||
-	    /* cppcheck-suppress uninitvar ; it does not see what is called */
-	    (v6 ? text_hex : text_decimal)(word[place[METRIC]], UINT32_MAX, &route.metric) ||
+	    (v6 ? text_hex(word[place[METRIC]], UINT32_MAX, &route.metric) :
+		  text_decimal(word[place[METRIC]], UINT32_MAX, &route.metric)) ||
 	    text_hex(word[place[FLAGS]], UINT32_MAX, &flags) || !(flags & RTF_UP) ||
 	    flags & RTF_REJECT)
 		return false;

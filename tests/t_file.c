@@ -75,7 +75,7 @@ static void not_loaded(void)
 	must(!mkfifo(path, 0600), "make a fifo");
 	CHECK_INT(file_load(dir, "fifo", 0, buf, sizeof(buf)), -ENOTSUP);
 	put_file(root, "there/file", "x");
-	CHECK_INT(file_load(dir, "there", 0, buf, sizeof(buf)), -ENOTSUP);
+	CHECK_INT(file_load(dir, "there", 0, buf, sizeof(buf)), -EISDIR);
 	put_link(root, "link", "there/file");
 	CHECK_INT(file_load(dir, "link", O_NOFOLLOW, buf, sizeof(buf)), -ELOOP);
 	CHECK_INT(file_load(dir, "link", 0, buf, sizeof(buf)), 1);

@@ -243,8 +243,9 @@ static void planted_link(void)
 	start();
 	put_file(root, "victim", "a 1 1-1\n");
 	put_link(root, "vhci_hcd/port0", "../victim");
-	CHECK(record_write(dir, 0, "b", "2", "2-2", NULL) < 0);
 	CHECK(!record_read(dir, 0, &record));
+	CHECK(record_write(dir, 0, "b", "2", "2-2", NULL) < 0);
+	CHECK(is_there(root, "victim"));
 	end();
 }
 

@@ -255,6 +255,7 @@ static void cannot_replace(void)
 	CHECK_INT(state_open(&state, dir, "server"), 0);
 	put_file(root, "run/bound/file", "a directory in its place");
 	CHECK(state_save(&state, "bound", "1-1\n", 4) < 0);
+	CHECK(!is_there(root, "run/new"));
 	CHECK(is_there(root, "run/bound/file"));
 	text_is("bound", "");
 	CHECK(state_save(&state, "bound", NULL, 0) < 0);
@@ -285,6 +286,8 @@ static void unwritable(void)
 	put_link(root, "run/bound", "../victim");
 	put_file(root, "victim", "secret");
 	text_is("bound", "");
+	put_link(root, "run/new", "../victim");
+	CHECK_INT(state_save(&state, "bound", "1-1\n", 4), -ELOOP);
 	state_close(&state, false);
 	end();
 }
