@@ -8,7 +8,7 @@
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 1000 -eva-widening-delay 40
  * EVA: -eva-slevel-function text_vformat:500,put_number:100,put_string:100
  * EVA: -eva-slevel-function record_write:500,record_remove:500,record_path:500,text_format:500
- * EVA: -eva-slevel-function prove_record_write_short:500,load:100 -eva-split-return-function load:0
+ * EVA: -eva-slevel-function prove_record_write_short:500,load:100 -eva-partition-history 1 -eva-interprocedural-history
  */
 #include "sysfs/record.h"
 
