@@ -58,8 +58,10 @@ static enum op_code any_list(void)
 
 void prove_reader_start(void)
 {
+	enum op_code list = any_int(0, 1) ? OP_REQ_DEVLIST : OP_REQ_WATCH;
+
 	any_bytes(&reader, sizeof(reader));
-	reader_start(&reader, (enum op_code)any_size(0, UINT16_MAX));
+	reader_start(&reader, any_int(0, 1) ? list : OP_REQ_IMPORT);
 	/*@ assert right: reader.used == 0 && reader.len == 0 && reader.in_list == 0; */
 	/*@ assert code: reader.code == OP_REP_DEVLIST || reader.code == OP_REP_WATCH ||
 	        reader.code == OP_REP_IMPORT; */

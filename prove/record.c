@@ -8,7 +8,7 @@
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 1000 -eva-widening-delay 40
  * EVA: -eva-slevel-function text_vformat:500,put_number:100,put_string:100
  * EVA: -eva-slevel-function record_write:500,record_remove:500,record_path:500,text_format:500
- * EVA: -eva-slevel-function prove_record_write_short:500,load:100 -eva-split-return-function load:0
+ * EVA: -eva-slevel-function prove_record_write_short:500,load:100 -eva-partition-history 1 -eva-interprocedural-history
  */
 #include "sysfs/record.h"
 
@@ -100,13 +100,6 @@ int mkdir(const char *path, mode_t mode)
 {
 	check_path(path);
 	(void)mode;
-	return any_int(-1, 0);
-}
-
-int fstat(int fd, struct stat *st)
-{
-	(void)fd;
-	st->st_mtime = any_int(0, 1);
 	return any_int(-1, 0);
 }
 

@@ -5,7 +5,7 @@
  * 300 characters, into every size up to 48.
  * SOURCES: proto/text.c proto/busid.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000 -eva-split-return-function number:0,text_decimal:0,text_hex:0
- * EVA: -eva-slevel-function prove_text_numbers:200,text_vformat:500,put_number:100,prove_text_format:1000,any_format:100
+ * EVA: -eva-slevel-function prove_text_numbers:200,text_vformat:500,put_number:100,prove_text_format:1000,any_format:100,busid_is_name:5000
  */
 #include "proto/text.h"
 
@@ -130,13 +130,15 @@ void prove_busid_is_device(void)
 
 void prove_busid_is_name(void)
 {
-	size_t from = any_size(0, MAX);
+	size_t len = any_size(0, BUSID_SIZE);
 	bool is;
 
 	any_bytes(block, sizeof(block));
 	block[MAX] = '\0';
-	/*@ split from; */
-	is = busid_is_name(block + from);
+	is = busid_is_name(block + any_size(0, MAX - BUSID_SIZE)); /* it ends anywhere, or not soon */
 	/*@ assert result: is == 0 || is == 1; */
+	/*@ split len; */
+	is = busid_is_name(block + MAX - len);
+	/*@ assert result_at_end: is == 0 || is == 1; */
 	END();
 }

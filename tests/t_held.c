@@ -51,6 +51,8 @@ static void there_and_back(void)
 	const char *name;
 
 	start();
+	CHECK_INT(held_write(&held, config, "server"), 0); /* nothing to write, nothing is made */
+	CHECK(!is_there(root, "etc"));
 	CHECK_INT(held_add(&held, "0951:1666/60A4"), 0);
 	CHECK_INT(held_add(&held, "0627:0001@1-1.4"), 0);
 	CHECK_INT(held_add(&held, "0951:1666/60A4"), 0); /* it is there already */
