@@ -7,6 +7,7 @@ export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 target=/opt/usbip
 units=/etc/systemd/system
 notes=/var/run/usbiphp
+config=/etc/usbiphp # what is held; hooks and rules are their owner's, and stay
 
 usage() {
 	echo "uninstall.sh: $1 (usage: uninstall.sh [server|client])" >&2
@@ -75,16 +76,17 @@ for role in $roles; do
 			echo "uninstall.sh: cannot give back $(tr '\n' ' ' <$notes/bound)" >&2
 			failed=1
 		fi
-		rm -f /etc/default/usbip-bind $notes/bound $notes/server.lock
+		rm -f /etc/default/usbip-bind $notes/bound $notes/server.lock $config/held.server
 		;;
 	client)
 		remove_units usbip-attach.service
 		stop_by_hand client
-		rm -f /etc/default/usbip-attach $notes/port* $notes/client.lock
+		rm -f /etc/default/usbip-attach $notes/port* $notes/client.lock $config/held.client
 		;;
 	esac
 done
 if ! [ -e /etc/default/usbip-bind ] && ! [ -e /etc/default/usbip-attach ]; then
 	rm -rf $target $notes
+	rmdir $config/hooks.d $config 2>/dev/null || :
 fi
 [ -z "$failed" ]
