@@ -257,14 +257,17 @@ static uint32_t place_hash(const struct import *import)
 static int give_to_kernel(struct import *import, int fd, uint32_t devid, uint32_t speed)
 {
 	struct importer *importer = import->importer;
+	char pair[SOCKET_PAIR_SIZE];
 	int port, error;
 
+	if (!socket_pair_text(fd, pair))
+		pair[0] = '\0';
 	for (int i = 0; i < ATTACH_TRIES; i++) {
 		port = vhci_free_port(&importer->vhci, speed, importer->last,
 				      place_hash(import));
 		if (port < 0)
 			return port;
-		note(import, importer->own_dir, (unsigned)port, "");
+		note(import, importer->own_dir, (unsigned)port, pair);
 		error = vhci_attach(importer->sysfs, (unsigned)port, fd, devid, speed);
 		if (!error)
 			return port;
@@ -280,15 +283,11 @@ static int give_to_kernel(struct import *import, int fd, uint32_t devid, uint32_
 
 static void now_attached(struct import *import, int port, uint32_t devid, int fd)
 {
-	char pair[SOCKET_PAIR_SIZE];
-
 	import_adopt(import, (unsigned)port);
 	import->devid = devid;
 	import->usable = false;
 	import->importer->vhci.port[port].state = VHCI_ATTACHING;
 	note(import, import->importer->record_dir, (unsigned)port, NULL);
-	if (socket_pair_text(fd, pair))
-		note(import, import->importer->own_dir, (unsigned)port, pair);
 	/* kept only to hear it end: its bytes are the kernel's */
 	import->session.fd = fd;
 	import->session.ready = session_ended;

@@ -68,7 +68,8 @@ static void say_listener(struct exporter *exporter, const struct listener *liste
 	const char *name = listener->address.name;
 
 	if (listener->error == -EADDRINUSE && !exporter->taken) {
-		log_warnx("%s is in use: who listens there serves the clients%s until it goes", name,
+		log_warnx("%s is in use: who listens there serves the clients%s until it goes",
+			  name,
 			  exporter->rules && rules_have_to(exporter->rules) ?
 				  ", whatever the rules say of 'to'," :
 				  "");

@@ -114,7 +114,12 @@ def attribute(data):
 
 def shown(data):
     """What a device's string is then: as much as the program keeps of it."""
-    kept = attribute(data)[:-1][:127]
+    kept = attribute(data)[:-1]
+    if len(kept) > 127:  # cut off, behind a whole character
+        end = 127
+        while end and kept[end] & 0xc0 == 0x80:
+            end -= 1
+        kept = kept[:end]
     out, at = "", 0
     while at < len(kept):
         for size in (1, 2, 3, 4):

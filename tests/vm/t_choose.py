@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What people choose, on real kernels: rules on both sides, names, what is held, hooks."""
 
+import hashlib
+import os
 import pathlib
 import sys
 import tempfile
@@ -258,6 +260,36 @@ def identity(w):
         w.end()
 
 
+def swapped(w):
+    with case("a stick that was swapped for its like since the list is not taken for it"):
+        other = w.stick.with_name("other.img")
+        other.write_bytes(os.urandom(4 << 20))
+        w.rules(w.client, "deny class storage")
+        w.begin(client=f"-f {RULES}")
+        w.has(HID)
+        w.client.wait(f"grep -q 'leaving alone {STICK} ' /tmp/client.log")
+        # While the server sleeps, the list stays as it was.
+        w.host.must("kill -STOP $(pidof usbiphp-server)")
+        w.host.unplug("stick")
+        w.host.plug("stick", "usb-storage", image=other, serial="OTHER", port="1")
+        w.host.wait("test -b /dev/sda")
+        w.host.must(f"usbip bind -b {STICK}")
+        w.rules(w.client, "allow")
+        w.hup(w.client, "usbiphp-client")
+        w.host.wait("awk '$2 ~ /:0CA8$/ && $4 == \"01\" && $10 == 0' /proc/net/tcp | grep -q .")
+        w.host.must("kill -CONT $(pidof usbiphp-server)")
+        w.said(w.client, "client", f"cannot attach {STICK} .*: it is not the device that was listed")
+        w.has(STORAGE, HID)
+        digest = w.client.must(f"sha256sum {w.disk()}", 60).split()[0]
+        check(digest == hashlib.sha256(other.read_bytes()).hexdigest(), "neither stick")
+        w.host.unplug("stick")
+        w.has(HID)
+        w.host.plug("stick", "usb-storage", image=w.stick, serial="STICK", port="1")
+        w.has(STORAGE, HID)
+        w.same_stick()
+        w.end()
+
+
 def held_at_client(w):
     with case("usbiphp detach PORT: it stays off, also over restarts and in another socket"):
         w.begin()
@@ -370,7 +402,32 @@ def hooks(w):
         w.client.must("rm -r /etc/usbiphp")
 
 
-PARTS = (server_rules, changed_rules, client_rules, identity, held_at_client, held_at_server, hooks)
+def doctor(w):
+    with case("doctor: all is well on both sides, and the server tells changes"):
+        w.begin()
+        w.has(STORAGE, HID)
+        said = w.host.must("usbiphp doctor")
+        check("BAD" not in said and "usbip-host" in said, said)
+        said = w.client.must("usbiphp doctor host")
+        check("BAD" not in said and "host:3240 tells changes, devices: 0" in said, said)
+
+    with case("doctor: hooks that others may write, with the command that mends it"):
+        w.host.must("mkdir -p /etc/usbiphp/hooks.d; cd /etc/usbiphp/hooks.d; touch x; chmod 777 x")
+        code, said = w.host.sh("usbiphp doctor")
+        check(code == 1 and "chmod" in said, said)
+        w.host.must("rm -r /etc/usbiphp")
+
+    with case("doctor: a server that is gone"):
+        w.stop(w.host, "usbiphp-server")
+        code, said = w.client.sh("usbiphp doctor host")
+        check(code == 1 and "BAD     host:3240" in said and "Connection refused" in said, said)
+        w.serve("-i 1")
+        w.has(STORAGE, HID)
+        w.end()
+
+
+PARTS = (server_rules, changed_rules, client_rules, identity, swapped, held_at_client, held_at_server, hooks,
+         doctor)
 
 
 def test(kernel, workdir, parts=PARTS):
