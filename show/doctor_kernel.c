@@ -36,6 +36,18 @@ static bool can_load(const struct doctor *doctor, const char *module, const char
 	       !sysfs_try(&doctor->machine, O_PATH, "lib/modules/%s/%s.ko", release, module);
 }
 
+/* Where the kernel's configuration can be read. */
+static bool is_left_out(const struct doctor *doctor, const char *module, const char *release)
+{
+	static const char config[] = "boot/config-%s";
+
+	return doctor_has(doctor, "CONFIG_USBIP_CORE is not set", config, release) ||
+	       doctor_has(doctor,
+			  strcmp(module, STUB_MODULE) ? "CONFIG_USBIP_VHCI_HCD is not set" :
+							"CONFIG_USBIP_HOST is not set",
+			  config, release);
+}
+
 void doctor_driver(struct doctor *doctor, enum doctor_level level, const char *module, int error)
 {
 	const char *format = "%s: %s", *what = module;
@@ -55,7 +67,9 @@ void doctor_driver(struct doctor *doctor, enum doctor_level level, const char *m
 		format = "%s: no modules of Linux %s: reboot, or in a container modprobe outside";
 		what = release;
 	} else {
-		format = "%s is missing: %s; reboot";
+		format = is_left_out(doctor, module, release) ?
+				 "%s is not configured in this kernel: %s; reboot" :
+				 "%s is missing: %s; reboot";
 		what = find_remedy(doctor);
 	}
 	doctor_say(doctor, level, format, module, what);

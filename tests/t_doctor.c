@@ -143,6 +143,36 @@ static void modules(void)
 	end();
 }
 
+#define CONFIG "boot/config-6.1.0"
+#define HOST_LEFT_OUT "BAD     usbip-host is not configured in this kernel: "
+#define VHCI_LEFT_OUT "warn    vhci-hcd is not configured in this kernel: "
+
+static void configuration(void)
+{
+	static const struct {
+		const char *text;
+		bool host, vhci;
+	} row[] = {
+		{ "# CONFIG_USBIP_CORE is not set\n", true, true },
+		{ "CONFIG_USBIP_CORE=m\n# CONFIG_USBIP_HOST is not set\n", true, false },
+		{ "CONFIG_USBIP_CORE=m\n# CONFIG_USBIP_VHCI_HCD is not set\n", false, true },
+		{ "CONFIG_USBIP_CORE=m\nCONFIG_USBIP_VHCI_HCD=m\nCONFIG_USBIP_HOST=m\n", false,
+		  false },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		begin(NULL);
+		put_file(root, DEP, "");
+		put_file(root, CONFIG, row[i].text);
+		look();
+		CHECK_INT(lines(HOST_LEFT_OUT), row[i].host);
+		CHECK_INT(lines("BAD     usbip-host is missing: "), !row[i].host);
+		CHECK_INT(lines(VHCI_LEFT_OUT), row[i].vhci);
+		CHECK_INT(lines("warn    vhci-hcd is missing: "), !row[i].vhci);
+		end();
+	}
+}
+
 static void distributions(void)
 {
 	static const struct {
@@ -577,6 +607,7 @@ int main(void)
 	umask(022);
 	RUN("t_doctor: nothing is there", empty_machine);
 	RUN("t_doctor: modules", modules);
+	RUN("t_doctor: the kernel's configuration", configuration);
 	RUN("t_doctor: the distribution", distributions);
 	RUN("t_doctor: the roles", roles);
 	RUN("t_doctor: a daemon", running);

@@ -39,7 +39,8 @@ class World:
 
     def stop(self, guest, name):
         """SIGTERM, and the exit status, by way of the shell that started it."""
-        guest.must(f"kill $(pidof {name})")
+        # its short-lived children have its name, and may be gone before they are killed
+        guest.must(f"pidof {name} && {{ kill $(pidof {name}); true; }}")
         guest.wait(f"! pidof {name}", 60)
 
     def bound(self, number, timeout=30):

@@ -29,7 +29,8 @@ class Server:
         self.guest.wait("test -f /var/run/usbiphp/server.lock")
 
     def stop(self):
-        self.guest.must("kill $(pidof usbiphp-server)")
+        # its short-lived children have its name, and may be gone before they are killed
+        self.guest.must("pidof usbiphp-server && { kill $(pidof usbiphp-server); true; }")
         self.guest.wait("! pidof usbiphp-server && test -b /dev/sda && "
                         "ls -d /sys/bus/usb/drivers/usbhid/*:1.0")
 
