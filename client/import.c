@@ -76,6 +76,12 @@ static uint32_t devid_of(const struct op_device *device)
 	return device->busnum << 16 | device->devnum;
 }
 
+void import_doubt(struct import *import)
+{
+	import->facts.serial = NULL;
+	import->facts.described = false;
+}
+
 void import_see(struct import *import, const struct op_device *device,
 		const struct op_interface *interface)
 {
@@ -85,8 +91,7 @@ void import_see(struct import *import, const struct op_device *device,
 	import->fresh = import->identified = true;
 	import->speed = device->speed;
 	if (!same || import->listed_devid != devid_of(device)) {
-		facts->serial = NULL;
-		facts->described = false;
+		import_doubt(import);
 		import->why.reason[0] = '\0';
 	}
 	if (!facts->described)
@@ -105,7 +110,8 @@ void import_see(struct import *import, const struct op_device *device,
 
 void import_learn(struct import *import, const struct probe *probe)
 {
-	memcpy(import->facts.class, probe->class, sizeof(probe->class));
+	for (size_t i = 0; i < sizeof(probe->class); i++)
+		import->facts.class[i] |= probe->class[i]; /* what the list told stays true */
 	import->strings = probe->strings;
 	import->facts.serial = import->strings.serial;
 	import->facts.described = true;
@@ -334,7 +340,8 @@ void import_adopt(struct import *import, unsigned port)
 	import->attached = import->importer->loop->now;
 	import->ended = 0;
 	import->detaching = import->refused = false;
-	import->usable = true; /* an earlier daemon's affair */
+	/* an earlier daemon may have been killed before it answered */
+	import->usable = vhci_usable(import->importer->sysfs, &import->importer->vhci.port[port]);
 	import->turn = ++import->importer->last_turn;
 }
 
@@ -388,6 +395,7 @@ static void now_free(struct import *import)
 		record_remove(importer->record_dir, port);
 	line_of(import)->progress = now;
 	import->port = -1;
+	import_doubt(import);
 	judge_session(import, now);
 }
 

@@ -76,6 +76,8 @@ void import_list_whole(struct import *import);
 /* Not listed, not attached, and nothing to be held against it. */
 bool import_forgettable(const struct import *import);
 
+/* Another one may be in its place when its server is next heard of: numbers begin anew there. */
+void import_doubt(struct import *import);
 /* The same, asked of the device itself. */
 void import_learn(struct import *import, const struct probe *probe);
 

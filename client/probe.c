@@ -4,6 +4,7 @@
 
 #include "sysfs/describe.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum step { DEVICE, CONFIGURATION, LANGUAGES, PRODUCT, SERIAL, END };
@@ -113,6 +114,9 @@ int probe_next(struct probe *probe)
 
 	if (n <= 0)
 		return n;
+	/* a stall is its "no"; it must have said what it is */
+	if (status && (status != -EPIPE || probe->step <= CONFIGURATION))
+		return -EBADMSG;
 	if (!status)
 		take(probe, probe->in + URB_SIZE, data);
 	return ask_next(probe) ? 1 : 2;

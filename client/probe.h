@@ -28,7 +28,8 @@ void probe_start(struct probe *probe, uint32_t devid);
 uint8_t *probe_room(struct probe *probe, size_t *size);
 /*
  * len has grown: 0 when more bytes are needed, 1 when the next request is in probe->request, 2
- * when all is known, -EBADMSG when it was no reply. What a device refuses to tell is empty.
+ * when all is known, -EBADMSG when it was no reply, or the device could not tell. What it refuses
+ * to tell is empty.
  */
 int probe_next(struct probe *probe);
 

@@ -98,6 +98,14 @@ static void list_came(struct server *server)
 	server->next_list = server->hurry ? server->pace.until : loop->now + loop->interval;
 }
 
+/* What it had may be something else when it is back. */
+static void doubt(struct server *server)
+{
+	EACH_IMPORT(server, i)
+		if (i->port < 0 && !i->asking)
+			import_doubt(i);
+}
+
 static void list_failed(struct server *server, const struct exchange_result *result)
 {
 	struct loop *loop = server->importer->loop;
@@ -110,6 +118,7 @@ static void list_failed(struct server *server, const struct exchange_result *res
 		server->said = *result;
 	}
 	server->asked = true;
+	doubt(server);
 	if (!trouble)
 		backoff_clear(&server->pace);
 	server->answered = server->hurry = false;
@@ -154,6 +163,8 @@ static void watch_ended(struct server *server, const struct exchange_result *res
 		  server->watched ? " any more" : "", exchange_reason(server->exchange, result));
 	server->next_watch = loop->now + (good ? 0 : SERVER_REWATCH_MS);
 	server->next_list = loop->now;
+	if (server->watched)
+		doubt(server);
 	server->watched = 0;
 	server->hurry = false;
 	if (server->said.outcome == EXCHANGE_OK)
@@ -192,7 +203,7 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 	}
 	if (exchange->ask)
 		import_learn(import, &exchange->probe);
-	if (exchange->ask && import_choose(import) != RULE_ALLOW)
+	if (import_choose(import) != RULE_ALLOW) /* also by what was changed meanwhile */
 		close(fd);
 	else
 		import_attach(import, fd, device);

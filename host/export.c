@@ -229,7 +229,8 @@ void export_identify(struct export *export, const struct device *device)
 {
 	uint32_t id = (uint32_t)device->vendor << 16 | device->product;
 
-	if (device->devnum != export->device.devnum || id != export->id) {
+	/* it has no number while the kernel resets it */
+	if ((device->devnum && device->devnum != export->device.devnum) || id != export->id) {
 		export->facts.serial = NULL;
 		export->facts.described = false;
 	}

@@ -161,8 +161,13 @@ static void see(void *ctx, const struct device *device)
 	export->seen = true;
 	export->away = false;
 	export_identify(export, device);
-	if (export->job == EXPORT_IDLE)
+	if (export->job == EXPORT_IDLE) {
+		uint32_t devnum = export->device.devnum;
+
 		export->device = *device;
+		if (!device->devnum)
+			export->device.devnum = devnum;
+	}
 }
 
 static void leave(struct host *host, struct export *export)
@@ -185,7 +190,7 @@ static void leave(struct host *host, struct export *export)
 static bool session_ending(struct host *host)
 {
 	EACH_EXPORT(&host->exports, i)
-		if (i->session_ended)
+		if (i->session_ended || i->job == EXPORT_ENDING)
 			return true;
 	return false;
 }
@@ -193,7 +198,7 @@ static bool session_ending(struct host *host)
 /* Said once for each reason. */
 static void leave_alone(struct export *export, const struct use *why)
 {
-	bool taken = !strcmp(export->device.driver, STUB_DRIVER);
+	bool taken = export->ours && !strcmp(export->device.driver, STUB_DRIVER);
 
 	if (strcmp(why->reason, export->use.reason) != 0)
 		log_info("%s %s: %s", taken ? "letting go" : "leaving alone", export->device.name,
@@ -214,6 +219,8 @@ static enum rule_verdict choose(struct host *host, struct export *export)
 			   facts->serial ? &export->strings : NULL, facts);
 	wanted = wish_judge(&host->wishes.rules, &host->wishes.held, facts, &why);
 	host->changed |= export->wanted != (wanted == RULE_ALLOW);
+	if (wanted == RULE_ALLOW && !export->wanted)
+		export->use.reason[0] = '\0'; /* it was a person's */
 	export->wanted = wanted == RULE_ALLOW;
 	if (wanted == RULE_DENY)
 		leave_alone(export, &why);
@@ -244,6 +251,14 @@ static bool session_denied(const struct host *host, const struct export *export)
 	       !exporter_allows(&host->exporter, export, &export->from);
 }
 
+static bool releasing(struct host *host)
+{
+	EACH_EXPORT(&host->exports, i)
+		if (i->job == EXPORT_RELEASING)
+			return true;
+	return false;
+}
+
 /* What is bound: it stays so, unless it is in its error state or is not wanted any more. */
 static void keep(struct host *host, struct export *export)
 {
@@ -253,7 +268,7 @@ static void keep(struct host *host, struct export *export)
 
 	if (loop->now < export->backoff.until) {
 		loop_pass_by(loop, export->backoff.until);
-	} else if (status == STUB_USED && !ending &&
+	} else if (status == STUB_USED && !ending && !releasing(host) &&
 		   (!export->wanted || session_denied(host, export))) {
 		log_info("taking %s from %s, as it is not allowed any more", export->device.name,
 			 export->peer[0] ? export->peer : "who uses it");
@@ -274,11 +289,13 @@ static void act(struct host *host, struct export *export)
 	if (verdict == HOST_WAIT)
 		loop_pass_by(loop, export->driverless + HOST_DRIVERLESS_MS);
 	if (wanted == RULE_UNKNOWN) {
-		if (!export_held_back(export))
+		/* if its strings are known, its classes are not: each pass tries to read them */
+		if (!export->facts.serial && !export_held_back(export))
 			export_read(export);
 		return;
 	}
-	if (verdict == HOST_EXPORTED && export->ours)
+	if (export->ours && (verdict == HOST_EXPORTED ||
+			     (wanted == RULE_DENY && !export->device.driver[0])))
 		keep(host, export);
 	if (verdict != HOST_BIND || wanted == RULE_DENY || export_held_back(export) ||
 	    needed_here(host, export) || !slots_have_room(&host->exports, export))

@@ -78,6 +78,7 @@ void export_look(struct export *export, uint32_t dead_after)
 	}
 	log_info("%s is back from %s", export->device.name, export->peer);
 	export->session_ended = 0;
+	loop_pass_now(export->loop); /* what waited for it can go on */
 }
 
 void export_drop_session(struct export *export)

@@ -219,13 +219,26 @@ static void refused(void)
 			t.string[2] = REFUSES;
 		if (what & 16)
 			t.string[3] = REFUSES;
-		CHECK_INT(converse(), 2);
-		CHECK_INT(t.requests, what & 1 ? 2 : 5);
-		if (!(what & 1))
+		/* what it is it must say, strings it may have none */
+		CHECK_INT(converse(), what & 3 ? -EBADMSG : 2);
+		CHECK_INT(t.requests, what & 1 ? 1 : what & 2 ? 2 : 5);
+		if (!(what & 3)) {
 			CHECK_INT(t.language[3], what & 4 ? 0x409 : 0x407);
-		CHECK_STR(probe->strings.product, what & 9 ? "" : "St\xc3\xa9" "ck");
-		CHECK_STR(probe->strings.serial, what & 17 ? "" : "A 1");
-		CHECK_INT(classes(), (what & 1 ? 0 : 1) + (what & 2 ? 0 : 2));
+			CHECK_STR(probe->strings.product, what & 8 ? "" : "St\xc3\xa9" "ck");
+			CHECK_STR(probe->strings.serial, what & 16 ? "" : "A 1");
+			CHECK_INT(classes(), 3);
+		}
+		end();
+	}
+}
+
+/* Whatever else goes wrong says nothing about the device. */
+static void failed(void)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		start();
+		*(i ? &t.string[i == 1 ? 0 : i] : &t.configuration) = (struct answer){ .status = -71 };
+		CHECK_INT(converse(), -EBADMSG);
 		end();
 	}
 }
@@ -234,7 +247,7 @@ static void refused(void)
 static void refused_with_data(void)
 {
 	start();
-	t.string[3].status = -71;
+	t.string[3].status = -32;
 	t.device.status = 0;
 	CHECK_INT(converse(), 2);
 	CHECK_STR(probe->strings.serial, "");
@@ -360,6 +373,7 @@ int main(void)
 	RUN("t_probe: in pieces", in_pieces);
 	RUN("t_probe: without strings", without_strings);
 	RUN("t_probe: refused", refused);
+	RUN("t_probe: failed", failed);
 	RUN("t_probe: refused, with data", refused_with_data);
 	RUN("t_probe: short descriptors", short_descriptors);
 	RUN("t_probe: garbage", garbage);
