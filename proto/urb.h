@@ -14,7 +14,7 @@
 
 enum {
 	URB_SIZE = 48, /* of a request or a reply, without data */
-	URB_DATA_MAX = 16384, /* cameras have long configurations */
+	URB_DATA_MAX = 4096, /* cameras have long configurations; more than QEMU's devices refuse */
 	URB_DEVICE = 1, /* descriptor types */
 	URB_CONFIGURATION = 2,
 	URB_STRING = 3,
