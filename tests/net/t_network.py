@@ -715,7 +715,7 @@ def flooded(server):
             check(server.list(source="127.0.0.2").keys() == server.tree.exported(), "another list")
             most = max(most, server.fds())
         check(most <= before + PER_ADDRESS + 2, f"{most - before} descriptors for one address")
-        until(lambda: all(map(is_closed, crowd)), "those that ask nothing are closed")
+        until(lambda: all(map(is_closed, crowd)), "those that ask nothing are closed", 4 * DEADLINE)
         close_all(crowd)
         server.settled(before)
 
