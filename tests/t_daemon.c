@@ -7,11 +7,12 @@
 
 #include "proto/text.h"
 #include "tests/files.h"
+#include "tests/said.h"
 
 #include <signal.h>
 #include <sys/epoll.h>
 
-enum { HOUR_S = 3600, LINES = 16, DEADLINE_MS = 20000 };
+enum { HOUR_S = 3600, DEADLINE_MS = 20000 };
 
 static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], config[TEMP_SIZE + 8];
 
@@ -25,30 +26,7 @@ static struct {
 	unsigned reads; /* of the rules */
 	bool wrong;	/* they are */
 	bool others;	/* what daemon_obeys() returned last */
-	unsigned lines;
-	char line[LINES][200];
 } t;
-
-void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-void __wrap_log_line(int error, const char *format, ...)
-{
-	va_list args;
-
-	(void)error;
-	va_start(args, format);
-	text_vformat(t.line[t.lines++ % LINES], sizeof(t.line[0]), format, args);
-	va_end(args);
-}
-
-static unsigned said(const char *what)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < LINES; i++)
-		n += strstr(t.line[i], what) != NULL;
-	return n;
-}
 
 bool __wrap_rules_read(struct rules *rules, const struct rules_source *source);
 
@@ -136,6 +114,7 @@ static void hold(const char *name)
 static void start(void)
 {
 	memset(&t, 0, sizeof(t));
+	said_forget();
 	temp_make(root);
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
 	snprintf(config, sizeof(config), "%s/etc", root);
@@ -179,7 +158,7 @@ static void changes(void)
 	UNTIL_HELD("1:1/abcde");
 	must(!unlink(to), "remove it");
 	UNTIL_HELD("");
-	CHECK_INT(t.lines, 0);
+	CHECK_INT(log_kept.lines, 0);
 	CHECK_INT(t.reads, 0);
 	end();
 }
@@ -202,7 +181,7 @@ static void made_later(void)
 {
 	start();
 	NEXT_PASS();
-	CHECK_INT(t.lines, 0); /* none is fine */
+	CHECK_INT(log_kept.lines, 0); /* none is fine */
 	hold("1:1/a");
 	interval();
 	CHECK_INT(t.held.len, 6);

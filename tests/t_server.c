@@ -11,12 +11,13 @@
 #include "sysfs/record.h"
 #include "tests/clock.h"
 #include "tests/files.h"
+#include "tests/said.h"
 
 #include <arpa/inet.h>
 
 #define VHCI "devices/platform/vhci_hcd.0/"
 
-enum { PORTS = 16, PEERS = 32, DEVICES = 200, INTERVAL_MS = 10000, LINES = 64 };
+enum { PORTS = 16, PEERS = 32, DEVICES = 200, INTERVAL_MS = 10000 };
 
 /* How the server takes a watch. */
 enum manner { PUSHES, HANGS_UP, SAYS_NOTHING, TALKS_NONSENSE };
@@ -67,21 +68,7 @@ static struct {
 	bool mute;   /* no device answers the kernel */
 	bool broken; /* no attach works */
 	unsigned detached;
-	unsigned lines;
-	char line[LINES][200];
 } t;
-
-void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-void __wrap_log_line(int error, const char *format, ...)
-{
-	va_list args;
-
-	(void)error;
-	va_start(args, format);
-	text_vformat(t.line[t.lines++ % LINES], sizeof(t.line[0]), format, args);
-	va_end(args);
-}
 
 enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
 				     const struct rule **which);
@@ -100,15 +87,6 @@ enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rul
 		return RULE_ALLOW;
 	*which = &t.rule;
 	return RULE_DENY;
-}
-
-static unsigned said(const char *what)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < LINES; i++)
-		n += strstr(t.line[i], what) != NULL;
-	return n;
 }
 
 /* The port table as it is now: the super-speed half is the upper one. */
@@ -440,6 +418,7 @@ static void prepare(enum manner manner, unsigned devices)
 	char text[40];
 
 	memset(&t, 0, sizeof(t));
+	said_forget();
 	memset(&importer, 0, sizeof(importer));
 	memset(&server, 0, sizeof(server));
 	for (unsigned i = 0; i < PEERS; i++)
