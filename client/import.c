@@ -64,10 +64,7 @@ static void tell_hooks(struct import *import, const char *event, const char *dev
 static void see_classes(struct rule_facts *facts, const struct op_device *device,
 			const struct op_interface *interface)
 {
-	memset(facts->class, 0, sizeof(facts->class));
-	rule_facts_class(facts, device->class);
-	for (unsigned i = 0; i < device->interfaces; i++)
-		rule_facts_class(facts, interface[i].class);
+	rule_facts_classes(facts, device, interface);
 	facts->described = device->interfaces != 0;
 }
 
@@ -250,13 +247,9 @@ static void note(const struct import *import, const char *dir, unsigned port, co
 /* Who it is, as far as a list says that: another device in its place is given its port. */
 static uint32_t place_hash(const struct import *import)
 {
-	const char *part[] = { import->endpoint->name, "/", import->busid };
-	uint32_t hash = 2166136261; /* FNV-1a */
+	uint32_t hash = text_hash(TEXT_HASH, import->endpoint->name);
 
-	for (unsigned i = 0; i < sizeof(part) / sizeof(*part); i++)
-		for (const char *c = part[i]; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * 16777619;
-	return hash | 1;
+	return text_hash(text_hash(hash, "/"), import->busid) | 1; /* 0 is nobody */
 }
 
 /* Gives the socket to a free port; the port, or -errno. */

@@ -20,10 +20,10 @@ void host_facts(const struct sysfs *sysfs, const struct device *device,
 	facts->product = device->product;
 	facts->serial = strings ? strings->serial : NULL;
 	facts->name = strings ? strings->product : NULL;
-	rule_facts_class(facts, device->class);
 	facts->described = !device_describe(sysfs, device->busid, &described, interface);
-	for (unsigned i = 0; facts->described && i < described.interfaces; i++)
-		rule_facts_class(facts, interface[i].class);
+	if (facts->described)
+		rule_facts_classes(facts, &described, interface);
+	rule_facts_class(facts, device->class);
 }
 
 enum rule_verdict host_choose(const struct sysfs *sysfs, const struct device *device,

@@ -69,15 +69,6 @@ static const char *reason(const struct export *export)
 	return export->calm.delay ? "it comes and goes" : NULL;
 }
 
-static uint32_t hash(const char *text, size_t len)
-{
-	uint32_t h = 2166136261; /* FNV-1a */
-
-	while (len--)
-		h = (h ^ (uint8_t)*text++) * 16777619;
-	return h | 1;
-}
-
 static void keep_left(struct notes *notes, const struct state *state, struct exports *exports,
 		      bool end)
 {
@@ -85,6 +76,7 @@ static void keep_left(struct notes *notes, const struct state *state, struct exp
 	size_t len = 0;
 	uint32_t now;
 
+	text[0] = '\0';
 	EACH_EXPORT(exports, i) {
 		const char *why = i->present && !end ? reason(i) : NULL;
 
@@ -92,7 +84,7 @@ static void keep_left(struct notes *notes, const struct state *state, struct exp
 			len += text_format(text + len, sizeof(text) - len, "%s %s\n",
 					   i->device.busid, why);
 	}
-	now = hash(text, len);
+	now = text_hash(TEXT_HASH, text) | 1; /* 0 is not known */
 	if (now != notes->left && !state_save(state, left_file, text, len))
 		notes->left = now;
 }

@@ -108,6 +108,15 @@ bool rules_read(struct rules *rules, const struct rules_source *source)
 	return fill(&trial, source, file, (size_t)len) && fill(rules, source, file, (size_t)len);
 }
 
+void rule_facts_classes(struct rule_facts *facts, const struct op_device *device,
+			const struct op_interface *interface)
+{
+	memset(facts->class, 0, sizeof(facts->class));
+	rule_facts_class(facts, device->class);
+	for (unsigned i = 0; i < device->interfaces; i++)
+		rule_facts_class(facts, interface[i].class);
+}
+
 void rule_facts_class(struct rule_facts *facts, uint8_t class)
 {
 	facts->class[class / 8] |= (uint8_t)(1 << class % 8);

@@ -22,6 +22,8 @@
 #ifndef LOOP_RULES_H
 #define LOOP_RULES_H
 
+#include "proto/op.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -94,6 +96,9 @@ struct rule_facts {
 };
 
 void rule_facts_class(struct rule_facts *facts, uint8_t class);
+/* Those of the device and its interfaces, and no other. */
+void rule_facts_classes(struct rule_facts *facts, const struct op_device *device,
+			const struct op_interface *interface);
 
 enum rule_verdict {
 	RULE_ALLOW, /* with nobody asking: at least to somebody */

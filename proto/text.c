@@ -121,6 +121,13 @@ bool text_is_plain(char c)
 	       c == '-' || c == '.' || c == '_';
 }
 
+uint32_t text_hash(uint32_t hash, const char *text)
+{
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * 16777619;
+	return hash;
+}
+
 void text_printable(char *s)
 {
 	for (; *s; s++)

@@ -27,6 +27,13 @@ size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
 /* A letter, a digit or one of "-._": what needs no quotes anywhere. */
 bool text_is_plain(char c);
 
+/*
+ * Goes on with a hash of text: FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/).
+ * The first begins with TEXT_HASH.
+ */
+#define TEXT_HASH 2166136261u
+uint32_t text_hash(uint32_t hash, const char *text);
+
 /* Replaces each byte of s that is not printable ASCII by '?': for what a peer or device named. */
 void text_printable(char *s);
 

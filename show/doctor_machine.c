@@ -15,12 +15,11 @@
 static bool see_socket(void *ctx, char *line)
 {
 	struct doctor *doctor = ctx;
-	const char *word[10], *colon;
+	char *word[10], *colon;
 	uint32_t port;
 
-	for (unsigned i = 0; i < 10; i++)
-		if (!(word[i] = text_word(&line)))
-			return false;
+	if (text_words(line, word, 10) < 10)
+		return false;
 	colon = strrchr(word[1], ':');
 	if (!colon || text_hex(colon + 1, 65535, &port) || port != doctor->number ||
 	    strcmp(word[3], "0A") != 0) /* TCP_LISTEN, include/net/tcp_states.h */

@@ -15,10 +15,6 @@
 
 enum { CELL_SIZE = 384, LINE_SIZE = CELL_SIZE + 256, NUMBER_SIZE = 24 };
 
-/* FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
-#define HASH_START 2166136261u
-#define HASH_PRIME 16777619u
-
 enum kind {
 	TEXT,	/* char [] */
 	DIGITS, /* char [], a number */
@@ -74,7 +70,7 @@ void page_begin(struct page *page, bool measuring)
 	page->measuring = measuring;
 	if (!measuring)
 		return;
-	page->hash = HASH_START;
+	page->hash = TEXT_HASH;
 	memset(page->width, 0, sizeof(page->width));
 	page->width[PAGE_REMOTE][0] = 15; /* as it always was */
 }
@@ -104,14 +100,15 @@ void page_end(struct page *page)
 /* What changes by itself is not measured. */
 static void put(struct page *page, const char *text, bool changes)
 {
+	if (page->measuring) {
+		if (!changes)
+			page->hash = text_hash(page->hash, text);
+		return;
+	}
 	for (; *text; text++) {
-		if (!page->measuring) {
-			page->buf[page->len++] = *text;
-			if (page->len == sizeof(page->buf))
-				flush(page);
-		} else if (!changes) {
-			page->hash = (page->hash ^ (uint8_t)*text) * HASH_PRIME;
-		}
+		page->buf[page->len++] = *text;
+		if (page->len == sizeof(page->buf))
+			flush(page);
 	}
 }
 

@@ -2,7 +2,7 @@
 /* What the kernel knows about the TCP connection of a session. */
 #include "show/socket.h"
 
-#include "host/listener.h"
+#include "loop/socket.h"
 #include "proto/text.h"
 
 #include <linux/inet_diag.h>
@@ -32,21 +32,19 @@ struct reply {
 static bool parse_end(const char *text, const char *port, uint32_t *address, uint16_t *number,
 		      struct inet_diag_req_v2 *request)
 {
-	char name[SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE + 3];
-	struct listener_address end;
-	bool v6 = strchr(text, ':') != NULL;
+	struct in6_addr end;
+	uint32_t n;
+	bool v4;
 
-	text_format(name, sizeof(name), v6 ? "[%s]:%s" : "%s:%s", text, port);
-	if (!listener_parse(&end, name))
+	if (!address_parse(text, &end) || text_decimal(port, 65535, &n) || !n)
 		return false;
-	*number = end.at.sa.v4.sin_port;
-	request->sdiag_family = (uint8_t)end.at.sa.any.sa_family;
-	if (v6) {
-		memcpy(address, &end.at.sa.v6.sin6_addr, 16);
-		request->id.idiag_if = end.at.sa.v6.sin6_scope_id;
-	} else {
-		memcpy(address, &end.at.sa.v4.sin_addr, 4);
-	}
+	v4 = address_is_v4(&end);
+	*number = htons((uint16_t)n);
+	request->sdiag_family = v4 ? AF_INET : AF_INET6;
+	if (v4)
+		memcpy(address, end.s6_addr + 12, 4);
+	else
+		memcpy(address, &end, sizeof(end));
 	return true;
 }
 

@@ -210,6 +210,15 @@ static void lines(void)
 	cut("\r\n", text_line, "\r|");
 }
 
+/* The test vectors of its authors. */
+static void hashes(void)
+{
+	CHECK_INT(text_hash(TEXT_HASH, ""), 0x811c9dc5);
+	CHECK_INT(text_hash(TEXT_HASH, "a"), 0xe40c292c);
+	CHECK_INT(text_hash(TEXT_HASH, "foobar"), 0xbf9cf968);
+	CHECK_INT(text_hash(text_hash(TEXT_HASH, "foo"), "bar"), 0xbf9cf968);
+}
+
 int main(void)
 {
 	numbers("decimal", decimals, LENGTH(decimals), text_decimal);
@@ -221,5 +230,6 @@ int main(void)
 	RUN("t_text: text_word", words);
 	RUN("t_text: text_words", counted);
 	RUN("t_text: text_line", lines);
+	RUN("t_text: text_hash", hashes);
 	return check_status();
 }
