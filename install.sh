@@ -2,38 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Puts the server or the client in place as a system service; run again, it upgrades that.
 set -eu
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-umask 022
 
-target=/opt/usbip
-units=/etc/systemd/system
-
-forms="install.sh server [OPTION]... | client HOST[:PORT]... [OPTION]..."
-
-usage() {
-	echo "install.sh: $1 (usage: $forms)" >&2
-	exit 2
-}
-
-die() {
-	echo "install.sh: $*" >&2
-	exit 1
-}
-
-last_line() {
-	printf '%s\n' "$1" | tail -n 1
-}
-
-has() {
-	command -v "$1" >/dev/null
-}
-
-# put MODE FILE PLACE: at once as a whole, also when the old one is running
-put() {
-	cp "$2" "$3.new"
-	chmod "$1" "$3.new"
-	mv -f "$3.new" "$3"
-}
+forms="install.sh [--dry-run] server [OPTION]... | client HOST[:PORT]... [OPTION]..."
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/install/common.sh"
 
 # The words as one line that systemd and a shell split into the same words again.
 join() {
@@ -57,16 +29,37 @@ apt_install() {
 		die "cannot install $*: $(last_line "$output")"
 }
 
-load_module() {
-	[ -d "$driver" ] && return
-	output=$(modprobe "$module" 2>&1) && [ -d "$driver" ] && return
-	case $(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null) in
-	debian) remedy="install linux-image-$(dpkg --print-architecture) and reboot" ;;
-	ubuntu) remedy="install linux-modules-extra-$(uname -r)" ;;
-	*) remedy="a kernel package that has it is needed" ;;
+# What has the module on this distribution.
+remedy() {
+	id=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null | tr -d '"')
+	case $id in
+	debian) echo "install linux-image-$(dpkg --print-architecture) and reboot" ;;
+	ubuntu) echo "install linux-modules-extra-$(uname -r)" ;;
+	*) echo "a kernel package that has it is needed" ;;
 	esac
-	die "cannot load kernel module $module of Linux $(uname -r): $remedy" \
-		"(modprobe: $(last_line "$output"))"
+}
+
+load_module() {
+	[ ! -d "$driver" ] || return 0
+	before=$(lsmod 2>/dev/null)
+	if ! output=$(modprobe "$module" 2>&1) || [ ! -d "$driver" ]; then
+		die "cannot load kernel module $module of Linux $(uname -r): $(remedy)" \
+			"(modprobe: $(last_line "$output"))"
+	fi
+	for name in usbip_core $(echo "$module" | tr - _); do
+		echo "$before" | grep -q "^$name " || loaded="$loaded $name"
+	done
+}
+
+# In a tarball of a release it is there; in the source tree it is built.
+binary() {
+	if [ -e Makefile ]; then
+		program=build/usbiphp
+		built || act "build $program" build
+	else
+		program=usbiphp
+		[ -x usbiphp ] || die "cannot install: there is neither a Makefile nor a program 'usbiphp' in $here"
+	fi
 }
 
 built() {
@@ -89,88 +82,77 @@ build() {
 
 # The daemon itself judges what it is to be started with: it stops at the lack of a /sys.
 check_arguments() {
+	[ -x "$program" ] || return 0 # it would be built now
 	status=0
-	output=$("build/usbiphp" "$role" --sysfs /nonexistent "$@" --sysfs /nonexistent 2>&1) || status=$?
+	output=$("./$program" "$role" --sysfs /nonexistent "$@" --sysfs /nonexistent 2>&1) || status=$?
 	case $status in
 	1) ;;
 	2) echo "$output" >&2 && exit 2 ;;
 	0) usage "no service is started with these options" ;;
-	*) die "build/usbiphp does not run on this machine: $output" ;;
+	*) die "$program does not run on this machine: $output" ;;
 	esac
-}
-
-write_settings() {
-	cat >"$settings.new" <<-END
-		# The options of $daemon. After a change: systemctl restart $service
-		OPTIONS="$line"
-	END
-	mv -f "$settings.new" "$settings"
-}
-
-main_pid() {
-	systemctl show -p MainPID "$service" | cut -d = -f 2
 }
 
 # Killed, not stopped: what is in use stays in use, the new daemon goes on with it.
 upgrade() {
-	old=$(main_pid)
+	old=$1
 	kill -KILL "$old" 2>/dev/null || :
 	tries=30
-	until new=$(main_pid) && [ "$new" != 0 ] && [ "$new" != "$old" ]; do
+	until new=$(init_pid) && [ "$new" ] && [ "$new" != "$old" ]; do
 		tries=$((tries - 1))
-		[ $tries != 0 ] || die "$service did not start again: see journalctl -u $service"
+		[ $tries != 0 ] || return 1
 		sleep 1
 	done
 }
 
 start() {
-	systemctl daemon-reload
-	if systemctl -q is-active "$service"; then
-		upgrade
-	else
-		systemctl restart "$service"
-	fi
+	old=$(init_pid)
+	init_start
+	[ -z "$old" ] || upgrade "$old" || die "$service did not start again: $(init_log)"
 	sleep 1
-	systemctl -q is-active "$service" ||
-		die "$service does not run: $(journalctl -u "$service" -t "usbiphp-$role" -n 1 -o cat)"
+	init_active || die "$service does not run: $(init_log)"
 }
 
-role=${1-}
-case $role in
-server) service=usbip-bind module=usbip-host driver=/sys/bus/usb/drivers/usbip-host ;;
-client) service=usbip-attach module=vhci-hcd driver=/sys/bus/platform/drivers/vhci_hcd ;;
+dry=
+case ${1-} in
+-n | --dry-run) dry=yes && shift ;;
+esac
+case ${1-} in
+server | client) set_role "$1" ;;
 -h | --help) echo "usage: $forms" && exit ;;
 '') usage "server or client?" ;;
-*) usage "neither server nor client: '$role'" ;;
+*) usage "neither server nor client: '$1'" ;;
 esac
 shift
-daemon=$target/usbiphp-$role
-settings=/etc/default/$service
+loaded=
+use_init "$(find_init)"
 [ "$role" = server ] || [ $# != 0 ] || [ -e "$settings" ] || usage "no HOST given"
 join "$@"
 keep=
 [ $# != 0 ] || ! [ -e "$settings" ] || keep=yes
 [ "$(id -u)" = 0 ] || die "cannot install: run it as root"
-cd "$(dirname "$0")"
+cd "$here"
 
 # All that can fail comes before the first file is put in place.
-load_module
-built || build
+act "load kernel module $module" load_module
+binary
 [ "$keep" ] || check_arguments "$@"
 
-mkdir -p $target /etc/default
-put 755 build/usbiphp $target/usbiphp
-ln -sf usbiphp $target/usbiphp-server
-ln -sf usbiphp $target/usbiphp-client
-[ "$keep" ] || write_settings
-if has systemctl; then
-	put 644 "install/$service.service" "$units/$service.service"
-	systemctl -q --no-reload enable "$service"
-fi
-if [ -d /run/systemd/system ]; then
+put 755 "$program" $target/usbiphp
+act "link $daemon to it" ln -sf usbiphp "$daemon"
+put 755 uninstall.sh $target/uninstall.sh
+put 644 install/common.sh $target/install/common.sh
+[ "$init" = none ] || put 644 "install/$init/init.sh" "$target/install/$init/init.sh"
+act "remember what to undo" remember init "$init"
+for name in $loaded; do # none with --dry-run
+	remember module "$name"
+done
+[ "$keep" ] || act "write '$line' to $settings" write_settings
+init_put
+if init_runs; then
 	# The daemon loads its module at every start: nothing else is needed for that at boot.
-	start
-	echo "$service runs, now and after every boot"
+	act "start $service" start
+	[ "$dry" ] || echo "$service runs, now and after every boot"
 else
-	echo "no systemd runs here: start it with '$daemon${line:+ $line}'"
+	echo "no init system runs here: start it with '$daemon${line:+ $line}'"
 fi

@@ -2,32 +2,21 @@
 # SPDX-License-Identifier: MIT
 # Removes the server, the client, or both; every device goes back to its driver.
 set -eu
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-target=/opt/usbip
-units=/etc/systemd/system
-notes=/var/run/usbiphp
-config=/etc/usbiphp # what is held; hooks and rules are their owner's, and stay
+forms="uninstall.sh [--dry-run] [server|client]"
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/install/common.sh"
 
-usage() {
-	echo "uninstall.sh: $1 (usage: uninstall.sh [server|client])" >&2
-	exit 2
+# was KIND: what was noted of that kind
+was() {
+	sed -n "s/^$1 //p" $undo 2>/dev/null || :
 }
 
-# A daemon that was started by hand.
-running() {
-	# shellcheck disable=SC2012
-	for process in $(ls -l /proc/[0-9]*/exe 2>/dev/null |
-		sed -n "s|.* \(/proc/[0-9]*\)/exe -> $target/usbiphp\( (deleted)\)*$|\1|p"); do
-		case $(tr '\0' ' ' <"$process/cmdline") in
-		*"usbiphp-$1 "* | *"usbiphp $1 "*) echo "${process#/proc/}" ;;
-		esac
-	done 2>/dev/null
-}
-
-stop_by_hand() {
+# Those that were started by hand, too.
+stop() {
+	init_stop || failed=1
 	tries=45
-	while pids=$(running "$1") && [ "$pids" ]; do
+	while pids=$(pids) && [ "$pids" ]; do
 		tries=$((tries - 1))
 		# shellcheck disable=SC2086
 		case $tries in
@@ -38,55 +27,71 @@ stop_by_hand() {
 	done
 }
 
-# Those that are there.
-remove_units() {
-	for unit; do
-		shift
-		[ ! -e "$units/$unit" ] || set -- "$@" "$unit"
-	done
-	[ $# != 0 ] || return 0
-	systemctl -q --no-reload disable "$@"
-	if [ -d /run/systemd/system ]; then
-		systemctl stop "$@" || failed=1
-		systemctl -q reset-failed "$@" 2>/dev/null || :
-	fi
-	(cd $units && rm -f "$@")
-	[ ! -d /run/systemd/system ] || systemctl daemon-reload
-}
-
-[ $# -le 1 ] || usage "one role, or none for both"
-case ${1-} in
-server | client) roles=$1 ;;
--h | --help) echo "usage: uninstall.sh [server|client]" && exit ;;
-'') roles="client server" ;;
-*) usage "neither server nor client: '$1'" ;;
-esac
-if [ "$(id -u)" != 0 ]; then
-	echo "uninstall.sh: cannot uninstall: run it as root" >&2
-	exit 1
-fi
-
-failed=
-for role in $roles; do
+remove() {
+	init_remove
 	case $role in
 	server)
-		remove_units usbip-bind.service
-		stop_by_hand server
 		if [ -s $notes/bound ]; then
 			echo "uninstall.sh: cannot give back $(tr '\n' ' ' <$notes/bound)" >&2
 			failed=1
 		fi
-		rm -f /etc/default/usbip-bind $notes/bound $notes/server.lock $config/held.server
+		rm -f $notes/bound $notes/server.*
 		;;
-	client)
-		remove_units usbip-attach.service
-		stop_by_hand client
-		rm -f /etc/default/usbip-attach $notes/port* $notes/client.lock $config/held.client
-		;;
+	client) rm -f $notes/port* $notes/client.* ;;
 	esac
-done
-if ! [ -e /etc/default/usbip-bind ] && ! [ -e /etc/default/usbip-attach ]; then
+	# What is held; hooks and rules are their owner's, and stay.
+	rm -f "$settings" $config/held."$role" "$daemon"
+}
+
+# usbip-host must not be unloaded when a device was unplugged while it had it: its table still has it then.
+can_unload() {
+	case $1 in
+	usbip_host) [ -z "$(tr -d ' \n' </sys/bus/usb/drivers/usbip-host/match_busid)" ] ;;
+	vhci_hcd) ! cat /sys/devices/platform/vhci_hcd.0/status* | grep -q ' 00[5-7] ' ;;
+	esac
+}
+
+# As it was before the first installation.
+restore() {
+	for name in $(was module); do
+		[ -d "/sys/module/$name" ] || continue
+		if can_unload "$name"; then
+			rmmod "$name" 2>/dev/null || :
+		else
+			echo "$name stays loaded until the next boot: it still knows devices"
+		fi
+	done
+	dirs=$(was dir)
 	rm -rf $target $notes
 	rmdir $config/hooks.d $config 2>/dev/null || :
+	for dir in $(echo "$dirs" | sort -r); do
+		rmdir "$dir" 2>/dev/null || :
+	done
+}
+
+dry=
+case ${1-} in
+-n | --dry-run) dry=yes && shift ;;
+esac
+[ $# -le 1 ] || usage "one role, or none for both"
+case ${1-} in
+server | client) roles=$1 ;;
+-h | --help) echo "usage: $forms" && exit ;;
+'') roles="client server" ;;
+*) usage "neither server nor client: '$1'" ;;
+esac
+[ "$(id -u)" = 0 ] || die "cannot uninstall: run it as root"
+
+failed=
+init=$(was init)
+[ "$init" ] || init=$(find_init)
+for one in $roles; do
+	set_role "$one"
+	use_init "$init"
+	act "stop $service" stop
+	act "remove $service" remove
+done
+if ! [ -e $target/usbiphp-server ] && ! [ -e $target/usbiphp-client ]; then
+	act "remove $target" restore
 fi
 [ -z "$failed" ]

@@ -1,0 +1,46 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# systemd: a unit in /etc/systemd/system.
+# shellcheck disable=SC2034,SC2154
+units=/etc/systemd/system
+restart="systemctl restart $service"
+
+init_put() {
+	put 644 "$here/install/systemd/$service.service" "$units/$service.service"
+	act "enable $service" systemctl -q --no-reload enable "$service"
+}
+
+init_runs() {
+	[ -d /run/systemd/system ]
+}
+
+init_active() {
+	systemctl -q is-active "$service"
+}
+
+init_start() {
+	systemctl daemon-reload
+	init_active || systemctl restart "$service"
+}
+
+init_pid() {
+	systemctl show -p MainPID "$service" | sed -n 's/MainPID=\([1-9]\)/\1/p'
+}
+
+init_log() {
+	journalctl -u "$service" -t "usbiphp-$role" -n 1 -o cat
+}
+
+init_stop() {
+	systemctl stop "$service"
+}
+
+init_remove() {
+	[ -e "$units/$service.service" ] || return 0
+	systemctl -q --no-reload disable "$service"
+	rm -f "$units/$service.service"
+	! init_runs || {
+		systemctl -q reset-failed "$service" 2>/dev/null || :
+		systemctl daemon-reload
+	}
+}
