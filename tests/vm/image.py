@@ -22,9 +22,6 @@ UEVENTS = ROOT / "tests/vm/uevents.c"
 KERNELS = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64",
            "6.1-arm64": "linux-image-arm64"}
 
-# Where the product's sources are.
-SOURCES = "Makefile *.c proto sysfs loop host client show".split()
-
 # Loaded at boot, in this order.
 BOOT_MODULES = """virtio_pci virtio_console virtio_net xhci_pci sd_mod usb_storage uas
     usbhid hid_generic evdev""".split()
@@ -290,23 +287,30 @@ def product(kernel):
     return pathlib.Path(given) if given else cross_built(kernel)
 
 
-def cross_built(kernel):
-    """The product, made with Debian's cross compiler in a copy of the sources, once.
+def cross(kernel):
+    """What make is told to build the product for a foreign kernel's machines.
 
-    That compiler's libc is glibc, which resolves no names in a static binary: use addresses.
+    Debian's cross compiler has glibc, which resolves no names in a static binary: use addresses.
     """
-    found = [path for word in SOURCES for path in sorted(ROOT.glob(word))]
-    files = [f for path in found for f in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    stamp = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
+    return [f"CROSS_COMPILE={compiler(kernel)}", "LDFLAGS=-static -s"]
+
+
+def cross_built(kernel):
+    """The product, made in a copy of its sources and kept until they change."""
+    directories = re.findall(r"(\w+)/\*\.c\b", (ROOT / "Makefile").read_text())
+    names = ["Makefile", "*.c", *(f"{directory}/*.[ch]" for directory in directories)]
+    files = {file: file.read_bytes() for name in names for file in sorted(ROOT.glob(name))}
+    stamp = hashlib.sha256(repr((cross(kernel), files)).encode()).hexdigest()[:12]
     with made_once(CACHE / f"usbiphp-{arch(kernel)}-{stamp}") as out:
         if out:
             tree = out.parent / "tree"
-            for file in files:
+            for file, data in files.items():
                 copy = tree / file.relative_to(ROOT)
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, copy)
-            run("make", "-s", f"-j{os.cpu_count()}", f"CROSS_COMPILE={compiler(kernel)}",
-                "LDFLAGS=-static -s", cwd=tree)
+                copy.write_bytes(data)
+            # Without what this machine's build is told.
+            run("make", "-s", f"-j{os.cpu_count()}", *cross(kernel), "build/usbiphp", cwd=tree,
+                env={"PATH": os.environ["PATH"]})
             shutil.copy(tree / "build/usbiphp", out)
     return CACHE / f"usbiphp-{arch(kernel)}-{stamp}"
 

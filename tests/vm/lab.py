@@ -27,7 +27,7 @@ MACHINES = {"x86_64": ("-M q35 -cpu max", "console=ttyS0 tsc=reliable no_timer_c
             "aarch64": ("-M virt -cpu cortex-a57", "console=ttyAMA0 nokaslr")}
 COMPLAINT = re.compile(r"\b(BUG:|kernel BUG|Oops|WARNING:|general protection|KASAN|UBSAN|"
                        r"blocked for more than|refcount_t:|list_(add|del) corruption|"
-                       r"Kernel panic|bad unlock balance)")
+                       r"Internal error:|Kernel panic|bad unlock balance)")
 
 
 class LabError(Exception):

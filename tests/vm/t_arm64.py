@@ -19,7 +19,7 @@ NOTES = "/var/run/usbiphp /var/run/vhci_hcd"
 
 
 class Way(World):
-    """One guest serves, the other imports. Addresses are literal, see image.cross_built()."""
+    """One guest serves, the other imports. Addresses are literal, see image.cross()."""
 
     def __init__(self, host, client, workdir):
         super().__init__(host, client, workdir)
@@ -34,7 +34,7 @@ class Way(World):
         self.host.plug("stick", "usb-storage", image=self.stick, serial="STICK")
 
     def own_stick(self):
-        """The stick at the host itself, with its own driver, has the content that it should have."""
+        """The stick at the host itself, with its own driver, has the content it should have."""
         disk = self.host.wait("cd /sys/block && for i in sd*; do test $(cat $i/size) = 8192 && "
                               "echo /dev/$i && exit; done; false", SLOW).strip()
         digest = self.host.must(f"sha256sum {disk}", SLOW).split()[0]
@@ -119,6 +119,17 @@ def files(kernel):
     return {f"/bin/{name}": binary for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
 
 
+def done(way):
+    """Whether all went well; the first failure ends it, as each further case would wait in vain."""
+    for part in (come, usable, hot_plug, stop):
+        part(way)
+        if lab.results["not ok"]:
+            for guest in (way.host, way.client):
+                print(way.log(guest), guest.sh("dmesg | tail -60")[1], file=sys.stderr)
+            return False
+    return True
+
+
 def test(kernel, workdir):
     with lab.pair(f"{kernel}-arm64", workdir, files=files, client_kernel=kernel) as (arm, other):
         with case("the machines are of two architectures"):
@@ -128,12 +139,7 @@ def test(kernel, workdir):
         for host, client in ((arm, other), (other, arm)):
             place = pathlib.Path(workdir) / host.arch
             place.mkdir()
-            way = Way(host, client, place)
-            for part in (come, usable, hot_plug, stop):
-                part(way)
-            if lab.results["not ok"]:
-                for guest in (host, client):
-                    print(way.log(guest), guest.sh("dmesg | tail -60")[1], file=sys.stderr)
+            if not done(Way(host, client, place)):
                 break
         with case("the kernels have nothing to complain about"):
             for guest in (arm, other):
