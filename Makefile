@@ -118,7 +118,10 @@ dist:
 	mkdir -p build
 	git archive --prefix=usbiphp-$(VERSION)/ -o build/usbiphp-$(VERSION).tar.gz HEAD
 
+deb:
+	@VERSION='$(VERSION)' install/debian/build
+
 clean:
 	rm -rf build
 
-.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist clean FORCE
+.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist deb clean FORCE
