@@ -119,7 +119,7 @@ dist:
 	git archive --prefix=usbiphp-$(VERSION)/ -o build/usbiphp-$(VERSION).tar.gz HEAD
 
 deb:
-	@VERSION='$(VERSION)' install/debian/build
+	@VERSION='$(VERSION)' install/debian/package
 
 clean:
 	rm -rf build
