@@ -24,6 +24,8 @@ LISTING = ("find /etc /opt /run /usr /lib/ /var/lib /tmp -path /run/systemd -pru
            "-o -path /lib/modules -prune -o -type f -printf '%p %s %T@ %m\\n' -o "
            "-printf '%p %y %l\\n' | sort")
 ROLES = {"host": ("usbip-bind", "usbiphp-server"), "client": ("usbip-attach", "usbiphp-client")}
+# busybox has one, too.
+DPKG = "/usr/bin/dpkg"
 VERSIONS = ("1.0", "1.1")
 
 
@@ -85,7 +87,7 @@ def check_content(client, stick):
 def test_use(host, client, stick):
     with lab.case("installed: no service is enabled or runs, no module is loaded"):
         for guest in (host, client):
-            guest.must("dpkg -i /run/lab/first.deb", 120)
+            guest.must(f"{DPKG} -i /run/lab/first.deb", 120)
             for service, _ in ROLES.values():
                 guest.must(f"! systemctl is-enabled {service} && ! systemctl is-active {service}")
             guest.must("! grep -q -e usbip -e vhci /proc/modules")
@@ -112,7 +114,7 @@ def test_upgrade(host, client, stick):
         for guest in (host, client):
             service, daemon = ROLES[guest.name]
             old = main_pid(guest, service)
-            guest.must("dpkg -i /run/lab/second.deb", 120)
+            guest.must(f"{DPKG} -i /run/lab/second.deb", 120)
             pid = new_main(guest, service, old)
             guest.wait(f"[ $(readlink /proc/{pid}/exe) = /usr/bin/usbiphp ]")
             said = guest.must(f"/proc/{pid}/exe --version")
@@ -129,14 +131,14 @@ def test_upgrade(host, client, stick):
 
 def test_removal(host, client, before):
     with lab.case("removed: every device is back with its own driver, no module has it"):
-        client.must("dpkg -r usbiphp", 120)
+        client.must(f"{DPKG} -r usbiphp", 120)
         client.must("[ ! -e /sys/block/sda ] && ! pidof usbiphp-client")
-        host.must("dpkg -r usbiphp", 120)
+        host.must(f"{DPKG} -r usbiphp", 120)
         host.must("! ls /sys/bus/usb/drivers/usbip-host | grep -q ^[0-9] && ! pidof usbiphp-server")
         host.wait("[ -b /dev/sda ] && ls -l /sys/bus/usb/drivers/usb-storage | grep -q :1.0")
     with lab.case("purged: nothing is left"):
         for guest in (host, client):
-            guest.must("dpkg -P usbiphp", 120)
+            guest.must(f"{DPKG} -P usbiphp", 120)
             left = set(guest.must(LISTING, 60).splitlines()) ^ set(before[guest].splitlines())
             lab.check(not left, f"{guest.name}: {sorted(left)}")
             units = guest.must("systemctl list-units --all --plain --no-legend 'usbip*'")
