@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# What bash completes for usbiphp, usbiphp-server and usbiphp-client. It says nothing when something fails.
+# What bash completes for usbiphp, usbiphp-server and usbiphp-client; silent when that fails.
 
 # The words up to the cursor, as people see them: bash also splits at ':' and '='.
 _usbiphp_words() {
@@ -88,7 +88,8 @@ _usbiphp() {
 		;;
 	*)
 		if ((${#words[@]} <= 2)); then
-			_usbiphp_offer 'server client list status doctor detach attach release bind --help --version -h -V'
+			_usbiphp_offer 'server client list status doctor detach attach release bind
+				--help --version -h -V'
 			return
 		fi
 		command=${words[1]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What fish completes for usbiphp, usbiphp-server and usbiphp-client. It says nothing when something fails.
+# What fish completes for usbiphp, usbiphp-server and usbiphp-client; silent when that fails.
 
 # The first word behind the name.
 function __usbiphp_is
@@ -16,7 +16,8 @@ function __usbiphp_attached
     command -q usbiphp; or return
     usbiphp status --json 2>/dev/null | tr '{' '\n' | sed -n '
         /^"port":[0-9]/!d
-        s/^"port":\([0-9]*\),.*"description":"\{0,1\}\([^"\\\\]*\).*"name":"\{0,1\}\([^",\\\\]*\).*/\1 \3 \2/p' | __usbiphp_rows
+        s/^"port":\([0-9]*\),.*"description":"\{0,1\}\([^"\\\\]*\).*"name":"\{0,1\}\([^",\\\\]*\).*/\1 \3 \2/p' |
+        __usbiphp_rows
 end
 
 # Devices that can be released: their bus ids and names.
@@ -24,7 +25,8 @@ function __usbiphp_here
     command -q usbiphp; or return
     usbiphp list --json 2>/dev/null | tr '{' '\n' | sed -n '
         /"state":"left alone"/d
-        s/^"port":null,.*"busid":"\([^"\\\\]*\)".*"description":"\{0,1\}\([^"\\\\]*\).*"name":"\{0,1\}\([^",\\\\]*\).*/\1 \3 \2/p' | __usbiphp_rows
+        s/^"port":null,.*"busid":"\([^"\\\\]*\)".*"description":"\{0,1\}\([^"\\\\]*\).*"name":"\{0,1\}\([^",\\\\]*\).*/\1 \3 \2/p' |
+        __usbiphp_rows
 end
 
 # PLACE NAME DESCRIPTION, as fish wants it.
@@ -38,7 +40,8 @@ end
 function __usbiphp_held
     command -q usbiphp; or return
     usbiphp status --json 2>/dev/null | tr '{' '\n' |
-        sed -n 's/^"server":\[.*"'$argv[1]'":\[\([^]]*\)\].*/\1/p; s/^"'$argv[1]'":\[\([^]]*\)\].*/\1/p' |
+        sed -n -e 's/^"server":\[.*"'$argv[1]'":\[\([^]]*\)\].*/\1/p' \
+            -e 's/^"'$argv[1]'":\[\([^]]*\)\].*/\1/p' |
         tr -d '"' | tr ',' '\n'
 end
 
