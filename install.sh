@@ -131,6 +131,7 @@ join "$@"
 keep=
 [ $# != 0 ] || ! [ -e "$settings" ] || keep=yes
 [ "$(id -u)" = 0 ] || die "cannot install: run it as root"
+init_check
 cd "$here"
 
 # All that can fail comes before the first file is put in place.
@@ -152,7 +153,7 @@ init_put
 if init_runs; then
 	# The daemon loads its module at every start: nothing else is needed for that at boot.
 	act "start $service" start
-	[ "$dry" ] || echo "$service runs, now and after every boot"
+	[ "$dry" ] || echo "$service runs, now$lasts"
 else
 	echo "no init system runs here: start it with '$daemon${line:+ $line}'"
 fi

@@ -127,6 +127,8 @@ pids() {
 # How an init system does it. Each install/INIT/init.sh says so for the service that $service names;
 # what follows is for none at all.
 restart=
+lasts=" and after every boot"
+init_check() { :; }      # ends install.sh where the service cannot be put in place; changes nothing
 init_put() { :; }        # the service's files, enabled at boot
 init_runs() { false; }   # whether the init system itself is running, so that services can be started
 init_active() { false; } # whether the service is running, or its daemon is about to be started again
