@@ -43,9 +43,6 @@ init_check() {
 	can_write /etc
 	can_write /etc/default
 	can_write "$target"
-	if init_runs && ! grep -q '^SigCgt:.*[13579bdf]$' /proc/1/status; then
-		die "cannot install: this machine's init was built without $table"
-	fi
 	case $(type_of "$target") in
 	rootfs | ramfs | tmpfs) lasts=", but not after a boot: $target is in memory" ;;
 	esac
@@ -75,10 +72,11 @@ put_entry() {
 	write_table "$text$entry$end"
 }
 
-# A table that was made here is removed when nobody has added anything to it.
+# Also when somebody has made a comment of it. A table that was made here is removed when nobody has
+# added anything to it.
 take_entry() {
-	grep -sqxF "$entry" $table || return 0
-	text=$({ grep -vxF "$entry" $table || [ $? = 1 ]; } && echo .) || return 1
+	grep -sqxF -e "$entry" -e "#$entry" $table || return 0
+	text=$({ grep -vxF -e "$entry" -e "#$entry" $table || [ $? = 1 ]; } && echo .) || return 1
 	text=${text%.}
 	if [ "$text" = "$default$end" ] && grep -qx "inittab made" "$undo"; then
 		rm -f $table
@@ -131,8 +129,10 @@ init_stop() {
 	take_entry
 	reload
 	tries=45
+	told=
 	while pid=$(init_pid) && [ "$pid" ]; do
-		[ $tries != 45 ] || kill "$pid" || :
+		[ "$pid" = "$told" ] || kill "$pid" || :
+		told=$pid
 		[ $tries != 0 ] || return 1
 		tries=$((tries - 1))
 		sleep 1
