@@ -56,7 +56,7 @@ put_now() {
 make_dir() {
 	[ ! -d "$1" ] || return 0
 	make_dir "$(dirname "$1")"
-	mkdir "$1"
+	[ -d "$1" ] || mkdir "$1" # what is noted of the one above is in $target
 	[ "$1" = $target ] || remember dir "$1"
 }
 

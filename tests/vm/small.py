@@ -60,8 +60,7 @@ def furnish(root, kernel):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         path.chmod(0o755)
-    for name in ("dev", "opt"):
-        (root / name).mkdir(exist_ok=True)
+    (root / "dev").mkdir()
 
 
 def disk(kernel):

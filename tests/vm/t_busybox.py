@@ -177,7 +177,7 @@ def test_by_hand(guest):
 
     with lab.case("wrong options are said once, until they are others"):
         guest.must("cp /etc/default/usbip-bind /root/right && sed -i 's/-i 7/-i no/' /etc/default/usbip-bind")
-        said = "logread | grep -c 'usbiphp-server: .*usage:'"
+        said = "logread | grep -c 'interval takes'"
         guest.must("killall usbiphp-server")
         guest.wait(f"[ $({said}) = 1 ]", 60)
         run = guest.must("ps | grep '[o]pt/usbip/run usbip-bind'")
@@ -226,8 +226,6 @@ def test_reboot(guest):
         guest.must(f"{INSTALL} client 10.99.99.99 no-such-name.invalid", 60)
         guest.reboot()
         guest.check_daemon("client", ["10.99.99.99", "no-such-name.invalid"])
-        order = guest.must("dmesg -c >/dev/null; pidof syslogd usbiphp-client")
-        lab.check(len(order.split()) == 2, order)
         guest.must(f"{INSTALL} client 127.0.0.1", 60)
         guest.plug_stick()
         guest.check_content()
@@ -254,7 +252,7 @@ def test_open_end(guest):
         lab.check(guest.must("cat /etc/it") == before + "# end", guest.must("cat /etc/it"))
         lab.check("/etc/it 7 8 640" in guest.must("stat -c '%n %u %g %a' /etc/it"), "another owner")
         lab.check(guest.must("readlink /etc/inittab") == "it\n", "no link")
-        guest.must("ls -l /etc >&2; rm /etc/inittab; grep -v '^# end' /etc/it >/etc/inittab; rm /etc/it")
+        guest.must("rm /etc/inittab; grep -v '^# end' /etc/it >/etc/inittab; rm /etc/it")
 
 
 def test_no_inittab(guest):
@@ -262,10 +260,11 @@ def test_no_inittab(guest):
         guest.must("mv /root/rcS /etc/init.d/rcS && rm /etc/inittab")
         guest.reboot()
         guest.remember()
+        shells = guest.must("pidof init")
         guest.plug_stick()
         guest.must(f"{INSTALL} server && ./install.sh client 127.0.0.1", 60)
         guest.check_content()
-        lab.check(guest.must("ps | grep -c '[-]/bin/sh\\|{init}'") != "0\n", guest.must("ps"))
+        lab.check(guest.must("pidof init") == shells, f"not {shells}: {guest.must('ps')}")
         guest.reboot()
         guest.plug_stick()
         guest.check_content()
