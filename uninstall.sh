@@ -40,7 +40,8 @@ remove() {
 	client) rm -f $notes/port* $notes/client.* ;;
 	esac
 	# What is held; hooks and rules are their owner's, and stay.
-	rm -f "$settings" $config/held."$role" "$daemon"
+	remove_settings
+	rm -f $config/held."$role" "$daemon"
 }
 
 # usbip-host must not be unloaded when a device was unplugged while it had it: its table still has it then.

@@ -99,6 +99,14 @@ find_init() {
 	fi
 }
 
+has_settings() {
+	[ -e "$settings" ]
+}
+
+remove_settings() {
+	rm -f "$settings"
+}
+
 # The words of a service's line in its settings, quotes and all.
 settings_line() {
 	sed -n 's/^OPTIONS="\(.*\)"$/\1/p' "$settings"

@@ -60,7 +60,7 @@ def furnish(root, kernel):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         path.chmod(0o755)
-    (root / "dev").mkdir()
+    (root / "dev").mkdir(exist_ok=True)
 
 
 def disk(kernel):
