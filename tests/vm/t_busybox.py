@@ -194,13 +194,13 @@ def test_upgrade(guest):
     with lab.case("install.sh again: new daemons, the old options; who reads the disk notices nothing"):
         sequence, disk = guest.sequence(), guest.disk()
         guest.must(f"(while [ ! -e /run/enough ]; do dd if=/dev/{disk} iflag=direct bs=64k 2>&1 || break; "
-                   "done >/run/read; echo end >>/run/read) >/dev/null 2>&1 &")
+                   "usleep 200000; done >/run/read; echo end >>/run/read) >/dev/null 2>&1 &")
         old = {role: guest.pid(role) for _, role in SERVICES}
         for _, role in SERVICES:
             guest.must(f"{INSTALL} {role}", 60)
             lab.check(guest.pid(role) != old[role], f"{role}: the old daemon")
         guest.must("touch /run/enough")
-        output = guest.wait("grep -q end /run/read && cat /run/read")
+        output = guest.wait("grep -q end /run/read && cat /run/read", 60)
         lab.check("error" not in output and "records in" in output, output)
         guest.must("rm /run/enough /run/read")
         lab.check(guest.sequence() == sequence, "the disk was away")
