@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A stand-in for OpenWrt's functions for services and their settings, see t_openwrt.py. What procd and
 # uci would do is done by that test.
-# shellcheck disable=SC2034
+# shellcheck disable=SC2034,SC2154
 
 # say WORD...: of the request that `ask` sends
 say() { printf '%s\0' "$@" >>"$draft"; }
@@ -36,7 +36,7 @@ config_list_foreach() {
 	list_name=$2
 	list_function=$3
 	shift 3
-	eval "list_length=\${CONFIG_${list_section}_${list_name}_LENGTH:-0}"
+	config_get list_length "$list_section" "${list_name}_LENGTH" 0
 	list_i=0
 	while [ "$list_i" -lt "$list_length" ]; do
 		list_i=$((list_i + 1))
