@@ -32,7 +32,15 @@ apt_install() {
 # What has the module on this distribution.
 remedy() {
 	id=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null | tr -d '"')
+	[ ! -e /etc/openwrt_release ] || id=openwrt
 	case $id in
+	openwrt)
+		if has apk; then
+			echo "apk update && apk add kmod-usbip-$role"
+		else
+			echo "opkg update && opkg install kmod-usbip-$role"
+		fi
+		;;
 	debian) echo "install linux-image-$(dpkg --print-architecture) and reboot" ;;
 	ubuntu) echo "install linux-modules-extra-$(uname -r)" ;;
 	*) echo "a kernel package that has it is needed" ;;
@@ -126,11 +134,12 @@ esac
 shift
 loaded=
 use_init "$(find_init)"
-[ "$role" = server ] || [ $# != 0 ] || [ -e "$settings" ] || usage "no HOST given"
+[ "$role" = server ] || [ $# != 0 ] || has_settings || usage "no HOST given"
 join "$@"
 keep=
-[ $# != 0 ] || ! [ -e "$settings" ] || keep=yes
+[ $# != 0 ] || ! has_settings || keep=yes
 [ "$(id -u)" = 0 ] || die "cannot install: run it as root"
+init_check
 cd "$here"
 
 # All that can fail comes before the first file is put in place.
@@ -152,7 +161,7 @@ init_put
 if init_runs; then
 	# The daemon loads its module at every start: nothing else is needed for that at boot.
 	act "start $service" start
-	[ "$dry" ] || echo "$service runs, now and after every boot"
+	[ "$dry" ] || echo "$service runs, now$lasts"
 else
 	echo "no init system runs here: start it with '$daemon${line:+ $line}'"
 fi

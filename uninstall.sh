@@ -40,7 +40,8 @@ remove() {
 	client) rm -f $notes/port* $notes/client.* ;;
 	esac
 	# What is held; hooks and rules are their owner's, and stay.
-	rm -f "$settings" $config/held."$role" "$daemon"
+	remove_settings
+	rm -f $config/held."$role" "$daemon"
 }
 
 # usbip-host must not be unloaded when a device was unplugged while it had it: its table still has it then.
@@ -53,7 +54,7 @@ can_unload() {
 
 # As it was before the first installation.
 restore() {
-	for name in $(was module); do
+	for name in $(was module | sort -r); do # usbip_core last
 		[ -d "/sys/module/$name" ] || continue
 		if can_unload "$name"; then
 			rmmod "$name" 2>/dev/null || :

@@ -56,7 +56,7 @@ put_now() {
 make_dir() {
 	[ ! -d "$1" ] || return 0
 	make_dir "$(dirname "$1")"
-	mkdir "$1"
+	[ -d "$1" ] || mkdir "$1" # what is noted of the one above is in $target
 	[ "$1" = $target ] || remember dir "$1"
 }
 
@@ -99,6 +99,14 @@ find_init() {
 	fi
 }
 
+has_settings() {
+	[ -e "$settings" ]
+}
+
+remove_settings() {
+	rm -f "$settings"
+}
+
 # The words of a service's line in its settings, quotes and all.
 settings_line() {
 	sed -n 's/^OPTIONS="\(.*\)"$/\1/p' "$settings"
@@ -127,6 +135,8 @@ pids() {
 # How an init system does it. Each install/INIT/init.sh says so for the service that $service names;
 # what follows is for none at all.
 restart=
+lasts=" and after every boot"
+init_check() { :; }      # ends install.sh where the service cannot be put in place; changes nothing
 init_put() { :; }        # the service's files, enabled at boot
 init_runs() { false; }   # whether the init system itself is running, so that services can be started
 init_active() { false; } # whether the service is running, or its daemon is about to be started again
