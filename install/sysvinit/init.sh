@@ -1,0 +1,81 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# sysvinit: an LSB script in /etc/init.d, which starts a small supervisor.
+# shellcheck disable=SC2034,SC2154
+script=/etc/init.d/$service
+restart="$script restart"
+
+init_put() {
+	put 755 "$here/install/daemon.sh" "$target/install/daemon.sh"
+	put 755 "$here/install/sysvinit/supervise.sh" "$target/install/sysvinit/supervise.sh"
+	act "put $script" put_script
+	act "enable $service" enable
+}
+
+# A script for each role, as what orders them reads their names there.
+put_script() {
+	make_dir "${script%/*}"
+	sed "s/SERVICE/$service/" "$here/install/sysvinit/service" >"$script.new"
+	chmod 755 "$script.new"
+	mv -f "$script.new" "$script"
+}
+
+enable() {
+	if has update-rc.d; then
+		update-rc.d "$service" defaults >/dev/null
+	elif has insserv; then
+		insserv "$service"
+	else
+		echo "$script is not started at boot: there is neither update-rc.d nor insserv"
+	fi
+}
+
+disable() {
+	if has update-rc.d; then
+		update-rc.d -f "$service" remove >/dev/null
+	elif has insserv; then
+		insserv -r "$service"
+	fi
+}
+
+init_runs() {
+	[ -p /run/initctl ] || [ -p /dev/initctl ]
+}
+
+supervised() {
+	"$script" status 2>/dev/null | grep -q 'running$'
+}
+
+init_active() {
+	supervised || return 1
+	left=4
+	until [ "$(init_pid)" ]; do
+		left=$((left - 1))
+		[ $left != 0 ] || return 1
+		sleep 1
+	done
+}
+
+# Harmless if it runs; a daemon that has lost its supervisor is ended by the new one.
+init_start() {
+	"$script" start >/dev/null || die "$service did not start"
+}
+
+init_pid() {
+	"$target/install/daemon.sh" pid "$service" "$settings" 2>/dev/null || :
+}
+
+init_log() {
+	"$target/install/daemon.sh" said "$service" "$settings"
+}
+
+init_stop() {
+	[ -e "$script" ] || return 0
+	"$script" stop >/dev/null
+}
+
+init_remove() {
+	[ -e "$script" ] || return 0
+	disable
+	rm -f "$script"
+}
