@@ -74,10 +74,11 @@ esac
 case $verb in
 run)
 	log
-	# supervise-daemon does not ask how the daemon has ended, and would start it again for ever.
+	# supervise-daemon does not ask how the daemon has ended, and would start it again for ever. It is
+	# made to stop what runs here.
 	if [ "${RC_SVCNAME-}" ] && ! check "$@"; then
 		kill "$PPID"
-		exit 2
+		exec sleep 60
 	fi
 	# Killed, so that what is in use stays in use: this one goes on with it.
 	! running || end KILL 5

@@ -56,6 +56,8 @@ init_stop() {
 
 init_remove() {
 	[ -e "/etc/init.d/$service" ] || return 0
-	rc-update -q -a del "$service"
+	for link in /etc/runlevels/*/"$service"; do
+		[ ! -L "$link" ] || rm "$link"
+	done
 	rm -f "/etc/init.d/$service"
 }

@@ -30,11 +30,12 @@ enable() {
 	fi
 }
 
+# Without the script, so that what is left gets the places it had without it.
 disable() {
 	if has update-rc.d; then
-		update-rc.d -f "$service" remove >/dev/null
-	elif has insserv; then
-		insserv -r "$service"
+		update-rc.d "$service" remove >/dev/null
+	else
+		rm -f /etc/rc?.d/[SK]??"$service"
 	fi
 }
 
@@ -76,6 +77,6 @@ init_stop() {
 
 init_remove() {
 	[ -e "$script" ] || return 0
-	disable
 	rm -f "$script"
+	disable
 }

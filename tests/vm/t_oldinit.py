@@ -19,6 +19,7 @@ import lab
 import oldinit
 
 NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests", "fuzz", "bench")
+PATIENCE = 300  # seconds: each command is many processes, slow under emulation
 BUSYBOX = "/run/lab/bin/busybox"
 # All that an installation may touch, less what the init systems and the lab keep there.
 LISTING = """
@@ -57,7 +58,7 @@ class Machine:
         """The status and the output of what a person would type."""
         command = {"openrc": f"rc-service {name} {verb}",
                    "sysvinit": f"/etc/init.d/{name} {verb}"}[self.init]
-        return self.sh(command, 60)
+        return self.sh(command, PATIENCE)
 
     def must_service(self, name, verb):
         status, output = self.service(name, verb)
@@ -70,14 +71,14 @@ class Machine:
                              f"grep -q ^/opt/usbip/usbiphp-{role} /proc/$pid/cmdline && echo $pid"))
 
     def supervisor(self, name):
-        return int(self.wait(f"cat {self.supervisors.format(name)}"))
+        return int(self.wait(f"cat {self.supervisors.format(name)}", PATIENCE))
 
     def new_pid(self, name, old):
-        self.wait(f"pid=$(cat /run/{name}.pid) && [ $pid != {old} ] && [ -e /proc/$pid ]", 60)
+        self.wait(f"pid=$(cat /run/{name}.pid) && [ $pid != {old} ] && [ -e /proc/$pid ]", PATIENCE)
         return self.pid(name)
 
     def gone(self, pid):
-        self.wait(f"! [ -e /proc/{pid} ]", 60)
+        self.wait(f"! [ -e /proc/{pid} ]", PATIENCE)
 
     def check_words(self, name, *words):
         """Whether the daemon was started with these words, and the service says that it runs."""
@@ -88,7 +89,7 @@ class Machine:
     def check_content(self):
         """Whether the stick is attached, and all of it can be read."""
         directory = self.wait(DISK, 120).strip()
-        self.wait(f"[ -b /dev/{directory[-3:]} ]")
+        self.wait(f"[ -b /dev/{directory[-3:]} ]", PATIENCE)
         got = self.must(f"sha256sum /dev/{directory[-3:]}").split()[0]
         lab.check(got == self.digest, "another content")
 
@@ -98,10 +99,10 @@ class Machine:
 
     def back(self):
         """Wait until the stick is with its own driver."""
-        self.wait("ls -l /sys/bus/usb/drivers/usb-storage | grep -v vhci | grep -q :1.0", 60)
+        self.wait("ls -l /sys/bus/usb/drivers/usb-storage | grep -v vhci | grep -q :1.0", PATIENCE)
 
     def listing(self):
-        return lines(self.must(LISTING, 60))
+        return lines(self.must(LISTING, PATIENCE))
 
 
 def start(stack, kernel, init, workdir):
@@ -134,9 +135,9 @@ def installed(machine, before):
         lab.check(machine.listing() == before, "something is there")
 
     with lab.case("install.sh server and client: the services run, a stick comes by itself"):
-        said = machine.must(f"{INSTALL} server --rules /root/rules --interval 7", 120)
+        said = machine.must(f"{INSTALL} server --rules /root/rules --interval 7", PATIENCE)
         lab.check(lines(said)[-1] == "usbip-bind runs, now and after every boot", said)
-        machine.must(f"cd /srv/usbiphp && {BUSYBOX} sh ./install.sh client 127.0.0.1 -i 2", 120)
+        machine.must(f"cd /srv/usbiphp && {BUSYBOX} sh ./install.sh client 127.0.0.1 -i 2", PATIENCE)
         machine.check_words("usbip-bind", "--rules", "/root/rules", "--interval", "7")
         machine.check_words("usbip-attach", "127.0.0.1", "-i", "2")
         machine.plug()
@@ -179,7 +180,7 @@ def commands(machine):
         lab.check(machine.pid("usbip-bind") == old, "another daemon")
         for _ in range(2):
             machine.must_service("usbip-attach", "stop")
-        machine.wait(f"! {DISK}")
+        machine.wait(f"! {DISK}", PATIENCE)
         machine.must_service("usbip-attach", "start")
 
     with lab.case("restart: another supervisor, another daemon, the stick again"):
@@ -213,7 +214,7 @@ def unsupervised(machine):
                       f"{status}, {said}")
             lab.check(machine.pid(name) == old, "another daemon")
             machine.check_content()
-            machine.must(f"{INSTALL} {role}", 60)
+            machine.must(f"{INSTALL} {role}", PATIENCE)
             machine.must_service(name, "status")
             new = machine.new_pid(name, old)
             machine.gone(old)
@@ -256,7 +257,7 @@ def upgraded(machine):
         for role, name in ROLES.items():
             old, supervisor = machine.pid(name), machine.supervisor(name)
             words = machine.must(f"cat {machine.settings}/{name}")
-            machine.must(f"{INSTALL} {role}", 60)
+            machine.must(f"{INSTALL} {role}", PATIENCE)
             lab.check(machine.pid(name) != old, f"{name}: the old daemon")
             lab.check(machine.supervisor(name) == supervisor, f"{name}: another supervisor")
             lab.check(machine.must(f"cat {machine.settings}/{name}") == words, "other options")
@@ -266,10 +267,10 @@ def upgraded(machine):
 
     with lab.case("other options replace the old, one with blanks stays one word; logged to syslog"):
         machine.must(f"{BUSYBOX} syslogd -O /var/log/messages")
-        machine.wait("[ -S /dev/log ]")
-        machine.must(f"{INSTALL} client 127.0.0.1 10.0.0.99 --rule 'deny id 1:1' -v", 60)
+        machine.wait("[ -S /dev/log ]", PATIENCE)
+        machine.must(f"{INSTALL} client 127.0.0.1 10.0.0.99 --rule 'deny id 1:1' -v", PATIENCE)
         machine.check_words("usbip-attach", "127.0.0.1", "10.0.0.99", "--rule", "deny id 1:1", "-v")
-        machine.wait("grep -q 'usbip-attach: usbiphp-client: ' /var/log/messages")
+        machine.wait("grep -q 'usbip-attach: usbiphp-client: ' /var/log/messages", PATIENCE)
         said = machine.must(f"/opt/usbip/install/daemon.sh said usbip-attach {machine.settings}")
         lab.check(said.startswith("usbiphp-client: "), said)
         lab.check(machine.seq() == seq, "the disk was away")
@@ -291,15 +292,15 @@ def removed(machine, before):
         lab.check(machine.listing() == now and machine.seq() == seq, "something has changed")
 
     with lab.case("uninstall.sh: the stick is back with its driver, nothing is left, twice is harmless"):
-        machine.must(f"{BUSYBOX} sh {UNINSTALL} client", 90)
-        machine.wait(f"! {DISK}")
+        machine.must(f"{BUSYBOX} sh {UNINSTALL} client", PATIENCE)
+        machine.wait(f"! {DISK}", PATIENCE)
         machine.pid("usbip-bind")
-        machine.must(UNINSTALL, 90)
+        machine.must(UNINSTALL, PATIENCE)
         machine.back()
         for _ in range(2):
             left = set(machine.listing()) ^ set(before)
             lab.check(not left, sorted(left))
-            machine.must(UNINSTALL, 90)
+            machine.must(UNINSTALL, PATIENCE)
         running = machine.sh("pgrep -f usbip || " + BUSYBOX + " pgrep -f /opt/usbip")[1]
         lab.check(not running.strip(), running)
 
