@@ -53,7 +53,7 @@ can_unload() {
 
 # As it was before the first installation.
 restore() {
-	for name in $(was module); do
+	for name in $(was module | sort -r); do # usbip_core last
 		[ -d "/sys/module/$name" ] || continue
 		if can_unload "$name"; then
 			rmmod "$name" 2>/dev/null || :

@@ -8,16 +8,9 @@ restart="$script restart"
 init_put() {
 	put 755 "$here/install/daemon.sh" "$target/install/daemon.sh"
 	put 755 "$here/install/sysvinit/supervise.sh" "$target/install/sysvinit/supervise.sh"
-	act "put $script" put_script
+	put 644 "$here/install/sysvinit/service.sh" "$target/install/sysvinit/service.sh"
+	put 755 "$here/install/sysvinit/$service" "$script"
 	act "enable $service" enable
-}
-
-# A script for each role, as what orders them reads their names there.
-put_script() {
-	make_dir "${script%/*}"
-	sed "s/SERVICE/$service/" "$here/install/sysvinit/service" >"$script.new"
-	chmod 755 "$script.new"
-	mv -f "$script.new" "$script"
 }
 
 enable() {

@@ -21,10 +21,12 @@ import oldinit
 NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests", "fuzz", "bench")
 PATIENCE = 300  # seconds: each command is many processes, slow under emulation
 BUSYBOX = "/run/lab/bin/busybox"
-# All that an installation may touch, less what the init systems and the lab keep there.
+# All that an installation may touch, less what the init systems and the lab keep there, and less
+# what insserv remembers of the links that it has made.
 LISTING = """
 for dir in /etc /opt /run /usr/local /var/lib /var/spool /tmp; do
-    find $dir -path /run/lab -prune -o -path /run/openrc -prune -o -name utmp -prune -o -type f \
+    find $dir -path /run/lab -prune -o -path /run/openrc -prune -o -name utmp -prune \
+        -o -name '.depend.*' -o -type f \
         -exec cksum {} + -o -printf '%p %y %m %l\\n'
 done | sort
 find /run/openrc -name '*usbip*' 2>/dev/null
@@ -68,7 +70,7 @@ class Machine:
         """Wait for a daemon that is there: its pid, and that it is another than a supervisor's."""
         role = {service: role for role, service in ROLES.items()}[name]
         return int(self.wait(f"pid=$(cat /run/{name}.pid) && "
-                             f"grep -q ^/opt/usbip/usbiphp-{role} /proc/$pid/cmdline && echo $pid"))
+                             f"grep -q ^/opt/usbip/usbiphp-{role} /proc/$pid/cmdline && echo $pid", PATIENCE))
 
     def supervisor(self, name):
         return int(self.wait(f"cat {self.supervisors.format(name)}", PATIENCE))

@@ -1,18 +1,7 @@
-#!/bin/sh
+# shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-### BEGIN INIT INFO
-# Provides:          SERVICE
-# Required-Start:    $remote_fs
-# Required-Stop:     $remote_fs
-# Should-Start:      $network $named $syslog
-# Should-Stop:       $network $named $syslog
-# Default-Start:     2 3 4 5
-# Default-Stop:      0 1 6
-# Short-Description: USB devices over the network (USB/IP)
-# Description:       usbip-bind exports this machine's USB devices, usbip-attach imports others'.
-### END INIT INFO
-
-service=SERVICE
+# What the scripts of both roles in /etc/init.d do.
+# shellcheck disable=SC2154
 settings=/etc/default/$service
 tools=/opt/usbip/install
 pidfile=/var/run/$service-supervisor.pid
