@@ -37,7 +37,10 @@ init_active() {
 init_start() {
 	supervised || {
 		rc-service -q "$service" zap
-		rc-service -q "$service" start || die "$service did not start"
+		rc-service -q "$service" start
+	} || {
+		echo "$service did not start" >&2
+		return 1
 	}
 }
 

@@ -52,7 +52,10 @@ init_active() {
 
 # Harmless if it runs; a daemon that has lost its supervisor is ended by the new one.
 init_start() {
-	"$script" start >/dev/null || die "$service did not start"
+	"$script" start >/dev/null || {
+		echo "$service did not start" >&2
+		return 1
+	}
 }
 
 init_pid() {
