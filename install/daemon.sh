@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# daemon.sh VERB SERVICE SETTINGS: what some init systems lack for a service's daemon: options from a
-# file, a log, a pid. In /var/run/SERVICE.pid is the daemon's; whatever supervises it has another one.
+# daemon.sh VERB SERVICE SETTINGS: what some init systems lack for a service's daemon: options from
+# a file, a log, a pid. /var/run/SERVICE.pid has the daemon's; whatever supervises it has another.
 #   run     becomes the daemon, after the end of one whose supervisor is gone
 #   check   whether the options are right: 2 if not, which is said
 #   pid     prints it; 1 if there is none
@@ -31,7 +31,7 @@ check() {
 	"$daemon" "$@" --sysfs /nonexistent
 }
 
-# To syslog, by a process that ends with the daemon; without one to the kernel's log, which is a ring.
+# To syslog, by a process that ends with the daemon; without one to the kernel's log, a ring.
 log() {
 	fifo=/var/run/$service.log
 	rm -f "$fifo"
@@ -74,8 +74,8 @@ esac
 case $verb in
 run)
 	log
-	# supervise-daemon does not ask how the daemon has ended, and would start it again for ever. It is
-	# made to stop what runs here.
+	# supervise-daemon does not ask how the daemon has ended, and would start it again for ever.
+	# Asked to stop, it waits for the end of what runs here by its own hand.
 	if [ "${RC_SVCNAME-}" ] && ! check "$@"; then
 		kill "$PPID"
 		exec sleep 60

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# supervise.sh SERVICE SETTINGS: starts the daemon again when it has died, until it is asked to stop.
+# supervise.sh SERVICE SETTINGS: starts the daemon again when it has died, until asked to stop.
 set -u
 
 pidfile=/var/run/$1-supervisor.pid

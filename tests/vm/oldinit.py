@@ -10,7 +10,8 @@ import debian
 import image
 import lab
 
-PACKAGES = {"openrc": "sysvinit-core,openrc,kmod", "sysvinit": "sysvinit-core,initscripts,insserv,kmod"}
+PACKAGES = {"openrc": "sysvinit-core,openrc,kmod",
+            "sysvinit": "sysvinit-core,initscripts,insserv,kmod"}
 
 # What is started at boot and at shutdown besides what is to be tested: the rest is slow under
 # emulation, and done by the lab.
@@ -83,19 +84,3 @@ class Guest(debian.Debian):
             self.fail("no end of the shutdown")
         self.start()
         self.booted()
-
-
-if __name__ == "__main__":
-    import sys
-    import time
-    with tempfile.TemporaryDirectory() as workdir:
-        began = time.monotonic()
-        with Guest(sys.argv[1], "6.1", workdir, memory=256) as guest:
-            print("ready", time.monotonic() - began)
-            guest.booted()
-            print("booted", time.monotonic() - began)
-            print(guest.must("uptime; ps -ef 2>/dev/null || /run/lab/bin/busybox ps; mount; ls -la /run /run/openrc; which mkfifo setsid logger dmesg; cat /proc/1/comm"))
-            print(guest.tail(40))
-            began = time.monotonic()
-            guest.reboot()
-            print("reboot", time.monotonic() - began)

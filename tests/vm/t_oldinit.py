@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""install.sh under OpenRC and under sysvinit, both roles in one guest: t_oldinit.py KERNEL INIT [--fast].
+"""install.sh under OpenRC or sysvinit, both roles in one guest: t_oldinit.py KERNEL INIT [--fast].
 
 A stick of the guest is exported, and imported by the same guest over loopback.
 """
@@ -70,7 +70,8 @@ class Machine:
         """Wait for a daemon that is there: its pid, and that it is another than a supervisor's."""
         role = {service: role for role, service in ROLES.items()}[name]
         return int(self.wait(f"pid=$(cat /run/{name}.pid) && "
-                             f"grep -q ^/opt/usbip/usbiphp-{role} /proc/$pid/cmdline && echo $pid", PATIENCE))
+                             f"grep -q ^/opt/usbip/usbiphp-{role} /proc/$pid/cmdline && echo $pid",
+                             PATIENCE))
 
     def supervisor(self, name):
         return int(self.wait(f"cat {self.supervisors.format(name)}", PATIENCE))
@@ -139,7 +140,8 @@ def installed(machine, before):
     with lab.case("install.sh server and client: the services run, a stick comes by itself"):
         said = machine.must(f"{INSTALL} server --rules /root/rules --interval 7", PATIENCE)
         lab.check(lines(said)[-1] == "usbip-bind runs, now and after every boot", said)
-        machine.must(f"cd /srv/usbiphp && {BUSYBOX} sh ./install.sh client 127.0.0.1 -i 2", PATIENCE)
+        machine.must(f"cd /srv/usbiphp && {BUSYBOX} sh ./install.sh client 127.0.0.1 -i 2",
+                     PATIENCE)
         machine.check_words("usbip-bind", "--rules", "/root/rules", "--interval", "7")
         machine.check_words("usbip-attach", "127.0.0.1", "-i", "2")
         machine.plug()
@@ -205,7 +207,7 @@ def commands(machine):
 
 
 def unsupervised(machine):
-    with lab.case("kill -9 of the supervisor: the daemon goes on, status says so, install.sh mends it"):
+    with lab.case("kill -9 of the supervisor: the daemon goes on, install.sh mends it"):
         seq = machine.seq()
         for role, name in ROLES.items():
             old, supervisor = machine.pid(name), machine.supervisor(name)
@@ -267,7 +269,7 @@ def upgraded(machine):
         machine.check_content()
         lab.check(machine.seq() == seq, "the disk was away")
 
-    with lab.case("other options replace the old, one with blanks stays one word; logged to syslog"):
+    with lab.case("other options replace the old, blanks and all; logged to syslog"):
         machine.must(f"{BUSYBOX} syslogd -O /var/log/messages")
         machine.wait("[ -S /dev/log ]", PATIENCE)
         machine.must(f"{INSTALL} client 127.0.0.1 10.0.0.99 --rule 'deny id 1:1' -v", PATIENCE)
@@ -293,7 +295,7 @@ def removed(machine, before):
         lab.check("would " in machine.must(f"{UNINSTALL} --dry-run"), "it says nothing")
         lab.check(machine.listing() == now and machine.seq() == seq, "something has changed")
 
-    with lab.case("uninstall.sh: the stick is back with its driver, nothing is left, twice is harmless"):
+    with lab.case("uninstall.sh: the stick is back, nothing is left, twice is harmless"):
         machine.must(f"{BUSYBOX} sh {UNINSTALL} client", PATIENCE)
         machine.wait(f"! {DISK}", PATIENCE)
         machine.pid("usbip-bind")
