@@ -61,14 +61,14 @@ def cached(name, make, *inputs):
     return path
 
 
-def tree():
+def tree(packages=PACKAGES):
     """The directory with a Debian as it comes from the archive. Copy it, do not change it."""
     def make(out):
         options = ["--dpkgopt=force-unsafe-io"]
         options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT]
         image.run("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase",
-                  f"--include={PACKAGES}", *options, SUITE, str(out), MIRROR)
-    return cached(f"debian-{SUITE}", make, PACKAGES, LEFT_OUT)
+                  f"--include={packages}", *options, SUITE, str(out), MIRROR)
+    return cached(f"debian-{SUITE}", make, packages, LEFT_OUT)
 
 
 def disk(kernel):
@@ -121,7 +121,7 @@ class Debian(lab.Guest):
     def __init__(self, name, kernel, workdir, memory=384, **options):
         workdir = pathlib.Path(workdir)
         self.disk = workdir / f"{name}.disk"
-        image.run("cp", "--sparse=always", str(disk(kernel)), str(self.disk))
+        image.run("cp", "--sparse=always", str(self.made_disk(kernel)), str(self.disk))
         init = workdir / "init"
         init.write_text(INIT)
         init.chmod(0o755)
@@ -132,6 +132,10 @@ class Debian(lab.Guest):
         super().__init__(name, kernel, workdir, files={"/bin/debian": init}, memory=memory,
                          append="rdinit=/bin/debian net.ifnames=0 systemd.show_status=auto",
                          **options)
+
+    def made_disk(self, kernel):
+        """The image that this guest's disk is a copy of."""
+        return disk(kernel)
 
     def booted(self):
         """Wait until systemd has started everything."""

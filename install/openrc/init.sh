@@ -1,0 +1,66 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# OpenRC: a script in /etc/init.d under supervise-daemon, in the runlevel "default".
+# shellcheck disable=SC2034,SC2154
+settings=/etc/conf.d/$service
+restart="rc-service $service restart"
+
+init_put() {
+	put 755 "$here/install/daemon.sh" "$target/install/daemon.sh"
+	put 755 "$here/install/openrc/service" "/etc/init.d/$service"
+	act "enable $service" enable
+}
+
+enable() {
+	[ -e "/etc/runlevels/default/$service" ] || rc-update -q add "$service" default
+}
+
+init_runs() {
+	[ -e /run/openrc/softlevel ]
+}
+
+supervised() {
+	rc-service -q "$service" status >/dev/null 2>&1
+}
+
+init_active() {
+	supervised || return 1
+	left=4
+	until [ "$(init_pid)" ]; do
+		left=$((left - 1))
+		[ $left != 0 ] || return 1
+		sleep 1
+	done
+}
+
+# Without a supervisor it counts as started, though it is not: the new one ends the old daemon.
+init_start() {
+	supervised || {
+		rc-service -q "$service" zap
+		rc-service -q "$service" start
+	} || {
+		echo "$service did not start" >&2
+		return 1
+	}
+}
+
+init_pid() {
+	"$target/install/daemon.sh" pid "$service" "$settings" 2>/dev/null || :
+}
+
+init_log() {
+	"$target/install/daemon.sh" said "$service" "$settings"
+}
+
+init_stop() {
+	[ -e "/etc/init.d/$service" ] || return 0
+	rc-service -q "$service" stop
+}
+
+init_remove() {
+	[ -e "/etc/init.d/$service" ] || return 0
+	for link in /etc/runlevels/*/"$service"; do
+		[ ! -L "$link" ] || rm "$link"
+	done
+	rm -f "/etc/init.d/$service"
+}

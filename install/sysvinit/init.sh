@@ -1,0 +1,78 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# sysvinit: an LSB script in /etc/init.d, which starts a small supervisor.
+# shellcheck disable=SC2034,SC2154
+script=/etc/init.d/$service
+restart="$script restart"
+
+init_put() {
+	put 755 "$here/install/daemon.sh" "$target/install/daemon.sh"
+	put 755 "$here/install/sysvinit/supervise.sh" "$target/install/sysvinit/supervise.sh"
+	put 644 "$here/install/sysvinit/service.sh" "$target/install/sysvinit/service.sh"
+	put 755 "$here/install/sysvinit/$service" "$script"
+	act "enable $service" enable
+}
+
+enable() {
+	if has update-rc.d; then
+		update-rc.d "$service" defaults >/dev/null
+	elif has insserv; then
+		insserv "$service"
+	else
+		echo "$script is not started at boot: there is neither update-rc.d nor insserv"
+	fi
+}
+
+# Without the script, so that what is left gets the places it had without it.
+disable() {
+	if has update-rc.d; then
+		update-rc.d "$service" remove >/dev/null
+	else
+		rm -f /etc/rc?.d/[SK]??"$service"
+	fi
+}
+
+init_runs() {
+	[ -p /run/initctl ] || [ -p /dev/initctl ]
+}
+
+supervised() {
+	"$script" status 2>/dev/null | grep -q 'running$'
+}
+
+init_active() {
+	supervised || return 1
+	left=4
+	until [ "$(init_pid)" ]; do
+		left=$((left - 1))
+		[ $left != 0 ] || return 1
+		sleep 1
+	done
+}
+
+# Harmless if it runs; a daemon that has lost its supervisor is ended by the new one.
+init_start() {
+	"$script" start >/dev/null || {
+		echo "$service did not start" >&2
+		return 1
+	}
+}
+
+init_pid() {
+	"$target/install/daemon.sh" pid "$service" "$settings" 2>/dev/null || :
+}
+
+init_log() {
+	"$target/install/daemon.sh" said "$service" "$settings"
+}
+
+init_stop() {
+	[ -e "$script" ] || return 0
+	"$script" stop >/dev/null
+}
+
+init_remove() {
+	[ -e "$script" ] || return 0
+	rm -f "$script"
+	disable
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# supervise.sh SERVICE SETTINGS: starts the daemon again when it has died, until asked to stop.
+set -u
+
+pidfile=/var/run/$1-supervisor.pid
+stop=
+trap 'stop=yes; kill "$child" 2>/dev/null' TERM
+child=
+echo $$ >"$pidfile"
+while [ -z "$stop" ]; do
+	"${0%/*}/../daemon.sh" run "$@" &
+	child=$!
+	[ -z "$stop" ] || kill "$child" 2>/dev/null
+	# A signal ends the wait, not the daemon.
+	while
+		wait "$child"
+		status=$?
+		kill -0 "$child" 2>/dev/null
+	do :; done
+	# Asked to stop; wrong usage, which would be wrong again.
+	case $status in
+	0 | 2) break ;;
+	esac
+	[ "$stop" ] || {
+		sleep 2 &
+		child=$!
+		wait "$child"
+	}
+done
+rm -f "$pidfile" "/var/run/$1.pid"
