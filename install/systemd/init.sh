@@ -20,7 +20,7 @@ init_active() {
 
 init_start() {
 	systemctl daemon-reload
-	init_active || systemctl restart "$service"
+	init_active || systemctl restart "$service" 2>/dev/null # it waits until the daemon is ready
 }
 
 init_pid() {

@@ -1,0 +1,108 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# The scripts "USBip Hot Plug", whose services have our names: what they did goes on with ours. Read
+# by install.sh.
+# shellcheck disable=SC2034,SC2154
+unit=/etc/systemd/system/$service.service
+script=$target/$service
+spool=/var/spool/usbip
+
+foreign_unit() {
+	[ -f "$unit" ] && ! grep -q "^ExecStart=$target/usbiphp" "$unit"
+}
+
+has_predecessor() {
+	[ -f "$script" ] || foreign_unit
+}
+
+# Commands, one a line, without comments.
+commands() {
+	for file in "$script" "$unit"; do
+		[ ! -f "$file" ] || sed '/^[[:space:]]*#/d' "$file" | tr '|;&()`' '\n'
+	done
+}
+
+# What is given to usbip as its server; then what variables with such names are set to.
+hosts() {
+	commands | sed -nE "s/.*usbip.*[[:space:]](--remote[=[:space:]]|-r)[[:space:]]*[\"']*([^[:space:]\"']+).*/\2/p"
+	commands | sed -nE "s/.*([Hh][Oo][Ss][Tt]|[Ss][Ee][Rr][Vv][Ee][Rr]|[Rr][Ee][Mm][Oo][Tt][Ee]|[Ff][Qq][Dd][Nn])=[\"']*([^[:space:]\"']+).*/\2/p"
+}
+
+# The server that its client was installed for, or nothing.
+predecessor_host() {
+	hosts | sed -n '/^[A-Za-z0-9][A-Za-z0-9._:%-]*$/{s/.*:.*:.*/[&]/;p;q;}'
+}
+
+# usbipds CGROUP: the processes of usbipd, as "PID its" when it is of that control group, else "PID other"
+usbipds() {
+	for process in /proc/[0-9]*; do
+		[ "$(cat "$process/comm" 2>/dev/null)" = usbipd ] || continue
+		if [ "$1" ] && grep -q ":$1\$" "$process/cgroup"; then
+			echo "${process#/proc/} its"
+		else
+			echo "${process#/proc/} other"
+		fi
+	done
+}
+
+# Its end, and what it leaves behind.
+end_predecessor() {
+	cgroup=
+	save "$unit"
+	save "$script"
+	if foreign_unit && init_runs; then
+		cgroup=$(systemctl show -p ControlGroup "$service" | sed 's/.*=//')
+		predecessor_ran=$(systemctl is-active "$service") || :
+		predecessor_enabled=$(systemctl is-enabled "$service" 2>/dev/null) || :
+		systemctl -q stop "$service" 2>/dev/null || :
+		systemctl -q --no-reload disable "$service" 2>/dev/null || :
+	fi
+	usbipds "$cgroup" | while read -r pid whose; do
+		[ "$whose" = its ] && kill "$pid" 2>/dev/null
+	done
+	for try in 1 2 3 4 5; do
+		usbipds "$cgroup" | grep -q its || break
+		sleep 1
+	done
+	usbipds "$cgroup" | while read -r pid whose; do
+		if [ "$whose" = its ]; then
+			kill -KILL "$pid" 2>/dev/null || :
+		elif [ "$role" = server ]; then
+			echo "usbipd (process $pid) is left alone: where it listens, it serves"
+		fi
+	done
+	! foreign_unit || rm -f "$unit"
+	rm -f "$script" $spool/"${service#usbip-}"
+	rmdir $spool 2>/dev/null || :
+	[ -e "$daemon" ] || inherit "$@"
+}
+
+# inherit [HOST...]: what it has bound, or attached from one of these servers, counts as ours
+inherit() {
+	mkdir -p "$notes"
+	chmod 755 "$notes"
+	if [ "$role" = server ]; then
+		for device in "$driver"/[0-9]*-[0-9]*; do
+			[ ! -e "$device" ] || echo "${device##*/}"
+		done >"$notes/bound"
+		return
+	fi
+	for record in /var/run/vhci_hcd/port*; do
+		[ -f "$record" ] || continue
+		read -r host port _ <"$record" || continue
+		for server; do
+			case $server in
+			"$host" | "$host:$port" | "[$host]" | "[$host]:$port")
+				cp "$record" "$notes/" && chmod 644 "$notes/${record##*/}" ;;
+			esac
+		done
+	done
+}
+
+# After its files are back.
+revive_predecessor() {
+	init_runs || return 0
+	systemctl daemon-reload
+	[ "$predecessor_enabled" != enabled ] || systemctl -q enable "$service"
+	[ "$predecessor_ran" != active ] || systemctl -q start "$service"
+}
