@@ -33,19 +33,28 @@ predecessor_host() {
 	hosts | sed -n '/^[A-Za-z0-9][A-Za-z0-9._:%-]*$/{s/.*:.*:.*/[&]/;p;q;}'
 }
 
-# usbipds CGROUP: the processes of usbipd, as "PID its" when it is of that control group, else "PID other"
-usbipds() {
-	for process in /proc/[0-9]*; do
-		[ "$(cat "$process/comm" 2>/dev/null)" = usbipd ] || continue
-		if [ "$1" ] && grep -q ":$1\$" "$process/cgroup"; then
-			echo "${process#/proc/} its"
-		else
-			echo "${process#/proc/} other"
-		fi
+# Those in the control group of its unit.
+its_processes() {
+	[ ! "$cgroup" ] || grep -ls ":$cgroup\$" /proc/[0-9]*/cgroup | cut -d / -f 3
+}
+
+# Its end, also of what its unit left running, as a usbipd; not of another one's.
+end_processes() {
+	signal=TERM
+	for try in 1 2 3 4 5 6; do
+		rest=$(its_processes)
+		[ "$rest" ] || break
+		# shellcheck disable=SC2086
+		kill -$signal $rest 2>/dev/null || :
+		[ "$try" != 5 ] || signal=KILL
+		sleep 1
+	done
+	[ "$role" = client ] || for process in /proc/[0-9]*; do
+		[ "$(cat "$process/comm" 2>/dev/null)" != usbipd ] ||
+			echo "usbipd (process ${process#/proc/}) is left alone: where it listens, it serves"
 	done
 }
 
-# Its end, and what it leaves behind.
 end_predecessor() {
 	cgroup=
 	save "$unit"
@@ -57,20 +66,7 @@ end_predecessor() {
 		systemctl -q stop "$service" 2>/dev/null || :
 		systemctl -q --no-reload disable "$service" 2>/dev/null || :
 	fi
-	usbipds "$cgroup" | while read -r pid whose; do
-		[ "$whose" = its ] && kill "$pid" 2>/dev/null
-	done
-	for try in 1 2 3 4 5; do
-		usbipds "$cgroup" | grep -q its || break
-		sleep 1
-	done
-	usbipds "$cgroup" | while read -r pid whose; do
-		if [ "$whose" = its ]; then
-			kill -KILL "$pid" 2>/dev/null || :
-		elif [ "$role" = server ]; then
-			echo "usbipd (process $pid) is left alone: where it listens, it serves"
-		fi
-	done
+	end_processes
 	! foreign_unit || rm -f "$unit"
 	rm -f "$script" $spool/"${service#usbip-}"
 	rmdir $spool 2>/dev/null || :
