@@ -11,7 +11,7 @@ of_system() {
 in_container() {
 	[ -e "$root/.dockerenv" ] || [ -e "$root/run/.containerenv" ] ||
 		[ -e "$root/run/systemd/container" ] ||
-		tr '\0' '\n' <"$root/proc/1/environ" 2>/dev/null | grep -q '^container='
+		{ [ -r "$root/proc/1/environ" ] && tr '\0' '\n' <"$root/proc/1/environ" | grep -q '^container='; }
 }
 
 # remedy MODULE: how to come by it

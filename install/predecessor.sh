@@ -30,7 +30,8 @@ hosts() {
 
 # The server that its client was installed for, or nothing.
 predecessor_host() {
-	hosts | sed -n '/^[A-Za-z0-9][A-Za-z0-9._:%-]*$/{s/.*:.*:.*/[&]/;p;q;}'
+	found=$(hosts | sed -n '/^[A-Za-z0-9][A-Za-z0-9._:%-]*$/s/.*:.*:.*/[&]/;/^[A-Za-z0-9[][]A-Za-z0-9._:%-]*$/p')
+	echo "${found%%[!]A-Za-z0-9._:%[-]*}" # the first line
 }
 
 # Those in the control group of its unit.
