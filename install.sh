@@ -86,7 +86,7 @@ check_arguments() {
 # Killed, not stopped: what is in use stays in use, the new daemon goes on with it.
 upgrade() {
 	kill -KILL "$1" 2>/dev/null || :
-	tries=60
+	tries=30
 	until new=$(init_pid) && [ "$new" ] && [ "$new" != "$1" ] && init_active; do
 		tries=$((tries - 1))
 		[ $tries != 0 ] || return 1
