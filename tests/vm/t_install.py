@@ -30,6 +30,44 @@ LISTING = ("find /etc /opt /run /usr/local /var/lib /var/spool /tmp -path /run/s
            "-path /var/lib/systemd -prune -o -path /run/utmp -prune -o -type f -printf '%p %s %T@ %m\\n' -o "
            "-printf '%p %y %l\\n' | sort")
 
+# Services like those of "USBip Hot Plug", both on one machine.
+PREDECESSOR = {
+    "/etc/systemd/system/usbip-bind.service": """[Service]
+Type=forking
+ExecStartPre=/sbin/modprobe usbip-host
+ExecStart=/usr/sbin/usbipd -D
+ExecStartPost=/bin/sh -c '/opt/usbip/usbip-bind >/dev/null 2>&1 &'
+ExecStop=/bin/rm -f /var/spool/usbip/bind
+KillMode=process
+[Install]
+WantedBy=multi-user.target
+""",
+    "/opt/usbip/usbip-bind": """#!/bin/bash
+mkdir -p /var/spool/usbip
+touch /var/spool/usbip/bind
+while [ -e /var/spool/usbip/bind ]; do
+	for id in $(usbip list -p -l | grep -o 'busid=[0-9.-]*' | cut -d= -f2); do
+		usbip bind --busid=$id
+	done
+	sleep 10
+done
+""",
+    "/etc/systemd/system/usbip-attach.service": """[Service]
+ExecStartPre=/sbin/modprobe vhci-hcd
+ExecStart=/opt/usbip/usbip-attach
+[Install]
+WantedBy=default.target
+""",
+    "/opt/usbip/usbip-attach": """#!/bin/bash
+while true; do
+	for id in $(usbip list -r 127.0.0.1 | grep -o '^ *[0-9][0-9.-]*:' | tr -d ' :'); do
+		usbip attach --remote=127.0.0.1 --busid=$id
+	done
+	sleep 10
+done
+""",
+}
+
 # In a mount and process namespace of its own, with the kernel's files and what the archive needs.
 CHROOT = """
 mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
@@ -307,6 +345,8 @@ def test_guests(kernel, workdir, product, stack, fast):
 
     if not fast:
         test_failures(client, install, check_nothing_left)
+        test_predecessor(host, workdir, stick, install, uninstall, check_nothing_left)
+        test_unplugged(client, stick, install, uninstall)
 
     with lab.case("the kernels have nothing to complain about"):
         for guest in guests:
@@ -341,6 +381,47 @@ def test_failures(guest, install, check_nothing_left):
         said = guest.must("cat /run/lab/said")
         lab.check(len(lines(said)) == 1 and "signal" in said, said)
         check_nothing_left(guest)
+
+
+def test_predecessor(guest, workdir, stick, install, uninstall, check_nothing_left):
+    """Its services become ours, and what they share goes on in use."""
+    tools = ["/usr/sbin/usbip", "/usr/sbin/usbipd"]
+    brought = [f for f in tools + image.libraries(*tools) if guest.sh(f"[ -e {f} ]")[0]]
+    for name in brought:
+        guest.put(name, name)
+    with lab.case("USBip Hot Plug: its client's server is found, the disk was never away"):
+        guest.must("mkdir -p /opt/usbip")
+        for name, text in PREDECESSOR.items():
+            (workdir / "text").write_text(text)
+            (workdir / "text").chmod(0o755)
+            guest.put(workdir / "text", name)
+        guest.must("systemctl -q enable usbip-bind usbip-attach; systemctl start usbip-bind usbip-attach", 120)
+        guest.wait("readlink -f /sys/block/sda | grep vhci", 120)
+        disk = same_disk(guest)
+        said = guest.must(f"{install} client", 300) + guest.must(f"{install} server", 300)
+        lab.check(said.count("USBip Hot Plug") == 2, said)
+        check_service(guest, "usbip-attach", "/opt/usbip/usbiphp-client 127.0.0.1")
+        check_service(guest, "usbip-bind", "/opt/usbip/usbiphp-server")
+        lab.check(same_disk(guest) == disk, "the disk was away")
+        guest.must("! pidof usbipd && ! [ -e /opt/usbip/usbip-bind ] && ! [ -e /var/spool/usbip ]")
+    with lab.case("uninstall.sh leaves no trace of either"):
+        guest.must(uninstall, 300)
+        guest.wait("[ -b /dev/sda ] && ! readlink -f /sys/block/sda | grep vhci", 60)
+        guest.must(f"rm -f {' '.join(brought)}")
+        check_nothing_left(guest)
+
+
+def test_unplugged(guest, stick, install, uninstall):
+    """Comes last, as the module stays loaded."""
+    with lab.case("a stick that was unplugged while it was exported: the module stays, and that is said"):
+        guest.must(f"{install} server", 300)
+        guest.plug("gone", "usb-storage", image=stick, read_only=True)
+        wait_exported(guest)
+        guest.unplug("gone")
+        guest.wait("! ls -d /sys/bus/usb/drivers/usbip-host/[0-9]*", 60)
+        said = guest.must(uninstall, 300)
+        lab.check("until the next boot" in said, said)
+        guest.must("[ -d /sys/module/usbip_host ] && ! [ -e /opt/usbip ]")
 
 
 if __name__ == "__main__":
