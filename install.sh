@@ -110,6 +110,7 @@ take_back() {
 		init_remove
 		rm -f "$daemon"
 	fi
+	[ "$installed" ] || [ "$had" ] || remove_settings
 	for file in $saved; do
 		rm -f "$file.new"
 		if [ -e "$kept$file" ] || [ -L "$kept$file" ]; then
@@ -176,7 +177,7 @@ loaded='' placed='' started='' ended='' complete='' installed=''
 [ ! -L "$daemon" ] || installed=yes
 . "$here/install/predecessor.sh"
 use_init "$(find_init)"
-if [ "$role" = client ] && ! [ -e "$settings" ] && has_predecessor; then
+if [ "$role" = client ] && ! has_settings && has_predecessor; then
 	case ${1--} in
 	-*) # no HOST
 		host=$(predecessor_host)
@@ -185,11 +186,14 @@ if [ "$role" = client ] && ! [ -e "$settings" ] && has_predecessor; then
 		;;
 	esac
 fi
-[ "$role" = server ] || [ $# != 0 ] || [ -e "$settings" ] || usage "no HOST given"
+had=
+! has_settings || had=yes
+[ "$role" = server ] || [ $# != 0 ] || [ "$had" ] || usage "no HOST given"
 join "$@"
 keep=
-[ $# != 0 ] || ! [ -e "$settings" ] || keep=yes
+[ $# != 0 ] || keep=$had
 [ "$dry" ] || [ "$(id -u)" = 0 ] || die "cannot install: run it as root (sudo $0 ...)"
+init_check
 cd "$here"
 if [ ! "$dry" ]; then
 	trap leave EXIT
@@ -227,7 +231,7 @@ if init_runs; then
 	# The daemon loads its module at every start: nothing else is needed for that at boot.
 	act "start $service" start
 	complete=yes
-	[ "$dry" ] || echo "$service runs, now and after every boot"
+	[ "$dry" ] || echo "$service runs, now$lasts"
 else
 	complete=yes
 	echo "no init system runs here: start it with '$daemon${line:+ $line}'"

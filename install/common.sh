@@ -140,6 +140,14 @@ find_init() {
 	fi
 }
 
+has_settings() {
+	[ -e "$settings" ]
+}
+
+remove_settings() {
+	rm -f "$settings"
+}
+
 # The words of a service's line in its settings, quotes and all.
 settings_line() {
 	sed -n 's/^OPTIONS="\(.*\)"$/\1/p' "$settings"
@@ -196,7 +204,8 @@ remove() {
 	server) rm -f $notes/bound $notes/session.* $notes/server.* ;;
 	client) rm -f $notes/port* $notes/client.* ;;
 	esac
-	rm -f "$settings" $config/held."$role" "$daemon"
+	remove_settings
+	rm -f $config/held."$role" "$daemon"
 	rmdir $notes 2>/dev/null || :
 }
 
@@ -247,6 +256,8 @@ restore() {
 # How an init system does it. Each install/INIT/init.sh says so for the service that $service names;
 # what follows is for none at all.
 restart=
+lasts=" and after every boot"
+init_check() { :; }      # ends install.sh where the service cannot be put in place; changes nothing
 init_put() { :; }        # the service's files, enabled at boot; by put() and save()
 init_runs() { false; }   # whether the init system itself is running, so that services can be started
 init_active() { false; } # whether the service is running, or its daemon is about to be started again
