@@ -228,16 +228,16 @@ def test_guests(kernel, workdir, product, stack, fast):
     with lab.case("wrong usage: one line and 2, and nothing happens"):
         for arguments in ("", "both", "client", "server extra", "server --no-such",
                           "client 'a b'", "client host --interval no", "server --once '$x'"):
-            one_line(client.sh(f"{install} {arguments}"), 2)
-        one_line(client.sh(f"{uninstall} both"), 2)
+            one_line(client.sh(f"{install} {arguments}", 120), 2)
+        one_line(client.sh(f"{uninstall} both", 120), 2)
         check_nothing_left(client)
 
     with lab.case("not root, or a kernel without the module: one line and 1, and nothing happens"):
-        one_line(client.sh(f"{install.replace('./', 'setpriv --reuid 65534 ./')} server"), 1, "root")
-        one_line(client.sh(f"setpriv --reuid 65534 {uninstall}"), 1, "root")
+        one_line(client.sh(f"{install.replace('./', 'setpriv --reuid 65534 ./')} server", 120), 1, "root")
+        one_line(client.sh(f"setpriv --reuid 65534 {uninstall}", 120), 1, "root")
         client.must("! [ -d /sys/module/usbip_host ] || rmmod usbip_host")
         client.must("mv /lib/modules/*/usbip_host.ko /")
-        one_line(client.sh(f"{install} server"), 1, "usbip-host", "linux-image-amd64")
+        one_line(client.sh(f"{install} server", 120), 1, "usbip-host", "linux-image-amd64")
         client.must("mv /usbip_host.ko /lib/modules/*/")
         check_nothing_left(client)
 
@@ -340,7 +340,7 @@ def test_guests(kernel, workdir, product, stack, fast):
         host.must("ls -l /sys/bus/usb/drivers/usb-storage | grep -q :1.0")
         for guest in guests:
             check_nothing_left(guest)
-            guest.must(uninstall)
+            guest.must(uninstall, 120)
             check_nothing_left(guest)
 
     if not fast:
