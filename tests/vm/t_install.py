@@ -261,14 +261,17 @@ def test_guests(kernel, workdir, product, stack, fast):
         lab.check(len(found) == 2 and max(map(float, found)) <= EXPOSURE, found)
 
     with lab.case("in the sandbox: a hook runs, and restarts a service"):
-        client.must("mkdir -p /etc/usbiphp/hooks.d && printf '#!/bin/sh\\n"
-                    "systemctl try-restart lab-none && echo $USBIPHP_EVENT >>/run/hooked\\n' "
+        client.must("printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' "
+                    ">/run/systemd/system/lab-hook.service && systemctl daemon-reload && "
+                    "mkdir -p /etc/usbiphp/hooks.d && printf '#!/bin/sh\\n"
+                    "systemctl restart lab-hook && echo $USBIPHP_EVENT >>/run/hooked\\n' "
                     ">/etc/usbiphp/hooks.d/h && chmod 755 /etc/usbiphp/hooks.d/h")
         client.must("/opt/usbip/usbiphp detach $(ls /run/vhci_hcd | sed s/port//)")
         client.wait("grep -q detached /run/hooked", 60)
         client.must("/opt/usbip/usbiphp attach $(cat /etc/usbiphp/held.client)")
         client.wait("grep -q attached /run/hooked", 60)
-        client.must("rm -r /etc/usbiphp/hooks.d /run/hooked")
+        client.must("rm -r /etc/usbiphp/hooks.d /run/hooked /run/systemd/system/lab-hook.service && "
+                    "systemctl daemon-reload")
         check_content()
 
     with lab.case("in the sandbox: what is mounted while the server runs is left alone"):
