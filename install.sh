@@ -4,8 +4,9 @@
 set -eu
 
 forms="install.sh [--dry-run] server [OPTION]... | client HOST[:PORT]... [OPTION]..."
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 . "$here/install/common.sh"
+. "$here/install/kernel.sh"
 
 # The words as one line that systemd and a shell split into the same words again.
 join() {
@@ -29,48 +30,26 @@ apt_install() {
 		die "cannot install $*: $(last_line "$output")"
 }
 
-# What has the module on this distribution.
-remedy() {
-	id=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null | tr -d '"')
-	[ ! -e /etc/openwrt_release ] || id=openwrt
-	case $id in
-	openwrt)
-		if has apk; then
-			echo "apk update && apk add kmod-usbip-$role"
-		else
-			echo "opkg update && opkg install kmod-usbip-$role"
-		fi
-		;;
-	debian) echo "install linux-image-$(dpkg --print-architecture) and reboot" ;;
-	ubuntu) echo "install linux-modules-extra-$(uname -r)" ;;
-	*) echo "a kernel package that has it is needed" ;;
-	esac
-}
-
 load_module() {
-	[ ! -d "$driver" ] || return 0
-	before=$(lsmod 2>/dev/null)
+	for name in $(echo "$module" | tr - _) usbip_core; do
+		[ -d "/sys/module/$name" ] || loaded="$loaded $name"
+	done
 	if ! output=$(modprobe "$module" 2>&1) || [ ! -d "$driver" ]; then
-		die "cannot load kernel module $module of Linux $(uname -r): $(remedy)" \
+		die "cannot load kernel module $module of Linux $(uname -r): $(remedy "$module")" \
 			"(modprobe: $(last_line "$output"))"
 	fi
-	for name in usbip_core $(echo "$module" | tr - _); do
-		echo "$before" | grep -q "^$name " || loaded="$loaded $name"
-	done
 }
 
 # In a tarball of a release it is there; in the source tree it is built.
-binary() {
-	if [ -e Makefile ]; then
-		program=build/usbiphp
-		built || act "build $program" build
-	else
-		program=usbiphp
-		[ -x usbiphp ] || die "cannot install: there is neither a Makefile nor a program 'usbiphp' in $here"
-	fi
+find_program() {
+	program=usbiphp
+	[ ! -e Makefile ] || program=build/usbiphp
+	[ -e Makefile ] || [ -x usbiphp ] ||
+		die "cannot install: there is neither a Makefile nor a program 'usbiphp' in $here"
 }
 
 built() {
+	[ ! -e Makefile ] && return
 	[ -x build/usbiphp ] && [ -z "$(find . \( -path ./build -o -path ./tests -o -path ./fuzz \
 		-o -path ./bench -o -path ./.git \) -prune -o \( -name '*.[ch]' -o -name Makefile \) \
 		-newer build/usbiphp -print)" ]
@@ -91,6 +70,9 @@ build() {
 # The daemon itself judges what it is to be started with: it stops at the lack of a /sys.
 check_arguments() {
 	[ -x "$program" ] || return 0 # it would be built now
+	for word; do # abbreviations, too
+		case $word in --o | --on | --onc | --once | --d | --dr*) usage "no service is started with $word" ;; esac
+	done
 	status=0
 	output=$("./$program" "$role" --sysfs /nonexistent "$@" --sysfs /nonexistent 2>&1) || status=$?
 	case $status in
@@ -103,10 +85,9 @@ check_arguments() {
 
 # Killed, not stopped: what is in use stays in use, the new daemon goes on with it.
 upgrade() {
-	old=$1
-	kill -KILL "$old" 2>/dev/null || :
+	kill -KILL "$1" 2>/dev/null || :
 	tries=30
-	until new=$(init_pid) && [ "$new" ] && [ "$new" != "$old" ]; do
+	until new=$(init_pid) && [ "$new" ] && [ "$new" != "$1" ] && init_active; do
 		tries=$((tries - 1))
 		[ $tries != 0 ] || return 1
 		sleep 1
@@ -114,17 +95,77 @@ upgrade() {
 }
 
 start() {
+	started=yes
 	old=$(init_pid)
-	init_start
+	init_start || die "$service does not start: $(init_log)"
 	[ -z "$old" ] || upgrade "$old" || die "$service did not start again: $(init_log)"
 	sleep 1
 	init_active || die "$service does not run: $(init_log)"
 }
 
+# What was changed is as before, when this does not come to its end.
+take_back() {
+	if [ ! "$installed" ] && [ "$placed" ]; then
+		stop
+		init_remove
+		rm -f "$daemon"
+	fi
+	[ "$installed" ] || [ "$had" ] || remove_settings
+	for file in $saved; do
+		rm -f "$file.new"
+		if [ -e "$kept$file" ] || [ -L "$kept$file" ]; then
+			mv -f "$kept$file" "$file"
+		else
+			rm -f "$file"
+		fi
+	done
+	rm -rf $kept
+	[ ! "$ended" ] || revive_predecessor
+	if [ "$installed" ] && [ "$started" ]; then
+		kill -KILL "$(init_pid)"
+		init_start
+	fi
+	[ "$installed" ] || rmdir $notes
+	# shellcheck disable=SC2086
+	unload $loaded
+	if any_role; then
+		[ ! "$known" ] || echo "$known" >$undo
+	else
+		restore
+	fi
+} >/dev/null 2>&1
+
+leave() {
+	status=$?
+	trap '' HUP INT TERM
+	trap - EXIT
+	set +e
+	[ ! "$locked" ] || [ "$complete" ] || take_back
+	drop_lock
+	exit $status
+}
+
+note() {
+	remember init "$init"
+	for name in $loaded; do
+		remember module "$name"
+	done
+}
+
+end_old() {
+	ended=yes
+	end_predecessor "$@"
+}
+
+# The installer's own option, wherever it stands: it makes no sense for a service.
 dry=
-case ${1-} in
--n | --dry-run) dry=yes && shift ;;
-esac
+for word; do
+	shift
+	case $word in
+	-n | --dry-run) dry=yes ;;
+	*) set -- "$@" "$word" ;;
+	esac
+done
 case ${1-} in
 server | client) set_role "$1" ;;
 -h | --help) echo "usage: $forms" && exit ;;
@@ -132,36 +173,67 @@ server | client) set_role "$1" ;;
 *) usage "neither server nor client: '$1'" ;;
 esac
 shift
-loaded=
+loaded='' placed='' started='' ended='' complete='' installed=''
+[ ! -L "$daemon" ] || installed=yes
+. "$here/install/predecessor.sh"
 use_init "$(find_init)"
-[ "$role" = server ] || [ $# != 0 ] || has_settings || usage "no HOST given"
+if [ "$role" = client ] && ! has_settings && has_predecessor; then
+	case ${1--} in
+	-*) # no HOST
+		host=$(predecessor_host)
+		[ "$host" ] || usage "no HOST given, and none found in $script"
+		set -- "$host" "$@"
+		;;
+	esac
+fi
+had=
+! has_settings || had=yes
+[ "$role" = server ] || [ $# != 0 ] || [ "$had" ] || usage "no HOST given"
 join "$@"
 keep=
-[ $# != 0 ] || ! has_settings || keep=yes
-[ "$(id -u)" = 0 ] || die "cannot install: run it as root"
+[ $# != 0 ] || keep=$had
+[ "$dry" ] || [ "$(id -u)" = 0 ] || die "cannot install: run it as root (sudo $0 ...)"
 init_check
 cd "$here"
+if [ ! "$dry" ]; then
+	trap leave EXIT
+	trap 'die "stopped by a signal; what was changed is as before"' HUP INT TERM
+	take_lock
+	rm -rf $kept # of one that was killed
+	known=$(cat $undo 2>/dev/null) || :
+fi
 
-# All that can fail comes before the first file is put in place.
-act "load kernel module $module" load_module
-binary
+# All that mostly fails comes before the first file is put in place.
+find_program
 [ "$keep" ] || check_arguments "$@"
+[ -d "$driver" ] || act "load kernel module $module" load_module
+built || {
+	act "build $program" build
+	[ "$keep" ] || check_arguments "$@"
+}
 
 put 755 "$program" $target/usbiphp
-act "link $daemon to it" ln -sf usbiphp "$daemon"
+[ "$dry" ] || output=$($target/usbiphp --version 2>&1) ||
+	die "cannot run programs in $target: $(reason "$output") (is it mounted noexec?)"
 put 755 uninstall.sh $target/uninstall.sh
 put 644 install/common.sh $target/install/common.sh
 [ "$init" = none ] || put 644 "install/$init/init.sh" "$target/install/$init/init.sh"
-act "remember what to undo" remember init "$init"
-for name in $loaded; do # none with --dry-run
-	remember module "$name"
-done
+act "remember what to undo" note
 [ "$keep" ] || act "write '$line' to $settings" write_settings
+if has_predecessor; then
+	[ "$dry" ] || echo "USBip Hot Plug is here: its $service ends, what it shared goes on${host:+ ($host)}"
+	act "end the $service of USBip Hot Plug${host:+ ($host)}" end_old "$@"
+fi
+placed=yes
+act "link $daemon to the program" ln -sf usbiphp "$daemon"
 init_put
 if init_runs; then
 	# The daemon loads its module at every start: nothing else is needed for that at boot.
 	act "start $service" start
+	complete=yes
 	[ "$dry" ] || echo "$service runs, now$lasts"
 else
+	complete=yes
 	echo "no init system runs here: start it with '$daemon${line:+ $line}'"
 fi
+[ "$dry" ] || rm -rf $kept

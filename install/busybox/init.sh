@@ -57,6 +57,7 @@ write_table() {
 
 put_entry() {
 	! grep -sqxF "$entry" $table || return 0
+	save $table
 	if [ ! -e $table ]; then
 		remember inittab made
 		text=$default

@@ -72,6 +72,7 @@ set_options() {
 }
 
 write_settings() {
+	save $settings
 	make_dir "${settings%/*}"
 	[ -e $settings ] || : >$settings
 	uci -q delete "usbiphp.$role" || :

@@ -20,7 +20,8 @@ init_active() {
 
 init_start() {
 	systemctl daemon-reload
-	init_active || systemctl restart "$service"
+	# Waits until the daemon is ready. Not "restart": it may be coming up by itself already.
+	systemctl start "$service" 2>/dev/null
 }
 
 init_pid() {
