@@ -37,6 +37,8 @@ else
   CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) $(call has,-fno-jump-tables) -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-stack-protector \
 	$(call has,-fcf-protection=none) $(if $(findstring x86_64,$(MACHINE)),$(call has,-mgeneral-regs-only))
+  # Asked once, not for every file.
+  CFLAGS := $(CFLAGS)
   LDFLAGS ?= -s -Wl,--gc-sections,--build-id=none
 endif
 
@@ -130,6 +132,10 @@ uninstall:
 	rm -f $(BASH_DIR)/usbiphp $(ROLES:%=$(BASH_DIR)/%) $(ZSH_DIR)/_usbiphp \
 		$(FISH_DIR)/usbiphp.fish $(ROLES:%=$(FISH_DIR)/%.fish)
 
+# make release ARCH="aarch64 mips": only these.
+release:
+	install/release/run $(ARCH)
+
 dist:
 	mkdir -p build
 	git archive --prefix=usbiphp-$(VERSION)/ -o build/usbiphp-$(VERSION).tar.gz HEAD
@@ -140,4 +146,4 @@ deb:
 clean:
 	rm -rf build
 
-.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist deb clean FORCE
+.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist deb release clean FORCE

@@ -163,7 +163,7 @@ int epoll_wait(int epoll, struct epoll_event *events, int max, int timeout)
 	return (int)syscall(SYS_epoll_pwait, epoll, events, max, timeout, NULL, NSIG / 8);
 }
 
-#ifdef SYS_accept4
+#if defined(SYS_accept4) && !defined(SYS_socketcall) /* kernels with that one got this one late */
 int accept4(int fd, struct sockaddr *restrict from, socklen_t *restrict len, int flags)
 {
 	return (int)syscall(SYS_accept4, fd, from, len, flags);

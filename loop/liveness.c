@@ -35,6 +35,7 @@ void liveness_check(struct loop *loop, const struct loop_source *session, uint32
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
+	info.tcpi_unacked = 0; /* emulators tell less */
 	limit = ((limit > busy ? limit : busy) + KERNEL_SECONDS) * 1000;
 	if (!dead_after || session->fd < 0 ||
 	    getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &len))

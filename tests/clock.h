@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A clock for the loop that only the test moves, and rounds of the loop until something is so.
- * Its test says LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait
+ * Its test says LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait
  */
 #ifndef TESTS_CLOCK_H
 #define TESTS_CLOCK_H
@@ -23,6 +23,7 @@ static unsigned clock_enough = CLOCK_QUIET;
 static bool (*clock_until)(void);
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *t);
+int __wrap___clock_gettime64(clockid_t id, struct timespec *t);
 int __real_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout);
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout);
 
@@ -32,6 +33,12 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 	t->tv_sec = (time_t)(clock_now / 1000);
 	t->tv_nsec = (long)(clock_now % 1000) * 1000000;
 	return 0;
+}
+
+/* What musl calls it where a long has 32 bits. */
+int __wrap___clock_gettime64(clockid_t id, struct timespec *t)
+{
+	return __wrap_clock_gettime(id, t);
 }
 
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout)

@@ -2,7 +2,7 @@
 /*
  * Tests of loop/hooks: programs that are told of events, with a clock that only the test moves. The
  * test itself is the program that tells how it was started.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=fork
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=fork
  */
 #include "loop/hooks.h"
 

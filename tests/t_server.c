@@ -2,7 +2,7 @@
 /*
  * Tests of client/server and import against servers of every kind on loopback, in the same loop, a
  * tree of files where the test plays vhci-hcd, and a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=rules_judge
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=rules_judge
  */
 #include "client/server.h"
 

@@ -1075,12 +1075,13 @@ class Fake:
     Imports are refused.
     """
 
-    def __init__(self, watch, port=0):
+    def __init__(self, watch, port=0, at="127.0.0.1"):
         self.watch, self.devices = watch, []
         self.lists = self.watches = self.signs = self.closed = self.most = 0
         self.imports, self.open, self.watchers = [], set(), set()
         self.lock, self.stopped = threading.RLock(), False
-        self.sock = socket.create_server(("127.0.0.1", port))
+        family = socket.AF_INET6 if ":" in at else socket.AF_INET
+        self.sock = socket.create_server((at, port), family=family)
         self.port = self.sock.getsockname()[1]
         threading.Thread(target=self.accept, args=(self.sock,), daemon=True).start()
 
