@@ -33,7 +33,7 @@ init_log() {
 }
 
 init_stop() {
-	systemctl stop "$service"
+	[ ! -e "$units/$service.service" ] || systemctl stop "$service"
 }
 
 init_remove() {
