@@ -4,14 +4,19 @@
  * The linker takes these instead of the archive's members. Slow for large inputs, which there are
  * none of. Without locale: every byte is a character. For names of hosts see small_resolve.c.
  */
+#include "proto/text.h"
+
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -70,6 +75,32 @@ char *strncpy(char *restrict to, const char *restrict from, size_t n)
 	return to;
 }
 
+size_t strnlen(const char *s, size_t most)
+{
+	size_t n = 0;
+
+	while (n < most && s[n])
+		n++;
+	return n;
+}
+
+void *memchr(const void *bytes, int c, size_t n)
+{
+	for (const unsigned char *p = bytes; n; p++, n--)
+		if (*p == (unsigned char)c)
+			return (void *)p;
+	return NULL;
+}
+
+char *strrchr(const char *s, int c)
+{
+	const char *last = NULL;
+
+	for (; (s = strchr(s, c)); s++)
+		last = s;
+	return (char *)last;
+}
+
 /* libc's own goes by a strchrnul() that is made for long strings. */
 char *getenv(const char *name)
 {
@@ -81,11 +112,157 @@ char *getenv(const char *name)
 	return NULL;
 }
 
+/* What the kernel, a peer or a file can be the cause of. The message is libc's. */
+#define ERRORS                                                                                     \
+	X(EPERM, "Operation not permitted")                                                        \
+	X(ENOENT, "No such file or directory")                                                     \
+	X(ESRCH, "No such process")                                                                \
+	X(EINTR, "Interrupted system call")                                                        \
+	X(EIO, "I/O error")                                                                        \
+	X(ENXIO, "No such device or address")                                                      \
+	X(E2BIG, "Argument list too long")                                                         \
+	X(ENOEXEC, "Exec format error")                                                            \
+	X(EBADF, "Bad file descriptor")                                                            \
+	X(ECHILD, "No child process")                                                              \
+	X(EAGAIN, "Resource temporarily unavailable")                                              \
+	X(ENOMEM, "Out of memory")                                                                 \
+	X(EACCES, "Permission denied")                                                             \
+	X(EFAULT, "Bad address")                                                                   \
+	X(EBUSY, "Resource busy")                                                                  \
+	X(EEXIST, "File exists")                                                                   \
+	X(EXDEV, "Cross-device link")                                                              \
+	X(ENODEV, "No such device")                                                                \
+	X(ENOTDIR, "Not a directory")                                                              \
+	X(EISDIR, "Is a directory")                                                                \
+	X(EINVAL, "Invalid argument")                                                              \
+	X(ENFILE, "Too many open files in system")                                                 \
+	X(EMFILE, "No file descriptors available")                                                 \
+	X(ENOTTY, "Not a tty")                                                                     \
+	X(ETXTBSY, "Text file busy")                                                               \
+	X(EFBIG, "File too large")                                                                 \
+	X(ENOSPC, "No space left on device")                                                       \
+	X(ESPIPE, "Invalid seek")                                                                  \
+	X(EROFS, "Read-only file system")                                                          \
+	X(EMLINK, "Too many links")                                                                \
+	X(EPIPE, "Broken pipe")                                                                    \
+	X(ERANGE, "Result not representable")                                                      \
+	X(EDEADLK, "Resource deadlock would occur")                                                \
+	X(ENAMETOOLONG, "Filename too long")                                                       \
+	X(ENOSYS, "Function not implemented")                                                      \
+	X(ENOTEMPTY, "Directory not empty")                                                        \
+	X(ELOOP, "Symbolic link loop")                                                             \
+	X(ENODATA, "No data available")                                                            \
+	X(EPROTO, "Protocol error")                                                                \
+	X(EBADMSG, "Bad message")                                                                  \
+	X(EOVERFLOW, "Value too large for data type")                                              \
+	X(ENOTSOCK, "Not a socket")                                                                \
+	X(EMSGSIZE, "Message too large")                                                           \
+	X(ENOPROTOOPT, "Protocol not available")                                                   \
+	X(EPROTONOSUPPORT, "Protocol not supported")                                               \
+	X(ENOTSUP, "Not supported")                                                                \
+	X(EAFNOSUPPORT, "Address family not supported by protocol")                                \
+	X(EADDRINUSE, "Address in use")                                                            \
+	X(EADDRNOTAVAIL, "Address not available")                                                  \
+	X(ENETDOWN, "Network is down")                                                             \
+	X(ENETUNREACH, "Network unreachable")                                                      \
+	X(ENETRESET, "Connection reset by network")                                                \
+	X(ECONNABORTED, "Connection aborted")                                                      \
+	X(ECONNRESET, "Connection reset by peer")                                                  \
+	X(ENOBUFS, "No buffer space available")                                                    \
+	X(ENOTCONN, "Socket not connected")                                                        \
+	X(ESHUTDOWN, "Cannot send after socket shutdown")                                          \
+	X(ETIMEDOUT, "Operation timed out")                                                        \
+	X(ECONNREFUSED, "Connection refused")                                                      \
+	X(EHOSTDOWN, "Host is down")                                                               \
+	X(EHOSTUNREACH, "Host is unreachable")                                                     \
+	X(EALREADY, "Operation already in progress")                                               \
+	X(EINPROGRESS, "Operation in progress")                                                    \
+	X(ESTALE, "Stale file handle")                                                             \
+	X(EREMOTEIO, "Remote I/O error")                                                           \
+	X(ENOMEDIUM, "No medium found")                                                            \
+	X(ENOKEY, "Required key not available")                                                    \
+	X(EKEYREJECTED, "Key was rejected by service")
+
+char *strerror(int error)
+{
+#define X(number, message) number,
+	static const uint8_t numbers[] = { ERRORS };
+#undef X
+#define X(number, message) message "\0"
+	static const char messages[] = ERRORS;
+#undef X
+	static char other[sizeof("error 4294967295")];
+	const char *message = messages;
+
+	for (size_t i = 0; i < sizeof(numbers); i++, message += strlen(message) + 1)
+		if (numbers[i] == error)
+			return (char *)message;
+	text_format(other, sizeof(other), "error %u", (unsigned)error);
+	return other;
+}
+
+/* There are no threads, whose locks and lists would have to be taken along. */
+pid_t fork(void)
+{
+#ifdef SYS_fork
+	return (pid_t)syscall(SYS_fork);
+#else
+	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
+/* The mode is there when a file may be made. */
+static int open_below(int dir, const char *path, int flags, va_list args)
+{
+	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+
+	return (int)syscall(SYS_openat, dir, path, flags | O_LARGEFILE, mode);
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+	va_list args;
+	int fd;
+
+	va_start(args, flags);
+	fd = open_below(dir, path, flags, args);
+	va_end(args);
+	return fd;
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list args;
+	int fd;
+
+	va_start(args, flags);
+	fd = open_below(AT_FDCWD, path, flags, args);
+	va_end(args);
+	return fd;
+}
+
 /* As the kernel has them: libc's also know what to do where it is older than these calls. */
 int pipe2(int fd[2], int flags)
 {
 	return (int)syscall(SYS_pipe2, fd, flags);
 }
+
+int inotify_init1(int flags)
+{
+	return (int)syscall(SYS_inotify_init1, flags);
+}
+
+int inotify_add_watch(int fd, const char *path, uint32_t events)
+{
+	return (int)syscall(SYS_inotify_add_watch, fd, path, events);
+}
+
+#ifdef SYS_socket
+int socket(int family, int type, int protocol)
+{
+	return (int)syscall(SYS_socket, family, type, protocol);
+}
+#endif
 
 int signalfd(int fd, const sigset_t *set, int flags)
 {
@@ -140,6 +317,16 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 /* The name libc's own parts use. */
 int __clock_gettime(clockid_t clock, struct timespec *t)
 	__attribute__((alias("clock_gettime")));
+
+time_t time(time_t *seconds)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	if (seconds)
+		*seconds = t.tv_sec;
+	return t.tv_sec;
+}
 #endif
 
 char *optarg;
