@@ -1,44 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the static binary only: what getaddrinfo() and getopt_long() bring along from libc, at a
- * fraction of the size. The linker takes these instead of the archive's members. Slow for large
- * inputs, which there are none of: it sorts at most 48 addresses and searches lines of /etc/hosts.
- * Without locale: every byte is a character.
+ * For the static binary only: getopt_long() and small things of libc's, at a fraction of the size.
+ * The linker takes these instead of the archive's members. Slow for large inputs, which there are
+ * none of. Without locale: every byte is a character. For names of hosts see small_resolve.c.
  */
+#include "proto/text.h"
+
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <netinet/in.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-static void swap(char *a, char *b, size_t size)
-{
-	while (size--) {
-		char c = *a;
-
-		*a++ = *b;
-		*b++ = c;
-	}
-}
-
-void qsort(void *base, size_t n, size_t size, int (*compare)(const void *, const void *))
-{
-	char *first = base;
-
-	for (size_t i = 1; i < n; i++)
-		for (char *p = first + i * size; p > first && compare(p - size, p) > 0; p -= size)
-			swap(p - size, p, size);
-}
 
 char *strstr(const char *haystack, const char *needle)
 {
@@ -48,23 +32,6 @@ char *strstr(const char *haystack, const char *needle)
 		if (!*haystack)
 			return NULL;
 	return (char *)haystack;
-}
-
-int mbtowc(wchar_t *restrict wide, const char *restrict s, size_t n)
-{
-	if (!s || !n)
-		return s ? -1 : 0;
-	if (wide)
-		*wide = (unsigned char)*s;
-	return *s != 0;
-}
-
-/* Only to be counted. */
-size_t mbstowcs(wchar_t *restrict wide, const char *restrict s, size_t n)
-{
-	(void)wide;
-	(void)n;
-	return strlen(s);
 }
 
 char *strchrnul(const char *s, int c)
@@ -108,9 +75,30 @@ char *strncpy(char *restrict to, const char *restrict from, size_t n)
 	return to;
 }
 
-char *strcpy(char *restrict to, const char *restrict from)
+size_t strnlen(const char *s, size_t most)
 {
-	return memcpy(to, from, strlen(from) + 1);
+	size_t n = 0;
+
+	while (n < most && s[n])
+		n++;
+	return n;
+}
+
+void *memchr(const void *bytes, int c, size_t n)
+{
+	for (const unsigned char *p = bytes; n; p++, n--)
+		if (*p == (unsigned char)c)
+			return (void *)p;
+	return NULL;
+}
+
+char *strrchr(const char *s, int c)
+{
+	const char *last = NULL;
+
+	for (; (s = strchr(s, c)); s++)
+		last = s;
+	return (char *)last;
 }
 
 /* libc's own goes by a strchrnul() that is made for long strings. */
@@ -124,17 +112,133 @@ char *getenv(const char *name)
 	return NULL;
 }
 
-/* Only getaddrinfo() asks, in a child, for at most 48 addresses and a name. */
-void *calloc(size_t n, size_t size)
-{
-	static _Alignas(16) char arena[16384];
-	static size_t used;
-	void *p = arena + used;
+/* What the kernel, a peer or a file can be the cause of. The message is libc's. */
+#define ERRORS                                                                                     \
+	X(EPERM, "Operation not permitted")                                                        \
+	X(ENOENT, "No such file or directory")                                                     \
+	X(ESRCH, "No such process")                                                                \
+	X(EINTR, "Interrupted system call")                                                        \
+	X(EIO, "I/O error")                                                                        \
+	X(ENXIO, "No such device or address")                                                      \
+	X(E2BIG, "Argument list too long")                                                         \
+	X(ENOEXEC, "Exec format error")                                                            \
+	X(EBADF, "Bad file descriptor")                                                            \
+	X(ECHILD, "No child process")                                                              \
+	X(EAGAIN, "Resource temporarily unavailable")                                              \
+	X(ENOMEM, "Out of memory")                                                                 \
+	X(EACCES, "Permission denied")                                                             \
+	X(EFAULT, "Bad address")                                                                   \
+	X(EBUSY, "Resource busy")                                                                  \
+	X(EEXIST, "File exists")                                                                   \
+	X(EXDEV, "Cross-device link")                                                              \
+	X(ENODEV, "No such device")                                                                \
+	X(ENOTDIR, "Not a directory")                                                              \
+	X(EISDIR, "Is a directory")                                                                \
+	X(EINVAL, "Invalid argument")                                                              \
+	X(ENFILE, "Too many open files in system")                                                 \
+	X(EMFILE, "No file descriptors available")                                                 \
+	X(ENOTTY, "Not a tty")                                                                     \
+	X(ETXTBSY, "Text file busy")                                                               \
+	X(EFBIG, "File too large")                                                                 \
+	X(ENOSPC, "No space left on device")                                                       \
+	X(ESPIPE, "Invalid seek")                                                                  \
+	X(EROFS, "Read-only file system")                                                          \
+	X(EMLINK, "Too many links")                                                                \
+	X(EPIPE, "Broken pipe")                                                                    \
+	X(ERANGE, "Result not representable")                                                      \
+	X(EDEADLK, "Resource deadlock would occur")                                                \
+	X(ENAMETOOLONG, "Filename too long")                                                       \
+	X(ENOSYS, "Function not implemented")                                                      \
+	X(ENOTEMPTY, "Directory not empty")                                                        \
+	X(ELOOP, "Symbolic link loop")                                                             \
+	X(ENODATA, "No data available")                                                            \
+	X(EPROTO, "Protocol error")                                                                \
+	X(EBADMSG, "Bad message")                                                                  \
+	X(EOVERFLOW, "Value too large for data type")                                              \
+	X(ENOTSOCK, "Not a socket")                                                                \
+	X(EMSGSIZE, "Message too large")                                                           \
+	X(ENOPROTOOPT, "Protocol not available")                                                   \
+	X(EPROTONOSUPPORT, "Protocol not supported")                                               \
+	X(ENOTSUP, "Not supported")                                                                \
+	X(EAFNOSUPPORT, "Address family not supported by protocol")                                \
+	X(EADDRINUSE, "Address in use")                                                            \
+	X(EADDRNOTAVAIL, "Address not available")                                                  \
+	X(ENETDOWN, "Network is down")                                                             \
+	X(ENETUNREACH, "Network unreachable")                                                      \
+	X(ENETRESET, "Connection reset by network")                                                \
+	X(ECONNABORTED, "Connection aborted")                                                      \
+	X(ECONNRESET, "Connection reset by peer")                                                  \
+	X(ENOBUFS, "No buffer space available")                                                    \
+	X(ENOTCONN, "Socket not connected")                                                        \
+	X(ESHUTDOWN, "Cannot send after socket shutdown")                                          \
+	X(ETIMEDOUT, "Operation timed out")                                                        \
+	X(ECONNREFUSED, "Connection refused")                                                      \
+	X(EHOSTDOWN, "Host is down")                                                               \
+	X(EHOSTUNREACH, "Host is unreachable")                                                     \
+	X(EALREADY, "Operation already in progress")                                               \
+	X(EINPROGRESS, "Operation in progress")                                                    \
+	X(ESTALE, "Stale file handle")                                                             \
+	X(EREMOTEIO, "Remote I/O error")                                                           \
+	X(ENOMEDIUM, "No medium found")                                                            \
+	X(ENOKEY, "Required key not available")                                                    \
+	X(EKEYREJECTED, "Key was rejected by service")
 
-	if (n * size > sizeof(arena) - used)
-		return NULL;
-	used += (n * size + 15) / 16 * 16;
-	return p;
+char *strerror(int error)
+{
+#define X(number, message) number,
+	static const uint8_t numbers[] = { ERRORS };
+#undef X
+#define X(number, message) message "\0"
+	static const char messages[] = ERRORS;
+#undef X
+	static char other[sizeof("error 4294967295")];
+	const char *message = messages;
+
+	for (size_t i = 0; i < sizeof(numbers); i++, message += strlen(message) + 1)
+		if (numbers[i] == error)
+			return (char *)message;
+	text_format(other, sizeof(other), "error %u", (unsigned)error);
+	return other;
+}
+
+/* There are no threads, whose locks and lists would have to be taken along. */
+pid_t fork(void)
+{
+#ifdef SYS_fork
+	return (pid_t)syscall(SYS_fork);
+#else
+	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
+/* The mode is there when a file may be made. */
+static int open_below(int dir, const char *path, int flags, va_list args)
+{
+	mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+
+	return (int)syscall(SYS_openat, dir, path, flags | O_LARGEFILE, mode);
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+	va_list args;
+	int fd;
+
+	va_start(args, flags);
+	fd = open_below(dir, path, flags, args);
+	va_end(args);
+	return fd;
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list args;
+	int fd;
+
+	va_start(args, flags);
+	fd = open_below(AT_FDCWD, path, flags, args);
+	va_end(args);
+	return fd;
 }
 
 /* As the kernel has them: libc's also know what to do where it is older than these calls. */
@@ -142,6 +246,23 @@ int pipe2(int fd[2], int flags)
 {
 	return (int)syscall(SYS_pipe2, fd, flags);
 }
+
+int inotify_init1(int flags)
+{
+	return (int)syscall(SYS_inotify_init1, flags);
+}
+
+int inotify_add_watch(int fd, const char *path, uint32_t events)
+{
+	return (int)syscall(SYS_inotify_add_watch, fd, path, events);
+}
+
+#ifdef SYS_socket
+int socket(int family, int type, int protocol)
+{
+	return (int)syscall(SYS_socket, family, type, protocol);
+}
+#endif
 
 int signalfd(int fd, const sigset_t *set, int flags)
 {
@@ -196,43 +317,17 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 /* The name libc's own parts use. */
 int __clock_gettime(clockid_t clock, struct timespec *t)
 	__attribute__((alias("clock_gettime")));
+
+time_t time(time_t *seconds)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	if (seconds)
+		*seconds = t.tv_sec;
+	return t.tv_sec;
+}
 #endif
-
-/* Ports, scopes and "ndots:2": decimal. */
-unsigned long long strtoull(const char *restrict s, char **restrict end, int base)
-{
-	unsigned long long n = 0;
-
-	(void)base;
-	for (; *s >= '0' && *s <= '9'; s++)
-		n = n * 10 + (unsigned long long)(*s - '0');
-	if (end)
-		*end = (char *)s;
-	return n;
-}
-
-unsigned long strtoul(const char *restrict s, char **restrict end, int base)
-{
-	return (unsigned long)strtoull(s, end, base);
-}
-
-/* musl's own of getaddrinfo() (src/network/lookup.h), which would search /etc/services. */
-struct service {
-	uint16_t port;
-	unsigned char proto, socktype;
-};
-int __lookup_serv(struct service *service, const char *name, int proto, int socktype, int flags);
-
-/* Only TCP, only numbers. */
-int __lookup_serv(struct service *service, const char *name, int proto, int socktype, int flags)
-{
-	(void)proto;
-	(void)flags;
-	service->port = name ? (uint16_t)strtoul(name, NULL, 10) : 0;
-	service->proto = IPPROTO_TCP;
-	service->socktype = (unsigned char)socktype;
-	return 1;
-}
 
 char *optarg;
 int optind = 1, opterr, optopt;

@@ -138,6 +138,8 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		goto close_sysfs;
 	error = loop_open(&daemon->loop, options->interval * 1000, &role->loop, ctx);
 	if (!error) {
+		if (!options->once)
+			notify_open(&daemon->loop.notify);
 		listen_all(daemon);
 		return 0;
 	}

@@ -126,7 +126,7 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 	loop->ctx = ctx;
 	loop->signal_source.fd = -1;
 	loop->now = loop->next = loop_clock();
-	notify_open(&loop->notify);
+	notify_init(&loop->notify);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	error = loop->epoll < 0 ? -errno : open_signals(loop);
 	if (error)

@@ -58,8 +58,9 @@ struct loop {
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);
 void loop_close(struct loop *loop);
 /*
- * The first pass comes at once. Ends when the role is done. A supervisor that wants to know is told
- * that the daemon is ready after the first pass, and that it is alive as long as it goes round.
+ * The first pass comes at once. Ends when the role is done. After notify_open() a supervisor is
+ * told that the daemon is ready after the first pass, and then that it is alive, in every round
+ * that is due.
  */
 void loop_run(struct loop *loop);
 

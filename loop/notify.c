@@ -27,6 +27,13 @@ static uint32_t number(const char *name, uint32_t without)
 	return text_decimal(value, UINT32_MAX, &n) == -EINVAL ? 0 : n;
 }
 
+void notify_init(struct notify *notify)
+{
+	notify->fd = -1;
+	notify->ready = false;
+	notify->next = NEVER;
+}
+
 void notify_open(struct notify *notify)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
@@ -34,10 +41,7 @@ void notify_open(struct notify *notify)
 	size_t len = name ? strlen(name) : 0;
 	uint32_t pid = (uint32_t)getpid(), ms = number("WATCHDOG_USEC", 0) / 3000;
 
-	notify->ready = false;
 	notify->every = ms && number("WATCHDOG_PID", pid) == pid ? ms : NEVER;
-	notify->next = NEVER;
-	notify->fd = -1;
 	if (!len || len > sizeof(address.sun_path))
 		return;
 	memcpy(address.sun_path, name, len);

@@ -17,7 +17,9 @@ struct notify {
 	uint64_t next;	/* when there is something to be told; UINT64_MAX: never */
 };
 
-/* Takes its orders from the environment, which stays as it is. */
+/* For nobody. */
+void notify_init(struct notify *notify);
+/* After that: takes its orders from the environment, which stays as it is. */
 void notify_open(struct notify *notify);
 void notify_close(struct notify *notify);
 /* In every round of the loop from the first pass on: first READY=1, then WATCHDOG=1 when it is

@@ -47,6 +47,12 @@ static const char *heard(int fd, int ms)
 	return text;
 }
 
+static void open_for(struct notify *notify)
+{
+	notify_init(notify);
+	notify_open(notify);
+}
+
 static void forget(void)
 {
 	unsetenv("NOTIFY_SOCKET");
@@ -109,7 +115,7 @@ static void watchdog(void)
 		set("WATCHDOG_PID", pid && !strcmp(pid, OWN) ? own : pid);
 		check_begin("t_notify: watchdog of '%s' for '%s'",
 			    watchdogs[i].usec ? watchdogs[i].usec : "(none)", pid ? pid : "(any)");
-		notify_open(&notify);
+		open_for(&notify);
 		CHECK_STR(heard(fd, 0), "");
 		notify_alive(&notify, NOW);
 		CHECK_STR(heard(fd, 0), "READY=1");
@@ -135,7 +141,7 @@ static void tell_all(const char *format)
 	int fd = supervise(format);
 
 	set("WATCHDOG_USEC", "3000000");
-	notify_open(&notify);
+	open_for(&notify);
 	for (uint64_t now = NOW; now <= NOW + 3000; now += 500) {
 		notify_alive(&notify, now);
 		CHECK_STR(heard(fd, 0), now == NOW ? "READY=1" :
@@ -168,7 +174,7 @@ static void abstract_is_exact(void)
 	int other = supervise("@%s/notify-other"), fd = supervise("@%s/notify");
 	struct notify notify;
 
-	notify_open(&notify);
+	open_for(&notify);
 	notify_alive(&notify, NOW);
 	CHECK_STR(heard(other, 0), "");
 	CHECK_STR(heard(fd, 0), "READY=1");
@@ -193,7 +199,7 @@ static void nobody(void)
 
 		set("NOTIFY_SOCKET", names[i]);
 		set("WATCHDOG_USEC", "3000000");
-		notify_open(&notify);
+		open_for(&notify);
 		for (uint64_t now = NOW; now <= NOW + 3000; now += 500)
 			notify_alive(&notify, now);
 		notify_stopping(&notify);
@@ -218,7 +224,7 @@ static void long_names(void)
 		memset(format + strlen(format), 'n', 107 - used);
 		fd = supervise(format);
 		CHECK_INT(strlen(getenv("NOTIFY_SOCKET")), 107);
-		notify_open(&notify);
+		open_for(&notify);
 		notify_alive(&notify, NOW);
 		CHECK_STR(heard(fd, 0), "READY=1");
 		notify_close(&notify);
@@ -233,7 +239,7 @@ static void full(void)
 	struct notify notify;
 	int fd = supervise("%s/notify"), filled = 0;
 
-	notify_open(&notify);
+	open_for(&notify);
 	while (send(notify.fd, "x", 1, MSG_DONTWAIT) == 1)
 		filled++;
 	CHECK(filled > 0 && errno == EAGAIN);
@@ -259,7 +265,7 @@ static void gone(void)
 	int fd = supervise("%s/notify");
 
 	set("WATCHDOG_USEC", "3000000");
-	notify_open(&notify);
+	open_for(&notify);
 	notify_alive(&notify, NOW);
 	CHECK_STR(heard(fd, 0), "READY=1");
 	close(fd);
@@ -326,6 +332,7 @@ static void in_the_loop(void)
 	t.fd = supervise("%s/notify");
 	set("WATCHDOG_USEC", "3000");
 	must(!loop_open(&t.loop, HOUR_MS, &role, &t), "open the loop");
+	notify_open(&t.loop.notify);
 	t.early.fd = eventfd(1, EFD_CLOEXEC);
 	t.early.ready = early;
 	must(!loop_watch(&t.loop, &t.early, EPOLLIN), "watch");
