@@ -181,7 +181,7 @@ if [ "$role" = client ] && ! has_settings && has_predecessor; then
 	case ${1--} in
 	-*) # no HOST
 		host=$(predecessor_host)
-		[ "$host" ] || usage "no HOST given, and none found in $script"
+		[ "$host" ] || usage "no HOST given, and none found in $old_script"
 		set -- "$host" "$@"
 		;;
 	esac

@@ -3,21 +3,21 @@
 # The scripts "USBip Hot Plug", whose services have our names: what they did goes on with ours. Read
 # by install.sh.
 # shellcheck disable=SC2034,SC2154
-unit=/etc/systemd/system/$service.service
-script=$target/$service
-spool=/var/spool/usbip
+old_unit=/etc/systemd/system/$service.service
+old_script=$target/$service
+old_spool=/var/spool/usbip
 
 foreign_unit() {
-	[ -f "$unit" ] && ! grep -q "^ExecStart=$target/usbiphp" "$unit"
+	[ -f "$old_unit" ] && ! grep -q "^ExecStart=$target/usbiphp" "$old_unit"
 }
 
 has_predecessor() {
-	[ -f "$script" ] || foreign_unit
+	[ -f "$old_script" ] || foreign_unit
 }
 
 # Commands, one a line, without comments.
 commands() {
-	for file in "$script" "$unit"; do
+	for file in "$old_script" "$old_unit"; do
 		[ ! -f "$file" ] || sed '/^[[:space:]]*#/d' "$file" | tr '|;&()`' '\n'
 	done
 }
@@ -58,8 +58,8 @@ end_processes() {
 
 end_predecessor() {
 	cgroup=
-	save "$unit"
-	save "$script"
+	save "$old_unit"
+	save "$old_script"
 	if foreign_unit && init_runs; then
 		cgroup=$(systemctl show -p ControlGroup "$service" | sed 's/.*=//')
 		predecessor_ran=$(systemctl is-active "$service") || :
@@ -68,9 +68,9 @@ end_predecessor() {
 		systemctl -q --no-reload disable "$service" 2>/dev/null || :
 	fi
 	end_processes
-	! foreign_unit || rm -f "$unit"
-	rm -f "$script" $spool/"${service#usbip-}"
-	rmdir $spool 2>/dev/null || :
+	! foreign_unit || rm -f "$old_unit"
+	rm -f "$old_script" $old_spool/"${service#usbip-}"
+	rmdir $old_spool 2>/dev/null || :
 	[ -e "$daemon" ] || inherit "$@"
 }
 
