@@ -39,13 +39,6 @@ enum { FOR_CLIENT_HELLO, FOR_SERVER_HELLO, FOR_EXTENSIONS, FOR_FINISHED, FOR_NOT
 /* Whose traffic secret. */
 enum { OF_CLIENT, OF_SERVER };
 
-void psk_set(struct psk *psk, const uint8_t *key, size_t len)
-{
-	static const uint8_t zeros[SHA256_SIZE];
-
-	hmac(psk->secret, zeros, sizeof(zeros), key, len);
-}
-
 void tls_wipe(struct tls *tls)
 {
 	explicit_bzero(tls, sizeof(*tls));

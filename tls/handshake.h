@@ -9,24 +9,15 @@
 
 #include "proto/wire.h"
 #include "tls/aead.h"
-#include "tls/sha256.h"
+#include "tls/psk.h"
 #include "tls/x25519.h"
 
 enum {
-	PSK_IDENTITY_SIZE = 65, /* with its terminator */
 	TLS_HEADER_SIZE = 5,
 	TLS_RECORD_MAX = 4096, /* with its header: a larger one is refused */
 	TLS_REPLY_MAX = 512,   /* what one record is answered with, and the first one */
 	TLS_RANDOM_SIZE = 32 + X25519_SIZE,
 };
-
-/* A key that both ends know. */
-struct psk {
-	char identity[PSK_IDENTITY_SIZE];
-	uint8_t secret[SHA256_SIZE]; /* the Early Secret of RFC 8446 7.1, of a key of any length */
-};
-
-void psk_set(struct psk *psk, const uint8_t *key, size_t len);
 
 /* What protects one direction. */
 struct tls_cipher {
@@ -48,6 +39,7 @@ struct tls {
 	uint8_t own[X25519_SIZE];
 	uint8_t random[32];
 	uint8_t finished[4 + SHA256_SIZE]; /* the message that is due */
+	uint16_t waits; /* bytes of a record that are not yet all there, see ktls.h */
 	struct tls_cipher in, out; /* after the end: those of the application's data, from 0 on */
 };
 

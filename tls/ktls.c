@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* A handshake on a socket, after which the kernel encrypts and decrypts what goes over it. */
+#include "tls/ktls.h"
+
+#include "loop/socket.h"
+#include "sysfs/use.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/tls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+/* "name : gcm(aes)", then "driver : generic-gcm-aesni"; one put together of parts has brackets. */
+static bool is_fast(void *ctx, char *line)
+{
+	bool *here = ctx;
+
+	if (!strncmp(line, "name ", 5))
+		*here = strstr(line, ": gcm(aes)") != NULL;
+	return *here && !strncmp(line, "driver ", 7) && !strchr(line, '(');
+}
+
+bool ktls_has_aes(void)
+{
+	bool here = false;
+
+	return use_each_line(AT_FDCWD, "/proc/crypto", is_fast, &here);
+}
+
+static int send_all(int fd, const uint8_t *bytes, const struct wire_out *out)
+{
+	size_t len = (size_t)(out->p - bytes);
+
+	/* so little always fits */
+	return out->bad || send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len ? -ECONNRESET : 0;
+}
+
+int ktls_connect(struct tls *tls, int fd, const struct psk *key)
+{
+	uint8_t random[TLS_RANDOM_SIZE], hello[TLS_REPLY_MAX];
+	struct wire_out out = { hello, sizeof(hello), false };
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	tls_client(tls, key, ktls_has_aes(), random, &out);
+	explicit_bzero(random, sizeof(random));
+	return send_all(fd, hello, &out);
+}
+
+int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count)
+{
+	uint8_t random[TLS_RANDOM_SIZE];
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	tls_server(tls, keys, count, ktls_has_aes(), random);
+	explicit_bzero(random, sizeof(random));
+	return 0;
+}
+
+/* linux/tls.h; the nonce is split in two for AES-128-GCM. */
+static int set_direction(const struct tls *tls, int fd, int direction,
+			 const struct tls_cipher *cipher)
+{
+	union {
+		struct tls12_crypto_info_aes_gcm_128 aes;
+		struct tls12_crypto_info_chacha20_poly1305 chacha;
+	} info = { 0 };
+	bool aes = tls->aead == &aes128gcm;
+
+	if (aes) {
+		info.aes.info.version = TLS_1_3_VERSION;
+		info.aes.info.cipher_type = TLS_CIPHER_AES_GCM_128;
+		memcpy(info.aes.salt, cipher->iv, sizeof(info.aes.salt));
+		memcpy(info.aes.iv, cipher->iv + sizeof(info.aes.salt), sizeof(info.aes.iv));
+		memcpy(info.aes.key, cipher->key, sizeof(info.aes.key));
+	} else {
+		info.chacha.info.version = TLS_1_3_VERSION;
+		info.chacha.info.cipher_type = TLS_CIPHER_CHACHA20_POLY1305;
+		memcpy(info.chacha.iv, cipher->iv, sizeof(info.chacha.iv));
+		memcpy(info.chacha.key, cipher->key, sizeof(info.chacha.key));
+	}
+	direction = setsockopt(fd, SOL_TLS, direction, &info,
+			       aes ? sizeof(info.aes) : sizeof(info.chacha));
+	explicit_bzero(&info, sizeof(info));
+	return direction ? -errno : 0;
+}
+
+static int hand_over(struct tls *tls, int fd)
+{
+	int error;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
+		return -errno;
+	error = set_direction(tls, fd, TLS_TX, &tls->out);
+	if (!error)
+		error = set_direction(tls, fd, TLS_RX, &tls->in);
+	tls_wipe(tls);
+	return error ? error : 1;
+}
+
+/*
+ * A whole record is there, or the socket is not ready again before it is: then 0, else its length.
+ * When it is ready with less than it was to wait for, the other end has closed.
+ */
+static int whole_record(struct tls *tls, int fd, uint8_t *record)
+{
+	size_t want = TLS_HEADER_SIZE;
+
+	for (;;) {
+		ssize_t n = recv(fd, record, want, MSG_PEEK);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		if (n <= 0 || ((size_t)n < want && want == tls->waits))
+			return -ECONNRESET;
+		if ((size_t)n < want) {
+			tls->waits = (uint16_t)want;
+			socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, (int)want);
+			return 0;
+		}
+		if (want > TLS_HEADER_SIZE)
+			return (int)want;
+		want += (size_t)record[3] << 8 | record[4];
+		if (want > TLS_RECORD_MAX || want == TLS_HEADER_SIZE)
+			return -EBADMSG;
+	}
+}
+
+int ktls_step(struct tls *tls, int fd)
+{
+	uint8_t record[TLS_RECORD_MAX], reply[TLS_REPLY_MAX];
+	int result = 0, len;
+
+	while (!result) {
+		struct wire_out out = { reply, sizeof(reply), false };
+
+		len = whole_record(tls, fd, record);
+		if (len <= 0)
+			return len;
+		if (recv(fd, record, (size_t)len, 0) != len)
+			return -ECONNRESET;
+		tls->waits = 0;
+		socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
+		result = tls_take(tls, record, (size_t)len, &out);
+		if (out.p != reply && send_all(fd, reply, &out) && result >= 0)
+			result = -ECONNRESET;
+	}
+	return result == 1 ? hand_over(tls, fd) : result;
+}
