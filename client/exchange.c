@@ -29,6 +29,7 @@ void exchange_cancel(struct exchange *exchange)
 {
 	child_kill(&exchange->resolver.child);
 	loop_drop(exchange->loop, &exchange->socket);
+	tls_wipe(&exchange->tls);
 	exchange->state = EXCHANGE_IDLE;
 }
 
@@ -98,6 +99,7 @@ static void ask(struct exchange *exchange)
 		broken(exchange, n < 0 ? -errno : -EIO);
 		return;
 	}
+	set_deadline(exchange, watches(exchange) ? EXCHANGE_WATCH_MS : EXCHANGE_REPLY_MS);
 	exchange->state = EXCHANGE_READING;
 	exchange->answered = false;
 	reader_start(&exchange->reader, exchange->request.code);
@@ -116,8 +118,27 @@ static void connected(struct exchange *exchange)
 		return;
 	}
 	exchange->route->good = exchange->address;
-	set_deadline(exchange, watches(exchange) ? EXCHANGE_WATCH_MS : EXCHANGE_REPLY_MS);
+	if (exchange->route->key) {
+		set_deadline(exchange, EXCHANGE_REPLY_MS);
+		exchange->state = EXCHANGE_SHAKING;
+		error = ktls_connect(&exchange->tls, exchange->socket.fd, exchange->route->key);
+		if (error)
+			broken(exchange, error);
+		else
+			loop_rewatch(exchange->loop, &exchange->socket, EPOLLIN);
+		return;
+	}
 	ask(exchange);
+}
+
+static void shake(struct exchange *exchange)
+{
+	int result = ktls_step(&exchange->tls, exchange->socket.fd);
+
+	if (result < 0)
+		finish(exchange, EXCHANGE_UNSAFE, result);
+	else if (result)
+		ask(exchange);
 }
 
 /* True when it has ended. */
@@ -232,6 +253,8 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (exchange->state == EXCHANGE_CONNECTING)
 		connected(exchange);
+	else if (exchange->state == EXCHANGE_SHAKING)
+		shake(exchange);
 	else
 		receive(exchange);
 }
@@ -321,6 +344,8 @@ const char *exchange_reason(const struct exchange *exchange, const struct exchan
 		return op_strerror(result->error);
 	case EXCHANGE_REFUSED:
 		return op_status_text((uint32_t)result->error);
+	case EXCHANGE_UNSAFE:
+		return ktls_strerror(result->error);
 	default:
 		return strerror(-result->error);
 	}

@@ -9,6 +9,7 @@
 #include "client/probe.h"
 #include "client/reader.h"
 #include "client/resolve.h"
+#include "tls/ktls.h"
 
 enum {
 	EXCHANGE_CONNECT_MS = 5000, /* for each address */
@@ -26,6 +27,7 @@ enum exchange_outcome {
 	EXCHANGE_CLOSED,      /* closed before the reply was whole */
 	EXCHANGE_MALFORMED,   /* error: for op_strerror() */
 	EXCHANGE_REFUSED,     /* an import's status */
+	EXCHANGE_UNSAFE,      /* error: no handshake, as of ktls_step() */
 };
 
 struct exchange_result {
@@ -37,6 +39,7 @@ enum exchange_state {
 	EXCHANGE_IDLE,
 	EXCHANGE_RESOLVING,
 	EXCHANGE_CONNECTING,
+	EXCHANGE_SHAKING, /* hands, before anything is asked */
 	EXCHANGE_READING,
 	EXCHANGE_PROBING, /* the device of an import is asked what it is */
 };
@@ -44,6 +47,7 @@ enum exchange_state {
 /* A server and how it was found, shared by all exchanges with it. */
 struct route {
 	const struct endpoint *endpoint;
+	const struct psk *key; /* to prove oneself with, and to expect of it; NULL: none */
 	struct addresses addresses; /* kept while they work */
 	unsigned good;		    /* the one that worked last */
 };
@@ -75,6 +79,7 @@ struct exchange {
 	struct probe probe;
 	struct resolver resolver;
 	struct op_device device; /* of an import whose device is asked */
+	struct tls tls;
 	struct reader reader;
 };
 

@@ -13,6 +13,7 @@
 #include "tls/x25519.h"
 
 enum {
+	TLS_FIRST_BYTE = 22, /* of a record with a message of a handshake */
 	TLS_HEADER_SIZE = 5,
 	TLS_RECORD_MAX = 4096, /* with its header: a larger one is refused */
 	TLS_REPLY_MAX = 512,   /* what one record is answered with, and the first one */

@@ -131,6 +131,22 @@ static int whole_record(struct tls *tls, int fd, uint8_t *record)
 	}
 }
 
+const char *ktls_strerror(int error)
+{
+	switch (error) {
+	case -EACCES:
+		return "the key is none that the other end has";
+	case -EBADMSG:
+		return "its TLS is not what is spoken here";
+	case -ECONNRESET:
+		return "it hung up in the handshake: has it keys (--psk)?";
+	case -ENOENT:
+		return "this kernel has no module tls";
+	default:
+		return strerror(-error);
+	}
+}
+
 int ktls_step(struct tls *tls, int fd)
 {
 	uint8_t record[TLS_RECORD_MAX], reply[TLS_REPLY_MAX];

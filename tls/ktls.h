@@ -22,4 +22,7 @@ int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count);
  */
 int ktls_step(struct tls *tls, int fd);
 
+/* Why a handshake failed, in a few constant words. */
+const char *ktls_strerror(int error);
+
 #endif
