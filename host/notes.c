@@ -40,7 +40,8 @@ static void note_session(const struct state *state, struct export *export)
 		text[0] = '\0'; /* not the peer of the one before */
 	len = strlen(text);
 	if (len)
-		text_format(text + len, sizeof(text) - len, " %s\n", export->key);
+		text_format(text + len, sizeof(text) - len, "%s%s\n", *export->key ? " " : "",
+			    export->key);
 	save_session(state, export, text);
 }
 
@@ -106,7 +107,7 @@ void notes_peer(const struct state *state, struct export *export)
 	session_file(name, export);
 	state_load(state, name, text, sizeof(text));
 	words = text_words(text, word, 5);
-	if (words < 4 || !address_parse(word[2], &export->from))
+	if (words < 3 || !address_parse(word[2], &export->from))
 		return;
 	address_text(&export->from, export->peer);
 	if (words == 5)
