@@ -281,7 +281,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 
 static bool same(const struct endpoint *a, const struct endpoint *b)
 {
-	return !strcmp(a->host, b->host) && !strcmp(a->port, b->port);
+	return !strcmp(a->name, b->name);
 }
 
 /* The servers among the arguments, each once: how many, or 0 and what is wrong is said. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 void exchange_init(struct exchange *exchange, struct loop *loop, struct route *route, void *ctx)
 {
@@ -17,7 +18,7 @@ void exchange_init(struct exchange *exchange, struct loop *loop, struct route *r
 	exchange->route = route;
 	exchange->ctx = ctx;
 	exchange->state = EXCHANGE_IDLE;
-	exchange->socket.fd = exchange->resolver.child.pipe.fd = -1;
+	exchange->socket.fd = exchange->resolver.child.pipe.fd = exchange->tunnel = -1;
 }
 
 bool exchange_running(const struct exchange *exchange)
@@ -30,6 +31,9 @@ void exchange_cancel(struct exchange *exchange)
 	child_kill(&exchange->resolver.child);
 	loop_drop(exchange->loop, &exchange->socket);
 	tls_wipe(&exchange->tls);
+	if (exchange->tunnel >= 0)
+		close(exchange->tunnel);
+	exchange->tunnel = -1;
 	exchange->state = EXCHANGE_IDLE;
 }
 
@@ -38,6 +42,11 @@ static void finish(struct exchange *exchange, enum exchange_outcome outcome, int
 {
 	struct exchange_result result = { outcome, error };
 
+	if (exchange->tunnel >= 0) {
+		tunnel_read(exchange->tunnel, exchange->words, sizeof(exchange->words));
+		if (exchange->words[0] && outcome != EXCHANGE_OK)
+			result.outcome = EXCHANGE_TUNNEL;
+	}
 	exchange_cancel(exchange);
 	exchange->done(exchange, &result, -1, NULL);
 }
@@ -99,7 +108,9 @@ static void ask(struct exchange *exchange)
 		broken(exchange, n < 0 ? -errno : -EIO);
 		return;
 	}
-	set_deadline(exchange, watches(exchange) ? EXCHANGE_WATCH_MS : EXCHANGE_REPLY_MS);
+	set_deadline(exchange, exchange->tunnel >= 0 ? EXCHANGE_TUNNEL_MS
+			       : watches(exchange)   ? EXCHANGE_WATCH_MS
+						     : EXCHANGE_REPLY_MS);
 	exchange->state = EXCHANGE_READING;
 	exchange->answered = false;
 	reader_start(&exchange->reader, exchange->request.code);
@@ -281,6 +292,23 @@ static void connect_next(struct exchange *exchange)
 	set_deadline(exchange, EXCHANGE_CONNECT_MS);
 }
 
+/* What is asked waits in the pair of sockets until ssh is through. */
+static void dig(struct exchange *exchange)
+{
+	int fd = tunnel_open(exchange->route->endpoint, &exchange->tunnel);
+	int error = fd;
+
+	if (fd >= 0) {
+		exchange->socket.ready = socket_ready;
+		exchange->socket.fd = fd;
+		error = loop_watch(exchange->loop, &exchange->socket, EPOLLIN);
+	}
+	if (error)
+		finish(exchange, EXCHANGE_BROKEN, error);
+	else
+		ask(exchange);
+}
+
 static void resolved(struct resolver *resolver)
 {
 	struct exchange *exchange =
@@ -303,6 +331,10 @@ void exchange_start(struct exchange *exchange, enum op_code code, const char *bu
 		    busid ? busid : "");
 	exchange->tried = 0;
 	exchange->address = exchange->route->good;
+	if (exchange->route->endpoint->through[0]) {
+		dig(exchange);
+		return;
+	}
 	if (exchange->route->addresses.count) {
 		connect_next(exchange);
 		return;
@@ -346,6 +378,8 @@ const char *exchange_reason(const struct exchange *exchange, const struct exchan
 		return op_status_text((uint32_t)result->error);
 	case EXCHANGE_UNSAFE:
 		return ktls_strerror(result->error);
+	case EXCHANGE_TUNNEL:
+		return exchange->words;
 	default:
 		return strerror(-result->error);
 	}
@@ -358,7 +392,7 @@ void exchange_complain(const struct exchange *exchange, const struct exchange_re
 	if (result->outcome == EXCHANGE_UNRESOLVED) {
 		verb = "resolve";
 		name = exchange->route->endpoint->host;
-	} else if (result->outcome == EXCHANGE_UNREACHABLE) {
+	} else if (result->outcome == EXCHANGE_UNREACHABLE || result->outcome == EXCHANGE_TUNNEL) {
 		verb = "reach";
 	}
 	log_warnx("cannot %s %s: %s", verb, name, exchange_reason(exchange, result));

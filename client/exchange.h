@@ -9,10 +9,12 @@
 #include "client/probe.h"
 #include "client/reader.h"
 #include "client/resolve.h"
+#include "client/tunnel.h"
 #include "tls/ktls.h"
 
 enum {
 	EXCHANGE_CONNECT_MS = 5000, /* for each address */
+	EXCHANGE_TUNNEL_MS = 20000, /* from the start of ssh to the first byte */
 	EXCHANGE_REPLY_MS = 5000,   /* from the connection to the last byte of the reply */
 	EXCHANGE_WATCH_MS = 2000,   /* from the connection to the first byte of a watch */
 	EXCHANGE_SILENT_MS = 25000, /* from one list of a watch to the next: 10 s are usual */
@@ -28,6 +30,7 @@ enum exchange_outcome {
 	EXCHANGE_MALFORMED,   /* error: for op_strerror() */
 	EXCHANGE_REFUSED,     /* an import's status */
 	EXCHANGE_UNSAFE,      /* error: no handshake, as of ktls_step() */
+	EXCHANGE_TUNNEL,      /* exchange.words: what ssh says */
 };
 
 struct exchange_result {
@@ -78,6 +81,8 @@ struct exchange {
 	struct op_request request;
 	struct probe probe;
 	struct resolver resolver;
+	int tunnel; /* where ssh says why it fails, -1: there is none */
+	char words[TUNNEL_WORDS_SIZE];
 	struct op_device device; /* of an import whose device is asked */
 	struct tls tls;
 	struct reader reader;
