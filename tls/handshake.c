@@ -32,6 +32,7 @@ enum {
 	MESSAGE_HEADER_SIZE = 4,
 	FINISHED_SIZE = MESSAGE_HEADER_SIZE + SHA256_SIZE,
 	BINDERS_SIZE = 2 + 1 + SHA256_SIZE,
+	SERVER_EXTENSIONS_SIZE = 6 + 8 + X25519_SIZE + 6,
 };
 
 /* What is waited for. */
@@ -196,21 +197,36 @@ static void put_share(const struct tls *tls, struct wire_out *out)
 	put_bytes(out, public, sizeof(public));
 }
 
-/* 4.1.2. The lengths are counted from what follows. */
-static void put_client_hello(struct tls *tls, struct wire_out *out)
+/* What both begin with; where the message is. */
+static uint8_t *begin_hello(const struct tls *tls, struct wire_out *out, uint8_t type, uint16_t body)
 {
-	uint16_t identity = (uint16_t)strlen(tls->key->identity);
-	uint16_t suites = tls->aes ? 4 : 2;
-	uint16_t psk = (uint16_t)(2 + 2 + identity + 4 + BINDERS_SIZE);
-	uint16_t extensions = (uint16_t)(7 + 8 + 6 + 10 + X25519_SIZE + 4 + psk);
-	uint16_t body = (uint16_t)(2 + 32 + 1 + 2 + suites + 2 + 2 + extensions);
-	uint8_t mac[SHA256_SIZE], *message;
+	uint8_t *message;
 
 	put_header(out, HANDSHAKE, (size_t)MESSAGE_HEADER_SIZE + body);
 	message = out->p;
-	wire_put32(out, (uint32_t)CLIENT_HELLO << 24 | body);
+	wire_put32(out, (uint32_t)type << 24 | body);
 	wire_put16(out, VERSION_1_2);
 	put_bytes(out, tls->random, sizeof(tls->random));
+	return message;
+}
+
+/* 4.1.2. The lengths are counted from what follows. */
+static void put_client_hello(struct tls *tls, struct wire_out *out)
+{
+	static const uint8_t fixed[] = {
+		0, SUPPORTED_VERSIONS, 0, 3, 2, 3, 4,
+		0, SUPPORTED_GROUPS, 0, 4, 0, 2, 0, X25519,
+		0, PSK_KEY_EXCHANGE_MODES, 0, 2, 1, PSK_DHE_KE,
+		0, KEY_SHARE, 0, 6 + X25519_SIZE, 0, 4 + X25519_SIZE,
+	};
+	uint16_t identity = (uint16_t)strlen(tls->key->identity);
+	uint16_t suites = tls->aes ? 4 : 2;
+	uint16_t psk = (uint16_t)(2 + 2 + identity + 4 + BINDERS_SIZE);
+	uint16_t extensions = (uint16_t)(sizeof(fixed) + 4 + X25519_SIZE + 4 + psk);
+	uint16_t body = (uint16_t)(2 + 32 + 1 + 2 + suites + 2 + 2 + extensions);
+	uint8_t mac[SHA256_SIZE], *message;
+
+	message = begin_hello(tls, out, CLIENT_HELLO, body);
 	wire_put8(out, 0); /* session id */
 	wire_put16(out, suites);
 	if (tls->aes)
@@ -218,20 +234,7 @@ static void put_client_hello(struct tls *tls, struct wire_out *out)
 	wire_put16(out, CHACHA20_POLY1305_SHA256);
 	wire_put16(out, 0x0100); /* no compression */
 	wire_put16(out, extensions);
-	wire_put16(out, SUPPORTED_VERSIONS);
-	wire_put16(out, 3);
-	wire_put8(out, 2);
-	wire_put16(out, VERSION_1_3);
-	wire_put16(out, SUPPORTED_GROUPS);
-	wire_put16(out, 4);
-	wire_put16(out, 2);
-	wire_put16(out, X25519);
-	wire_put16(out, PSK_KEY_EXCHANGE_MODES);
-	wire_put16(out, 2);
-	wire_put16(out, 0x0100 | PSK_DHE_KE);
-	wire_put16(out, KEY_SHARE);
-	wire_put16(out, 6 + X25519_SIZE);
-	wire_put16(out, 4 + X25519_SIZE);
+	put_bytes(out, fixed, sizeof(fixed));
 	put_share(tls, out);
 	wire_put16(out, PRE_SHARED_KEY); /* the last one: 4.2.11 */
 	wire_put16(out, psk);
@@ -312,74 +315,86 @@ struct hello {
 	const uint8_t *binders; /* where they begin */
 	uint16_t suite;
 	bool modern;   /* of version 1.3 */
-	bool exchange; /* psk_dhe_ke will do */
-	uint16_t seen; /* extensions, a bit each */
+	bool exchange; /* psk_dhe_ke will do; of the server: it has taken the key */
 };
 
 /* 4.2.8: the share of X25519 in a list of them, or NULL */
-static const uint8_t *find_share(struct wire_in *list)
+static const uint8_t *find_share(struct wire_in list)
 {
 	const uint8_t *found = NULL;
 
-	while (list->left && !list->bad) {
-		bool right = wire_get16(list) == X25519;
-		struct wire_in share = vector(list, 2);
+	while (list.left && !list.bad) {
+		bool right = wire_get16(&list) == X25519;
+		struct wire_in share = vector(&list, 2);
 
-		if (right && share.left == X25519_SIZE && !found)
+		if (right && share.left == X25519_SIZE)
 			found = share.p;
 	}
-	return list->bad ? NULL : found;
+	return list.bad ? NULL : found;
 }
 
-/* One extension of a client's hello; one that is not known here is nobody's business. */
-static void client_extension(struct hello *hello, uint16_t type, struct wire_in body)
+/* One extension; one that is not known here is nobody's business. The server's have no lists. */
+static void take_extension(struct hello *hello, uint16_t type, struct wire_in body, bool of_client)
 {
-	struct wire_in list;
-
 	switch (type) {
 	case SUPPORTED_VERSIONS:
-		hello->modern = list_has(vector(&body, 1), 2, VERSION_1_3);
+		hello->modern = list_has(of_client ? vector(&body, 1) : body, 2, VERSION_1_3);
 		break;
 	case PSK_KEY_EXCHANGE_MODES:
 		hello->exchange = list_has(vector(&body, 1), 1, PSK_DHE_KE);
 		break;
 	case KEY_SHARE:
-		list = vector(&body, 2);
-		hello->share = find_share(&list);
+		hello->share = find_share(of_client ? vector(&body, 2) : body);
 		break;
 	case PRE_SHARED_KEY:
+		hello->binders = body.p;
+		if (!of_client) {
+			hello->exchange = list_has(body, 2, 0);
+			break;
+		}
 		hello->identities = vector(&body, 2);
 		hello->binders = body.p;
 		break;
 	}
 }
 
-/* 4.1.2: false when it is none that is understood here. message is whole, with its header. */
-static bool parse_client_hello(struct hello *hello, struct wire_in in, bool aes)
+/*
+ * 4.1.2 and 4.1.3: false when it is none that is understood here. in is the whole message. A
+ * server's that asks for another hello (4.1.4) has no share.
+ */
+static bool parse_hello(struct hello *hello, struct wire_in in, bool of_client, bool aes)
 {
 	struct wire_in suites, extensions;
 
 	memset(hello, 0, sizeof(*hello));
 	wire_skip(&in, MESSAGE_HEADER_SIZE + 2 + 32); /* the version, random */
 	hello->session_id = vector(&in, 1);
-	suites = vector(&in, 2);
+	suites = in;
+	suites.left = 2;
+	if (of_client)
+		suites = vector(&in, 2);
+	else
+		wire_skip(&in, 2);
 	if (list_has(suites, 2, CHACHA20_POLY1305_SHA256))
 		hello->suite = CHACHA20_POLY1305_SHA256;
 	if (aes && list_has(suites, 2, AES_128_GCM_SHA256))
 		hello->suite = AES_128_GCM_SHA256;
-	if (wire_get16(&in) != 0x0100) /* no compression */
+	/* no compression, of a list with just that */
+	if ((of_client && wire_get8(&in) != 1) || wire_get8(&in))
 		return false;
 	extensions = vector(&in, 2);
+	if (!of_client && (extensions.left != SERVER_EXTENSIONS_SIZE || hello->session_id.left))
+		return false;
 	while (extensions.left && !extensions.bad) {
 		uint16_t type = wire_get16(&extensions);
 		struct wire_in body = vector(&extensions, 2);
 
 		if (hello->identities.p || type == EARLY_DATA)
 			return false; /* the key's extension is the last: 4.2.11 */
-		client_extension(hello, type, body);
+		take_extension(hello, type, body, of_client);
 	}
 	return !in.bad && !in.left && !extensions.bad && hello->suite && hello->modern &&
-	       hello->exchange && hello->share && hello->identities.p &&
+	       hello->exchange && hello->share && hello->binders &&
 	       hello->session_id.left <= SESSION_ID_MAX;
 }
 
@@ -417,35 +432,26 @@ static const struct psk *choose_key(const struct tls *tls, struct hello *hello,
 static void put_server_hello(struct tls *tls, struct wire_out *out, const struct hello *hello,
 			     uint16_t index)
 {
-	uint16_t extensions = 6 + 8 + X25519_SIZE + 6;
-	uint16_t body = (uint16_t)(2 + 32 + 1 + hello->session_id.left + 3 + 2 + extensions);
-	uint8_t *message;
+	static const uint8_t fixed[] = { 0, SUPPORTED_VERSIONS, 0, 2, 3, 4,
+					 0, KEY_SHARE, 0, 4 + X25519_SIZE };
+	uint16_t body = (uint16_t)(2 + 32 + 1 + hello->session_id.left + 3 + 2 +
+				   SERVER_EXTENSIONS_SIZE);
+	uint8_t *message = begin_hello(tls, out, SERVER_HELLO, body);
 
-	put_header(out, HANDSHAKE, (size_t)MESSAGE_HEADER_SIZE + body);
-	message = out->p;
-	wire_put32(out, (uint32_t)SERVER_HELLO << 24 | body);
-	wire_put16(out, VERSION_1_2);
-	put_bytes(out, tls->random, sizeof(tls->random));
 	wire_put8(out, (uint8_t)hello->session_id.left);
 	put_bytes(out, hello->session_id.p, hello->session_id.left);
 	wire_put16(out, hello->suite);
 	wire_put8(out, 0); /* no compression */
-	wire_put16(out, extensions);
-	wire_put16(out, SUPPORTED_VERSIONS);
-	wire_put16(out, 2);
-	wire_put16(out, VERSION_1_3);
-	wire_put16(out, KEY_SHARE);
-	wire_put16(out, 4 + X25519_SIZE);
+	wire_put16(out, SERVER_EXTENSIONS_SIZE);
+	put_bytes(out, fixed, sizeof(fixed));
 	put_share(tls, out);
-	wire_put16(out, PRE_SHARED_KEY);
-	wire_put16(out, 2);
+	wire_put32(out, PRE_SHARED_KEY << 16 | 2);
 	wire_put16(out, index);
 	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
 }
 
 static int take_client_hello(struct tls *tls, struct wire_in message, struct wire_out *out)
 {
-	static const struct psk nobody;
 	static const uint8_t extensions[] = { ENCRYPTED_EXTENSIONS, 0, 0, 2, 0, 0 };
 	uint8_t mac[SHA256_SIZE], flight[sizeof(extensions) + FINISHED_SIZE];
 	const struct psk *key;
@@ -455,7 +461,7 @@ static int take_client_hello(struct tls *tls, struct wire_in message, struct wir
 	uint16_t index = 0;
 	int error;
 
-	if (!parse_client_hello(&hello, message, tls->aes))
+	if (!parse_hello(&hello, message, true, tls->aes))
 		return -EBADMSG;
 	binders.p = hello.binders;
 	binders.left = (size_t)(message.p + message.left - binders.p);
@@ -463,7 +469,7 @@ static int take_client_hello(struct tls *tls, struct wire_in message, struct wir
 	sha256_add(&tls->transcript, message.p, (size_t)(binders.p - message.p));
 	binders = vector(&binders, 2);
 	key = choose_key(tls, &hello, binders, &index, &binder);
-	binder_mac(tls, key ? key : &nobody, mac);
+	binder_mac(tls, key ? key : tls->key, mac); /* nobody's takes as long */
 	if (!binder || !aead_same(mac, binder, sizeof(mac)) || !key)
 		return -EACCES;
 	tls->key = key;
@@ -483,41 +489,11 @@ static int take_client_hello(struct tls *tls, struct wire_in message, struct wir
 	return 0;
 }
 
-/* 4.1.3. One that asks for another hello (4.1.4) has no share. */
-static bool parse_server_hello(struct hello *hello, struct wire_in in, bool aes)
-{
-	struct wire_in extensions, list;
-	unsigned seen = 0;
-
-	memset(hello, 0, sizeof(*hello));
-	wire_skip(&in, MESSAGE_HEADER_SIZE + 2 + 32); /* the version, random */
-	hello->session_id = vector(&in, 1);
-	hello->suite = wire_get16(&in);
-	if (wire_get8(&in) || hello->session_id.left)
-		return false;
-	extensions = vector(&in, 2);
-	for (; extensions.left && !extensions.bad; seen++) {
-		uint16_t type = wire_get16(&extensions);
-
-		list = vector(&extensions, 2);
-		if (type == SUPPORTED_VERSIONS)
-			hello->modern = list.left == 2 && wire_get16(&list) == VERSION_1_3;
-		else if (type == KEY_SHARE)
-			hello->share = find_share(&list);
-		else if (type == PRE_SHARED_KEY)
-			hello->exchange = list.left == 2 && wire_get16(&list) == 0;
-	}
-	return !in.bad && !in.left && !extensions.bad && seen == 3 && hello->modern &&
-	       hello->share && hello->exchange &&
-	       (hello->suite == CHACHA20_POLY1305_SHA256 ||
-		(aes && hello->suite == AES_128_GCM_SHA256));
-}
-
 static int take_server_hello(struct tls *tls, struct wire_in message)
 {
 	struct hello hello;
 
-	if (!parse_server_hello(&hello, message, tls->aes))
+	if (!parse_hello(&hello, message, false, tls->aes))
 		return -EBADMSG;
 	sha256_add(&tls->transcript, message.p, message.left);
 	tls->state = FOR_EXTENSIONS;
