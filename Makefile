@@ -52,8 +52,9 @@ ifneq ($(MUSL),)
   SMALL := small.c
 endif
 
-override CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
-override CFLAGS += -std=c11 $(WARNINGS)
+# At once: what the compiler takes is asked for one time, not for every file.
+override CPPFLAGS := $(CPPFLAGS) -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
+override CFLAGS := $(CFLAGS) -std=c11 $(WARNINGS)
 
 LIB := $(sort $(wildcard proto/*.c sysfs/*.c loop/*.c host/*.c client/*.c show/*.c tls/*.c))
 SOURCES := $(LIB) usbiphp.c $(SMALL)
@@ -104,21 +105,39 @@ prove:
 mutate:
 	tests/mutate
 
+# Shells look for the completion of a command in a file of its name.
+SHARE = $(DESTDIR)$(PREFIX)/share
+BASH_DIR = $(SHARE)/bash-completion/completions
+FISH_DIR = $(SHARE)/fish/vendor_completions.d
+ZSH_DIR = $(SHARE)/zsh/site-functions
+ROLES := usbiphp-server usbiphp-client
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 \
+		$(BASH_DIR) $(FISH_DIR) $(ZSH_DIR)
 	install -m 755 build/usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp
-	ln -sf usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp-server
-	ln -sf usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp-client
+	for role in $(ROLES); do ln -sf usbiphp $(DESTDIR)$(PREFIX)/bin/$$role || exit; done
+	for n in 1 5 8; do install -m 644 man/*.$$n $(SHARE)/man/man$$n || exit; done
+	install -m 644 completion/usbiphp.bash $(BASH_DIR)/usbiphp
+	install -m 644 completion/usbiphp.fish $(FISH_DIR)/usbiphp.fish
+	install -m 644 completion/_usbiphp $(ZSH_DIR)/_usbiphp
+	for role in $(ROLES); do ln -sf usbiphp $(BASH_DIR)/$$role && \
+		ln -sf usbiphp.fish $(FISH_DIR)/$$role.fish || exit; done
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp-server \
-		$(DESTDIR)$(PREFIX)/bin/usbiphp-client
+	rm -f $(DESTDIR)$(PREFIX)/bin/usbiphp $(ROLES:%=$(DESTDIR)$(PREFIX)/bin/%)
+	for page in man/*.[158]; do rm -f $(SHARE)/man/man$${page##*.}/$${page#man/} || exit; done
+	rm -f $(BASH_DIR)/usbiphp $(ROLES:%=$(BASH_DIR)/%) $(ZSH_DIR)/_usbiphp \
+		$(FISH_DIR)/usbiphp.fish $(ROLES:%=$(FISH_DIR)/%.fish)
 
 dist:
 	mkdir -p build
 	git archive --prefix=usbiphp-$(VERSION)/ -o build/usbiphp-$(VERSION).tar.gz HEAD
 
+deb:
+	@VERSION='$(VERSION)' install/debian/package
+
 clean:
 	rm -rf build
 
-.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist clean FORCE
+.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist deb clean FORCE

@@ -5,6 +5,7 @@
  * inputs, which there are none of: it sorts at most 48 addresses and searches lines of /etc/hosts.
  * Without locale: every byte is a character.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -111,6 +113,17 @@ char *strcpy(char *restrict to, const char *restrict from)
 	return memcpy(to, from, strlen(from) + 1);
 }
 
+/* libc's own goes by a strchrnul() that is made for long strings. */
+char *getenv(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (char **i = environ; *i; i++)
+		if (!strncmp(*i, name, len) && (*i)[len] == '=')
+			return *i + len + 1;
+	return NULL;
+}
+
 /* Only getaddrinfo() asks, in a child, for at most 48 addresses and a name. */
 void *calloc(size_t n, size_t size)
 {
@@ -154,6 +167,23 @@ int epoll_wait(int epoll, struct epoll_event *events, int max, int timeout)
 int accept4(int fd, struct sockaddr *restrict from, socklen_t *restrict len, int flags)
 {
 	return (int)syscall(SYS_accept4, fd, from, len, flags);
+}
+#endif
+
+#if defined(__x86_64__) || defined(__aarch64__) /* libc's struct stat is the kernel's there */
+int fstatat(int dir, const char *restrict path, struct stat *restrict st, int flags)
+{
+	return (int)syscall(SYS_newfstatat, dir, path, st, flags);
+}
+
+int stat(const char *restrict path, struct stat *restrict st)
+{
+	return fstatat(AT_FDCWD, path, st, 0);
+}
+
+int fstat(int fd, struct stat *st)
+{
+	return (int)syscall(SYS_fstat, fd, st);
 }
 #endif
 

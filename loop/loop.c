@@ -94,6 +94,7 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 	loop->hup = loop->hup || info.ssi_signo == SIGHUP;
 	if (info.ssi_signo != SIGHUP && !loop->stopping) {
 		loop->stopping = true;
+		notify_stopping(&loop->notify);
 		loop->role->stop(loop->ctx);
 	}
 	loop_pass_now(loop);
@@ -125,10 +126,9 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 	loop->ctx = ctx;
 	loop->signal_source.fd = -1;
 	loop->now = loop->next = loop_clock();
+	notify_open(&loop->notify);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epoll < 0)
-		return -errno;
-	error = open_signals(loop);
+	error = loop->epoll < 0 ? -errno : open_signals(loop);
 	if (error)
 		loop_close(loop);
 	return error;
@@ -137,6 +137,7 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 void loop_close(struct loop *loop)
 {
 	loop_drop(loop, &loop->signal_source);
+	notify_close(&loop->notify);
 	close(loop->epoll);
 }
 
@@ -151,11 +152,14 @@ void loop_run(struct loop *loop)
 	do {
 		struct epoll_event event;
 		struct loop_source *source;
+		uint64_t until = loop->next;
 		int n;
 
+		if (loop->notify.next < until)
+			until = loop->notify.next;
 		loop->now = loop_clock();
 		n = epoll_wait(loop->epoll, &event, 1,
-			       loop->next > loop->now ? (int)(loop->next - loop->now) : 0);
+			       until > loop->now ? (int)(until - loop->now) : 0);
 		loop->now = loop_clock();
 		if (n > 0) {
 			source = event.data.ptr;
@@ -165,7 +169,10 @@ void loop_run(struct loop *loop)
 			burst = 0;
 			loop->next = loop->now + loop->interval;
 			loop->role->pass(loop->ctx);
+			loop->passed = true;
 		}
+		if (loop->passed)
+			notify_alive(&loop->notify, loop->now);
 	} while (!loop->role->done(loop->ctx));
 }
 

@@ -7,6 +7,8 @@
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
 
+#include "loop/notify.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -39,12 +41,14 @@ struct loop {
 	uint64_t now;	  /* of the latest wake-up */
 	uint64_t next;	  /* when the next pass is due */
 	uint32_t interval;
+	bool passed; /* at least once */
 	bool stopping;
 	bool hup; /* SIGHUP came; whoever obeys clears it */
 	const struct loop_role *role;
 	void *ctx;
 	struct loop_source signal_source;
 	struct loop_wait *wait; /* NULL: children are only buried */
+	struct notify notify;
 };
 
 /*
@@ -53,7 +57,10 @@ struct loop {
  */
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);
 void loop_close(struct loop *loop);
-/* The first pass comes at once. Ends when the role is done. */
+/*
+ * The first pass comes at once. Ends when the role is done. A supervisor that wants to know is told
+ * that the daemon is ready after the first pass, and that it is alive as long as it goes round.
+ */
 void loop_run(struct loop *loop);
 
 /* Asks for a pass no later than that. However many ask, one pass answers. */

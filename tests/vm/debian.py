@@ -126,19 +126,12 @@ class Debian(lab.Guest):
         init.write_text(INIT)
         init.chmod(0o755)
         self.qemu = workdir / f"{name}.sh"
-        self.qemu.write_text(f'#!/bin/sh\nexec {lab.QEMU} "$@" '
+        self.qemu.write_text('#!/bin/sh\nexec qemu-system-x86_64 "$@" '
                              f"-drive file='{self.disk}',format=raw,if=virtio,cache=unsafe\n")
         self.qemu.chmod(0o755)
         super().__init__(name, kernel, workdir, files={"/bin/debian": init}, memory=memory,
                          append="rdinit=/bin/debian net.ifnames=0 systemd.show_status=auto",
                          **options)
-
-    def _start(self):
-        plain, lab.QEMU = lab.QEMU, str(self.qemu)
-        try:
-            super()._start()
-        finally:
-            lab.QEMU = plain
 
     def booted(self):
         """Wait until systemd has started everything."""

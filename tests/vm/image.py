@@ -19,7 +19,8 @@ CACHE = pathlib.Path(os.environ.get("LAB_CACHE") or ROOT / "build" / "lab").reso
 
 UEVENTS = ROOT / "tests/vm/uevents.c"
 
-KERNELS = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
+KERNELS = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64",
+           "6.1-arm64": "linux-image-arm64"}
 
 # Loaded at boot, in this order.
 BOOT_MODULES = """virtio_pci virtio_console virtio_net xhci_pci sd_mod usb_storage uas
@@ -124,35 +125,66 @@ def made_once(path):
             os.rename(pathlib.Path(tmp) / path.name, path)
 
 
+def arch(kernel):
+    """The architecture of a kernel's machines, as `uname -m` has it."""
+    return "aarch64" if kernel.endswith("-arm64") else "x86_64"
+
+
+def foreign(kernel):
+    """Whether programs of this machine are none of the kernel's."""
+    return arch(kernel) != "x86_64"
+
+
+def apt(kernel, program, *words, cwd=None):
+    """Run apt-get or apt-cache for a kernel's architecture.
+
+    For a foreign one they have lists of their own: this machine's packages are not touched.
+    """
+    options = []
+    if foreign(kernel):
+        state = CACHE / "apt-arm64"
+        for name in ("lists/partial", "archives/partial"):
+            (state / name).mkdir(parents=True, exist_ok=True)
+        options = [f"-oDir::State={state}", f"-oDir::Cache={state}",
+                   "-oDir::State::status=/dev/null", "-oAPT::Architecture=arm64",
+                   "-oAPT::Architectures=arm64"]
+    return run(program, "-q", *options, *words, cwd=cwd)
+
+
 def image_package(kernel):
     """The package that holds the kernel itself, from the package that names the newest."""
     for attempt in range(2):
         with contextlib.suppress(RuntimeError):
             found = re.search(r"Depends: (linux-image-\S+)",
-                              run("apt-cache", "depends", KERNELS[kernel]))
+                              apt(kernel, "apt-cache", "depends", KERNELS[kernel]))
             if found:
                 return found[1]
         if attempt == 0:
-            run("apt-get", "-q", "update")
+            apt(kernel, "apt-get", "update")
     raise RuntimeError(f"apt knows no {KERNELS[kernel]}")
 
 
 def fetch(kernel):
-    """The directory with `kernel` and `modules/` of a Debian kernel ("6.1", "6.12"), or "kasan"."""
+    """The directory with `kernel` and `modules/` of a Debian kernel ("6.1", "6.12"), or "kasan".
+
+    With a foreign one ("6.1-arm64") comes its `busybox`.
+    """
     if kernel == "kasan":
         import kasan  # which needs this module
         return kasan.fetch()
     with made_once(CACHE / f"kernel-{kernel}") as out:
         if out:
-            package = image_package(kernel)
+            packages = [image_package(kernel), *["busybox-static"] * foreign(kernel)]
             try:
-                run("apt-get", "-q", "download", package, cwd=out.parent)
+                apt(kernel, "apt-get", "download", *packages, cwd=out.parent)
             except RuntimeError:
-                run("apt-get", "-q", "update")
-                run("apt-get", "-q", "download", package, cwd=out.parent)
-            deb, = out.parent.glob("*.deb")
-            run("dpkg-deb", "-x", str(deb), str(out.parent / "x"))
+                apt(kernel, "apt-get", "update")
+                apt(kernel, "apt-get", "download", *packages, cwd=out.parent)
+            for deb in out.parent.glob("*.deb"):
+                run("dpkg-deb", "-x", str(deb), str(out.parent / "x"))
             pick(out.parent / "x", out)
+            if foreign(kernel):
+                shutil.copy(out.parent / "x/bin/busybox", out)
     return CACHE / f"kernel-{kernel}"
 
 
@@ -189,6 +221,9 @@ def pick(tree, out):
 def unpack_kernel(vmlinuz, out):
     """Write the ELF image inside a bzImage: emulated machines take seconds to unpack it."""
     data = vmlinuz.read_bytes()
+    if data[0x202:0x206] != b"HdrS":
+        out.write_bytes(data)  # Debian's for arm64 is not packed
+        return
     offset, length = struct.unpack_from("<II", data, 0x248)  # Documentation/arch/x86/boot.rst
     offset += (data[0x1f1] + 1) * 512
     payload = data[offset:offset + length]
@@ -241,6 +276,54 @@ def libraries(*programs):
     return sorted(set(re.findall(r"(/\S+) \(0x", run("ldd", *programs))))
 
 
+def compiler(kernel):
+    """The prefix of the compiler for a kernel's programs."""
+    return f"{arch(kernel)}-linux-gnu-" if foreign(kernel) else ""
+
+
+def product(kernel):
+    """The product for a foreign kernel's machines: what USBIPHP_AARCH64 names, or built here."""
+    given = os.environ.get(f"USBIPHP_{arch(kernel).upper()}")
+    return pathlib.Path(given) if given else cross_built(kernel)
+
+
+def cross(kernel):
+    """What make is told to build the product for a foreign kernel's machines.
+
+    Debian's cross compiler has glibc, which resolves no names in a static binary: use addresses.
+    """
+    return [f"CROSS_COMPILE={compiler(kernel)}", "LDFLAGS=-static -s"]
+
+
+def cross_built(kernel):
+    """The product, made in a copy of its sources and kept until they change."""
+    directories = re.findall(r"(\w+)/\*\.c\b", (ROOT / "Makefile").read_text())
+    names = ["Makefile", "*.c", *(f"{directory}/*.[ch]" for directory in directories)]
+    files = {file: file.read_bytes() for name in names for file in sorted(ROOT.glob(name))}
+    stamp = hashlib.sha256(repr((cross(kernel), files)).encode()).hexdigest()[:12]
+    with made_once(CACHE / f"usbiphp-{arch(kernel)}-{stamp}") as out:
+        if out:
+            tree = out.parent / "tree"
+            for file, data in files.items():
+                copy = tree / file.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(data)
+            # Without what this machine's build is told.
+            run("make", "-s", f"-j{os.cpu_count()}", *cross(kernel), "build/usbiphp", cwd=tree,
+                env={"PATH": os.environ["PATH"]})
+            shutil.copy(tree / "build/usbiphp", out)
+    return CACHE / f"usbiphp-{arch(kernel)}-{stamp}"
+
+
+def tools(kernel):
+    """The stock tools, where the guest can run this machine's."""
+    return () if foreign(kernel) else ("/usr/sbin/usbip", "/usr/sbin/usbipd")
+
+
+def busybox(kernel):
+    return fetch(kernel) / "busybox" if foreign(kernel) else pathlib.Path("/bin/busybox")
+
+
 def base_entries(kernel):
     """What every guest has: busybox, the stock tools, modules, a few scripts."""
     directory = fetch(kernel)
@@ -250,18 +333,16 @@ def base_entries(kernel):
         yield name, 0o040755
     for name, target in (("init", "bin/busybox"), ("var/run", "/run"), ("var/lock", "/run/lock")):
         yield name, 0o120777, target.encode()
-    yield file_entry("bin/busybox", "/bin/busybox")
+    yield file_entry("bin/busybox", busybox(kernel))
     for applet in run("/bin/busybox", "--list-full").split():
         if applet not in ("bin/busybox", "linuxrc"):
             yield applet, 0o120777, b"/bin/busybox"
     with tempfile.TemporaryDirectory() as tmp:
-        run("cc", "-static", "-Os", "-s", "-o", f"{tmp}/uevents", str(UEVENTS))
+        run(compiler(kernel) + "gcc", "-static", "-Os", "-s", "-o", f"{tmp}/uevents", str(UEVENTS))
         yield file_entry("bin/uevents", f"{tmp}/uevents")
-    tools = ("/usr/sbin/usbip", "/usr/sbin/usbipd")
-    for tool in tools:
-        yield file_entry(tool[1:], tool)
-    for library in libraries(*tools):
-        yield file_entry(library, library)
+    programs = tools(kernel)
+    for path in (*programs, *(libraries(*programs) if programs else ())):
+        yield file_entry(path, path)
     for module in sorted((directory / "modules").iterdir()):
         yield file_entry(f"lib/modules/{version}/{module.name}", module)
     for name, text in ETC.items():
@@ -272,7 +353,7 @@ def initramfs(kernel, files, out):
     """Write the initramfs for `kernel` with `files` ({guest path: host path}) to `out`."""
     stamp = [pathlib.Path(__file__).read_bytes(), UEVENTS.read_bytes()]
     stamp += [str(os.stat(p).st_mtime_ns).encode()
-              for p in ("/usr/sbin/usbipd", "/bin/busybox", fetch(kernel) / "kernel")]
+              for p in (*tools(kernel), busybox(kernel), fetch(kernel) / "kernel")]
     base = CACHE / f"base-{kernel}-{hashlib.sha256(b' '.join(stamp)).hexdigest()[:12]}.cpio"
     with made_once(base) as tmp:
         if tmp:

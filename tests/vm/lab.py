@@ -19,13 +19,15 @@ import zlib
 import image
 from image import fetch  # noqa: F401  (part of what tests use)
 
-QEMU = "qemu-system-x86_64"
 BOOT_SECONDS = 180
-CMDLINE = ("console=ttyS0 loglevel=5 panic=-1 nowatchdog mitigations=off audit=0 apparmor=0 "
-           "init_on_alloc=0 cryptomgr.notests random.trust_cpu=on tsc=reliable no_timer_check")
+CMDLINE = ("loglevel=5 panic=-1 nowatchdog mitigations=off audit=0 apparmor=0 init_on_alloc=0 "
+           "cryptomgr.notests random.trust_cpu=on")
+# What an architecture's machines are, and what only their kernels are told.
+MACHINES = {"x86_64": ("-M q35 -cpu max", "console=ttyS0 tsc=reliable no_timer_check"),
+            "aarch64": ("-M virt -cpu cortex-a57", "console=ttyAMA0 nokaslr")}
 COMPLAINT = re.compile(r"\b(BUG:|kernel BUG|Oops|WARNING:|general protection|KASAN|UBSAN|"
                        r"blocked for more than|refcount_t:|list_(add|del) corruption|"
-                       r"Kernel panic|bad unlock balance)")
+                       r"Internal error:|Kernel panic|bad unlock balance)")
 
 
 class LabError(Exception):
@@ -99,9 +101,11 @@ class Guest:
     Use it from the main thread: the machine ends with the thread that made it.
     """
 
+    qemu = None  # a program in place of the architecture's emulator
+
     def __init__(self, name, kernel, workdir, net=None, addr="10.0.0.1/24", files=None,
                  icount=False, memory=256, append=""):
-        self.name, self.kernel = name, kernel
+        self.name, self.kernel, self.arch = name, kernel, image.arch(kernel)
         self.workdir = pathlib.Path(workdir)
         self.serial = self.workdir / f"{name}.serial"
         self.nets = net if isinstance(net, list) else [net] if net else []
@@ -118,11 +122,13 @@ class Guest:
     def _start(self):
         """Start QEMU; the guest is there after ready()."""
         mine, its = zip(*(socket.socketpair() for _ in range(3)))
-        argv = ["setpriv", "--pdeathsig", "KILL", QEMU, "-name", self.name, "-nodefaults",
-                "-no-user-config", "-display", "none", "-no-reboot", "-M", "q35", "-accel", "tcg",
-                "-cpu", "max", "-smp", "1", "-m", str(self.memory),
+        machine, told = MACHINES[self.arch]
+        argv = ["setpriv", "--pdeathsig", "KILL", self.qemu or f"qemu-system-{self.arch}",
+                "-name", self.name, "-nodefaults", "-no-user-config", "-display", "none",
+                "-no-reboot", *machine.split(), "-accel", "tcg", "-smp", "1",
+                "-m", str(self.memory),
                 "-kernel", str(fetch(self.kernel) / "kernel"), "-initrd", str(self.initrd),
-                "-append", f"{CMDLINE} {self.append}", "-serial", f"file:{self.serial}",
+                "-append", f"{told} {CMDLINE} {self.append}", "-serial", f"file:{self.serial}",
                 "-chardev", f"socket,id=qmp,fd={its[0].fileno()}", "-mon", "qmp,mode=control",
                 "-chardev", f"socket,id=command,fd={its[1].fileno()}",
                 "-chardev", f"socket,id=events,fd={its[2].fileno()}",
@@ -345,15 +351,18 @@ class Guest:
 
 @contextlib.contextmanager
 def pair(kernel, workdir, files=None, client_kernel=None, **options):
-    """Two guests on one cable: the host at 10.0.0.1 and the client at 10.0.0.2."""
+    """Two guests on one cable: the host at 10.0.0.1 and the client at 10.0.0.2.
+
+    Guests of two architectures have `files` of their own: it is a function of the kernel's name.
+    """
     with contextlib.ExitStack() as stack:
         cable = Cable()
         stack.callback(cable.close)
         both = []
         for name, end, which, addr in (("host", 0, kernel, "10.0.0.1/24"),
                                        ("client", 1, client_kernel or kernel, "10.0.0.2/24")):
-            both.append(Guest(name, which, workdir, net=cable.ends[end], addr=addr, files=files,
-                              **options))
+            both.append(Guest(name, which, workdir, net=cable.ends[end], addr=addr,
+                              files=files(which) if callable(files) else files, **options))
             stack.callback(both[-1].close)
         for guest in both:
             guest.ready()

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What bash completes for usbiphp, usbiphp-server and usbiphp-client; silent when that fails.
+
+# The words up to the cursor, as people see them: bash also splits at ':' and '='.
+_usbiphp_words() {
+	local line=${COMP_LINE:0:COMP_POINT} word i
+	words=()
+	for ((i = 0; i <= COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if ((i == 0)) || [[ -z $line || $line == [[:blank:]]* ]]; then
+			words+=('')
+			line=${line#"${line%%[![:blank:]]*}"}
+		fi
+		[[ -n $line && $line != "$word"* ]] && word=$line # the cursor is inside it
+		words[-1]+=$word
+		line=${line#"$word"}
+	done
+}
+
+# Devices that can be detached: their ports and names.
+_usbiphp_attached() {
+	usbiphp status --json 2>/dev/null | tr '{' '\n' |
+		sed -n 's/^"port":\([0-9][0-9]*\),.*"name":"\{0,1\}\([^",\\]*\).*/\1 \2/p'
+}
+
+# Devices that can be released: their bus ids and names.
+_usbiphp_here() {
+	usbiphp list --json 2>/dev/null | tr '{' '\n' | sed -n '/"state":"left alone"/d
+		s/^"port":null,.*"busid":"\([^"\\]*\)".*"name":"\{0,1\}\([^",\\]*\).*/\1 \2/p'
+}
+
+# Names that are held at the server or client.
+_usbiphp_held() {
+	usbiphp status --json 2>/dev/null | tr '{' '\n' |
+		sed -n "s/^\"server\":\[.*\"$1\":\[\([^]]*\)\].*/\1/p; s/^\"$1\":\[\([^]]*\)\].*/\1/p" |
+		tr -d '"' | tr ',' ' '
+}
+
+# "WORD...": those that go on from what is there; what bash takes for another word is cut off.
+_usbiphp_offer() {
+	local cut='' i
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+	[[ $cur == *:* && $COMP_WORDBREAKS == *:* ]] && cut=${cur%:*}:
+	[[ $cur == *=* && $COMP_WORDBREAKS == *=* ]] && cut=${cur%%=*}=
+	for i in "${!COMPREPLY[@]}"; do
+		COMPREPLY[i]=${COMPREPLY[i]#"$cut"}
+	done
+}
+
+_usbiphp_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+}
+
+_usbiphp_hosts() {
+	# by bash-completion, which also reads known_hosts, else bash's own, /etc/hosts
+	if declare -F _known_hosts_real >/dev/null; then
+		_known_hosts_real -- "$cur" 2>/dev/null
+	else
+		mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+	fi
+}
+
+_usbiphp_options() {
+	local all='--sysfs --run --config --verbose --help --version -v -h -V'
+	local daemon="--interval --dead-after --rule --rules --once -i -r -f $all"
+	case $1 in
+	server) echo "--listen --take-all --dry-run -l -n $daemon" ;;
+	client) echo "--port -p $daemon" ;;
+	list) echo "--port --rule --rules --take-all --json -p -r -f $all" ;;
+	status) echo "--json --watch $all" ;;
+	doctor) echo "--port -p $all" ;;
+	detach | attach | release | bind) echo "$all" ;;
+	esac
+}
+
+_usbiphp() {
+	local words cur previous command
+	COMPREPLY=()
+	_usbiphp_words
+	command=${words[0]##*/}
+	cur=${words[-1]}
+	case $command in
+	usbiphp-*)
+		command=${command#usbiphp-}
+		previous=${words[-2]}
+		;;
+	*)
+		if ((${#words[@]} <= 2)); then
+			_usbiphp_offer 'server client list status doctor detach attach release bind
+				--help --version -h -V'
+			return
+		fi
+		command=${words[1]}
+		previous=${words[-2]}
+		;;
+	esac
+	if [[ $cur == --*=* ]]; then
+		previous=${cur%%=*}
+		cur=${cur#*=}
+	fi
+	case $previous in
+	-f | --rules)
+		_usbiphp_files -f
+		return
+		;;
+	--sysfs | --run | --config)
+		_usbiphp_files -d
+		return
+		;;
+	-[ilpr] | --interval | --listen | --port | --rule | --dead-after) return ;;
+	esac
+	case $command,$cur in
+	*,-*) _usbiphp_offer "$(_usbiphp_options "$command")" ;;
+	client,* | list,* | doctor,*) _usbiphp_hosts ;;
+	detach,*) _usbiphp_offer "$(_usbiphp_attached)" ;;
+	attach,*) _usbiphp_offer "$(_usbiphp_held client)" ;;
+	release,*) _usbiphp_offer "$(_usbiphp_here)" ;;
+	bind,*) _usbiphp_offer "$(_usbiphp_held server)" ;;
+	esac
+}
+
+complete -F _usbiphp usbiphp usbiphp-server usbiphp-client
