@@ -49,7 +49,7 @@ ifneq ($(MUSL),)
   endif
   # There are no threads whose locks fork() would have to take, and its code is not small.
   override CPPFLAGS += -Dfork=_Fork
-  SMALL := small.c
+  SMALL := small.c small_resolve.c
 endif
 
 # At once: what the compiler takes is asked for one time, not for every file.

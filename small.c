@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the static binary only: what getaddrinfo() and getopt_long() bring along from libc, at a
- * fraction of the size. The linker takes these instead of the archive's members. Slow for large
- * inputs, which there are none of: it sorts at most 48 addresses and searches lines of /etc/hosts.
- * Without locale: every byte is a character.
+ * For the static binary only: getopt_long() and small things of libc's, at a fraction of the size.
+ * The linker takes these instead of the archive's members. Slow for large inputs, which there are
+ * none of. Without locale: every byte is a character. For names of hosts see small_resolve.c.
  */
 #include <fcntl.h>
 #include <getopt.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,25 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static void swap(char *a, char *b, size_t size)
-{
-	while (size--) {
-		char c = *a;
-
-		*a++ = *b;
-		*b++ = c;
-	}
-}
-
-void qsort(void *base, size_t n, size_t size, int (*compare)(const void *, const void *))
-{
-	char *first = base;
-
-	for (size_t i = 1; i < n; i++)
-		for (char *p = first + i * size; p > first && compare(p - size, p) > 0; p -= size)
-			swap(p - size, p, size);
-}
-
 char *strstr(const char *haystack, const char *needle)
 {
 	size_t len = strlen(needle);
@@ -48,23 +27,6 @@ char *strstr(const char *haystack, const char *needle)
 		if (!*haystack)
 			return NULL;
 	return (char *)haystack;
-}
-
-int mbtowc(wchar_t *restrict wide, const char *restrict s, size_t n)
-{
-	if (!s || !n)
-		return s ? -1 : 0;
-	if (wide)
-		*wide = (unsigned char)*s;
-	return *s != 0;
-}
-
-/* Only to be counted. */
-size_t mbstowcs(wchar_t *restrict wide, const char *restrict s, size_t n)
-{
-	(void)wide;
-	(void)n;
-	return strlen(s);
 }
 
 char *strchrnul(const char *s, int c)
@@ -108,11 +70,6 @@ char *strncpy(char *restrict to, const char *restrict from, size_t n)
 	return to;
 }
 
-char *strcpy(char *restrict to, const char *restrict from)
-{
-	return memcpy(to, from, strlen(from) + 1);
-}
-
 /* libc's own goes by a strchrnul() that is made for long strings. */
 char *getenv(const char *name)
 {
@@ -122,19 +79,6 @@ char *getenv(const char *name)
 		if (!strncmp(*i, name, len) && (*i)[len] == '=')
 			return *i + len + 1;
 	return NULL;
-}
-
-/* Only getaddrinfo() asks, in a child, for at most 48 addresses and a name. */
-void *calloc(size_t n, size_t size)
-{
-	static _Alignas(16) char arena[16384];
-	static size_t used;
-	void *p = arena + used;
-
-	if (n * size > sizeof(arena) - used)
-		return NULL;
-	used += (n * size + 15) / 16 * 16;
-	return p;
 }
 
 /* As the kernel has them: libc's also know what to do where it is older than these calls. */
@@ -197,42 +141,6 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 int __clock_gettime(clockid_t clock, struct timespec *t)
 	__attribute__((alias("clock_gettime")));
 #endif
-
-/* Ports, scopes and "ndots:2": decimal. */
-unsigned long long strtoull(const char *restrict s, char **restrict end, int base)
-{
-	unsigned long long n = 0;
-
-	(void)base;
-	for (; *s >= '0' && *s <= '9'; s++)
-		n = n * 10 + (unsigned long long)(*s - '0');
-	if (end)
-		*end = (char *)s;
-	return n;
-}
-
-unsigned long strtoul(const char *restrict s, char **restrict end, int base)
-{
-	return (unsigned long)strtoull(s, end, base);
-}
-
-/* musl's own of getaddrinfo() (src/network/lookup.h), which would search /etc/services. */
-struct service {
-	uint16_t port;
-	unsigned char proto, socktype;
-};
-int __lookup_serv(struct service *service, const char *name, int proto, int socktype, int flags);
-
-/* Only TCP, only numbers. */
-int __lookup_serv(struct service *service, const char *name, int proto, int socktype, int flags)
-{
-	(void)proto;
-	(void)flags;
-	service->port = name ? (uint16_t)strtoul(name, NULL, 10) : 0;
-	service->proto = IPPROTO_TCP;
-	service->socktype = (unsigned char)socktype;
-	return 1;
-}
 
 char *optarg;
 int optind = 1, opterr, optopt;

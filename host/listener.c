@@ -8,7 +8,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,19 +15,6 @@
 #include <unistd.h>
 
 enum { PAUSE_MS = 1000 /* when no connection can be accepted */ };
-
-/* "fe80::1%eth0": the interface behind the address, for addresses that are not unique. */
-static bool parse_v6(struct sockaddr_in6 *sa, char *host)
-{
-	char *scope = strchr(host, '%');
-
-	if (scope) {
-		*scope++ = '\0';
-		sa->sin6_scope_id = if_nametoindex(scope);
-	}
-	sa->sin6_family = AF_INET6;
-	return (!scope || sa->sin6_scope_id) && inet_pton(AF_INET6, host, &sa->sin6_addr) == 1;
-}
 
 bool listener_parse(struct listener_address *address, const char *text)
 {
@@ -43,7 +29,7 @@ bool listener_parse(struct listener_address *address, const char *text)
 	address->at.sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
 	if (strchr(endpoint.host, ':')) {
 		address->at.len = sizeof(address->at.sa.v6);
-		return parse_v6(&address->at.sa.v6, endpoint.host);
+		return address_parse_scoped(endpoint.host, &address->at.sa.v6);
 	}
 	address->at.len = sizeof(address->at.sa.v4);
 	address->at.sa.v4.sin_family = AF_INET;

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 int socket_set(int fd, int level, int option, int value)
@@ -55,6 +56,19 @@ bool address_parse(const char *text, struct in6_addr *address)
 		return false;
 	address_split(&v4, address);
 	return true;
+}
+
+bool address_parse_scoped(char *text, struct sockaddr_in6 *sa)
+{
+	char *scope = strchr(text, '%');
+
+	if (scope) {
+		*scope++ = '\0';
+		if (text_decimal(scope, UINT32_MAX, &sa->sin6_scope_id))
+			sa->sin6_scope_id = if_nametoindex(scope);
+	}
+	sa->sin6_family = AF_INET6;
+	return (!scope || sa->sin6_scope_id) && inet_pton(AF_INET6, text, &sa->sin6_addr) == 1;
 }
 
 /* getsockname() or getpeername(). */

@@ -31,6 +31,9 @@ bool address_is_v4(const struct in6_addr *address);
 void address_text(const struct in6_addr *address, char *text);
 /* The other way round: false when it is none. */
 bool address_parse(const char *text, struct in6_addr *address);
+/* Family, address and scope of "fe80::1%eth0": the interface is for addresses that are not unique.
+ * Terminates text before it. */
+bool address_parse_scoped(char *text, struct sockaddr_in6 *sa);
 /* "ADDRESS PORT ADDRESS PORT" of a connection, its own end first, of SOCKET_PAIR_SIZE bytes; false
  * when it is no TCP connection (any more). */
 bool socket_pair_text(int fd, char *text);
