@@ -139,6 +139,18 @@ bool exporter_allows(const struct exporter *exporter, const struct export *expor
 	return export->wanted && rules_judge(exporter->rules, &facts, &rule) == RULE_ALLOW;
 }
 
+bool exporter_trusts(const struct exporter *exporter, const struct asker *who)
+{
+	struct networks loopback = { 0 };
+
+	if (!exporter->keys)
+		return true;
+	if (who->key)
+		return keys_find(exporter->keys, who->key);
+	networks_add(&loopback, NETWORKS_LOOPBACK);
+	return networks_have(&loopback, &who->address);
+}
+
 void exporter_announce(struct exporter *exporter)
 {
 	for (unsigned i = 0; i < exporter->peers; i++)

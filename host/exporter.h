@@ -50,6 +50,8 @@ void exporter_pass(struct exporter *exporter);
 /* Whether who is there may have, and see, the device. */
 bool exporter_allows(const struct exporter *exporter, const struct export *export,
 		     const struct asker *who);
+/* Whether who is there may go on: has a key, if there are some, or is on this machine. */
+bool exporter_trusts(const struct exporter *exporter, const struct asker *who);
 /* The keys are others now: who has used one proves himself anew. */
 void exporter_new_keys(struct exporter *exporter);
 /* The list has changed. */

@@ -244,15 +244,16 @@ static bool needed_here(const struct host *host, struct export *export)
 	return true;
 }
 
-/* Whether a changed rule denies it the device it uses. */
+/* Whether a changed rule denies it the device it uses, or its key is gone. */
 static bool session_denied(const struct host *host, const struct export *export)
 {
 	struct asker who = { export->from, *export->key ? export->key : NULL };
 
-	if (who.key && host->exporter.keys && !keys_find(host->exporter.keys, who.key))
-		return true;
-	return rules_have_to(&host->wishes.rules) && export->peer[0] &&
-	       !exporter_allows(&host->exporter, export, &who);
+	if (!export->peer[0])
+		return false;
+	return !exporter_trusts(&host->exporter, &who) ||
+	       (rules_have_to(&host->wishes.rules) &&
+		!exporter_allows(&host->exporter, export, &who));
 }
 
 static bool releasing(struct host *host)

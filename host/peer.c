@@ -23,6 +23,7 @@ void peer_drop(struct peer *peer)
 {
 	shutdown(peer->source.fd, SHUT_RDWR);
 	loop_drop(peer->exporter->loop, &peer->source);
+	tls_wipe(&peer->tls);
 	peer->state = PEER_FREE;
 }
 
@@ -222,7 +223,6 @@ static void shake(struct peer *peer)
 static bool is_plain(struct peer *peer)
 {
 	const struct keys *keys = peer->exporter->keys;
-	struct networks loopback = { 0 };
 	uint8_t first;
 
 	if (recv(peer->source.fd, &first, 1, MSG_PEEK) == 1 && first == TLS_FIRST_BYTE) {
@@ -231,8 +231,7 @@ static bool is_plain(struct peer *peer)
 			peer_drop(peer);
 		return false;
 	}
-	networks_add(&loopback, NETWORKS_LOOPBACK);
-	if (networks_have(&loopback, &peer->who.address))
+	if (exporter_trusts(peer->exporter, &peer->who))
 		return true;
 	exporter_complain(peer->exporter, &peer->exporter->tls_said, &peer->who.address,
 			  "it uses no key");

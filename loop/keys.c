@@ -52,7 +52,8 @@ static bool is_private(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) || (!(st.st_mode & 077) && (!st.st_uid || st.st_uid == geteuid()));
+	return !stat(path, &st) && !(st.st_mode & 077) &&
+	       (!st.st_uid || st.st_uid == geteuid());
 }
 
 bool keys_read(struct keys *keys, const char *path)
@@ -81,7 +82,7 @@ bool keys_read(struct keys *keys, const char *path)
 	} else {
 		*keys = trial;
 	}
-	explicit_bzero(text, sizeof(text));
+	explicit_bzero(text, (size_t)len);
 	explicit_bzero(&trial, sizeof(trial));
 	return !wrong;
 }

@@ -370,11 +370,12 @@ static bool parse_hello(struct hello *hello, struct wire_in in, bool of_client, 
 	wire_skip(&in, MESSAGE_HEADER_SIZE + 2 + 32); /* the version, random */
 	hello->session_id = vector(&in, 1);
 	suites = in;
-	suites.left = 2;
-	if (of_client)
+	if (of_client) {
 		suites = vector(&in, 2);
-	else
+	} else {
 		wire_skip(&in, 2);
+		suites.left -= in.left; /* the one that it has chosen */
+	}
 	if (list_has(suites, 2, CHACHA20_POLY1305_SHA256))
 		hello->suite = CHACHA20_POLY1305_SHA256;
 	if (aes && list_has(suites, 2, AES_128_GCM_SHA256))

@@ -14,6 +14,8 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+enum { STACK_SIZE = 4096 /* more than a step of the handshake takes */ };
+
 /* "name : gcm(aes)", then "driver : generic-gcm-aesni"; one put together of parts has brackets. */
 static bool is_fast(void *ctx, char *line)
 {
@@ -39,6 +41,14 @@ static int send_all(int fd, const uint8_t *bytes, const struct wire_out *out)
 	return out->bad || send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len ? -ECONNRESET : 0;
 }
 
+/* Where the handshake has computed: what a function leaves on the stack stays there. */
+static __attribute__((noinline)) void wipe_stack(void)
+{
+	uint8_t used[STACK_SIZE];
+
+	explicit_bzero(used, sizeof(used));
+}
+
 int ktls_connect(struct tls *tls, int fd, const struct psk *key)
 {
 	uint8_t random[TLS_RANDOM_SIZE], hello[TLS_REPLY_MAX];
@@ -48,6 +58,7 @@ int ktls_connect(struct tls *tls, int fd, const struct psk *key)
 		return -EIO;
 	tls_client(tls, key, ktls_has_aes(), random, &out);
 	explicit_bzero(random, sizeof(random));
+	wipe_stack();
 	return send_all(fd, hello, &out);
 }
 
@@ -62,8 +73,8 @@ int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count)
 	return 0;
 }
 
-/* linux/tls.h; the nonce is split in two for AES-128-GCM. */
-static int set_direction(const struct tls *tls, int fd, int direction,
+/* linux/tls.h; the nonce is split in two for AES-128-GCM. False: all is well. */
+static bool set_direction(const struct tls *tls, int fd, int direction,
 			 const struct tls_cipher *cipher)
 {
 	union {
@@ -87,20 +98,22 @@ static int set_direction(const struct tls *tls, int fd, int direction,
 	direction = setsockopt(fd, SOL_TLS, direction, &info,
 			       aes ? sizeof(info.aes) : sizeof(info.chacha));
 	explicit_bzero(&info, sizeof(info));
-	return direction ? -errno : 0;
+	return direction;
 }
 
 static int hand_over(struct tls *tls, int fd)
 {
-	int error;
+	const struct psk *key = tls->key;
+	int result = 1;
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
-		return -errno;
-	error = set_direction(tls, fd, TLS_TX, &tls->out);
-	if (!error)
-		error = set_direction(tls, fd, TLS_RX, &tls->in);
+		result = -errno;
+	else if (set_direction(tls, fd, TLS_TX, &tls->out) ||
+		 set_direction(tls, fd, TLS_RX, &tls->in))
+		result = -ENOPKG;
 	tls_wipe(tls);
-	return error ? error : 1;
+	tls->key = key;
+	return result;
 }
 
 /*
@@ -142,6 +155,8 @@ const char *ktls_strerror(int error)
 		return "it hung up in the handshake: has it keys (--psk)?";
 	case -ENOENT:
 		return "this kernel has no module tls";
+	case -ENOPKG:
+		return "this kernel's module tls has not the cipher";
 	default:
 		return strerror(-error);
 	}
@@ -150,21 +165,18 @@ const char *ktls_strerror(int error)
 int ktls_step(struct tls *tls, int fd)
 {
 	uint8_t record[TLS_RECORD_MAX], reply[TLS_REPLY_MAX];
-	int result = 0, len;
+	struct wire_out out = { reply, sizeof(reply), false };
+	int result, len = whole_record(tls, fd, record);
 
-	while (!result) {
-		struct wire_out out = { reply, sizeof(reply), false };
-
-		len = whole_record(tls, fd, record);
-		if (len <= 0)
-			return len;
-		if (recv(fd, record, (size_t)len, 0) != len)
-			return -ECONNRESET;
-		tls->waits = 0;
-		socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
-		result = tls_take(tls, record, (size_t)len, &out);
-		if (out.p != reply && send_all(fd, reply, &out) && result >= 0)
-			result = -ECONNRESET;
-	}
+	if (len <= 0)
+		return len;
+	if (recv(fd, record, (size_t)len, 0) != len)
+		return -ECONNRESET;
+	tls->waits = 0;
+	socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
+	result = tls_take(tls, record, (size_t)len, &out);
+	wipe_stack();
+	if (out.p != reply && send_all(fd, reply, &out) && result >= 0)
+		result = -ECONNRESET;
 	return result == 1 ? hand_over(tls, fd) : result;
 }

@@ -15,10 +15,11 @@ bool ktls_has_aes(void);
 int ktls_connect(struct tls *tls, int fd, const struct psk *key);
 int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count);
 /*
- * When the socket, which does not block, has something to read: takes no byte behind the handshake.
- * 1: done, the secrets are forgotten, and who reads and writes deals with plain text; 0: not yet;
- * else -errno: -EACCES and -EBADMSG as of tls_take(), -ENOENT when the kernel has no tls,
- * -ECONNRESET when the other end is gone.
+ * When the socket, which does not block, has something to read: takes at most one record, and no
+ * byte behind the handshake. 1: done, the secrets are forgotten, all but tls->key, and who reads and
+ * writes deals with plain text; 0: not yet; else -errno: -EACCES and -EBADMSG as of tls_take(),
+ * -ENOENT when the kernel has no tls, -ENOPKG when that has not the cipher, -ECONNRESET when the
+ * other end is gone.
  */
 int ktls_step(struct tls *tls, int fd);
 

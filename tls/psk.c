@@ -23,29 +23,35 @@ static size_t identity_length(const char *text, char end)
 	return text[len] == end && len < PSK_IDENTITY_SIZE ? len : 0;
 }
 
+/* Hexadecimal digits to bytes: how many, or 0 when they are none, or too many. */
+static size_t parse_key(uint8_t key[PSK_KEY_MAX], const char *hex)
+{
+	size_t n = 0;
+
+	for (; *hex; hex += 2) {
+		char digits[] = { hex[0], hex[1], '\0' };
+		uint32_t byte;
+
+		if (text_hex(digits, 255, &byte) || !hex[1] || n == PSK_KEY_MAX)
+			return 0;
+		key[n++] = (uint8_t)byte;
+	}
+	return n;
+}
+
 const char *psk_parse(struct psk *psk, const char *line)
 {
-	size_t len = identity_length(line, ':'), n = 0;
+	size_t len = identity_length(line, ':'), n;
 	uint8_t key[PSK_KEY_MAX];
-	const char *hex = line + len + 1;
 
 	if (!len)
 		return "no identity before a colon";
 	memcpy(psk->identity, line, len);
 	psk->identity[len] = '\0';
-	for (; *hex; hex += 2) {
-		char digits[] = { hex[0], hex[1], '\0' };
-		uint32_t byte;
-
-		if (text_hex(digits, 255, &byte) || !hex[1] || n == sizeof(key))
-			return "its key is not 32 to 128 hexadecimal digits";
-		key[n++] = (uint8_t)byte;
-	}
-	if (n < PSK_KEY_MIN)
-		return "its key is not 32 to 128 hexadecimal digits";
+	n = parse_key(key, line + len + 1);
 	psk_set(psk, key, n);
 	explicit_bzero(key, sizeof(key));
-	return NULL;
+	return n < PSK_KEY_MIN ? "its key is not 32 to 128 hexadecimal digits" : NULL;
 }
 
 const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_SIZE])
