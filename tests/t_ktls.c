@@ -223,6 +223,8 @@ static void sizes(void)
 		{ { 22, 3, 1, 0x0f, 0xfc }, -EBADMSG }, /* 4092 and the header: one too many */
 		{ { 22, 3, 1, 0xff, 0xff }, -EBADMSG },
 		{ { 22, 3, 1, 0, 0 }, -EBADMSG },
+		{ { 22, 2, 1, 0, 9 }, -EBADMSG },
+		{ { 1, 0x11, 0, 3, 0 }, -EBADMSG }, /* USB/IP */
 		{ { 22, 3, 1, 0x0f, 0xfb }, 0 },
 	};
 

@@ -139,7 +139,8 @@ static int whole_record(struct tls *tls, int fd, uint8_t *record)
 		if (want > TLS_HEADER_SIZE)
 			return (int)want;
 		want += (size_t)record[3] << 8 | record[4];
-		if (want > TLS_RECORD_MAX || want == TLS_HEADER_SIZE)
+		/* who speaks no TLS at all may never send so much */
+		if (want > TLS_RECORD_MAX || want == TLS_HEADER_SIZE || record[1] != 3)
 			return -EBADMSG;
 	}
 }
