@@ -286,8 +286,8 @@ def rules(w):
 def aes(w):
     with case("a stick is the same from both ends, over AES-128-GCM"):
         for guest in (w.host, w.client):
-            guest.must("mv /tmp/aesni_intel.ko /lib/modules/*/ && modprobe aesni_intel; grep -A1 ' gcm(aes)' /proc/crypto | "
-                       "grep 'driver.*aesni'")
+            guest.must("mv /tmp/aesni_intel.ko /lib/modules/*/ && modprobe aesni_intel; "
+                       "grep -A1 ' gcm(aes)' /proc/crypto | grep 'driver.*aesni'")
         w.wire.seen()
         w.up(number=2)
         w.read_anew()
