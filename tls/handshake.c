@@ -51,26 +51,67 @@ static void put_bytes(struct wire_out *out, const void *bytes, size_t len)
 		wire_put8(out, *p);
 }
 
-/* A vector (3.4) with a length of so many bytes, 1 or 2: what is in it. */
-static struct wire_in vector(struct wire_in *in, unsigned size)
-{
-	struct wire_in inside = { .left = size == 1 ? wire_get8(in) : wire_get16(in) };
+/*
+ * What is to be read. It goes in registers, and once something was read beyond its end it is
+ * nothing, whose numbers are 0, for good.
+ */
+struct span {
+	const uint8_t *p, *end;
+};
 
-	inside.p = in->p;
-	if (inside.left > in->left)
-		inside.left = 0, in->bad = true;
-	wire_skip(in, inside.left);
-	return inside;
+static size_t left(struct span span)
+{
+	return (size_t)(span.end - span.p);
 }
 
-/* Whether a list of numbers of so many bytes, 1 or 2, has that one. */
-static bool list_has(struct wire_in list, unsigned size, unsigned wanted)
+/* All of it was there, and was read. */
+static bool is_over(struct span span)
+{
+	return span.p && span.p == span.end;
+}
+
+/* The next so many bytes. */
+static struct span cut(struct span *from, size_t size)
+{
+	struct span part = { 0 };
+
+	if (!from->p || left(*from) < size)
+		return *from = part;
+	part.p = from->p;
+	part.end = from->p += size;
+	return part;
+}
+
+/* A number of so many bytes. */
+static uint32_t number(struct span *from, unsigned size)
+{
+	struct span part = cut(from, size);
+	uint32_t value = 0;
+
+	while (part.p < part.end)
+		value = value << 8 | *part.p++;
+	return value;
+}
+
+/* A vector (3.4) with a length of so many bytes: what is in it. */
+static struct span vector(struct span *from, unsigned size)
+{
+	return cut(from, number(from, size));
+}
+
+/* Whether a list of numbers of so many bytes has that one. */
+static bool list_has(struct span list, unsigned size, unsigned wanted)
 {
 	bool has = false;
 
-	while (list.left && !list.bad)
-		has |= (size == 1 ? wire_get8(&list) : wire_get16(&list)) == wanted;
-	return has && !list.bad;
+	while (left(list))
+		has |= number(&list, size) == wanted;
+	return has && list.p;
+}
+
+static void add_span(struct tls *tls, struct span span)
+{
+	sha256_add(&tls->transcript, span.p, left(span));
 }
 
 static void transcript_hash(const struct tls *tls, uint8_t digest[SHA256_SIZE])
@@ -310,31 +351,31 @@ static void finish(struct tls *tls)
 
 /* What a hello says. */
 struct hello {
-	struct wire_in session_id, identities;
-	const uint8_t *share;	/* of X25519 */
-	const uint8_t *binders; /* where they begin */
+	struct span session_id, identities;
+	struct span share;   /* of X25519 */
+	struct span binders; /* with their length, up to the end of the message */
 	uint16_t suite;
 	bool modern;   /* of version 1.3 */
 	bool exchange; /* psk_dhe_ke will do; of the server: it has taken the key */
 };
 
-/* 4.2.8: the share of X25519 in a list of them, or NULL */
-static const uint8_t *find_share(struct wire_in list)
+/* 4.2.8: the share of X25519 in a list of them */
+static struct span find_share(struct span list)
 {
-	const uint8_t *found = NULL;
+	struct span found = { 0 };
 
-	while (list.left && !list.bad) {
-		bool right = wire_get16(&list) == X25519;
-		struct wire_in share = vector(&list, 2);
+	while (left(list)) {
+		bool right = number(&list, 2) == X25519;
+		struct span share = vector(&list, 2);
 
-		if (right && share.left == X25519_SIZE)
-			found = share.p;
+		if (right && left(share) == X25519_SIZE)
+			found = share;
 	}
-	return list.bad ? NULL : found;
+	return list.p ? found : list;
 }
 
 /* One extension; one that is not known here is nobody's business. The server's have no lists. */
-static void take_extension(struct hello *hello, uint16_t type, struct wire_in body, bool of_client)
+static void take_extension(struct hello *hello, unsigned type, struct span body, bool of_client)
 {
 	switch (type) {
 	case SUPPORTED_VERSIONS:
@@ -347,13 +388,11 @@ static void take_extension(struct hello *hello, uint16_t type, struct wire_in bo
 		hello->share = find_share(of_client ? vector(&body, 2) : body);
 		break;
 	case PRE_SHARED_KEY:
-		hello->binders = body.p;
-		if (!of_client) {
+		if (of_client)
+			hello->identities = vector(&body, 2);
+		else
 			hello->exchange = list_has(body, 2, 0);
-			break;
-		}
-		hello->identities = vector(&body, 2);
-		hello->binders = body.p;
+		hello->binders = body;
 		break;
 	}
 }
@@ -362,72 +401,66 @@ static void take_extension(struct hello *hello, uint16_t type, struct wire_in bo
  * 4.1.2 and 4.1.3: false when it is none that is understood here. in is the whole message. A
  * server's that asks for another hello (4.1.4) has no share.
  */
-static bool parse_hello(struct hello *hello, struct wire_in in, bool of_client, bool aes)
+static bool parse_hello(struct hello *hello, struct span in, bool of_client, bool aes)
 {
-	struct wire_in suites, extensions;
+	struct span suites, extensions;
 
 	memset(hello, 0, sizeof(*hello));
-	wire_skip(&in, MESSAGE_HEADER_SIZE + 2 + 32); /* the version, random */
+	cut(&in, MESSAGE_HEADER_SIZE + 2 + 32); /* the version, random */
 	hello->session_id = vector(&in, 1);
-	suites = in;
-	if (of_client) {
-		suites = vector(&in, 2);
-	} else {
-		wire_skip(&in, 2);
-		suites.left -= in.left; /* the one that it has chosen */
-	}
+	suites = of_client ? vector(&in, 2) : cut(&in, 2);
 	if (list_has(suites, 2, CHACHA20_POLY1305_SHA256))
 		hello->suite = CHACHA20_POLY1305_SHA256;
 	if (aes && list_has(suites, 2, AES_128_GCM_SHA256))
 		hello->suite = AES_128_GCM_SHA256;
 	/* no compression, of a list with just that */
-	if ((of_client && wire_get8(&in) != 1) || wire_get8(&in))
+	if (number(&in, of_client ? 2 : 1) != (of_client ? 0x100 : 0))
 		return false;
 	extensions = vector(&in, 2);
-	if (!of_client && (extensions.left != SERVER_EXTENSIONS_SIZE || hello->session_id.left))
+	if (!of_client && (left(extensions) != SERVER_EXTENSIONS_SIZE || left(hello->session_id)))
 		return false;
-	while (extensions.left && !extensions.bad) {
-		uint16_t type = wire_get16(&extensions);
-		struct wire_in body = vector(&extensions, 2);
+	while (left(extensions)) {
+		unsigned type = number(&extensions, 2);
+		struct span body = vector(&extensions, 2);
 
 		if (hello->identities.p || type == EARLY_DATA)
 			return false; /* the key's extension is the last: 4.2.11 */
 		take_extension(hello, type, body, of_client);
 	}
-	return !in.bad && !in.left && !extensions.bad && hello->suite && hello->modern &&
-	       hello->exchange && hello->share && hello->binders &&
-	       hello->session_id.left <= SESSION_ID_MAX;
+	return is_over(in) && extensions.p && hello->suite && hello->modern && hello->exchange &&
+	       hello->share.p && hello->binders.p && left(hello->session_id) <= SESSION_ID_MAX;
 }
 
-static const struct psk *find_key(const struct tls *tls, struct wire_in identity)
+static const struct psk *find_key(const struct tls *tls, struct span identity)
 {
 	for (const struct psk *key = tls->key; key < tls->key + tls->keys; key++)
-		if (strlen(key->identity) == identity.left &&
-		    !memcmp(key->identity, identity.p, identity.left))
+		if (strlen(key->identity) == left(identity) &&
+		    !memcmp(key->identity, identity.p, left(identity)))
 			return key;
 	return NULL;
 }
 
 /* 4.2.11: the first identity that is known here, and what the client has bound to it. */
-static const struct psk *choose_key(const struct tls *tls, struct hello *hello,
-				    struct wire_in binders, uint16_t *index,
-				    const uint8_t **binder)
+static const struct psk *choose_key(const struct tls *tls, const struct hello *hello,
+				    uint16_t *index, const uint8_t **binder)
 {
+	struct span identities = hello->identities, rest = hello->binders;
+	struct span binders = vector(&rest, 2);
 	const struct psk *key = NULL;
 
 	*binder = NULL;
-	for (uint16_t i = 0; hello->identities.left && !hello->identities.bad; i++) {
-		struct wire_in identity = vector(&hello->identities, 2), mac;
+	for (uint16_t i = 0; left(identities); i++) {
+		struct span identity = vector(&identities, 2), mac;
 
-		wire_skip(&hello->identities, 4);
+		number(&identities, 4);
 		mac = vector(&binders, 1);
-		if (key || mac.left != SHA256_SIZE)
+		if (key || left(mac) != SHA256_SIZE)
 			continue;
 		key = find_key(tls, identity);
 		*index = i;
 		*binder = mac.p;
 	}
-	return hello->identities.bad || binders.bad || binders.left ? NULL : key;
+	return is_over(identities) && is_over(binders) && is_over(rest) ? key : NULL;
 }
 
 static void put_server_hello(struct tls *tls, struct wire_out *out, const struct hello *hello,
@@ -435,12 +468,12 @@ static void put_server_hello(struct tls *tls, struct wire_out *out, const struct
 {
 	static const uint8_t fixed[] = { 0, SUPPORTED_VERSIONS, 0, 2, 3, 4,
 					 0, KEY_SHARE, 0, 4 + X25519_SIZE };
-	uint16_t body = (uint16_t)(2 + 32 + 1 + hello->session_id.left + 3 + 2 +
+	uint16_t body = (uint16_t)(2 + 32 + 1 + left(hello->session_id) + 3 + 2 +
 				   SERVER_EXTENSIONS_SIZE);
 	uint8_t *message = begin_hello(tls, out, SERVER_HELLO, body);
 
-	wire_put8(out, (uint8_t)hello->session_id.left);
-	put_bytes(out, hello->session_id.p, hello->session_id.left);
+	wire_put8(out, (uint8_t)left(hello->session_id));
+	put_bytes(out, hello->session_id.p, left(hello->session_id));
 	wire_put16(out, hello->suite);
 	wire_put8(out, 0); /* no compression */
 	wire_put16(out, SERVER_EXTENSIONS_SIZE);
@@ -451,33 +484,27 @@ static void put_server_hello(struct tls *tls, struct wire_out *out, const struct
 	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
 }
 
-static int take_client_hello(struct tls *tls, struct wire_in message, struct wire_out *out)
+static int take_client_hello(struct tls *tls, struct span message, struct wire_out *out)
 {
 	static const uint8_t extensions[] = { ENCRYPTED_EXTENSIONS, 0, 0, 2, 0, 0 };
 	uint8_t mac[SHA256_SIZE], flight[sizeof(extensions) + FINISHED_SIZE];
 	const struct psk *key;
 	struct hello hello;
-	struct wire_in binders;
 	const uint8_t *binder;
 	uint16_t index = 0;
 	int error;
 
 	if (!parse_hello(&hello, message, true, tls->aes))
 		return -EBADMSG;
-	binders.p = hello.binders;
-	binders.left = (size_t)(message.p + message.left - binders.p);
-	binders.bad = false;
-	sha256_add(&tls->transcript, message.p, (size_t)(binders.p - message.p));
-	binders = vector(&binders, 2);
-	key = choose_key(tls, &hello, binders, &index, &binder);
+	add_span(tls, (struct span){ message.p, hello.binders.p });
+	key = choose_key(tls, &hello, &index, &binder);
 	binder_mac(tls, key ? key : tls->key, mac); /* nobody's takes as long */
 	if (!binder || !aead_same(mac, binder, sizeof(mac)) || !key)
 		return -EACCES;
 	tls->key = key;
-	sha256_add(&tls->transcript, hello.binders,
-		   (size_t)(message.p + message.left - hello.binders));
+	add_span(tls, hello.binders);
 	put_server_hello(tls, out, &hello, index);
-	error = agree(tls, hello.suite, hello.share);
+	error = agree(tls, hello.suite, hello.share.p);
 	if (error)
 		return error;
 	memcpy(flight, extensions, sizeof(extensions));
@@ -490,38 +517,38 @@ static int take_client_hello(struct tls *tls, struct wire_in message, struct wir
 	return 0;
 }
 
-static int take_server_hello(struct tls *tls, struct wire_in message)
+static int take_server_hello(struct tls *tls, struct span message)
 {
 	struct hello hello;
 
 	if (!parse_hello(&hello, message, false, tls->aes))
 		return -EBADMSG;
-	sha256_add(&tls->transcript, message.p, message.left);
+	add_span(tls, message);
 	tls->state = FOR_EXTENSIONS;
-	return agree(tls, hello.suite, hello.share);
+	return agree(tls, hello.suite, hello.share.p);
 }
 
-static int take_extensions(struct tls *tls, struct wire_in message)
+static int take_extensions(struct tls *tls, struct span message)
 {
-	struct wire_in in = message;
+	struct span in = message;
 
-	wire_skip(&in, MESSAGE_HEADER_SIZE);
+	cut(&in, MESSAGE_HEADER_SIZE);
 	vector(&in, 2);
-	if (in.bad || in.left)
+	if (!is_over(in))
 		return -EBADMSG;
-	sha256_add(&tls->transcript, message.p, message.left);
+	add_span(tls, message);
 	tls->state = FOR_FINISHED;
 	return 0;
 }
 
-static int take_finished(struct tls *tls, struct wire_in message, struct wire_out *out)
+static int take_finished(struct tls *tls, struct span message, struct wire_out *out)
 {
 	if (!tls->server)
 		make_finished(tls, tls->finished, OF_SERVER);
-	if (message.left != FINISHED_SIZE || !aead_same(message.p, tls->finished, FINISHED_SIZE))
+	if (left(message) != FINISHED_SIZE || !aead_same(message.p, tls->finished, FINISHED_SIZE))
 		return -EBADMSG;
 	if (!tls->server) {
-		sha256_add(&tls->transcript, message.p, message.left);
+		add_span(tls, message);
 		finish(tls);
 		put_sealed(tls, out, tls->finished, FINISHED_SIZE);
 	}
@@ -530,8 +557,7 @@ static int take_finished(struct tls *tls, struct wire_in message, struct wire_ou
 	return 1;
 }
 
-static int take_message(struct tls *tls, uint8_t type, struct wire_in message,
-			struct wire_out *out)
+static int take_message(struct tls *tls, uint8_t type, struct span message, struct wire_out *out)
 {
 	static const uint8_t wanted[] = { CLIENT_HELLO, SERVER_HELLO, ENCRYPTED_EXTENSIONS,
 					  FINISHED, 0 };
@@ -551,22 +577,19 @@ static int take_message(struct tls *tls, uint8_t type, struct wire_in message,
 }
 
 /* Messages of a record. The keys change behind hellos and Finished: those are its last (5.1). */
-static int take_messages(struct tls *tls, struct wire_in in, struct wire_out *out)
+static int take_messages(struct tls *tls, struct span in, struct wire_out *out)
 {
 	int result = -EBADMSG;
 
-	while (in.left) {
-		const uint8_t *begin = in.p;
-		uint32_t header = wire_get32(&in);
-		struct wire_in message = { begin, (header & 0xffffff) + MESSAGE_HEADER_SIZE,
-					   false };
+	while (left(in)) {
+		struct span message = { in.p, NULL };
+		unsigned type = number(&in, 1);
 
-		wire_skip(&in, header & 0xffffff);
-		if (in.bad)
+		vector(&in, 3);
+		message.end = in.p;
+		if (!in.p || (left(in) && type != ENCRYPTED_EXTENSIONS))
 			return -EBADMSG;
-		if (in.left && header >> 24 != ENCRYPTED_EXTENSIONS)
-			return -EBADMSG;
-		result = take_message(tls, (uint8_t)(header >> 24), message, out);
+		result = take_message(tls, (uint8_t)type, message, out);
 		if (result < 0)
 			return result;
 	}
@@ -574,38 +597,42 @@ static int take_messages(struct tls *tls, struct wire_in in, struct wire_out *ou
 }
 
 /* 5.2: decrypts what is behind the header; its type, or 0 when it is forged or nothing. */
-static uint8_t open_record(struct tls *tls, uint8_t *record, struct wire_in *in)
+static uint8_t open_record(struct tls *tls, uint8_t *record, struct span *in)
 {
 	uint8_t nonce[AEAD_NONCE_SIZE], *text = record + TLS_HEADER_SIZE;
+	size_t len = left(*in) - AEAD_TAG_SIZE;
 
-	if (in->left < AEAD_TAG_SIZE)
+	if (left(*in) < AEAD_TAG_SIZE)
 		return 0;
-	in->left -= AEAD_TAG_SIZE;
 	make_nonce(nonce, &tls->in);
-	if (!aead_open(tls->aead, tls->in.key, nonce, record, TLS_HEADER_SIZE, text, in->left))
+	if (!aead_open(tls->aead, tls->in.key, nonce, record, TLS_HEADER_SIZE, text, len))
 		return 0;
-	while (in->left && !text[in->left - 1])
-		in->left--; /* padding, 5.4 */
-	return in->left ? text[--in->left] : 0;
+	while (len && !text[len - 1])
+		len--; /* padding, 5.4 */
+	if (!len)
+		return 0;
+	in->end = text + --len;
+	return text[len];
 }
 
 static int take_record(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)
 {
-	struct wire_in in = { record, len, false };
-	uint8_t type = wire_get8(&in);
+	struct span in = { record, record + len }, body;
+	unsigned type = number(&in, 1);
 
-	wire_skip(&in, 2); /* the version means nothing: 5.1 */
-	if (wire_get16(&in) != in.left || in.bad)
+	number(&in, 2); /* the version means nothing: 5.1 */
+	body = vector(&in, 2);
+	if (!is_over(in))
 		return -EBADMSG;
 	if (type == CHANGE_CIPHER_SPEC && tls->state != FOR_CLIENT_HELLO)
-		return in.left == 1 && *in.p == 1 ? 0 : -EBADMSG; /* D.4 */
+		return left(body) == 1 && *body.p == 1 ? 0 : -EBADMSG; /* D.4 */
 	if (tls->aead && type == APPLICATION_DATA)
-		type = open_record(tls, record, &in);
+		type = open_record(tls, record, &body);
 	else if (tls->aead && type != ALERT)
 		return -EBADMSG;
 	if (type == ALERT)
 		return -EACCES;
-	return type == HANDSHAKE ? take_messages(tls, in, out) : -EBADMSG;
+	return type == HANDSHAKE ? take_messages(tls, body, out) : -EBADMSG;
 }
 
 int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)

@@ -73,31 +73,30 @@ int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count)
 	return 0;
 }
 
-/* linux/tls.h; the nonce is split in two for AES-128-GCM. False: all is well. */
-static bool set_direction(const struct tls *tls, int fd, int direction,
+/* linux/tls.h; the nonce is split in two for AES-128-GCM. 0: all is well. */
+static int set_direction(const struct tls *tls, int fd, int direction,
 			 const struct tls_cipher *cipher)
 {
 	union {
+		struct tls_crypto_info info;
 		struct tls12_crypto_info_aes_gcm_128 aes;
 		struct tls12_crypto_info_chacha20_poly1305 chacha;
-	} info = { 0 };
-	bool aes = tls->aead == &aes128gcm;
+	} u = { .info.version = TLS_1_3_VERSION };
+	socklen_t size = sizeof(u.aes);
 
-	if (aes) {
-		info.aes.info.version = TLS_1_3_VERSION;
-		info.aes.info.cipher_type = TLS_CIPHER_AES_GCM_128;
-		memcpy(info.aes.salt, cipher->iv, sizeof(info.aes.salt));
-		memcpy(info.aes.iv, cipher->iv + sizeof(info.aes.salt), sizeof(info.aes.iv));
-		memcpy(info.aes.key, cipher->key, sizeof(info.aes.key));
+	if (tls->aead == &aes128gcm) {
+		u.info.cipher_type = TLS_CIPHER_AES_GCM_128;
+		memcpy(u.aes.salt, cipher->iv, sizeof(u.aes.salt));
+		memcpy(u.aes.iv, cipher->iv + sizeof(u.aes.salt), sizeof(u.aes.iv));
+		memcpy(u.aes.key, cipher->key, sizeof(u.aes.key));
 	} else {
-		info.chacha.info.version = TLS_1_3_VERSION;
-		info.chacha.info.cipher_type = TLS_CIPHER_CHACHA20_POLY1305;
-		memcpy(info.chacha.iv, cipher->iv, sizeof(info.chacha.iv));
-		memcpy(info.chacha.key, cipher->key, sizeof(info.chacha.key));
+		u.info.cipher_type = TLS_CIPHER_CHACHA20_POLY1305;
+		memcpy(u.chacha.iv, cipher->iv, sizeof(u.chacha.iv));
+		memcpy(u.chacha.key, cipher->key, sizeof(u.chacha.key));
+		size = sizeof(u.chacha);
 	}
-	direction = setsockopt(fd, SOL_TLS, direction, &info,
-			       aes ? sizeof(info.aes) : sizeof(info.chacha));
-	explicit_bzero(&info, sizeof(info));
+	direction = setsockopt(fd, SOL_TLS, direction, &u, size);
+	explicit_bzero(&u, sizeof(u));
 	return direction;
 }
 
@@ -108,9 +107,9 @@ static int hand_over(struct tls *tls, int fd)
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
 		result = -errno;
-	else if (set_direction(tls, fd, TLS_TX, &tls->out) ||
-		 set_direction(tls, fd, TLS_RX, &tls->in))
-		result = -ENOPKG;
+	for (int i = TLS_TX; i <= TLS_RX && result > 0; i++)
+		if (set_direction(tls, fd, i, i == TLS_TX ? &tls->out : &tls->in))
+			result = -ENOPKG;
 	tls_wipe(tls);
 	tls->key = key;
 	return result;

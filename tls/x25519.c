@@ -123,56 +123,55 @@ static void store(uint8_t bytes[X25519_SIZE], number a)
 		bytes[i] = (uint8_t)(a[i / 4] >> (8 * (i % 4)));
 }
 
-/* RFC 7748 5, whose names these are. */
-static void step(const number x1, number x2, number z2, number x3, number z3)
-{
-	static const number a24 = { 121665 };
-	number a, b, c, d, e;
+/* The numbers of RFC 7748 5, whose names these are; A is also DA, and so on. */
+enum { X1, X2, Z2, X3, Z3, A24, A, B, C, D, E, NUMBERS };
 
-	add(a, x2, z2);
-	subtract(b, x2, z2);
-	add(c, x3, z3);
-	subtract(d, x3, z3);
-	multiply(d, d, a); /* DA */
-	multiply(c, c, b); /* CB */
-	multiply(a, a, a); /* AA */
-	multiply(b, b, b); /* BB */
-	subtract(e, a, b);
-	add(x3, d, c);
-	multiply(x3, x3, x3);
-	subtract(z3, d, c);
-	multiply(z3, z3, z3);
-	multiply(z3, z3, x1);
-	multiply(x2, a, b);
-	multiply(z2, e, a24);
-	add(z2, z2, a);
-	multiply(z2, z2, e);
+/* One round of it: to = a OPERATION b. */
+static void step(number n[NUMBERS])
+{
+	static void (*const operation[])(number, const number, const number) = { add, subtract,
+										 multiply };
+	enum { ADD, SUBTRACT, MULTIPLY };
+	static const uint8_t program[][4] = {
+		{ ADD, A, X2, Z2 },	 { SUBTRACT, B, X2, Z2 }, { ADD, C, X3, Z3 },
+		{ SUBTRACT, D, X3, Z3 }, { MULTIPLY, D, D, A },	  { MULTIPLY, C, C, B },
+		{ MULTIPLY, A, A, A },	 { MULTIPLY, B, B, B },	  { SUBTRACT, E, A, B },
+		{ ADD, X3, D, C },	 { MULTIPLY, X3, X3, X3 }, { SUBTRACT, Z3, D, C },
+		{ MULTIPLY, Z3, Z3, Z3 }, { MULTIPLY, Z3, Z3, X1 }, { MULTIPLY, X2, A, B },
+		{ MULTIPLY, Z2, E, A24 }, { ADD, Z2, Z2, A },	  { MULTIPLY, Z2, Z2, E },
+	};
+
+	for (unsigned i = 0; i < sizeof(program) / sizeof(*program); i++) {
+		const uint8_t *p = program[i];
+
+		operation[p[0]](n[p[1]], n[p[2]], n[p[3]]);
+	}
 }
 
 bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	    const uint8_t point[X25519_SIZE])
 {
-	number k, x1, x2 = { 1 }, z2 = { 0 }, x3, z3 = { 1 };
+	number k, n[NUMBERS] = { [X2] = { 1 }, [Z3] = { 1 }, [A24] = { 121665 } };
 	uint32_t bit, before = 0;
 	uint8_t any = 0;
 
 	load(k, secret);
 	k[0] &= 0xfffffff8;
 	k[7] = (k[7] & 0x7fffffff) | 0x40000000;
-	load(x1, point);
-	x1[7] &= 0x7fffffff;
-	memcpy(x3, x1, sizeof(x3));
+	load(n[X1], point);
+	n[X1][7] &= 0x7fffffff;
+	memcpy(n[X3], n[X1], sizeof(number));
 	for (int i = 254; i >= 0; i--) {
 		bit = k[i / 32] >> (i % 32) & 1;
-		swap(x2, x3, bit ^ before);
-		swap(z2, z3, bit ^ before);
+		swap(n[X2], n[X3], bit ^ before);
+		swap(n[Z2], n[Z3], bit ^ before);
 		before = bit;
-		step(x1, x2, z2, x3, z3);
+		step(n);
 	}
 	/* the last bit of every secret is 0 */
-	invert(z3, z2);
-	multiply(x2, x2, z3);
-	store(shared, x2);
+	invert(n[Z3], n[Z2]);
+	multiply(n[X2], n[X2], n[Z3]);
+	store(shared, n[X2]);
 	for (unsigned i = 0; i < X25519_SIZE; i++)
 		any |= shared[i];
 	return any != 0;
