@@ -5,7 +5,7 @@
  */
 #include "tls/handshake.h"
 
-#include "tests/check.h"
+#include "tests/files.h"
 
 #include <stdlib.h>
 
@@ -410,6 +410,81 @@ static void noise(void)
 	}
 }
 
+/* The records of a recording, one at a time: how many there are. */
+static unsigned cut(const uint8_t *bytes, size_t len, const uint8_t *record[8])
+{
+	unsigned n = 0;
+
+	for (size_t at = 0; at < len; n++) {
+		must(n < 8, "cut a recording");
+		record[n] = bytes + at;
+		at += (size_t)(TLS_HEADER_SIZE + (bytes[at + 3] << 8 | bytes[at + 4]));
+		must(at <= len, "cut a recording");
+	}
+	return n;
+}
+
+static size_t size_of(const uint8_t *record)
+{
+	return (size_t)(TLS_HEADER_SIZE + (record[3] << 8 | record[4]));
+}
+
+/*
+ * What was said with OpenSSL once (tests/net/t_tls.py record): with the same random bytes we say
+ * the same, take what it says, and have the secrets that it wrote to its key log.
+ */
+static void recording(const char *name, bool server, const struct aead *aead)
+{
+	static const char *const parts[] = { "ours", "theirs", "secrets" };
+	uint8_t *bytes[3], reply[2 * TLS_REPLY_MAX];
+	const uint8_t *record[8];
+	struct wire_out out = { reply, sizeof(reply), false };
+	unsigned records, taken = 0;
+	struct psk key;
+	struct tls tls;
+	size_t len[3];
+	int result = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		char path[200];
+
+		snprintf(path, sizeof(path), FIXTURES "tls/%s_%s.hex", name, parts[i]);
+		bytes[i] = hex_read(path, &len[i], NULL);
+	}
+	must(len[2] == TLS_RANDOM_SIZE + 4 * SHA256_SIZE, "read the secrets");
+	must(!psk_parse(&key, "laptop:00112233445566778899aabbccddeeff"), "make a key");
+	if (server)
+		tls_server(&tls, &key, 1, true, bytes[2]);
+	else
+		tls_client(&tls, &key, true, bytes[2], &out);
+	records = cut(bytes[1], len[1], record);
+	for (; taken < records && !result; taken++) {
+		uint8_t *exact = block(record[taken], size_of(record[taken]));
+
+		result = tls_take(&tls, exact, size_of(record[taken]), &out);
+		block_free(exact);
+		if (tls.aead && result != 1 && !tls.finished[0]) /* a client behind the hello */
+			CHECK_BYTES(tls.traffic, bytes[2] + TLS_RANDOM_SIZE, 2 * SHA256_SIZE);
+	}
+	CHECK_INT(result, 1);
+	CHECK_INT(taken, records);
+	CHECK(tls.aead == aead);
+	CHECK_BYTES(tls.traffic, bytes[2] + TLS_RANDOM_SIZE + 2 * SHA256_SIZE, 2 * SHA256_SIZE);
+	CHECK(!out.bad);
+	CHECK_INT(out.p - reply, len[0]);
+	CHECK_BYTES(reply, bytes[0], len[0]);
+	for (unsigned i = 0; i < 3; i++)
+		block_free(bytes[i]);
+}
+
+static void recordings(void)
+{
+	recording("client_aes", false, &aes128gcm);
+	recording("client_chacha", false, &chacha20poly1305);
+	recording("server_aes", true, &aes128gcm);
+	recording("server_chacha", true, &chacha20poly1305);
+}
+
 static void wiped(void)
 {
 	static const struct tls none;
@@ -432,6 +507,7 @@ int main(void)
 	RUN("what a hello must say", strict);
 	RUN("change_cipher_spec is skipped where it may be", change_cipher_spec);
 	RUN("noise", noise);
+	RUN("recordings of handshakes with OpenSSL", recordings);
 	RUN("secrets are forgotten", wiped);
 	return check_status();
 }

@@ -2,7 +2,7 @@
 /*
  * One end of a TLS connection, without the kernel's tls: for tests against other implementations.
  * tls_peer client|server PORT IDENTITY HEXKEY chacha|aes: then what comes on stdin is sent as one
- * record, and one record is received and printed.
+ * record, and one record is received and printed. TLS_RANDOM, hexadecimal, is for a recording.
  */
 #include "tests/hex.h"
 #include "tls/handshake.h"
@@ -94,6 +94,8 @@ int main(int argc, char **argv)
 	snprintf(psk.identity, sizeof(psk.identity), "%s", argv[3]);
 	psk_set(&psk, key, from_hex(key, sizeof(key), argv[4]));
 	must(getrandom(random, sizeof(random), 0) == sizeof(random), "get random");
+	if (getenv("TLS_RANDOM"))
+		from_hex(random, sizeof(random), getenv("TLS_RANDOM"));
 	fd = connection(server, (uint16_t)atoi(argv[2]));
 	if (server)
 		tls_server(&tls, &psk, 1, aes, random);

@@ -3,15 +3,19 @@
 """TLS of our own against OpenSSL's: handshakes in both directions, and every primitive.
 
 No kernel is asked: tests/tls_peer is an end of a connection without it, tests/tls_tool computes.
+`t_tls.py record` makes tests/fixtures/tls/ anew.
 """
 
 import contextlib
+import os
 import pathlib
 import random
+import select
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "vm")]
@@ -20,6 +24,7 @@ from lab import case, check, finish  # noqa: E402
 
 SECONDS = 60  # for any one program
 KEY = bytes(range(7, 39)).hex()
+RECORDED = "00112233445566778899aabbccddeeff"  # the key of the fixtures
 SUITES = {"aes": "TLS_AES_128_GCM_SHA256", "chacha": "TLS_CHACHA20_POLY1305_SHA256"}
 ROUNDS = 12  # of every primitive, with random sizes
 PRIVATE = bytes.fromhex("302e020100300506032b656e04220420")  # RFC 8410 7, and the key
@@ -136,6 +141,104 @@ def handshakes(peer):
         client_meets_server(peer, "aes", ["aes"], "laptop", KEY, "failed: -13\n", "-groups", "P-256")
 
 
+class Relay(threading.Thread):
+    """Between a client and the server at a port: what either has said."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = str(self.listener.getsockname()[1])
+        self.server = int(port)
+        self.said = [b"", b""]  # the client, the server
+        self.start()
+
+    def run(self):
+        ends = [self.listener.accept()[0], socket.create_connection(("127.0.0.1", self.server))]
+        while True:
+            for sock in select.select(ends, [], [])[0]:
+                which = ends.index(sock)
+                data = sock.recv(65536)
+                if not data:
+                    for end in ends:
+                        with contextlib.suppress(OSError):
+                            end.shutdown(socket.SHUT_RDWR)
+                    return
+                self.said[which] += data
+                ends[1 - which].sendall(data)
+
+
+def records(data):
+    while data:
+        size = 5 + int.from_bytes(data[3:5], "big")
+        yield data[:size]
+        data = data[size:]
+
+
+def write_hex(path, comment, parts):
+    """parts: (comment, bytes)."""
+    lines = [f"# {comment}"]
+    for words, data in parts:
+        lines += ["", f"# {words}", *(data[i:i + 32].hex(" ", 4) for i in range(0, len(data), 32))]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def recorded(said, upto):
+    """The records of a handshake: the first so many that are no change_cipher_spec, and those."""
+    kept, seen = [], 0
+    for record in records(said):
+        kept.append(({20: "change_cipher_spec", 22: "a hello", 23: "encrypted"}[record[0]], record))
+        seen += record[0] != 20
+        if seen == upto:
+            return kept
+    raise AssertionError("too few records")
+
+
+def record(peer, work):
+    """One handshake for each role and suite, with fixed random bytes of ours."""
+    out = ROOT / "tests" / "fixtures" / "tls"
+    out.mkdir(exist_ok=True)
+    rand = bytes(range(64))
+    for role in ("client", "server"):
+        for suite in SUITES:
+            log = work / f"{role}-{suite}"
+            port = free_port()
+            ours = {**os.environ, "TLS_RANDOM": rand.hex()}
+            theirs = ["-tls1_3", "-psk", RECORDED, "-psk_identity", "laptop", "-keylogfile", log,
+                      "-ciphersuites", SUITES[suite]]
+            if role == "client":
+                with program("openssl", "s_server", *theirs, "-nocert", "-accept",
+                             f"127.0.0.1:{port}", "-rev", until=b"ACCEPT"):
+                    relay = Relay(port)
+                    subprocess.run([peer, role, relay.port, "laptop", RECORDED, "aes"], env=ours,
+                                   input=b"stick\n", check=True, timeout=SECONDS)
+            else:
+                os.environ["TLS_RANDOM"] = rand.hex()
+                with program(peer, role, port, "laptop", RECORDED, "aes", until=b"listening") as us:
+                    del os.environ["TLS_RANDOM"]
+                    us.stdin.close()
+                    relay = Relay(port)
+                    with program("openssl", "s_client", *theirs, "-connect",
+                                 f"127.0.0.1:{relay.port}", "-quiet") as client:
+                        client.stdin.write(b"x\n")
+                        client.stdin.flush()
+                        us.stdout.read()
+                    us.stdin = None
+            name = f"{role}_{suite}"
+            with_openssl = f"our {role}, with OpenSSL 3, {SUITES[suite]}: what"
+            said = dict(zip(("client", "server"), relay.said))
+            other = "server" if role == "client" else "client"
+            write_hex(out / f"{name}_ours.hex", f"{with_openssl} we say",
+                      recorded(said[role], 2))
+            write_hex(out / f"{name}_theirs.hex", f"{with_openssl} it says",
+                      recorded(said[other], 2 if other == "client" else 3))
+            keys = dict(x.split()[::2] for x in log.read_text().splitlines() if x[0] != "#")
+            write_hex(out / f"{name}_secrets.hex", f"{with_openssl} is secret", [
+                ("our random bytes", rand),
+                *((label, bytes.fromhex(keys[label])) for label in (
+                    "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+                    "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"))])
+
+
 class Tool:
     def __init__(self, path):
         self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -215,6 +318,9 @@ def primitives(tool, work):
 def main():
     with tempfile.TemporaryDirectory() as directory:
         work = pathlib.Path(directory)
+        if sys.argv[1:] == ["record"]:
+            record(build(work, "tls_peer"), work)
+            return
         handshakes(build(work, "tls_peer"))
         tool = Tool(build(work, "tls_tool"))
         primitives(tool, work)
