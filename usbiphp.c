@@ -85,7 +85,8 @@ static const struct command {
 	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "undoes that", run_hold },
 	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [HOST[:PORT]...]",
 	  "says what is wrong here, and what mends it", run_doctor },
-	{ PSK, 1, "usbiphp psk", " [NAME]", "prints a new key, a line of a file for --psk", run_psk },
+	{ PSK, 1, "usbiphp psk", " [NAME]",
+	  "prints a new key, a line of a file for --psk", run_psk },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -355,8 +356,8 @@ static int run_list(struct settings *settings, char **arguments)
 				 given[TAKE_ALL], given[JSON]);
 	if (!parse_servers(settings, arguments))
 		return EXIT_USAGE;
-	return show_remote(settings->server, settings->daemon.keys ? settings->daemon.keys->key : NULL,
-			   given[JSON]);
+	return show_remote(settings->server,
+			   settings->daemon.keys ? settings->daemon.keys->key : NULL, given[JSON]);
 }
 
 static int run_status(struct settings *settings, char **arguments)

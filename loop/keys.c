@@ -69,7 +69,8 @@ bool keys_read(struct keys *keys, const char *path)
 		return false;
 	}
 	if (!is_private(path)) {
-		log_warnx("cannot use %s: others may read it: chown 0 and chmod 600 mend that", path);
+		log_warnx("cannot use %s: others may read it: chown 0 and chmod 600 mend that",
+			  path);
 		wrong = "";
 	} else if (len == TEXT_SIZE) {
 		log_warnx("cannot use %s: it is too long", path);

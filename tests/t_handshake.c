@@ -349,6 +349,18 @@ static void strict(void)
 	CHANGED("\x13\x01\x13\x03", 4, "\x13\x02\x13\x04"); /* other suites */
 	CHANGED("\x01\x00\x00", 3, "\x01\x01\x00");	    /* compression */
 #undef CHANGED
+	/* a byte behind the message, the record */
+	for (unsigned i = 0; i < 2; i++) {
+		init(&run);
+		begin(&run);
+		hello = run.from_client.record[0];
+		run.from_client.len[0]++;
+		if (!i) {
+			hello[4]++;
+			hello[8]++;
+		}
+		check_hello(&run, -EBADMSG);
+	}
 	/* a handshake message in two records, two messages in one */
 	init(&run);
 	begin(&run);

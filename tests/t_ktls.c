@@ -24,6 +24,7 @@ static struct {
 	int ulp_error, cipher_error;
 	unsigned ulps, ciphers, receives;
 	uint8_t info[2][2][64]; /* of the client's, the server's; TLS_TX, TLS_RX */
+	struct tls_cipher out[2]; /* of the client, the server, at the hand-over */
 } t;
 
 int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
@@ -36,12 +37,13 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
 	if (level == IPPROTO_TCP && option == TCP_ULP) {
 		CHECK(!memcmp(value, "tls", 4));
 		t.ulps++;
+		t.out[fd != t.other] = fd == t.other ? t.client.out : t.server.out;
 		errno = t.ulp_error;
 		return t.ulp_error ? -1 : 0;
 	}
 	if (level == SOL_TLS) {
 		must(len <= 64, "keep what the kernel is told");
-		memcpy(t.info[fd == t.other][option == TLS_RX], value, len);
+		memcpy(t.info[fd != t.other][option == TLS_RX], value, len);
 		t.ciphers++;
 		errno = t.cipher_error;
 		return t.cipher_error ? -1 : 0;
@@ -121,6 +123,8 @@ static void whole(void)
 	CHECK(!memcmp(t.info[0][0], t.info[1][1], 64));
 	CHECK(!memcmp(t.info[0][1], t.info[1][0], 64));
 	CHECK(memcmp(t.info[0][0], t.info[0][1], 64));
+	for (int i = 0; i < 2; i++)
+		CHECK(memmem(t.info[i][0], 64, t.out[i].key, 16));
 	/* all is forgotten but who it is */
 	CHECK(t.server.key == &t.key && t.client.key == &t.key);
 	t.server.key = NULL;
@@ -182,6 +186,7 @@ static void pieces(void)
 	CHECK(ready(t.fd, 2000));
 	CHECK_INT(ktls_step(&t.server, t.fd), 0);
 	CHECK(ready(t.other, 2000)); /* its answer */
+	CHECK(ready(t.fd, 2000));    /* fewer bytes are enough again */
 	/* what is behind it stays there */
 	CHECK_INT(__real_recv(t.fd, hello, sizeof(hello), MSG_PEEK), 4);
 	end();

@@ -25,7 +25,7 @@ extern const struct aead chacha20poly1305; /* RFC 8439 2.8 */
 /* Encrypts text in place, and puts the tag behind it. */
 void aead_seal(const struct aead *aead, const uint8_t *key, const uint8_t nonce[AEAD_NONCE_SIZE],
 	       const uint8_t *additional, size_t additional_len, uint8_t *text, size_t len);
-/* Decrypts text in place, if the tag behind it is the right one; else it leaves it and says false. */
+/* Decrypts text in place, if the tag behind it is right; else it leaves it and says false. */
 bool aead_open(const struct aead *aead, const uint8_t *key, const uint8_t nonce[AEAD_NONCE_SIZE],
 	       const uint8_t *additional, size_t additional_len, uint8_t *text, size_t len);
 /* Whether they are the same bytes; the time tells nothing of where they differ. */

@@ -11,7 +11,7 @@ static uint8_t times(uint8_t a, uint8_t b)
 {
 	uint8_t r = 0;
 
-	for (unsigned i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		r ^= (uint8_t)(a & (0 - (b & 1)));
 		a = (uint8_t)(a << 1 ^ (0x1b & (0 - (a >> 7))));
 		b >>= 1;
@@ -24,12 +24,12 @@ static uint8_t substitute(uint8_t a)
 {
 	uint8_t r = 1, s;
 
-	for (unsigned i = 0; i < 7; i++) {
+	for (size_t i = 0; i < 7; i++) {
 		a = times(a, a);
 		r = times(r, a);
 	}
 	s = r ^ 0x63;
-	for (unsigned i = 1; i < 5; i++)
+	for (size_t i = 1; i < 5; i++)
 		s ^= (uint8_t)(r << i | r >> (8 - i));
 	return s;
 }
@@ -37,10 +37,10 @@ static uint8_t substitute(uint8_t a)
 /* FIPS 197 5.2: the next round's key from this one's. */
 static void next_key(uint8_t key[BLOCK], uint8_t round_constant)
 {
-	for (unsigned i = 0; i < 4; i++)
+	for (size_t i = 0; i < 4; i++)
 		key[i] ^= substitute(key[12 + (i + 1) % 4]);
 	key[0] ^= round_constant;
-	for (unsigned i = 4; i < BLOCK; i++)
+	for (size_t i = 4; i < BLOCK; i++)
 		key[i] ^= key[i - 4];
 }
 
@@ -59,9 +59,9 @@ static void encrypt(const uint8_t *cipher_key, uint8_t block[BLOCK])
 	exclusive_or(block, key, BLOCK);
 	for (unsigned round = 1; round <= ROUNDS; round++) {
 		/* bytes substituted, rows shifted */
-		for (unsigned i = 0; i < BLOCK; i++)
+		for (size_t i = 0; i < BLOCK; i++)
 			moved[i] = substitute(block[(i + 4 * (i % 4)) % BLOCK]);
-		for (unsigned i = 0; i < BLOCK; i++) {
+		for (size_t i = 0; i < BLOCK; i++) {
 			const uint8_t *column = moved + i / 4 * 4;
 
 			/* 2 a + 3 b + c + d; the last round mixes no columns */
@@ -83,10 +83,10 @@ static void multiply(uint8_t y[BLOCK], const uint8_t h[BLOCK])
 	uint8_t r[BLOCK] = { 0 }, v[BLOCK];
 
 	memcpy(v, h, sizeof(v));
-	for (unsigned i = 0; i < 8 * BLOCK; i++) {
+	for (size_t i = 0; i < 8 * BLOCK; i++) {
 		uint8_t bit = (uint8_t)(0 - (y[i / 8] >> (7 - i % 8) & 1)), carry = 0;
 
-		for (unsigned j = 0; j < BLOCK; j++) {
+		for (size_t j = 0; j < BLOCK; j++) {
 			uint8_t out = v[j] & 1;
 
 			r[j] ^= v[j] & bit;
@@ -112,7 +112,7 @@ static void counter_block(uint8_t block[BLOCK], const uint8_t *key, const uint8_
 			  size_t number)
 {
 	memcpy(block, nonce, AEAD_NONCE_SIZE);
-	for (unsigned i = 0; i < 4; i++)
+	for (size_t i = 0; i < 4; i++)
 		block[AEAD_NONCE_SIZE + i] = (uint8_t)(number >> (24 - 8 * i));
 	encrypt(key, block);
 }
@@ -137,7 +137,7 @@ static void make_tag(const uint8_t *key, const uint8_t *nonce, const uint8_t *ad
 	hash(tag, h, additional, additional_len);
 	hash(tag, h, text, len);
 	/* in bits */
-	for (unsigned i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		lengths[7 - i] = (uint8_t)(additional_len * 8 >> (8 * i));
 		lengths[15 - i] = (uint8_t)(len * 8 >> (8 * i));
 	}

@@ -15,7 +15,7 @@ static uint32_t get32(const uint8_t *b)
 
 static void put32(uint8_t *b, uint32_t x)
 {
-	for (unsigned i = 0; i < 4; i++)
+	for (size_t i = 0; i < 4; i++)
 		b[i] = (uint8_t)(x >> (8 * i));
 }
 
@@ -33,24 +33,24 @@ static void chacha20_block(uint8_t out[64], const uint8_t *key, const uint8_t *n
 {
 	uint32_t first[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 }, x[16];
 
-	for (unsigned i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++)
 		first[4 + i] = get32(key + 4 * i);
 	first[12] = number;
-	for (unsigned i = 0; i < 3; i++)
+	for (size_t i = 0; i < 3; i++)
 		first[13 + i] = get32(nonce + 4 * i);
 	memcpy(x, first, sizeof(x));
 	/* four columns, then four diagonals, ten times */
-	for (unsigned i = 0; i < 80; i++) {
+	for (size_t i = 0; i < 80; i++) {
 		unsigned turn = i & 4 ? 1 : 0, n = i & 3;
-		uint32_t *a = x + n, *b = x + 4 + ((n + turn) & 3), *c = x + 8 + ((n + 2 * turn) & 3),
-			 *d = x + 12 + ((n + 3 * turn) & 3);
+		uint32_t *a = x + n, *b = x + 4 + ((n + turn) & 3),
+			 *c = x + 8 + ((n + 2 * turn) & 3), *d = x + 12 + ((n + 3 * turn) & 3);
 
 		half(a, *b, d, 16);
 		half(c, *d, b, 12);
 		half(a, *b, d, 8);
 		half(c, *d, b, 7);
 	}
-	for (unsigned i = 0; i < 16; i++)
+	for (size_t i = 0; i < 16; i++)
 		put32(out + 4 * i, x[i] + first[i]);
 }
 
@@ -71,14 +71,14 @@ static void poly1305_block(struct poly1305 *poly, const uint8_t *block)
 	uint32_t t[10] = { 0 };
 	uint64_t carry = 0;
 
-	for (unsigned i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		carry += (uint64_t)poly->h[i] + (i < 4 ? get32(block + 4 * i) : 1);
 		poly->h[i] = (uint32_t)carry;
 		carry >>= 32;
 	}
-	for (unsigned i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		carry = 0;
-		for (unsigned j = 0; j < 4; j++) {
+		for (size_t j = 0; j < 4; j++) {
 			carry += (uint64_t)poly->h[i] * poly->r[j] + t[i + j];
 			t[i + j] = (uint32_t)carry;
 			carry >>= 32;
@@ -87,7 +87,7 @@ static void poly1305_block(struct poly1305 *poly, const uint8_t *block)
 	}
 	/* what is above 2^130 comes in again, times 5 */
 	carry = 0;
-	for (unsigned i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		carry += (uint64_t)(t[i + 4] >> 2 | t[i + 5] << 30) * 5 + (i < 4 ? t[i] : t[i] & 3);
 		poly->h[i] = (uint32_t)carry;
 		carry >>= 32;
@@ -112,21 +112,21 @@ static void poly1305_end(struct poly1305 *poly, const uint8_t *s, uint8_t tag[AE
 	uint32_t g[5], more;
 
 	poly->h[4] &= 3;
-	for (unsigned i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		carry += poly->h[i];
 		poly->h[i] = (uint32_t)carry;
 		carry >>= 32;
 	}
 	/* 5 more reach 2^130 just if it is not below 2^130 - 5 */
 	carry = 5;
-	for (unsigned i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		carry += poly->h[i];
 		g[i] = (uint32_t)carry;
 		carry >>= 32;
 	}
 	more = 0 - (g[4] >> 2);
 	carry = 0;
-	for (unsigned i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		carry += (uint64_t)((poly->h[i] & ~more) | (g[i] & more)) + get32(s + 4 * i);
 		put32(tag + 4 * i, (uint32_t)carry);
 		carry >>= 32;
@@ -140,7 +140,7 @@ static void make_tag(const uint8_t *key, const uint8_t *nonce, const uint8_t *ad
 	uint8_t one_time[64], lengths[16] = { 0 };
 
 	chacha20_block(one_time, key, nonce, 0);
-	for (unsigned i = 0; i < 4; i++)
+	for (size_t i = 0; i < 4; i++)
 		poly.r[i] = get32(one_time + 4 * i) & (i ? 0x0ffffffc : 0x0fffffff);
 	poly1305_add(&poly, additional, additional_len);
 	poly1305_add(&poly, text, len);

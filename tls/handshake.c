@@ -239,7 +239,8 @@ static void put_share(const struct tls *tls, struct wire_out *out)
 }
 
 /* What both begin with; where the message is. */
-static uint8_t *begin_hello(const struct tls *tls, struct wire_out *out, uint8_t type, uint16_t body)
+static uint8_t *begin_hello(const struct tls *tls, struct wire_out *out, uint8_t type,
+			    uint16_t body)
 {
 	uint8_t *message;
 

@@ -74,7 +74,7 @@ int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count)
 }
 
 /* linux/tls.h; the nonce is split in two for AES-128-GCM. 0: all is well. */
-static int set_direction(const struct tls *tls, int fd, int direction,
+static int set_direction(bool aes, int fd, int direction,
 			 const struct tls_cipher *cipher)
 {
 	union {
@@ -84,7 +84,7 @@ static int set_direction(const struct tls *tls, int fd, int direction,
 	} u = { .info.version = TLS_1_3_VERSION };
 	socklen_t size = sizeof(u.aes);
 
-	if (tls->aead == &aes128gcm) {
+	if (aes) {
 		u.info.cipher_type = TLS_CIPHER_AES_GCM_128;
 		memcpy(u.aes.salt, cipher->iv, sizeof(u.aes.salt));
 		memcpy(u.aes.iv, cipher->iv + sizeof(u.aes.salt), sizeof(u.aes.iv));
@@ -103,12 +103,13 @@ static int set_direction(const struct tls *tls, int fd, int direction,
 static int hand_over(struct tls *tls, int fd)
 {
 	const struct psk *key = tls->key;
+	bool aes = tls->aead == &aes128gcm;
 	int result = 1;
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
 		result = -errno;
 	for (int i = TLS_TX; i <= TLS_RX && result > 0; i++)
-		if (set_direction(tls, fd, i, i == TLS_TX ? &tls->out : &tls->in))
+		if (set_direction(aes, fd, i, i == TLS_TX ? &tls->out : &tls->in))
 			result = -ENOPKG;
 	tls_wipe(tls);
 	tls->key = key;

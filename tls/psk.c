@@ -20,7 +20,7 @@ static size_t identity_length(const char *text, char end)
 
 	while (text_is_plain(text[len]) || text[len] == '@')
 		len++;
-	return text[len] == end && len < PSK_IDENTITY_SIZE ? len : 0;
+	return len < PSK_IDENTITY_SIZE && text[len] == end ? len : 0;
 }
 
 /* Hexadecimal digits to bytes: how many, or 0 when they are none, or too many. */

@@ -29,13 +29,13 @@ static void compress(struct sha256 *hash)
 	};
 	uint32_t w[16], s[8];
 
-	for (unsigned i = 0; i < 16; i++) {
+	for (size_t i = 0; i < 16; i++) {
 		const uint8_t *b = hash->block + 4 * i;
 
 		w[i] = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 	}
 	memcpy(s, hash->state, sizeof(s));
-	for (unsigned i = 0; i < 64; i++) {
+	for (size_t i = 0; i < 64; i++) {
 		uint32_t e = s[4], a = s[0], t, x = w[(i + 1) & 15], y = w[(i + 14) & 15];
 
 		t = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
@@ -50,7 +50,7 @@ static void compress(struct sha256 *hash)
 		w[i & 15] += (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[(i + 9) & 15] +
 			     (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
 	}
-	for (unsigned i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++)
 		hash->state[i] += s[i];
 }
 
@@ -82,10 +82,10 @@ void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE])
 		sha256_add(hash, &tail, 1);
 		tail = 0;
 	} while (hash->len % SHA256_BLOCK != SHA256_BLOCK - sizeof(length));
-	for (unsigned i = 0; i < sizeof(length); i++)
+	for (size_t i = 0; i < sizeof(length); i++)
 		length[i] = (uint8_t)(bits >> (56 - 8 * i));
 	sha256_add(hash, length, sizeof(length));
-	for (unsigned i = 0; i < SHA256_SIZE; i++)
+	for (size_t i = 0; i < SHA256_SIZE; i++)
 		digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
@@ -96,7 +96,7 @@ static void padded(uint8_t out[SHA256_SIZE], const uint8_t key[SHA256_BLOCK], ui
 	struct sha256 hash;
 	uint8_t block[SHA256_BLOCK];
 
-	for (unsigned i = 0; i < SHA256_BLOCK; i++)
+	for (size_t i = 0; i < SHA256_BLOCK; i++)
 		block[i] = key[i] ^ pad;
 	sha256_start(&hash);
 	sha256_add(&hash, block, sizeof(block));

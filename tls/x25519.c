@@ -14,7 +14,7 @@ static void fold(number r, uint64_t carry)
 {
 	for (unsigned times = 0; times < 2; times++) {
 		carry *= 38;
-		for (unsigned i = 0; i < 8; i++) {
+		for (size_t i = 0; i < 8; i++) {
 			carry += r[i];
 			r[i] = (uint32_t)carry;
 			carry >>= 32;
@@ -26,7 +26,7 @@ static void add(number r, const number a, const number b)
 {
 	uint64_t carry = 0;
 
-	for (unsigned i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		carry += (uint64_t)a[i] + b[i];
 		r[i] = (uint32_t)carry;
 		carry >>= 32;
@@ -39,7 +39,7 @@ static void subtract(number r, const number a, const number b)
 {
 	uint64_t carry = 0;
 
-	for (unsigned i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		carry += (uint64_t)a[i] + (uint32_t)~b[i];
 		carry += i == 0 ? 0xffffffc8 : i == 7 ? 0x7fffffff : 0xffffffff;
 		r[i] = (uint32_t)carry;
@@ -53,9 +53,9 @@ static void multiply(number r, const number a, const number b)
 	uint32_t t[16] = { 0 };
 	uint64_t carry = 0;
 
-	for (unsigned i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		carry = 0;
-		for (unsigned j = 0; j < 8; j++) {
+		for (size_t j = 0; j < 8; j++) {
 			carry += (uint64_t)a[i] * b[j] + t[i + j];
 			t[i + j] = (uint32_t)carry;
 			carry >>= 32;
@@ -63,7 +63,7 @@ static void multiply(number r, const number a, const number b)
 		t[i + 8] = (uint32_t)carry;
 	}
 	carry = 0;
-	for (unsigned i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		carry += (uint64_t)t[i + 8] * 38 + t[i];
 		r[i] = (uint32_t)carry;
 		carry >>= 32;
@@ -87,7 +87,7 @@ static void invert(number r, const number a)
 /* Exchanges them if bit is 1. */
 static void swap(number a, number b, uint32_t bit)
 {
-	for (unsigned i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		uint32_t x = (a[i] ^ b[i]) & (0 - bit);
 
 		a[i] ^= x;
@@ -98,7 +98,7 @@ static void swap(number a, number b, uint32_t bit)
 static void load(number r, const uint8_t bytes[X25519_SIZE])
 {
 	memset(r, 0, sizeof(number));
-	for (unsigned i = 0; i < X25519_SIZE; i++)
+	for (size_t i = 0; i < X25519_SIZE; i++)
 		r[i / 4] |= (uint32_t)bytes[i] << (8 * (i % 4));
 }
 
@@ -119,7 +119,7 @@ static void store(uint8_t bytes[X25519_SIZE], number a)
 	add(t, a, nineteen);
 	swap(a, t, t[7] >> 31);
 	a[7] &= 0x7fffffff;
-	for (unsigned i = 0; i < X25519_SIZE; i++)
+	for (size_t i = 0; i < X25519_SIZE; i++)
 		bytes[i] = (uint8_t)(a[i / 4] >> (8 * (i % 4)));
 }
 
@@ -141,7 +141,7 @@ static void step(number n[NUMBERS])
 		{ MULTIPLY, Z2, E, A24 }, { ADD, Z2, Z2, A },	  { MULTIPLY, Z2, Z2, E },
 	};
 
-	for (unsigned i = 0; i < sizeof(program) / sizeof(*program); i++) {
+	for (size_t i = 0; i < sizeof(program) / sizeof(*program); i++) {
 		const uint8_t *p = program[i];
 
 		operation[p[0]](n[p[1]], n[p[2]], n[p[3]]);
@@ -172,7 +172,7 @@ bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	invert(n[Z3], n[Z2]);
 	multiply(n[X2], n[X2], n[Z3]);
 	store(shared, n[X2]);
-	for (unsigned i = 0; i < X25519_SIZE; i++)
+	for (size_t i = 0; i < X25519_SIZE; i++)
 		any |= shared[i];
 	return any != 0;
 }
