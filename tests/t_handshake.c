@@ -157,6 +157,7 @@ static void wrong_keys(void)
 {
 	refused_key("laptop", "another key");
 	refused_key("nobody", (const char *)secret);
+	refused_key("nobody", "something else"); /* the key of the first */
 	refused_key("other", (const char *)secret);
 	refused_key("lapto", (const char *)secret);
 	refused_key("laptop2", (const char *)secret);
@@ -371,6 +372,51 @@ static void strict(void)
 	check_hello(&run, -EBADMSG);
 }
 
+/* What only who has the keys of the handshake could send. */
+static void false_finished(void)
+{
+	struct run run;
+
+	init(&run);
+	begin(&run);
+	give_all(&run.server, &run.from_server, &run.from_client, 0);
+	CHECK_INT(give(&run.client, &run.from_client, run.from_server.record[0],
+		       run.from_server.len[0]), 0);
+	run.client.traffic[1][5] ^= 1; /* the ciphers are made; Finished is not */
+	CHECK_INT(give(&run.client, &run.from_client, run.from_server.record[1],
+		       run.from_server.len[1]), -EBADMSG);
+	init(&run);
+	begin(&run);
+	give_all(&run.server, &run.from_server, &run.from_client, 0);
+	give_all(&run.client, &run.from_client, &run.from_server, 0);
+	run.server.finished[20] ^= 1;
+	CHECK_INT(give_all(&run.server, &run.from_server, &run.from_client, 1), -EBADMSG);
+}
+
+/* A server's hello with no share to speak of, and one with more behind it in the clear. */
+static void false_hello(void)
+{
+	static const uint8_t share[] = { 0, 51, 0, 36, 0, 29, 0, 32 };
+	static const uint8_t extensions[] = { 8, 0, 0, 2, 0, 0 };
+	struct run run;
+	uint8_t *hello;
+	size_t len;
+
+	init(&run);
+	begin(&run);
+	give_all(&run.server, &run.from_server, &run.from_client, 0);
+	hello = run.from_server.record[0];
+	len = run.from_server.len[0];
+	memset(find(hello, len, share, sizeof(share)) + sizeof(share), 0, X25519_SIZE);
+	CHECK_INT(give(&run.client, &run.from_client, hello, len), -EBADMSG);
+	init(&run);
+	begin(&run);
+	give_all(&run.server, &run.from_server, &run.from_client, 0);
+	memcpy(hello + len, extensions, sizeof(extensions));
+	hello[4] = (uint8_t)(hello[4] + sizeof(extensions));
+	CHECK_INT(give(&run.client, &run.from_client, hello, len + sizeof(extensions)), -EBADMSG);
+}
+
 static void change_cipher_spec(void)
 {
 	static const uint8_t change[] = { 20, 3, 3, 0, 1, 1 }, wrong[] = { 20, 3, 3, 0, 1, 2 };
@@ -517,6 +563,8 @@ int main(void)
 	RUN("every record out of its order", orders);
 	RUN("records of another connection", replayed);
 	RUN("what a hello must say", strict);
+	RUN("a Finished that is not the right one", false_finished);
+	RUN("hellos of a server that is none", false_hello);
 	RUN("change_cipher_spec is skipped where it may be", change_cipher_spec);
 	RUN("noise", noise);
 	RUN("recordings of handshakes with OpenSSL", recordings);

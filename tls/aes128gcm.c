@@ -83,7 +83,7 @@ static void multiply(uint8_t y[BLOCK], const uint8_t h[BLOCK])
 	uint8_t r[BLOCK] = { 0 }, v[BLOCK];
 
 	memcpy(v, h, sizeof(v));
-	for (size_t i = 0; i < 8 * BLOCK; i++) {
+	for (unsigned i = 0; i < 8 * BLOCK; i++) {
 		uint8_t bit = (uint8_t)(0 - (y[i / 8] >> (7 - i % 8) & 1)), carry = 0;
 
 		for (size_t j = 0; j < BLOCK; j++) {

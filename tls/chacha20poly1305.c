@@ -108,7 +108,7 @@ static void poly1305_add(struct poly1305 *poly, const uint8_t *bytes, size_t len
 /* The tag is h modulo 2^130 - 5, plus s, modulo 2^128. */
 static void poly1305_end(struct poly1305 *poly, const uint8_t *s, uint8_t tag[AEAD_TAG_SIZE])
 {
-	uint64_t carry = 5 * (poly->h[4] >> 2);
+	uint64_t carry = 5 * (uint64_t)(poly->h[4] >> 2);
 	uint32_t g[5], more;
 
 	poly->h[4] &= 3;
