@@ -50,6 +50,11 @@ static void hmac_vectors(void)
 	long_key[2 * 131] = '\0';
 	check_hmac(long_key, "Test Using Larger Than Block-Size Key - Hash Key First",
 		   "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+	/* a block of a key, and a byte more: by Python's hmac */
+	long_key[2 * 65] = '\0';
+	check_hmac(long_key, "65", "f1dcce1a9dfaa2ca01b8bc0b275c171e747a26f5ab883d62755b0ffdf59297c2");
+	long_key[2 * 64] = '\0';
+	check_hmac(long_key, "64", "07d57ff521d2795c1af912ebc6ca239e5beb3e02d6a38f5f7e20728f8fdef2a2");
 }
 
 static void check_x25519(const char *scalar, const char *point, const char *want)
