@@ -56,7 +56,7 @@ endif
 override CPPFLAGS := $(CPPFLAGS) -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
 override CFLAGS := $(CFLAGS) -std=c11 $(WARNINGS)
 
-LIB := $(sort $(wildcard proto/*.c sysfs/*.c loop/*.c host/*.c client/*.c show/*.c))
+LIB := $(sort $(wildcard proto/*.c sysfs/*.c loop/*.c host/*.c client/*.c show/*.c tls/*.c))
 SOURCES := $(LIB) usbiphp.c $(SMALL)
 HEADERS := $(wildcard */*.h)
 OBJECTS := $(SOURCES:%.c=build/obj/%.o)

@@ -264,6 +264,23 @@ int socket(int family, int type, int protocol)
 }
 #endif
 
+int socketpair(int family, int type, int protocol, int pair[2])
+{
+	return (int)syscall(SYS_socketpair, family, type, protocol, pair);
+}
+
+/* Nobody here locks files with it, nor asks who is told of signals. */
+int fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
 int signalfd(int fd, const sigset_t *set, int flags)
 {
 	return (int)syscall(SYS_signalfd4, fd, set, NSIG / 8, flags);

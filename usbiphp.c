@@ -14,6 +14,8 @@
 
 #include <getopt.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #ifndef VERSION
@@ -33,9 +35,10 @@ enum {
 	RELEASE = 64,
 	BIND = 128,
 	DOCTOR = 256,
+	PSK = 512,
 	ROLES = SERVER | CLIENT,
 	OTHERS = STATUS | DETACH | ATTACH | RELEASE | BIND | DOCTOR,
-	ALL = ROLES | LIST | OTHERS,
+	ALL = ROLES | LIST | OTHERS | PSK,
 	HERE = LIST | 0x4000,  /* of a list without a HOST only */
 	THERE = LIST | 0x8000, /* of a list with one */
 };
@@ -47,6 +50,7 @@ struct settings {
 	unsigned listeners;
 	bool given[128]; /* which options, by their letter */
 	struct listener_address listen[LISTENERS_MAX];
+	struct networks allow;
 	struct endpoint server[CLIENT_SERVERS_MAX];
 };
 
@@ -56,6 +60,7 @@ static int run_list(struct settings *settings, char **arguments);
 static int run_hold(struct settings *settings, char **arguments);
 static int run_status(struct settings *settings, char **arguments);
 static int run_doctor(struct settings *settings, char **arguments);
+static int run_psk(struct settings *settings, char **arguments);
 
 static const struct command {
 	uint16_t bit; /* in option_row.commands */
@@ -80,11 +85,13 @@ static const struct command {
 	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "undoes that", run_hold },
 	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [HOST[:PORT]...]",
 	  "says what is wrong here, and what mends it", run_doctor },
+	{ PSK, 1, "usbiphp psk", " [NAME]",
+	  "prints a new key, a line of a file for --psk", run_psk },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 /* Options that have no letter. */
-enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, ONCE };
+enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE };
 
 static const struct option_row {
 	uint8_t letter;
@@ -101,6 +108,8 @@ static const struct option_row {
 	{ 'r', ROLES | HERE, "rule", "RULE",
 	  "'deny class hid', ...: the first that fits decides" },
 	{ 'f', ROLES | HERE, "rules", "FILE", "more of them; SIGHUP reads it again" },
+	{ 'a', SERVER, "allow", "CIDR", "who may connect (local and private addresses)" },
+	{ KEYS, ROLES | THERE | DOCTOR, "psk", "FILE", "keys: connections are encrypted" },
 	{ TAKE_ALL, SERVER | HERE, "take-all", NULL,
 	  "also what this machine needs itself" },
 	{ 'n', SERVER, "dry-run", NULL, "say what would be done, and exit" },
@@ -206,6 +215,13 @@ static int take_option(struct settings *settings, int option, const char *value)
 			return usage("one --rules too many:", value);
 		daemon->rules.file = value;
 		break;
+	case 'a':
+		if (!networks_add(&settings->allow, value))
+			return usage("--allow takes an address or ADDRESS/BITS, not", value);
+		break;
+	case KEYS:
+		daemon->psk = value;
+		break;
 	case CONFIG:
 		daemon->config = value;
 		break;
@@ -266,7 +282,7 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 
 static bool same(const struct endpoint *a, const struct endpoint *b)
 {
-	return !strcmp(a->host, b->host) && !strcmp(a->port, b->port);
+	return !strcmp(a->name, b->name);
 }
 
 /* The servers among the arguments, each once: how many, or 0 and what is wrong is said. */
@@ -305,7 +321,10 @@ static int run_server(struct settings *settings, char **arguments)
 		listener_parse(&settings->listen[1], "[::]");
 		settings->listeners = 2;
 	}
-	return host_run(&settings->daemon, settings->listen, settings->listeners, take_all);
+	if (!settings->allow.count)
+		networks_add(&settings->allow, NETWORKS_NEAR);
+	return host_run(&settings->daemon, settings->listen, settings->listeners, &settings->allow,
+			take_all);
 }
 
 static int run_client(struct settings *settings, char **arguments)
@@ -335,8 +354,10 @@ static int run_list(struct settings *settings, char **arguments)
 	if (!*arguments)
 		return show_list(&settings->daemon, given['r'] || given['f'] || given[TAKE_ALL],
 				 given[TAKE_ALL], given[JSON]);
-	return parse_servers(settings, arguments) ? show_remote(settings->server, given[JSON]) :
-						    EXIT_USAGE;
+	if (!parse_servers(settings, arguments))
+		return EXIT_USAGE;
+	return show_remote(settings->server,
+			   settings->daemon.keys ? settings->daemon.keys->key : NULL, given[JSON]);
 }
 
 static int run_status(struct settings *settings, char **arguments)
@@ -364,6 +385,23 @@ static int run_doctor(struct settings *settings, char **arguments)
 	return doctor_run(&settings->daemon, settings->port, settings->server, servers);
 }
 
+static int run_psk(struct settings *settings, char **arguments)
+{
+	char line[PSK_LINE_SIZE];
+	uint8_t key[SHA256_SIZE];
+	struct utsname system;
+	const char *wrong;
+
+	(void)settings;
+	if (uname(&system) || getrandom(key, sizeof(key), 0) != sizeof(key))
+		return 1;
+	wrong = psk_text(line, *arguments ? *arguments : system.nodename, key);
+	if (wrong)
+		return usage(wrong, *arguments ? *arguments : system.nodename);
+	print("%s\n", line);
+	return 0;
+}
+
 /* The command of that word: "usbiphp-server" and "usbiphp server" end in it. */
 static const struct command *find_command(const char *word)
 {
@@ -387,6 +425,7 @@ static int no_command(const char *word)
 
 static int run(struct settings *settings, const char *name, int argc, char **argv)
 {
+	static struct keys keys;
 	int status;
 
 	if (!strncmp(name, "usbiphp-", 8))
@@ -408,6 +447,9 @@ static int run(struct settings *settings, const char *name, int argc, char **arg
 	settings->daemon.once = settings->given[ONCE];
 	if (argc - optind > settings->command->most)
 		return usage("unexpected argument", argv[optind + settings->command->most]);
+	if (settings->daemon.psk && !keys_read(&keys, settings->daemon.psk))
+		return EXIT_USAGE;
+	settings->daemon.keys = settings->daemon.psk ? &keys : NULL;
 	return settings->command->run(settings, argv + optind);
 }
 

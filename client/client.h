@@ -23,9 +23,9 @@ typedef void client_show(void *ctx, const struct op_device *device,
 			 const struct op_interface *interface);
 
 /*
- * Shows the devices a server publishes, each as it comes. Returns the exit status: 0, or 1 when it
- * has no answer, after one line that says why.
+ * Shows the devices a server publishes, each as it comes; key is NULL for one that has none.
+ * Returns the exit status: 0, or 1 when it has no answer, after one line that says why.
  */
-int client_list(const struct endpoint *server, client_show *show, void *ctx);
+int client_list(const struct endpoint *server, const struct psk *key, client_show *show, void *ctx);
 
 #endif

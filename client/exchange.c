@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 void exchange_init(struct exchange *exchange, struct loop *loop, struct route *route, void *ctx)
 {
@@ -17,7 +18,7 @@ void exchange_init(struct exchange *exchange, struct loop *loop, struct route *r
 	exchange->route = route;
 	exchange->ctx = ctx;
 	exchange->state = EXCHANGE_IDLE;
-	exchange->socket.fd = exchange->resolver.child.pipe.fd = -1;
+	exchange->socket.fd = exchange->resolver.child.pipe.fd = exchange->tunnel = -1;
 }
 
 bool exchange_running(const struct exchange *exchange)
@@ -29,6 +30,10 @@ void exchange_cancel(struct exchange *exchange)
 {
 	child_kill(&exchange->resolver.child);
 	loop_drop(exchange->loop, &exchange->socket);
+	tls_wipe(&exchange->tls);
+	if (exchange->tunnel >= 0)
+		close(exchange->tunnel);
+	exchange->tunnel = -1;
 	exchange->state = EXCHANGE_IDLE;
 }
 
@@ -37,6 +42,11 @@ static void finish(struct exchange *exchange, enum exchange_outcome outcome, int
 {
 	struct exchange_result result = { outcome, error };
 
+	if (exchange->tunnel >= 0) {
+		tunnel_read(exchange->tunnel, exchange->words, sizeof(exchange->words));
+		if (exchange->words[0] && outcome != EXCHANGE_OK)
+			result.outcome = EXCHANGE_TUNNEL;
+	}
 	exchange_cancel(exchange);
 	exchange->done(exchange, &result, -1, NULL);
 }
@@ -98,6 +108,9 @@ static void ask(struct exchange *exchange)
 		broken(exchange, n < 0 ? -errno : -EIO);
 		return;
 	}
+	set_deadline(exchange, exchange->tunnel >= 0 ? EXCHANGE_TUNNEL_MS
+			       : watches(exchange)   ? EXCHANGE_WATCH_MS
+						     : EXCHANGE_REPLY_MS);
 	exchange->state = EXCHANGE_READING;
 	exchange->answered = false;
 	reader_start(&exchange->reader, exchange->request.code);
@@ -116,8 +129,27 @@ static void connected(struct exchange *exchange)
 		return;
 	}
 	exchange->route->good = exchange->address;
-	set_deadline(exchange, watches(exchange) ? EXCHANGE_WATCH_MS : EXCHANGE_REPLY_MS);
+	if (exchange->route->key) {
+		set_deadline(exchange, EXCHANGE_REPLY_MS);
+		exchange->state = EXCHANGE_SHAKING;
+		error = ktls_connect(&exchange->tls, exchange->socket.fd, exchange->route->key);
+		if (error)
+			broken(exchange, error);
+		else
+			loop_rewatch(exchange->loop, &exchange->socket, EPOLLIN);
+		return;
+	}
 	ask(exchange);
+}
+
+static void shake(struct exchange *exchange)
+{
+	int result = ktls_step(&exchange->tls, exchange->socket.fd);
+
+	if (result < 0)
+		finish(exchange, EXCHANGE_UNSAFE, result);
+	else if (result)
+		ask(exchange);
 }
 
 /* True when it has ended. */
@@ -232,6 +264,8 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (exchange->state == EXCHANGE_CONNECTING)
 		connected(exchange);
+	else if (exchange->state == EXCHANGE_SHAKING)
+		shake(exchange);
 	else
 		receive(exchange);
 }
@@ -258,6 +292,23 @@ static void connect_next(struct exchange *exchange)
 	set_deadline(exchange, EXCHANGE_CONNECT_MS);
 }
 
+/* What is asked waits in the pair of sockets until ssh is through. */
+static void dig(struct exchange *exchange)
+{
+	int fd = tunnel_open(exchange->route->endpoint, &exchange->tunnel);
+	int error = fd;
+
+	if (fd >= 0) {
+		exchange->socket.ready = socket_ready;
+		exchange->socket.fd = fd;
+		error = loop_watch(exchange->loop, &exchange->socket, EPOLLIN);
+	}
+	if (error)
+		finish(exchange, EXCHANGE_BROKEN, error);
+	else
+		ask(exchange);
+}
+
 static void resolved(struct resolver *resolver)
 {
 	struct exchange *exchange =
@@ -280,6 +331,10 @@ void exchange_start(struct exchange *exchange, enum op_code code, const char *bu
 		    busid ? busid : "");
 	exchange->tried = 0;
 	exchange->address = exchange->route->good;
+	if (exchange->route->endpoint->through[0]) {
+		dig(exchange);
+		return;
+	}
 	if (exchange->route->addresses.count) {
 		connect_next(exchange);
 		return;
@@ -321,6 +376,10 @@ const char *exchange_reason(const struct exchange *exchange, const struct exchan
 		return op_strerror(result->error);
 	case EXCHANGE_REFUSED:
 		return op_status_text((uint32_t)result->error);
+	case EXCHANGE_UNSAFE:
+		return ktls_strerror(result->error);
+	case EXCHANGE_TUNNEL:
+		return exchange->words;
 	default:
 		return strerror(-result->error);
 	}
@@ -333,7 +392,7 @@ void exchange_complain(const struct exchange *exchange, const struct exchange_re
 	if (result->outcome == EXCHANGE_UNRESOLVED) {
 		verb = "resolve";
 		name = exchange->route->endpoint->host;
-	} else if (result->outcome == EXCHANGE_UNREACHABLE) {
+	} else if (result->outcome == EXCHANGE_UNREACHABLE || result->outcome == EXCHANGE_TUNNEL) {
 		verb = "reach";
 	}
 	log_warnx("cannot %s %s: %s", verb, name, exchange_reason(exchange, result));

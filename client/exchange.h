@@ -9,9 +9,12 @@
 #include "client/probe.h"
 #include "client/reader.h"
 #include "client/resolve.h"
+#include "client/tunnel.h"
+#include "tls/ktls.h"
 
 enum {
 	EXCHANGE_CONNECT_MS = 5000, /* for each address */
+	EXCHANGE_TUNNEL_MS = 20000, /* from the start of ssh to the first byte */
 	EXCHANGE_REPLY_MS = 5000,   /* from the connection to the last byte of the reply */
 	EXCHANGE_WATCH_MS = 2000,   /* from the connection to the first byte of a watch */
 	EXCHANGE_SILENT_MS = 25000, /* from one list of a watch to the next: 10 s are usual */
@@ -26,6 +29,8 @@ enum exchange_outcome {
 	EXCHANGE_CLOSED,      /* closed before the reply was whole */
 	EXCHANGE_MALFORMED,   /* error: for op_strerror() */
 	EXCHANGE_REFUSED,     /* an import's status */
+	EXCHANGE_UNSAFE,      /* error: no handshake, as of ktls_step() */
+	EXCHANGE_TUNNEL,      /* exchange.words: what ssh says */
 };
 
 struct exchange_result {
@@ -37,6 +42,7 @@ enum exchange_state {
 	EXCHANGE_IDLE,
 	EXCHANGE_RESOLVING,
 	EXCHANGE_CONNECTING,
+	EXCHANGE_SHAKING, /* hands, before anything is asked */
 	EXCHANGE_READING,
 	EXCHANGE_PROBING, /* the device of an import is asked what it is */
 };
@@ -44,6 +50,7 @@ enum exchange_state {
 /* A server and how it was found, shared by all exchanges with it. */
 struct route {
 	const struct endpoint *endpoint;
+	const struct psk *key; /* to prove oneself with, and to expect of it; NULL: none */
 	struct addresses addresses; /* kept while they work */
 	unsigned good;		    /* the one that worked last */
 };
@@ -74,7 +81,10 @@ struct exchange {
 	struct op_request request;
 	struct probe probe;
 	struct resolver resolver;
+	int tunnel; /* where ssh says why it fails, -1: there is none */
+	char words[TUNNEL_WORDS_SIZE];
 	struct op_device device; /* of an import whose device is asked */
+	struct tls tls;
 	struct reader reader;
 };
 

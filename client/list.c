@@ -17,7 +17,7 @@ static void see(struct exchange *exchange, const struct op_device *device,
 	listing->show(listing->ctx, device, interface);
 }
 
-int client_list(const struct endpoint *server, client_show *show, void *ctx)
+int client_list(const struct endpoint *server, const struct psk *key, client_show *show, void *ctx)
 {
 	static struct listing listing;
 	struct ask *ask = &listing.ask;
@@ -25,6 +25,7 @@ int client_list(const struct endpoint *server, client_show *show, void *ctx)
 	listing.show = show;
 	listing.ctx = ctx;
 	ask->route.endpoint = server;
+	ask->route.key = key;
 	if (ask_list(ask, OP_REQ_DEVLIST, see, &listing))
 		return 0;
 	if (!ask->loop.stopping)

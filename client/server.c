@@ -209,10 +209,12 @@ static void import_ended(struct exchange *exchange, const struct exchange_result
 		import_attach(import, fd, device);
 }
 
-void server_init(struct server *server, struct importer *importer, const struct endpoint *endpoint)
+void server_init(struct server *server, struct importer *importer, const struct endpoint *endpoint,
+		 const struct psk *key)
 {
 	server->importer = importer;
 	server->route.endpoint = endpoint;
+	server->route.key = key;
 	server->answered = true;
 	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++) {
 		exchange_init(&server->exchange[i], importer->loop, &server->route, NULL);

@@ -40,7 +40,7 @@ struct server {
 
 /* server is all zeros. */
 void server_init(struct server *server, struct importer *importer,
-		 const struct endpoint *endpoint);
+		 const struct endpoint *endpoint, const struct psk *key);
 /* An earlier daemon attached this device of the server; it is ours now. */
 void server_adopt(struct server *server, const char *busid, unsigned port);
 /* In every pass, before server_pass() of any: see import_line_up(). */

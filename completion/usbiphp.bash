@@ -64,14 +64,15 @@ _usbiphp_hosts() {
 
 _usbiphp_options() {
 	local all='--sysfs --run --config --verbose --help --version -v -h -V'
-	local daemon="--interval --dead-after --rule --rules --once -i -r -f $all"
+	local daemon="--interval --dead-after --rule --rules --psk --once -i -r -f $all"
 	case $1 in
 	server) echo "--listen --take-all --dry-run -l -n $daemon" ;;
 	client) echo "--port -p $daemon" ;;
-	list) echo "--port --rule --rules --take-all --json -p -r -f $all" ;;
+	list) echo "--port --rule --rules --psk --take-all --json -p -r -f $all" ;;
 	status) echo "--json --watch $all" ;;
-	doctor) echo "--port -p $all" ;;
+	doctor) echo "--port --psk -p $all" ;;
 	detach | attach | release | bind) echo "$all" ;;
+	psk) echo '--verbose --help --version -v -h -V' ;;
 	esac
 }
 
@@ -88,7 +89,7 @@ _usbiphp() {
 		;;
 	*)
 		if ((${#words[@]} <= 2)); then
-			_usbiphp_offer 'server client list status doctor detach attach release bind
+			_usbiphp_offer 'server client list status doctor detach attach release bind psk
 				--help --version -h -V'
 			return
 		fi
@@ -101,7 +102,7 @@ _usbiphp() {
 		cur=${cur#*=}
 	fi
 	case $previous in
-	-f | --rules)
+	-f | --rules | --psk)
 		_usbiphp_files -f
 		return
 		;;

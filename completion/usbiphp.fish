@@ -50,6 +50,10 @@ function __usbiphp_all
     complete $argv -l sysfs -x -a '(__fish_complete_directories)' -d 'Where the kernel\'s files are'
     complete $argv -l run -x -a '(__fish_complete_directories)' -d 'Where the daemon\'s notes are'
     complete $argv -l config -x -a '(__fish_complete_directories)' -d 'Where hooks are, and what is held'
+    __usbiphp_plain $argv
+end
+
+function __usbiphp_plain
     complete $argv -s v -l verbose -d 'Say more'
     complete $argv -s h -l help -d 'Print the options and exit'
     complete $argv -s V -l version -d 'Print the version and exit'
@@ -58,6 +62,10 @@ end
 function __usbiphp_rules
     complete $argv -s r -l rule -x -d 'Which devices'
     complete $argv -s f -l rules -r -F -d 'More of them'
+end
+
+function __usbiphp_psk
+    complete $argv -l psk -r -F -d 'Keys: connections are encrypted'
 end
 
 function __usbiphp_port
@@ -81,6 +89,7 @@ function __usbiphp_daemon
     complete $argv -l dead-after -x -d 'Seconds of silence until the other end is gone'
     complete $argv -l once -d 'Do what is to be done now, and exit'
     __usbiphp_rules $argv
+    __usbiphp_psk $argv
     __usbiphp_all $argv
 end
 
@@ -108,7 +117,8 @@ set -l words server 'Export every USB device of this machine' \
     status 'Print what is exported, imported and held' \
     doctor 'Say what is wrong here, and what mends it' \
     detach 'Detach a device, and it stays so' attach 'Undo that' \
-    release 'Export a device no more, and it stays so' bind 'Undo that'
+    release 'Export a device no more, and it stays so' bind 'Undo that' \
+    psk 'Print a new key'
 for i in (seq 1 2 (count $words))
     complete -c usbiphp -n __usbiphp_no_word -a $words[$i] -d $words[(math $i + 1)]
 end
@@ -117,9 +127,11 @@ complete -c usbiphp -n __usbiphp_no_word -s V -l version -d 'Print the version a
 __usbiphp_server -c usbiphp -n '__usbiphp_is server'
 __usbiphp_client -c usbiphp -n '__usbiphp_is client'
 __usbiphp_all -c usbiphp -n '__usbiphp_is list status doctor detach attach release bind'
+__usbiphp_plain -c usbiphp -n '__usbiphp_is psk'
 __usbiphp_rules -c usbiphp -n '__usbiphp_is list'
 __usbiphp_take_all -c usbiphp -n '__usbiphp_is list'
 __usbiphp_port -c usbiphp -n '__usbiphp_is list doctor'
+__usbiphp_psk -c usbiphp -n '__usbiphp_is list doctor'
 __usbiphp_hosts -c usbiphp -n '__usbiphp_is list doctor'
 __usbiphp_json -c usbiphp -n '__usbiphp_is list status'
 complete -c usbiphp -n '__usbiphp_is status' -l watch -d 'Again whenever something has changed'

@@ -63,15 +63,18 @@ static enum rule_match see_class(const struct rule *rule, const struct rule_fact
 	return facts->described ? RULE_DIFFERS : RULE_NEEDS_MORE;
 }
 
-static bool see_to(const struct rule *rule, const struct in6_addr *to)
+static bool see_to(const struct rule *rule, const struct asker *who)
 {
-	bool ipv4 = IN6_IS_ADDR_V4MAPPED(&rule->to) && rule->to_bits >= 96;
-	unsigned bytes = rule->to_bits / 8, rest = rule->to_bits % 8;
+	const struct in6_addr *net = &rule->to.address, *to = who ? &who->address : NULL;
+	bool ipv4 = IN6_IS_ADDR_V4MAPPED(net) && rule->to.bits >= 96;
+	unsigned bytes = rule->to.bits / 8, rest = rule->to.bits % 8;
 
 	if (!rule->has_to || !to)
 		return !rule->has_to || !rule->deny;
-	return ipv4 == IN6_IS_ADDR_V4MAPPED(to) && !memcmp(to, &rule->to, bytes) &&
-	       (!rest || to->s6_addr[bytes] >> (8 - rest) == rule->to.s6_addr[bytes] >> (8 - rest));
+	if (rule->key)
+		return who->key && rule_glob(rule->key, who->key);
+	return ipv4 == IN6_IS_ADDR_V4MAPPED(to) && !memcmp(to, net, bytes) &&
+	       (!rest || to->s6_addr[bytes] >> (8 - rest) == net->s6_addr[bytes] >> (8 - rest));
 }
 
 static enum rule_match see_id(uint16_t mask, uint16_t want, uint16_t id)
@@ -106,7 +109,7 @@ static void compare_matches(const struct rule *rule)
 {
 	static const char *const who[] = { "::ffff:10.1.1.1", "::ffff:192.168.1.7", "fd00::2",
 					   "::1" };
-	struct in6_addr to;
+	struct asker to = { .key = NULL };
 
 	for (unsigned i = 0; i < 64; i++) {
 		struct rule_facts facts = {
@@ -116,7 +119,8 @@ static void compare_matches(const struct rule *rule)
 			.from = "pi.lan:1", .to = i & 16 ? &to : NULL,
 		};
 
-		HOLDS(inet_pton(AF_INET6, who[i / 2 % 4], &to) == 1);
+		to.key = i & 1 ? "laptop" : NULL;
+		HOLDS(inet_pton(AF_INET6, who[i / 2 % 4], &to.address) == 1);
 		if (i & 32)
 			rule_facts_class(&facts, 0x08);
 		HOLDS(rule_match(rule, &facts) == plain_match(rule, &facts));
@@ -148,9 +152,11 @@ static void write_rule(char *to, const struct rule *rule)
 		to += sprintf(to, " id *:%04X", rule->product);
 	if (rule->has_class)
 		to += sprintf(to, " class %x", rule->class);
-	if (rule->has_to) {
-		inet_ntop(AF_INET6, &rule->to, address, sizeof(address));
-		sprintf(to, " to %s/%u", address, rule->to_bits);
+	if (rule->key) {
+		put_value(to, "to key", rule->key);
+	} else if (rule->has_to) {
+		inet_ntop(AF_INET6, &rule->to.address, address, sizeof(address));
+		sprintf(to, " to %s/%u", address, rule->to.bits);
 	}
 }
 
@@ -162,19 +168,22 @@ static bool same(const struct rule *a, const struct rule *b)
 	return a->deny == b->deny && a->vendor == b->vendor && a->product == b->product &&
 	       a->vendor_mask == b->vendor_mask && a->product_mask == b->product_mask &&
 	       a->has_class == b->has_class && a->class == b->class && a->has_to == b->has_to &&
-	       a->to_bits == b->to_bits && !memcmp(&a->to, &b->to, sizeof(a->to));
+	       !a->key == !b->key && (!a->key || !strcmp(a->key, b->key)) &&
+	       (a->key || (a->to.bits == b->to.bits &&
+			   !memcmp(&a->to.address, &b->to.address, sizeof(a->to.address))));
 }
 
 /* A device that has just what the rule says, stars and all: it matches. */
 static void judge_rule(const struct rule *rule)
 {
+	const struct asker who = { rule->to.address, rule->key };
 	struct rule_facts facts = {
 		.busid = rule->busid ? rule->busid : "1-1", .vendor = rule->vendor,
 		.product = rule->product, .described = true,
 		.serial = rule->serial ? rule->serial : "", .name = rule->name ? rule->name : "",
-		.from = rule->from ? rule->from : "pi", .to = &rule->to,
+		.from = rule->from ? rule->from : "pi", .to = &who,
 	};
-	bool mapped = IN6_IS_ADDR_V4MAPPED(&rule->to) && rule->to_bits < 96;
+	bool mapped = !rule->key && IN6_IS_ADDR_V4MAPPED(&rule->to.address) && rule->to.bits < 96;
 
 	rule_facts_class(&facts, rule->class);
 	HOLDS(rule_match(rule, &facts) == (mapped ? RULE_DIFFERS : RULE_MATCHES));

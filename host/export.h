@@ -57,6 +57,7 @@ struct export {
 	void *ctx;
 	char peer[ADDRESS_TEXT_SIZE]; /* whose session it is, empty: not known */
 	struct in6_addr from; /* the same; an IPv4 address is a mapped one */
+	char key[PSK_IDENTITY_SIZE]; /* with which it has proved itself, empty: with none */
 	struct rule_facts facts;
 	struct device_strings strings;
 };
@@ -110,7 +111,7 @@ uint32_t export_ask(const struct export *export);
  * Gives the connection fd to usbip-host and keeps it, as the session of that peer. -errno: fd is
  * still the caller's.
  */
-int export_import(struct export *export, int fd, uint32_t dead_after, const struct in6_addr *from);
+int export_import(struct export *export, int fd, uint32_t dead_after, const struct asker *who);
 /* In every pass: ends a session whose peer is silent, looks whether the device is free after it. */
 void export_look(struct export *export, uint32_t dead_after);
 /* Its device is gone, or was given back: nothing is kept open. */

@@ -3,6 +3,7 @@
 #include "host/exporter.h"
 
 #include "loop/log.h"
+#include "loop/socket.h"
 
 #include <errno.h>
 #include <sys/resource.h>
@@ -39,7 +40,7 @@ static struct peer *find_place(struct exporter *exporter, const struct in6_addr 
 
 		if (peer->state == PEER_FREE)
 			place = place ? place : peer;
-		else if (IN6_ARE_ADDR_EQUAL(&peer->address, address))
+		else if (IN6_ARE_ADDR_EQUAL(&peer->who.address, address))
 			same++;
 	}
 	if (same >= EXPORTER_PEERS_EACH || (!place && i == EXPORTER_PEERS_MAX))
@@ -49,11 +50,33 @@ static struct peer *find_place(struct exporter *exporter, const struct in6_addr 
 	return place;
 }
 
+/* Somebody who may not connect: said once, and not of so many that it fills the log. */
+static void refuse_stranger(struct exporter *exporter, const struct in6_addr *address)
+{
+	unsigned oldest = 0;
+
+	for (unsigned i = 0; i < EXPORTER_STRANGERS; i++) {
+		if (exporter->stranger_said[i] && IN6_ARE_ADDR_EQUAL(&exporter->stranger[i], address))
+			return;
+		if (exporter->stranger_said[i] < exporter->stranger_said[oldest])
+			oldest = i;
+	}
+	exporter->stranger[oldest] = *address;
+	exporter_complain(exporter, &exporter->stranger_said[oldest], address,
+			  "it is not of the networks that --allow names");
+}
+
 static void accepted(void *ctx, int fd, const struct in6_addr *address)
 {
 	struct exporter *exporter = ctx;
-	struct peer *place = fd < exporter->fds_max ? find_place(exporter, address) : NULL;
+	struct peer *place;
 
+	if (exporter->networks && !networks_have(exporter->networks, address)) {
+		refuse_stranger(exporter, address);
+		close(fd);
+		return;
+	}
+	place = fd < exporter->fds_max ? find_place(exporter, address) : NULL;
 	if (place) {
 		peer_open(place, exporter, fd, address);
 		return;
@@ -105,21 +128,38 @@ void exporter_pass(struct exporter *exporter)
 }
 
 bool exporter_allows(const struct exporter *exporter, const struct export *export,
-		     const struct in6_addr *address)
+		     const struct asker *who)
 {
 	struct rule_facts facts = export->facts;
 	const struct rule *rule;
 
-	facts.to = address;
+	facts.to = who;
 	if (!exporter->rules)
 		return true;
 	return export->wanted && rules_judge(exporter->rules, &facts, &rule) == RULE_ALLOW;
+}
+
+bool exporter_trusts(const struct exporter *exporter, const struct asker *who)
+{
+	if (!exporter->keys)
+		return true;
+	if (who->key)
+		return keys_find(exporter->keys, who->key);
+	return address_is_v4(&who->address) ? who->address.s6_addr[12] == 127
+					    : IN6_IS_ADDR_LOOPBACK(&who->address);
 }
 
 void exporter_announce(struct exporter *exporter)
 {
 	for (unsigned i = 0; i < exporter->peers; i++)
 		peer_announce(&exporter->peer[i]);
+}
+
+void exporter_new_keys(struct exporter *exporter)
+{
+	for (unsigned i = 0; i < exporter->peers; i++)
+		if (exporter->peer[i].who.key || exporter->peer[i].state == PEER_SHAKING)
+			peer_drop(&exporter->peer[i]);
 }
 
 void exporter_close(struct exporter *exporter)

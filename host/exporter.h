@@ -11,16 +11,20 @@
 #include "host/listener.h"
 #include "host/listing.h"
 #include "host/peer.h"
+#include "loop/keys.h"
 
 enum {
 	EXPORTER_PEERS_MAX = 512,
 	EXPORTER_PEERS_EACH = 256, /* of one address: half, so that others find a place */
+	EXPORTER_STRANGERS = 32,   /* so many are said, a minute */
 };
 
 struct exporter {
 	struct loop *loop;
 	struct exports *exports;
 	const struct rules *rules; /* who may have what; NULL: everybody everything */
+	const struct networks *networks; /* who may connect; NULL: everybody */
+	const struct keys *keys;	 /* one of which is asked for; NULL: none is */
 	uint32_t dead_after;
 	unsigned listeners;
 	unsigned peers;	    /* one more than the highest place that was in use */
@@ -29,6 +33,9 @@ struct exporter {
 	uint64_t full_said; /* when it was said that there are too many connections */
 	uint64_t bad_said;  /* when it was said that a request was bad */
 	uint64_t denied_said; /* when it was said that somebody may not have a device */
+	uint64_t tls_said;    /* when it was said that a handshake failed */
+	uint64_t stranger_said[EXPORTER_STRANGERS];
+	struct in6_addr stranger[EXPORTER_STRANGERS]; /* refused, and that was said */
 	struct listener listener[LISTENERS_MAX];
 	struct peer peer[EXPORTER_PEERS_MAX];
 	struct listing listing; /* what clients get; exporter_announce() after a change */
@@ -42,7 +49,11 @@ void exporter_init(struct exporter *exporter, struct loop *loop, struct exports 
 void exporter_pass(struct exporter *exporter);
 /* Whether who is there may have, and see, the device. */
 bool exporter_allows(const struct exporter *exporter, const struct export *export,
-		     const struct in6_addr *address);
+		     const struct asker *who);
+/* Whether who is there may go on: has a key, if there are some, or is on this machine. */
+bool exporter_trusts(const struct exporter *exporter, const struct asker *who);
+/* The keys are others now: who has used one proves himself anew. */
+void exporter_new_keys(struct exporter *exporter);
 /* The list has changed. */
 void exporter_announce(struct exporter *exporter);
 /* Says what was wrong with a connection from there, once in a while; *said is when it was last. */

@@ -244,11 +244,16 @@ static bool needed_here(const struct host *host, struct export *export)
 	return true;
 }
 
-/* Whether a changed rule denies it the device it uses. */
+/* Whether a changed rule denies it the device it uses, or its key is gone. */
 static bool session_denied(const struct host *host, const struct export *export)
 {
-	return rules_have_to(&host->wishes.rules) && export->peer[0] &&
-	       !exporter_allows(&host->exporter, export, &export->from);
+	struct asker who = { export->from, *export->key ? export->key : NULL };
+
+	if (!export->peer[0])
+		return false;
+	return !exporter_trusts(&host->exporter, &who) ||
+	       (rules_have_to(&host->wishes.rules) &&
+		!exporter_allows(&host->exporter, export, &who));
 }
 
 static bool releasing(struct host *host)
@@ -380,6 +385,7 @@ static void obey(struct host *host)
 {
 	if (!daemon_obeys(&host->daemon, &host->wishes.rules, &host->wishes.held))
 		return;
+	exporter_new_keys(&host->exporter);
 	log_info("the rules were read again");
 	host->changed = true;
 	EACH_EXPORT(&host->exports, i)
@@ -478,7 +484,7 @@ static int exit_status(struct host *host)
 }
 
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners, bool take_all)
+	     unsigned listeners, const struct networks *networks, bool take_all)
 {
 	static const struct daemon_role role = {
 		.module = STUB_MODULE,
@@ -498,6 +504,8 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	host.wishes.take_all = take_all;
 	hooks_init(&host.hooks, &host.daemon.loop, options->config);
 	host.exporter.rules = &host.wishes.rules;
+	host.exporter.networks = networks;
+	host.exporter.keys = options->keys;
 	adopt(&host);
 	if (!options->once)
 		exporter_init(&host.exporter, &host.daemon.loop, &host.exports, options->dead_after,

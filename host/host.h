@@ -8,12 +8,13 @@
 
 #include "host/listener.h"
 #include "loop/daemon.h"
+#include "loop/network.h"
 
 /*
  * Runs until told to stop. Returns the exit status: 0, or 1 when it could not do its work. listen
- * are the addresses to serve on.
+ * are the addresses to serve on, networks those to serve.
  */
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners, bool take_all);
+	     unsigned listeners, const struct networks *networks, bool take_all);
 
 #endif

@@ -11,6 +11,7 @@
 enum {
 	LINE_SIZE = BUSID_SIZE + sizeof(((struct use *)0)->reason) + 2,
 	FILE_NAME_SIZE = 8 + BUSID_SIZE,
+	NOTE_SIZE = SOCKET_PAIR_SIZE + PSK_IDENTITY_SIZE + 1,
 };
 
 static const char left_file[] = "left";
@@ -31,7 +32,7 @@ static void save_session(const struct state *state, struct export *export, const
 
 static void note_session(const struct state *state, struct export *export)
 {
-	char text[SOCKET_PAIR_SIZE + 1];
+	char text[NOTE_SIZE];
 	size_t len;
 
 	export->noted = true;
@@ -39,7 +40,8 @@ static void note_session(const struct state *state, struct export *export)
 		text[0] = '\0'; /* not the peer of the one before */
 	len = strlen(text);
 	if (len)
-		text_format(text + len, 2, "\n");
+		text_format(text + len, sizeof(text) - len, "%s%s\n", *export->key ? " " : "",
+			    export->key);
 	save_session(state, export, text);
 }
 
@@ -98,14 +100,16 @@ void notes_keep(struct notes *notes, const struct state *state, struct exports *
 
 void notes_peer(const struct state *state, struct export *export)
 {
-	char name[FILE_NAME_SIZE], text[SOCKET_PAIR_SIZE + 1], *cursor = text;
-	const char *word = NULL;
+	char name[FILE_NAME_SIZE], text[NOTE_SIZE], *word[5];
+	unsigned words;
 
 	export->noted = true;
 	session_file(name, export);
 	state_load(state, name, text, sizeof(text));
-	for (int i = 0; i < 3; i++)
-		word = text_word(&cursor);
-	if (word && address_parse(word, &export->from))
-		address_text(&export->from, export->peer);
+	words = text_words(text, word, 5);
+	if (words < 3 || !address_parse(word[2], &export->from))
+		return;
+	address_text(&export->from, export->peer);
+	if (words == 5)
+		text_format(export->key, sizeof(export->key), "%s", word[4]);
 }

@@ -23,6 +23,7 @@ void peer_drop(struct peer *peer)
 {
 	shutdown(peer->source.fd, SHUT_RDWR);
 	loop_drop(peer->exporter->loop, &peer->source);
+	tls_wipe(&peer->tls);
 	peer->state = PEER_FREE;
 }
 
@@ -50,7 +51,7 @@ static bool may_see(void *ctx, const char *busid)
 	const struct peer *peer = ctx;
 	const struct export *export = exports_find(peer->exporter->exports, busid);
 
-	return export && exporter_allows(peer->exporter, export, &peer->address);
+	return export && exporter_allows(peer->exporter, export, &peer->who);
 }
 
 static void send_list(struct peer *peer, enum op_code code)
@@ -137,7 +138,7 @@ static void hand_over(struct peer *peer, struct export *export)
 	if (early && !send_all(peer, reply, sizeof(reply)))
 		return;
 	fd = loop_unwatch(exporter->loop, &peer->source);
-	if (!export_import(export, fd, exporter->dead_after, &peer->address)) {
+	if (!export_import(export, fd, exporter->dead_after, &peer->who)) {
 		peer->state = PEER_FREE;
 		if (!early && send(fd, reply, sizeof(reply), MSG_NOSIGNAL) != sizeof(reply))
 			shutdown(fd, SHUT_RDWR);
@@ -174,8 +175,8 @@ static void import(struct peer *peer)
 
 	if (op_request_decode(peer->request, peer->len, &request) > 0)
 		export = exports_find(exporter->exports, request.busid);
-	if (export && !exporter_allows(exporter, export, &peer->address)) {
-		exporter_complain(exporter, &exporter->denied_said, &peer->address,
+	if (export && !exporter_allows(exporter, export, &peer->who)) {
+		exporter_complain(exporter, &exporter->denied_said, &peer->who.address,
 				  "the rules deny it what it wants");
 		export = NULL;
 	}
@@ -204,14 +205,50 @@ static void answer(struct peer *peer, const struct op_request *request)
 	}
 }
 
+static void shake(struct peer *peer)
+{
+	int result = ktls_step(&peer->tls, peer->source.fd);
+
+	if (result < 0) {
+		exporter_complain(peer->exporter, &peer->exporter->tls_said, &peer->who.address,
+				  ktls_strerror(result));
+		peer_drop(peer);
+	} else if (result) {
+		peer->who.key = peer->tls.key->identity;
+		peer->state = PEER_READING;
+	}
+}
+
+/* The first byte tells: TLS, or plain USB/IP, which with keys is for this machine only. */
+static bool is_plain(struct peer *peer)
+{
+	const struct keys *keys = peer->exporter->keys;
+	uint8_t first;
+
+	if (recv(peer->source.fd, &first, 1, MSG_PEEK) == 1 && first == TLS_FIRST_BYTE) {
+		peer->state = PEER_SHAKING;
+		if (ktls_accept(&peer->tls, keys->key, keys->count))
+			peer_drop(peer);
+		return false;
+	}
+	if (exporter_trusts(peer->exporter, &peer->who))
+		return true;
+	exporter_complain(peer->exporter, &peer->exporter->tls_said, &peer->who.address,
+			  "it uses no key");
+	peer_drop(peer);
+	return false;
+}
+
 static void read_request(struct peer *peer)
 {
 	/* what follows an import's request is the kernel's */
 	size_t end = peer->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REQ_IMPORT_SIZE;
-	int n = socket_receive(peer->source.fd, peer->request + peer->len, end - peer->len);
 	struct op_request request;
-	int complete;
+	int complete, n;
 
+	if (peer->exporter->keys && !peer->who.key && !peer->len && !is_plain(peer))
+		return;
+	n = socket_receive(peer->source.fd, peer->request + peer->len, end - peer->len);
 	if (n < 0) {
 		peer_drop(peer);
 		return;
@@ -221,7 +258,7 @@ static void read_request(struct peer *peer)
 	if (complete > 0) {
 		answer(peer, &request);
 	} else if (complete < 0) {
-		exporter_complain(peer->exporter, &peer->exporter->bad_said, &peer->address,
+		exporter_complain(peer->exporter, &peer->exporter->bad_said, &peer->who.address,
 				  "it sent no request that is understood here");
 		peer_drop(peer);
 	}
@@ -257,6 +294,8 @@ static void peer_ready(struct loop_source *source, uint32_t events)
 
 	if (events & (EPOLLERR | EPOLLHUP))
 		peer_drop(peer);
+	else if (peer->state == PEER_SHAKING)
+		shake(peer);
 	else if (peer->state == PEER_READING)
 		read_request(peer);
 	else if (events & EPOLLIN)
@@ -293,7 +332,7 @@ void peer_open(struct peer *peer, struct exporter *exporter, int fd,
 {
 	memset(peer, 0, sizeof(*peer));
 	peer->exporter = exporter;
-	peer->address = *address;
+	peer->who.address = *address;
 	peer->state = PEER_READING;
 	peer->deadline = deadline(exporter, PEER_REQUEST_MS);
 	peer->source.fd = fd;

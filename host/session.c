@@ -43,7 +43,7 @@ static void session_ended(struct loop_source *source, uint32_t events)
 	loop_pass_now(export->loop);
 }
 
-int export_import(struct export *export, int fd, uint32_t dead_after, const struct in6_addr *from)
+int export_import(struct export *export, int fd, uint32_t dead_after, const struct asker *who)
 {
 	int error = liveness_set(fd, dead_after);
 
@@ -57,9 +57,11 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const stru
 	export->session.ready = session_ended;
 	loop_watch(export->loop, &export->session, EPOLLRDHUP); /* usbip_status tells, too */
 	export->noted = false;
-	export->from = *from;
-	address_text(from, export->peer);
-	log_info("%s takes %s", export->peer, export->device.name);
+	export->from = who->address;
+	text_format(export->key, sizeof(export->key), "%s", who->key ? who->key : "");
+	address_text(&export->from, export->peer);
+	log_info("%s%s%s takes %s", export->key, *export->key ? " at " : "", export->peer,
+		 export->device.name);
 	loop_pass_now(export->loop); /* it is not on offer any more */
 	return 0;
 }

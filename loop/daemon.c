@@ -117,7 +117,11 @@ bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)
 		log_warn(error, "cannot read %s/held.%s", options->config, role_of(daemon)->name);
 	daemon->held_error = error;
 	daemon->loop.hup = false;
-	return hup && rules_read(rules, &options->rules);
+	if (!hup)
+		return false;
+	/* each counts, though the other may be malformed now */
+	error = rules_read(rules, &options->rules);
+	return (options->keys && keys_read(options->keys, options->psk)) || error;
 }
 
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,

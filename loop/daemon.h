@@ -4,6 +4,7 @@
 #define LOOP_DAEMON_H
 
 #include "loop/held.h"
+#include "loop/keys.h"
 #include "loop/loop.h"
 #include "loop/rules.h"
 #include "loop/state.h"
@@ -14,6 +15,8 @@ struct daemon_options {
 	const char *run;    /* run directory */
 	const char *config; /* directory of what a person has set: held.h, hooks.h */
 	struct rules_source rules;
+	const char *psk;    /* the file of keys */
+	struct keys *keys;  /* NULL: none */
 	uint32_t interval;  /* seconds */
 	uint32_t dead_after; /* seconds, see liveness_set() */
 	bool once;	    /* do what is to be done now, then leave everything as it is */
@@ -54,7 +57,7 @@ void daemon_close(struct daemon *daemon, bool notes);
 bool daemon_sees(struct daemon *daemon, int error);
 /*
  * In a pass: reads what a person may have changed meanwhile: what is held, and after SIGHUP the
- * rules; true when these are others now.
+ * rules and keys; true when these are others now.
  */
 bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held);
 /* In the role's stop. */

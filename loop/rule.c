@@ -2,14 +2,11 @@
 /* One rule: its text to a value, and whether it matches. */
 #include "loop/rule.h"
 
-#include "loop/socket.h"
 #include "proto/op.h"
 #include "proto/text.h"
 
 #include <errno.h>
 #include <string.h>
-
-enum { MAPPED_BITS = 96 }; /* ::ffff:0:0/96 are the IPv4 addresses: RFC 4291 2.5.5.2 */
 
 /* Those with a glob first, in their order in struct rule. */
 enum { SERIAL = 1, PRODUCT, FROM, ID, CLASS, TO, CONDITIONS };
@@ -86,24 +83,6 @@ static bool parse_class(struct rule *rule, const char *s)
 	return true;
 }
 
-static bool parse_to(struct rule *rule, char *s)
-{
-	uint32_t skip = strchr(s, ':') ? 0 : MAPPED_BITS, bits = 128 - skip;
-	char *slash = strchr(s, '/');
-	bool good = true;
-
-	if (slash) {
-		*slash = '\0';
-		good = !text_decimal(slash + 1, bits, &bits);
-	}
-	rule->has_to = true;
-	rule->to_bits = (uint8_t)(skip + bits);
-	good = address_parse(s, &rule->to) && good;
-	if (slash)
-		*slash = '/';
-	return good;
-}
-
 /* What is wrong with a value. */
 static const char *parse_value(struct rule *rule, unsigned which, char *value)
 {
@@ -113,7 +92,8 @@ static const char *parse_value(struct rule *rule, unsigned which, char *value)
 	case CLASS:
 		return parse_class(rule, value) ? NULL : "unknown class";
 	case TO:
-		return parse_to(rule, value) ? NULL : "malformed address";
+		rule->has_to = true;
+		return network_parse(&rule->to, value) ? NULL : "malformed address";
 	default:
 		rule->glob[which] = value;
 		return NULL;
@@ -144,6 +124,14 @@ static void parse_condition(struct rule *rule, char **cursor, enum rule_role rol
 		return;
 	fault->word = value;
 	fault->what = parse_value(rule, which, value);
+	if (which != TO || strcmp(value, "key") != 0)
+		return;
+	fault->word = "key";
+	value = value_of(cursor, fault);
+	if (!value)
+		return;
+	rule->key = value;
+	fault->what = NULL;
 }
 
 /* The next word, which a fault is about then; NULL: none, but a comment. */
@@ -201,16 +189,15 @@ bool rule_glob(const char *glob, const char *text)
 	return !*glob;
 }
 
-static bool reaches(const struct rule *rule, const struct in6_addr *to)
+static bool reaches(const struct rule *rule, const struct asker *to)
 {
 	if (!rule->has_to)
 		return true;
 	if (!to)
 		return !rule->deny;
-	for (unsigned i = 0; i < rule->to_bits; i++)
-		if ((rule->to.s6_addr[i / 8] ^ to->s6_addr[i / 8]) & 0x80 >> i % 8)
-			return false;
-	return rule->to_bits >= MAPPED_BITS || !address_is_v4(to);
+	if (rule->key)
+		return to->key && rule_glob(rule->key, to->key);
+	return network_has(&rule->to, &to->address);
 }
 
 enum rule_match rule_match(const struct rule *rule, const struct rule_facts *facts)

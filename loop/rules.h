@@ -4,7 +4,7 @@
  * decides, without one a device is allowed. A rule is one line:
  *
  *	allow|deny [busid GLOB] [id VID:PID] [serial GLOB] [product GLOB] [class NAME|HEX]
- *		[from HOST] [to CIDR]
+ *		[from HOST] [to CIDR | to key NAME]
  *
  * All its conditions, each at most once and in any order, must hold; without any it matches every
  * device. Words stand apart by blanks. A value that has blanks, is empty or begins with # stands in
@@ -17,11 +17,13 @@
  * hexadecimal digits or a word of op_class_text() but "other". from is for a client: the server as
  * its command line names it, a GLOB. to is for a server: who asks, ADDRESS[/BITS]; bits of ADDRESS
  * beyond BITS are ignored. Who asks over IPv4 is matched only by IPv4, over IPv6 only by IPv6: it
- * takes both 0.0.0.0/0 and ::/0 to mean everybody, as no "to" does.
+ * takes both 0.0.0.0/0 and ::/0 to mean everybody, as no "to" does. key is the identity of the
+ * key with which who asks has proved itself, a GLOB.
  */
 #ifndef LOOP_RULES_H
 #define LOOP_RULES_H
 
+#include "loop/network.h"
 #include "proto/op.h"
 
 #include <netinet/in.h>
@@ -42,10 +44,10 @@ struct rule {
 	bool deny;
 	bool has_class, has_to;
 	uint8_t class;
-	uint8_t to_bits; /* of to, which is a mapped address for IPv4 */
 	uint16_t vendor, product, vendor_mask, product_mask; /* a mask is 0 for '*' */
 	uint32_t line; /* of the file, or 0 and then order is that of --rule, from 1 */
-	struct in6_addr to;
+	struct network to;
+	const char *key; /* a glob: "to key NAME", and no network */
 	union { /* globs, NULL: no such condition */
 		struct {
 			const char *busid, *serial, *name, *from;
@@ -78,6 +80,12 @@ struct rules_source {
  */
 bool rules_read(struct rules *rules, const struct rules_source *source);
 
+/* Who asks a server for a device. */
+struct asker {
+	struct in6_addr address; /* IPv4 is a mapped one */
+	const char *key;	 /* the identity of its key, NULL: it has none */
+};
+
 /* What is known about a device. */
 struct rule_facts {
 	union {
@@ -89,7 +97,7 @@ struct rule_facts {
 		};
 		const char *text[RULE_GLOBS]; /* the same, in the order of a rule's globs */
 	};
-	const struct in6_addr *to; /* who asks; NULL: nobody yet, or on a client */
+	const struct asker *to; /* NULL: nobody yet, or on a client */
 	uint16_t vendor, product;
 	bool described;		/* class is known */
 	uint8_t class[256 / 8]; /* a bit for each class of the device and its interfaces */

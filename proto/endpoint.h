@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine and port as people write them: HOST, HOST:PORT, [IPV6], [IPV6]:PORT. */
+/*
+ * A machine and port as people write them: HOST, HOST:PORT, [IPV6], [IPV6]:PORT, and each behind
+ * ssh://[USER@], where the port is that of ssh.
+ */
 #ifndef PROTO_ENDPOINT_H
 #define PROTO_ENDPOINT_H
 
@@ -8,13 +11,17 @@
 enum {
 	ENDPOINT_HOST_SIZE = 256, /* a DNS name has at most 253 characters */
 	ENDPOINT_PORT_SIZE = 6,
-	ENDPOINT_NAME_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + 3,
+	ENDPOINT_NAME_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + 9,
 };
 
+/* The port of ssh, where ssh itself knows it. */
+#define ENDPOINT_SSH "ssh"
+
 struct endpoint {
-	char host[ENDPOINT_HOST_SIZE]; /* without brackets */
-	char port[ENDPOINT_PORT_SIZE]; /* decimal, 1..65535, no leading zero */
-	char name[ENDPOINT_NAME_SIZE]; /* for messages: HOST:PORT or [IPV6]:PORT */
+	char host[ENDPOINT_HOST_SIZE]; /* without brackets; with ssh may begin with USER@ */
+	char port[ENDPOINT_PORT_SIZE]; /* decimal, 1..65535, no leading zero, or ENDPOINT_SSH */
+	char through[ENDPOINT_PORT_SIZE]; /* with ssh: the port behind it; else empty */
+	char name[ENDPOINT_NAME_SIZE]; /* for messages: HOST:PORT, [IPV6]:PORT, ssh://... */
 };
 
 /*

@@ -126,7 +126,10 @@ static bool ask(struct doctor *doctor, const struct endpoint *server)
 	const char *what = "must be asked";
 	bool listed;
 
-	ask.route = (struct route){ .endpoint = server };
+	ask.route = (struct route){
+		.endpoint = server,
+		.key = doctor->options->keys ? doctor->options->keys->key : NULL,
+	};
 	listed = ask_list(&ask, OP_REQ_DEVLIST, count, &devices);
 	if (!listed)
 		what = exchange_reason(&ask.exchange, &ask.result);

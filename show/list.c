@@ -134,12 +134,12 @@ static void see_remote(void *ctx, const struct op_device *device,
 	item_state(item, "exported", "", "");
 }
 
-int show_remote(const struct endpoint *server, bool json)
+int show_remote(const struct endpoint *server, const struct psk *key, bool json)
 {
 	int status;
 
 	view.server = server;
-	status = client_list(server, see_remote, &view.items);
+	status = client_list(server, key, see_remote, &view.items);
 	if (status)
 		return status;
 	if (json)

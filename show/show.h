@@ -20,7 +20,7 @@
 int show_list(const struct daemon_options *options, bool try, bool take_all, bool json);
 
 /* Those that a server publishes. 1 when it has no answer. */
-int show_remote(const struct endpoint *server, bool json);
+int show_remote(const struct endpoint *server, const struct psk *key, bool json);
 
 /* What the server would do if it were started now, a line for each device. */
 int show_dry_run(const struct daemon_options *options, bool take_all);

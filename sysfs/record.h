@@ -23,7 +23,8 @@ struct record {
 
 /*
  * The connection of a session, noted as "LOCAL-ADDR LOCAL-PORT PEER-ADDR PEER-PORT": by the server
- * in RUN/session.BUSID, by the client behind the record in RUN/portN. It outlives the session, too.
+ * in RUN/session.BUSID, with the name of the peer's key behind it, by the client behind the record
+ * in RUN/portN. It outlives the session, too.
  */
 struct session {
 	int64_t since; /* when it was noted, seconds of time(2) */

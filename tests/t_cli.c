@@ -118,7 +118,7 @@ static const struct {
 	{ { S, "--int=1=2" }, S, "'1=2'" },
 	{ { S, "--int" }, S, "no value for option" },
 	{ { C, "pi", "--dead", "x" }, C, "'x'" },
-	{ { C, "pi", "--p", "x" }, C, "'x'" },
+	{ { C, "pi", "--po", "x" }, C, "'x'" },
 	{ { S, "--onc=1" }, S, "takes no value" },
 	{ { S, "--once=" }, S, "takes no value" },
 	{ { S, "--once", "--int", "0" }, S, "'0'" },

@@ -2,14 +2,16 @@
 /*
  * Tests of client/exchange against servers of every kind, in the same loop, on loopback; names are
  * resolved by the test. Deadlines are reached by setting the loop's clock.
- * LINK: -Wl,--wrap=getaddrinfo
+ * LINK: -Wl,--wrap=getaddrinfo,--wrap=setsockopt
  */
 #include "client/exchange.h"
 
 #include "tests/files.h"
 
 #include <arpa/inet.h>
+#include <linux/tls.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -38,6 +40,9 @@ static struct {
 	uint8_t request[64];
 	size_t request_len, request_whole;
 	unsigned accepted;
+	const struct psk *key; /* that it asks for; NULL: none */
+	struct tls tls;
+	bool shaking;
 	/* what came of it */
 	int ended;
 	struct exchange_result result;
@@ -89,6 +94,14 @@ static void peer_ready(struct loop_source *source, uint32_t events)
 	ssize_t n;
 
 	(void)events;
+	if (t.shaking) {
+		int result = ktls_step(&t.tls, source->fd);
+
+		t.shaking = !result;
+		if (result < 0)
+			drop_peer();
+		return;
+	}
 	if (t.request_len < t.request_whole) {
 		n = recv(source->fd, t.request + t.request_len, t.request_whole - t.request_len, 0);
 		if (n <= 0) {
@@ -127,7 +140,24 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		return;
 	}
 	t.peer.ready = peer_ready;
+	t.shaking = t.key && !ktls_accept(&t.tls, t.key, 1);
+	if (t.key)
+		fcntl(t.peer.fd, F_SETFL, O_NONBLOCK);
 	must(!loop_watch(&t.loop, &t.peer, EPOLLIN), "watch");
+}
+
+int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
+
+static int ulp_error;
+
+/* A kernel that has tls, but does nothing; or none. */
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+	if (level != SOL_TLS && (level != IPPROTO_TCP || option != TCP_ULP))
+		return __real_setsockopt(fd, level, option, value, len);
+	errno = ulp_error;
+	return ulp_error ? -1 : 0;
 }
 
 static int listen_on(struct sockaddr_in *address, bool listening)
@@ -871,6 +901,91 @@ static void next_in_done(void)
 	end();
 }
 
+static struct psk key, other;
+
+static void start_with_key(enum manner manner, const void *reply, size_t len)
+{
+	start(manner, reply, len);
+	must(!psk_parse(&key, "laptop:00112233445566778899aabbccddeeff") &&
+		     !psk_parse(&other, "laptop:ffeeddccbbaa99887766554433221100"),
+	     "make keys");
+	t.route.key = t.key = &key;
+	ulp_error = 0;
+}
+
+static void keyed(void)
+{
+	size_t len;
+	uint8_t *p = hex_read(FIXTURES "packets/rep_devlist_several.hex", &len, NULL);
+
+	start_with_key(WHOLE, p, len);
+	ask(NULL);
+	list_is(p);
+	CHECK_INT(t.request_len, 8);
+	end();
+	block_free(p);
+	p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
+	start_with_key(PIECES, p, len);
+	ask("2-1");
+	outcome_is(EXCHANGE_OK, 0);
+	CHECK(t.fd >= 0);
+	end();
+	block_free(p);
+}
+
+/* It ends so, and nothing was asked. */
+static void unsafe(enum exchange_outcome outcome, int error, const char *words)
+{
+	static const struct tls none;
+
+	ask("2-1");
+	outcome_is(outcome, error);
+	CHECK(strstr(exchange_reason(&t.exchange, &t.result), words));
+	CHECK(!t.request_len || t.request[0] == TLS_FIRST_BYTE);
+	CHECK_INT(t.fd, -1);
+	CHECK_BYTES(&t.exchange.tls, &none, sizeof(none));
+	end();
+}
+
+static void wrong_key(void)
+{
+	start_with_key(WHOLE, NULL, 0);
+	t.key = &other;
+	unsafe(EXCHANGE_UNSAFE, -EACCES, "the key is none");
+	start_with_key(WHOLE, NULL, 0);
+	ulp_error = ENOENT;
+	unsafe(EXCHANGE_UNSAFE, -ENOENT, "no module tls");
+}
+
+/* It does not fall back, whatever a server without keys does. */
+static void server_without_keys(void)
+{
+	size_t len;
+	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
+
+	start_with_key(END, NULL, 0);
+	t.key = NULL;
+	unsafe(EXCHANGE_UNSAFE, -ECONNRESET, "--psk");
+	start_with_key(RESET, NULL, 0);
+	t.key = NULL;
+	unsafe(EXCHANGE_UNSAFE, -ECONNRESET, "--psk");
+	start_with_key(WHOLE, p, len);
+	t.key = NULL;
+	unsafe(EXCHANGE_UNSAFE, -EBADMSG, "TLS");
+	start_with_key(SILENT, NULL, 0);
+	t.key = NULL;
+	t.until = has_asked;
+	ask("2-1");
+	CHECK_INT(t.request[0], TLS_FIRST_BYTE);
+	CHECK_INT(t.exchange.state, EXCHANGE_SHAKING);
+	CHECK(t.exchange.deadline <= loop_clock() + EXCHANGE_REPLY_MS);
+	past_deadline();
+	outcome_is(EXCHANGE_SILENT, 0);
+	CHECK(!t.exchange.tls.key);
+	end();
+	block_free(p);
+}
+
 static void no_leak(void)
 {
 	unsigned before = open_files();
@@ -911,6 +1026,9 @@ int main(void)
 	RUN("t_exchange: names are resolved again, addresses not", resolved_again);
 	RUN("t_exchange: cancelled", cancelled);
 	RUN("t_exchange: the next one begins where one ends", next_in_done);
+	RUN("t_exchange: with a key", keyed);
+	RUN("t_exchange: with the wrong one", wrong_key);
+	RUN("t_exchange: with a key, and the server has none", server_without_keys);
 	RUN("t_exchange: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -2,7 +2,7 @@
 /*
  * Tests of host/exporter, peer, listener and session: clients of every kind on loopback, a tree of
  * files where the test plays usbip-host, a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=setsockopt
  */
 #include "host/exporter.h"
 
@@ -12,6 +12,8 @@
 #include "tests/files.h"
 
 #include <arpa/inet.h>
+#include <linux/tls.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -42,6 +44,7 @@ static struct {
 	/* accept4() */
 	unsigned accepts;
 	int accept_error;
+	const char *from; /* who comes says so; NULL: the truth */
 	unsigned lines;
 	char line[16][200];
 } t;
@@ -84,7 +87,21 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 		errno = t.accept_error;
 		return -1;
 	}
-	return __real_accept4(fd, address, len, flags);
+	fd = __real_accept4(fd, address, len, flags);
+	if (fd >= 0 && t.from)
+		inet_pton(AF_INET, t.from, &((struct sockaddr_in *)(void *)address)->sin_addr);
+	return fd;
+}
+
+int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
+
+/* A kernel that has tls, but does nothing. */
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+	if (level == SOL_TLS || (level == IPPROTO_TCP && option == TCP_ULP))
+		return 0;
+	return __real_setsockopt(fd, level, option, value, len);
 }
 
 void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -1584,6 +1601,191 @@ static void names(void)
 	block_free(text);
 }
 
+static struct keys keys;
+static struct tls tls; /* of the client */
+static int shaken;
+
+static void add_key(const char *line)
+{
+	must(!psk_parse(&keys.key[keys.count++], line), "make a key");
+}
+
+/* The server has keys, and who comes is elsewhere. */
+static void start_with_keys(void)
+{
+	start();
+	memset(&keys, 0, sizeof(keys));
+	add_key("phone:ffeeddccbbaa99887766554433221100");
+	add_key("laptop:00112233445566778899aabbccddeeff");
+	t.exporter.keys = &keys;
+	t.from = "10.0.0.2";
+}
+
+static bool has_shaken(void)
+{
+	if (!shaken)
+		shaken = ktls_step(&tls, client.fd);
+	return shaken;
+}
+
+/* The client proves itself: the result of ktls_step(). */
+static int shake_hands(const struct psk *key)
+{
+	shaken = 0;
+	join_with(&client, 0);
+	must(!ktls_connect(&tls, client.fd, key), "say hello");
+	UNTIL(&t.loop, has_shaken);
+	return shaken;
+}
+
+static void keyless(void)
+{
+	start_with_keys();
+	t.from = NULL;
+	ask(&client, OP_REQ_DEVLIST, NULL);
+	UNTIL(&t.loop, is_over);
+	got_list(&client, OP_REP_DEVLIST, 2);
+	end_client(&client);
+	for (int i = 0; i < 3; i++) {
+		t.from = "10.0.0.2";
+		ask(&client, OP_REQ_DEVLIST, NULL);
+		UNTIL(&t.loop, is_over);
+		CHECK_INT(client.len, 0);
+		end_client(&client);
+	}
+	CHECK_INT(said("refused a connection of 10.0.0.2: it uses no key"), 1);
+	CHECK_INT(t.lines, 2);
+	end();
+}
+
+static void keyed(void)
+{
+	start_with_keys();
+	CHECK_INT(shake_hands(&keys.key[1]), 1);
+	run_quiet(&t.loop);
+	CHECK_INT(t.exporter.peer[0].state, PEER_READING);
+	CHECK_STR(t.exporter.peer[0].who.key, "laptop");
+	for (size_t i = offsetof(struct tls, aead); i < sizeof(tls); i++)
+		CHECK(!((uint8_t *)&t.exporter.peer[0].tls)[i]);
+	say(&client, (uint8_t[]){ 1, 0x11, 0x80, 5, 0, 0, 0, 0 }, 8);
+	UNTIL(&t.loop, is_over);
+	got_list(&client, OP_REP_DEVLIST, 2);
+	end_client(&client);
+	CHECK_INT(shake_hands(&keys.key[1]), 1);
+	{
+		uint8_t request[OP_REQ_IMPORT_SIZE] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '1', '-', '1' };
+
+		say(&client, request, sizeof(request));
+	}
+	run_long_quiet(&t.loop);
+	CHECK_INT(said("laptop at 10.0.0.2 takes 1-1"), 1);
+	CHECK_STR(t.exports.export[0].key, "laptop");
+	CHECK(all_free());
+	end();
+}
+
+static void wrong_key(void)
+{
+	struct psk key;
+
+	start_with_keys();
+	key = keys.key[1];
+	key.secret[3] ^= 1;
+	CHECK_INT(shake_hands(&key), -EACCES);
+	run_quiet(&t.loop);
+	CHECK(all_free());
+	end_client(&client);
+	t.from = NULL; /* the one from here, too, if it comes with a key */
+	CHECK_INT(shake_hands(&key), -EACCES);
+	CHECK_INT(said("refused a connection of 10.0.0.2: the key is none that the other end has"), 1);
+	CHECK_INT(t.lines, 2);
+	end();
+}
+
+/* Neither TLS nor USB/IP, nor a server that has no keys but gets TLS. */
+static void first_bytes(void)
+{
+	static const uint8_t bytes[] = { 0, 20, 21, 23, 0x80, 0xff };
+
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		start_with_keys();
+		join_with(&client, 0);
+		say(&client, &bytes[i], 1);
+		UNTIL(&t.loop, is_over);
+		CHECK_INT(said("it uses no key"), 1);
+		end();
+	}
+	start_with_keys();
+	t.exporter.keys = NULL;
+	CHECK_INT(shake_hands(&keys.key[1]), -ECONNRESET);
+	CHECK_INT(said("it sent no request that is understood here"), 1);
+	end();
+}
+
+static void shaking_deadline(void)
+{
+	static const uint8_t begin[] = { 22, 3, 1, 0, 200, 1, 0 };
+
+	for (size_t len = 0; len <= sizeof(begin); len++) {
+		start_with_keys();
+		join_with(&client, 0);
+		run_quiet(&t.loop);
+		clock_now += PEER_REQUEST_MS - 1;
+		say(&client, begin, len);
+		run_quiet(&t.loop);
+		CHECK(!is_over());
+		CHECK_INT(t.exporter.peer[0].state, len ? PEER_SHAKING : PEER_READING);
+		clock_now += 1 + GRANULE;
+		UNTIL(&t.loop, is_over);
+		CHECK_INT(client.len, 0);
+		CHECK(all_free());
+		for (size_t i = 0; i < sizeof(tls); i++)
+			CHECK(!((uint8_t *)&t.exporter.peer[0].tls)[i]);
+		end();
+	}
+	/* nor does one that is through get more time */
+	start_with_keys();
+	join_with(&client, 0);
+	run_quiet(&t.loop);
+	clock_now += PEER_REQUEST_MS - 1;
+	must(!ktls_connect(&tls, client.fd, &keys.key[0]), "say hello");
+	shaken = 0;
+	UNTIL(&t.loop, has_shaken);
+	CHECK_INT(shaken, 1);
+	clock_now += 1 + GRANULE;
+	UNTIL(&t.loop, is_over);
+	end();
+}
+
+static void new_keys(void)
+{
+	static const uint8_t request[] = { 1, 0x11, 0x80, 0x60, 0, 0, 0, 0 };
+	struct asker who = { .key = "laptop" };
+
+	start_with_keys();
+	CHECK_INT(shake_hands(&keys.key[1]), 1);
+	say(&client, request, sizeof(request));
+	t.from = NULL;
+	second = client;
+	memset(&client, 0, sizeof(client));
+	watch_with(0);
+	one_list(2);
+	exporter_new_keys(&t.exporter);
+	UNTIL(&t.loop, second_is_over);
+	no_more_came();
+	CHECK(exporter_trusts(&t.exporter, &who));
+	who.key = "tablet";
+	CHECK(!exporter_trusts(&t.exporter, &who));
+	who.key = NULL;
+	CHECK(!exporter_trusts(&t.exporter, &who));
+	who.address = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+	CHECK(exporter_trusts(&t.exporter, &who));
+	t.exporter.keys = NULL;
+	who.address.s6_addr[0] = 0x20;
+	CHECK(exporter_trusts(&t.exporter, &who));
+	end();
+}
+
 /* All at once, and nothing is left open. */
 static void no_leak(void)
 {
@@ -1661,6 +1863,12 @@ int main(void)
 	RUN("t_exporter: a client that was gone before it was accepted", client_gone_before_accept);
 	RUN("t_exporter: addresses to listen on", addresses);
 	RUN("t_exporter: addresses as text", names);
+	RUN("t_exporter: keys, and who comes without", keyless);
+	RUN("t_exporter: keys, and who has one", keyed);
+	RUN("t_exporter: keys, and who has another", wrong_key);
+	RUN("t_exporter: keys, and other first bytes", first_bytes);
+	RUN("t_exporter: keys, and a handshake's deadline", shaking_deadline);
+	RUN("t_exporter: keys that are others now", new_keys);
 	RUN("t_exporter: no descriptor is left open", no_leak);
 	return check_status();
 }

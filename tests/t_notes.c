@@ -277,17 +277,21 @@ static void peer(void)
 }
 
 /* What was written is read back by the next run. */
-static void there_and_back(void)
+static void back(const char *key)
 {
 	struct export *export;
-	char text[100];
+	char text[200];
 	int client;
 
 	begin();
 	export = add(0, "1-1", "usbip-host");
 	client = join(&export->session.fd, text);
+	snprintf(export->key, sizeof(export->key), "%s", key);
+	if (*key)
+		sprintf(text + strlen(text) - 1, " %s\n", key);
 	put_status("1-1", STUB_USED);
 	keep();
+	file_is("run/session.1-1", text);
 	close(export->session.fd);
 	memset(&t.exports, 0, sizeof(t.exports));
 	for (unsigned i = 0; i < EXPORTS_MAX; i++)
@@ -296,10 +300,18 @@ static void there_and_back(void)
 	export->sysfs = &sysfs;
 	notes_peer(&t.state, export);
 	CHECK_STR(export->peer, "127.0.0.1");
+	CHECK_STR(export->key, key);
 	keep();
 	file_is("run/session.1-1", text);
 	close(client);
 	finish();
+}
+
+static void there_and_back(void)
+{
+	back("");
+	back("laptop");
+	back("0123456789012345678901234567890123456789012345678901234567890123");
 }
 
 static void left(void)

@@ -312,6 +312,9 @@ static void sessions(void)
 	CHECK_STR(session.peer_port, "40000");
 	CHECK(session.since > 1000000000);
 	CHECK(!session_read(dir, "1-1", &session));
+	put_file(root, "vhci_hcd/session.1-1", "10.0.0.1 3240 10.0.0.8 40001 laptop\n");
+	CHECK(session_read(dir, "1-1", &session));
+	CHECK_STR(session.peer_port, "40001");
 	end();
 }
 

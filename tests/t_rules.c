@@ -398,7 +398,7 @@ static void to(void)
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
-		struct in6_addr asks = address(row[i].asks);
+		struct asker asks = { address(row[i].asks), NULL };
 		struct rule_facts facts = stick();
 		char rule[80];
 
@@ -416,7 +416,7 @@ static void to(void)
 static void to_nobody(void)
 {
 	struct rule_facts facts = stick();
-	struct in6_addr asks = address("10.1.1.1");
+	struct asker asks = { address("10.1.1.1"), NULL };
 
 	facts.from = NULL;
 	begin();
@@ -427,7 +427,7 @@ static void to_nobody(void)
 	CHECK_INT(judge(&facts), RULE_ALLOW);
 	facts.to = &asks;
 	CHECK_INT(judge(&facts), RULE_ALLOW);
-	asks = address("11.1.1.1");
+	asks.address = address("11.1.1.1");
 	CHECK_INT(judge(&facts), RULE_DENY);
 	facts.to = NULL;
 	CHECK(read_bytes(RULE_SERVER, "allow to 10.0.0.0/8 class hid\ndeny\n", 35));
@@ -441,6 +441,34 @@ static void to_nobody(void)
 	CHECK_INT(judge(&facts), RULE_UNKNOWN);
 	CHECK(read_bytes(RULE_SERVER, "deny\n", 5));
 	CHECK(!rules_have_to(&rules));
+	end();
+}
+
+/* By the identity of a key. */
+static void to_key(void)
+{
+	struct rule_facts facts = stick();
+	struct asker asks = { address("10.1.1.1"), NULL };
+
+	facts.from = NULL;
+	begin();
+	CHECK(read_bytes(RULE_SERVER, "allow to key lap*\ndeny\n", 23));
+	CHECK(rules_have_to(&rules));
+	CHECK_INT(judge(&facts), RULE_ALLOW); /* nobody yet */
+	facts.to = &asks;
+	CHECK_INT(judge(&facts), RULE_DENY);
+	asks.key = "laptop";
+	CHECK_INT(judge(&facts), RULE_ALLOW);
+	asks.key = "desktop";
+	CHECK_INT(judge(&facts), RULE_DENY);
+	CHECK(read_bytes(RULE_SERVER, "deny to key \"desk top\"\n", 23));
+	CHECK_INT(judge(&facts), RULE_ALLOW);
+	asks.key = "desk top";
+	CHECK_INT(judge(&facts), RULE_DENY);
+	CHECK(!read_option(RULE_SERVER, "deny to key"));
+	CHECK(!read_option(RULE_SERVER, "deny to key a to 10.0.0.1"));
+	CHECK(!read_option(RULE_SERVER, "deny to key a to key b"));
+	CHECK(!read_option(RULE_CLIENT, "deny to key a"));
 	end();
 }
 
@@ -877,6 +905,7 @@ int main(void)
 	RUN("t_rules: the first that matches", first);
 	RUN("t_rules: who asks", to);
 	RUN("t_rules: nobody asks", to_nobody);
+	RUN("t_rules: who has which key", to_key);
 	RUN("t_rules: words, quotes, comments", words);
 	RUN("t_rules: mistakes", mistakes);
 	RUN("t_rules: mistakes on a server", server_mistakes);

@@ -31,7 +31,8 @@ MODULES = BOOT_MODULES + """usbip_host vhci_hcd usbip_vudc usbserial ftdi_sio cd
     cdc_ether usbnet rndis_host snd_usb_audio usbmon dummy_hcd configfs libcomposite usb_f_acm
     usb_f_mass_storage usb_f_hid sch_netem sch_tbf veth bridge virtio_blk loop dm_mod dm_crypt
     raid1 ext4 vfat nls_ascii nls_cp437 nls_iso8859_1 crc32c_generic tls gcm ctr
-    ghash_generic""".split()
+    ghash_generic chacha20poly1305 chacha_generic poly1305_generic aesni_intel""".split()
+X86_ONLY = ("aesni_intel",)
 
 # busybox init runs this once. The kernel's command line carries the guest's name and addresses.
 RC_S = """#!/bin/sh
@@ -200,7 +201,8 @@ def pick(tree, out):
     depends, aliases, todo = {}, [], list(MODULES)
     while todo:
         name = todo.pop()
-        if name in depends or f"/{name}.ko" in builtin:
+        if name in depends or f"/{name}.ko" in builtin or \
+                (name in X86_ONLY and name not in paths):
             continue
         data = paths[name].read_bytes()
         if paths[name].suffix == ".xz":

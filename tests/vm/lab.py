@@ -350,13 +350,13 @@ class Guest:
 
 
 @contextlib.contextmanager
-def pair(kernel, workdir, files=None, client_kernel=None, **options):
+def pair(kernel, workdir, files=None, client_kernel=None, cable=Cable, **options):
     """Two guests on one cable: the host at 10.0.0.1 and the client at 10.0.0.2.
 
     Guests of two architectures have `files` of their own: it is a function of the kernel's name.
     """
     with contextlib.ExitStack() as stack:
-        cable = Cable()
+        cable = cable()
         stack.callback(cable.close)
         both = []
         for name, end, which, addr in (("host", 0, kernel, "10.0.0.1/24"),

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The file of --psk: who may connect, each with a key of its own. */
+#ifndef LOOP_KEYS_H
+#define LOOP_KEYS_H
+
+#include "tls/psk.h"
+
+enum { KEYS_MAX = 256 };
+
+struct keys {
+	unsigned count;
+	struct psk key[KEYS_MAX];
+};
+
+/*
+ * Reads lines "IDENTITY:HEXDIGITS" (psk.h) anew; blank ones and those that begin with # are
+ * ignored. False after a line in the log; the keys are then as they were. The file must be its
+ * user's own or root's, and nobody else may read or write it; it has at least one key.
+ */
+bool keys_read(struct keys *keys, const char *path);
+/* NULL when there is none of that identity. */
+const struct psk *keys_find(const struct keys *keys, const char *identity);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Ranges of addresses. */
+#include "loop/network.h"
+
+#include "loop/socket.h"
+#include "proto/text.h"
+
+#include <string.h>
+
+enum {
+	MAPPED_BITS = 96, /* ::ffff:0:0/96 are the IPv4 addresses */
+	TEXT_SIZE = 256,
+};
+
+bool network_parse(struct network *network, const char *text)
+{
+	uint32_t skip = strchr(text, ':') ? 0 : MAPPED_BITS, bits = 128 - skip;
+	char address[TEXT_SIZE];
+	size_t len = strlen(text);
+	char *slash;
+
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, text, len + 1);
+	slash = strchr(address, '/');
+	if (slash) {
+		*slash = '\0';
+		if (text_decimal(slash + 1, bits, &bits))
+			return false;
+	}
+	network->bits = (uint8_t)(skip + bits);
+	return address_parse(address, &network->address);
+}
+
+bool network_has(const struct network *network, const struct in6_addr *address)
+{
+	for (unsigned i = 0; i < network->bits; i++)
+		if ((network->address.s6_addr[i / 8] ^ address->s6_addr[i / 8]) & 0x80 >> i % 8)
+			return false;
+	return network->bits >= MAPPED_BITS || !address_is_v4(address);
+}
+
+bool networks_add(struct networks *networks, const char *text)
+{
+	char copy[TEXT_SIZE], *cursor = copy, *word;
+
+	text_format(copy, sizeof(copy), "%s", text);
+	while ((word = text_word(&cursor)))
+		if (networks->count == NETWORKS_MAX ||
+		    !network_parse(&networks->network[networks->count++], word))
+			return false;
+	return true;
+}
+
+bool networks_have(const struct networks *networks, const struct in6_addr *address)
+{
+	for (unsigned i = 0; i < networks->count; i++)
+		if (network_has(&networks->network[i], address))
+			return true;
+	return false;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Ranges of addresses: who may connect, and what a rule says of who asks. */
+#ifndef LOOP_NETWORK_H
+#define LOOP_NETWORK_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { NETWORKS_MAX = 64 };
+
+struct network {
+	struct in6_addr address; /* IPv4 is a mapped one: RFC 4291 2.5.5.2 */
+	uint8_t bits;		 /* of it that count */
+};
+
+struct networks {
+	unsigned count;
+	struct network network[NETWORKS_MAX];
+};
+
+/*
+ * Those a server answers where nothing is said: loopback, link-local (RFC 3927, RFC 4291 2.5.6),
+ * private (RFC 1918) and unique local (RFC 4193).
+ */
+#define NETWORKS_LOOPBACK "127.0.0.0/8 ::1"
+#define NETWORKS_NEAR                                                                              \
+	NETWORKS_LOOPBACK " 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
+
+/* "10.0.7.0/24", "fd00::/8", or one address: false when it is neither. */
+bool network_parse(struct network *network, const char *text);
+bool network_has(const struct network *network, const struct in6_addr *address);
+
+/* Adds those of text, with blanks between them: false when one is none, or there are too many. */
+bool networks_add(struct networks *networks, const char *text);
+bool networks_have(const struct networks *networks, const struct in6_addr *address);
+
+#endif

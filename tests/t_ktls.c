@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of tls/ktls without the kernel's tls: records in pieces, closes, and what the kernel is told
+ * in the end. What it does then is tested in virtual machines.
+ * LINK: -Wl,--wrap=setsockopt,--wrap=recv
+ */
+#include "tls/ktls.h"
+
+#include "tests/check.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/tls.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct {
+	int fd, other;
+	struct psk key;
+	struct tls client, server;
+	/* the kernel's part */
+	int ulp_error, cipher_error;
+	unsigned ulps, ciphers, receives;
+	uint8_t info[2][2][64]; /* of the client's, the server's; TLS_TX, TLS_RX */
+	struct tls_cipher out[2]; /* of the client, the server, at the hand-over */
+} t;
+
+int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
+ssize_t __real_recv(int fd, void *bytes, size_t len, int flags);
+ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags);
+
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+	if (level == IPPROTO_TCP && option == TCP_ULP) {
+		CHECK(!memcmp(value, "tls", 4));
+		t.ulps++;
+		t.out[fd != t.other] = fd == t.other ? t.client.out : t.server.out;
+		errno = t.ulp_error;
+		return t.ulp_error ? -1 : 0;
+	}
+	if (level == SOL_TLS) {
+		must(len <= 64, "keep what the kernel is told");
+		memcpy(t.info[fd != t.other][option == TLS_RX], value, len);
+		t.ciphers++;
+		errno = t.cipher_error;
+		return t.cipher_error ? -1 : 0;
+	}
+	return __real_setsockopt(fd, level, option, value, len);
+}
+
+ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags)
+{
+	t.receives++;
+	return __real_recv(fd, bytes, len, flags);
+}
+
+/* fd is the one of ours, other a TCP connection's other end. */
+static void start(void)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sa);
+	int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memset(&t, 0, sizeof(t));
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(!bind(listener, (struct sockaddr *)&sa, len) && !listen(listener, 1) &&
+		     !getsockname(listener, (struct sockaddr *)&sa, &len),
+	     "listen");
+	t.other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(!connect(t.other, (struct sockaddr *)&sa, len), "connect");
+	t.fd = accept(listener, NULL, NULL);
+	must(t.fd >= 0, "accept");
+	__real_setsockopt(t.other, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	fcntl(t.fd, F_SETFL, O_NONBLOCK);
+	fcntl(t.other, F_SETFL, O_NONBLOCK);
+	close(listener);
+	must(!psk_parse(&t.key, "laptop:00112233445566778899aabbccddeeff"), "make a key");
+}
+
+static void end(void)
+{
+	close(t.fd);
+	if (t.other >= 0)
+		close(t.other);
+}
+
+static bool ready(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) > 0;
+}
+
+/* All steps until one has done. */
+static int steps(struct tls *tls, int fd)
+{
+	int result = 0;
+
+	while (!result && ready(fd, 2000))
+		result = ktls_step(tls, fd);
+	return result;
+}
+
+static void say(const void *bytes, size_t len)
+{
+	must(send(t.other, bytes, len, MSG_NOSIGNAL) == (ssize_t)len, "send");
+}
+
+static void whole(void)
+{
+	start();
+	CHECK_INT(ktls_accept(&t.server, &t.key, 1), 0);
+	CHECK_INT(ktls_connect(&t.client, t.other, &t.key), 0);
+	CHECK(ready(t.fd, 2000));
+	CHECK_INT(ktls_step(&t.server, t.fd), 0);
+	CHECK_INT(steps(&t.client, t.other), 1);
+	CHECK_INT(steps(&t.server, t.fd), 1);
+	CHECK_INT(t.ulps, 2);
+	CHECK_INT(t.ciphers, 4);
+	CHECK(!memcmp(t.info[0][0], t.info[1][1], 64));
+	CHECK(!memcmp(t.info[0][1], t.info[1][0], 64));
+	CHECK(memcmp(t.info[0][0], t.info[0][1], 64));
+	for (int i = 0; i < 2; i++)
+		CHECK(memmem(t.info[i][0], 64, t.out[i].key, 16));
+	/* all is forgotten but who it is */
+	CHECK(t.server.key == &t.key && t.client.key == &t.key);
+	t.server.key = NULL;
+	for (size_t i = 0; i < sizeof(t.server); i++)
+		CHECK(!((uint8_t *)&t.server)[i]);
+	CHECK(!ready(t.fd, 0));
+	end();
+}
+
+static int handed_over(void)
+{
+	CHECK_INT(ktls_accept(&t.server, &t.key, 1), 0);
+	CHECK_INT(ktls_connect(&t.client, t.other, &t.key), 0);
+	CHECK(ready(t.fd, 2000));
+	CHECK_INT(ktls_step(&t.server, t.fd), 0);
+	return steps(&t.client, t.other);
+}
+
+static void no_kernel(void)
+{
+	static const struct tls none;
+
+	start();
+	t.ulp_error = ENOENT;
+	CHECK_INT(handed_over(), -ENOENT);
+	CHECK(strstr(ktls_strerror(-ENOENT), "no module tls"));
+	CHECK_INT(t.ciphers, 0);
+	t.client.key = NULL;
+	CHECK_BYTES(&t.client, &none, sizeof(none));
+	end();
+	start();
+	t.cipher_error = ENOENT;
+	CHECK_INT(handed_over(), -ENOPKG);
+	CHECK(strstr(ktls_strerror(-ENOPKG), "cipher"));
+	end();
+}
+
+/* A byte at a time: it is not woken for each, and takes nothing before all is there. */
+static void pieces(void)
+{
+	uint8_t hello[TLS_REPLY_MAX];
+	ssize_t len;
+
+	start();
+	CHECK_INT(ktls_connect(&t.client, t.fd, &t.key), 0); /* towards the test */
+	len = __real_recv(t.other, hello, sizeof(hello), 0);
+	must(len > 100, "take the hello");
+	ktls_accept(&t.server, &t.key, 1);
+	for (ssize_t i = 0; i < len - 1; i++) {
+		say(hello + i, 1);
+		if (ready(t.fd, 0))
+			CHECK_INT(ktls_step(&t.server, t.fd), 0);
+	}
+	CHECK(t.receives <= 4); /* the first byte, the header, the rest */
+	CHECK_INT(t.server.state, 0);
+	CHECK(!ready(t.fd, 50));
+	say(hello + len - 1, 1);
+	say("next", 4);
+	CHECK(ready(t.fd, 2000));
+	CHECK_INT(ktls_step(&t.server, t.fd), 0);
+	CHECK(ready(t.other, 2000)); /* its answer */
+	CHECK(ready(t.fd, 2000));    /* fewer bytes are enough again */
+	/* what is behind it stays there */
+	CHECK_INT(__real_recv(t.fd, hello, sizeof(hello), MSG_PEEK), 4);
+	end();
+}
+
+static void closes(void)
+{
+	static const uint8_t begin[] = { 22, 3, 1, 0, 200, 1, 0 };
+
+	for (size_t len = 0; len <= sizeof(begin); len++) {
+		for (unsigned woken = 0; woken < 2; woken++) {
+			int result = 0;
+
+			start();
+			ktls_accept(&t.server, &t.key, 1);
+			if (len)
+				say(begin, len);
+			if (woken && len && ready(t.fd, 2000))
+				CHECK_INT(ktls_step(&t.server, t.fd), 0);
+			close(t.other);
+			t.other = -1;
+			/* in the end, and in few steps: it does not spin */
+			for (unsigned i = 0; i < 4 && !result; i++) {
+				CHECK(ready(t.fd, 2000));
+				result = ktls_step(&t.server, t.fd);
+			}
+			CHECK_INT(result, -ECONNRESET);
+			end();
+		}
+	}
+}
+
+static void sizes(void)
+{
+	static const struct {
+		uint8_t header[TLS_HEADER_SIZE];
+		int result;
+	} table[] = {
+		{ { 22, 3, 1, 0x0f, 0xfc }, -EBADMSG }, /* 4092 and the header: one too many */
+		{ { 22, 3, 1, 0xff, 0xff }, -EBADMSG },
+		{ { 22, 3, 1, 0, 0 }, -EBADMSG },
+		{ { 22, 2, 1, 0, 9 }, -EBADMSG },
+		{ { 1, 0x11, 0, 3, 0 }, -EBADMSG }, /* USB/IP */
+		{ { 22, 3, 1, 0x0f, 0xfb }, 0 },
+	};
+
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		start();
+		ktls_accept(&t.server, &t.key, 1);
+		say(table[i].header, TLS_HEADER_SIZE);
+		CHECK(ready(t.fd, 2000));
+		CHECK_INT(ktls_step(&t.server, t.fd), table[i].result);
+		end();
+	}
+	/* the largest, which is nothing that is understood */
+	start();
+	ktls_accept(&t.server, &t.key, 1);
+	{
+		uint8_t record[TLS_RECORD_MAX] = { 22, 3, 1, 0x0f, 0xfb };
+
+		say(record, sizeof(record));
+		CHECK_INT(steps(&t.server, t.fd), -EBADMSG);
+	}
+	end();
+}
+
+/* One that says without end that it changes its cipher is given one step for each. */
+static void endless(void)
+{
+	static const uint8_t change[] = { 20, 3, 3, 0, 1, 1 };
+	unsigned before;
+
+	start();
+	ktls_accept(&t.server, &t.key, 1);
+	ktls_connect(&t.client, t.other, &t.key);
+	CHECK(ready(t.fd, 2000));
+	CHECK_INT(ktls_step(&t.server, t.fd), 0);
+	for (unsigned i = 0; i < 100; i++)
+		say(change, sizeof(change));
+	CHECK(ready(t.fd, 2000));
+	before = t.receives;
+	CHECK_INT(ktls_step(&t.server, t.fd), 0);
+	CHECK(t.receives - before <= 3);
+	end();
+}
+
+static void words(void)
+{
+	CHECK(strstr(ktls_strerror(-EACCES), "key"));
+	CHECK(strstr(ktls_strerror(-EBADMSG), "TLS"));
+	CHECK(strstr(ktls_strerror(-ECONNRESET), "--psk"));
+	CHECK(strstr(ktls_strerror(-EIO), strerror(EIO)));
+}
+
+int main(void)
+{
+	RUN("a handshake, and what the kernel is told", whole);
+	RUN("a kernel without tls, or without the cipher", no_kernel);
+	RUN("records in pieces", pieces);
+	RUN("closed in the middle", closes);
+	RUN("records of every size", sizes);
+	RUN("records without end", endless);
+	RUN("why it failed, in words", words);
+	return check_status();
+}

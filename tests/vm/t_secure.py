@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Connections with --psk on real kernels: what gets through, and what of it the wire tells."""
+
+import os
+import pathlib
+import select
+import socket
+import struct
+import sys
+import tempfile
+import threading
+
+import lab
+from lab import case, check
+from t_main import BINARY
+from t_serve import SOON, Serving
+
+PATTERN = os.urandom(64)
+PORT = 3240
+SUITES = {0x1301: "AES-128-GCM", 0x1303: "ChaCha20-Poly1305"}
+
+
+class Wire(lab.Cable):
+    """A cable with somebody in the middle, who keeps what he sees and may turn a bit."""
+
+    def __init__(self):
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
+        self.ends = [pair[0] for pair in pairs]
+        self.inner = [pair[1] for pair in pairs]
+        self.frames, self.flips, self.lock = [], 0, threading.Lock()
+        self.over = False
+        threading.Thread(target=self._carry, daemon=True).start()
+
+    def _carry(self):
+        while not self.over:
+            for sock in select.select(self.inner, [], [], 0.5)[0]:
+                try:
+                    frame = bytearray(sock.recv(65536))
+                    self.inner[1 - self.inner.index(sock)].send(self._see(frame),
+                                                                socket.MSG_DONTWAIT)
+                except OSError:
+                    continue  # as on any wire: it is lost
+
+    def _see(self, frame):
+        payload = tcp_payload(frame)
+        if payload is None:
+            return frame
+        with self.lock:
+            if self.flips and len(frame) - payload > 200:
+                self.flips -= 1
+                flip(frame, payload + 100)
+            self.frames.append(bytes(frame[payload:]))
+        return frame
+
+    def seen(self):
+        """The TCP payloads since the last call."""
+        with self.lock:
+            frames, self.frames = self.frames, []
+        return frames
+
+    def turn_a_bit(self):
+        with self.lock:
+            self.flips = 1
+
+    def close(self):
+        self.over = True
+        for end in self.inner:
+            end.close()
+        super().close()
+
+
+def tcp_payload(frame):
+    """Where the payload of a frame to or from our port begins."""
+    if frame[12:14] != b"\x08\x00" or frame[23] != 6:
+        return None
+    tcp = 14 + (frame[14] & 15) * 4
+    if PORT not in struct.unpack_from(">HH", frame, tcp):
+        return None
+    return tcp + (frame[tcp + 12] >> 4) * 4
+
+
+def flip(frame, at):
+    """A bit, in such a way that TCP does not notice (RFC 1624)."""
+    tcp = 14 + (frame[14] & 15) * 4
+    at -= (at - tcp) % 2
+    old, = struct.unpack_from(">H", frame, at)
+    new = old ^ 0x10
+    struct.pack_into(">H", frame, at, new)
+    total = (~struct.unpack_from(">H", frame, tcp + 16)[0] & 0xffff) + (~old & 0xffff) + new
+    total = (total & 0xffff) + (total >> 16)
+    struct.pack_into(">H", frame, tcp + 16, ~((total & 0xffff) + (total >> 16)) & 0xffff)
+
+
+def suites(frames):
+    """Those that servers' hellos chose: RFC 8446 4.1.3."""
+    found = set()
+    for frame in frames:
+        if frame[:3] == b"\x16\x03\x03" and frame[5] == 2:
+            found.add(SUITES[struct.unpack_from(">H", frame, 44 + frame[43])[0]])
+    return found
+
+
+class Secure(Serving):
+    """The stick has a pattern that would be seen on the wire."""
+
+    def __init__(self, host, client, workdir, wire):
+        super().__init__(host, client, workdir)
+        self.wire = wire
+        with open(self.stick, "r+b") as stick:
+            stick.write(PATTERN * 4096)
+        self.digest = self.new_digest()
+        for name in ("laptop", "phone", "stranger"):
+            line = host.must(f"usbiphp psk {name}").strip()
+            setattr(self, name, line)
+            client.must(f"umask 077; echo {line} >/tmp/{name}")
+        client.must(f"umask 077; echo laptop:{'1' * 64} >/tmp/wrong")
+        self.set_keys("laptop", "phone")
+
+    def new_digest(self):
+        import hashlib
+        return hashlib.sha256(self.stick.read_bytes()).hexdigest()
+
+    def set_keys(self, *names):
+        lines = "\n".join(getattr(self, name) for name in names)
+        self.host.must(f"umask 077; echo '# who may\n{lines}' >/tmp/keys")
+
+    def up(self, server="", client="", number=1):
+        self.start(f"-i 60 --psk /tmp/keys {server}")
+        self.begin(options=f"-i 60 --psk /tmp/laptop {client}")
+        self.attached(number, 100)
+
+    def again(self, words, number):
+        """Waits until the server's log has that so many times."""
+        self.host.wait(f"test $(grep -c '{words}' /tmp/server.log) -ge {number}", SOON)
+
+    def count(self, words):
+        return self.log(self.host).count(words)
+
+    def read_anew(self):
+        """The whole stick over the wire, and not out of a cache."""
+        self.client.must("echo 3 >/proc/sys/vm/drop_caches")
+        self.same_stick()
+
+    def write(self):
+        self.client.must(f"dd if=/dev/urandom of={self.disk()} bs=64k seek=16 count=8 conv=fsync "
+                         "2>/dev/null")
+        written = self.client.must(f"sha256sum {self.disk()}").split()[0]
+        self.digest = self.new_digest()
+        check(written == self.digest, "what the client wrote did not arrive")
+
+    def refused(self, command, words):
+        status, text = self.client.sh(f"timeout 30 usbiphp {command} 2>&1", 60)
+        check(status == 1 and text.count("\n") == 1 and words in text,
+              f"status {status}: {text.strip()}")
+
+
+def without_aes(w):
+    """By itself a guest may or may not have it."""
+    for guest in (w.host, w.client):
+        guest.must("! grep -q ^aesni_intel /proc/modules || rmmod aesni_intel; "
+                   "mv /lib/modules/*/aesni_intel.ko /tmp")
+
+
+def main_job(w):
+    without_aes(w)
+    w.plug_stick()
+    w.wire.seen()
+    w.up()
+    with case("a stick is the same from both ends, over ChaCha20-Poly1305"):
+        w.read_anew()
+        w.write()
+        frames = w.wire.seen()
+        check(suites(frames) == {"ChaCha20-Poly1305"}, f"the suites: {suites(frames)}")
+        check(sum(map(len, frames)) > 4 << 20, "the wire has not seen the stick")
+
+    with case("nothing of it is in plain text on the wire"):
+        for what in (PATTERN[:32], b"USBC", b"USBS", b"/sys/devices", b"QEMU"):
+            check(not any(what in x for x in frames), f"{what} is on the wire")
+
+    with case("the log tells who has proved itself"):
+        check("laptop at 10.0.0.2 takes" in w.log(w.host), w.log(w.host))
+        check("cannot" not in w.log(w.host), w.log(w.host))
+
+    with case("plugged is attached at once, unplugged is gone, and back"):
+        w.watched()
+        w.host.plug("keyboard", "usb-kbd", port="2")
+        w.attached(2, SOON)
+        w.host.unplug("stick")
+        w.attached(1, SOON)
+        w.plug_stick()
+        w.attached(2, SOON)
+        w.read_anew()
+
+    with case("a list, with the key"):
+        text = w.client.must("usbiphp list --psk /tmp/laptop host; usbiphp list --psk /tmp/phone "
+                             "host")
+        check("46f4" not in text, "what is in use is listed")
+
+
+def strangers(w):
+    with case("a wrong key, an unknown identity, no key: refused, in one line at either end"):
+        w.refused("list --psk /tmp/wrong host", "the key is none that the other end has")
+        w.refused("list --psk /tmp/stranger host", "the key is none that the other end has")
+        w.said_once("refused a connection of 10.0.0.2")
+        w.refused("list host", "hung up")
+        status, text = w.client.sh("usbip list -r host 2>&1")
+        check(status, f"the stock tool is served: {text}")
+        check(w.count("refused a connection of 10.0.0.2") == 1, w.log(w.host))
+
+    with case("without a key from this machine itself"):
+        w.host.must("usbip list -r 127.0.0.1; usbiphp list 127.0.0.1")
+
+    with case("those who are served go on"):
+        w.attached(2)
+        w.read_anew()
+
+
+def damage(w):
+    with case("a bit that is turned on the wire: both ends are free in seconds, and it comes back"):
+        before = w.count("is back from")
+        w.wire.turn_a_bit()
+        w.client.sh("echo 3 >/proc/sys/vm/drop_caches; "
+                    "dd if=$(ls /dev/sd? | tail -1) of=/dev/null bs=64k 2>/dev/null", 60)
+        w.again("is back from", before + 1)
+        w.attached(2, SOON)
+        w.read_anew()
+
+
+def keys_change(w):
+    with case("SIGHUP: whose key is gone, its session is"):
+        w.set_keys("phone")
+        before = w.count("is back from")
+        w.host.must("kill -HUP $(pidof usbiphp-server)")
+        w.again("is back from", before + 2)
+        w.attached(0, SOON)
+        w.free(2)
+
+    with case("SIGHUP: the key is there again, and so are the devices"):
+        w.set_keys("laptop", "phone")
+        w.host.must("kill -HUP $(pidof usbiphp-server)")
+        w.attached(2, 100)
+
+    with case("a file that is wrong changes nothing, and is one line"):
+        w.host.must("echo nonsense >>/tmp/keys; kill -HUP $(pidof usbiphp-server)")
+        w.host.wait("grep -q '/tmp/keys:4: no identity before a colon' /tmp/server.log")
+        w.attached(2)
+        w.set_keys("laptop", "phone")
+
+
+def killed(w):
+    with case("daemons that are killed and started: the sessions stay"):
+        before = w.sessions()
+        for guest, name in ((w.host, "usbiphp-server"), (w.client, "usbiphp-client")):
+            guest.must(f"kill -9 $(pidof {name})")
+            guest.wait(f"! pidof {name}")
+        w.start("-i 1 --psk /tmp/keys")
+        w.begin(options="-i 1 --psk /tmp/laptop")
+        w.watched()
+        check(w.sessions() == before, w.sessions())
+        w.read_anew()
+
+    with case("and of one that has no key any more nothing stays"):
+        w.set_keys("phone")
+        w.host.must("kill -HUP $(pidof usbiphp-server)")
+        w.attached(0, SOON)
+        w.set_keys("laptop", "phone")
+        w.both_stop()
+
+
+def rules(w):
+    with case("`to key`: to each his own"):
+        w.host.must("printf 'deny class hid to key phone\\n' >/tmp/rules")
+        w.start("-i 60 --psk /tmp/keys --rules /tmp/rules")
+        w.bound(2)
+        text = w.client.must("usbiphp list --psk /tmp/phone host")
+        check("46f4" in text and "0627" not in text, text)
+        text = w.client.must("usbiphp list --psk /tmp/laptop host")
+        check("46f4" in text and "0627" in text, text)
+        w.begin(options="-i 1 --psk /tmp/phone")
+        w.attached(1, SOON)
+        w.has("46f4")
+        w.both_stop()
+
+
+def aes(w):
+    with case("a stick is the same from both ends, over AES-128-GCM"):
+        for guest in (w.host, w.client):
+            guest.must("mv /tmp/aesni_intel.ko /lib/modules/*/ && modprobe aesni_intel; "
+                       "grep -A1 ' gcm(aes)' /proc/crypto | grep 'driver.*aesni'")
+        w.wire.seen()
+        w.up(number=2)
+        w.read_anew()
+        w.write()
+        frames = w.wire.seen()
+        check(suites(frames) == {"AES-128-GCM"}, f"the suites: {suites(frames)}")
+        check(not any(PATTERN[:32] in x for x in frames), "it is on the wire")
+        w.both_stop()
+
+
+def plain(w):
+    with case("without keys the wire does tell"):
+        w.start("-i 60")
+        w.begin(options="-i 60")
+        w.attached(2, SOON)
+        w.wire.seen()
+        w.read_anew()
+        frames = w.wire.seen()
+        for what in (PATTERN[:32], b"USBC"):
+            check(any(what in x for x in frames), f"{what} is not on the wire")
+
+    with case("a session without a key ends where keys are asked for now"):
+        w.host.must("kill -9 $(pidof usbiphp-server)")
+        w.host.wait("! pidof usbiphp-server")
+        w.start("-i 60 --psk /tmp/keys")
+        w.attached(0, SOON)
+        w.clean()
+
+
+def no_module(w):
+    with case("a kernel without the module: one line, and nobody is served without"):
+        w.host.must("rmmod tls; mv /lib/modules/*/tls.ko /tmp")
+        w.start("-i 1 --psk /tmp/keys")
+        w.begin(options="-i 1 --psk /tmp/laptop")
+        w.host.wait("grep -q 'refused a connection of 10.0.0.2: this kernel has no module tls' "
+                    "/tmp/server.log")
+        w.client.wait("grep -q 'cannot list devices of host' /tmp/client.log")
+        w.attached(0)
+        w.said_once("this kernel has no module tls")
+        w.host.must("mv /tmp/tls.ko /lib/modules/*/")
+        w.attached(2, 100)
+        w.both_stop()
+
+
+PARTS = (main_job, strangers, damage, keys_change, killed, rules, aes, plain, no_module)
+
+
+def test(kernel, workdir, parts=PARTS):
+    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
+    wires = []
+    with lab.pair(kernel, workdir, files=files,
+                  cable=lambda: wires.append(Wire()) or wires[0]) as (host, client):
+        w = Secure(host, client, workdir, wires[0])
+        for part in parts:
+            part(w)
+        with case("the kernels have nothing to complain about"):
+            check(not host.kernel_complaints(), f"host: {host.kernel_complaints()}")
+            check(not client.kernel_complaints(), f"client: {client.kernel_complaints()}")
+        if lab.results["not ok"]:
+            for guest in (host, client):
+                print(guest.sh("cat /tmp/*.old")[1], w.log(guest),
+                      guest.sh("dmesg | tail -60")[1], file=sys.stderr)
+
+
+if __name__ == "__main__":
+    for version in sys.argv[1:] or ["6.1"]:
+        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
+            test(version, pathlib.Path(directory))
+    lab.finish()

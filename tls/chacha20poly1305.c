@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* ChaCha20-Poly1305 (RFC 8439). No secret decides a branch or an index. */
+#include "tls/aead.h"
+
+#include <string.h>
+
+struct poly1305 {
+	uint32_t r[4], h[5]; /* the least first; h is below 2^131 */
+};
+
+static uint32_t get32(const uint8_t *b)
+{
+	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+static void put32(uint8_t *b, uint32_t x)
+{
+	for (size_t i = 0; i < 4; i++)
+		b[i] = (uint8_t)(x >> (8 * i));
+}
+
+/* RFC 8439 2.1: a += b; d ^= a; d <<<= n */
+static void half(uint32_t *a, uint32_t b, uint32_t *d, unsigned n)
+{
+	*a += b;
+	*d ^= *a;
+	*d = *d << n | *d >> (32 - n);
+}
+
+/* RFC 8439 2.3: the block of that number. */
+static void chacha20_block(uint8_t out[64], const uint8_t *key, const uint8_t *nonce,
+			   uint32_t number)
+{
+	uint32_t first[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 }, x[16];
+
+	for (size_t i = 0; i < 8; i++)
+		first[4 + i] = get32(key + 4 * i);
+	first[12] = number;
+	for (size_t i = 0; i < 3; i++)
+		first[13 + i] = get32(nonce + 4 * i);
+	memcpy(x, first, sizeof(x));
+	/* four columns, then four diagonals, ten times */
+	for (size_t i = 0; i < 80; i++) {
+		unsigned turn = i & 4 ? 1 : 0, n = i & 3;
+		uint32_t *a = x + n, *b = x + 4 + ((n + turn) & 3),
+			 *c = x + 8 + ((n + 2 * turn) & 3), *d = x + 12 + ((n + 3 * turn) & 3);
+
+		half(a, *b, d, 16);
+		half(c, *d, b, 12);
+		half(a, *b, d, 8);
+		half(c, *d, b, 7);
+	}
+	for (size_t i = 0; i < 16; i++)
+		put32(out + 4 * i, x[i] + first[i]);
+}
+
+static void chacha20(const uint8_t *key, const uint8_t *nonce, uint8_t *text, size_t len)
+{
+	uint8_t block[64];
+
+	for (size_t i = 0; i < len; i++) {
+		if (i % sizeof(block) == 0)
+			chacha20_block(block, key, nonce, (uint32_t)(1 + i / sizeof(block)));
+		text[i] ^= block[i % sizeof(block)];
+	}
+}
+
+/* h = (h + block) * r modulo 2^130 - 5, for a block of 16 bytes. */
+static void poly1305_block(struct poly1305 *poly, const uint8_t *block)
+{
+	uint32_t t[10] = { 0 };
+	uint64_t carry = 0;
+
+	for (size_t i = 0; i < 5; i++) {
+		carry += (uint64_t)poly->h[i] + (i < 4 ? get32(block + 4 * i) : 1);
+		poly->h[i] = (uint32_t)carry;
+		carry >>= 32;
+	}
+	for (size_t i = 0; i < 5; i++) {
+		carry = 0;
+		for (size_t j = 0; j < 4; j++) {
+			carry += (uint64_t)poly->h[i] * poly->r[j] + t[i + j];
+			t[i + j] = (uint32_t)carry;
+			carry >>= 32;
+		}
+		t[i + 4] = (uint32_t)carry;
+	}
+	/* what is above 2^130 comes in again, times 5 */
+	carry = 0;
+	for (size_t i = 0; i < 5; i++) {
+		carry += (uint64_t)(t[i + 4] >> 2 | t[i + 5] << 30) * 5 + (i < 4 ? t[i] : t[i] & 3);
+		poly->h[i] = (uint32_t)carry;
+		carry >>= 32;
+	}
+}
+
+/* Padded with zeros to whole blocks, RFC 8439 2.8. */
+static void poly1305_add(struct poly1305 *poly, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i += 16) {
+		uint8_t block[16] = { 0 };
+
+		memcpy(block, bytes + i, len - i < 16 ? len - i : 16);
+		poly1305_block(poly, block);
+	}
+}
+
+/* The tag is h modulo 2^130 - 5, plus s, modulo 2^128. */
+static void poly1305_end(struct poly1305 *poly, const uint8_t *s, uint8_t tag[AEAD_TAG_SIZE])
+{
+	uint64_t carry = 5 * (uint64_t)(poly->h[4] >> 2);
+	uint32_t g[5], more;
+
+	poly->h[4] &= 3;
+	for (size_t i = 0; i < 5; i++) {
+		carry += poly->h[i];
+		poly->h[i] = (uint32_t)carry;
+		carry >>= 32;
+	}
+	/* 5 more reach 2^130 just if it is not below 2^130 - 5 */
+	carry = 5;
+	for (size_t i = 0; i < 5; i++) {
+		carry += poly->h[i];
+		g[i] = (uint32_t)carry;
+		carry >>= 32;
+	}
+	more = 0 - (g[4] >> 2);
+	carry = 0;
+	for (size_t i = 0; i < 4; i++) {
+		carry += (uint64_t)((poly->h[i] & ~more) | (g[i] & more)) + get32(s + 4 * i);
+		put32(tag + 4 * i, (uint32_t)carry);
+		carry >>= 32;
+	}
+}
+
+static void make_tag(const uint8_t *key, const uint8_t *nonce, const uint8_t *additional,
+		     size_t additional_len, const uint8_t *text, size_t len, uint8_t *tag)
+{
+	struct poly1305 poly = { 0 };
+	uint8_t one_time[64], lengths[16] = { 0 };
+
+	chacha20_block(one_time, key, nonce, 0);
+	for (size_t i = 0; i < 4; i++)
+		poly.r[i] = get32(one_time + 4 * i) & (i ? 0x0ffffffc : 0x0fffffff);
+	poly1305_add(&poly, additional, additional_len);
+	poly1305_add(&poly, text, len);
+	put32(lengths, (uint32_t)additional_len);
+	put32(lengths + 8, (uint32_t)len);
+	poly1305_add(&poly, lengths, sizeof(lengths));
+	poly1305_end(&poly, one_time + 16, tag);
+}
+
+const struct aead chacha20poly1305 = { 32, chacha20, make_tag };

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys that both ends know, as text. */
+#include "tls/psk.h"
+
+#include "proto/text.h"
+
+#include <string.h>
+
+void psk_set(struct psk *psk, const uint8_t *key, size_t len)
+{
+	static const uint8_t zeros[SHA256_SIZE];
+
+	hmac(psk->secret, zeros, sizeof(zeros), key, len);
+}
+
+/* How long the name at the beginning is, which ends at end: 0 when it is none. */
+static size_t identity_length(const char *text, char end)
+{
+	size_t len = 0;
+
+	while (text_is_plain(text[len]) || text[len] == '@')
+		len++;
+	return len < PSK_IDENTITY_SIZE && text[len] == end ? len : 0;
+}
+
+/* Hexadecimal digits to bytes: how many, or 0 when they are none, or too many. */
+static size_t parse_key(uint8_t key[PSK_KEY_MAX], const char *hex)
+{
+	size_t n = 0;
+
+	for (; *hex; hex += 2) {
+		char digits[] = { hex[0], hex[1], '\0' };
+		uint32_t byte;
+
+		if (text_hex(digits, 255, &byte) || !hex[1] || n == PSK_KEY_MAX)
+			return 0;
+		key[n++] = (uint8_t)byte;
+	}
+	return n;
+}
+
+const char *psk_parse(struct psk *psk, const char *line)
+{
+	size_t len = identity_length(line, ':'), n;
+	uint8_t key[PSK_KEY_MAX];
+
+	if (!len)
+		return "no identity before a colon";
+	memcpy(psk->identity, line, len);
+	psk->identity[len] = '\0';
+	n = parse_key(key, line + len + 1);
+	psk_set(psk, key, n);
+	explicit_bzero(key, sizeof(key));
+	return n < PSK_KEY_MIN ? "its key is not 32 to 128 hexadecimal digits" : NULL;
+}
+
+const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_SIZE])
+{
+	size_t len = identity_length(identity, '\0');
+
+	if (!len)
+		return "an identity is 1 to 64 letters, digits and -._@";
+	memcpy(line, identity, len);
+	line[len++] = ':';
+	for (unsigned i = 0; i < SHA256_SIZE; i++)
+		len += text_format(line + len, 3, "%02x", key[i]);
+	return NULL;
+}

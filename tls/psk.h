@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys that both ends know, as text: "IDENTITY:HEXDIGITS". Pure functions. */
+#ifndef TLS_PSK_H
+#define TLS_PSK_H
+
+#include "tls/sha256.h"
+
+#include <stdbool.h>
+
+enum {
+	PSK_IDENTITY_SIZE = 65,	 /* with its terminator */
+	PSK_KEY_MIN = 16,	 /* bytes: who sees a handshake can try out all shorter ones */
+	PSK_KEY_MAX = 64,
+	PSK_LINE_SIZE = PSK_IDENTITY_SIZE + 2 * PSK_KEY_MAX + 1,
+};
+
+struct psk {
+	char identity[PSK_IDENTITY_SIZE];
+	uint8_t secret[SHA256_SIZE]; /* the Early Secret of RFC 8446 7.1 */
+};
+
+void psk_set(struct psk *psk, const uint8_t *key, size_t len);
+/*
+ * Letters, digits and "-._@", 1 to 64 of them, a colon, then the key, 32 to 128 hexadecimal digits.
+ * NULL, or what is wrong with it, in a few words.
+ */
+const char *psk_parse(struct psk *psk, const char *line);
+/* The line of a key; line has PSK_LINE_SIZE bytes. NULL or what is wrong with the identity. */
+const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_SIZE]);
+
+#endif
