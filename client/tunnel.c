@@ -31,8 +31,8 @@ static void execute(const char *program, const struct endpoint *endpoint)
 {
 	static const char *const openssh[] = { "ssh", "-oBatchMode=yes", "-oConnectTimeout=10",
 					       "-oServerAliveInterval=5",
-					       "-oServerAliveCountMax=3", "-W" };
-	static const char *const dropbear[] = { "dbclient", "-oBatchMode=yes", "-K", "5", "-B" };
+					       "-oServerAliveCountMax=3", "-Snone", "-W" };
+	static const char *const dropbear[] = { "dbclient", "-K5", "-B" };
 	bool small = is_dropbear(program);
 	size_t n = small ? sizeof(dropbear) / sizeof(*dropbear) : sizeof(openssh) / sizeof(*openssh);
 	const char *argv[ARGUMENTS_MAX] = { NULL };
@@ -49,12 +49,13 @@ static void execute(const char *program, const struct endpoint *endpoint)
 	execv(program, (char *const *)argv);
 }
 
-/* In the child. */
+/* In the child. Without a terminal there is nobody to ask for a password, and no Ctrl-C. */
 static void run(const struct endpoint *endpoint, int fd, int words)
 {
 	static const char missing[] = "no ssh is installed here\n";
 	sigset_t none;
 
+	setsid();
 	dup2(fd, 0);
 	dup2(fd, 1);
 	dup2(words, 2);
@@ -67,10 +68,9 @@ static void run(const struct endpoint *endpoint, int fd, int words)
 	_exit(NO_SSH);
 }
 
-int tunnel_open(const struct endpoint *endpoint, int *words)
+int tunnel_open(struct tunnel *tunnel, const struct endpoint *endpoint)
 {
 	int pair[2], pipes[2], error = 0;
-	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -errno;
@@ -78,15 +78,15 @@ int tunnel_open(const struct endpoint *endpoint, int *words)
 		error = -errno;
 		goto close_pair;
 	}
-	pid = fork();
-	if (!pid)
+	tunnel->pid = fork();
+	if (!tunnel->pid)
 		run(endpoint, pair[1], pipes[1]);
-	if (pid < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK))
+	if (tunnel->pid < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK))
 		error = -errno;
 	close(pipes[1]);
-	*words = pipes[0];
+	tunnel->pipe = pipes[0];
 	if (error)
-		close(pipes[0]);
+		tunnel_close(tunnel);
 close_pair:
 	close(pair[1]);
 	if (!error)
@@ -95,15 +95,19 @@ close_pair:
 	return error;
 }
 
-void tunnel_read(int words, char *text, size_t size)
+void tunnel_close(struct tunnel *tunnel)
 {
-	char chunk[64];
+	char chunk[64], *text = tunnel->words;
 	size_t len = 0;
 	ssize_t n;
 
-	while ((n = read(words, chunk, sizeof(chunk))) > 0)
+	if (tunnel->pipe < 0)
+		return;
+	if (tunnel->pid > 0)
+		kill(tunnel->pid, SIGTERM);
+	while ((n = read(tunnel->pipe, chunk, sizeof(chunk))) > 0)
 		for (ssize_t i = 0; i < n; i++) {
-			if (len == size - 1)
+			if (len == TUNNEL_WORDS_SIZE - 1)
 				memmove(text, text + 1, --len); /* the end says most */
 			if (chunk[i] != '\r')
 				text[len++] = chunk[i] == '\n' ? ' ' : chunk[i];
@@ -112,4 +116,6 @@ void tunnel_read(int words, char *text, size_t size)
 		len--;
 	text[len] = '\0';
 	text_printable(text);
+	close(tunnel->pipe);
+	tunnel->pipe = -1;
 }

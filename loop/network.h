@@ -31,7 +31,7 @@ struct networks {
 bool network_parse(struct network *network, const char *text);
 bool network_has(const struct network *network, const struct in6_addr *address);
 
-/* Adds those of text, with blanks between them: false when one is none, or there are too many. */
+/* Adds those of text, with blanks between them: false when one is none, there are too many, or no one. */
 bool networks_add(struct networks *networks, const char *text);
 bool networks_have(const struct networks *networks, const struct in6_addr *address);
 
