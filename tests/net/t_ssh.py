@@ -7,6 +7,7 @@ All of it is in namespaces of its own: network, processes, and mounts, where roo
 
 import collections
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -144,12 +145,12 @@ def lists(work):
     with case("a list through ssh is the list"):
         plain = usbiphp("list", "-p", port, "127.0.0.1")
         check(plain.status == 0 and "1-1.2" in plain.out, f"the plain list: {plain}")
-        plain = usbiphp("list", "--json", "-p", port, "127.0.0.1").out
+        plain = json.loads(usbiphp("list", "--json", "-p", port, "127.0.0.1").out)["devices"]
         for name in (HERE, f"{HERE}:22", "ssh://root@127.0.0.1", "ssh://root@127.0.0.1:22"):
             done = usbiphp("list", "--json", "-p", port, name)
-            there = done.out.replace("root@127", "127").replace(
-                '"host":"' + name.replace("root@127", "127"), '"host":"127.0.0.1')
-            check(done.status == 0 and not done.err and there == plain, f"{name}: {done}")
+            there = json.loads(done.out.replace("@root@127", "@127"))
+            check(done.status == 0 and not done.err, f"{name}: {done}")
+            check(there["host"] == name and there["devices"] == plain, f"{name}: {done}")
     with case("the doctor asks through ssh"):
         done = usbiphp("doctor", "-p", port, HERE)
         check(f"{HERE} tells changes, devices: {len(server.list())}" in done.out, f"{done}")
