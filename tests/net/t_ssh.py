@@ -210,6 +210,7 @@ def watch(work, sshd):
         Daemon.all.remove(daemon)
 
     with case("a link that is silent is dead"):
+        fake.devices.clear()
         daemon = client(work, "silent", 1, fake.port)
         before = fake.watches
         until(lambda: fake.watches > before, "a watch")
