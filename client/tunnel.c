@@ -11,48 +11,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NO_SSH = 127, ARGUMENTS_MAX = 16 };
+enum { NO_SHELL = 127 };
 
-static const char *const programs[] = { "/usr/bin/ssh", "/bin/ssh", "/usr/local/bin/ssh",
-					"/usr/bin/dbclient" };
-
-/* dropbear's client, which may be installed as ssh, has other options. */
-static bool is_dropbear(const char *program)
-{
-	char target[256] = "";
-
-	if (readlink(program, target, sizeof(target) - 1) < 0)
-		target[0] = '\0';
-	return strstr(program, "dbclient") || strstr(target, "dbclient") ||
-	       strstr(target, "dropbear");
-}
-
-static void execute(const char *program, const struct endpoint *endpoint)
-{
-	static const char *const openssh[] = { "ssh", "-oBatchMode=yes", "-oConnectTimeout=10",
-					       "-oServerAliveInterval=5",
-					       "-oServerAliveCountMax=3", "-Snone", "-W" };
-	static const char *const dropbear[] = { "dbclient", "-K5", "-B" };
-	bool small = is_dropbear(program);
-	size_t n = small ? sizeof(dropbear) / sizeof(*dropbear) : sizeof(openssh) / sizeof(*openssh);
-	const char *argv[ARGUMENTS_MAX] = { NULL };
-	char there[ENDPOINT_PORT_SIZE + 10];
-
-	memcpy(argv, small ? dropbear : openssh, n * sizeof(*argv));
-	text_format(there, sizeof(there), "127.0.0.1:%s", endpoint->through);
-	argv[n++] = there;
-	if (strcmp(endpoint->port, ENDPOINT_SSH) != 0) {
-		argv[n++] = "-p";
-		argv[n++] = endpoint->port;
-	}
-	argv[n++] = endpoint->host;
-	execv(program, (char *const *)argv);
-}
+/* Which ssh there is, the system's shell knows best; dropbear's has other options. */
+static const char script[] =
+	"for s in ssh dbclient ssh;do command -v $s>/dev/null&&break;done;"
+	"case $($s -V 2>&1) in Drop*)exec $s -K5 -B \"$@\";esac;"
+	"exec $s -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=5 "
+	"-oServerAliveCountMax=3 -Snone -W \"$@\"";
 
 /* In the child. Without a terminal there is nobody to ask for a password, and no Ctrl-C. */
 static void run(const struct endpoint *endpoint, int fd, int words)
 {
-	static const char missing[] = "no ssh is installed here\n";
+	char there[ENDPOINT_PORT_SIZE + 10];
+	const char *argv[] = { "sh", "-c", script, "sh", there, endpoint->host, "-p",
+			       endpoint->port, NULL };
 	sigset_t none;
 
 	setsid();
@@ -61,11 +34,11 @@ static void run(const struct endpoint *endpoint, int fd, int words)
 	dup2(words, 2);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (unsigned i = 0; i < sizeof(programs) / sizeof(*programs); i++)
-		execute(programs[i], endpoint);
-	if (write(2, missing, sizeof(missing) - 1) < 0)
-		_exit(1);
-	_exit(NO_SSH);
+	text_format(there, sizeof(there), "127.0.0.1:%s", endpoint->through);
+	if (!strcmp(endpoint->port, ENDPOINT_SSH))
+		argv[6] = NULL;
+	execv("/bin/sh", (char *const *)argv);
+	_exit(NO_SHELL);
 }
 
 int tunnel_open(struct tunnel *tunnel, const struct endpoint *endpoint)

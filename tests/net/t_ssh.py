@@ -271,7 +271,7 @@ def trouble(work, sshd):
 def script(work, text):
     """A program that is taken for ssh."""
     path = work / "ssh"
-    path.write_text("#!/bin/sh\n" + text)
+    path.write_text('#!/bin/sh\n[ "$1" = -V ] && exit\n' + text)
     path.chmod(0o755)
     return bound(path, SSH)
 
@@ -284,7 +284,7 @@ def fake_ssh(work):
                           f'cut -d" " -f1,6 /proc/$$/stat >&3\nexit 1\n'):
             usbiphp("list", "-p", "7", "ssh://me@pi.lan:77")
         words = seen.read_text().splitlines()
-        check(words[-6:-2] == ["127.0.0.1:7", "-p", "77", "me@pi.lan"], f"arguments: {words}")
+        check(words[-6:-2] == ["127.0.0.1:7", "me@pi.lan", "-p", "77"], f"arguments: {words}")
         check(words[0] == "-oBatchMode=yes" and words[-7] == "-W", f"arguments: {words}")
         check(int(words[-2].split()[1], 16) == 0, f"signals are blocked: {words[-2]}")
         pid, session = words[-1].split()
@@ -329,7 +329,7 @@ def dropbear(work, sshd):
         watch_dropbear(work)
     with bound(empty, SSH, DROPBEAR):
         with case("without any ssh that is said"):
-            fails("no ssh is installed here", HERE)
+            fails("ssh: ", HERE)
 
 
 def watch_dropbear(work):
