@@ -319,7 +319,7 @@ def dropbear(work, sshd):
             check(done.status == 0 and "1-1.2" in done.out, f"{done}")
         check(server.stop() == 0, "the server's exit status")
         with case("dropbear says what is wrong"):
-            fails("efused", HERE, "-p", str(free_port()))
+            fails("Connection to root@127.0.0.1:22 closed", HERE, "-p", str(free_port()))
             fails("efused", f"{HERE}:{free_port()}")
             sshd.settle(host="other")
             fails("ost", HERE, "-p", str(free_port()))
