@@ -57,7 +57,8 @@ static void refuse_stranger(struct exporter *exporter, const struct in6_addr *ad
 	unsigned oldest = 0;
 
 	for (unsigned i = 0; i < EXPORTER_STRANGERS; i++) {
-		if (exporter->stranger_said[i] && IN6_ARE_ADDR_EQUAL(&exporter->stranger[i], address))
+		if (exporter->stranger_said[i] &&
+		    IN6_ARE_ADDR_EQUAL(&exporter->stranger[i], address))
 			return;
 		if (exporter->stranger_said[i] < exporter->stranger_said[oldest])
 			oldest = i;
