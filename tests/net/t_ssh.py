@@ -324,7 +324,7 @@ def dropbear(work, sshd):
             sshd.settle(host="other")
             fails("ost", HERE, "-p", str(free_port()))
             sshd.settle(allowed=False)
-            fails("o auth methods", HERE, "-p", str(free_port()))
+            fails("'s password:", HERE, "-p", str(free_port()))
             sshd.settle()
         watch_dropbear(work)
     with bound(empty, SSH, DROPBEAR):
