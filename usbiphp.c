@@ -71,9 +71,9 @@ static const struct command {
 	int (*run)(struct settings *settings, char **arguments);
 } commands[] = {
 	{ SERVER, 0, "usbiphp-server", "", "exports every USB device of this machine", run_server },
-	{ CLIENT, UINT16_MAX, "usbiphp-client", " HOST[:PORT]...",
+	{ CLIENT, UINT16_MAX, "usbiphp-client", " [ssh://]HOST[:PORT]...",
 	  "attaches every USB device of those machines", run_client },
-	{ LIST, 1, "usbiphp list", " [HOST[:PORT]]",
+	{ LIST, 1, "usbiphp list", " [[ssh://]HOST[:PORT]]",
 	  "prints the USB devices of this machine, or those that one exports", run_list },
 	{ STATUS, 0, "usbiphp status", "", "prints what is exported, imported and held",
 	  run_status },
@@ -83,7 +83,7 @@ static const struct command {
 	{ RELEASE, 1, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
 	  run_hold },
 	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "undoes that", run_hold },
-	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [HOST[:PORT]...]",
+	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [[ssh://]HOST[:PORT]...]",
 	  "says what is wrong here, and what mends it", run_doctor },
 	{ PSK, 1, "usbiphp psk", " [NAME]",
 	  "prints a new key, a line of a file for --psk", run_psk },

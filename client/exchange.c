@@ -18,7 +18,7 @@ void exchange_init(struct exchange *exchange, struct loop *loop, struct route *r
 	exchange->route = route;
 	exchange->ctx = ctx;
 	exchange->state = EXCHANGE_IDLE;
-	exchange->socket.fd = exchange->resolver.child.pipe.fd = exchange->tunnel = -1;
+	exchange->socket.fd = exchange->resolver.child.pipe.fd = exchange->tunnel.pipe = -1;
 }
 
 bool exchange_running(const struct exchange *exchange)
@@ -31,9 +31,7 @@ void exchange_cancel(struct exchange *exchange)
 	child_kill(&exchange->resolver.child);
 	loop_drop(exchange->loop, &exchange->socket);
 	tls_wipe(&exchange->tls);
-	if (exchange->tunnel >= 0)
-		close(exchange->tunnel);
-	exchange->tunnel = -1;
+	tunnel_close(&exchange->tunnel);
 	exchange->state = EXCHANGE_IDLE;
 }
 
@@ -42,12 +40,12 @@ static void finish(struct exchange *exchange, enum exchange_outcome outcome, int
 {
 	struct exchange_result result = { outcome, error };
 
-	if (exchange->tunnel >= 0) {
-		tunnel_read(exchange->tunnel, exchange->words, sizeof(exchange->words));
-		if (exchange->words[0] && outcome != EXCHANGE_OK)
-			result.outcome = EXCHANGE_TUNNEL;
-	}
 	exchange_cancel(exchange);
+	if (exchange->tunnel.words[0] &&
+	    (outcome == EXCHANGE_CLOSED || outcome == EXCHANGE_SILENT)) {
+		result.outcome = EXCHANGE_TUNNEL;
+		result.error = (int)text_hash(0, exchange->tunnel.words); /* others are news */
+	}
 	exchange->done(exchange, &result, -1, NULL);
 }
 
@@ -56,6 +54,7 @@ static void finish_import(struct exchange *exchange, const struct op_device *dev
 	struct exchange_result result = { EXCHANGE_OK, 0 };
 	int fd = loop_unwatch(exchange->loop, &exchange->socket);
 
+	exchange->tunnel.pid = 0;
 	exchange_cancel(exchange);
 	exchange->done(exchange, &result, fd, device);
 }
@@ -108,7 +107,7 @@ static void ask(struct exchange *exchange)
 		broken(exchange, n < 0 ? -errno : -EIO);
 		return;
 	}
-	set_deadline(exchange, exchange->tunnel >= 0 ? EXCHANGE_TUNNEL_MS
+	set_deadline(exchange, exchange->tunnel.pipe >= 0 ? EXCHANGE_TUNNEL_MS
 			       : watches(exchange)   ? EXCHANGE_WATCH_MS
 						     : EXCHANGE_REPLY_MS);
 	exchange->state = EXCHANGE_READING;
@@ -295,7 +294,7 @@ static void connect_next(struct exchange *exchange)
 /* What is asked waits in the pair of sockets until ssh is through. */
 static void dig(struct exchange *exchange)
 {
-	int fd = tunnel_open(exchange->route->endpoint, &exchange->tunnel);
+	int fd = tunnel_open(&exchange->tunnel, exchange->route->endpoint);
 	int error = fd;
 
 	if (fd >= 0) {
@@ -379,7 +378,7 @@ const char *exchange_reason(const struct exchange *exchange, const struct exchan
 	case EXCHANGE_UNSAFE:
 		return ktls_strerror(result->error);
 	case EXCHANGE_TUNNEL:
-		return exchange->words;
+		return exchange->tunnel.words;
 	default:
 		return strerror(-result->error);
 	}

@@ -30,7 +30,7 @@ enum exchange_outcome {
 	EXCHANGE_MALFORMED,   /* error: for op_strerror() */
 	EXCHANGE_REFUSED,     /* an import's status */
 	EXCHANGE_UNSAFE,      /* error: no handshake, as of ktls_step() */
-	EXCHANGE_TUNNEL,      /* exchange.words: what ssh says */
+	EXCHANGE_TUNNEL,      /* error: of those words; tunnel.words: what ssh says */
 };
 
 struct exchange_result {
@@ -81,8 +81,7 @@ struct exchange {
 	struct op_request request;
 	struct probe probe;
 	struct resolver resolver;
-	int tunnel; /* where ssh says why it fails, -1: there is none */
-	char words[TUNNEL_WORDS_SIZE];
+	struct tunnel tunnel;
 	struct op_device device; /* of an import whose device is asked */
 	struct tls tls;
 	struct reader reader;

@@ -11,66 +11,39 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NO_SSH = 127, ARGUMENTS_MAX = 16 };
+enum { NO_SHELL = 127 };
 
-static const char *const programs[] = { "/usr/bin/ssh", "/bin/ssh", "/usr/local/bin/ssh",
-					"/usr/bin/dbclient" };
+/* Which ssh there is, the system's shell knows best; dropbear's has other options. */
+static const char script[] =
+	"for s in ssh dbclient ssh;do command -v $s>/dev/null&&break;done;"
+	"case $($s -V 2>&1) in Drop*)exec $s -K5 -B \"$@\";esac;"
+	"exec $s -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=5 "
+	"-oServerAliveCountMax=3 -Snone -W \"$@\"";
 
-/* dropbear's client, which may be installed as ssh, has other options. */
-static bool is_dropbear(const char *program)
-{
-	char target[256] = "";
-
-	if (readlink(program, target, sizeof(target) - 1) < 0)
-		target[0] = '\0';
-	return strstr(program, "dbclient") || strstr(target, "dbclient") ||
-	       strstr(target, "dropbear");
-}
-
-static void execute(const char *program, const struct endpoint *endpoint)
-{
-	static const char *const openssh[] = { "ssh", "-oBatchMode=yes", "-oConnectTimeout=10",
-					       "-oServerAliveInterval=5",
-					       "-oServerAliveCountMax=3", "-W" };
-	static const char *const dropbear[] = { "dbclient", "-oBatchMode=yes", "-K", "5", "-B" };
-	bool small = is_dropbear(program);
-	size_t n = small ? sizeof(dropbear) / sizeof(*dropbear) : sizeof(openssh) / sizeof(*openssh);
-	const char *argv[ARGUMENTS_MAX] = { NULL };
-	char there[ENDPOINT_PORT_SIZE + 10];
-
-	memcpy(argv, small ? dropbear : openssh, n * sizeof(*argv));
-	text_format(there, sizeof(there), "127.0.0.1:%s", endpoint->through);
-	argv[n++] = there;
-	if (strcmp(endpoint->port, ENDPOINT_SSH) != 0) {
-		argv[n++] = "-p";
-		argv[n++] = endpoint->port;
-	}
-	argv[n++] = endpoint->host;
-	execv(program, (char *const *)argv);
-}
-
-/* In the child. */
+/* In the child. Without a terminal there is nobody to ask for a password, and no Ctrl-C. */
 static void run(const struct endpoint *endpoint, int fd, int words)
 {
-	static const char missing[] = "no ssh is installed here\n";
+	char there[ENDPOINT_PORT_SIZE + 10];
+	const char *argv[] = { "sh", "-c", script, "sh", there, endpoint->host, "-p",
+			       endpoint->port, NULL };
 	sigset_t none;
 
+	setsid();
 	dup2(fd, 0);
 	dup2(fd, 1);
 	dup2(words, 2);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (unsigned i = 0; i < sizeof(programs) / sizeof(*programs); i++)
-		execute(programs[i], endpoint);
-	if (write(2, missing, sizeof(missing) - 1) < 0)
-		_exit(1);
-	_exit(NO_SSH);
+	text_format(there, sizeof(there), "127.0.0.1:%s", endpoint->through);
+	if (!strcmp(endpoint->port, ENDPOINT_SSH))
+		argv[6] = NULL;
+	execv("/bin/sh", (char *const *)argv);
+	_exit(NO_SHELL);
 }
 
-int tunnel_open(const struct endpoint *endpoint, int *words)
+int tunnel_open(struct tunnel *tunnel, const struct endpoint *endpoint)
 {
 	int pair[2], pipes[2], error = 0;
-	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -errno;
@@ -78,15 +51,15 @@ int tunnel_open(const struct endpoint *endpoint, int *words)
 		error = -errno;
 		goto close_pair;
 	}
-	pid = fork();
-	if (!pid)
+	tunnel->pid = fork();
+	if (!tunnel->pid)
 		run(endpoint, pair[1], pipes[1]);
-	if (pid < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK))
+	if (tunnel->pid < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK))
 		error = -errno;
 	close(pipes[1]);
-	*words = pipes[0];
+	tunnel->pipe = pipes[0];
 	if (error)
-		close(pipes[0]);
+		tunnel_close(tunnel);
 close_pair:
 	close(pair[1]);
 	if (!error)
@@ -95,15 +68,19 @@ close_pair:
 	return error;
 }
 
-void tunnel_read(int words, char *text, size_t size)
+void tunnel_close(struct tunnel *tunnel)
 {
-	char chunk[64];
+	char chunk[64], *text = tunnel->words;
 	size_t len = 0;
 	ssize_t n;
 
-	while ((n = read(words, chunk, sizeof(chunk))) > 0)
+	if (tunnel->pipe < 0)
+		return;
+	if (tunnel->pid > 0)
+		kill(tunnel->pid, SIGTERM);
+	while ((n = read(tunnel->pipe, chunk, sizeof(chunk))) > 0)
 		for (ssize_t i = 0; i < n; i++) {
-			if (len == size - 1)
+			if (len == TUNNEL_WORDS_SIZE - 1)
 				memmove(text, text + 1, --len); /* the end says most */
 			if (chunk[i] != '\r')
 				text[len++] = chunk[i] == '\n' ? ' ' : chunk[i];
@@ -112,4 +89,6 @@ void tunnel_read(int words, char *text, size_t size)
 		len--;
 	text[len] = '\0';
 	text_printable(text);
+	close(tunnel->pipe);
+	tunnel->pipe = -1;
 }

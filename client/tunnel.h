@@ -8,20 +8,23 @@
 
 #include "proto/endpoint.h"
 
-#include <stddef.h>
+#include <sys/types.h>
 
-enum {
-	TUNNEL_ALIVE_S = 5, /* ssh asks for a sign of life; after three without it ends */
-	TUNNEL_WORDS_SIZE = 200,
+enum { TUNNEL_WORDS_SIZE = 200 };
+
+struct tunnel {
+	int pipe;  /* where ssh says why it fails, -1: there is none */
+	pid_t pid; /* 0: it outlives the exchange */
+	char words[TUNNEL_WORDS_SIZE]; /* the end of what it said, in one line */
 };
 
 /*
- * To the port at the other machine's loopback that the endpoint names. A socket that does not
- * block, or -errno; *words is where ssh says why it fails. Its process ends when the socket is
- * closed, and is the loop's to bury.
+ * To the port at the other machine's loopback that the endpoint names: a socket that does not
+ * block, or -errno. ssh has no terminal, and ends 15 to 20 s after the last sign of life, or when
+ * the socket is closed. It is the loop's to bury.
  */
-int tunnel_open(const struct endpoint *endpoint, int *words);
-/* The end of what it has said until now, in one line; empty: nothing. */
-void tunnel_read(int words, char *text, size_t size);
+int tunnel_open(struct tunnel *tunnel, const struct endpoint *endpoint);
+/* Ends ssh, if it has a pid, and keeps its words; nothing if it was not open. */
+void tunnel_close(struct tunnel *tunnel);
 
 #endif

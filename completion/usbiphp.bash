@@ -66,7 +66,7 @@ _usbiphp_options() {
 	local all='--sysfs --run --config --verbose --help --version -v -h -V'
 	local daemon="--interval --dead-after --rule --rules --psk --once -i -r -f $all"
 	case $1 in
-	server) echo "--listen --take-all --dry-run -l -n $daemon" ;;
+	server) echo "--listen --allow --take-all --dry-run -a -l -n $daemon" ;;
 	client) echo "--port -p $daemon" ;;
 	list) echo "--port --rule --rules --psk --take-all --json -p -r -f $all" ;;
 	status) echo "--json --watch $all" ;;
@@ -110,7 +110,7 @@ _usbiphp() {
 		_usbiphp_files -d
 		return
 		;;
-	-[ilpr] | --interval | --listen | --port | --rule | --dead-after) return ;;
+	-[ailpr] | --interval | --listen | --allow | --port | --rule | --dead-after) return ;;
 	esac
 	case $command,$cur in
 	*,-*) _usbiphp_offer "$(_usbiphp_options "$command")" ;;

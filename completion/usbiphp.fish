@@ -97,6 +97,7 @@ function __usbiphp_server
     __usbiphp_daemon $argv
     __usbiphp_take_all $argv
     complete $argv -s l -l listen -x -d 'Where to serve'
+    complete $argv -s a -l allow -x -d 'Who may connect'
     complete $argv -s n -l dry-run -d 'Say what would be done, and exit'
 end
 

@@ -16,17 +16,18 @@ enum {
 	SAY_AGAIN_MS = 60000, /* until the same trouble is said again */
 };
 
-void exporter_complain(struct exporter *exporter, uint64_t *said, const struct in6_addr *address,
+bool exporter_complain(struct exporter *exporter, uint64_t *said, const struct in6_addr *address,
 		       const char *what)
 {
 	uint64_t now = exporter->loop->now;
 	char text[ADDRESS_TEXT_SIZE];
 
 	if (*said && now - *said < SAY_AGAIN_MS)
-		return;
+		return false;
 	*said = now;
 	address_text(address, text);
 	log_warnx("refused a connection of %s: %s", text, what);
+	return true;
 }
 
 /* A place for a connection from there; NULL when it, or all, has too many. */
@@ -56,14 +57,15 @@ static void refuse_stranger(struct exporter *exporter, const struct in6_addr *ad
 	unsigned oldest = 0;
 
 	for (unsigned i = 0; i < EXPORTER_STRANGERS; i++) {
-		if (exporter->stranger_said[i] && IN6_ARE_ADDR_EQUAL(&exporter->stranger[i], address))
+		if (exporter->stranger_said[i] &&
+		    IN6_ARE_ADDR_EQUAL(&exporter->stranger[i], address))
 			return;
 		if (exporter->stranger_said[i] < exporter->stranger_said[oldest])
 			oldest = i;
 	}
-	exporter->stranger[oldest] = *address;
-	exporter_complain(exporter, &exporter->stranger_said[oldest], address,
-			  "it is not of the networks that --allow names");
+	if (exporter_complain(exporter, &exporter->stranger_said[oldest], address,
+			      "--allow does not name it"))
+		exporter->stranger[oldest] = *address;
 }
 
 static void accepted(void *ctx, int fd, const struct in6_addr *address)
@@ -91,11 +93,9 @@ static void say_listener(struct exporter *exporter, const struct listener *liste
 	const char *name = listener->address.name;
 
 	if (listener->error == -EADDRINUSE && !exporter->taken) {
-		log_warnx("%s is in use: who listens there serves the clients%s until it goes",
-			  name,
-			  exporter->rules && rules_have_to(exporter->rules) ?
-				  ", whatever the rules say of 'to'," :
-				  "");
+		log_warnx("%s is in use: who listens there serves the clients until it goes, "
+			  "whatever --allow, --psk and 'to' in rules say",
+			  name);
 		exporter->taken = true;
 	} else if (!listener->error) {
 		log_info("listening on %s", name);

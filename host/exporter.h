@@ -56,8 +56,11 @@ bool exporter_trusts(const struct exporter *exporter, const struct asker *who);
 void exporter_new_keys(struct exporter *exporter);
 /* The list has changed. */
 void exporter_announce(struct exporter *exporter);
-/* Says what was wrong with a connection from there, once in a while; *said is when it was last. */
-void exporter_complain(struct exporter *exporter, uint64_t *said, const struct in6_addr *address,
+/*
+ * Says what was wrong with a connection from there, once in a while; *said is when it was last.
+ * False: it was not said.
+ */
+bool exporter_complain(struct exporter *exporter, uint64_t *said, const struct in6_addr *address,
 		       const char *what);
 /* Closes everything but sessions. */
 void exporter_close(struct exporter *exporter);

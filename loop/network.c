@@ -43,13 +43,15 @@ bool network_has(const struct network *network, const struct in6_addr *address)
 bool networks_add(struct networks *networks, const char *text)
 {
 	char copy[TEXT_SIZE], *cursor = copy, *word;
+	unsigned before = networks->count;
 
-	text_format(copy, sizeof(copy), "%s", text);
+	if (text_format(copy, sizeof(copy), "%s", text) == sizeof(copy) - 1)
+		return false;
 	while ((word = text_word(&cursor)))
 		if (networks->count == NETWORKS_MAX ||
 		    !network_parse(&networks->network[networks->count++], word))
 			return false;
-	return true;
+	return networks->count > before;
 }
 
 bool networks_have(const struct networks *networks, const struct in6_addr *address)

@@ -25,13 +25,14 @@ struct networks {
  */
 #define NETWORKS_LOOPBACK "127.0.0.0/8 ::1"
 #define NETWORKS_NEAR                                                                              \
-	NETWORKS_LOOPBACK " 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
+	NETWORKS_LOOPBACK " 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 "    \
+			  "fc00::/7"
 
 /* "10.0.7.0/24", "fd00::/8", or one address: false when it is neither. */
 bool network_parse(struct network *network, const char *text);
 bool network_has(const struct network *network, const struct in6_addr *address);
 
-/* Adds those of text, with blanks between them: false when one is none, or there are too many. */
+/* Adds those of text, with blanks between them: false when one is none, or too many, or no one. */
 bool networks_add(struct networks *networks, const char *text);
 bool networks_have(const struct networks *networks, const struct in6_addr *address);
 

@@ -8,14 +8,14 @@
 
 const char *endpoint_parse(struct endpoint *e, const char *text, const char *default_port)
 {
-	static const char scheme[] = "ssh://";
-	bool ssh = !strncmp(text, scheme, sizeof(scheme) - 1);
-	const char *rest = ssh ? text + sizeof(scheme) - 1 : text;
-	bool brackets = *rest == '[';
-	const char *host = rest + brackets, *port = ssh ? NULL : default_port;
-	const char *end = strchr(host, brackets ? ']' : ':');
+	bool ssh = !strncmp(text, ENDPOINT_SCHEME, sizeof(ENDPOINT_SCHEME) - 1);
+	const char *user = ssh ? text + sizeof(ENDPOINT_SCHEME) - 1 : text;
+	const char *at = ssh ? strrchr(user, '@') : NULL, *host = at ? at + 1 : user;
+	bool brackets = *host == '[';
+	const char *end = strchr(host += brackets, brackets ? ']' : ':');
+	const char *port = ssh ? NULL : default_port;
+	size_t before = at ? (size_t)(at + 1 - user) : 0, len;
 	uint32_t number;
-	size_t len;
 
 	if (brackets && (!end || (end[1] && end[1] != ':')))
 		return "no ']' behind the address in";
@@ -24,25 +24,26 @@ const char *endpoint_parse(struct endpoint *e, const char *text, const char *def
 	if (!brackets && port && strchr(port, ':'))
 		return "an IPv6 address needs brackets, not";
 	len = end ? (size_t)(end - host) : strlen(host);
-	if (!len || len >= sizeof(e->host) || *host == '-')
+	if (!len || before == 1 || before + len >= sizeof(e->host))
+		return "not a host name:";
+	memcpy(e->host, user, before);
+	memcpy(e->host + before, host, len);
+	e->host[len += before] = '\0';
+	if (*e->host == '-') /* ssh would take it for an option */
 		return "not a host name:";
 	for (size_t i = 0; i < len; i++)
-		if (host[i] <= ' ' || host[i] > '~' || host[i] == '/')
+		if (e->host[i] <= ' ' || e->host[i] > '~' || e->host[i] == '/')
 			return "not a host name:";
-	memcpy(e->host, host, len);
-	e->host[len] = '\0';
-	e->through[0] = '\0';
-	if (ssh)
-		text_format(e->through, sizeof(e->through), "%s", default_port);
-	text_format(e->name, sizeof(e->name), "%s", text);
+	text_format(e->through, sizeof(e->through), "%s", ssh ? default_port : "");
 	text_format(e->port, sizeof(e->port), ENDPOINT_SSH);
+	text_format(e->name, sizeof(e->name), "%s", text);
 	if (!port)
 		return NULL;
 	if (text_decimal(port, 65535, &number) || !number)
 		return "the port is no number from 1 to 65535:";
 	text_format(e->port, sizeof(e->port), "%u", number);
-	text_format(e->name, sizeof(e->name), brackets ? "%s[%s]:%s" : "%s%s:%s",
-		    ssh ? scheme : "", e->host, e->port);
+	len = (size_t)(host - text) + strcspn(host, brackets ? "]" : ":") + brackets;
+	text_format(e->name + len, sizeof(e->name) - len, ":%s", e->port);
 	return NULL;
 }
 

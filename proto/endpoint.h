@@ -14,6 +14,7 @@ enum {
 	ENDPOINT_NAME_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + 9,
 };
 
+#define ENDPOINT_SCHEME "ssh://"
 /* The port of ssh, where ssh itself knows it. */
 #define ENDPOINT_SSH "ssh"
 

@@ -4,7 +4,7 @@
  * name may be (one that ends earlier is among them); any default port.
  * SOURCES: proto/endpoint.c proto/text.c
  * EVA: -eva-precision 1 -eva-plevel 1000 -eva-split-limit 1000 -eva-split-return-function number:0,text_decimal:0
- * EVA: -eva-slevel-function prove_endpoint_parse:1000,parsed:100,endpoint_parse:3000,endpoint_is_address:1000,number:50,text_decimal:50,text_vformat:500,put_number:100
+ * EVA: -eva-slevel-function prove_endpoint_parse:1000,prove_endpoint_parse_ssh:1000,parsed:100,endpoint_parse:3000,endpoint_is_address:1000,number:50,text_decimal:50,text_vformat:500,put_number:100
  * EVA: -eva-slevel-merge-after-loop endpoint_parse
  */
 #include "proto/endpoint.h"
@@ -42,7 +42,24 @@ void prove_endpoint_parse_long(void)
 	END();
 }
 
-/* What it leaves is three strings, and what is said of them needs no more. */
+/* The same behind ssh://. */
+void prove_endpoint_parse_ssh(void)
+{
+	static const char scheme[] = ENDPOINT_SCHEME;
+	size_t len = any_size(sizeof(scheme) - 1, SHORT);
+	const char *fault;
+
+	/*@ split len; */
+	any_bytes(block, LONGEST);
+	block[LONGEST] = '\0';
+	for (size_t i = 0; i < sizeof(scheme) - 1; i++)
+		block[LONGEST - len + i] = scheme[i];
+	fault = endpoint_parse(&e, block + LONGEST - len, any_string(port, sizeof(port)));
+	/*@ assert fault: fault == \null || (\valid_read(fault) && fault[0] != 0); */
+	END();
+}
+
+/* What it leaves is strings, and what is said of them needs no more. */
 void prove_endpoint_is_address(void)
 {
 	bool is;

@@ -54,6 +54,48 @@ static const struct {
 	{ "usbip://pi", NULL, NULL, NULL, false },
 	{ "p\xc3\xad", NULL, NULL, NULL, false },
 	{ "pi\x7f", NULL, NULL, NULL, false },
+	{ "-pi", NULL, NULL, NULL, false },
+	{ "-oProxyCommand=x", NULL, NULL, NULL, false },
+	{ "me@pi", "me@pi", "3240", "me@pi:3240", false },
+	{ "me@[::1]", NULL, NULL, NULL, false },
+	{ "ssh://pi", "pi", "ssh", "ssh://pi", false },
+	{ "ssh://pi.lan:22", "pi.lan", "22", "ssh://pi.lan:22", false },
+	{ "ssh://pi:022", "pi", "22", "ssh://pi:22", false },
+	{ "ssh://me@pi", "me@pi", "ssh", "ssh://me@pi", false },
+	{ "ssh://me@pi:1", "me@pi", "1", "ssh://me@pi:1", false },
+	{ "ssh://me@lan@pi:65535", "me@lan@pi", "65535", "ssh://me@lan@pi:65535", false },
+	{ "ssh://a:b@pi", "a:b@pi", "ssh", "ssh://a:b@pi", true },
+	{ "ssh://10.0.0.1", "10.0.0.1", "ssh", "ssh://10.0.0.1", true },
+	{ "ssh://[::1]", "::1", "ssh", "ssh://[::1]", true },
+	{ "ssh://[::1]:22", "::1", "22", "ssh://[::1]:22", true },
+	{ "ssh://me@[fe80::1%eth0]", "me@fe80::1%eth0", "ssh", "ssh://me@[fe80::1%eth0]", true },
+	{ "ssh://me@[::1]:22", "me@::1", "22", "ssh://me@[::1]:22", true },
+	{ "ssh://me@-x", "me@-x", "ssh", "ssh://me@-x", false },
+	{ "ssh://-oProxyCommand=x", NULL, NULL, NULL, false },
+	{ "ssh://-oProxyCommand=x@pi", NULL, NULL, NULL, false },
+	{ "ssh://[-x]", NULL, NULL, NULL, false },
+	{ "ssh://[-x]:22", NULL, NULL, NULL, false },
+	{ "ssh://", NULL, NULL, NULL, false },
+	{ "ssh:///", NULL, NULL, NULL, false },
+	{ "ssh://:22", NULL, NULL, NULL, false },
+	{ "ssh://@pi", NULL, NULL, NULL, false },
+	{ "ssh://me@", NULL, NULL, NULL, false },
+	{ "ssh://me@:22", NULL, NULL, NULL, false },
+	{ "ssh://me@[]", NULL, NULL, NULL, false },
+	{ "ssh://me@[::1", NULL, NULL, NULL, false },
+	{ "ssh://[me@::1]", NULL, NULL, NULL, false },
+	{ "ssh://pi/", NULL, NULL, NULL, false },
+	{ "ssh://pi/x", NULL, NULL, NULL, false },
+	{ "ssh://me/x@pi", NULL, NULL, NULL, false },
+	{ "ssh://m e@pi", NULL, NULL, NULL, false },
+	{ "ssh://pi:", NULL, NULL, NULL, false },
+	{ "ssh://pi:0", NULL, NULL, NULL, false },
+	{ "ssh://pi:ssh", NULL, NULL, NULL, false },
+	{ "ssh://::1", NULL, NULL, NULL, false },
+	{ "ssh://ssh://pi", NULL, NULL, NULL, false },
+	{ "SSH://pi", NULL, NULL, NULL, false },
+	{ "ssh:pi", NULL, NULL, NULL, false },
+	{ "ssh:22", "ssh", "22", "ssh:22", false },
 };
 
 static void row(size_t i)
@@ -69,23 +111,33 @@ static void row(size_t i)
 		CHECK_STR(e->host, table[i].host);
 		CHECK_STR(e->port, table[i].port);
 		CHECK_STR(e->name, table[i].name);
+		CHECK_STR(e->through, strncmp(s, ENDPOINT_SCHEME, 6) ? "" : "3240");
 		CHECK_INT(endpoint_is_address(e), table[i].address);
 	}
 	block_free(s);
 	block_free(e);
 }
 
-/* Hosts around the greatest length, with and without brackets, with the longest port. */
+/* Hosts around the greatest length, with and without brackets and a user. */
 static void lengths(void)
 {
+	static const struct {
+		const char *before, *behind;
+		size_t user;
+	} kind[] = { { "", ":65535", 0 },	    { "[", "]:65535", 0 },
+		     { "ssh://", "", 0 },	    { "ssh://", ":65535", 0 },
+		     { "ssh://me@", ":65535", 3 }, { "ssh://me@[", "]:65535", 3 } };
+
 	for (size_t len = 250; len < 260; len++)
-		for (int brackets = 0; brackets < 2; brackets++) {
-			char text[300] = "[";
+		for (size_t i = 0; i < LENGTH(kind); i++) {
+			char text[300], host[300];
 			struct endpoint e;
 			const char *wrong;
 
-			memset(text + brackets, 'a', len);
-			strcpy(text + brackets + len, brackets ? "]:65535" : ":65535");
+			memset(host, 'a', len);
+			host[len] = '\0';
+			snprintf(text, sizeof(text), "%s%s%s", kind[i].before,
+				 host + kind[i].user, kind[i].behind);
 			wrong = endpoint_parse(&e, text, "3240");
 			CHECK_INT(!wrong, len < ENDPOINT_HOST_SIZE);
 			if (wrong)

@@ -46,7 +46,7 @@ static struct {
 	int accept_error;
 	const char *from; /* who comes says so; NULL: the truth */
 	unsigned lines;
-	char line[16][200];
+	char line[64][200];
 } t;
 
 /* A client, with all that it got. */
@@ -331,6 +331,20 @@ static void join_with(struct client *c, int receive)
 		setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
 		setsockopt(c->fd, IPPROTO_TCP, 2 /* TCP_MAXSEG */, &segment, sizeof(segment));
 	}
+	must(!connect(c->fd, (struct sockaddr *)&t.there, sizeof(t.there)), "connect");
+	fcntl(c->fd, F_SETFL, O_NONBLOCK);
+}
+
+/* From 127.1.0.0 and that. */
+static void join_from(struct client *c, uint16_t host)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+
+	from.sin_addr.s_addr = htonl(0x7f010000u + host);
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	c->got = malloc(OUTPUT_MAX);
+	must(c->fd >= 0 && c->got, "make a client");
+	must(!bind(c->fd, (struct sockaddr *)&from, sizeof(from)), "have an address");
 	must(!connect(c->fd, (struct sockaddr *)&t.there, sizeof(t.there)), "connect");
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 }
@@ -1003,6 +1017,74 @@ static void bad_said_once(void)
 	end();
 }
 
+/* Only 127.1.0.1 may connect. */
+static void start_choosy(void)
+{
+	static struct networks networks;
+
+	start();
+	networks.count = 0;
+	must(networks_add(&networks, "127.1.0.1 fd00::/8"), "allow one");
+	t.exporter.networks = &networks;
+}
+
+static void refused_from(uint16_t host)
+{
+	static const uint8_t request[] = { 1, 0x11, 0x80, 5, 0, 0, 0, 0 };
+
+	join_from(&client, host);
+	say(&client, request, sizeof(request));
+	UNTIL(&t.loop, is_over);
+	CHECK_INT(client.len, 0);
+	end_client(&client);
+}
+
+static void strangers(void)
+{
+	start_choosy();
+	refused_from(2);
+	CHECK_INT(said("refused a connection of 127.1.0.2: --allow does not name it"), 1);
+	refused_from(2);
+	refused_from(3);
+	CHECK_INT(said("refused a connection of 127.1.0.3: "), 1);
+	clock_now += 3600 * 1000;
+	refused_from(2);
+	refused_from(3);
+	CHECK_INT(said("does not name it"), 2);
+	CHECK_INT(t.sends, 0);
+	CHECK_INT(t.exporter.peers, 0);
+	join_from(&client, 1);
+	say(&client, "\1\x11\x80\5\0\0\0\0", 8);
+	ends_well(&client);
+	got_list(&client, OP_REP_DEVLIST, 2);
+	CHECK_INT(said("does not name it"), 2);
+	end();
+}
+
+/* Of a crowd no more are said than that in a minute, and those who were not said are said later. */
+static void many_strangers(void)
+{
+	uint16_t host = 0;
+
+	start_choosy();
+	while (host < 100)
+		refused_from(1000 + host++);
+	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS);
+	clock_now += 59999;
+	while (host < 200)
+		refused_from(1000 + host++);
+	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS);
+	refused_from(1000);
+	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS);
+	clock_now++;
+	refused_from(1199);
+	CHECK_INT(said("127.1.4.175: "), 1);
+	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS + 1);
+	refused_from(1000); /* the oldest was forgotten */
+	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS + 2);
+	end();
+}
+
 /* The time for a request does not begin anew with each byte of it. */
 static void request_deadline(void)
 {
@@ -1507,6 +1589,7 @@ static void port_in_use(void)
 		run_after(&t.loop, INTERVAL_MS);
 		CHECK_INT(listener->source.fd, -1);
 		CHECK_INT(said("is in use"), 1);
+		CHECK_INT(said("whatever --allow"), 1);
 	}
 	CHECK_INT(said("listening"), 1);
 	close(other);
@@ -1838,6 +1921,8 @@ int main(void)
 	RUN("t_exporter: a session that never ends", session_never_ends);
 	each_file(FIXTURES "hostile", ".hex", hostile);
 	RUN("t_exporter: bad requests are said once in a minute", bad_said_once);
+	RUN("t_exporter: strangers are refused and said once", strangers);
+	RUN("t_exporter: many strangers do not fill the log", many_strangers);
 	RUN("t_exporter: a request has a deadline", request_deadline);
 	RUN("t_exporter: a reply has a deadline", reply_deadline);
 	RUN("t_exporter: peers that leave", peer_leaves);

@@ -995,6 +995,51 @@ def run_server(tree, work, *argv):
                           timeout=DEADLINE)
 
 
+def strangers(work, tree):
+    """In a network of their own, where public addresses are this machine's."""
+    script = ("ip link set lo up && ip addr add 203.0.113.1 dev lo && "
+              "ip -6 addr add 2001:db8::1 dev lo nodad && exec sleep 1000")
+    net = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sh", "-c",
+                            script])
+    enter = ["nsenter", f"--net=/proc/{net.pid}/ns/net"]
+
+    def ask(port, address):
+        """What `list` says, from that address to itself."""
+        done = subprocess.run([*enter, ROOT / "build" / "usbiphp", "list", "-p", str(port), address],
+                              capture_output=True, text=True, timeout=DEADLINE)
+        return done.stdout if done.returncode == 0 else None
+
+    try:
+        until(lambda: subprocess.run([*enter, "ip", "addr", "show", "dev", "lo"], text=True,
+                                     capture_output=True).stdout.count("2001:db8::1"), "a network")
+        for allow, good in (((), {"127.0.0.1", "[::1]"}),
+                            (("203.0.113.0/24",), {"203.0.113.1"}),
+                            (("2001:db8::/32", "127.0.0.1"), {"[2001:db8::1]", "127.0.0.1"}),
+                            (("0.0.0.0/0", "::/0"),
+                             {"127.0.0.1", "[::1]", "203.0.113.1", "[2001:db8::1]"})):
+            log = work / f"strangers-{len(good)}{len(allow)}"
+            with open(log, "wb") as file:
+                process = subprocess.Popen(
+                    ["setpriv", "--pdeathsig", "KILL", *enter, SERVER, "--sysfs", tree.root,
+                     "--run", work / "strangers", *(x for a in allow for x in ("--allow", a))],
+                    stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            try:
+                until(lambda log=log: log.read_text().count("listening on") == 2, "it listens")
+                for address in ("127.0.0.1", "[::1]", "203.0.113.1", "[2001:db8::1]"):
+                    for _ in range(2):
+                        got = ask(3240, address)
+                        check((got is not None) == (address in good),
+                              f"--allow {allow}: {address} got {got}")
+                said = log.read_text().count("--allow does not name it")
+                check(said == 4 - len(good), f"--allow {allow}: {said} are said")
+            finally:
+                process.terminate()
+                process.wait(DEADLINE)
+    finally:
+        net.kill()
+        net.wait()
+
+
 def addresses(work):
     tree = Tree(work / "listen-sys")
     with case("it listens at every --listen, IPv6 too"):
@@ -1008,6 +1053,9 @@ def addresses(work):
             dial(ports[1])
             raise LabError("it listens where it was not told to")
         check(server.stop() == 0, "its exit status")
+
+    with case("who has a public address is refused, and served with --allow"):
+        strangers(work, tree)
 
     with case("an address that is none is wrong usage"):
         for word in ("nonsense", "300.1.1.1", "127.0.0.1:65536", "127.0.0.1:http", "127.0.0.1:0",
