@@ -33,9 +33,11 @@ ifneq ($(SAN),)
 else ifneq ($(DEBUG),)
   CFLAGS ?= -g -Og
 else
-  # Every byte is somebody's flash.
+  # Every byte is somebody's flash. What gcc does at -Oz, too, but makes this program larger:
+  LARGER := move-loop-invariants tree-loop-im tree-pre tree-switch-conversion caller-saves shrink-wrap
   CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) $(call has,-fno-jump-tables) -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-stack-protector \
+	$(foreach flag,$(LARGER),$(call has,-fno-$(flag))) \
 	$(call has,-fcf-protection=none) $(if $(findstring x86_64,$(MACHINE)),$(call has,-mgeneral-regs-only))
   # Asked once, not for every file.
   CFLAGS := $(CFLAGS)

@@ -116,72 +116,41 @@ char *getenv(const char *name)
 #define ERRORS                                                                                     \
 	X(EPERM, "Operation not permitted")                                                        \
 	X(ENOENT, "No such file or directory")                                                     \
-	X(ESRCH, "No such process")                                                                \
-	X(EINTR, "Interrupted system call")                                                        \
 	X(EIO, "I/O error")                                                                        \
 	X(ENXIO, "No such device or address")                                                      \
-	X(E2BIG, "Argument list too long")                                                         \
 	X(ENOEXEC, "Exec format error")                                                            \
-	X(EBADF, "Bad file descriptor")                                                            \
-	X(ECHILD, "No child process")                                                              \
 	X(EAGAIN, "Resource temporarily unavailable")                                              \
 	X(ENOMEM, "Out of memory")                                                                 \
 	X(EACCES, "Permission denied")                                                             \
-	X(EFAULT, "Bad address")                                                                   \
 	X(EBUSY, "Resource busy")                                                                  \
 	X(EEXIST, "File exists")                                                                   \
-	X(EXDEV, "Cross-device link")                                                              \
 	X(ENODEV, "No such device")                                                                \
 	X(ENOTDIR, "Not a directory")                                                              \
 	X(EISDIR, "Is a directory")                                                                \
 	X(EINVAL, "Invalid argument")                                                              \
 	X(ENFILE, "Too many open files in system")                                                 \
 	X(EMFILE, "No file descriptors available")                                                 \
-	X(ENOTTY, "Not a tty")                                                                     \
-	X(ETXTBSY, "Text file busy")                                                               \
-	X(EFBIG, "File too large")                                                                 \
 	X(ENOSPC, "No space left on device")                                                       \
-	X(ESPIPE, "Invalid seek")                                                                  \
 	X(EROFS, "Read-only file system")                                                          \
-	X(EMLINK, "Too many links")                                                                \
 	X(EPIPE, "Broken pipe")                                                                    \
-	X(ERANGE, "Result not representable")                                                      \
-	X(EDEADLK, "Resource deadlock would occur")                                                \
 	X(ENAMETOOLONG, "Filename too long")                                                       \
 	X(ENOSYS, "Function not implemented")                                                      \
-	X(ENOTEMPTY, "Directory not empty")                                                        \
 	X(ELOOP, "Symbolic link loop")                                                             \
-	X(ENODATA, "No data available")                                                            \
 	X(EPROTO, "Protocol error")                                                                \
 	X(EBADMSG, "Bad message")                                                                  \
-	X(EOVERFLOW, "Value too large for data type")                                              \
-	X(ENOTSOCK, "Not a socket")                                                                \
-	X(EMSGSIZE, "Message too large")                                                           \
 	X(ENOPROTOOPT, "Protocol not available")                                                   \
-	X(EPROTONOSUPPORT, "Protocol not supported")                                               \
 	X(ENOTSUP, "Not supported")                                                                \
 	X(EAFNOSUPPORT, "Address family not supported by protocol")                                \
 	X(EADDRINUSE, "Address in use")                                                            \
 	X(EADDRNOTAVAIL, "Address not available")                                                  \
 	X(ENETDOWN, "Network is down")                                                             \
 	X(ENETUNREACH, "Network unreachable")                                                      \
-	X(ENETRESET, "Connection reset by network")                                                \
-	X(ECONNABORTED, "Connection aborted")                                                      \
 	X(ECONNRESET, "Connection reset by peer")                                                  \
 	X(ENOBUFS, "No buffer space available")                                                    \
-	X(ENOTCONN, "Socket not connected")                                                        \
-	X(ESHUTDOWN, "Cannot send after socket shutdown")                                          \
 	X(ETIMEDOUT, "Operation timed out")                                                        \
 	X(ECONNREFUSED, "Connection refused")                                                      \
-	X(EHOSTDOWN, "Host is down")                                                               \
 	X(EHOSTUNREACH, "Host is unreachable")                                                     \
-	X(EALREADY, "Operation already in progress")                                               \
-	X(EINPROGRESS, "Operation in progress")                                                    \
-	X(ESTALE, "Stale file handle")                                                             \
-	X(EREMOTEIO, "Remote I/O error")                                                           \
-	X(ENOMEDIUM, "No medium found")                                                            \
-	X(ENOKEY, "Required key not available")                                                    \
-	X(EKEYREJECTED, "Key was rejected by service")
+	X(ESTALE, "Stale file handle")
 
 char *strerror(int error)
 {

@@ -33,19 +33,24 @@ static const char *add(struct keys *keys, const char *line)
 	return wrong;
 }
 
-/* What is wrong, and in which line. */
+/* What is wrong, and in which line; 0: in none. */
 static const char *fill(struct keys *keys, char *text, unsigned *line)
 {
-	const char *wrong = NULL;
+	unsigned number = 1;
 
 	keys->count = 0;
-	for (*line = 1; *text && !wrong; ++*line) {
+	for (; *text; number++) {
 		char *cursor = text_line(&text), *word = text_word(&cursor);
+		const char *wrong = NULL;
 
 		if (word && *word != '#')
 			wrong = text_word(&cursor) ? "more than a key" : add(keys, word);
+		if (wrong) {
+			*line = number;
+			return wrong;
+		}
 	}
-	return wrong;
+	return keys->count ? NULL : "there is no key in it: usbiphp psk makes one";
 }
 
 static bool is_private(const char *path)
@@ -61,28 +66,23 @@ bool keys_read(struct keys *keys, const char *path)
 	static char text[TEXT_SIZE + 1];
 	static struct keys trial;
 	ssize_t len = file_load(AT_FDCWD, path, 0, text, sizeof(text));
-	const char *wrong = NULL;
+	const char *wrong = "it is too long";
 	unsigned line = 0;
 
 	if (len < 0) {
 		log_warn((int)len, "cannot read %s", path);
 		return false;
 	}
-	if (!is_private(path)) {
-		log_warnx("cannot use %s: others may read it: chown 0 and chmod 600 mend that",
-			  path);
-		wrong = "";
-	} else if (len == TEXT_SIZE) {
-		log_warnx("cannot use %s: it is too long", path);
-		wrong = "";
-	} else if ((wrong = fill(&trial, text, &line))) {
-		log_warnx("%s:%u: %s", path, line - 1, wrong);
-	} else if (!trial.count) {
-		log_warnx("cannot use %s: there is no key in it: usbiphp psk makes one", path);
-		wrong = "";
-	} else {
+	if (!is_private(path))
+		wrong = "others may read it: chown 0 and chmod 600 mend that";
+	else if (len < TEXT_SIZE)
+		wrong = fill(&trial, text, &line);
+	if (!wrong)
 		*keys = trial;
-	}
+	else if (line)
+		log_warnx("%s:%u: %s", path, line, wrong);
+	else
+		log_warnx("cannot use %s: %s", path, wrong);
 	explicit_bzero(text, (size_t)len);
 	explicit_bzero(&trial, sizeof(trial));
 	return !wrong;
