@@ -86,18 +86,11 @@ class Small(lab.Guest):
         init.write_text(INIT)
         init.chmod(0o755)
         self.qemu = workdir / f"{name}.sh"
-        self.qemu.write_text(f'#!/bin/sh\nexec {lab.QEMU} "$@" '
+        self.qemu.write_text('#!/bin/sh\nexec qemu-system-x86_64 "$@" '
                              f"-drive file='{image_file}',format=raw,if=virtio,cache=unsafe\n")
         self.qemu.chmod(0o755)
         super().__init__(name, kernel, workdir, files={"/bin/small": init},
                          append="rdinit=/bin/small", **options)
-
-    def _start(self):
-        plain, lab.QEMU = lab.QEMU, str(self.qemu)
-        try:
-            super()._start()
-        finally:
-            lab.QEMU = plain
 
     def reboot(self):
         """Shut down in order and boot again, without USB devices: the seconds until it answers."""
