@@ -151,7 +151,11 @@ def stock_detach(w, stick, keyboard):
             for port in w.ports():
                 # port by busid: high speed is in the first half
                 busid = keyboard if port < 15 else stick
-                w.usbip(f"detach -p {port}", f"attach -r host -b {busid}")
+                w.usbip(f"detach -p {port}")
+                # a port is free before the kernel's hub has noticed, which could miss what comes
+                w.client.wait("test $(ls -d /sys/devices/platform/vhci_hcd.*/usb*/*-*/idVendor "
+                              "2>/dev/null | wc -l) = 1")
+                w.usbip(f"attach -r host -b {busid}")
             w.attached(2)
         w.same_stick()
 
