@@ -305,7 +305,8 @@ def removed(machine, before):
             left = set(machine.listing()) ^ set(before)
             lab.check(not left, sorted(left))
             machine.must(UNINSTALL, PATIENCE)
-        running = machine.sh("pgrep -f usbip || " + BUSYBOX + " pgrep -f /opt/usbip")[1]
+        # not what looks for it
+        running = machine.sh("grep -ls '/opt/usbi[p]' /proc/[0-9]*/cmdline")[1]
         lab.check(not running.strip(), running)
 
 
