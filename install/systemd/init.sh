@@ -33,7 +33,7 @@ init_log() {
 }
 
 init_stop() {
-	[ ! -e "$units/$service.service" ] || systemctl stop "$service"
+	! init_runs || [ ! -e "$units/$service.service" ] || systemctl stop "$service"
 }
 
 init_remove() {
