@@ -176,6 +176,16 @@ pids() {
 	done 2>/dev/null
 }
 
+# pid_comes SECONDS: whether the daemon is there, at the latest then: it may be about to be started
+pid_comes() {
+	left=$1
+	until [ "$(init_pid)" ]; do
+		[ "$left" != 0 ] || return 1
+		left=$((left - 1))
+		sleep 1
+	done
+}
+
 # The service and what was started by hand, too; it gives everything back. Fails when a device is not.
 stop() {
 	well=0

@@ -104,12 +104,7 @@ init_runs() {
 }
 
 init_active() {
-	tries=5
-	while pid=$(init_pid) && [ -z "$pid" ] && [ $tries != 0 ]; do
-		tries=$((tries - 1))
-		sleep 1
-	done
-	[ "$pid" ]
+	pid_comes 5
 }
 
 init_start() {

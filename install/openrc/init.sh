@@ -24,13 +24,7 @@ supervised() {
 }
 
 init_active() {
-	supervised || return 1
-	left=4
-	until [ "$(init_pid)" ]; do
-		left=$((left - 1))
-		[ $left != 0 ] || return 1
-		sleep 1
-	done
+	supervised && pid_comes 3
 }
 
 # Without a supervisor it counts as started, though it is not: the new one ends the old daemon.

@@ -107,12 +107,7 @@ init_runs() {
 }
 
 init_active() {
-	tries=5
-	while pid=$(init_pid) && [ -z "$pid" ] && [ $tries != 0 ]; do
-		tries=$((tries - 1))
-		sleep 1
-	done
-	[ "$pid" ]
+	pid_comes 5
 }
 
 # procd ends a daemon that is to have other options in order. Killed before that, what is in use stays.

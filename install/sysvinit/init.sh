@@ -41,13 +41,7 @@ supervised() {
 }
 
 init_active() {
-	supervised || return 1
-	left=4
-	until [ "$(init_pid)" ]; do
-		left=$((left - 1))
-		[ $left != 0 ] || return 1
-		sleep 1
-	done
+	supervised && pid_comes 3
 }
 
 # Harmless if it runs; a daemon that has lost its supervisor is ended by the new one.
