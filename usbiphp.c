@@ -356,8 +356,7 @@ static int run_list(struct settings *settings, char **arguments)
 				 given[TAKE_ALL], given[JSON]);
 	if (!parse_servers(settings, arguments))
 		return EXIT_USAGE;
-	return show_remote(settings->server,
-			   settings->daemon.keys ? settings->daemon.keys->key : NULL, given[JSON]);
+	return show_remote(settings->server, keys_own(settings->daemon.keys), given[JSON]);
 }
 
 static int run_status(struct settings *settings, char **arguments)

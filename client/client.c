@@ -168,7 +168,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	client.servers = servers;
 	for (unsigned i = 0; i < servers; i++)
 		server_init(&client.server[i], &client.importer, &server[i],
-			    options->keys ? options->keys->key : NULL);
+			    keys_own(options->keys));
 	loop_run(&client.daemon.loop);
 	status = exit_status(&client);
 	daemon_close(&client.daemon, attached(&client));

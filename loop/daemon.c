@@ -105,7 +105,7 @@ static void listen_all(struct daemon *daemon)
 bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)
 {
 	const struct daemon_options *options = daemon->options;
-	bool hup = daemon->loop.hup;
+	bool hup = daemon->loop.hup, changed;
 	int error;
 
 	/* to watch again what is watched does no harm */
@@ -120,8 +120,8 @@ bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)
 	if (!hup)
 		return false;
 	/* each counts, though the other may be malformed now */
-	error = rules_read(rules, &options->rules);
-	return (options->keys && keys_read(options->keys, options->psk)) || error;
+	changed = rules_read(rules, &options->rules);
+	return (options->keys && keys_read(options->keys, options->psk)) || changed;
 }
 
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,

@@ -13,6 +13,11 @@
 
 enum { TEXT_SIZE = KEYS_MAX * PSK_LINE_SIZE };
 
+const struct psk *keys_own(const struct keys *keys)
+{
+	return keys ? keys->key : NULL;
+}
+
 const struct psk *keys_find(const struct keys *keys, const char *identity)
 {
 	for (const struct psk *key = keys->key; key < keys->key + keys->count; key++)

@@ -18,6 +18,8 @@ struct keys {
  * user's own or root's, and nobody else may read or write it; it has at least one key.
  */
 bool keys_read(struct keys *keys, const char *path);
+/* The first: with it a client proves itself, and expects it of a server. NULL of NULL. */
+const struct psk *keys_own(const struct keys *keys);
 /* NULL when there is none of that identity. */
 const struct psk *keys_find(const struct keys *keys, const char *identity);
 

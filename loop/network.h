@@ -23,10 +23,8 @@ struct networks {
  * Those a server answers where nothing is said: loopback, link-local (RFC 3927, RFC 4291 2.5.6),
  * private (RFC 1918) and unique local (RFC 4193).
  */
-#define NETWORKS_LOOPBACK "127.0.0.0/8 ::1"
 #define NETWORKS_NEAR                                                                              \
-	NETWORKS_LOOPBACK " 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 "    \
-			  "fc00::/7"
+	"127.0.0.0/8 ::1 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
 
 /* "10.0.7.0/24", "fd00::/8", or one address: false when it is neither. */
 bool network_parse(struct network *network, const char *text);

@@ -128,7 +128,7 @@ static bool ask(struct doctor *doctor, const struct endpoint *server)
 
 	ask.route = (struct route){
 		.endpoint = server,
-		.key = doctor->options->keys ? doctor->options->keys->key : NULL,
+		.key = keys_own(doctor->options->keys),
 	};
 	listed = ask_list(&ask, OP_REQ_DEVLIST, count, &devices);
 	if (!listed)
