@@ -115,6 +115,14 @@ def mask(path):
     path.symlink_to("/dev/null")
 
 
+def with_disk(program, disk_image):
+    """The path of a program that is the emulator with one more disk."""
+    program.write_text('#!/bin/sh\nexec qemu-system-x86_64 "$@" '
+                       f"-drive file='{disk_image}',format=raw,if=virtio,cache=unsafe\n")
+    program.chmod(0o755)
+    return program
+
+
 class Debian(lab.Guest):
     """A guest that boots the Debian from a disk of its own, which keeps what is written to it."""
 
@@ -125,10 +133,7 @@ class Debian(lab.Guest):
         init = workdir / "init"
         init.write_text(INIT)
         init.chmod(0o755)
-        self.qemu = workdir / f"{name}.sh"
-        self.qemu.write_text('#!/bin/sh\nexec qemu-system-x86_64 "$@" '
-                             f"-drive file='{self.disk}',format=raw,if=virtio,cache=unsafe\n")
-        self.qemu.chmod(0o755)
+        self.qemu = with_disk(workdir / f"{name}.sh", self.disk)
         super().__init__(name, kernel, workdir, files={"/bin/debian": init}, memory=memory,
                          append="rdinit=/bin/debian net.ifnames=0 systemd.show_status=auto",
                          **options)

@@ -85,10 +85,7 @@ class Small(lab.Guest):
         init = workdir / "small-init"
         init.write_text(INIT)
         init.chmod(0o755)
-        self.qemu = workdir / f"{name}.sh"
-        self.qemu.write_text('#!/bin/sh\nexec qemu-system-x86_64 "$@" '
-                             f"-drive file='{image_file}',format=raw,if=virtio,cache=unsafe\n")
-        self.qemu.chmod(0o755)
+        self.qemu = debian.with_disk(workdir / f"{name}.sh", image_file)
         super().__init__(name, kernel, workdir, files={"/bin/small": init},
                          append="rdinit=/bin/small", **options)
 

@@ -72,6 +72,17 @@ class World:
         name = "server" if guest is self.host else "client"
         return guest.sh(f"cat /tmp/{name}.log")[1]
 
+    def close(self, more=""):
+        """The last case; and what is said of those that failed, with the output of more."""
+        guests = self.host, self.client
+        with case("the kernels have nothing to complain about"):
+            for guest in guests:
+                complaints = guest.kernel_complaints()
+                check(not complaints, f"{guest.name}: {complaints}")
+        if lab.results["not ok"]:
+            for guest in guests:
+                print(self.log(guest), guest.sh(f"{more} dmesg | tail -60")[1], file=sys.stderr)
+
 
 def late_server(w):
     with case("a client whose server is not there yet waits for it"):
@@ -321,12 +332,7 @@ def test(kernel, workdir):
         w = World(host, client, workdir)
         for part in (late_server, usable, hot_plug, restarts, others, hostile, missing):
             part(w)
-        with case("the kernels have nothing to complain about"):
-            check(not host.kernel_complaints(), f"host: {host.kernel_complaints()}")
-            check(not client.kernel_complaints(), f"client: {client.kernel_complaints()}")
-        if lab.results["not ok"]:
-            for guest in (host, client):
-                print(w.log(guest), guest.sh("dmesg | tail -60")[1], file=sys.stderr)
+        w.close()
 
 
 if __name__ == "__main__":

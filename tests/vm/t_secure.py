@@ -343,13 +343,7 @@ def test(kernel, workdir, parts=PARTS):
         w = Secure(host, client, workdir, wires[0])
         for part in parts:
             part(w)
-        with case("the kernels have nothing to complain about"):
-            check(not host.kernel_complaints(), f"host: {host.kernel_complaints()}")
-            check(not client.kernel_complaints(), f"client: {client.kernel_complaints()}")
-        if lab.results["not ok"]:
-            for guest in (host, client):
-                print(guest.sh("cat /tmp/*.old")[1], w.log(guest),
-                      guest.sh("dmesg | tail -60")[1], file=sys.stderr)
+        w.close("cat /tmp/*.old;")
 
 
 if __name__ == "__main__":

@@ -401,13 +401,7 @@ def test(kernel, workdir, parts=PARTS):
         for part in parts:
             w.clean()
             part(w)
-        with case("the kernels have nothing to complain about"):
-            check(not host.kernel_complaints(), f"host: {host.kernel_complaints()}")
-            check(not client.kernel_complaints(), f"client: {client.kernel_complaints()}")
-        if lab.results["not ok"]:
-            for guest in (host, client):
-                print(guest.sh("cat /tmp/*.old")[1], w.log(guest),
-                      guest.sh("dmesg | tail -60")[1], file=sys.stderr)
+        w.close("cat /tmp/*.old;")
 
 
 if __name__ == "__main__":

@@ -104,13 +104,7 @@ def test(kernel, workdir):
         w = World(host, client, workdir)
         for part in (usable, cable, killed, stopped):
             part(w)
-        with case("the kernels have nothing to complain about"):
-            check(not host.kernel_complaints(), f"host: {host.kernel_complaints()}")
-            check(not client.kernel_complaints(), f"client: {client.kernel_complaints()}")
-        if lab.results["not ok"]:
-            for guest in (host, client):
-                print(w.log(guest), guest.sh("cat /tmp/dropbear.log; ps; dmesg | tail -40")[1],
-                      file=sys.stderr)
+        w.close("cat /tmp/dropbear.log; ps;")
 
 
 if __name__ == "__main__":
