@@ -55,18 +55,30 @@ def free_port():
 
 @contextlib.contextmanager
 def program(*argv, until=None):
-    """One that runs beside us, once it has said so on standard error or output."""
+    """One that runs beside us, once it has said so on standard error or output.
+
+    It is ended in time: a pipe of it that is read does not stay open for ever.
+    """
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT if until == b"ACCEPT" else
                                subprocess.PIPE)
+    limit = threading.Timer(SECONDS, process.kill)
+    limit.start()
     try:
         stream = process.stdout if until == b"ACCEPT" else process.stderr
         while until and until not in (line := stream.readline()):
             check(line, f"{argv[0]} has ended")
         yield process
     finally:
+        limit.cancel()
         process.kill()
         process.communicate()
+
+
+def last_words(peer):
+    """Not none at all: an empty record leaves s_client waiting in read(), deaf to its input."""
+    peer.stdin.write(b"from usbiphp\n")
+    peer.stdin.close()
 
 
 def our_client(peer, port, identity, key, ours):
@@ -90,8 +102,7 @@ def server_meets_client(peer, ours, theirs, identity="laptop", key=KEY, want=Non
     """tests/tls_peer and `openssl s_client`."""
     port = free_port()
     with program(peer, "server", port, identity, key, ours, until=b"listening") as server:
-        server.stdin.write(b"from usbiphp\n")
-        server.stdin.close()
+        last_words(server)
         with program("openssl", "s_client", "-tls1_3", "-psk", KEY, "-psk_identity", "laptop",
                      "-connect", f"127.0.0.1:{port}", "-quiet", "-ciphersuites",
                      ":".join(SUITES[x] for x in theirs)) as client:
@@ -118,7 +129,7 @@ def handshakes(peer):
     with case("tls: OpenSSL's client offers more than we know"):
         port = free_port()
         with program(peer, "server", port, "laptop", KEY, "aes", until=b"listening") as server:
-            server.stdin.close()
+            last_words(server)
             with program("openssl", "s_client", "-tls1_3", "-psk", KEY, "-psk_identity", "laptop",
                          "-connect", f"127.0.0.1:{port}", "-quiet", "-alpn", "h2,http/1.1",
                          "-servername", "pi.lan", "-groups", "X25519:P-256") as client:
@@ -215,7 +226,7 @@ def record(peer, work):
                 os.environ["TLS_RANDOM"] = rand.hex()
                 with program(peer, role, port, "laptop", RECORDED, "aes", until=b"listening") as us:
                     del os.environ["TLS_RANDOM"]
-                    us.stdin.close()
+                    last_words(us)
                     relay = Relay(port)
                     with program("openssl", "s_client", *theirs, "-connect",
                                  f"127.0.0.1:{relay.port}", "-quiet") as client:
