@@ -6,6 +6,9 @@
  */
 #include "proto/text.h"
 
+#ifdef __x86_64__
+#include <asm/prctl.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -101,6 +104,24 @@ char *strrchr(const char *s, int c)
 	return (char *)last;
 }
 
+/* Without a loop of its own, which compilers take for a call of itself. */
+size_t strlen(const char *s)
+{
+	return strnlen(s, SIZE_MAX / 2);
+}
+
+int strncmp(const char *a, const char *b, size_t most)
+{
+	for (; most && *a && *a == *b; most--)
+		a++, b++;
+	return most ? (unsigned char)*a - (unsigned char)*b : 0;
+}
+
+int strcmp(const char *a, const char *b)
+{
+	return strncmp(a, b, SIZE_MAX / 2);
+}
+
 /* libc's own goes by a strchrnul() that is made for long strings. */
 char *getenv(const char *name)
 {
@@ -111,6 +132,30 @@ char *getenv(const char *name)
 			return *i + len + 1;
 	return NULL;
 }
+
+#ifdef __x86_64__
+/*
+ * What begins: there are no constructors, no thread-local variables, and nothing to be written at the
+ * end. A thread's own memory, which %fs leads to, has errno and what functions of a libc that was
+ * built with stack protection look for.
+ */
+int __libc_start_main(int (*main)(int argc, char **argv, char **environment), int argc, char **argv);
+
+int __libc_start_main(int (*main)(int argc, char **argv, char **environment), int argc, char **argv)
+{
+	static void *thread[64];
+	long call = SYS_arch_prctl;
+
+	*thread = thread;
+	/* not by syscall(), which may need it already */
+	__asm__ volatile("syscall"
+			 : "+a"(call)
+			 : "D"(ARCH_SET_FS), "S"(thread)
+			 : "rcx", "r11", "memory");
+	environ = argv + argc + 1;
+	_exit(main(argc, argv, environ));
+}
+#endif
 
 /* What the kernel, a peer or a file can be the cause of. The message is libc's. */
 #define ERRORS                                                                                     \
@@ -236,6 +281,11 @@ int socket(int family, int type, int protocol)
 int socketpair(int family, int type, int protocol, int pair[2])
 {
 	return (int)syscall(SYS_socketpair, family, type, protocol, pair);
+}
+
+ssize_t readlinkat(int dir, const char *restrict path, char *restrict to, size_t size)
+{
+	return syscall(SYS_readlinkat, dir, path, to, size);
 }
 
 /* Nobody here locks files with it, nor asks who is told of signals. */
