@@ -454,8 +454,10 @@ static int run(struct settings *settings, const char *name, int argc, char **arg
 
 int main(int argc, char **argv)
 {
+	char nameless[] = "", *name = argc ? *argv : nameless, *slash = strrchr(name, '/');
 	struct settings settings = {
 		.daemon = {
+			.name = name,
 			.sysfs = "/sys",
 			.run = STATE_DIR,
 			.config = CONFIG_DIR,
@@ -464,7 +466,6 @@ int main(int argc, char **argv)
 		},
 		.port = OP_PORT,
 	};
-	const char *name = argc ? argv[0] : "", *slash = strrchr(name, '/');
 	int status = run(&settings, slash ? slash + 1 : name, argc, argv);
 
 	return status == EXIT_NOW ? 0 : status;

@@ -3,12 +3,15 @@
 #include "client/client.h"
 
 #include "client/server.h"
+#include "loop/confine.h"
 #include "loop/log.h"
 #include "proto/text.h"
 #include "sysfs/record.h"
 
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { STOP_MS = 10000 /* for all ports to become free */ };
 
@@ -82,7 +85,6 @@ static void pass(void *ctx)
 	for (unsigned i = 0; !client->adopted && i < importer->vhci.ports; i++)
 		adopt_port(client, i);
 	client->adopted = true;
-	hooks_pass(&importer->hooks);
 	if (daemon_obeys(&client->daemon, &importer->rules, &importer->held))
 		log_info("the rules were read again");
 	import_line_begin(importer);
@@ -115,13 +117,13 @@ static bool done(void *ctx)
 	if (daemon_over(&client->daemon))
 		return true;
 	if (client->daemon.loop.stopping)
-		return client->adopted && !attached(client) && !hooks_busy(&client->importer.hooks);
+		return client->adopted && !attached(client) && !runner_busy(&client->daemon.runner);
 	if (!client->daemon.options->once || client->daemon.loop.next <= client->daemon.loop.now)
 		return false;
 	EACH_SERVER(client, i)
 		if (!server_settled(i))
 			return false;
-	return !hooks_busy(&client->importer.hooks);
+	return !runner_busy(&client->daemon.runner);
 }
 
 static int exit_status(struct client *client)
@@ -137,6 +139,15 @@ static int exit_status(struct client *client)
 		failing = true;
 	}
 	return failing;
+}
+
+/* Whether one of them is behind ssh. */
+static bool tunnels(const struct endpoint *server, unsigned servers)
+{
+	for (; servers; servers--, server++)
+		if (*server->through)
+			return true;
+	return false;
 }
 
 int client_run(const struct daemon_options *options, const struct endpoint *server,
@@ -157,7 +168,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 		return 2;
 	if (daemon_open(&client.daemon, options, &role, &client))
 		return 1;
-	hooks_init(&client.importer.hooks, &client.daemon.loop, options->config);
+	client.importer.runner = &client.daemon.runner;
 	text_format(client.record_dir, sizeof(client.record_dir), "%s/../vhci_hcd", options->run);
 	client.importer.loop = &client.daemon.loop;
 	client.importer.sysfs = &client.daemon.sysfs;
@@ -169,7 +180,10 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	for (unsigned i = 0; i < servers; i++)
 		server_init(&client.server[i], &client.importer, &server[i],
 			    keys_own(options->keys));
+	mkdir(client.record_dir, 0700);
+	confine(&client.daemon.sysfs, options->run, client.record_dir, tunnels(server, servers));
 	loop_run(&client.daemon.loop);
+	rmdir(client.record_dir); /* fails while there are records, as it should */
 	status = exit_status(&client);
 	daemon_close(&client.daemon, attached(&client));
 	return status;

@@ -57,7 +57,7 @@ static void tell_hooks(struct import *import, const char *event, const char *dev
 		.reason = reason,
 	};
 
-	hooks_run(&import->importer->hooks, &facts);
+	runner_tell(import->importer->runner, &facts);
 }
 
 /* The list of a stock server has no interfaces of a device that was just bound. */

@@ -6,7 +6,7 @@
 #include "client/judge.h"
 #include "client/probe.h"
 #include "loop/child.h"
-#include "loop/hooks.h"
+#include "loop/runner.h"
 #include "loop/loop.h"
 #include "proto/endpoint.h"
 #include "loop/wish.h"
@@ -23,7 +23,7 @@ struct importer {
 	bool watch;		/* servers are asked to push their lists */
 	struct rules rules;
 	struct held held;
-	struct hooks hooks;
+	struct runner *runner;
 	uint32_t last[VHCI_PORTS_MAX]; /* who had each port last, as a hash; 0: nobody */
 	struct vhci vhci; /* the port table, read in each pass, and when an attach finds it old */
 	/*

@@ -7,7 +7,7 @@
 #include "host/judge.h"
 #include "host/notes.h"
 #include "host/slots.h"
-#include "loop/hooks.h"
+#include "loop/confine.h"
 #include "loop/log.h"
 #include "proto/text.h"
 #include "sysfs/describe.h"
@@ -32,7 +32,6 @@ struct host {
 	struct exports exports;
 	struct exporter exporter;
 	struct notes notes;
-	struct hooks hooks;
 	struct host_wishes wishes;
 };
 
@@ -74,7 +73,7 @@ static void tell_hooks(struct host *host, const struct export *export, enum expo
 	};
 
 	if (export->news || (!export->result.error && job != EXPORT_ENDING))
-		hooks_run(&host->hooks, &facts);
+		runner_tell(&host->daemon.runner, &facts);
 }
 
 static void job_ended(struct export *export, enum export_job job)
@@ -398,7 +397,6 @@ static void pass(void *ctx)
 
 	if (host->daemon.loop.stopping)
 		loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
-	hooks_pass(&host->hooks);
 	obey(host);
 	if (!observe(host)) {
 		exporter_pass(&host->exporter);
@@ -456,7 +454,7 @@ static bool done(void *ctx)
 		return false;
 	if (host->daemon.loop.next <= host->daemon.loop.now)
 		return false; /* a pass that is due may have more to do */
-	return host->passed && !hooks_busy(&host->hooks) && !busy(host);
+	return host->passed && !runner_busy(&host->daemon.runner) && !busy(host);
 }
 
 static bool any_ours(struct host *host)
@@ -502,7 +500,6 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	if (daemon_open(&host.daemon, options, &role, &host))
 		return 1;
 	host.wishes.take_all = take_all;
-	hooks_init(&host.hooks, &host.daemon.loop, options->config);
 	host.exporter.rules = &host.wishes.rules;
 	host.exporter.networks = networks;
 	host.exporter.keys = options->keys;
@@ -510,6 +507,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	if (!options->once)
 		exporter_init(&host.exporter, &host.daemon.loop, &host.exports, options->dead_after,
 			      listen, listeners);
+	confine(&host.daemon.sysfs, options->run, NULL, false);
 	loop_run(&host.daemon.loop);
 	status = exit_status(&host);
 	exporter_close(&host.exporter);

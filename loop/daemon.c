@@ -137,18 +137,27 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	error = open_driver(&daemon->sysfs, role);
 	if (error)
 		goto close_sysfs;
+	/* the kernel loads it by itself only for who may administer the network: nobody, later */
+	if (options->keys)
+		module_load("tls");
+	error = runner_start(&daemon->runner, options->config, options->name);
+	if (error)
+		goto cannot_start;
 	error = state_open(&daemon->state, options->run, role->name);
 	if (error)
 		goto close_sysfs;
 	error = loop_open(&daemon->loop, options->interval * 1000, &role->loop, ctx);
+	if (!error)
+		error = runner_watch(&daemon->runner, &daemon->loop);
 	if (!error) {
 		if (!options->once)
 			notify_open(&daemon->loop.notify);
 		listen_all(daemon);
 		return 0;
 	}
-	log_warn(error, "cannot start");
 	state_close(&daemon->state, true);
+cannot_start:
+	log_warn(error, "cannot start");
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
 	return error;
@@ -158,6 +167,7 @@ void daemon_close(struct daemon *daemon, bool notes)
 {
 	loop_drop(&daemon->loop, &daemon->uevents);
 	loop_drop(&daemon->loop, &daemon->settings);
+	runner_close(&daemon->runner);
 	loop_close(&daemon->loop);
 	state_close(&daemon->state, notes);
 	sysfs_close(&daemon->sysfs);
@@ -186,6 +196,7 @@ bool daemon_sees(struct daemon *daemon, int error)
 void daemon_stop(struct daemon *daemon)
 {
 	daemon->stop_by = daemon->loop.now + role_of(daemon)->stop_ms;
+	runner_stop(&daemon->runner);
 }
 
 bool daemon_over(const struct daemon *daemon)

@@ -7,10 +7,12 @@
 #include "loop/keys.h"
 #include "loop/loop.h"
 #include "loop/rules.h"
+#include "loop/runner.h"
 #include "loop/state.h"
 #include "sysfs/sysfs.h"
 
 struct daemon_options {
+	char *name;	    /* argv[0], which runner_start() changes for its process */
 	const char *sysfs;  /* root of the kernel's attribute files */
 	const char *run;    /* run directory */
 	const char *config; /* directory of what a person has set: held.h, hooks.h */
@@ -27,6 +29,7 @@ struct daemon {
 	struct sysfs sysfs;
 	struct state state;
 	struct loop loop;
+	struct runner runner;
 	struct loop_source uevents;
 	struct loop_source settings; /* inotify(7) of options->config */
 	int held_error;		     /* said */

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #define HOOKS_DIR "/hooks.d" /* below CONFIG */
-#define HOOK_VARIABLE "USBIPHP_HOOK="
+#define PREFIX "USBIPHP_"
+#define HOOK_VARIABLE PREFIX "HOOK="
+#define EVENT_VARIABLE PREFIX "EVENT="
 
 enum {
 	FACTS_MAX = 8,
@@ -44,7 +46,7 @@ bool hooks_busy(const struct hooks *hooks)
 }
 
 /* The event comes first, and what may be long last. */
-static void put_facts(struct hook_event *event, const struct hook_facts *facts)
+void hook_event_make(struct hook_event *event, const struct hook_facts *facts)
 {
 	static const char variable[FACTS_MAX][7] = { "EVENT", "BUSID", "ID", "NAME", "PORT",
 						     "DEVICE", "SERVER", "REASON" };
@@ -71,7 +73,7 @@ static void put_facts(struct hook_event *event, const struct hook_facts *facts)
 
 		if (!value[i] || room < LEAST_ROOM)
 			continue;
-		event->len += text_format(text, room, "USBIPHP_%s=%s", variable[i], value[i]) + 1;
+		event->len += text_format(text, room, PREFIX "%s=%s", variable[i], value[i]) + 1;
 		text_printable(text);
 	}
 }
@@ -231,7 +233,7 @@ static void cannot_run(struct hooks *hooks)
 static void become(struct hooks *hooks, int file, char *own)
 {
 	struct hook_event *event = &hooks->event[hooks->first];
-	char *argv[] = { own + strlen(HOOK_VARIABLE), event->text + strlen("USBIPHP_EVENT="),
+	char *argv[] = { own + strlen(HOOK_VARIABLE), event->text + strlen(EVENT_VARIABLE),
 			 NULL };
 	char *envp[FACTS_MAX + 3] = { (char *)search_path, own }, **variable = envp + 2;
 
@@ -342,13 +344,28 @@ static void lose(struct hooks *hooks)
 	hooks->lost = true;
 }
 
-void hooks_run(struct hooks *hooks, const struct hook_facts *facts)
+/* No other variables than ours, and no more of them than there is room for. */
+static bool is_event(const struct hook_event *event)
 {
+	const char *text = event->text, *end = text + event->len;
+	unsigned n = 0;
+
+	if (!event->len || end[-1] || strncmp(text, EVENT_VARIABLE, strlen(EVENT_VARIABLE)) != 0)
+		return false;
+	for (; text < end && !strncmp(text, PREFIX, strlen(PREFIX)); text += strlen(text) + 1)
+		n++;
+	return text == end && n <= FACTS_MAX;
+}
+
+void hooks_take(struct hooks *hooks, const struct hook_event *event)
+{
+	if (!is_event(event))
+		return;
 	if (hooks->waiting == HOOKS_WAITING_MAX || too_late(hooks)) {
 		lose(hooks);
 		return;
 	}
-	put_facts(&hooks->event[(hooks->first + hooks->waiting++) % HOOKS_WAITING_MAX], facts);
+	hooks->event[(hooks->first + hooks->waiting++) % HOOKS_WAITING_MAX] = *event;
 	go_on(hooks);
 }
 

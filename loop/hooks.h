@@ -76,10 +76,11 @@ struct hooks {
 	struct hook_event event[HOOKS_WAITING_MAX];
 };
 
+void hook_event_make(struct hook_event *event, const struct hook_facts *facts);
 void hooks_init(struct hooks *hooks, struct loop *loop, const char *config);
 /* Events happen one after the other, in the order of these calls, each for all hooks. Never
- * blocks; facts are copied. Without a hook it costs one failed open(2). */
-void hooks_run(struct hooks *hooks, const struct hook_facts *facts);
+ * blocks. What hook_event_make() cannot have made is dropped. */
+void hooks_take(struct hooks *hooks, const struct hook_event *event);
 /* In every pass. When the loop is stopping, what does not end within HOOKS_MS from the first such
  * pass is killed, and what waits then is lost, said. */
 void hooks_pass(struct hooks *hooks);

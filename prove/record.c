@@ -90,19 +90,6 @@ int unlink(const char *path)
 	return any_int(-1, 0);
 }
 
-int rmdir(const char *path)
-{
-	check_path(path);
-	return any_int(-1, 0);
-}
-
-int mkdir(const char *path, mode_t mode)
-{
-	check_path(path);
-	(void)mode;
-	return any_int(-1, 0);
-}
-
 static void read_one(int size)
 {
 	struct record record;

@@ -29,7 +29,6 @@ int record_write(const char *dir, unsigned port, const char *host, const char *t
 				 more && *more ? " " : "", more ? more : "");
 	int fd, error = 0;
 
-	mkdir(dir, 0700);
 	record_path(path, dir, port);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		  more ? 0644 : 0700);
@@ -125,5 +124,4 @@ void record_remove(const char *dir, unsigned port)
 
 	record_path(path, dir, port);
 	unlink(path);
-	rmdir(dir); /* fails while there are others, as it should */
 }

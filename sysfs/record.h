@@ -33,7 +33,7 @@ struct session {
 };
 
 /*
- * Makes the directory when needed (0700, as the stock tools do). more, if not NULL, are words
+ * The directory (0700, as the stock tools make it) must be there. more, if not NULL, are words
  * behind the three, and anybody may read the file. 0 or -errno.
  */
 int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
@@ -48,7 +48,7 @@ bool record_read_session(const char *dir, unsigned port, struct record *record,
 			 struct session *session);
 /* The server's note. False when there is none. */
 bool session_read(const char *dir, const char *busid, struct session *session);
-/* Removes the record, and the directory with the last one. None to remove is fine. */
+/* None to remove is fine. */
 void record_remove(const char *dir, unsigned port);
 
 #endif

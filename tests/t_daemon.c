@@ -113,12 +113,15 @@ static void hold(const char *name)
 
 static void start(void)
 {
+	static char name[] = "t_daemon";
+
 	memset(&t, 0, sizeof(t));
 	said_forget();
 	temp_make(root);
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
 	snprintf(config, sizeof(config), "%s/etc", root);
 	put_file(root, "sys/x", "");
+	t.options.name = name;
 	t.options.sysfs = root;
 	t.options.run = run_dir;
 	t.options.config = config;

@@ -136,11 +136,19 @@ static void said(const char *want)
 	must(!truncate(name_in("log"), 0), "clear the log");
 }
 
+static void run_hooks(const struct hook_facts *facts)
+{
+	struct hook_event event;
+
+	hook_event_make(&event, facts);
+	hooks_take(&hooks, &event);
+}
+
 static void tell(const char *event)
 {
 	const struct hook_facts facts = { .event = event, .busid = "1-2", .port = -1 };
 
-	hooks_run(&hooks, &facts);
+	run_hooks(&facts);
 }
 
 static bool idle(void)
@@ -203,7 +211,7 @@ static void has_environment(const struct hook_facts *facts, const char *want)
 {
 	char text[3000];
 
-	hooks_run(&hooks, facts);
+	run_hooks(facts);
 	UNTIL(&loop, idle);
 	snprintf(text, sizeof(text),
 		 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
@@ -253,7 +261,7 @@ static void hostile_values(void)
 		facts = (struct hook_facts){ "failed", "1-2", 1, 2, huge, NULL, -1, NULL, "why" };
 		huge[len] = '\0';
 		put_hook("env.sh", "exit 0");
-		hooks_run(&hooks, &facts);
+		run_hooks(&facts);
 		CHECK(hooks.event[0].len <= HOOK_TEXT_SIZE);
 		CHECK(!hooks.event[0].text[hooks.event[0].len - 1]);
 		CHECK(hooks.event[0].len > len);
@@ -262,7 +270,7 @@ static void hostile_values(void)
 	}
 	put_hook("env.sh", "tr '\\0' '\\n' </proc/$$/environ >>$T/out");
 	facts.reason = facts.busid = huge;
-	hooks_run(&hooks, &facts);
+	run_hooks(&facts);
 	UNTIL(&loop, idle);
 	snprintf(path, sizeof(path), "%s/out", root);
 	text = file_read(path, NULL);

@@ -33,6 +33,7 @@ struct peer {
 	char busid[BUSID_SIZE];
 };
 
+static struct runner runner = { .source.fd = -1 };
 static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], record_dir[TEMP_SIZE + 8];
 static struct sysfs sysfs;
 static struct importer importer; /* big */
@@ -397,7 +398,7 @@ static void make_tree(void)
 	temp_make(root);
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
 	snprintf(record_dir, sizeof(record_dir), "%s/record", root);
-	must(!mkdir(run_dir, 0700), run_dir);
+	must(!mkdir(run_dir, 0700) && !mkdir(record_dir, 0700), root);
 	put_file(root, VHCI "attach", "");
 	put_file(root, VHCI "detach", "");
 	put_file(root, "bus/platform/drivers/vhci_hcd/uevent", "");
@@ -433,7 +434,7 @@ static void prepare(enum manner manner, unsigned devices)
 	importer.record_dir = record_dir;
 	importer.dead_after = 15;
 	importer.watch = true;
-	hooks_init(&importer.hooks, &t.loop, run_dir);
+	importer.runner = &runner;
 	address->sa.v4 = (struct sockaddr_in){ .sin_family = AF_INET };
 	address->sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address->len = sizeof(address->sa.v4);

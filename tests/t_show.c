@@ -670,7 +670,7 @@ static void detach(void)
 		said(0, "46f4:0001/STICK1 is held");
 		noted("client", "46f4:0001/STICK1\n");
 		kernel_has(pid);
-		CHECK(is_there(place, "run/port0") && !is_there(place, "vhci_hcd"));
+		CHECK(is_there(place, "run/port0") && !is_there(place, "vhci_hcd/port15"));
 		finish();
 	}
 }

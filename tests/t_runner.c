@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of loop/runner: the process that runs the hooks, as the daemon sees it.
+ * LINK: -Wl,--wrap=log_line
+ */
+#include "loop/runner.h"
+
+#include "tests/files.h"
+#include "tests/said.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+enum { PATIENCE_MS = 60000, LOOK_MS = 5 };
+
+static struct loop loop;
+static struct runner runner;
+static char root[TEMP_SIZE], config[TEMP_SIZE + 10];
+static bool (*until)(void);
+static int looks;
+
+static void pass(void *ctx)
+{
+	(void)ctx;
+	loop.next = loop.now + LOOK_MS;
+	looks++;
+}
+
+static bool done(void *ctx)
+{
+	(void)ctx;
+	return until() || looks > PATIENCE_MS / LOOK_MS;
+}
+
+static const struct loop_role role = { pass, pass, done };
+
+static void wait_until(bool (*condition)(void))
+{
+	until = condition;
+	looks = 0;
+	if (!condition())
+		loop_run(&loop);
+	CHECK(condition());
+}
+
+static bool idle(void)
+{
+	return !runner_busy(&runner);
+}
+
+static bool gone(void)
+{
+	return runner.source.fd < 0;
+}
+
+static bool nobody_left(void)
+{
+	return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+}
+
+static bool hangs(void)
+{
+	return is_there(root, "hangs");
+}
+
+static void put_hook(const char *name, const char *script)
+{
+	char path[300], text[2000];
+
+	snprintf(path, sizeof(path), "cfg/hooks.d/%s", name);
+	snprintf(text, sizeof(text), "#!/bin/sh\nT=%s\n%s\n", root, script);
+	put_file(root, path, text);
+	snprintf(text, sizeof(text), "%s/%s", root, path);
+	must(!chmod(text, 0755), path);
+}
+
+static void holds(const char *name, const char *want)
+{
+	char path[PATH_MAX], *text;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	text = file_read(path, NULL);
+	CHECK_STR(text ? text : "", want);
+	free(text);
+}
+
+static void begin(const char *called)
+{
+	static char name[100];
+
+	snprintf(name, sizeof(name), "%s", called);
+	said_forget();
+	temp_make(root);
+	snprintf(config, sizeof(config), "%s/cfg", root);
+	must(!mkdir(config, 0755), "make the configuration");
+	must(!runner_start(&runner, config, name), "start it");
+	CHECK_STR(name, called); /* only there it is another */
+	must(!loop_open(&loop, LOOK_MS, &role, NULL), "open the loop");
+	must(!runner_watch(&runner, &loop), "watch it");
+}
+
+/* It ends by itself. */
+static void end(void)
+{
+	runner_close(&runner);
+	wait_until(nobody_left);
+	loop_close(&loop);
+	temp_remove(root);
+}
+
+static void tell(const char *event)
+{
+	const struct hook_facts facts = { .event = event, .busid = "1-2", .port = -1 };
+
+	runner_tell(&runner, &facts);
+}
+
+/* Also hooks that came after it has begun, and each event for all of them. */
+static void tells(void)
+{
+	begin("usbiphp-server");
+	CHECK(!runner_busy(&runner));
+	tell("bound");
+	CHECK(runner_busy(&runner));
+	wait_until(idle);
+	put_hook("b", "echo b $1 $USBIPHP_BUSID >>$T/out");
+	put_hook("a", "echo a $1 >>$T/out");
+	for (int i = 0; i < 3; i++) {
+		tell("bound");
+		tell("released");
+	}
+	wait_until(idle);
+	holds("out", "a bound\nb bound 1-2\na released\nb released 1-2\n"
+		     "a bound\nb bound 1-2\na released\nb released 1-2\n"
+		     "a bound\nb bound 1-2\na released\nb released 1-2\n");
+	CHECK_INT(log_kept.lines, 0);
+	end();
+}
+
+/* So that who looks for the daemon by its name does not find two. */
+static void has_its_own_name(void)
+{
+	static const char *const called[] = { "/opt/usbip/usbiphp-client", "usbiphp-server",
+					      "usbiphp", "u", "" };
+
+	for (size_t i = 0; i < LENGTH(called); i++) {
+		char path[64], *text;
+
+		begin(called[i]);
+		tell("bound");
+		wait_until(idle); /* it has begun */
+		snprintf(path, sizeof(path), "/proc/%d/comm", (int)runner.pid);
+		text = file_read(path, NULL);
+		CHECK_STR(text, "usbiphp-hooks\n");
+		free(text);
+		end();
+	}
+}
+
+static void has_ended(void)
+{
+	begin("usbiphp-server");
+	put_hook("a", "touch $T/hangs; while [ -e $T/hangs ]; do sleep 0.01; done");
+	tell("bound");
+	tell("bound");
+	wait_until(hangs);
+	kill(runner.pid, SIGKILL);
+	wait_until(gone);
+	CHECK(!runner_busy(&runner));
+	CHECK_INT(log_kept.lines, 1);
+	tell("bound");
+	CHECK(!runner_busy(&runner));
+	CHECK_INT(log_kept.lines, 1);
+	end();
+}
+
+/* With the daemon it does not go on for ever: told to stop, or left alone. */
+static void stops(void)
+{
+	for (int killed = 0; killed < 2; killed++) {
+		begin("usbiphp-server");
+		put_hook("a", "touch $T/hangs; while [ -e $T/hangs ]; do sleep 0.01; done\n"
+			      "echo $1 >>$T/out");
+		tell("bound");
+		tell("released");
+		wait_until(hangs);
+		if (killed)
+			runner_close(&runner);
+		else
+			runner_stop(&runner);
+		take_away(root, "hangs");
+		wait_until(hangs);
+		take_away(root, "hangs");
+		wait_until(killed ? nobody_left : idle);
+		holds("out", "bound\nreleased\n");
+		end();
+	}
+}
+
+/* More than sockets hold: some are lost, which is said, and the daemon does not wait. */
+static void too_many(void)
+{
+	begin("usbiphp-server");
+	put_hook("a", "touch $T/hangs; while [ -e $T/hangs ]; do sleep 0.01; done");
+	tell("bound");
+	wait_until(hangs);
+	kill(runner.pid, SIGSTOP);
+	for (int i = 0; i < 5000; i++)
+		tell("bound");
+	CHECK(runner.waiting < 5000);
+	CHECK_INT(log_kept.lines, 5001 - (int)runner.waiting);
+	put_hook("a", "exit 0");
+	take_away(root, "hangs");
+	kill(runner.pid, SIGCONT);
+	wait_until(idle);
+	end();
+}
+
+int main(void)
+{
+	RUN("t_runner: the hooks hear of each event", tells);
+	RUN("t_runner: it has a name of its own", has_its_own_name);
+	RUN("t_runner: one that is killed: said, and the daemon goes on", has_ended);
+	RUN("t_runner: it ends with the daemon", stops);
+	RUN("t_runner: more events than it takes", too_many);
+	return check_status();
+}
