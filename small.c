@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -135,13 +137,13 @@ char *getenv(const char *name)
 
 #ifdef __x86_64__
 /*
- * What begins: there are no constructors, no thread-local variables, and nothing to be written at the
- * end. A thread's own memory, which %fs leads to, has errno and what functions of a libc that was
- * built with stack protection look for.
+ * What begins: there are no constructors, no thread-local variables, and nothing to be written at
+ * the end. A thread's own memory, which %fs leads to, has errno and what functions of a libc that
+ * was built with stack protection look for.
  */
-int __libc_start_main(int (*main)(int argc, char **argv, char **environment), int argc, char **argv);
+int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv);
 
-int __libc_start_main(int (*main)(int argc, char **argv, char **environment), int argc, char **argv)
+int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv)
 {
 	static void *thread[64];
 	long call = SYS_arch_prctl;
@@ -277,6 +279,19 @@ int socket(int family, int type, int protocol)
 	return (int)syscall(SYS_socket, family, type, protocol);
 }
 #endif
+
+/* libc's asks a local socket, which a daemon may not have any more. */
+unsigned if_nametoindex(const char *name)
+{
+	struct ifreq request = { 0 };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0), index = 0;
+
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	if (!syscall(SYS_ioctl, fd, SIOCGIFINDEX, &request))
+		index = request.ifr_ifindex;
+	close(fd);
+	return (unsigned)index;
+}
 
 int socketpair(int family, int type, int protocol, int pair[2])
 {

@@ -4,8 +4,8 @@
  * little behind it.
  *	- all capabilities, and to get any by a program (capabilities(7), PR_SET_NO_NEW_PRIVS):
  *	  root without them is no more than the owner of root's files
- *	- to write, make and remove files, and to run programs (landlock(7), Linux 5.13): but for the
- *	  USB part of sysfs and the directories of notes
+ *	- to write, make and remove files, and to run programs (landlock(7), Linux 5.13): but for
+ *	  the USB part of sysfs and the directories of notes
  *	- system calls that it does not need and that have been the way to more (seccomp(2)): above
  *	  all sockets of other families than IP's and netlink's, as whoever may speak to dbus or a
  *	  container's daemon as root needs nothing more

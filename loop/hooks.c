@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HOOKS_DIR "/hooks.d" /* below CONFIG */
 #define PREFIX "USBIPHP_"
 #define HOOK_VARIABLE PREFIX "HOOK="
 #define EVENT_VARIABLE PREFIX "EVENT="

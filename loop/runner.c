@@ -6,6 +6,7 @@
 #include "proto/text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -79,13 +80,25 @@ static void help(int fd, const char *config, char *name)
 		loop_run(&helper.loop);
 }
 
+static bool has_hooks(const struct runner *runner)
+{
+	char path[PATH_MAX];
+
+	text_format(path, sizeof(path), "%s" HOOKS_DIR, runner->config);
+	return !access(path, F_OK);
+}
+
 int runner_start(struct runner *runner, const char *config, char *name)
 {
 	int pair[2];
 
+	memset(runner, 0, sizeof(*runner));
+	runner->config = config;
+	runner->source.fd = -1;
+	if (!has_hooks(runner))
+		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		return -errno;
-	runner->waiting = 0;
 	runner->source.fd = pair[0];
 	runner->pid = fork();
 	if (!runner->pid) {
@@ -101,11 +114,11 @@ int runner_start(struct runner *runner, const char *config, char *name)
 }
 
 /* The daemon goes on without it. */
-static void lose(struct runner *runner, int error)
+static void say_not_run(struct runner *runner, const char *why)
 {
-	log_warn(error, "hooks are not run until the next start: their process has ended");
-	loop_drop(runner->loop, &runner->source);
-	runner->waiting = 0;
+	if (!runner->said)
+		log_warnx("hooks are not run until the next start, as %s", why);
+	runner->said = true;
 }
 
 static void answer_ready(struct loop_source *source, uint32_t events)
@@ -115,26 +128,32 @@ static void answer_ready(struct loop_source *source, uint32_t events)
 	char told;
 
 	(void)events;
-	if (recv(source->fd, &told, sizeof(told), 0) > 0)
+	if (recv(source->fd, &told, sizeof(told), 0) > 0) {
 		runner->waiting--;
-	else
-		lose(runner, 0);
+		return;
+	}
+	say_not_run(runner, "their process has ended");
+	loop_drop(runner->loop, source);
+	runner->waiting = 0;
 }
 
 int runner_watch(struct runner *runner, struct loop *loop)
 {
 	runner->loop = loop;
 	runner->source.ready = answer_ready;
-	return loop_watch(loop, &runner->source, EPOLLIN);
+	return runner->source.fd < 0 ? 0 : loop_watch(loop, &runner->source, EPOLLIN);
 }
 
 void runner_tell(struct runner *runner, const struct hook_facts *facts)
 {
 	struct hook_event event;
 
-	hook_event_make(&event, facts);
-	if (runner->source.fd < 0)
+	if (runner->source.fd < 0) {
+		if (has_hooks(runner))
+			say_not_run(runner, "they are new");
 		return;
+	}
+	hook_event_make(&event, facts);
 	if (send(runner->source.fd, event.text, event.len, 0) < 0)
 		log_warn(errno, "hooks miss an event");
 	else
@@ -148,7 +167,8 @@ bool runner_busy(const struct runner *runner)
 
 void runner_stop(const struct runner *runner)
 {
-	kill(runner->pid, SIGTERM);
+	if (runner->source.fd >= 0)
+		kill(runner->pid, SIGTERM);
 }
 
 void runner_close(struct runner *runner)

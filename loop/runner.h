@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process of its own runs the hooks (loop/hooks.h): it has the rights that the daemon gives up
- * (loop/confine.h), and hears nobody but the daemon. Both talk over a socket that keeps the bounds
- * of messages: an event's facts one way, a byte for each event that was told to all hooks the other
- * way. It ends when the daemon does, by itself; what it runs then has HOOKS_MS left.
+ * Where CONFIG/hooks.d is there when the daemon starts, a process of its own runs the hooks
+ * (loop/hooks.h): it has the rights that the daemon gives up (loop/confine.h), and hears nobody but
+ * the daemon. Both talk over a socket that keeps the bounds of messages: an event's facts one way,
+ * a byte for each event that was told to all hooks the other way. It ends when the daemon does, by
+ * itself; what it runs then has HOOKS_MS left.
  */
 #ifndef LOOP_RUNNER_H
 #define LOOP_RUNNER_H
@@ -15,19 +16,21 @@
 struct runner {
 	struct loop_source source;
 	struct loop *loop;
+	const char *config;
 	pid_t pid;
 	unsigned waiting; /* events that are not yet told */
+	bool said;	  /* that hooks are not run */
 };
 
 /*
- * Begins that process, with what its parent has: nothing should be open yet that must not stay so.
+ * Begins that process, with what its parent has: nothing may be open yet that must not stay so.
  * name: the daemon's argv[0], which is another one there, so that it is not taken for the daemon.
  * 0 or -errno.
  */
 int runner_start(struct runner *runner, const char *config, char *name);
 /* From now on its answers are heard: 0 or -errno. */
 int runner_watch(struct runner *runner, struct loop *loop);
-/* As hooks_run(). */
+/* Never blocks, and facts are copied. Hooks that are new since the start are not run, said once. */
 void runner_tell(struct runner *runner, const struct hook_facts *facts);
 /* Whether events wait, or one is being told. */
 bool runner_busy(const struct runner *runner);

@@ -8,6 +8,7 @@
 #include "tests/files.h"
 
 #include <linux/capability.h>
+#include <net/if.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -102,6 +103,12 @@ static int runs(const char *path)
 static int opens_socket(const char *family)
 {
 	return socket(atoi(family), SOCK_DGRAM | SOCK_CLOEXEC, 0) < 0;
+}
+
+/* Of an address with a scope. */
+static int finds_interface(const char *name)
+{
+	return !if_nametoindex(name);
 }
 
 static int pairs(const char *unused)
@@ -215,6 +222,9 @@ static void look(int how)
 	CAN(opens_socket, "2");	 /* AF_INET */
 	CAN(opens_socket, "16"); /* AF_NETLINK */
 	CAN(pairs, NULL);
+#ifdef __GLIBC__ /* the static program has its own instead of musl's */
+	CAN(finds_interface, "lo");
+#endif
 	CAN(forks, NULL);
 	after();
 }

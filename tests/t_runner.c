@@ -18,6 +18,7 @@ static struct loop loop;
 static struct runner runner;
 static char root[TEMP_SIZE], config[TEMP_SIZE + 10];
 static bool (*until)(void);
+static bool with_hooks = true;
 static int looks;
 
 static void pass(void *ctx)
@@ -94,6 +95,8 @@ static void begin(const char *called)
 	temp_make(root);
 	snprintf(config, sizeof(config), "%s/cfg", root);
 	must(!mkdir(config, 0755), "make the configuration");
+	if (with_hooks)
+		put_file(root, "cfg/hooks.d/.x", "");
 	must(!runner_start(&runner, config, name), "start it");
 	CHECK_STR(name, called); /* only there it is another */
 	must(!loop_open(&loop, LOOK_MS, &role, NULL), "open the loop");
@@ -175,6 +178,26 @@ static void has_ended(void)
 	end();
 }
 
+/* No process without hooks.d, and one line when that is new. */
+static void none(void)
+{
+	with_hooks = false;
+	begin("usbiphp-server");
+	with_hooks = true;
+	CHECK(nobody_left());
+	tell("bound");
+	CHECK(!runner_busy(&runner));
+	CHECK_INT(log_kept.lines, 0);
+	put_hook("a", "exit 0");
+	for (int i = 0; i < 3; i++)
+		tell("bound");
+	CHECK(!runner_busy(&runner));
+	CHECK_INT(log_kept.lines, 1);
+	CHECK_INT(said("hooks are not run until the next start, as they are new"), 1);
+	runner_stop(&runner); /* nobody, above all not its own group */
+	end();
+}
+
 /* With the daemon it does not go on for ever: told to stop, or left alone. */
 static void stops(void)
 {
@@ -222,6 +245,7 @@ int main(void)
 	RUN("t_runner: the hooks hear of each event", tells);
 	RUN("t_runner: it has a name of its own", has_its_own_name);
 	RUN("t_runner: one that is killed: said, and the daemon goes on", has_ended);
+	RUN("t_runner: none where there are no hooks", none);
 	RUN("t_runner: it ends with the daemon", stops);
 	RUN("t_runner: more events than it takes", too_many);
 	return check_status();

@@ -33,7 +33,7 @@ struct peer {
 	char busid[BUSID_SIZE];
 };
 
-static struct runner runner = { .source.fd = -1 };
+static struct runner runner = { .source.fd = -1, .config = "." };
 static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], record_dir[TEMP_SIZE + 8];
 static struct sysfs sysfs;
 static struct importer importer; /* big */

@@ -7,13 +7,14 @@ import pathlib
 import select
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
 
 import lab
 from lab import case, check
-from t_main import BINARY
+from t_main import BINARY, ROOT
 from t_serve import SOON, Serving
 
 PATTERN = os.urandom(64)
@@ -198,6 +199,43 @@ def main_job(w):
         check("46f4" not in text, "what is in use is listed")
 
 
+HOOK = """mkdir -p /etc/usbiphp/hooks.d && cat >/etc/usbiphp/hooks.d/a <<'END'
+#!/bin/sh
+[ $1 = {event} ] || exit 0
+sed -n 's/^Cap[PEB].*\\t//p' /proc/self/status | tr '\\n' ' ' >/tmp/rights
+mkdir -p /tmp/mnt && mount -t tmpfs none /tmp/mnt && umount /tmp/mnt && echo >/etc/made
+END
+chmod 755 /etc/usbiphp/hooks.d/a"""
+
+
+def privileges(w):
+    """Of the daemons, which hear others, and of the processes that run their hooks."""
+    ours = "$(sed -n 's/^Cap[PEB].*\\t//p' /proc/self/status | tr '\\n' ' ')"
+    with case("the daemons have no capabilities and get none, and calls are filtered"):
+        for guest, role in ((w.host, "server"), (w.client, "client")):
+            text = guest.must(f"cat /proc/$(pidof usbiphp-{role})/status")
+            for line in ("CapPrm:\t0000000000000000", "CapEff:\t0000000000000000",
+                         "NoNewPrivs:\t1", "Seccomp:\t2"):
+                check(line in text, f"{role}: not {line!r}: {text}")
+
+    with case("hooks have the rights that their daemon was started with"):
+        w.both_stop()
+        for guest, event in ((w.host, "bound"), (w.client, "attached")):
+            guest.must(HOOK.format(event=event))
+        w.up(number=2)
+        for guest in (w.host, w.client):
+            guest.wait(f"test -e /etc/made && test \"$(cat /tmp/rights)\" = \"{ours}\"", SOON)
+            guest.must("test $(pidof usbiphp-hooks | wc -w) = 1 && rm -r /etc/usbiphp /etc/made")
+        w.both_stop()
+        for guest in (w.host, w.client):
+            guest.wait("! pidof usbiphp-hooks", SOON)
+        w.up(number=2)
+
+    with case("what a process can do before and after, on this kernel"):
+        text = w.host.must("t_confine", 60)
+        check("\nok - t_confine: what can be done with it" in text and "not ok" not in text, text)
+
+
 def strangers(w):
     with case("a wrong key, an unknown identity, no key: refused, in one line at either end"):
         w.refused("list --psk /tmp/wrong host", "the key is none that the other end has")
@@ -309,6 +347,13 @@ def plain(w):
         for what in (PATTERN[:32], b"USBC"):
             check(any(what in x for x in frames), f"{what} is not on the wire")
 
+    with case("a server that is named by its link-local address"):
+        w.client.must("kill $(pidof usbiphp-client)")
+        w.attached(0, SOON)
+        address = w.host.must("ip -6 addr show dev eth0 | sed -n 's,.*\\(fe80.*\\)/.*,\\1,p'").strip()
+        w.begin(f"'[{address}%eth0]'", "-i 60")
+        w.attached(2, SOON)
+
     with case("a session without a key ends where keys are asked for now"):
         w.host.must("kill -9 $(pidof usbiphp-server)")
         w.host.wait("! pidof usbiphp-server")
@@ -327,16 +372,28 @@ def no_module(w):
         w.client.wait("grep -q 'cannot list devices of host' /tmp/client.log")
         w.attached(0)
         w.said_once("this kernel has no module tls")
-        w.host.must("mv /tmp/tls.ko /lib/modules/*/")
+        w.host.must("mv /tmp/tls.ko /lib/modules/*/ && modprobe tls")
         w.attached(2, 100)
         w.both_stop()
 
 
-PARTS = (main_job, strangers, damage, keys_change, killed, rules, aes, plain, no_module)
+PARTS = (main_job, privileges, strangers, damage, keys_change, killed, rules, aes, plain, no_module)
+
+
+def build_confine(workdir):
+    """tests/t_confine, for a guest that has no libc."""
+    program = workdir / "t_confine"
+    subprocess.run(["musl-gcc", "-static", "-D_GNU_SOURCE", f"-I{ROOT}", "-o", program,
+                    "-idirafter/usr/include", "-idirafter/usr/include/x86_64-linux-gnu",
+                    *(ROOT / name for name in ("tests/t_confine.c", "loop/confine.c", "loop/log.c",
+                                               "sysfs/sysfs.c", "proto/text.c"))],
+                   check=True, timeout=300)
+    return program
 
 
 def test(kernel, workdir, parts=PARTS):
     files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
+    files["/bin/t_confine"] = build_confine(workdir)
     wires = []
     with lab.pair(kernel, workdir, files=files,
                   cable=lambda: wires.append(Wire()) or wires[0]) as (host, client):
