@@ -315,6 +315,27 @@ int fcntl(int fd, int command, ...)
 	return (int)syscall(SYS_fcntl, fd, command, argument);
 }
 
+/* There is no thread that could be cancelled in one of these. */
+ssize_t read(int fd, void *to, size_t size)
+{
+	return syscall(SYS_read, fd, to, size);
+}
+
+ssize_t write(int fd, const void *from, size_t size)
+{
+	return syscall(SYS_write, fd, from, size);
+}
+
+int close(int fd)
+{
+	return (int)syscall(SYS_close, fd);
+}
+
+int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict was)
+{
+	return (int)syscall(SYS_rt_sigprocmask, how, set, was, NSIG / 8);
+}
+
 int signalfd(int fd, const sigset_t *set, int flags)
 {
 	return (int)syscall(SYS_signalfd4, fd, set, NSIG / 8, flags);
