@@ -150,6 +150,8 @@ note() {
 	for name in $loaded; do
 		remember module "$name"
 	done
+	# with --psk, now or by options of another day, the daemon loads it
+	[ -d /sys/module/tls ] || remember module tls
 }
 
 end_old() {
@@ -219,6 +221,8 @@ put 755 uninstall.sh $target/uninstall.sh
 put 644 install/common.sh $target/install/common.sh
 [ "$init" = none ] || put 644 "install/$init/init.sh" "$target/install/$init/init.sh"
 act "remember what to undo" note
+# The daemon runs hooks only when this is there as it starts.
+act "make $config/hooks.d" make_dir $config/hooks.d
 [ "$keep" ] || act "write '$line' to $settings" write_settings
 if has_predecessor; then
 	[ "$dry" ] || echo "USBip Hot Plug is here: its $service ends, what it shared goes on${host:+ ($host)}"

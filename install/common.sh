@@ -220,7 +220,7 @@ remove() {
 }
 
 # usbip-host must not be unloaded when a device was unplugged while it had it: its table still has it
-# then. Nobody's device is taken away, either.
+# then. Nobody's device is taken away, either. Of tls the kernel knows itself whether it is in use.
 can_unload() {
 	case $1 in
 	usbip_host) [ -z "$(tr -d ' \n' </sys/bus/usb/drivers/usbip-host/match_busid)" ] ;;
@@ -231,7 +231,7 @@ can_unload() {
 
 # unload NAME...: those of them that are not needed, first what stands on others
 unload() {
-	for name in usbip_host vhci_hcd usbip_core; do
+	for name in usbip_host vhci_hcd usbip_core tls; do
 		case " $* " in *" $name "*) ;; *) continue ;; esac
 		[ -d "/sys/module/$name" ] || continue
 		if can_unload $name 2>/dev/null; then

@@ -23,7 +23,7 @@ import lab
 NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests", "fuzz", "bench")
 BUSYBOX = "/run/lab/bin/busybox sh"
 # All that an installation may touch, less what systemd and the lab keep there.
-MODULES = "ls -d /sys/module/usbip_core /sys/module/usbip_host /sys/module/vhci_hcd 2>/dev/null; true"
+MODULES = "ls -d /sys/module/usbip_core /sys/module/usbip_host /sys/module/vhci_hcd /sys/module/tls 2>/dev/null; true"
 EXPOSURE = 2.2  # no more than this, by systemd-analyze
 LISTING = ("find /etc /opt /run /usr/local /var/lib /var/spool /tmp -path /run/systemd -prune -o "
            "-path /run/udev -prune -o -path /run/log -prune -o -path /run/lab -prune -o "
@@ -264,14 +264,14 @@ def test_guests(kernel, workdir, product, stack, fast):
     with lab.case("in the sandbox: a hook runs, and restarts a service"):
         client.must("printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' "
                     ">/run/systemd/system/lab-hook.service && systemctl daemon-reload && "
-                    "mkdir -p /etc/usbiphp/hooks.d && printf '#!/bin/sh\\n"
+                    "printf '#!/bin/sh\\n"
                     "systemctl restart lab-hook && echo $USBIPHP_EVENT >>/run/hooked\\n' "
                     ">/etc/usbiphp/hooks.d/h && chmod 755 /etc/usbiphp/hooks.d/h")
         client.must("/opt/usbip/usbiphp detach $(ls /run/vhci_hcd | sed s/port//)")
         client.wait("grep -q detached /run/hooked", 60)
         client.must("/opt/usbip/usbiphp attach $(cat /etc/usbiphp/held.client)")
         client.wait("grep -q attached /run/hooked", 60)
-        client.must("rm -r /etc/usbiphp/hooks.d /run/hooked /run/systemd/system/lab-hook.service && "
+        client.must("rm -r /etc/usbiphp/hooks.d/h /run/hooked /run/systemd/system/lab-hook.service && "
                     "systemctl daemon-reload")
         check_content()
 
@@ -312,6 +312,21 @@ def test_guests(kernel, workdir, product, stack, fast):
         client.must(f"{install} client 10.0.0.1 -v", 300)
         check_service(client, "usbip-attach", "/opt/usbip/usbiphp-client 10.0.0.1 -v")
         lab.check(same_disk(client) == disk, "the disk was away")
+
+    with lab.case("keys, though the services may not load the module for them"):
+        host.must("umask 077; mkdir -p /etc/usbiphp; /opt/usbip/usbiphp psk laptop >/etc/usbiphp/keys; "
+                  "[ ! -d /sys/module/tls ]")
+        client.must(f"umask 077; echo '{host.must('cat /etc/usbiphp/keys').strip()}' >/etc/usbiphp/key; "
+                    "[ ! -d /sys/module/tls ]")
+        host.must(f"{install} server --interval 7 --psk /etc/usbiphp/keys", 300)
+        client.must(f"{install} client 10.0.0.1 -v --psk /etc/usbiphp/key", 300)
+        host.wait("journalctl -u usbip-bind | grep -q 'laptop at 10.0.0.2 takes'", 100)
+        check_content()
+        host.must(f"{install} server --interval 7", 300)
+        client.must(f"{install} client 10.0.0.1 -v", 300)
+        for guest in guests:
+            guest.must("[ -d /sys/module/tls ] && rm /etc/usbiphp/key*")
+        check_content()
 
     with lab.case("systemctl stop gives the stick back, start exports it again"):
         host.must("systemctl stop usbip-bind", 60)
