@@ -176,7 +176,7 @@ static bool same(const struct rule *a, const struct rule *b)
 /* A device that has just what the rule says, stars and all: it matches. */
 static void judge_rule(const struct rule *rule)
 {
-	const struct asker who = { rule->to.address, rule->key };
+	const struct asker who = { .address = rule->to.address, .key = rule->key };
 	struct rule_facts facts = {
 		.busid = rule->busid ? rule->busid : "1-1", .vendor = rule->vendor,
 		.product = rule->product, .described = true,

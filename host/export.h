@@ -58,6 +58,7 @@ struct export {
 	char peer[ADDRESS_TEXT_SIZE]; /* whose session it is, empty: not known */
 	struct in6_addr from; /* the same; an IPv4 address is a mapped one */
 	char key[PSK_IDENTITY_SIZE]; /* with which it has proved itself, empty: with none */
+	uint32_t print;		     /* of that key */
 	struct rule_facts facts;
 	struct device_strings strings;
 };

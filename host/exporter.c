@@ -143,8 +143,11 @@ bool exporter_trusts(const struct exporter *exporter, const struct asker *who)
 {
 	if (!exporter->keys)
 		return true;
-	if (who->key)
-		return keys_find(exporter->keys, who->key);
+	if (who->key) {
+		const struct psk *key = keys_find(exporter->keys, who->key);
+
+		return key && key->print == who->print;
+	}
 	return address_is_v4(&who->address) ? who->address.s6_addr[12] == 127
 					    : IN6_IS_ADDR_LOOPBACK(&who->address);
 }

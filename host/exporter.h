@@ -50,7 +50,7 @@ void exporter_pass(struct exporter *exporter);
 /* Whether who is there may have, and see, the device. */
 bool exporter_allows(const struct exporter *exporter, const struct export *export,
 		     const struct asker *who);
-/* Whether who is there may go on: has a key, if there are some, or is on this machine. */
+/* Whether who is there may go on: its key is one of those, if there are some, or it is here. */
 bool exporter_trusts(const struct exporter *exporter, const struct asker *who);
 /* The keys are others now: who has used one proves himself anew. */
 void exporter_new_keys(struct exporter *exporter);

@@ -243,10 +243,10 @@ static bool needed_here(const struct host *host, struct export *export)
 	return true;
 }
 
-/* Whether a changed rule denies it the device it uses, or its key is gone. */
+/* Whether a changed rule denies it the device it uses, or its key is gone or another one. */
 static bool session_denied(const struct host *host, const struct export *export)
 {
-	struct asker who = { export->from, *export->key ? export->key : NULL };
+	struct asker who = { export->from, *export->key ? export->key : NULL, export->print };
 
 	if (!export->peer[0])
 		return false;

@@ -11,7 +11,7 @@
 enum {
 	LINE_SIZE = BUSID_SIZE + sizeof(((struct use *)0)->reason) + 2,
 	FILE_NAME_SIZE = 8 + BUSID_SIZE,
-	NOTE_SIZE = SOCKET_PAIR_SIZE + PSK_IDENTITY_SIZE + 1,
+	NOTE_SIZE = SOCKET_PAIR_SIZE + PSK_IDENTITY_SIZE + 10,
 };
 
 static const char left_file[] = "left";
@@ -40,8 +40,8 @@ static void note_session(const struct state *state, struct export *export)
 		text[0] = '\0'; /* not the peer of the one before */
 	len = strlen(text);
 	if (len)
-		text_format(text + len, sizeof(text) - len, "%s%s\n", *export->key ? " " : "",
-			    export->key);
+		text_format(text + len, sizeof(text) - len, *export->key ? " %s %x\n" : "\n",
+			    export->key, export->print);
 	save_session(state, export, text);
 }
 
@@ -100,16 +100,16 @@ void notes_keep(struct notes *notes, const struct state *state, struct exports *
 
 void notes_peer(const struct state *state, struct export *export)
 {
-	char name[FILE_NAME_SIZE], text[NOTE_SIZE], *word[5];
+	char name[FILE_NAME_SIZE], text[NOTE_SIZE], *word[6];
 	unsigned words;
 
 	export->noted = true;
 	session_file(name, export);
 	state_load(state, name, text, sizeof(text));
-	words = text_words(text, word, 5);
+	words = text_words(text, word, 6);
 	if (words < 3 || !address_parse(word[2], &export->from))
 		return;
 	address_text(&export->from, export->peer);
-	if (words == 5)
+	if (words == 6 && !text_hex(word[5], UINT32_MAX, &export->print))
 		text_format(export->key, sizeof(export->key), "%s", word[4]);
 }

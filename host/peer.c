@@ -215,6 +215,7 @@ static void shake(struct peer *peer)
 		peer_drop(peer);
 	} else if (result) {
 		peer->who.key = peer->tls.key->identity;
+		peer->who.print = peer->tls.key->print;
 		peer->state = PEER_READING;
 	}
 }

@@ -59,6 +59,7 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const stru
 	export->noted = false;
 	export->from = who->address;
 	text_format(export->key, sizeof(export->key), "%s", who->key ? who->key : "");
+	export->print = who->print;
 	address_text(&export->from, export->peer);
 	log_info("%s%s%s takes %s", export->key, *export->key ? " at " : "", export->peer,
 		 export->device.name);

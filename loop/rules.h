@@ -84,6 +84,7 @@ bool rules_read(struct rules *rules, const struct rules_source *source);
 struct asker {
 	struct in6_addr address; /* IPv4 is a mapped one */
 	const char *key;	 /* the identity of its key, NULL: it has none */
+	uint32_t print;		 /* of that key, see psk.h */
 };
 
 /* What is known about a device. */

@@ -1763,6 +1763,7 @@ static void keyed(void)
 	run_long_quiet(&t.loop);
 	CHECK_INT(said("laptop at 10.0.0.2 takes 1-1"), 1);
 	CHECK_STR(t.exports.export[0].key, "laptop");
+	CHECK_INT(t.exports.export[0].print, keys.key[1].print);
 	CHECK(all_free());
 	end();
 }
@@ -1846,6 +1847,7 @@ static void new_keys(void)
 	struct asker who = { .key = "laptop" };
 
 	start_with_keys();
+	who.print = keys.key[1].print;
 	CHECK_INT(shake_hands(&keys.key[1]), 1);
 	say(&client, request, sizeof(request));
 	t.from = NULL;
@@ -1856,6 +1858,10 @@ static void new_keys(void)
 	exporter_new_keys(&t.exporter);
 	UNTIL(&t.loop, second_is_over);
 	no_more_came();
+	CHECK(exporter_trusts(&t.exporter, &who));
+	who.print = keys.key[0].print; /* the same name, other digits */
+	CHECK(!exporter_trusts(&t.exporter, &who));
+	who.key = "phone";
 	CHECK(exporter_trusts(&t.exporter, &who));
 	who.key = "tablet";
 	CHECK(!exporter_trusts(&t.exporter, &who));

@@ -277,7 +277,7 @@ static void peer(void)
 }
 
 /* What was written is read back by the next run. */
-static void back(const char *key)
+static void back(const char *key, uint32_t print)
 {
 	struct export *export;
 	char text[200];
@@ -287,8 +287,9 @@ static void back(const char *key)
 	export = add(0, "1-1", "usbip-host");
 	client = join(&export->session.fd, text);
 	snprintf(export->key, sizeof(export->key), "%s", key);
+	export->print = print;
 	if (*key)
-		sprintf(text + strlen(text) - 1, " %s\n", key);
+		sprintf(text + strlen(text) - 1, " %s %x\n", key, print);
 	put_status("1-1", STUB_USED);
 	keep();
 	file_is("run/session.1-1", text);
@@ -301,17 +302,38 @@ static void back(const char *key)
 	notes_peer(&t.state, export);
 	CHECK_STR(export->peer, "127.0.0.1");
 	CHECK_STR(export->key, key);
+	CHECK_INT(export->print, print);
 	keep();
 	file_is("run/session.1-1", text);
 	close(client);
 	finish();
 }
 
+/* Of a note that does not say which key it was, nobody has proved himself. */
+static void no_print(void)
+{
+	static const char *const rows[] = { "laptop", "laptop x", "laptop 123456789" };
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct export *export;
+		char text[100];
+
+		begin();
+		export = add(0, "1-1", "usbip-host");
+		snprintf(text, sizeof(text), "10.0.0.1 3240 10.0.0.2 1 %s\n", rows[i]);
+		put_file(root, "run/session.1-1", text);
+		notes_peer(&t.state, export);
+		CHECK_STR(export->peer, "10.0.0.2");
+		CHECK_STR(export->key, "");
+		finish();
+	}
+}
+
 static void there_and_back(void)
 {
-	back("");
-	back("laptop");
-	back("0123456789012345678901234567890123456789012345678901234567890123");
+	back("", 0);
+	back("laptop", 7);
+	back("0123456789012345678901234567890123456789012345678901234567890123", 0xfedcba98);
 }
 
 static void left(void)
@@ -425,6 +447,7 @@ int main(void)
 	RUN("t_notes: at the end", at_the_end);
 	RUN("t_notes: the peer of an earlier run", peer);
 	RUN("t_notes: there and back", there_and_back);
+	RUN("t_notes: a key of which nobody knows which", no_print);
 	RUN("t_notes: what is left alone", left);
 	RUN("t_notes: what a killed one left", left_by_another);
 	RUN("t_notes: all devices are left alone", left_all);

@@ -40,6 +40,25 @@ static void lines(void)
 	     "0123456789012345678901234567890123456789012345678901234567890123", K32);
 }
 
+static uint32_t print_of(const char *line)
+{
+	struct psk psk;
+
+	CHECK(!psk_parse(&psk, line));
+	return psk.print;
+}
+
+/* The digits make it, not the name, and it is no part of the secret. */
+static void prints(void)
+{
+	struct psk psk;
+
+	CHECK(!psk_parse(&psk, "a:" K32));
+	CHECK(print_of("b:" K32) == psk.print && print_of("a:" K32 K32) != psk.print);
+	CHECK(print_of("a:00112233445566778899aabbccddeefe") != psk.print);
+	CHECK(!memmem(psk.secret, sizeof(psk.secret), &psk.print, sizeof(psk.print)));
+}
+
 static void malformed(void)
 {
 	static const char identity[] = "no identity before a colon";
@@ -91,6 +110,7 @@ static void text(void)
 int main(void)
 {
 	RUN("keys as text", lines);
+	RUN("which key it is", prints);
 	RUN("keys that are none", malformed);
 	RUN("a key becomes text", text);
 	return check_status();

@@ -398,7 +398,7 @@ static void to(void)
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
-		struct asker asks = { address(row[i].asks), NULL };
+		struct asker asks = { .address = address(row[i].asks) };
 		struct rule_facts facts = stick();
 		char rule[80];
 
@@ -416,7 +416,7 @@ static void to(void)
 static void to_nobody(void)
 {
 	struct rule_facts facts = stick();
-	struct asker asks = { address("10.1.1.1"), NULL };
+	struct asker asks = { .address = address("10.1.1.1") };
 
 	facts.from = NULL;
 	begin();
@@ -448,7 +448,7 @@ static void to_nobody(void)
 static void to_key(void)
 {
 	struct rule_facts facts = stick();
-	struct asker asks = { address("10.1.1.1"), NULL };
+	struct asker asks = { .address = address("10.1.1.1") };
 
 	facts.from = NULL;
 	begin();

@@ -17,6 +17,7 @@ enum {
 struct psk {
 	char identity[PSK_IDENTITY_SIZE];
 	uint8_t secret[SHA256_SIZE]; /* the Early Secret of RFC 8446 7.1 */
+	uint32_t print; /* tells two secrets apart, and nothing of either */
 };
 
 void psk_set(struct psk *psk, const uint8_t *key, size_t len);

@@ -126,6 +126,12 @@ class Secure(Serving):
         lines = "\n".join(getattr(self, name) for name in names)
         self.host.must(f"umask 077; echo '# who may\n{lines}' >/tmp/keys")
 
+    def new_digits(self, name):
+        """The server's file has another key of that name, and a server that runs is told."""
+        setattr(self, name, self.host.must(f"usbiphp psk {name}").strip())
+        self.set_keys("laptop", "phone")
+        self.host.sh("kill -HUP $(pidof usbiphp-server)")
+
     def up(self, server="", client="", number=1):
         self.start(f"-i 60 --psk /tmp/keys {server}")
         self.begin(options=f"-i 60 --psk /tmp/laptop {client}")
@@ -279,6 +285,18 @@ def keys_change(w):
         w.host.must("kill -HUP $(pidof usbiphp-server)")
         w.attached(2, 100)
 
+    with case("SIGHUP: whose key has other digits, its session ends, and the old ones do not come back"):
+        before = w.count("is back from")
+        w.new_digits("laptop")
+        w.again("is back from", before + 2)
+        w.attached(0, SOON)
+        w.free(2)
+        w.refused("list --psk /tmp/laptop host", "--psk")
+
+    with case("SIGHUP: the client proves itself with the new digits from then on"):
+        w.client.must(f"echo {w.laptop} >/tmp/laptop; kill -HUP $(pidof usbiphp-client)")
+        w.attached(2, 100)
+
     with case("a file that is wrong changes nothing, and is one line"):
         w.host.must("echo nonsense >>/tmp/keys; kill -HUP $(pidof usbiphp-server)")
         w.host.wait("grep -q '/tmp/keys:4: no identity before a colon' /tmp/server.log")
@@ -297,6 +315,15 @@ def killed(w):
         w.watched()
         check(w.sessions() == before, w.sessions())
         w.read_anew()
+
+    with case("and of one whose digits changed meanwhile nothing stays"):
+        w.host.must("kill -9 $(pidof usbiphp-server)")
+        w.host.wait("! pidof usbiphp-server")
+        w.new_digits("laptop")
+        w.start("-i 1 --psk /tmp/keys")
+        w.attached(0, SOON)
+        w.client.must(f"echo {w.laptop} >/tmp/laptop; kill -HUP $(pidof usbiphp-client)")
+        w.attached(2, 100)
 
     with case("and of one that has no key any more nothing stays"):
         w.set_keys("phone")
