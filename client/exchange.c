@@ -103,6 +103,7 @@ static void ask(struct exchange *exchange)
 	int len = op_request_encode(request, sizeof(request), &exchange->request);
 	ssize_t n = send(exchange->socket.fd, request, (size_t)len, MSG_NOSIGNAL);
 
+	reader_start(&exchange->reader, exchange->request.code);
 	if (n != len) { /* so few bytes always fit into the buffer of a new connection */
 		broken(exchange, n < 0 ? -errno : -EIO);
 		return;
@@ -112,7 +113,6 @@ static void ask(struct exchange *exchange)
 						     : EXCHANGE_REPLY_MS);
 	exchange->state = EXCHANGE_READING;
 	exchange->answered = false;
-	reader_start(&exchange->reader, exchange->request.code);
 	loop_rewatch(exchange->loop, &exchange->socket, EPOLLIN);
 }
 
@@ -133,7 +133,7 @@ static void connected(struct exchange *exchange)
 		exchange->state = EXCHANGE_SHAKING;
 		error = ktls_connect(&exchange->tls, exchange->socket.fd, exchange->route->key);
 		if (error)
-			broken(exchange, error);
+			finish(exchange, EXCHANGE_UNSAFE, error);
 		else
 			loop_rewatch(exchange->loop, &exchange->socket, EPOLLIN);
 		return;
@@ -370,7 +370,10 @@ const char *exchange_reason(const struct exchange *exchange, const struct exchan
 	case EXCHANGE_SILENT:
 		return "no whole answer in time";
 	case EXCHANGE_CLOSED:
-		return "it hung up in mid-answer";
+		if (exchange->request.code != OP_REQ_DEVLIST || exchange->reader.in_list ||
+		    exchange->reader.len)
+			return "it hung up in mid-answer";
+		return ktls_strerror(-ECONNRESET); /* it has said nothing at all */
 	case EXCHANGE_MALFORMED:
 		return op_strerror(result->error);
 	case EXCHANGE_REFUSED:

@@ -235,7 +235,7 @@ static bool is_plain(struct peer *peer)
 	if (exporter_trusts(peer->exporter, &peer->who))
 		return true;
 	exporter_complain(peer->exporter, &peer->exporter->tls_said, &peer->who.address,
-			  "it uses no key");
+			  "it has no key, which --psk asks for");
 	peer_drop(peer);
 	return false;
 }
@@ -260,7 +260,9 @@ static void read_request(struct peer *peer)
 		answer(peer, &request);
 	} else if (complete < 0) {
 		exporter_complain(peer->exporter, &peer->exporter->bad_said, &peer->who.address,
-				  "it sent no request that is understood here");
+				  peer->request[0] == TLS_FIRST_BYTE ?
+					  "it speaks TLS, but here is no --psk" :
+					  "it sent no request that is understood here");
 		peer_drop(peer);
 	}
 }

@@ -138,7 +138,9 @@ static bool ask(struct doctor *doctor, const struct endpoint *server)
 	if (!ask.loop.stopping)
 		doctor_say(doctor, listed ? OK : BAD,
 			   listed ? "%s %s, devices: %u" :
-				    "%s: %s: is it on? There: usbiphp doctor",
+			   ask.result.outcome <= EXCHANGE_UNREACHABLE ?
+				    "%s: %s: is it on? There: usbiphp doctor" :
+				    "%s: %s (there: usbiphp doctor)",
 			   server->name, what, devices);
 	return !ask.loop.stopping;
 }

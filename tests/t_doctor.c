@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* A machine of its own: root/sys, root/etc, ... */
@@ -257,6 +258,38 @@ static void roles(void)
 	check_roles("BAD", "warn");
 	end();
 	close(fd);
+}
+
+/* One that is on, and hangs up before it has said a word. */
+static void hangs_up(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct endpoint rude;
+	char name[40], want[200];
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t child;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(fd >= 0 && !bind(fd, (struct sockaddr *)&address, len) && !listen(fd, 1) &&
+		     !getsockname(fd, (struct sockaddr *)&address, &len),
+	     "listen");
+	snprintf(name, sizeof(name), "127.0.0.1:%u", ntohs(address.sin_port));
+	must(!endpoint_parse(&rude, name, "1"), "parse");
+	child = fork();
+	must(child >= 0, "fork");
+	if (!child)
+		_exit(close(accept(fd, NULL, NULL)));
+	begin(NULL);
+	look_for(&rude);
+	snprintf(want, sizeof(want),
+		 "BAD     %s: it hung up: is --psk given at one end only, or is this end not in "
+		 "its --allow? (there: usbiphp doctor)\n",
+		 name);
+	CHECK_INT(lines(want), 1);
+	end();
+	close(fd);
+	must(waitpid(child, NULL, 0) == child, "wait");
 }
 
 static void running(void)
@@ -617,6 +650,7 @@ int main(void)
 	RUN("t_doctor: the kernel's configuration", configuration);
 	RUN("t_doctor: the distribution", distributions);
 	RUN("t_doctor: the roles", roles);
+	RUN("t_doctor: a server that hangs up", hangs_up);
 	RUN("t_doctor: a daemon", running);
 	RUN("t_doctor: what is held", held);
 	RUN("t_doctor: usbip-host and its devices", stub);

@@ -986,7 +986,10 @@ static void hostile(const char *path, const char *name)
 		UNTIL(&t.loop, is_over);
 		CHECK_INT(client.len, 0);
 		CHECK(all_free());
-		CHECK_INT(said("refused a connection of 127.0.0.1: it sent no request"), 1);
+		CHECK_INT(said(*p == TLS_FIRST_BYTE ?
+				       "refused a connection of 127.0.0.1: it speaks TLS" :
+				       "refused a connection of 127.0.0.1: it sent no request"),
+			  1);
 	}
 	end();
 	check_end();
@@ -1736,7 +1739,7 @@ static void keyless(void)
 		CHECK_INT(client.len, 0);
 		end_client(&client);
 	}
-	CHECK_INT(said("refused a connection of 10.0.0.2: it uses no key"), 1);
+	CHECK_INT(said("refused a connection of 10.0.0.2: it has no key, which --psk asks for"), 1);
 	CHECK_INT(t.lines, 2);
 	end();
 }
@@ -1781,8 +1784,13 @@ static void wrong_key(void)
 	end_client(&client);
 	t.from = NULL; /* the one from here, too, if it comes with a key */
 	CHECK_INT(shake_hands(&key), -EACCES);
-	CHECK_INT(said("refused a connection of 10.0.0.2: the key is none that the other end has"), 1);
+	CHECK_INT(said("refused a connection of 10.0.0.2: both ends need the same key"), 1);
 	CHECK_INT(t.lines, 2);
+	end();
+	start_with_keys();
+	strcpy(key.identity, "tablet"); /* the client is told the same */
+	CHECK_INT(shake_hands(&key), -EACCES);
+	CHECK_INT(said("refused a connection of 10.0.0.2: it has a key of a name that is not in"), 1);
 	end();
 }
 
@@ -1796,13 +1804,13 @@ static void first_bytes(void)
 		join_with(&client, 0);
 		say(&client, &bytes[i], 1);
 		UNTIL(&t.loop, is_over);
-		CHECK_INT(said("it uses no key"), 1);
+		CHECK_INT(said("it has no key, which --psk asks for"), 1);
 		end();
 	}
 	start_with_keys();
 	t.exporter.keys = NULL;
 	CHECK_INT(shake_hands(&keys.key[1]), -ECONNRESET);
-	CHECK_INT(said("it sent no request that is understood here"), 1);
+	CHECK_INT(said("refused a connection of 10.0.0.2: it speaks TLS, but here is no --psk"), 1);
 	end();
 }
 

@@ -501,7 +501,7 @@ static int take_client_hello(struct tls *tls, struct span message, struct wire_o
 	key = choose_key(tls, &hello, &index, &binder);
 	binder_mac(tls, key ? key : tls->key, mac); /* nobody's takes as long */
 	if (!binder || !aead_same(mac, binder, sizeof(mac)) || !key)
-		return -EACCES;
+		return key ? -EACCES : -ENOKEY;
 	tls->key = key;
 	add_span(tls, hello.binders);
 	put_server_hello(tls, out, &hello, index);
@@ -646,6 +646,6 @@ int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)
 	*out = begin;
 	put_header(out, ALERT, 2);
 	wire_put8(out, FATAL);
-	wire_put8(out, result == -EACCES ? DECRYPT_ERROR : HANDSHAKE_FAILURE);
+	wire_put8(out, result == -EBADMSG ? HANDSHAKE_FAILURE : DECRYPT_ERROR);
 	return result;
 }

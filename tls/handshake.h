@@ -55,7 +55,8 @@ void tls_client(struct tls *tls, const struct psk *key, bool aes, const uint8_t 
  * One whole record, header and all, which is decrypted in place. What is to be sent goes into out,
  * which has TLS_REPLY_MAX bytes, also when it fails: an alert.
  * 1: done, tls->in and out are for what follows; 0: not yet; -EACCES: the other end does not accept
- * the key, or has another one; -EBADMSG: it does not keep to the protocol.
+ * the key, or has another one; -ENOKEY: it has one of a name that the server has not; -EBADMSG: it
+ * does not keep to the protocol.
  */
 int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out);
 

@@ -149,11 +149,14 @@ const char *ktls_strerror(int error)
 {
 	switch (error) {
 	case -EACCES:
-		return "the key is none that the other end has";
+		return "both ends need the same key: compare the lines of their files (--psk)";
+	case -ENOKEY:
+		return "it has a key of a name that is not in the file (--psk)";
 	case -EBADMSG:
-		return "its TLS is not what is spoken here";
+		return "it speaks no TLS with a key (--psk)";
 	case -ECONNRESET:
-		return "it hung up in the handshake: has it keys (--psk)?";
+		return "it hung up: is --psk given at one end only, or is this end not in its "
+		       "--allow?";
 	case -ENOENT:
 		return "this kernel has no module tls";
 	case -ENOPKG:

@@ -17,7 +17,7 @@ int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count);
 /*
  * When the socket, which does not block, has something to read: takes at most one record, and no
  * byte behind the handshake. 1: done, all but tls->key is forgotten, and who reads and writes deals
- * with plain text; 0: not yet; else -errno: -EACCES and -EBADMSG as of tls_take(),
+ * with plain text; 0: not yet; else -errno: as of tls_take(),
  * -ENOENT when the kernel has no tls, -ENOPKG when that has not the cipher, -ECONNRESET when the
  * other end is gone.
  */

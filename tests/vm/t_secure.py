@@ -162,6 +162,11 @@ class Secure(Serving):
               f"status {status}: {text.strip()}")
 
 
+    def diagnosed(self, command, words):
+        text = self.client.sh(f"timeout 30 usbiphp {command} host", 60)[1]
+        check(f"BAD     host:3240: {words}" in text and "usbiphp doctor)" in text, text)
+
+
 def without_aes(w):
     """By itself a guest may or may not have it."""
     for guest in (w.host, w.client):
@@ -244,10 +249,12 @@ def privileges(w):
 
 def strangers(w):
     with case("a wrong key, an unknown identity, no key: refused, in one line at either end"):
-        w.refused("list --psk /tmp/wrong host", "the key is none that the other end has")
-        w.refused("list --psk /tmp/stranger host", "the key is none that the other end has")
+        w.refused("list --psk /tmp/wrong host", "both ends need the same key")
+        w.refused("list --psk /tmp/stranger host", "both ends need the same key")
         w.said_once("refused a connection of 10.0.0.2")
-        w.refused("list host", "hung up")
+        w.refused("list host", "it hung up: is --psk given at one end only")
+        w.diagnosed("doctor", "it hung up: is --psk given at one end only")
+        w.diagnosed("doctor --psk /tmp/wrong", "both ends need the same key")
         status, text = w.client.sh("usbip list -r host 2>&1")
         check(status, f"the stock tool is served: {text}")
         check(w.count("refused a connection of 10.0.0.2") == 1, w.log(w.host))
@@ -386,6 +393,13 @@ def plain(w):
         w.host.wait("! pidof usbiphp-server")
         w.start("-i 60 --psk /tmp/keys")
         w.attached(0, SOON)
+        w.clean()
+
+    with case("a key, and the stock usbipd"):
+        w.host.must("usbipd -D")
+        w.listening("usbipd")
+        w.refused("list --psk /tmp/laptop host", "it hung up: is --psk given at one end only")
+        w.diagnosed("doctor --psk /tmp/laptop", "it hung up: is --psk given at one end only")
         w.clean()
 
 
