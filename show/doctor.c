@@ -27,8 +27,8 @@ static const struct role {
 	const char *module;
 	int (*check)(const struct sysfs *sysfs);
 } roles[] = {
-	{ "server", "usbip-bind", STUB_MODULE, stub_check },
-	{ "client", "usbip-attach", VHCI_MODULE, vhci_check },
+	{ "server", "usbip-bind", STUB_MODULE "\0CONFIG_USBIP_HOST is not set", stub_check },
+	{ "client", "usbip-attach", VHCI_MODULE "\0CONFIG_USBIP_VHCI_HCD is not set", vhci_check },
 };
 
 void doctor_say(struct doctor *doctor, enum doctor_level level, const char *format, ...)
@@ -100,6 +100,11 @@ static void look(struct doctor *doctor, bool client)
 		look_role(doctor, &roles[SERVER], BAD);
 		look_role(doctor, &roles[CLIENT], WARN);
 	}
+	/* also where it is built in */
+	if (doctor->options->keys)
+		doctor_driver(doctor, BAD, "tls\0CONFIG_TLS is not set",
+			      doctor_has(doctor, "tls",
+					 "proc/sys/net/ipv4/tcp_available_ulp", NULL) ? 0 : -ENOENT);
 	doctor_programs(doctor);
 	doctor_places(doctor);
 	if (time(NULL) < CLOCK_LEAST)

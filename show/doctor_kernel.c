@@ -18,7 +18,7 @@ static const char *find_remedy(const struct doctor *doctor)
 		"debian\0apt-get install linux-image-$(dpkg --print-architecture)\0"
 		"fedora\0dnf install kernel-modules-extra-$(uname -r)\0"
 		"alpine\0apk add linux-lts\0"
-		"openwrt\0opkg install kmod-usbip-server kmod-usbip-client\0"
+		"openwrt\0opkg install kmod-usbip-server kmod-usbip-client kmod-tls\0"
 		"\0install the kernel's modules";
 	const char *remedy = name + strlen(name) + 1;
 
@@ -42,10 +42,7 @@ static bool is_left_out(const struct doctor *doctor, const char *module, const c
 	static const char config[] = "boot/config-%s";
 
 	return doctor_has(doctor, "CONFIG_USBIP_CORE is not set", config, release) ||
-	       doctor_has(doctor,
-			  strcmp(module, STUB_MODULE) ? "CONFIG_USBIP_VHCI_HCD is not set" :
-							"CONFIG_USBIP_HOST is not set",
-			  config, release);
+	       doctor_has(doctor, strchr(module, '\0') + 1, config, release);
 }
 
 void doctor_driver(struct doctor *doctor, enum doctor_level level, const char *module, int error)

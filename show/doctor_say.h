@@ -27,7 +27,10 @@ void doctor_say(struct doctor *doctor, enum doctor_level level, const char *form
 bool doctor_has(const struct doctor *doctor, const char *word, const char *format,
 		const char *name);
 
-/* A module whose files were found so: 0 or -errno; level: of one that is missing. */
+/*
+ * A module whose files were found so: 0 or -errno; level: of one that is missing. Behind its name
+ * and a NUL stands what the configuration of a kernel without it says.
+ */
 void doctor_driver(struct doctor *doctor, enum doctor_level level, const char *module, int error);
 /* Of usbip-host, of vhci-hcd; nothing when it is not loaded. */
 void doctor_slots(struct doctor *doctor);

@@ -54,10 +54,13 @@ time_t __wrap___time64(time_t *t)
 	return __wrap_time(t);
 }
 
+static struct keys *keys; /* as --psk has given them */
+
 /* Runs it with that server or NULL, for what it says. */
 static void look_for(const struct endpoint *server)
 {
-	struct daemon_options options = { .sysfs = sys, .run = run_dir, .config = config };
+	struct daemon_options options = { .sysfs = sys, .run = run_dir, .config = config,
+					  .keys = keys };
 	char path[TEMP_SIZE + 8];
 	int was = dup(STDOUT_FILENO), fd;
 
@@ -179,6 +182,39 @@ static void configuration(void)
 		CHECK_INT(lines("warn    vhci-hcd is missing: "), !row[i].vhci);
 		end();
 	}
+}
+
+/* What keys need is looked at with --psk only. */
+static void tls(void)
+{
+	static struct keys some;
+
+	begin(NULL);
+	put_file(root, "proc/sys/net/ipv4/tcp_available_ulp", "espintcp mptcp\n");
+	look();
+	CHECK(!strstr(said, "tls"));
+	keys = &some;
+	look();
+	SAYS("BAD     tls: no modules of Linux 6.1.0: reboot, or in a container modprobe outside");
+	put_file(root, DEP, "kernel/net/unix/unix.ko:\n");
+	put_file(root, "etc/os-release", "ID=openwrt\n");
+	look();
+	SAYS("BAD     tls is missing: opkg install kmod-usbip-server kmod-usbip-client kmod-tls; "
+	     "reboot");
+	put_file(root, CONFIG, "# CONFIG_USBIP_HOST is not set\n# CONFIG_USBIP_VHCI_HCD is not set\n");
+	look();
+	CHECK_INT(lines("BAD     tls is missing: "), 1);
+	put_file(root, CONFIG, "CONFIG_USBIP_CORE=m\n# CONFIG_TLS is not set\n");
+	look();
+	CHECK_INT(lines("BAD     tls is not configured in this kernel: "), 1);
+	put_file(root, DEP, "kernel/net/tls/tls.ko.xz:\n");
+	look();
+	SAYS("ok      tls is not loaded: modprobe tls");
+	put_file(root, "proc/sys/net/ipv4/tcp_available_ulp", "espintcp mptcp tls\n");
+	look();
+	SAYS("ok      tls is loaded");
+	keys = NULL;
+	end();
 }
 
 static void distributions(void)
@@ -648,6 +684,7 @@ int main(void)
 	RUN("t_doctor: nothing is there", empty_machine);
 	RUN("t_doctor: modules", modules);
 	RUN("t_doctor: the kernel's configuration", configuration);
+	RUN("t_doctor: what keys need", tls);
 	RUN("t_doctor: the distribution", distributions);
 	RUN("t_doctor: the roles", roles);
 	RUN("t_doctor: a server that hangs up", hangs_up);

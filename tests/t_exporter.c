@@ -1790,7 +1790,7 @@ static void wrong_key(void)
 	start_with_keys();
 	strcpy(key.identity, "tablet"); /* the client is told the same */
 	CHECK_INT(shake_hands(&key), -EACCES);
-	CHECK_INT(said("refused a connection of 10.0.0.2: it has a key of a name that is not in"), 1);
+	CHECK_INT(said("refused a connection of 10.0.0.2: the name of its key is not in the file of --psk"), 1);
 	end();
 }
 

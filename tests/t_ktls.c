@@ -276,7 +276,7 @@ static void endless(void)
 static void words(void)
 {
 	CHECK(strstr(ktls_strerror(-EACCES), "the same key"));
-	CHECK(strstr(ktls_strerror(-ENOKEY), "a name that is not in the file"));
+	CHECK(strstr(ktls_strerror(-ENOKEY), "the name of its key is not in the file"));
 	CHECK(strstr(ktls_strerror(-EBADMSG), "TLS"));
 	CHECK(strstr(ktls_strerror(-ECONNRESET), "--psk"));
 	CHECK(strstr(ktls_strerror(-EIO), strerror(EIO)));

@@ -149,16 +149,16 @@ const char *ktls_strerror(int error)
 {
 	switch (error) {
 	case -EACCES:
-		return "both ends need the same key: compare the lines of their files (--psk)";
+		return "both ends need the same key: compare the files of --psk";
 	case -ENOKEY:
-		return "it has a key of a name that is not in the file (--psk)";
+		return "the name of its key is not in the file of --psk";
 	case -EBADMSG:
-		return "it speaks no TLS with a key (--psk)";
+		return "it speaks no TLS with keys";
 	case -ECONNRESET:
 		return "it hung up: is --psk given at one end only, or is this end not in its "
 		       "--allow?";
 	case -ENOENT:
-		return "this kernel has no module tls";
+		return "this kernel has no module tls: modprobe tls";
 	case -ENOPKG:
 		return "this kernel's module tls has not the cipher";
 	default:
