@@ -48,6 +48,7 @@ static struct import *find(struct server *server, const char *busid)
 	place->facts.busid = place->busid;
 	place->facts.name = place->strings.product;
 	place->facts.from = place->endpoint->host;
+	place->facts.server = place->endpoint->name;
 	return place;
 }
 

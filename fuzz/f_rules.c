@@ -54,6 +54,13 @@ static enum rule_match see_glob(const char *glob, const char *text)
 	return plain_glob(glob, strlen(glob), text, strlen(text)) ? RULE_MATCHES : RULE_DIFFERS;
 }
 
+static enum rule_match see_from(const struct rule *rule, const struct rule_facts *facts)
+{
+	enum rule_match host = see_glob(rule->from, facts->from);
+
+	return host == RULE_MATCHES ? host : see_glob(rule->from, facts->server);
+}
+
 static enum rule_match see_class(const struct rule *rule, const struct rule_facts *facts)
 {
 	bool has = facts->class[rule->class / 8] >> rule->class % 8 & 1;
@@ -86,7 +93,7 @@ static enum rule_match see_id(uint16_t mask, uint16_t want, uint16_t id)
 static enum rule_match plain_match(const struct rule *rule, const struct rule_facts *facts)
 {
 	enum rule_match all[] = {
-		see_glob(rule->busid, facts->busid), see_glob(rule->from, facts->from),
+		see_glob(rule->busid, facts->busid), see_from(rule, facts),
 		see_glob(rule->serial, facts->serial),
 		see_glob(rule->name, facts->serial ? facts->name : NULL),
 		see_class(rule, facts), see_to(rule, facts->to) ? RULE_MATCHES : RULE_DIFFERS,
@@ -116,7 +123,7 @@ static void compare_matches(const struct rule *rule)
 			.busid = i & 1 ? "1-1.2" : "2-1", .vendor = i & 2 ? 0x0951 : 1,
 			.product = 0x1666, .described = i & 4,
 			.serial = i & 8 ? "60A44C4138D2" : NULL, .name = "a disk",
-			.from = "pi.lan:1", .to = i & 16 ? &to : NULL,
+			.from = "pi.lan", .server = "pi.lan:1", .to = i & 16 ? &to : NULL,
 		};
 
 		to.key = i & 1 ? "laptop" : NULL;
@@ -181,7 +188,7 @@ static void judge_rule(const struct rule *rule)
 		.busid = rule->busid ? rule->busid : "1-1", .vendor = rule->vendor,
 		.product = rule->product, .described = true,
 		.serial = rule->serial ? rule->serial : "", .name = rule->name ? rule->name : "",
-		.from = rule->from ? rule->from : "pi", .to = &who,
+		.from = "pi", .server = rule->from ? rule->from : "pi:1", .to = &who,
 	};
 	bool mapped = !rule->key && IN6_IS_ADDR_V4MAPPED(&rule->to.address) && rule->to.bits < 96;
 

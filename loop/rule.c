@@ -217,7 +217,8 @@ enum rule_match rule_match(const struct rule *rule, const struct rule_facts *fac
 			continue;
 		if (!facts->text[i == PRODUCT ? SERIAL : i]) /* both are known, or none */
 			match = RULE_NEEDS_MORE;
-		else if (!rule_glob(rule->glob[i], facts->text[i]))
+		else if (!rule_glob(rule->glob[i], facts->text[i]) &&
+			 (i != FROM || !rule_glob(rule->glob[i], facts->server)))
 			return RULE_DIFFERS;
 	}
 	return match;

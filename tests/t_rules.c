@@ -73,7 +73,8 @@ static struct rule_facts stick(void)
 {
 	struct rule_facts facts = {
 		.busid = "1-1.4", .vendor = 0x0951, .product = 0x1666, .described = true,
-		.serial = "60A44C4138D2", .name = "DataTraveler 3.0", .from = "pi.lan:3240",
+		.serial = "60A44C4138D2", .name = "DataTraveler 3.0", .from = "pi.lan",
+		.server = "pi.lan:3240",
 	};
 
 	rule_facts_class(&facts, 0x00);
@@ -177,7 +178,13 @@ static void conditions(void)
 		{ "deny serial \"60A44C4138D2\" class storage", true },
 		{ "deny serial \"60A44C4138D2\" class hid", false },
 		{ "deny serial \"60A44C4138D2\"\tclass hid", false },
+		{ "deny from pi.lan", true },
 		{ "deny from pi.lan:3240", true },
+		{ "deny from pi.lan:*", true },
+		{ "deny from pi.lan:3241", false },
+		{ "deny from pi.lan:", false },
+		{ "deny from pi", false },
+		{ "deny from *:3240", true },
 		{ "deny from PI.*", true },
 		{ "deny from [::1]:3240", false },
 		{ "deny busid 1-1.4 id 0951:1666 serial 60* product *3.0 class 8 from pi*", true },

@@ -81,6 +81,7 @@ enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rul
 
 	CHECK(rules == &importer.rules);
 	CHECK_STR(facts->from, t.endpoint.host);
+	CHECK_STR(facts->server, t.endpoint.name);
 	*which = NULL;
 	if (!what)
 		return RULE_UNKNOWN;

@@ -168,6 +168,7 @@ def client_rules(w):
                              ("serial", "deny serial STICK", (HID,)),
                              ("product", "deny product \"*KEYBOARD\"", (STORAGE,)),
                              ("from", "deny from ho*", ()),
+                             ("from, with its port", "deny from host:*", ()),
                              ("another server", "deny from other", (STORAGE, HID))):
         with case(f"client: deny, {name}"):
             w.begin(client=f"-r '{rule}'")
