@@ -152,6 +152,17 @@ bool exporter_trusts(const struct exporter *exporter, const struct asker *who)
 					    : IN6_IS_ADDR_LOOPBACK(&who->address);
 }
 
+bool exporter_has_aes(struct exporter *exporter)
+{
+	const struct loop *loop = exporter->loop;
+
+	if (loop->now >= exporter->aes_again) {
+		exporter->aes = ktls_has_aes();
+		exporter->aes_again = loop->now + loop->interval;
+	}
+	return exporter->aes;
+}
+
 void exporter_announce(struct exporter *exporter)
 {
 	for (unsigned i = 0; i < exporter->peers; i++)

@@ -34,6 +34,8 @@ struct exporter {
 	uint64_t bad_said;  /* when it was said that a request was bad */
 	uint64_t denied_said; /* when it was said that somebody may not have a device */
 	uint64_t tls_said;    /* when it was said that a handshake failed */
+	uint64_t aes_again;   /* when ktls_has_aes() is asked again */
+	bool aes;	      /* what it said last */
 	uint64_t stranger_said[EXPORTER_STRANGERS];
 	struct in6_addr stranger[EXPORTER_STRANGERS]; /* refused, and that was said */
 	struct listener listener[LISTENERS_MAX];
@@ -52,6 +54,8 @@ bool exporter_allows(const struct exporter *exporter, const struct export *expor
 		     const struct asker *who);
 /* Whether who is there may go on: its key is one of those, if there are some, or it is here. */
 bool exporter_trusts(const struct exporter *exporter, const struct asker *who);
+/* ktls_has_aes(), asked once an interval. */
+bool exporter_has_aes(struct exporter *exporter);
 /* The keys are others now: who has used one proves himself anew. */
 void exporter_new_keys(struct exporter *exporter);
 /* The list has changed. */

@@ -228,7 +228,8 @@ static bool is_plain(struct peer *peer)
 
 	if (recv(peer->source.fd, &first, 1, MSG_PEEK) == 1 && first == TLS_FIRST_BYTE) {
 		peer->state = PEER_SHAKING;
-		if (ktls_accept(&peer->tls, keys->key, keys->count))
+		if (ktls_accept(&peer->tls, keys->key, keys->count,
+				exporter_has_aes(peer->exporter)))
 			peer_drop(peer);
 		return false;
 	}

@@ -140,7 +140,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		return;
 	}
 	t.peer.ready = peer_ready;
-	t.shaking = t.key && !ktls_accept(&t.tls, t.key, 1);
+	t.shaking = t.key && !ktls_accept(&t.tls, t.key, 1, false);
 	if (t.key)
 		fcntl(t.peer.fd, F_SETFL, O_NONBLOCK);
 	must(!loop_watch(&t.loop, &t.peer, EPOLLIN), "watch");

@@ -2,7 +2,7 @@
 /*
  * Tests of host/exporter, peer, listener and session: clients of every kind on loopback, a tree of
  * files where the test plays usbip-host, a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=setsockopt
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=setsockopt,--wrap=ktls_has_aes
  */
 #include "host/exporter.h"
 
@@ -45,6 +45,7 @@ static struct {
 	unsigned accepts;
 	int accept_error;
 	const char *from; /* who comes says so; NULL: the truth */
+	unsigned aes_asked;
 	unsigned lines;
 	char line[64][200];
 } t;
@@ -102,6 +103,14 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
 	if (level == SOL_TLS || (level == IPPROTO_TCP && option == TCP_ULP))
 		return 0;
 	return __real_setsockopt(fd, level, option, value, len);
+}
+
+bool __wrap_ktls_has_aes(void);
+
+/* Each time another answer. */
+bool __wrap_ktls_has_aes(void)
+{
+	return t.aes_asked++ % 2;
 }
 
 void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -1849,6 +1858,27 @@ static void shaking_deadline(void)
 	end();
 }
 
+/* Strangers do not have it asked as often as they like. */
+static void aes_once(void)
+{
+	start_with_keys();
+	for (unsigned i = 0; i < 9; i++) {
+		join_with(&client, 0);
+		say(&client, (uint8_t[]){ TLS_FIRST_BYTE }, 1);
+		run_quiet(&t.loop);
+		CHECK_INT(t.exporter.peer[0].state, PEER_SHAKING);
+		CHECK_INT(t.exporter.peer[0].tls.aes, i >= 3 && i < 6);
+		CHECK_INT(t.aes_asked, 1 + i / 3);
+		end_client(&client);
+		UNTIL(&t.loop, all_free);
+		if (i % 3 == 1)
+			run_after(&t.loop, INTERVAL_MS - 1);
+		else if (i % 3 == 2)
+			run_after(&t.loop, 1);
+	}
+	end();
+}
+
 static void new_keys(void)
 {
 	static const uint8_t request[] = { 1, 0x11, 0x80, 0x60, 0, 0, 0, 0 };
@@ -1967,6 +1997,7 @@ int main(void)
 	RUN("t_exporter: keys, and who has another", wrong_key);
 	RUN("t_exporter: keys, and other first bytes", first_bytes);
 	RUN("t_exporter: keys, and a handshake's deadline", shaking_deadline);
+	RUN("t_exporter: keys, and whether AES is fast", aes_once);
 	RUN("t_exporter: keys that are others now", new_keys);
 	RUN("t_exporter: no descriptor is left open", no_leak);
 	return check_status();

@@ -112,7 +112,7 @@ static void say(const void *bytes, size_t len)
 static void whole(void)
 {
 	start();
-	CHECK_INT(ktls_accept(&t.server, &t.key, 1), 0);
+	CHECK_INT(ktls_accept(&t.server, &t.key, 1, false), 0);
 	CHECK_INT(ktls_connect(&t.client, t.other, &t.key), 0);
 	CHECK(ready(t.fd, 2000));
 	CHECK_INT(ktls_step(&t.server, t.fd), 0);
@@ -136,7 +136,7 @@ static void whole(void)
 
 static int handed_over(void)
 {
-	CHECK_INT(ktls_accept(&t.server, &t.key, 1), 0);
+	CHECK_INT(ktls_accept(&t.server, &t.key, 1, false), 0);
 	CHECK_INT(ktls_connect(&t.client, t.other, &t.key), 0);
 	CHECK(ready(t.fd, 2000));
 	CHECK_INT(ktls_step(&t.server, t.fd), 0);
@@ -172,7 +172,7 @@ static void pieces(void)
 	CHECK_INT(ktls_connect(&t.client, t.fd, &t.key), 0); /* towards the test */
 	len = __real_recv(t.other, hello, sizeof(hello), 0);
 	must(len > 100, "take the hello");
-	ktls_accept(&t.server, &t.key, 1);
+	ktls_accept(&t.server, &t.key, 1, false);
 	for (ssize_t i = 0; i < len - 1; i++) {
 		say(hello + i, 1);
 		if (ready(t.fd, 0))
@@ -201,7 +201,7 @@ static void closes(void)
 			int result = 0;
 
 			start();
-			ktls_accept(&t.server, &t.key, 1);
+			ktls_accept(&t.server, &t.key, 1, false);
 			if (len)
 				say(begin, len);
 			if (woken && len && ready(t.fd, 2000))
@@ -235,7 +235,7 @@ static void sizes(void)
 
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		start();
-		ktls_accept(&t.server, &t.key, 1);
+		ktls_accept(&t.server, &t.key, 1, false);
 		say(table[i].header, TLS_HEADER_SIZE);
 		CHECK(ready(t.fd, 2000));
 		CHECK_INT(ktls_step(&t.server, t.fd), table[i].result);
@@ -243,7 +243,7 @@ static void sizes(void)
 	}
 	/* the largest, which is nothing that is understood */
 	start();
-	ktls_accept(&t.server, &t.key, 1);
+	ktls_accept(&t.server, &t.key, 1, false);
 	{
 		uint8_t record[TLS_RECORD_MAX] = { 22, 3, 1, 0x0f, 0xfb };
 
@@ -260,7 +260,7 @@ static void endless(void)
 	unsigned before;
 
 	start();
-	ktls_accept(&t.server, &t.key, 1);
+	ktls_accept(&t.server, &t.key, 1, false);
 	ktls_connect(&t.client, t.other, &t.key);
 	CHECK(ready(t.fd, 2000));
 	CHECK_INT(ktls_step(&t.server, t.fd), 0);

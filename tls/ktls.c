@@ -62,13 +62,13 @@ int ktls_connect(struct tls *tls, int fd, const struct psk *key)
 	return send_all(fd, hello, &out);
 }
 
-int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count)
+int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count, bool aes)
 {
 	uint8_t random[TLS_RANDOM_SIZE];
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
-	tls_server(tls, keys, count, ktls_has_aes(), random);
+	tls_server(tls, keys, count, aes, random);
 	explicit_bzero(random, sizeof(random));
 	return 0;
 }

@@ -13,7 +13,8 @@ bool ktls_has_aes(void);
 
 /* The first message of a client. 0 or -errno. */
 int ktls_connect(struct tls *tls, int fd, const struct psk *key);
-int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count);
+/* aes: what ktls_has_aes() said, which is too much to ask for each stranger. */
+int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count, bool aes);
 /*
  * When the socket, which does not block, has something to read: takes at most one record, and no
  * byte behind the handshake. 1: done, all but tls->key is forgotten, and who reads and writes deals
