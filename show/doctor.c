@@ -92,6 +92,14 @@ static bool look_role(struct doctor *doctor, const struct role *role, enum docto
 	return true;
 }
 
+/* Also where it is built in: 0 or -errno. */
+static int find_tls(const struct doctor *doctor)
+{
+	const char *list = "proc/sys/net/ipv4/tcp_available_ulp";
+
+	return doctor_has(doctor, "tls", list, NULL) ? 0 : -ENOENT;
+}
+
 static void look(struct doctor *doctor, bool client)
 {
 	bool server = look_role(doctor, &roles[SERVER], OK);
@@ -100,11 +108,8 @@ static void look(struct doctor *doctor, bool client)
 		look_role(doctor, &roles[SERVER], BAD);
 		look_role(doctor, &roles[CLIENT], WARN);
 	}
-	/* also where it is built in */
 	if (doctor->options->keys)
-		doctor_driver(doctor, BAD, "tls\0CONFIG_TLS is not set",
-			      doctor_has(doctor, "tls",
-					 "proc/sys/net/ipv4/tcp_available_ulp", NULL) ? 0 : -ENOENT);
+		doctor_driver(doctor, BAD, "tls\0CONFIG_TLS is not set", find_tls(doctor));
 	doctor_programs(doctor);
 	doctor_places(doctor);
 	if (time(NULL) < CLOCK_LEAST)

@@ -88,6 +88,23 @@ static void x25519_vectors(void)
 	CHECK_HEX(k, "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51");
 }
 
+/*
+ * Points, found by a search, for whose numbers one fold is not enough: what it adds reaches 2^256
+ * again, after a sum and a product, a difference and three products, a product. By OpenSSL.
+ */
+static void x25519_folds(void)
+{
+	static const char scalar[] =
+		"a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4";
+
+	check_x25519(scalar, "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		     "16a3c4a479dc135e51a38c7b3232caa0635fef9e7ad969d60a6e08b28b1bb61d");
+	check_x25519(scalar, "f8ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		     "501f554c4a331471afe41e812878dd83c66b186b92c86eec989853225d812b40");
+	check_x25519(scalar, "5231dcd9be7f1b1cf9dd2c79c22e519a92f9948de09c306433bbc64f748cfb47",
+		     "e3d84b8d406edc038cab2436d848df55d541ea4c8f25906d456641f8f5c9fd50");
+}
+
 /* RFC 7748 6.1, and points of small order, which give zero */
 static void x25519_keys(void)
 {
@@ -159,6 +176,24 @@ static void chacha20poly1305_vector(void)
 		   "1ae10b594f09e26a7e902ecbd0600691");
 }
 
+/*
+ * Additional data, computed for the key, with which the sum of Poly1305 ends at 2^130 - 6, which is
+ * below its modulus, at 2^130 - 5, which is the modulus, and at 2^130 - 1: the cases of RFC 8439
+ * A.3 that its keys do not have here. By OpenSSL.
+ */
+static void poly1305_ends(void)
+{
+	static const char key[] =
+		"808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f";
+
+	check_aead(&chacha20poly1305, key, "000000000000000000000000",
+		   "f771460bd360c8c85c026155f0f527c1", "", "83eb57e2b2bf2d06ebabc0e58ab91e46");
+	check_aead(&chacha20poly1305, key, "000000000000000000000001",
+		   "22b7306c5a5e9367ee8efa6422dbf441", "", "190733acdc027e6e45a4e4de40454da1");
+	check_aead(&chacha20poly1305, key, "000000000000000000000002",
+		   "1fd87692d261e2164cf7f1e2e88baa3e", "", "684d628cc74195392943d766d1fb52ed");
+}
+
 /* McGrew and Viega, The Galois/Counter Mode of Operation, test cases 1, 2 and 4 */
 static void aes128gcm_vectors(void)
 {
@@ -181,8 +216,10 @@ int main(void)
 	RUN("SHA-256", sha256);
 	RUN("HMAC", hmac_vectors);
 	RUN("X25519", x25519_vectors);
+	RUN("X25519: what is folded twice", x25519_folds);
 	RUN("X25519: keys, and points of small order", x25519_keys);
 	RUN("ChaCha20-Poly1305", chacha20poly1305_vector);
+	RUN("Poly1305: sums about its modulus", poly1305_ends);
 	RUN("AES-128-GCM", aes128gcm_vectors);
 	return check_status();
 }
