@@ -38,7 +38,7 @@ else
   CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) $(call has,-fno-jump-tables) -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-stack-protector \
 	$(foreach flag,$(LARGER),$(call has,-fno-$(flag))) \
-	$(call has,-fcf-protection=none) $(if $(findstring x86_64,$(MACHINE)),$(call has,-mgeneral-regs-only))
+	$(call has,-fcf-protection=none) $(if $(findstring x86_64,$(MACHINE)),$(call has,-mgeneral-regs-only) $(call has,-malign-data=abi))
   # Asked once, not for every file.
   CFLAGS := $(CFLAGS)
   LDFLAGS ?= -s -Wl,--gc-sections,--build-id=none

@@ -292,7 +292,7 @@ def keys_change(w):
         w.host.must("kill -HUP $(pidof usbiphp-server)")
         w.attached(2, 100)
 
-    with case("SIGHUP: whose key has other digits, its session ends, and the old ones do not come back"):
+    with case("SIGHUP: whose key has other digits, its session ends and does not come back"):
         before = w.count("is back from")
         w.new_digits("laptop")
         w.again("is back from", before + 2)
