@@ -381,6 +381,10 @@ def plain(w):
         for what in (PATTERN[:32], b"USBC"):
             check(any(what in x for x in frames), f"{what} is not on the wire")
 
+    with case("a key, and a server without any: it is said at either end"):
+        w.refused("list --psk /tmp/laptop host", "it hung up: is --psk given at one end only")
+        w.said_once("refused a connection of 10.0.0.2: it speaks TLS, but here is no --psk")
+
     with case("a server that is named by its link-local address"):
         w.client.must("kill $(pidof usbiphp-client)")
         w.attached(0, SOON)
@@ -412,8 +416,10 @@ def no_module(w):
                     "/tmp/server.log")
         w.client.wait("grep -q 'cannot list devices of host' /tmp/client.log")
         w.attached(0)
-        w.said_once("this kernel has no module tls")
-        w.host.must("mv /tmp/tls.ko /lib/modules/*/ && modprobe tls")
+        w.said_once("this kernel has no module tls: modprobe tls")
+        w.host.must("mv /tmp/tls.ko /lib/modules/*/")
+        w.host.must("timeout 30 usbiphp doctor --psk /tmp/keys | "
+                    "grep '^ok      tls is not loaded: modprobe tls$'; modprobe tls")
         w.attached(2, 100)
         w.both_stop()
 
