@@ -107,7 +107,7 @@ static int hand_over(struct tls *tls, int fd)
 	int result = 1;
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
-		result = -errno;
+		result = errno == ENOTCONN ? -ECONNRESET : -errno; /* it hung up meanwhile */
 	for (int i = TLS_TX; i <= TLS_RX && result > 0; i++)
 		if (set_direction(aes, fd, i, i == TLS_TX ? &tls->out : &tls->in))
 			result = -ENOPKG;
