@@ -277,6 +277,15 @@ def damage(w):
         w.attached(2, SOON)
         w.read_anew()
 
+    with case("the wire is cut: both ends are free, and it comes back"):
+        before = w.count("is back from")
+        w.client.link(False)
+        w.again("is back from", before + 2)
+        w.attached(0, SOON)
+        w.client.link(True)
+        w.attached(2, 100)
+        w.read_anew()
+
 
 def keys_change(w):
     with case("SIGHUP: whose key is gone, its session is"):
