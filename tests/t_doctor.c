@@ -325,7 +325,7 @@ static void hangs_up(void)
 	CHECK_INT(lines(want), 1);
 	end();
 	close(fd);
-	must(waitpid(child, NULL, 0) == child, "wait");
+	waitpid(child, NULL, 0); /* unless the doctor's own loop did */
 }
 
 static void running(void)
