@@ -31,8 +31,9 @@ MODULES = BOOT_MODULES + """usbip_host vhci_hcd usbip_vudc usbserial ftdi_sio cd
     cdc_ether usbnet rndis_host snd_usb_audio usbmon dummy_hcd configfs libcomposite usb_f_acm
     usb_f_mass_storage usb_f_hid sch_netem sch_tbf veth bridge virtio_blk loop dm_mod dm_crypt
     raid1 ext4 vfat nls_ascii nls_cp437 nls_iso8859_1 crc32c_generic tls gcm ctr
-    ghash_generic chacha20poly1305 chacha_generic poly1305_generic aesni_intel""".split()
-X86_ONLY = ("aesni_intel",)
+    ghash_generic chacha20poly1305 chacha_generic poly1305_generic aesni_intel chacha_x86_64
+    poly1305_x86_64""".split()
+X86_ONLY = ("aesni_intel", "chacha_x86_64", "poly1305_x86_64")
 
 # busybox init runs this once. The kernel's command line carries the guest's name and addresses.
 RC_S = """#!/bin/sh

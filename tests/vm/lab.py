@@ -98,20 +98,21 @@ class Qmp:
 class Guest:
     """One virtual machine. `net` is an end of a Cable or a list of them, `addr` likewise.
 
+    `more` are words for QEMU; the last of an option counts.
     Use it from the main thread: the machine ends with the thread that made it.
     """
 
     qemu = None  # a program in place of the architecture's emulator
 
     def __init__(self, name, kernel, workdir, net=None, addr="10.0.0.1/24", files=None,
-                 icount=False, memory=256, append=""):
+                 icount=False, memory=256, append="", more=()):
         self.name, self.kernel, self.arch = name, kernel, image.arch(kernel)
         self.workdir = pathlib.Path(workdir)
         self.serial = self.workdir / f"{name}.serial"
         self.nets = net if isinstance(net, list) else [net] if net else []
         addrs = addr if isinstance(addr, list) else [addr]
         self.append = f"lab.name={name} lab.addr={','.join(addrs[:len(self.nets)])} {append}"
-        self.icount, self.memory = icount, memory
+        self.icount, self.memory, self.more = icount, memory, more
         self.events, self.changed = [], threading.Condition()
         self.lock, self.last_id, self.backends = threading.Lock(), 0, {}
         self.workdir.mkdir(parents=True, exist_ok=True)
@@ -142,6 +143,7 @@ class Guest:
             mac = zlib.crc32(f"{self.name} {n}".encode()).to_bytes(4, "big").hex(":")
             argv += ["-netdev", f"socket,id=net{n},fd={end.fileno()}",
                      "-device", f"virtio-net,id=nic{n},netdev=net{n},romfile=,mac=52:54:{mac}"]
+        argv += self.more
         self.serial.write_bytes(b"")
         with open(self.workdir / f"{self.name}.qemu", "wb") as log:
             self.process = subprocess.Popen(

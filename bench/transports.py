@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""What a byte costs, and how long a plug takes, over plain TCP, with keys, and through ssh."""
+
+import contextlib
+import pathlib
+import re
+import statistics
+import struct
+import subprocess
+
+import hotplug
+import image
+import lab
+import variants
+
+BYTES = 16 << 20
+REPEATS = 3
+IDLE = 10  # seconds
+# QEMU executes `rep movsb` a byte at a time, so without it: copies are moves of 8 bytes.
+CPU = "max,-erms"
+NO_AES = f"{CPU},-aes,-pclmulqdq"
+SERVER = "10.0.0.1"
+SSH, SSHD, DROPBEAR = "/usr/bin/ssh", "/usr/sbin/sshd", "/usr/sbin/dropbear"
+# At the host, once the client's watch is there: it waits 2 s for its first list.
+WATCHED = ("for i in $(seq 30); do usleep 100000; netstat -tn | "
+           "grep -qE '^tcp +[0-9]+ +[0-9]+ [^ ]+:3240 .*ESTABLISHED' || exit 1; done")
+DISK = "cd /sys/block && for i in sd*; do case $(readlink $i) in *vhci_hcd*) " \
+       f"test $(cat $i/size) = {BYTES // 512} && echo /dev/$i && exit ;; esac; done; false"
+
+
+def run(*argv):
+    return subprocess.run([str(x) for x in argv], check=True, capture_output=True, text=True).stdout
+
+
+def keys(where):
+    """What both ends need for ssh and for a connection with a key, as files of the guests."""
+    where.mkdir(parents=True)
+    for name in ("host", "id_ed25519"):
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", where / name)
+    run("dropbearconvert", "openssh", "dropbear", where / "host", where / "dropbear")
+    (where / "known_hosts").write_text(f"{SERVER} {(where / 'host.pub').read_text()}")
+    (where / "id_ed25519.pub").rename(where / "authorized_keys")
+    (where / "psk").write_text(run(variants.ROOT / "build" / "usbiphp", "psk", "laptop"))
+    for file in where.iterdir():
+        file.chmod(0o600)
+    return {f"/root/.ssh/{file.name}": file for file in where.iterdir()}
+
+
+def files(work):
+    programs = (SSH, SSHD, DROPBEAR)
+    return (variants.FILES | {x: x for x in (*programs, *image.libraries(*programs))} |
+            keys(work / "keys"))
+
+
+def prepare(host, client):
+    """Both may use any transport; nothing has to be loaded any more."""
+    variants.prepare({host: SERVER}, client)
+    for guest in (host, client):
+        guest.must("chmod 755 / /root; chmod 700 /root/.ssh; mkdir -p /run/sshd; "
+                   "echo sshd:x:100:100::/run/sshd:/bin/false >>/etc/passwd; "
+                   "modprobe -a tls gcm chacha20poly1305 chacha_x86_64 poly1305_x86_64; "
+                   "! grep -qw aes /proc/cpuinfo || modprobe aesni_intel")
+    host.must(f"{SSHD} -f /dev/null -h /root/.ssh/host -o UsePAM=no -o PidFile=none; "
+              f"{DROPBEAR} -E -s -p 2222 -r /root/.ssh/dropbear 2>/dev/null")
+
+
+def start_plain(hosts, client):
+    variants.start_ours(hosts, client)
+    watched(hosts)
+
+
+def start_psk(hosts, client):
+    for host in hosts:
+        variants.start(host, "usbiphp-server --psk /root/.ssh/psk")
+    variants.start(client, f"usbiphp-client --psk /root/.ssh/psk {SERVER}")
+    watched(hosts)
+
+
+def start_ssh(hosts, client, cipher="", port=22):
+    for host in hosts:
+        variants.start(host, "usbiphp-server --listen 127.0.0.1")
+    client.must(f"echo '{cipher}' >/root/.ssh/config")
+    variants.start(client, f"usbiphp-client ssh://root@{SERVER}:{port}")
+    watched(hosts)
+
+
+def start_ssh_aes(hosts, client):
+    start_ssh(hosts, client, "Ciphers aes128-gcm@openssh.com")
+
+
+def start_dropbear(hosts, client):
+    client.must(f"sed 's/^{SERVER}/[{SERVER}]:2222/' /root/.ssh/known_hosts >/tmp/known && "
+                "cat /tmp/known >>/root/.ssh/known_hosts")
+    start_ssh(hosts, client, port=2222)
+
+
+def watched(hosts):
+    for host in hosts:
+        host.wait(WATCHED, 60)
+
+
+STARTS = {"plain": start_plain, "psk": start_psk, "ssh": start_ssh, "ssh, AES": start_ssh_aes,
+          "ssh to dropbear": start_dropbear}
+
+
+def kernel_cipher(guest):
+    """The driver of the one AEAD that is in use."""
+    text = guest.must("cat /proc/crypto")
+    found = [dict(re.findall(r"^(\w+) +: (.+)$", x, re.M)) for x in text.split("\n\n")]
+    used = {x["driver"] for x in found if x.get("type") == "aead" and int(x["refcnt"]) > 1}
+    lab.check(len(used) == 1, f"ciphers in use: {used}")
+    return used.pop()
+
+
+def ssh_cipher(client, port):
+    text = client.must(f"ssh -v -p {port} root@{SERVER} true 2>&1", 60)
+    return re.search(r"server->client cipher: (\S+)", text)[1]
+
+
+def cipher(name, host, client):
+    """What encrypts; the same at both ends."""
+    if name == "plain":
+        return "none"
+    if name != "psk":
+        return ssh_cipher(client, 2222 if "dropbear" in name else 22)
+    one, other = kernel_cipher(host), kernel_cipher(client)
+    lab.check(one == other, f"{one} at the host, {other} at the client")
+    return one
+
+
+class Counter:
+    """The instructions that guests have executed."""
+
+    def __init__(self, work):
+        self.work, self.plugin = work, work / "count.so"
+        run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-shared", "-fPIC", "-o", self.plugin,
+            pathlib.Path(__file__).with_name("count.c"))
+
+    def words(self, name):
+        """For the QEMU of the guest of that name."""
+        return ["-plugin", f"{self.plugin},file={self.work}/{name}.count"]
+
+    def now(self, *guests):
+        return [struct.unpack("Q", (self.work / f"{x.name}.count").read_bytes())[0]
+                for x in guests]
+
+    def of(self, host, client, command):
+        """At the host, and at the client, which runs the command."""
+        before = self.now(host, client)
+        client.must(command, 300)
+        return [b - a for a, b in zip(before, self.now(host, client))]
+
+
+@contextlib.contextmanager
+def guests(kernel, work, cpu, counter, copies):
+    with contextlib.ExitStack() as stack:
+        cable = lab.Cable()
+        stack.callback(cable.close)
+        both = []
+        for name, end, addr in (("host", 0, "10.0.0.1/24"), ("client", 1, "10.0.0.2/24")):
+            both.append(lab.Guest(name, kernel, work, net=cable.ends[end], addr=addr, files=copies,
+                                  more=["-cpu", cpu, *counter.words(name)]))
+            stack.callback(both[-1].close)
+        for guest in both:
+            guest.ready()
+        prepare(*both)
+        yield both
+
+
+def per_byte(counter, host, client, dd):
+    """Instructions per byte at the host and at the client: what copies nothing is taken off."""
+    nothing = counter.of(host, client, f"{dd} count=0 2>/dev/null")
+    found = counter.of(host, client, f"{dd} count={BYTES >> 20} 2>/dev/null")
+    return [(a - b) / BYTES for a, b in zip(found, nothing)]
+
+
+def transfers(counter, name, host, client, stick):
+    """A transport is started, a stick attached, read and written: {what: numbers of each repeat}."""
+    hosts = {host: SERVER}
+    STARTS[name](hosts, client)
+    host.plug("stick", "usb-storage", image=stick)
+    disk = client.wait(DISK, 60).strip()
+    commands = {"read": f"dd if={disk} of=/dev/null bs=1M iflag=direct",
+                "write": f"dd if=/dev/zero of={disk} bs=1M oflag=direct"}
+    found = {"cipher": cipher(name, host, client)}
+    for what, dd in commands.items():
+        per_byte(counter, host, client, dd)  # the first time much is new
+        found[what] = [per_byte(counter, host, client, dd) for _ in range(REPEATS)]
+    found["idle"] = [x / IDLE for x in counter.of(host, client, f"sleep {IDLE}")]
+    host.unplug("stick")
+    client.wait(f"test $({variants.ATTACHED}) = 0", 60)
+    variants.stop(hosts, client)
+    return found
+
+
+def costs(kernel, work):
+    """{kind of processor: {transport: what transfers() found}}."""
+    stick = work / "big-stick"
+    stick.write_bytes(bytes(BYTES))
+    counter, copies, found = Counter(work), files(work), {}
+    for kind, cpu, names in (("AES", CPU, STARTS), ("no AES", NO_AES, ("plain", "psk", "ssh"))):
+        with guests(kernel, work, cpu, counter, copies) as (host, client):
+            found[kind] = {x: transfers(counter, x, host, client, stick) for x in names}
+    return found
+
+
+def latency(kernel, work):
+    """{transport: a list of hotplug.plug()'s answers}; the transports take turns."""
+    stick = work / "small-stick"
+    stick.write_bytes(bytes(1 << 20))
+    found = {name: [] for name in ("plain", "psk", "ssh")}
+    with lab.pair(kernel, work, files=files(work / "latency"), more=["-cpu", CPU]) as (host, client):
+        prepare(host, client)
+        client.must(hotplug.MARK_ATTACH)
+        for _ in range(hotplug.ROUNDS):
+            for name, rounds in found.items():
+                rounds.append(hotplug.one_start(STARTS[name], {host: SERVER}, client, stick))
+    return found
+
+
+def middle(repeats):
+    """The medians at the host, at the client, and of the sum."""
+    return [statistics.median(x) for x in zip(*((*pair, sum(pair)) for pair in repeats))]
+
+
+def spread(found):
+    """The most by which repeats of a sum differ, of their median."""
+    sums = [[sum(pair) for pair in one[what]] for kind in found.values() for one in kind.values()
+            for what in ("read", "write")]
+    return max((max(x) - min(x)) / statistics.median(x) for x in sums)
+
+
+def idle(found):
+    """The most instructions that both ends together execute in an idle second."""
+    return max(sum(one["idle"]) for kind in found.values() for one in kind.values())
+
+
+def costs_table(found, what):
+    """Rows: processor, transport, cipher; at the host, at the client, sum; sum to plain, to ssh."""
+    rows = []
+    for kind, transports in found.items():
+        sums = {name: middle(one[what])[2] for name, one in transports.items()}
+        for name, one in transports.items():
+            rows.append([kind, name, one["cipher"], *(f"{x:.2f}" for x in middle(one[what])),
+                         f"{sums[name] / sums['plain']:.2f}", f"{sums[name] / sums['ssh']:.2f}"])
+    return rows
+
+
+def latency_table(found):
+    """Rows: transport; median and worst of each number; the median of usable to plain's."""
+    plain = statistics.median(r["usable"] for r in found["plain"])
+    rows = []
+    for name, rounds in found.items():
+        row = [name]
+        for what in ("added", "usable", "tools", "kernels"):
+            row += hotplug.middle_and_worst([r[what] for r in rounds])
+        usable = statistics.median(r["usable"] for r in rounds)
+        rows.append([*row, f"{usable / plain:.2f}"])
+    return rows
