@@ -34,13 +34,13 @@ static void translated(uint64_t id, struct qemu_plugin_tb *tb)
 							   executed, 1);
 }
 
-/* The one argument is file=PATH; the processor is one, too. */
+/* The one argument is into=PATH; the processor is one, too. */
 int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
 {
 	int fd;
 
 	(void)info;
-	if (argc != 1 || strncmp(argv[0], "file=", 5) != 0)
+	if (argc != 1 || strncmp(argv[0], "into=", 5) != 0)
 		return -1;
 	fd = open(argv[0] + 5, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0 || ftruncate(fd, sizeof(*executed)) < 0)
