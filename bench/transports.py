@@ -7,6 +7,7 @@ import re
 import statistics
 import struct
 import subprocess
+import time
 
 import hotplug
 import image
@@ -14,8 +15,8 @@ import lab
 import variants
 
 BYTES = 8 << 20
-REPEATS = 3
-IDLE = 10  # seconds
+TURNS, REPEATS = 3, 2
+IDLE = 10  # seconds: the daemons look at the world once
 # QEMU executes `rep movsb` a byte at a time, so without it: copies are moves of 8 bytes.
 CPU = "max,-erms"
 NO_AES = f"{CPU},-aes,-pclmulqdq"
@@ -146,10 +147,10 @@ class Counter:
                 for x in guests]
 
     def of(self, host, client, command):
-        """At the host, and at the client, which runs the command."""
-        before = self.now(host, client)
+        """At the host, and at the client, which runs the command; and the seconds that takes."""
+        before = *self.now(host, client), time.monotonic()
         client.must(command, 300)
-        return [b - a for a, b in zip(before, self.now(host, client))]
+        return [b - a for a, b in zip(before, (*self.now(host, client), time.monotonic()))]
 
 
 @contextlib.contextmanager
@@ -169,39 +170,42 @@ def guests(kernel, work, cpu, counter, copies):
 
 
 def per_byte(counter, host, client, dd):
-    """Instructions per byte at the host and at the client: what copies nothing is taken off."""
+    """Of a byte: instructions at the host and at the client, seconds. To copy none is taken off."""
     nothing = counter.of(host, client, f"{dd} count=0 2>/dev/null")
     found = counter.of(host, client, f"{dd} count={BYTES >> 20} 2>/dev/null")
     return [(a - b) / BYTES for a, b in zip(found, nothing)]
 
 
-def transfers(counter, name, host, client, stick):
-    """A transport is started, a stick attached, read and written: {what: numbers of each repeat}."""
+def transfers(counter, name, host, client, stick, found):
+    """A transport is started, a stick attached, read and written; adds what each repeat took."""
     hosts = {host: SERVER}
     STARTS[name](hosts, client)
     host.plug("stick", "usb-storage", image=stick)
     disk = client.wait(DISK, 60).strip()
-    commands = {"read": f"dd if={disk} of=/dev/null bs=1M iflag=direct",
-                "write": f"dd if=/dev/zero of={disk} bs=1M oflag=direct"}
-    found = {"cipher": cipher(name, host, client)}
-    for what, dd in commands.items():
-        per_byte(counter, host, client, dd)  # the first time much is new
-        found[what] = [per_byte(counter, host, client, dd) for _ in range(REPEATS)]
-    found["idle"] = [x / IDLE for x in counter.of(host, client, f"sleep {IDLE}")]
+    found["cipher"] = cipher(name, host, client)
+    for what, dd in (("read", f"dd if={disk} of=/dev/null bs=1M iflag=direct"),
+                     ("write", f"dd if=/dev/zero of={disk} bs=1M oflag=direct")):
+        per_byte(counter, host, client, dd)  # TCP finds its windows
+        found[what] += [per_byte(counter, host, client, dd) for _ in range(REPEATS)]
+    if not found["idle"]:
+        used = counter.of(host, client, f"sleep {IDLE}")
+        found["idle"] = sum(used[:2]) / used[2]
     host.unplug("stick")
     client.wait(f"test $({variants.ATTACHED}) = 0", 60)
     variants.stop(hosts, client)
-    return found
 
 
 def costs(kernel, work):
-    """{kind of processor: {transport: what transfers() found}}."""
+    """{kind of processor: {transport: its cipher, and what per_byte() said of each repeat}}."""
     stick = work / "big-stick"
     stick.write_bytes(bytes(BYTES))
     counter, copies, found = Counter(work), files(work), {}
     for kind, cpu, names in (("AES", CPU, STARTS), ("no AES", NO_AES, ("plain", "psk", "ssh"))):
+        found[kind] = {name: {"read": [], "write": [], "idle": 0} for name in names}
         with guests(kernel, work, cpu, counter, copies) as (host, client):
-            found[kind] = {x: transfers(counter, x, host, client, stick) for x in names}
+            for _ in range(TURNS):
+                for name, one in found[kind].items():
+                    transfers(counter, name, host, client, stick, one)
     return found
 
 
@@ -219,31 +223,31 @@ def latency(kernel, work):
     return found
 
 
-def middle(repeats):
-    """The medians at the host, at the client, and of the sum."""
-    return [statistics.median(x) for x in zip(*((*pair, sum(pair)) for pair in repeats))]
-
-
-def spread(found):
-    """The most by which repeats of a sum differ, of their median."""
-    sums = [[sum(pair) for pair in one[what]] for kind in found.values() for one in kind.values()
-            for what in ("read", "write")]
-    return max((max(x) - min(x)) / statistics.median(x) for x in sums)
+def sums(repeats):
+    return [host + client for host, client, _ in repeats]
 
 
 def idle(found):
-    """The most instructions that both ends together execute in an idle second."""
-    return max(sum(one["idle"]) for kind in found.values() for one in kind.values())
+    """The most instructions of both ends in an idle second, in millions; in %, of any transfer."""
+    every = [one for kind in found.values() for one in kind.values()]
+    most = max(one["idle"] for one in every)
+    share = max(most * seconds / (host + client) for one in every for what in ("read", "write")
+                for host, client, seconds in one[what])
+    return most / 1e6, 100 * share
 
 
 def costs_table(found, what):
-    """Rows: processor, transport, cipher; at the host, at the client, sum; sum to plain, to ssh."""
+    """Rows: processor, transport, cipher; host, client, sum, spread; what the sum is to others'."""
     rows = []
     for kind, transports in found.items():
-        sums = {name: middle(one[what])[2] for name, one in transports.items()}
+        middle = {name: statistics.median(sums(one[what])) for name, one in transports.items()}
         for name, one in transports.items():
-            rows.append([kind, name, one["cipher"], *(f"{x:.2f}" for x in middle(one[what])),
-                         f"{sums[name] / sums['plain']:.2f}", f"{sums[name] / sums['ssh']:.2f}"])
+            ends = [statistics.median(x) for x in list(zip(*one[what]))[:2]]
+            spread = max(sums(one[what])) - min(sums(one[what]))
+            rows.append([kind, name, one["cipher"], *(f"{x:.1f}" for x in (*ends, middle[name])),
+                         f"{100 * spread / middle[name]:.0f} %",
+                         *(f"{middle[name] / middle[x]:.2f}" for x in ("plain", "ssh")),
+                         f"{middle['psk'] / middle[name]:.2f}"])
     return rows
 
 
