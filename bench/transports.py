@@ -22,6 +22,7 @@ CPU = "max,-erms"
 NO_AES = f"{CPU},-aes,-pclmulqdq"
 SERVER = "10.0.0.1"
 SSH, SSHD, DROPBEAR = "/usr/bin/ssh", "/usr/sbin/sshd", "/usr/sbin/dropbear"
+DROPBEAR_PORT = 2222
 # At the host, once the client's watch is there: it waits 2 s for its first list.
 WATCHED = ("for i in $(seq 30); do usleep 100000; netstat -tn | "
            "grep -qE '^tcp +[0-9]+ +[0-9]+ [^ ]+:3240 .*ESTABLISHED' || exit 1; done")
@@ -39,7 +40,8 @@ def keys(where):
     for name in ("host", "id_ed25519"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", where / name)
     run("dropbearconvert", "openssh", "dropbear", where / "host", where / "dropbear")
-    (where / "known_hosts").write_text(f"{SERVER} {(where / 'host.pub').read_text()}")
+    (where / "known_hosts").write_text(f"{SERVER},[{SERVER}]:{DROPBEAR_PORT} " +
+                                       (where / "host.pub").read_text())
     (where / "id_ed25519.pub").rename(where / "authorized_keys")
     (where / "psk").write_text(run(variants.ROOT / "build" / "usbiphp", "psk", "laptop"))
     for file in where.iterdir():
@@ -62,7 +64,7 @@ def prepare(host, client):
                    "modprobe -a tls gcm chacha20poly1305 chacha_x86_64 poly1305_x86_64; "
                    "! grep -qw aes /proc/cpuinfo || modprobe aesni_intel")
     host.must(f"{SSHD} -f /dev/null -h /root/.ssh/host -o UsePAM=no -o PidFile=none; "
-              f"{DROPBEAR} -E -s -p 2222 -r /root/.ssh/dropbear 2>/dev/null")
+              f"{DROPBEAR} -E -s -p {DROPBEAR_PORT} -r /root/.ssh/dropbear 2>/dev/null")
 
 
 def start_plain(hosts, client):
@@ -90,9 +92,7 @@ def start_ssh_aes(hosts, client):
 
 
 def start_dropbear(hosts, client):
-    client.must(f"sed 's/^{SERVER}/[{SERVER}]:2222/' /root/.ssh/known_hosts >/tmp/known && "
-                "cat /tmp/known >>/root/.ssh/known_hosts")
-    start_ssh(hosts, client, port=2222)
+    start_ssh(hosts, client, port=DROPBEAR_PORT)
 
 
 def watched(hosts):
@@ -114,6 +114,11 @@ def kernel_cipher(guest):
     return used.pop()
 
 
+def ssh_version():
+    said = subprocess.run([SSH, "-V"], stderr=subprocess.PIPE, text=True, check=True).stderr
+    return said.split()[0].replace("_", " ")
+
+
 def ssh_cipher(client, port):
     text = client.must(f"ssh -v -p {port} root@{SERVER} true 2>&1", 60)
     return re.search(r"server->client cipher: (\S+)", text)[1]
@@ -124,7 +129,7 @@ def cipher(name, host, client):
     if name == "plain":
         return "none"
     if name != "psk":
-        return ssh_cipher(client, 2222 if "dropbear" in name else 22)
+        return ssh_cipher(client, DROPBEAR_PORT if "dropbear" in name else 22)
     one, other = kernel_cipher(host), kernel_cipher(client)
     lab.check(one == other, f"{one} at the host, {other} at the client")
     return one
@@ -214,7 +219,8 @@ def latency(kernel, work):
     stick = work / "small-stick"
     stick.write_bytes(bytes(1 << 20))
     found = {name: [] for name in ("plain", "psk", "ssh")}
-    with lab.pair(kernel, work, files=files(work / "latency"), more=["-cpu", CPU]) as (host, client):
+    with lab.pair(kernel, work, files=files(work / "latency"),
+                  more=["-cpu", CPU]) as (host, client):
         prepare(host, client)
         client.must(hotplug.MARK_ATTACH)
         for _ in range(hotplug.ROUNDS):
