@@ -42,7 +42,7 @@ const char *endpoint_parse(struct endpoint *e, const char *text, const char *def
 	if (text_decimal(port, 65535, &number) || !number)
 		return "the port is no number from 1 to 65535:";
 	text_format(e->port, sizeof(e->port), "%u", number);
-	len = (size_t)(host - text) + strcspn(host, brackets ? "]" : ":") + brackets;
+	len += (size_t)(user - text) + (brackets ? 2 : 0);
 	text_format(e->name + len, sizeof(e->name) - len, ":%s", e->port);
 	return NULL;
 }

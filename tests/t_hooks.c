@@ -876,6 +876,127 @@ static void others_children(void)
 	end();
 }
 
+/* Whether it is taken; no process comes of it. In a block of its own, so that nothing is read
+ * behind it. */
+static bool is_taken(const char *text, size_t len)
+{
+	struct hook_event *event = malloc(sizeof(*event));
+	unsigned before = forks;
+
+	must(event, "make an event");
+	event->len = len;
+	memset(event->text, 'x', sizeof(event->text));
+	memcpy(event->text, text, len);
+	fork_fails = true;
+	hooks_take(&hooks, event);
+	fork_fails = false;
+	free(event);
+	CHECK(!hooks_busy(&hooks));
+	return forks != before;
+}
+
+#define TAKEN(text) is_taken((text), sizeof(text))
+
+/* Nobody but a daemon with a hole in it sends such a thing. */
+static void malformed(void)
+{
+	static const char name[] = "USBIPHP_EVENT=bound";
+	char *full = malloc(HOOK_TEXT_SIZE);
+	struct hook_event empty = { 0, "USBIPHP_EVENT=bound" };
+	unsigned before;
+
+	begin();
+	must(full, "make a text");
+	put_teller("a");
+	CHECK(TAKEN(name));
+	CHECK(TAKEN("USBIPHP_EVENT="));
+	CHECK(TAKEN("USBIPHP_EVENT=bound\0USBIPHP_BUSID=1-2"));
+	CHECK(TAKEN("USBIPHP_EVENT=\0USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0"
+		    "USBIPHP_6=\0USBIPHP_7=\0USBIPHP_8="));
+	CHECK(!TAKEN("USBIPHP_EVENT=\0USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0"
+		     "USBIPHP_6=\0USBIPHP_7=\0USBIPHP_8=\0USBIPHP_9="));
+	before = forks;
+	hooks_take(&hooks, &empty);
+	CHECK_INT(forks, before);
+	CHECK(!TAKEN(""));
+	CHECK(!TAKEN("USBIPHP_EVENT"));
+	CHECK(!TAKEN("USBIPHP_BUSID=1-2\0USBIPHP_EVENT=bound"));
+	CHECK(!TAKEN("XUSBIPHP_EVENT=bound"));
+	CHECK(!TAKEN("USBIPHP_EVENT=bound\0LD_PRELOAD=x"));
+	CHECK(!TAKEN("USBIPHP_EVENT=bound\0PATH=/tmp\0USBIPHP_BUSID=1-2"));
+	CHECK(!TAKEN("USBIPHP_EVENT=bound\0"));
+	CHECK(!TAKEN("USBIPHP_EVENT=bound\0USBIPHP"));
+	for (size_t len = 0; len < sizeof(name); len++)
+		CHECK(!is_taken(name, len));
+	memset(full, 'x', HOOK_TEXT_SIZE);
+	memcpy(full, name, sizeof(name) - 1);
+	CHECK(!is_taken(full, HOOK_TEXT_SIZE)); /* no end */
+	full[HOOK_TEXT_SIZE - 1] = '\0';
+	CHECK(is_taken(full, HOOK_TEXT_SIZE));
+	free(full);
+	told("bound");
+	OUT("a bound\n"); /* and the next good one is told */
+	end();
+}
+
+/* What they are, in other words: strings, the first the event's, 8 at most, each one of ours. */
+static bool is_good(const char *text, size_t len)
+{
+	const char *p = text, *end = text + len;
+	unsigned n = 0;
+
+	while (p < end) {
+		const char *zero = memchr(p, 0, (size_t)(end - p));
+
+		if (!zero || strstr(p, n++ ? "USBIPHP_" : "USBIPHP_EVENT=") != p)
+			return false;
+		p = zero + 1;
+	}
+	return n && n <= 8;
+}
+
+/* Every change of a byte, and some thousand of more, each at random, the same in every run. */
+static void mangled(void)
+{
+	static const char good[] = "USBIPHP_EVENT=failed\0USBIPHP_BUSID=1-2\0USBIPHP_1=\0"
+				   "USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0USBIPHP_6=y";
+	static const char byte[] = { 0, 'U', '_', '=', '\n', '\xff' };
+	char text[2 * sizeof(good)];
+	uint32_t seed = 1;
+	unsigned n = 0;
+
+	begin();
+	put_teller("a");
+	for (size_t i = 0; i < sizeof(good); i++) {
+		for (size_t j = 0; j < sizeof(byte); j++) {
+			memcpy(text, good, sizeof(good));
+			text[i] = byte[j];
+			CHECK_INT(is_taken(text, sizeof(good)), is_good(text, sizeof(good)));
+		}
+	}
+	for (unsigned round = 0; round < 3000; round++) {
+		size_t len = sizeof(good), from, to, size;
+
+		memcpy(text, good, len);
+		memcpy(text + len, good, len);
+		for (unsigned i = 0; i < 1 + round % 3; i++) {
+			seed = seed * 1664525 + 1013904223;
+			from = (seed >> 8) % sizeof(good);
+			to = (seed >> 16) % sizeof(good);
+			size = (seed >> 24) % 24;
+			memmove(text + to, text + from, size);
+		}
+		len = (seed >> 12) % (sizeof(text) + 1);
+		if (round % 2)
+			while (len && text[len - 1])
+				len--;
+		n += is_good(text, len);
+		CHECK_INT(is_taken(text, len), is_good(text, len));
+	}
+	CHECK(n > 100 && n < 2900);
+	end();
+}
+
 /* Tools that only tell how they were called. */
 static void put_stub(const char *name, const char *script)
 {
@@ -968,6 +1089,8 @@ int main(int argc, char **argv)
 	RUN("t_hooks: stopped", stopped);
 	RUN("t_hooks: stopped while one hangs", stopped_while_one_hangs);
 	RUN("t_hooks: children of others", others_children);
+	RUN("t_hooks: events that are none", malformed);
+	RUN("t_hooks: mangled events", mangled);
 	RUN("t_hooks: the example", example);
 	RUN("t_hooks: no descriptor is left open", no_leak);
 	return check_status();
