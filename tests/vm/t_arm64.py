@@ -12,6 +12,7 @@ import image
 import lab
 from lab import case, check
 from t_main import BINARY, STUB, World
+from t_secure import build_confine
 
 SLOW = 120  # seconds: two emulated machines on a busy one
 OWN = "/sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0"
@@ -113,10 +114,11 @@ def stop(w):
         w.host.wait(f"! ls -d {OWN}", SLOW)
 
 
-def files(kernel):
-    """The product as that kernel's machines run it."""
+def files(kernel, confine):
+    """The product as that kernel's machines run it, and tests/t_confine for the foreign one."""
     binary = image.product(kernel) if image.foreign(kernel) else BINARY
-    return {f"/bin/{name}": binary for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
+    return {**{f"/bin/{name}": binary for name in ("usbiphp", "usbiphp-server", "usbiphp-client")},
+            **({"/bin/t_confine": confine} if image.foreign(kernel) else {})}
 
 
 def done(way):
@@ -131,11 +133,17 @@ def done(way):
 
 
 def test(kernel, workdir):
-    with lab.pair(f"{kernel}-arm64", workdir, files=files, client_kernel=kernel) as (arm, other):
+    arm_kernel = f"{kernel}-arm64"
+    confine = build_confine(pathlib.Path(workdir), [image.compiler(arm_kernel) + "gcc"])
+    with lab.pair(arm_kernel, workdir, files=lambda which: files(which, confine),
+                  client_kernel=kernel) as (arm, other):
         with case("the machines are of two architectures"):
             for guest in (arm, other):
                 check(guest.must("uname -m").strip() == guest.arch, guest.must("uname -a"))
                 guest.must("usbiphp --version")
+        with case("aarch64: what a daemon's process can do before it gives up rights, and after"):
+            text = arm.must("t_confine", SLOW)
+            check("\nok - t_confine: what can be done with it" in text and "not ok" not in text, text)
         for host, client in ((arm, other), (other, arm)):
             place = pathlib.Path(workdir) / host.arch
             place.mkdir()

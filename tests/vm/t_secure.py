@@ -19,6 +19,7 @@ from t_serve import SOON, Serving
 
 PATTERN = os.urandom(64)
 PORT = 3240
+MUSL = ("musl-gcc", "-idirafter/usr/include", "-idirafter/usr/include/x86_64-linux-gnu")
 SUITES = {0x1301: "AES-128-GCM", 0x1303: "ChaCha20-Poly1305"}
 
 
@@ -436,11 +437,10 @@ def no_module(w):
 PARTS = (main_job, privileges, strangers, damage, keys_change, killed, rules, aes, plain, no_module)
 
 
-def build_confine(workdir):
+def build_confine(workdir, compiler=MUSL):
     """tests/t_confine, for a guest that has no libc."""
     program = workdir / "t_confine"
-    subprocess.run(["musl-gcc", "-static", "-D_GNU_SOURCE", f"-I{ROOT}", "-o", program,
-                    "-idirafter/usr/include", "-idirafter/usr/include/x86_64-linux-gnu",
+    subprocess.run([*compiler, "-static", "-D_GNU_SOURCE", f"-I{ROOT}", "-o", program,
                     *(ROOT / name for name in ("tests/t_confine.c", "loop/confine.c", "loop/log.c",
                                                "sysfs/sysfs.c", "proto/text.c"))],
                    check=True, timeout=300)
