@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of loop/runner: the process that runs the hooks, as the daemon sees it.
- * LINK: -Wl,--wrap=log_line
+ * LINK: -Wl,--wrap=log_line,--wrap=kill
  */
 #include "loop/runner.h"
 
@@ -20,6 +20,17 @@ static char root[TEMP_SIZE], config[TEMP_SIZE + 10];
 static bool (*until)(void);
 static bool with_hooks = true;
 static int looks;
+static char *called_as; /* the test itself */
+static unsigned terms; /* that were sent to the process */
+
+int __real_kill(pid_t pid, int sig);
+int __wrap_kill(pid_t pid, int sig);
+
+int __wrap_kill(pid_t pid, int sig)
+{
+	terms += pid == runner.pid && sig == SIGTERM;
+	return __real_kill(pid, sig);
+}
 
 static void pass(void *ctx)
 {
@@ -86,11 +97,11 @@ static void holds(const char *name, const char *want)
 	free(text);
 }
 
-static void begin(const char *called)
+static void begin_as(char *name)
 {
-	static char name[100];
+	char called[PATH_MAX];
 
-	snprintf(name, sizeof(name), "%s", called);
+	snprintf(called, sizeof(called), "%s", name);
 	said_forget();
 	temp_make(root);
 	snprintf(config, sizeof(config), "%s/cfg", root);
@@ -101,6 +112,14 @@ static void begin(const char *called)
 	CHECK_STR(name, called); /* only there it is another */
 	must(!loop_open(&loop, LOOK_MS, &role, NULL), "open the loop");
 	must(!runner_watch(&runner, &loop), "watch it");
+}
+
+static void begin(const char *called)
+{
+	static char name[100];
+
+	snprintf(name, sizeof(name), "%s", called);
+	begin_as(name);
 }
 
 /* It ends by itself. */
@@ -161,6 +180,25 @@ static void has_its_own_name(void)
 	}
 }
 
+/* Nothing of the daemon's is left behind it. */
+static void has_its_own_line(void)
+{
+	size_t room = strlen(called_as), len;
+	char path[64], want[PATH_MAX] = { 0 }, *text = file_read("/proc/self/cmdline", NULL);
+	bool emulated = strcmp(text, called_as) != 0;
+
+	free(text);
+	snprintf(want, room + 1, "usbiphp-hooks");
+	begin_as(called_as);
+	tell("bound");
+	wait_until(idle);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)runner.pid);
+	text = file_read(path, &len);
+	CHECK(emulated || (len > room && !memcmp(text, want, room)));
+	free(text);
+	end();
+}
+
 static void has_ended(void)
 {
 	begin("usbiphp-server");
@@ -212,6 +250,8 @@ static void stops(void)
 			runner_close(&runner);
 		else
 			runner_stop(&runner);
+		CHECK_INT(terms, !killed);
+		terms = 0;
 		take_away(root, "hangs");
 		wait_until(hangs);
 		take_away(root, "hangs");
@@ -240,10 +280,13 @@ static void too_many(void)
 	end();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	(void)argc;
+	called_as = argv[0];
 	RUN("t_runner: the hooks hear of each event", tells);
 	RUN("t_runner: it has a name of its own", has_its_own_name);
+	RUN("t_runner: and a command line", has_its_own_line);
 	RUN("t_runner: one that is killed: said, and the daemon goes on", has_ended);
 	RUN("t_runner: none where there are no hooks", none);
 	RUN("t_runner: it ends with the daemon", stops);
