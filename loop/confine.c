@@ -95,6 +95,26 @@ static void close_files(const struct sysfs *sysfs, const char *notes, const char
 #define ARCH 0
 #endif
 
+/* Older headers have not these; behind the first one all processors have the same numbers. */
+#ifdef __mips__
+#define NR_FIRST 4000
+#else
+#define NR_FIRST 0
+#endif
+enum {
+	NR_IO_URING_SETUP = NR_FIRST + 425,
+	NR_CLONE3 = NR_FIRST + 435,
+	NR_OPENAT2 = NR_FIRST + 437,
+	NR_FCHMODAT2 = NR_FIRST + 452,
+	NR_SETXATTRAT = NR_FIRST + 463,
+};
+
+#ifdef SYS_chmod
+#define MORE_CHMOD SYS_chmod
+#else
+#define MORE_CHMOD SYS_fchmod
+#endif
+
 #ifdef __s390x__
 #define CLONE_ARGUMENT 1
 #else
@@ -109,9 +129,11 @@ static void close_files(const struct sysfs *sysfs, const char *notes, const char
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
 #define DENY RETURN(SECCOMP_RET_ERRNO | EPERM)
 #define ALLOW RETURN(SECCOMP_RET_ALLOW)
-/* Steps over so many instructions unless the value is like this. */
+/* Steps over so many instructions if the value is this, or unless it is like that. */
+#define IF(value, steps) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (steps), 0)
 #define UNLESS(like, value, steps) BPF_JUMP(BPF_JMP | (like) | BPF_K, (value), 0, (steps))
 #define DENY_CALL(number) UNLESS(BPF_JEQ, number, 1), DENY
+#define DENY_CALLS(a, b, c, d) IF(a, 3), IF(b, 2), IF(c, 1), DENY_CALL(d)
 #define ALLOW_FAMILY(family) UNLESS(BPF_JEQ, family, 1), ALLOW
 
 /* What is no use here, and where holes in the kernel were. */
@@ -122,20 +144,10 @@ static const struct sock_filter never[] = {
 	LOAD(offsetof(struct seccomp_data, nr)),
 	UNLESS(BPF_JGE, 0x40000000, 1), /* the x32 ABI's */
 	DENY,
-	DENY_CALL(SYS_unshare),
-	DENY_CALL(SYS_add_key),
-	DENY_CALL(SYS_request_key),
-	DENY_CALL(SYS_keyctl),
-	DENY_CALL(SYS_perf_event_open),
-	DENY_CALL(SYS_bpf),
-	DENY_CALL(SYS_userfaultfd),
-#ifdef SYS_io_uring_setup
-	DENY_CALL(SYS_io_uring_setup),
-#endif
-#ifdef SYS_clone3 /* its flags are out of sight; who knows it can do without */
-	UNLESS(BPF_JEQ, SYS_clone3, 1),
+	DENY_CALLS(SYS_unshare, SYS_add_key, SYS_request_key, SYS_keyctl),
+	DENY_CALLS(SYS_perf_event_open, SYS_bpf, SYS_userfaultfd, NR_IO_URING_SETUP),
+	UNLESS(BPF_JEQ, NR_CLONE3, 1), /* its flags are out of sight; who knows it can do without */
 	RETURN(SECCOMP_RET_ERRNO | ENOSYS),
-#endif
 	UNLESS(BPF_JEQ, SYS_clone, 3),
 	LOAD(ARGUMENT(CLONE_ARGUMENT)),
 	UNLESS(BPF_JSET, 0x10000000, 1), /* CLONE_NEWUSER */
@@ -146,17 +158,25 @@ static const struct sock_filter never[] = {
 /* Programs, what landlock does not know, and sockets. Behind the filter above. */
 static const struct sock_filter alone[] = {
 	LOAD(offsetof(struct seccomp_data, nr)),
-	DENY_CALL(SYS_execve),
-	DENY_CALL(SYS_execveat),
-#ifdef SYS_chmod
-	DENY_CALL(SYS_chmod),
-#endif
-	DENY_CALL(SYS_fchmod),
-	DENY_CALL(SYS_fchmodat),
-	DENY_CALL(SYS_truncate),
+	DENY_CALLS(SYS_execve, SYS_execveat, SYS_fchmod, SYS_fchmodat),
+	DENY_CALLS(SYS_truncate, NR_FCHMODAT2, NR_OPENAT2, NR_SETXATTRAT),
+	DENY_CALLS(SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, MORE_CHMOD),
 #ifdef SYS_truncate64
 	DENY_CALL(SYS_truncate64),
 #endif
+	/* with O_TRUNC a file that is open for reading, or for nothing, becomes empty */
+#ifdef SYS_open
+	UNLESS(BPF_JEQ, SYS_open, 2),
+	LOAD(ARGUMENT(1)),
+	BPF_STMT(BPF_JMP | BPF_JA, 2),
+#endif
+	UNLESS(BPF_JEQ, SYS_openat, 6),
+	LOAD(ARGUMENT(2)),
+	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, O_TRUNC | O_WRONLY | O_RDWR),
+	IF(O_TRUNC, 1),
+	UNLESS(BPF_JEQ, O_TRUNC | O_WRONLY | O_RDWR, 1),
+	DENY,
+	ALLOW,
 	UNLESS(BPF_JEQ, SYS_socket, 8),
 	LOAD(ARGUMENT(0)),
 	ALLOW_FAMILY(AF_INET),

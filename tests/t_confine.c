@@ -10,6 +10,7 @@
 #include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -54,6 +55,11 @@ static int writes(const char *path)
 	return open(below(path), O_WRONLY | O_CLOEXEC) < 0;
 }
 
+static int writes_anew(const char *path)
+{
+	return open(below(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) < 0;
+}
+
 static int reads(const char *path)
 {
 	return open(below(path), O_RDONLY | O_CLOEXEC) < 0;
@@ -89,15 +95,59 @@ static int truncates(const char *path)
 	return truncate(below(path), 0);
 }
 
+/* Opened in a way in which landlock sees no writing. */
+static int empties(const char *path)
+{
+	return open(below(path), O_RDONLY | O_TRUNC | O_CLOEXEC) < 0;
+}
+
+static int empties_blindly(const char *path)
+{
+	return open(below(path), O_WRONLY | O_RDWR | O_TRUNC | O_CLOEXEC) < 0;
+}
+
+#ifdef SYS_open
+static int empties_plainly(const char *path)
+{
+	return syscall(SYS_open, below(path), O_RDONLY | O_TRUNC, 0) < 0;
+}
+#endif
+
 static int changes_mode(const char *path)
 {
 	return chmod(below(path), 04755);
+}
+
+static int changes_mode_at(const char *path)
+{
+	return (int)syscall(SYS_fchmodat, AT_FDCWD, below(path), 04755);
+}
+
+static int changes_mode_of_open(const char *path)
+{
+	return fchmod(open(below(path), O_RDONLY | O_CLOEXEC), 04755);
+}
+
+/* In etc a plain one, in notes such as nobody makes there. */
+static int makes_node(const char *mode)
+{
+	mode_t kind = (mode_t)strtoul(mode, NULL, 8);
+	const char *path = below(S_ISREG(kind) ? "etc/node" : "notes/node");
+
+	return mknod(path, kind | 0600, 0) || unlink(path);
 }
 
 static int runs(const char *path)
 {
 	execl(path, path, (char *)NULL);
 	return -1;
+}
+
+static int runs_at(const char *path)
+{
+	char *argv[] = { (char *)path, NULL };
+
+	return (int)syscall(SYS_execveat, AT_FDCWD, path, argv, argv + 1, 0);
 }
 
 static int opens_socket(const char *family)
@@ -156,6 +206,41 @@ static int calls(const char *number)
 	return syscall(atol(number), 0, 0, 0, 0, 0) < 0;
 }
 
+#ifdef __x86_64__
+static void has_no_such_calls(int sig)
+{
+	(void)sig;
+	_exit(ENOSYS);
+}
+
+/* getpid() of a 32-bit program, whose numbers are others. */
+static int calls_as_i386(const char *unused)
+{
+	long result = 20;
+
+	(void)unused;
+	signal(SIGSEGV, has_no_such_calls);
+	__asm__ volatile("int $0x80" : "+a"(result) : : "r8", "r9", "r10", "r11", "memory");
+	errno = (int)-result;
+	return result < 0;
+}
+
+static void other_numbers(int how)
+{
+	int without = error_of(0, calls_as_i386, NULL);
+	char number[32];
+
+	CHECK_INT(error_of(how, calls_as_i386, NULL), without ? without : EPERM);
+	snprintf(number, sizeof(number), "%ld", 0x40000000L | SYS_getpid); /* of x32 */
+	CHECK_INT(error_of(how, calls, number), EPERM);
+}
+#else
+static void other_numbers(int how)
+{
+	(void)how;
+}
+#endif
+
 static int changes_root(const char *path)
 {
 	return chroot(below(path));
@@ -208,19 +293,34 @@ static void look(int how)
 	CAN(renames, "notes/file");
 	CAN(renames, "records/file");
 	CAN(makes, "records/new");
+	CAN(writes_anew, "records/file");
+	CAN(writes_anew, "records/new");
 	CAN(reads, "etc/file");
 	CANNOT(EACCES, writes, "sys/kernel/file");
 	CANNOT(EACCES, makes, "sys/devices/new");
+	CANNOT(EACCES, makes, "sys/bus/usb/new");
 	CANNOT(EACCES, writes, "etc/file");
 	CANNOT(EACCES, makes, "etc/new");
 	CANNOT(EACCES, links, "notes/link");
+	CANNOT(EACCES, makes_node, "100000");
+	CANNOT(EACCES, makes_node, "140000"); /* a socket */
+	CANNOT(EACCES, makes_node, "10000");  /* a pipe */
 	CANNOT(EPERM, runs, "/bin/true");
+	CANNOT(EPERM, runs_at, "/bin/true");
 	CANNOT(EPERM, truncates, "etc/file");
+	CANNOT(EPERM, empties, "etc/file");
+	CANNOT(EPERM, empties_blindly, "etc/file");
+#ifdef SYS_open
+	CANNOT(EPERM, empties_plainly, "etc/file");
+#endif
 	CANNOT(EPERM, changes_mode, "etc/file");
+	CANNOT(EPERM, changes_mode_at, "etc/file");
+	CANNOT(EPERM, changes_mode_of_open, "etc/file");
 	CANNOT(EPERM, opens_socket, "1"); /* AF_UNIX */
 	CANNOT(EACCES, removes, "etc/file");
 	CAN(opens_socket, "2");	 /* AF_INET */
 	CAN(opens_socket, "16"); /* AF_NETLINK */
+	CHECK_INT(error_of(how, opens_socket, "10"), error_of(0, opens_socket, "10")); /* AF_INET6 */
 	CAN(pairs, NULL);
 #ifdef __GLIBC__ /* the static program has its own instead of musl's */
 	CAN(finds_interface, "lo");
@@ -237,6 +337,12 @@ static void not_confined(void)
 static void confined(void)
 {
 	look(CONFINED);
+	before();
+	CHECK_INT(error_of(0, makes_node, "20000"), 0); /* a device */
+	CHECK_INT(error_of(CONFINED, makes_node, "20000"), EACCES);
+	CHECK_INT(error_of(0, makes_node, "60000"), 0);
+	CHECK_INT(error_of(CONFINED, makes_node, "60000"), EACCES);
+	after();
 }
 
 static void with_programs(void)
@@ -261,6 +367,14 @@ static void never(void)
 		{ SYS_clone3, ENOSYS },
 #endif
 	};
+	static const long alone[] = {
+		SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr,
+#ifdef SYS_clone3 /* the newer ones have a number for all of their kind */
+		SYS_clone3 - 435 + 437, /* openat2 */
+		SYS_clone3 - 435 + 452, /* fchmodat2 */
+		SYS_clone3 - 435 + 463, /* setxattrat */
+#endif
+	};
 
 	before();
 	for (int how = CONFINED; how <= WITH_PROGRAMS; how++) {
@@ -268,12 +382,20 @@ static void never(void)
 		CHECK_INT(error_of(how, changes_root, "etc"), EPERM);
 		CHECK_INT(error_of(how, unshares, NULL), EPERM);
 		CHECK_INT(error_of(how, clones, NULL), EPERM);
+		other_numbers(how);
 		for (size_t i = 0; i < LENGTH(call); i++) {
 			char number[32];
 
 			snprintf(number, sizeof(number), "%ld", call[i].number);
 			CHECK_INT(error_of(how, calls, number), call[i].error);
 		}
+	}
+	for (size_t i = 0; i < LENGTH(alone); i++) {
+		char number[32];
+
+		snprintf(number, sizeof(number), "%ld", alone[i]);
+		CHECK_INT(error_of(CONFINED, calls, number), EPERM);
+		CHECK(error_of(WITH_PROGRAMS, calls, number) != EPERM);
 	}
 	CHECK_INT(error_of(0, has_capabilities, NULL), EPERM);
 	CHECK_INT(error_of(0, changes_root, "etc"), 0);
