@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a byte costs, and how long a plug takes, over plain TCP, with keys, and through ssh."""
 
-import contextlib
 import pathlib
 import re
 import statistics
@@ -158,22 +157,6 @@ class Counter:
         return [b - a for a, b in zip(before, (*self.now(host, client), time.monotonic()))]
 
 
-@contextlib.contextmanager
-def guests(kernel, work, cpu, counter, copies):
-    with contextlib.ExitStack() as stack:
-        cable = lab.Cable()
-        stack.callback(cable.close)
-        both = []
-        for name, end, addr in (("host", 0, "10.0.0.1/24"), ("client", 1, "10.0.0.2/24")):
-            both.append(lab.Guest(name, kernel, work, net=cable.ends[end], addr=addr, files=copies,
-                                  more=["-cpu", cpu, *counter.words(name)]))
-            stack.callback(both[-1].close)
-        for guest in both:
-            guest.ready()
-        prepare(*both)
-        yield both
-
-
 def per_byte(counter, host, client, dd):
     """Of a byte: instructions at the host and at the client, seconds. To copy none is taken off."""
     nothing = counter.of(host, client, f"{dd} count=0 2>/dev/null")
@@ -207,7 +190,9 @@ def costs(kernel, work):
     counter, copies, found = Counter(work), files(work), {}
     for kind, cpu, names in (("AES", CPU, STARTS), ("no AES", NO_AES, ("plain", "psk", "ssh"))):
         found[kind] = {name: {"read": [], "write": [], "idle": 0} for name in names}
-        with guests(kernel, work, cpu, counter, copies) as (host, client):
+        with lab.pair(kernel, work, files=copies,
+                      more=lambda name: ["-cpu", cpu, *counter.words(name)]) as (host, client):
+            prepare(host, client)
             for _ in range(TURNS):
                 for name, one in found[kind].items():
                     transfers(counter, name, host, client, stick, one)

@@ -139,7 +139,7 @@ enum {
 /* What is no use here, and where holes in the kernel were. */
 static const struct sock_filter never[] = {
 	LOAD(offsetof(struct seccomp_data, arch)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),
+	IF(ARCH, 1),
 	DENY,
 	LOAD(offsetof(struct seccomp_data, nr)),
 	UNLESS(BPF_JGE, 0x40000000, 1), /* the x32 ABI's */

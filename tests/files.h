@@ -54,6 +54,20 @@ static inline char *file_read(const char *path, size_t *len)
 	return text;
 }
 
+/* What the file dir/name holds; want NULL: there is none. */
+static inline void file_is(const char *dir, const char *name, const char *want)
+{
+	char path[PATH_MAX], *text;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	text = file_read(path, NULL);
+	if (want)
+		CHECK_STR(text, want);
+	else
+		CHECK(!text);
+	free(text);
+}
+
 /* Calls each(dir, name) for every entry that ends in suffix, in the order of the names. */
 static inline unsigned each_file(const char *dir, const char *suffix,
 				 void (*each)(const char *path, const char *name))

@@ -259,11 +259,11 @@ static void check_roles(const char *server_level, const char *client_level)
 	CHECK_INT(strstr(said, " vhci-hcd") != NULL, *client_level != '\0');
 }
 
-static void roles(void)
+/* A socket with a port of its own, where nobody listens, yet. */
+static int take_port(struct endpoint *endpoint)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
-	struct endpoint nobody;
-	char name[40], want[120];
+	char name[40];
 	socklen_t len = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -272,14 +272,23 @@ static void roles(void)
 		     !getsockname(fd, (struct sockaddr *)&address, &len),
 	     "take a port");
 	snprintf(name, sizeof(name), "127.0.0.1:%u", ntohs(address.sin_port));
-	must(!endpoint_parse(&nobody, name, "1"), "parse");
+	must(!endpoint_parse(endpoint, name, "1"), "parse");
+	return fd;
+}
+
+static void roles(void)
+{
+	struct endpoint nobody;
+	char want[ENDPOINT_NAME_SIZE + 100];
+	int fd = take_port(&nobody);
+
 	begin(NULL);
 	look();
 	check_roles("warn", "warn");
 	look_for(&nobody);
 	check_roles("", "warn");
 	snprintf(want, sizeof(want),
-		 "BAD     %s: Connection refused: is it on? There: usbiphp doctor\n", name);
+		 "BAD     %s: Connection refused: is it on? There: usbiphp doctor\n", nobody.name);
 	CHECK_INT(lines(want), 1);
 	put_file(root, WANTS "usbip-attach.service", "[Unit]\n");
 	look();
@@ -299,19 +308,12 @@ static void roles(void)
 /* One that is on, and hangs up before it has said a word. */
 static void hangs_up(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
 	struct endpoint rude;
-	char name[40], want[200];
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char want[ENDPOINT_NAME_SIZE + 200];
+	int fd = take_port(&rude);
 	pid_t child;
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	must(fd >= 0 && !bind(fd, (struct sockaddr *)&address, len) && !listen(fd, 1) &&
-		     !getsockname(fd, (struct sockaddr *)&address, &len),
-	     "listen");
-	snprintf(name, sizeof(name), "127.0.0.1:%u", ntohs(address.sin_port));
-	must(!endpoint_parse(&rude, name, "1"), "parse");
+	must(!listen(fd, 1), "listen");
 	child = fork();
 	must(child >= 0, "fork");
 	if (!child)
@@ -321,7 +323,7 @@ static void hangs_up(void)
 	snprintf(want, sizeof(want),
 		 "BAD     %s: it hung up: is --psk given at one end only, or is this end not in "
 		 "its --allow? (there: usbiphp doctor)\n",
-		 name);
+		 rude.name);
 	CHECK_INT(lines(want), 1);
 	end();
 	close(fd);

@@ -33,16 +33,15 @@ static unsigned names(const struct held *of)
 
 static void text_is(const char *role, const char *want)
 {
-	char path[TEMP_SIZE + 64], *text;
+	char name[32], path[TEMP_SIZE + 64];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/held.%s", config, role);
-	text = file_read(path, NULL);
-	CHECK_STR(text, want);
+	snprintf(name, sizeof(name), "held.%s", role);
+	file_is(config, name, want);
+	snprintf(path, sizeof(path), "%s/%s", config, name);
 	CHECK(!stat(path, &st) && (st.st_mode & 0777) == 0644);
 	snprintf(path, sizeof(path), "etc/held.%s.new", role);
 	CHECK(!is_there(root, path));
-	free(text);
 }
 
 /* Into a directory that is not there yet. */

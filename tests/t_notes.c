@@ -76,19 +76,6 @@ static void keep(void)
 	notes_keep(&t.notes, &t.state, &t.exports, false);
 }
 
-static void file_is(const char *name, const char *want)
-{
-	char path[TEMP_SIZE + 64], *text;
-
-	snprintf(path, sizeof(path), "%s/%s", root, name);
-	text = file_read(path, NULL);
-	if (want)
-		CHECK_STR(text, want);
-	else
-		CHECK(!text);
-	free(text);
-}
-
 /* A connection over loopback, the server's end in *fd; text becomes what is to be noted. */
 static int join(int *fd, char *text)
 {
@@ -127,7 +114,7 @@ static void session(void)
 	CHECK_INT(t.writes, 0);
 	client = join(&export->session.fd, text);
 	keep();
-	file_is("run/session.1-1.4", text);
+	file_is(root, "run/session.1-1.4", text);
 	must(!stat(run_dir, &st) && (st.st_mode & 0005) == 0005, "let anybody look");
 	CHECK(export->noted && !other->noted);
 	CHECK_INT(t.writes, 1);
@@ -138,7 +125,7 @@ static void session(void)
 	close(export->session.fd);
 	export->session.fd = -1;
 	keep();
-	file_is("run/session.1-1.4", text);
+	file_is(root, "run/session.1-1.4", text);
 	put_status("1-1.4", STUB_AVAILABLE);
 	keep();
 	CHECK(!is_there(root, "run/session.1-1.4"));
@@ -163,7 +150,7 @@ static void session_after_session(void)
 	client[1] = join(&export->session.fd, text);
 	export->noted = false; /* as export_import() does */
 	keep();
-	file_is("run/session.1-1", text);
+	file_is(root, "run/session.1-1", text);
 	CHECK_INT(t.writes, 2);
 	for (int i = 0; i < 2; i++)
 		close(client[i]);
@@ -236,7 +223,7 @@ static void at_the_end(void)
 	notes_keep(&t.notes, &t.state, &t.exports, true);
 	CHECK(!is_there(root, LEFT));
 	CHECK(!is_there(root, "run/session.1-2"));
-	file_is("run/session.1-1", text);
+	file_is(root, "run/session.1-1", text);
 	for (int i = 0; i < 2; i++)
 		close(client[i]);
 	finish();
@@ -292,7 +279,7 @@ static void back(const char *key, uint32_t print)
 		sprintf(text + strlen(text) - 1, " %s %x\n", key, print);
 	put_status("1-1", STUB_USED);
 	keep();
-	file_is("run/session.1-1", text);
+	file_is(root, "run/session.1-1", text);
 	close(export->session.fd);
 	memset(&t.exports, 0, sizeof(t.exports));
 	for (unsigned i = 0; i < EXPORTS_MAX; i++)
@@ -304,7 +291,7 @@ static void back(const char *key, uint32_t print)
 	CHECK_STR(export->key, key);
 	CHECK_INT(export->print, print);
 	keep();
-	file_is("run/session.1-1", text);
+	file_is(root, "run/session.1-1", text);
 	close(client);
 	finish();
 }
@@ -364,7 +351,7 @@ static void left(void)
 		snprintf(want, sizeof(want),
 			 "1-1 it holds the file system at /\n1-4 %s\n1-5 it comes and goes\n",
 			 stub_step_text(STUB_STEP_ADD));
-		file_is(LEFT, want);
+		file_is(root, LEFT, want);
 	}
 	CHECK_INT(t.writes, 1);
 	for (int i = 0; i < 3; i++)
@@ -380,7 +367,7 @@ static void left(void)
 	CHECK_INT(t.writes, 2);
 	strcpy(add(0, "1-1", "usb")->use.reason, "it is a hub");
 	keep();
-	file_is(LEFT, "1-1 it is a hub\n");
+	file_is(root, LEFT, "1-1 it is a hub\n");
 	finish();
 }
 
@@ -424,7 +411,7 @@ static void cannot_write(void)
 	keep();
 	take_away(root, LEFT);
 	keep();
-	file_is(LEFT, "1-1 it is a hub\n");
+	file_is(root, LEFT, "1-1 it is a hub\n");
 	finish();
 }
 

@@ -354,7 +354,7 @@ int main(void)
 	RUN("t_record: a place that cannot be written", unwritable);
 	RUN("t_record: no room, no descriptor", short_of);
 	RUN("t_record: a link in its place", planted_link);
-	RUN("t_record: the directory goes with the last one", removed);
+	RUN("t_record: one goes, the others stay", removed);
 	RUN("t_record: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -87,16 +87,6 @@ static void put_hook(const char *name, const char *script)
 	must(!chmod(text, 0755), path);
 }
 
-static void holds(const char *name, const char *want)
-{
-	char path[PATH_MAX], *text;
-
-	snprintf(path, sizeof(path), "%s/%s", root, name);
-	text = file_read(path, NULL);
-	CHECK_STR(text ? text : "", want);
-	free(text);
-}
-
 static void begin_as(char *name)
 {
 	char called[PATH_MAX];
@@ -153,7 +143,7 @@ static void tells(void)
 		tell("released");
 	}
 	wait_until(idle);
-	holds("out", "a bound\nb bound 1-2\na released\nb released 1-2\n"
+	file_is(root, "out", "a bound\nb bound 1-2\na released\nb released 1-2\n"
 		     "a bound\nb bound 1-2\na released\nb released 1-2\n"
 		     "a bound\nb bound 1-2\na released\nb released 1-2\n");
 	CHECK_INT(log_kept.lines, 0);
@@ -256,7 +246,7 @@ static void stops(void)
 		wait_until(hangs);
 		take_away(root, "hangs");
 		wait_until(killed ? nobody_left : idle);
-		holds("out", "bound\nreleased\n");
+		file_is(root, "out", "bound\nreleased\n");
 		end();
 	}
 }

@@ -571,15 +571,13 @@ static void held_ones(void)
 	finish();
 }
 
-/* What a command that holds has noted. */
+/* What a command that holds has noted; NULL: nothing. */
 static void noted(const char *role, const char *names)
 {
-	char path[PATH_MAX], *text;
+	char name[32];
 
-	snprintf(path, sizeof(path), "%s/held.%s", config, role);
-	text = file_read(path, NULL);
-	CHECK_STR(text ? text : "", names);
-	free(text);
+	snprintf(name, sizeof(name), "held.%s", role);
+	file_is(config, name, names);
 }
 
 /* One line of it, and the status. */
@@ -714,7 +712,7 @@ static void detach_none(void)
 	put_file(root, "devices/platform/vhci_hcd.0/usb3/3-1/idVendor", "46f4\n");
 	SHOW(U, "detach", "46f4:0001/STICK1");
 	said(1, "more than one device is called");
-	noted("client", "");
+	noted("client", NULL);
 	/* one that is not there */
 	SHOW(U, "detach", "1234:5678/GONE");
 	said(0, "1234:5678/GONE is held, until 'usbiphp attach 1234:5678/GONE'\n");

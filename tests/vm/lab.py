@@ -352,10 +352,11 @@ class Guest:
 
 
 @contextlib.contextmanager
-def pair(kernel, workdir, files=None, client_kernel=None, cable=Cable, **options):
+def pair(kernel, workdir, files=None, client_kernel=None, cable=Cable, more=(), **options):
     """Two guests on one cable: the host at 10.0.0.1 and the client at 10.0.0.2.
 
     Guests of two architectures have `files` of their own: it is a function of the kernel's name.
+    `more` may be one of the guest's.
     """
     with contextlib.ExitStack() as stack:
         cable = cable()
@@ -364,7 +365,8 @@ def pair(kernel, workdir, files=None, client_kernel=None, cable=Cable, **options
         for name, end, which, addr in (("host", 0, kernel, "10.0.0.1/24"),
                                        ("client", 1, client_kernel or kernel, "10.0.0.2/24")):
             both.append(Guest(name, which, workdir, net=cable.ends[end], addr=addr,
-                              files=files(which) if callable(files) else files, **options))
+                              files=files(which) if callable(files) else files,
+                              more=more(name) if callable(more) else more, **options))
             stack.callback(both[-1].close)
         for guest in both:
             guest.ready()

@@ -162,7 +162,6 @@ class Secure(Serving):
         check(status == 1 and text.count("\n") == 1 and words in text,
               f"status {status}: {text.strip()}")
 
-
     def diagnosed(self, command, words):
         text = self.client.sh(f"timeout 30 usbiphp {command} host", 60)[1]
         check(f"BAD     host:3240: {words}" in text and "usbiphp doctor)" in text, text)
@@ -244,8 +243,7 @@ def privileges(w):
         w.up(number=2)
 
     with case("what a process can do before and after, on this kernel"):
-        text = w.host.must("t_confine", 60)
-        check("\nok - t_confine: what can be done with it" in text and "not ok" not in text, text)
+        confined(w.host)
 
 
 def strangers(w):
@@ -445,6 +443,11 @@ def build_confine(workdir, compiler=MUSL):
                                                "sysfs/sysfs.c", "proto/text.c"))],
                    check=True, timeout=300)
     return program
+
+
+def confined(guest, timeout=60):
+    text = guest.must("t_confine", timeout)
+    check("\nok - t_confine: what can be done with it" in text and "not ok" not in text, text)
 
 
 def test(kernel, workdir, parts=PARTS):
