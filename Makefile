@@ -58,9 +58,10 @@ endif
 override CPPFLAGS := $(CPPFLAGS) -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
 override CFLAGS := $(CFLAGS) -std=c11 $(WARNINGS)
 
-LIB := $(sort $(wildcard proto/*.c sysfs/*.c loop/*.c host/*.c client/*.c show/*.c tls/*.c))
+ROOMS := proto sysfs loop tls host client show
+LIB := $(sort $(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
 SOURCES := $(LIB) usbiphp.c $(SMALL)
-HEADERS := $(wildcard */*.h)
+HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))
 OBJECTS := $(SOURCES:%.c=build/obj/%.o)
 LINKS := build/usbiphp-server build/usbiphp-client
 
@@ -96,13 +97,13 @@ demo:
 	tests/demo
 
 bench:
-	bench/run
+	tests/bench/run
 
 fuzz:
-	fuzz/run
+	tests/fuzz/run
 
 prove:
-	prove/run
+	tests/prove/run
 
 mutate:
 	tests/mutate
@@ -143,7 +144,11 @@ dist:
 deb:
 	@VERSION='$(VERSION)' install/debian/package
 
+# For scripts that compile or check the product.
+rooms:
+	@echo $(ROOMS)
+
 clean:
 	rm -rf build
 
-.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist deb release clean FORCE
+.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist deb release rooms clean FORCE

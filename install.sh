@@ -50,8 +50,8 @@ find_program() {
 
 built() {
 	[ ! -e Makefile ] && return
-	[ -x build/usbiphp ] && [ -z "$(find . \( -path ./build -o -path ./tests -o -path ./fuzz \
-		-o -path ./bench -o -path ./.git \) -prune -o \( -name '*.[ch]' -o -name Makefile \) \
+	[ -x build/usbiphp ] && [ -z "$(find . \( -path ./build -o -path ./tests \
+		-o -path ./.git \) -prune -o \( -name '*.[ch]' -o -name Makefile \) \
 		-newer build/usbiphp -print)" ]
 }
 

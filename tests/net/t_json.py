@@ -26,7 +26,7 @@ from fixture import packet, unpack  # noqa: E402
 from lab import LabError, case, check, finish  # noqa: E402
 
 PROGRAM = os.environ.get("USBIPHP", ROOT / "build" / "usbiphp")
-CORPUS = sorted((ROOT / "fuzz" / "corpus").glob("*/*"))
+CORPUS = sorted((ROOT / "tests" / "fuzz" / "corpus").glob("*/*"))
 SECONDS = 30  # for one run of the program
 
 TEXT, NUMBER = (str, type(None)), (int, type(None))

@@ -20,7 +20,7 @@ import debian
 import image
 import lab
 
-NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests", "fuzz", "bench")
+NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests")
 BUSYBOX = "/run/lab/bin/busybox sh"
 # All that an installation may touch, less what systemd and the lab keep there.
 MODULES = "ls -d /sys/module/usbip_core /sys/module/usbip_host /sys/module/vhci_hcd /sys/module/tls 2>/dev/null; true"

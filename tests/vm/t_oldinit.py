@@ -18,7 +18,7 @@ import image
 import lab
 import oldinit
 
-NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests", "fuzz", "bench")
+NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests")
 PATIENCE = 300  # seconds: each command is many processes, slow under emulation
 BUSYBOX = "/run/lab/bin/busybox"
 # All that an installation may touch, less what the init systems and the lab keep there, and less

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fuzz entry: a device that is asked what it is. The first byte of the input is the size of the
+ * pieces in which the rest, the server's bytes, comes in. Whatever the pieces, what is learnt is
+ * the same, and no byte behind the last reply is asked for.
+ */
+#include "client/probe.h"
+#include "tests/fuzz/fuzz.h"
+
+static void converse(struct probe *probe, size_t piece, const uint8_t *data, size_t size,
+		     int *event)
+{
+	uint32_t requests = 1;
+
+	probe_start(probe, 0x00020003);
+	*event = 0;
+	while (size && *event >= 0 && *event < 2) {
+		size_t room, n;
+		uint8_t *place = probe_room(probe, &room);
+
+		HOLDS(room > 0);
+		HOLDS(probe->len + room <= sizeof(probe->in));
+		HOLDS(probe->len + room <= URB_SIZE + (size_t)probe->request.length);
+		HOLDS(probe->request.seqnum == requests);
+		HOLDS(probe->request.length <= URB_DATA_MAX);
+		n = piece < room ? piece : room;
+		n = n < size ? n : size;
+		memcpy(place, data, n);
+		probe->len += n;
+		data += n;
+		size -= n;
+		*event = probe_next(probe);
+		requests += *event == 1;
+	}
+	HOLDS(requests <= 5);
+	HOLDS(memchr(probe->strings.product, 0, DEVICE_STRING_SIZE));
+	HOLDS(memchr(probe->strings.serial, 0, DEVICE_STRING_SIZE));
+	HOLDS(!probe->strings.maker[0]);
+}
+
+static bool same(const struct probe *a, const struct probe *b)
+{
+	return !memcmp(&a->strings, &b->strings, sizeof(a->strings)) &&
+	       !memcmp(a->class, b->class, sizeof(a->class)) && a->step == b->step &&
+	       a->len == b->len;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct probe pieces, bytes, whole;
+	int in_pieces, in_bytes, at_once;
+
+	if (size < 1)
+		return 0;
+	converse(&pieces, 1u + data[0], data + 1, size - 1, &in_pieces);
+	converse(&bytes, 1, data + 1, size - 1, &in_bytes);
+	converse(&whole, size, data + 1, size - 1, &at_once);
+	HOLDS(in_pieces == in_bytes && in_bytes == at_once);
+	HOLDS(same(&pieces, &bytes) && same(&bytes, &whole));
+	return 0;
+}

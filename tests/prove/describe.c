@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sysfs/describe: any descriptors of every length up to MAX, in a block that ends with them; any
+ * text for a speed.
+ * SOURCES: sysfs/describe.c proto/text.c proto/busid.c
+ * HINT: sysfs/describe.c:		if (!is_descriptor(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
+ * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
+ */
+#include "sysfs/describe.h"
+
+#include "tests/prove/prove.h"
+
+#include <errno.h>
+
+/* The device, its configuration and some interfaces with an endpoint. */
+enum { MAX = 18 + 9 + 2 * (9 + 7) };
+
+static uint8_t block[MAX];
+static char text[4096];
+static struct op_interface interface[OP_INTERFACES_MAX];
+
+static void descriptors_parsed(size_t len)
+{
+	struct op_device device;
+	int error;
+
+	any_bytes(block, sizeof(block));
+	error = descriptors_parse(block + sizeof(block) - len, len, &device, interface);
+	/*@ assert result: error == 0 || error == -EPROTO; */
+	/*@ assert whole: \initialized(&device.configuration) &&
+	        \initialized(&device.interfaces); */
+	if (!error) {
+		/*@ assert device: \initialized(&device.class) && \initialized(&device.subclass) &&
+		        \initialized(&device.protocol) && \initialized(&device.vendor) &&
+		        \initialized(&device.product) && \initialized(&device.bcd_device) &&
+		        \initialized(&device.configurations); */
+		/*@ assert interfaces: device.interfaces <= len / 9; */
+	}
+}
+
+void prove_descriptors_parse(void)
+{
+	size_t len = any_size(0, MAX);
+
+	/*@ split len; */
+	descriptors_parsed(len);
+	END();
+}
+
+void prove_speed_parse(void)
+{
+	uint32_t speed = speed_parse(any_string(text, sizeof(text)));
+
+	/*@ assert result: speed <= 6; */
+	END();
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client/probe: one call in any state it can be in, which is any step of the five with a part of a
+ * reply, or the whole; each call is shown to leave such a state.
+ * SOURCES: client/probe.c proto/urb.c proto/wire.c sysfs/describe.c
+ * HINT: sysfs/describe.c:		if (!is_descriptor(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
+ * EVA: -eva-precision 2 -eva-slevel 5000 -eva-split-limit 5000 -eva-split-return full
+ * EVA: -eva-partition-history 1 -eva-interprocedural-history
+ */
+#include "client/probe.h"
+
+#include "tests/prove/prove.h"
+
+#include <errno.h>
+
+/* A configuration with an interface, and a string of a few characters. */
+enum { STEPS = 5, CONFIGURATION = 9 + 9 + 2, STRING = 7 };
+
+static struct probe probe;
+
+/* Of any reply the first len bytes. */
+static void any_probe(unsigned step, size_t len)
+{
+	any_bytes(&probe, sizeof(probe));
+	probe.step = step;
+	probe.request.length = (uint16_t)any_size(0, URB_DATA_MAX);
+	probe.len = len;
+}
+
+void prove_probe_start(void)
+{
+	any_bytes(&probe, sizeof(probe));
+	probe_start(&probe, (uint32_t)any_size(0, UINT32_MAX));
+	/*@ assert state: probe.step == 0 && probe.len == 0; */
+	/*@ assert number: probe.request.seqnum == 1; */
+	END();
+}
+
+/* What it gives lies in the buffer. */
+void prove_probe_room(void)
+{
+	size_t len = any_size(0, URB_SIZE), size;
+	uint8_t *room;
+
+	/*@ split len; */
+	any_probe(0, len);
+	room = probe_room(&probe, &size);
+	/*@ assert begin: room == &probe.in[0] + len; */
+	/*@ assert fits: size <= sizeof(probe.in) - len; */
+	/*@ assert head: len < URB_SIZE ==> size == URB_SIZE - len; */
+	END();
+}
+
+/* A part of a reply's head, in any step. */
+void prove_probe_next_head(void)
+{
+	size_t len = any_size(0, URB_SIZE - 1);
+
+	any_probe((unsigned)any_int(0, STEPS - 1), len);
+	int event = probe_next(&probe);
+
+	/*@ assert more: event == 0; */
+	END();
+}
+
+/* A reply whose data are whole: no byte behind them was received. */
+static void next(unsigned step, size_t data)
+{
+	any_probe(step, URB_SIZE + data);
+	probe.in[24] = probe.in[25] = probe.in[26] = 0;
+	probe.in[27] = (uint8_t)data;
+	int event = probe_next(&probe);
+
+	/*@ assert result: event == -EBADMSG || 1 <= event <= 2; */
+	/*@ assert next: event == 1 ==> probe.len == 0 && step < probe.step < STEPS; */
+	/*@ assert length: event == 1 ==> probe.request.length <= URB_DATA_MAX; */
+	/*@ assert end: event == 2 ==> probe.step == STEPS; */
+}
+
+void prove_probe_next_device(void)
+{
+	size_t data = any_size(0, 18);
+
+	/*@ split data; */
+	next(0, data);
+	END();
+}
+
+void prove_probe_next_configuration(void)
+{
+	size_t data = any_size(0, CONFIGURATION);
+
+	/*@ split data; */
+	next(1, data);
+	END();
+}
+
+void prove_probe_next_languages(void)
+{
+	size_t data = any_size(0, 6);
+
+	/*@ split data; */
+	next(2, data);
+	END();
+}
+
+void prove_probe_next_string(void)
+{
+	size_t data = any_size(0, STRING);
+	int step = any_int(3, 4);
+
+	/*@ split data; */
+	/*@ split step; */
+	next((unsigned)step, data);
+	END();
+}

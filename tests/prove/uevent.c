@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sysfs/uevent: any message of every length up to SHORT and of some longer, up to the size of the
+ * buffer they are received in, in a block that ends with them.
+ * SOURCES: sysfs/uevent.c
+ * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000
+ */
+#include "sysfs/uevent.h"
+
+#include "tests/prove/prove.h"
+
+enum { SHORT = 40, LONGEST = 4096 };
+
+static char block[LONGEST];
+
+static void parsed(char *message, size_t len)
+{
+	struct uevent event;
+	bool matters;
+
+	any_bytes(block, sizeof(block));
+	matters = uevent_parse(message, len, &event);
+	/*@ assert result: matters == 0 || matters == 1; */
+	/*@ assert whole: \initialized(&event.on_vhci) && \initialized(&event.stub); */
+}
+
+void prove_uevent_parse(void)
+{
+	size_t len = any_size(0, SHORT);
+
+	/*@ split len; */
+	parsed(block + sizeof(block) - len, len);
+	END();
+}
+
+/* There is nothing before them, either. */
+void prove_uevent_parse_at_begin(void)
+{
+	size_t len = any_size(0, SHORT);
+
+	/*@ split len; */
+	parsed(block, len);
+	END();
+}
+
+void prove_uevent_parse_long(void)
+{
+	parsed(block + sizeof(block) - 255, 255);
+	parsed(block + sizeof(block) - 1024, 1024);
+	parsed(block + 1, LONGEST - 1);
+	parsed(block, LONGEST);
+	END();
+}
