@@ -4,7 +4,7 @@
  * The linker takes these instead of the archive's members. Slow for large inputs, which there are
  * none of. Without locale: every byte is a character. For names of hosts see small_resolve.c.
  */
-#include "proto/text.h"
+#include "lib/str.h"
 
 #ifdef __x86_64__
 #include <asm/prctl.h>

@@ -7,8 +7,8 @@
  * RFC 6724. What it returns stays its own until it is called again.
  */
 #include "loop/loop.h"
-#include "loop/socket.h"
-#include "proto/text.h"
+#include "lib/addr.h"
+#include "lib/str.h"
 #include "sysfs/use.h"
 
 #include <arpa/inet.h>

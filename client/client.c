@@ -4,8 +4,8 @@
 
 #include "client/server.h"
 #include "loop/confine.h"
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 #include "sysfs/record.h"
 
 #include <limits.h>

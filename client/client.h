@@ -7,7 +7,7 @@
 #define CLIENT_CLIENT_H
 
 #include "loop/daemon.h"
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 #include "proto/op.h"
 
 enum { CLIENT_SERVERS_MAX = 64 };

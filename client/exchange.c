@@ -2,8 +2,8 @@
 /* One request to one server and its reply: find the address, connect, ask, decode. */
 #include "client/exchange.h"
 
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <netdb.h>

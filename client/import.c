@@ -3,9 +3,9 @@
 #include "client/import.h"
 
 #include "loop/liveness.h"
-#include "loop/log.h"
-#include "loop/socket.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/addr.h"
+#include "lib/str.h"
 #include "sysfs/describe.h"
 #include "sysfs/record.h"
 

@@ -8,7 +8,7 @@
 #include "loop/child.h"
 #include "loop/runner.h"
 #include "loop/loop.h"
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 #include "loop/wish.h"
 #include "proto/op.h"
 

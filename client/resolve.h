@@ -4,8 +4,8 @@
 #define CLIENT_RESOLVE_H
 
 #include "loop/child.h"
-#include "loop/socket.h"
-#include "proto/endpoint.h"
+#include "lib/addr.h"
+#include "lib/endpoint.h"
 
 enum { ADDRESSES_MAX = 8, RESOLVE_MS = 20000 };
 

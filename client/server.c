@@ -2,8 +2,8 @@
 /* One server: its list, asked for or pushed, and the imports of its devices. */
 #include "client/server.h"
 
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 
 #include <string.h>
 #include <unistd.h>

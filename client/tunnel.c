@@ -2,7 +2,7 @@
 /* A connection through the system's ssh. */
 #include "client/tunnel.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <fcntl.h>

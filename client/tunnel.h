@@ -6,7 +6,7 @@
 #ifndef CLIENT_TUNNEL_H
 #define CLIENT_TUNNEL_H
 
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 
 #include <sys/types.h>
 

@@ -3,7 +3,7 @@
 #include "host/choose.h"
 
 #include "host/judge.h"
-#include "proto/text.h"
+#include "lib/str.h"
 #include "sysfs/describe.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "host/export.h"
 
 #include "host/judge.h"
-#include "loop/log.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <string.h>

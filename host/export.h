@@ -8,7 +8,7 @@
 
 #include "host/peer.h"
 #include "loop/rules.h"
-#include "loop/socket.h"
+#include "lib/addr.h"
 #include "loop/child.h"
 #include "proto/op.h"
 #include "sysfs/name.h"

@@ -8,8 +8,8 @@
 #include "host/notes.h"
 #include "host/slots.h"
 #include "loop/confine.h"
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 #include "sysfs/describe.h"
 
 #include <errno.h>

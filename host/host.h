@@ -8,7 +8,7 @@
 
 #include "host/listener.h"
 #include "loop/daemon.h"
-#include "loop/network.h"
+#include "lib/cidr.h"
 
 /*
  * Runs until told to stop. Returns the exit status: 0, or 1 when it could not do its work. listen

@@ -2,9 +2,9 @@
 /* The sockets on which clients connect. */
 #include "host/listener.h"
 
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 #include "proto/op.h"
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

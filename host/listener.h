@@ -4,7 +4,7 @@
 #define HOST_LISTENER_H
 
 #include "loop/loop.h"
-#include "loop/socket.h"
+#include "lib/addr.h"
 
 enum { LISTENERS_MAX = 8 };
 

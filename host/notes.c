@@ -2,8 +2,8 @@
 /* What the server tells those who ask on this machine. */
 #include "host/notes.h"
 
-#include "loop/socket.h"
-#include "proto/text.h"
+#include "lib/addr.h"
+#include "lib/str.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -2,8 +2,8 @@
 /* One connection of a client: its request and the answer, or the lists of a watch. */
 #include "host/exporter.h"
 
-#include "loop/socket.h"
-#include "proto/text.h"
+#include "lib/addr.h"
+#include "lib/str.h"
 #include "sysfs/describe.h"
 
 #include <netinet/tcp.h>

@@ -3,8 +3,8 @@
 #include "host/export.h"
 
 #include "loop/liveness.h"
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 
 #include <stddef.h>
 #include <sys/epoll.h>

@@ -2,7 +2,7 @@
 /* The bus ids that usbip-host can hold. */
 #include "host/slots.h"
 
-#include "loop/log.h"
+#include "lib/log.h"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
 /* The rights that a daemon gives up. */
 #include "loop/confine.h"
 
-#include "loop/log.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

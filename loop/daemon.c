@@ -2,7 +2,7 @@
 /* What both daemons have: the kernel's files, driver and events, the run directory, the loop. */
 #include "loop/daemon.h"
 
-#include "loop/log.h"
+#include "lib/log.h"
 #include "sysfs/module.h"
 #include "sysfs/uevent.h"
 

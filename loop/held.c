@@ -2,8 +2,8 @@
 /* What a person has switched off. */
 #include "loop/held.h"
 
-#include "loop/file.h"
-#include "proto/text.h"
+#include "lib/file.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 /* Hooks: what a person wants to be run when something has happened to a device. */
 #include "loop/hooks.h"
 
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <fcntl.h>

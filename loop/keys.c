@@ -2,9 +2,9 @@
 /* The file of --psk. */
 #include "loop/keys.h"
 
-#include "loop/file.h"
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/str.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* What a supervisor is told: ready, alive, stopping. */
 #include "loop/notify.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <stddef.h>

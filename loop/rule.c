@@ -3,7 +3,7 @@
 #include "loop/rule.h"
 
 #include "proto/op.h"
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,10 +2,10 @@
 /* Rules: which devices are exported, to whom, and which are attached. */
 #include "loop/rules.h"
 
-#include "loop/file.h"
-#include "loop/log.h"
+#include "lib/file.h"
+#include "lib/log.h"
 #include "loop/rule.h"
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -23,7 +23,7 @@
 #ifndef LOOP_RULES_H
 #define LOOP_RULES_H
 
-#include "loop/network.h"
+#include "lib/cidr.h"
 #include "proto/op.h"
 
 #include <netinet/in.h>

@@ -2,8 +2,8 @@
 /* The process that runs the hooks, and the daemon's way to it. */
 #include "loop/runner.h"
 
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <limits.h>

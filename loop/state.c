@@ -2,9 +2,9 @@
 /* The run directory: one daemon of a role at a time, and what it must know after a restart. */
 #include "loop/state.h"
 
-#include "loop/file.h"
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/str.h"
 #include "sysfs/use.h"
 
 #include <errno.h>

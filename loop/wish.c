@@ -2,7 +2,7 @@
 /* Whether a person wants a device to be taken. */
 #include "loop/wish.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 enum rule_verdict wish_judge(const struct rules *rules, const struct held *held,
 			     const struct rule_facts *facts, struct use *why)

@@ -2,7 +2,7 @@
 /* Bus ids: the names of USB devices, in sysfs and on the wire. */
 #include "proto/busid.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 /* A decimal without leading zero, at most 5 digits; returns what follows it, or NULL. */
 static const char *skip_number(const char *s)

@@ -2,7 +2,7 @@
 /* The control messages of USB/IP: device list and import, to bytes and back. */
 #include "proto/op.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "proto/wire.h"
 
 #include <assert.h>

@@ -2,8 +2,8 @@
 /* All devices of this machine, with what they say of themselves. */
 #include "show/devices.h"
 
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 #include "show/socket.h"
 #include "sysfs/describe.h"
 #include "sysfs/stub.h"

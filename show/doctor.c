@@ -3,8 +3,8 @@
 #include "show/doctor.h"
 
 #include "client/ask.h"
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 #include "show/doctor_say.h"
 #include "sysfs/stub.h"
 #include "sysfs/use.h"

@@ -7,7 +7,7 @@
 #define SHOW_DOCTOR_H
 
 #include "loop/daemon.h"
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 
 /*
  * Prints a line for each check: "ok", "warn" or "BAD", and what. /proc, /etc, /lib, /boot and /run

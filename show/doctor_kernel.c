@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The doctor and the kernel's modules: usbip-host with its slots, vhci-hcd with its ports. */
-#include "proto/text.h"
+#include "lib/str.h"
 #include "show/doctor_say.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"

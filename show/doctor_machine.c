@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The doctor and what else is on the machine: programs, sockets, filters, files. */
-#include "proto/text.h"
+#include "lib/str.h"
 #include "show/doctor_say.h"
 #include "sysfs/use.h"
 

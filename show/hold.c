@@ -3,9 +3,9 @@
 #include "show/hold.h"
 
 #include "loop/held.h"
-#include "loop/log.h"
+#include "lib/log.h"
 #include "loop/state.h"
-#include "proto/text.h"
+#include "lib/str.h"
 #include "show/devices.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is attached to the ports of vhci-hcd, with what is noted of it. */
-#include "proto/text.h"
+#include "lib/str.h"
 #include "show/devices.h"
 #include "sysfs/vhci.h"
 

@@ -2,8 +2,8 @@
 /* The devices of this machine, those of a server, and what a server would do. */
 #include "client/client.h"
 #include "host/choose.h"
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 #include "show/devices.h"
 #include "show/page.h"
 #include "show/show.h"

@@ -2,8 +2,8 @@
 /* What is written to standard output: tables for people or JSON for programs. */
 #include "show/page.h"
 
-#include "proto/json.h"
-#include "proto/text.h"
+#include "lib/json.h"
+#include "lib/str.h"
 
 #include <assert.h>
 #include <errno.h>

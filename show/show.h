@@ -11,7 +11,7 @@
 #define SHOW_SHOW_H
 
 #include "loop/daemon.h"
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 
 /*
  * The devices of this machine. try: with the rules and take_all that are given, as if the daemon

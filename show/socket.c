@@ -2,8 +2,8 @@
 /* What the kernel knows about the TCP connection of a session. */
 #include "show/socket.h"
 
-#include "loop/socket.h"
-#include "proto/text.h"
+#include "lib/addr.h"
+#include "lib/str.h"
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp status: what is exported, imported and held. */
 #include "loop/held.h"
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 #include "show/devices.h"
 #include "show/page.h"
 #include "show/show.h"

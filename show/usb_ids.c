@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The names of vendors and products that the system knows: http://www.linux-usb.org/usb.ids */
-#include "proto/text.h"
+#include "lib/str.h"
 #include "show/devices.h"
 
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /* What the wire says about a device. */
 #include "sysfs/describe.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "sysfs/device.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* The USB devices of this machine. */
 #include "sysfs/device.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -2,7 +2,7 @@
 /* Names for devices that survive a replug. */
 #include "sysfs/name.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "sysfs/device.h"
 
 #include <string.h>

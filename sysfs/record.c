@@ -2,7 +2,7 @@
 /* The notes on what is attached to which vhci port. */
 #include "sysfs/record.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
 #define SYSFS_RECORD_H
 
 #include "proto/busid.h"
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 
 #include <stdint.h>
 

@@ -2,7 +2,7 @@
 /* usbip-host, the kernel's exporting driver: takes a device from its driver and gives it back. */
 #include "sysfs/stub.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <fcntl.h>

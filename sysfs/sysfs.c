@@ -2,7 +2,7 @@
 /* The kernel's attribute files below one root directory. */
 #include "sysfs/sysfs.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <errno.h>
 #include <fcntl.h>

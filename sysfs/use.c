@@ -2,7 +2,7 @@
 /* What this machine itself needs a USB device for. */
 #include "sysfs/use.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <fcntl.h>
 #include <string.h>

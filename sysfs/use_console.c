@@ -2,7 +2,7 @@
 /* Keyboards and pointers, and who sits at them. */
 #include "sysfs/use.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <stdlib.h>
 #include <string.h>

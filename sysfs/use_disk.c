@@ -2,7 +2,7 @@
 /* Disks that are mounted or swapped to, and what they stand on. */
 #include "sysfs/use.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <limits.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* Network interfaces that somebody depends on. */
 #include "sysfs/use.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <endian.h>
 #include <limits.h>

@@ -2,7 +2,7 @@
 /* vhci-hcd, the kernel's importing driver: its table of ports, attach and detach. */
 #include "sysfs/vhci.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "sysfs/device.h"
 
 #include <errno.h>

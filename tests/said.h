@@ -3,8 +3,8 @@
 #ifndef TESTS_SAID_H
 #define TESTS_SAID_H
 
-#include "loop/log.h"
-#include "proto/text.h"
+#include "lib/log.h"
+#include "lib/str.h"
 #include "tests/check.h"
 
 static struct {

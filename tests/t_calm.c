@@ -5,7 +5,7 @@
  */
 #include "host/slots.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "tests/files.h"
 
 static char root[TEMP_SIZE];

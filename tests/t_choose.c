@@ -5,7 +5,7 @@
  */
 #include "host/choose.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "tests/tree.h"
 
 /* What the rules say, to whom they are asked. */

@@ -5,7 +5,7 @@
  */
 #include "loop/daemon.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "tests/files.h"
 #include "tests/said.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of proto/endpoint: machines as people write them. */
-#include "proto/endpoint.h"
+/* Tests of lib/endpoint: machines as people write them. */
+#include "lib/endpoint.h"
 #include "tests/check.h"
 
 static const struct {

@@ -6,7 +6,7 @@
  */
 #include "host/exporter.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "sysfs/describe.h"
 #include "tests/clock.h"
 #include "tests/files.h"

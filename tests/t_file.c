@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/file: small files, also when they come in pieces or cannot be written whole.
+ * Tests of lib/file: small files, also when they come in pieces or cannot be written whole.
  * LINK: -Wl,--wrap=read,--wrap=write
  */
-#include "loop/file.h"
+#include "lib/file.h"
 
 #include "tests/files.h"
 

@@ -6,7 +6,7 @@
  */
 #include "loop/hooks.h"
 
-#include "loop/log.h"
+#include "lib/log.h"
 #include "tests/clock.h"
 #include "tests/files.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of proto/json: what becomes of every byte, and strings that do not fit. */
-#include "proto/json.h"
+/* Tests of lib/json: what becomes of every byte, and strings that do not fit. */
+#include "lib/json.h"
 
 #include "tests/check.h"
 

@@ -6,7 +6,7 @@
  */
 #include "client/server.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "sysfs/device.h"
 #include "sysfs/record.h"
 #include "tests/clock.h"

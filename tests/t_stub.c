@@ -7,7 +7,7 @@
  */
 #include "sysfs/stub.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "tests/files.h"
 
 #include <poll.h>

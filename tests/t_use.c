@@ -2,7 +2,7 @@
 /* Tests of sysfs/use*: what this machine needs a device for, on trees of /sys, /proc and /run. */
 #include "sysfs/use.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "tests/tree.h"
 
 #define USB "devices/pci0000:00/usb1/1-2/1-2:1.0/"

@@ -5,7 +5,7 @@
  */
 #include "sysfs/vhci.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 #include "tests/files.h"
 #include "tests/openat.h"
 

@@ -2,7 +2,7 @@
 /* A handshake on a socket, after which the kernel encrypts and decrypts what goes over it. */
 #include "tls/ktls.h"
 
-#include "loop/socket.h"
+#include "lib/addr.h"
 #include "sysfs/use.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* Keys that both ends know, as text. */
 #include "tls/psk.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <string.h>
 

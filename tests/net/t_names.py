@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "tests" / "net"), str(ROOT / "tests" / "vm"), str(ROO
 
 from fixture import unpack  # noqa: E402
 from lab import case, check, finish  # noqa: E402
-from t_network import Fake, until  # noqa: E402
+from t_cidr import Fake, until  # noqa: E402
 
 BINARY = pathlib.Path(os.environ.get("USBIPHP", ROOT / "build" / "usbiphp"))
 QEMU = os.environ.get("QEMU")

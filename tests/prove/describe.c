@@ -2,7 +2,7 @@
 /*
  * sysfs/describe: any descriptors of every length up to MAX, in a block that ends with them; any
  * text for a speed.
- * SOURCES: sysfs/describe.c proto/text.c proto/busid.c
+ * SOURCES: sysfs/describe.c lib/str.c proto/busid.c
  * HINT: sysfs/describe.c:		if (!is_descriptor(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
  */

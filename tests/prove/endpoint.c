@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proto/endpoint: any text of every length up to SHORT, and of LONGEST, which is longer than any
+ * lib/endpoint: any text of every length up to SHORT, and of LONGEST, which is longer than any
  * name may be (one that ends earlier is among them), and behind ssh:// up to SSH_SHORT, and of
  * SSH_LONGEST with a user's name of up to 1 or of about ENDPOINT_HOST_SIZE; any default port.
- * SOURCES: proto/endpoint.c proto/text.c
+ * SOURCES: lib/endpoint.c lib/str.c
  * EVA: -eva-precision 1 -eva-plevel 1000 -eva-split-limit 1000 -eva-split-return-function number:0,text_decimal:0
  * EVA: -eva-slevel-function prove_endpoint_parse:1000,prove_endpoint_parse_ssh:1000,prove_endpoint_parse_ssh_long:1000,parsed:100,endpoint_parse:3000,endpoint_is_address:1000,strrchr:10,number:50,text_decimal:50,text_vformat:500,put_number:100
- * HINT: proto/endpoint.c:	text_format(e->name + len, sizeof(e->name) - len,:	//@ split len;
+ * HINT: lib/endpoint.c:	text_format(e->name + len, sizeof(e->name) - len,:	//@ split len;
  * EVA: -eva-slevel-merge-after-loop endpoint_parse
  */
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 
 #include "tests/prove/prove.h"
 

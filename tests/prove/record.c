@@ -4,7 +4,7 @@
  * characters, and, to see that whole strings reach the kernel, short strings of every length up to SHORT. The
  * system calls are modelled here: each may fail, or give or take any number of bytes up to what it
  * was asked for.
- * SOURCES: sysfs/record.c proto/text.c
+ * SOURCES: sysfs/record.c lib/str.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 1000 -eva-widening-delay 40
  * EVA: -eva-slevel-function text_vformat:500,put_number:100,put_string:100
  * EVA: -eva-slevel-function record_write:500,record_remove:500,record_path:500,text_format:500

@@ -439,8 +439,8 @@ def build_confine(workdir, compiler=MUSL):
     """tests/t_confine, for a guest that has no libc."""
     program = workdir / "t_confine"
     subprocess.run([*compiler, "-static", "-D_GNU_SOURCE", f"-I{ROOT}", "-o", program,
-                    *(ROOT / name for name in ("tests/t_confine.c", "loop/confine.c", "loop/log.c",
-                                               "sysfs/sysfs.c", "proto/text.c"))],
+                    *(ROOT / name for name in ("tests/t_confine.c", "loop/confine.c", "lib/log.c",
+                                               "sysfs/sysfs.c", "lib/str.c"))],
                    check=True, timeout=300)
     return program
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Ranges of addresses: who may connect, and what a rule says of who asks. */
-#ifndef LOOP_NETWORK_H
-#define LOOP_NETWORK_H
+#ifndef LIB_CIDR_H
+#define LIB_CIDR_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain text: strict numbers in, bounded strings out. */
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <errno.h>
 

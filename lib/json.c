@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Strings of JSON. */
-#include "proto/json.h"
+#include "lib/json.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <string.h>
 

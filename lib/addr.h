@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What both roles need of sockets. */
-#ifndef LOOP_SOCKET_H
-#define LOOP_SOCKET_H
+#ifndef LIB_ADDR_H
+#define LIB_ADDR_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The log: lines on stderr. */
-#include "loop/log.h"
+#include "lib/log.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Small files that are read and written as a whole. */
-#include "loop/file.h"
+#include "lib/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * The log: lines on stderr, each "PROGRAM: what happened to which device". The format is that of
  * text_format(). Who handles a failure says it, once.
  */
-#ifndef LOOP_LOG_H
-#define LOOP_LOG_H
+#ifndef LIB_LOG_H
+#define LIB_LOG_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of loop/socket: addresses to text and back, and what is said of a connection. */
-#include "loop/socket.h"
+/* Tests of lib/addr: addresses to text and back, and what is said of a connection. */
+#include "lib/addr.h"
 
 #include "tests/check.h"
 
@@ -188,11 +188,11 @@ static void options(void)
 
 int main(void)
 {
-	RUN("t_socket: addresses there and back", there_and_back);
-	RUN("t_socket: what is no address", none);
-	RUN("t_socket: address and port", split);
-	RUN("t_socket: both ends of a connection", connections);
-	RUN("t_socket: what is no connection", no_connection);
-	RUN("t_socket: options", options);
+	RUN("t_addr: addresses there and back", there_and_back);
+	RUN("t_addr: what is no address", none);
+	RUN("t_addr: address and port", split);
+	RUN("t_addr: both ends of a connection", connections);
+	RUN("t_addr: what is no connection", no_connection);
+	RUN("t_addr: options", options);
 	return check_status();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of proto/text: numbers, a small printf, words and lines. */
-#include "proto/text.h"
+/* Tests of lib/str: numbers, a small printf, words and lines. */
+#include "lib/str.h"
 #include "tests/check.h"
 
 struct number {
@@ -17,7 +17,7 @@ static void numbers(const char *name, const struct number *table, size_t n,
 		char *s = block_string(table[i].text);
 		uint32_t value = 0xdeadbeef;
 
-		check_begin("t_text: %s \"%s\" up to %u", name, table[i].text, table[i].max);
+		check_begin("t_str: %s \"%s\" up to %u", name, table[i].text, table[i].max);
 		CHECK_INT(parse(s, table[i].max, &value), table[i].error);
 		CHECK_INT(value, table[i].error ? 0xdeadbeef : table[i].value);
 		check_end();
@@ -85,7 +85,7 @@ static void format_is(const char *want, const char *format, ...)
 {
 	size_t len = strlen(want);
 
-	check_begin("t_text: text_format(\"%s\") in every size", format);
+	check_begin("t_str: text_format(\"%s\") in every size", format);
 	for (size_t size = 1; size <= len + 3; size++) {
 		size_t fits = len < size ? len : size - 1;
 		char *buf = block(NULL, size);
@@ -224,12 +224,12 @@ int main(void)
 	numbers("decimal", decimals, LENGTH(decimals), text_decimal);
 	numbers("hex", hexes, LENGTH(hexes), text_hex);
 	formats();
-	RUN("t_text: text_format cuts off", format_call);
-	RUN("t_text: text_printable of every byte", printable);
-	RUN("t_text: text_is_plain of every byte", plain);
-	RUN("t_text: text_word", words);
-	RUN("t_text: text_words", counted);
-	RUN("t_text: text_line", lines);
-	RUN("t_text: text_hash", hashes);
+	RUN("t_str: text_format cuts off", format_call);
+	RUN("t_str: text_printable of every byte", printable);
+	RUN("t_str: text_is_plain of every byte", plain);
+	RUN("t_str: text_word", words);
+	RUN("t_str: text_words", counted);
+	RUN("t_str: text_line", lines);
+	RUN("t_str: text_hash", hashes);
 	return check_status();
 }

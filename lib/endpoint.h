@@ -3,8 +3,8 @@
  * A machine and port as people write them: HOST, HOST:PORT, [IPV6], [IPV6]:PORT, and each behind
  * ssh://[USER@], where the port is that of ssh.
  */
-#ifndef PROTO_ENDPOINT_H
-#define PROTO_ENDPOINT_H
+#ifndef LIB_ENDPOINT_H
+#define LIB_ENDPOINT_H
 
 #include <stdbool.h>
 

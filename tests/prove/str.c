@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proto/text, proto/busid: any string of up to a sysfs attribute's length; every format that the
+ * lib/str, proto/busid: any string of up to a sysfs attribute's length; every format that the
  * product uses, with arguments of up to
  * 300 characters, into every size up to 48.
- * SOURCES: proto/text.c proto/busid.c
+ * SOURCES: lib/str.c proto/busid.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000 -eva-split-return-function number:0,text_decimal:0,text_hex:0
  * EVA: -eva-slevel-function prove_text_numbers:200,text_vformat:500,put_number:100,prove_text_format:1000,any_format:100,busid_is_name:5000
  */
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include "tests/prove/prove.h"
 #include "proto/busid.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Strings of JSON (RFC 8259). A pure function. */
-#ifndef PROTO_JSON_H
-#define PROTO_JSON_H
+#ifndef LIB_JSON_H
+#define LIB_JSON_H
 
 #include <stddef.h>
 

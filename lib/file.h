@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Small files that are read and written as a whole. */
-#ifndef LOOP_FILE_H
-#define LOOP_FILE_H
+#ifndef LIB_FILE_H
+#define LIB_FILE_H
 
 #include <stddef.h>
 #include <sys/types.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Ranges of addresses. */
-#include "loop/network.h"
+#include "lib/cidr.h"
 
-#include "loop/socket.h"
-#include "proto/text.h"
+#include "lib/addr.h"
+#include "lib/str.h"
 
 #include <string.h>
 

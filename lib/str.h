@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain text: strict numbers in, bounded strings out. Pure functions, no locale, no allocation. */
-#ifndef PROTO_TEXT_H
-#define PROTO_TEXT_H
+#ifndef LIB_STR_H
+#define LIB_STR_H
 
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A machine and port as people write them. */
-#include "proto/endpoint.h"
+#include "lib/endpoint.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <string.h>
 

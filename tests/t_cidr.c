@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of loop/network: ranges of addresses. */
-#include "loop/network.h"
+/* Tests of lib/cidr: ranges of addresses. */
+#include "lib/cidr.h"
 
-#include "loop/socket.h"
+#include "lib/addr.h"
 #include "tests/check.h"
 
 static const struct {
@@ -131,11 +131,11 @@ static void long_word(void)
 int main(void)
 {
 	for (size_t i = 0; i < LENGTH(table); i++) {
-		check_begin("t_network: #%zu %s", i, table[i].range ? table[i].range : "default");
+		check_begin("t_cidr: #%zu %s", i, table[i].range ? table[i].range : "default");
 		row(i);
 		check_end();
 	}
-	RUN("t_network: many ranges", many);
-	RUN("t_network: a long word", long_word);
+	RUN("t_cidr: many ranges", many);
+	RUN("t_cidr: a long word", long_word);
 	return check_status();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What both roles need of sockets. */
-#include "loop/socket.h"
+#include "lib/addr.h"
 
-#include "proto/text.h"
+#include "lib/str.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
