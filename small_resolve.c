@@ -9,7 +9,7 @@
 #include "loop/loop.h"
 #include "lib/addr.h"
 #include "lib/str.h"
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
 #include "loop/confine.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "sysfs/record.h"
+#include "client/port_record.h"
 
 #include <limits.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #include "lib/log.h"
 #include "lib/addr.h"
 #include "lib/str.h"
-#include "sysfs/describe.h"
-#include "sysfs/record.h"
+#include "sysfs/descriptors.h"
+#include "client/port_record.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 /* What a device says of itself, asked over the connection of its import. */
 #include "client/probe.h"
 
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 
 #include <errno.h>
 #include <string.h>

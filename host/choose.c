@@ -4,7 +4,7 @@
 
 #include "host/judge.h"
 #include "lib/str.h"
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 
 #include <string.h>
 

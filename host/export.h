@@ -13,7 +13,7 @@
 #include "proto/op.h"
 #include "sysfs/name.h"
 #include "sysfs/stub.h"
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 /* usbip-host holds 16; the rest is for devices that wait or fail. */
 enum { EXPORTS_MAX = 128 };

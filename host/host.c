@@ -10,7 +10,7 @@
 #include "loop/confine.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 
 #include <errno.h>
 #include <string.h>

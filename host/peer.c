@@ -4,7 +4,7 @@
 
 #include "lib/addr.h"
 #include "lib/str.h"
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 
 #include <netinet/tcp.h>
 #include <stddef.h>

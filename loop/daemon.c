@@ -3,7 +3,7 @@
 #include "loop/daemon.h"
 
 #include "lib/log.h"
-#include "sysfs/module.h"
+#include "sysfs/modprobe.h"
 #include "sysfs/uevent.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 
 #include "loop/held.h"
 #include "loop/rules.h"
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 /* As rules_judge(); why is set with RULE_DENY. */
 enum rule_verdict wish_judge(const struct rules *rules, const struct held *held,

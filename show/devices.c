@@ -5,7 +5,7 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "show/socket.h"
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 #include "sysfs/stub.h"
 
 #include <errno.h>

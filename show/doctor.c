@@ -7,7 +7,7 @@
 #include "lib/str.h"
 #include "show/doctor_say.h"
 #include "sysfs/stub.h"
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 #include "sysfs/vhci.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* The doctor and what else is on the machine: programs, sockets, filters, files. */
 #include "lib/str.h"
 #include "show/doctor_say.h"
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -6,8 +6,8 @@
 #include "proto/op.h"
 #include "sysfs/device.h"
 #include "sysfs/name.h"
-#include "sysfs/record.h"
-#include "sysfs/use.h"
+#include "client/port_record.h"
+#include "sysfs/protect.h"
 
 enum { ITEMS_MAX = OP_DEVLIST_MAX, LABEL_SIZE = 2 * DEVICE_STRING_SIZE };
 

@@ -7,7 +7,7 @@
 #include "host/exporter.h"
 
 #include "lib/str.h"
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 #include "tests/clock.h"
 #include "tests/files.h"
 

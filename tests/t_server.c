@@ -8,7 +8,7 @@
 
 #include "lib/str.h"
 #include "sysfs/device.h"
-#include "sysfs/record.h"
+#include "client/port_record.h"
 #include "tests/clock.h"
 #include "tests/files.h"
 #include "tests/said.h"

@@ -3,7 +3,7 @@
 #include "tls/ktls.h"
 
 #include "lib/addr.h"
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include "client/reader.h"
 #include "tests/fuzz/fuzz.h"
 #include "host/exporter.h"
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of sysfs/describe: the descriptors of real devices against what their kernel says of them,
+ * Tests of sysfs/descriptors: the descriptors of real devices against what their kernel says of them,
  * made ones with every oddity, each cut off at every byte.
  */
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 
 #include "sysfs/device.h"
 #include "tests/tree.h"
@@ -468,7 +468,7 @@ static void descriptors_truncated(void *ctx, const struct device *d)
 
 static void captured(const char *path, const char *name)
 {
-	check_begin("t_describe: the devices of %s", name);
+	check_begin("t_descriptors: the devices of %s", name);
 	start(path);
 	described = 0;
 	CHECK_INT(device_scan(&sysfs, as_shown, NULL), 0);
@@ -622,27 +622,27 @@ static void big_descriptors(void)
 int main(void)
 {
 	interface = block(NULL, OP_INTERFACES_MAX * sizeof(*interface));
-	RUN("t_describe: two interfaces", simple);
-	RUN("t_describe: alternate settings", alternate_settings);
-	RUN("t_describe: other descriptors", other_descriptors);
-	RUN("t_describe: several configurations", several_configurations);
-	RUN("t_describe: no configuration", no_configuration);
-	RUN("t_describe: a descriptor without a length", no_length);
-	RUN("t_describe: a descriptor that goes beyond the end", length_beyond_the_end);
-	RUN("t_describe: a longer configuration descriptor", long_configuration);
-	RUN("t_describe: total lengths that are wrong", total_length);
-	RUN("t_describe: more interfaces than fit", most_interfaces);
-	RUN("t_describe: no device descriptor", no_device);
-	RUN("t_describe: every truncation", every_truncation);
-	RUN("t_describe: every value of every byte", every_byte);
-	RUN("t_describe: speeds", speeds);
+	RUN("t_descriptors: two interfaces", simple);
+	RUN("t_descriptors: alternate settings", alternate_settings);
+	RUN("t_descriptors: other descriptors", other_descriptors);
+	RUN("t_descriptors: several configurations", several_configurations);
+	RUN("t_descriptors: no configuration", no_configuration);
+	RUN("t_descriptors: a descriptor without a length", no_length);
+	RUN("t_descriptors: a descriptor that goes beyond the end", length_beyond_the_end);
+	RUN("t_descriptors: a longer configuration descriptor", long_configuration);
+	RUN("t_descriptors: total lengths that are wrong", total_length);
+	RUN("t_descriptors: more interfaces than fit", most_interfaces);
+	RUN("t_descriptors: no device descriptor", no_device);
+	RUN("t_descriptors: every truncation", every_truncation);
+	RUN("t_descriptors: every value of every byte", every_byte);
+	RUN("t_descriptors: speeds", speeds);
 	each_file(FIXTURES "sysfs", ".tree", captured);
-	RUN("t_describe: a device as a whole", whole);
-	RUN("t_describe: files that are missing", files_missing);
-	RUN("t_describe: files that say odd things", files_odd);
-	RUN("t_describe: what is no bus id", no_bus_id);
-	RUN("t_describe: paths", paths);
-	RUN("t_describe: descriptors of more than 16 KiB", big_descriptors);
+	RUN("t_descriptors: a device as a whole", whole);
+	RUN("t_descriptors: files that are missing", files_missing);
+	RUN("t_descriptors: files that say odd things", files_odd);
+	RUN("t_descriptors: what is no bus id", no_bus_id);
+	RUN("t_descriptors: paths", paths);
+	RUN("t_descriptors: descriptors of more than 16 KiB", big_descriptors);
 	block_free(interface);
 	return check_status();
 }

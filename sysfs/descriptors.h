@@ -5,8 +5,8 @@
  * descriptors: those of its first configuration.
  * Sources: USB 2.0 specification 9.5 and 9.6, drivers/usb/core/sysfs.c read_descriptors().
  */
-#ifndef SYSFS_DESCRIBE_H
-#define SYSFS_DESCRIBE_H
+#ifndef SYSFS_DESCRIPTORS_H
+#define SYSFS_DESCRIPTORS_H
 
 #include "proto/op.h"
 #include "sysfs/sysfs.h"

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysfs/record: any file of some sizes behind the path, any directory's name of up to DIR_MAX
+ * client/port_record: any file of some sizes behind the path, any directory's name of up to DIR_MAX
  * characters, and, to see that whole strings reach the kernel, short strings of every length up to SHORT. The
  * system calls are modelled here: each may fail, or give or take any number of bytes up to what it
  * was asked for.
- * SOURCES: sysfs/record.c lib/str.c
+ * SOURCES: client/port_record.c lib/str.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 1000 -eva-widening-delay 40
  * EVA: -eva-slevel-function text_vformat:500,put_number:100,put_string:100
  * EVA: -eva-slevel-function record_write:500,record_remove:500,record_path:500,text_format:500
  * EVA: -eva-slevel-function prove_record_write_short:500,load:100 -eva-partition-history 1 -eva-interprocedural-history
  */
-#include "sysfs/record.h"
+#include "client/port_record.h"
 
 #include "tests/prove/prove.h"
 

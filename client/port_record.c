@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The notes on what is attached to which vhci port. */
-#include "sysfs/record.h"
+#include "client/port_record.h"
 
 #include "lib/str.h"
 

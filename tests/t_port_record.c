@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of sysfs/record: the stock tools' notes on what is attached. */
-#include "sysfs/record.h"
+/* Tests of client/port_record: the stock tools' notes on what is attached. */
+#include "client/port_record.h"
 
 #include "tests/files.h"
 
@@ -144,7 +144,7 @@ static void captured(const char *path, const char *name)
 	char *text = file_read(path, NULL);
 	struct record record;
 
-	check_begin("t_record: captured %s", name);
+	check_begin("t_port_record: captured %s", name);
 	start();
 	put_file(root, "vhci_hcd/port0", text);
 	CHECK(record_read(dir, 0, &record));
@@ -341,20 +341,20 @@ static void long_sessions(void)
 
 int main(void)
 {
-	RUN("t_record: written and read", there_and_back);
-	RUN("t_record: more words", more_words);
-	RUN("t_record: the longest of more words", longest_more);
-	RUN("t_record: replaced by a shorter one", replaced);
-	RUN("t_record: the longest names", longest);
-	RUN("t_record: sessions", sessions);
-	RUN("t_record: the longest sessions", long_sessions);
+	RUN("t_port_record: written and read", there_and_back);
+	RUN("t_port_record: more words", more_words);
+	RUN("t_port_record: the longest of more words", longest_more);
+	RUN("t_port_record: replaced by a shorter one", replaced);
+	RUN("t_port_record: the longest names", longest);
+	RUN("t_port_record: sessions", sessions);
+	RUN("t_port_record: the longest sessions", long_sessions);
 	CHECK(each_file(FIXTURES "vhci", "-record.txt", captured) >= 2);
-	RUN("t_record: garbage", garbage);
-	RUN("t_record: none", none);
-	RUN("t_record: a place that cannot be written", unwritable);
-	RUN("t_record: no room, no descriptor", short_of);
-	RUN("t_record: a link in its place", planted_link);
-	RUN("t_record: one goes, the others stay", removed);
-	RUN("t_record: no descriptor is left open", no_leak);
+	RUN("t_port_record: garbage", garbage);
+	RUN("t_port_record: none", none);
+	RUN("t_port_record: a place that cannot be written", unwritable);
+	RUN("t_port_record: no room, no descriptor", short_of);
+	RUN("t_port_record: a link in its place", planted_link);
+	RUN("t_port_record: one goes, the others stay", removed);
+	RUN("t_port_record: no descriptor is left open", no_leak);
 	return check_status();
 }

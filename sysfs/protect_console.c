@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Keyboards and pointers, and who sits at them. */
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 #include "lib/str.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Network interfaces that somebody depends on. */
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 #include "lib/str.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysfs/describe: any descriptors of every length up to MAX, in a block that ends with them; any
+ * sysfs/descriptors: any descriptors of every length up to MAX, in a block that ends with them; any
  * text for a speed.
- * SOURCES: sysfs/describe.c lib/str.c proto/busid.c
- * HINT: sysfs/describe.c:		if (!is_descriptor(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
+ * SOURCES: sysfs/descriptors.c lib/str.c proto/busid.c
+ * HINT: sysfs/descriptors.c:		if (!is_descriptor(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
  */
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 
 #include "tests/prove/prove.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the wire says about a device. */
-#include "sysfs/describe.h"
+#include "sysfs/descriptors.h"
 
 #include "lib/str.h"
 #include "sysfs/device.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Kernel modules, by the system's modprobe. */
-#include "sysfs/module.h"
+#include "sysfs/modprobe.h"
 
 #include <errno.h>
 #include <fcntl.h>

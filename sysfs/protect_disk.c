@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Disks that are mounted or swapped to, and what they stand on. */
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 #include "lib/str.h"
 

@@ -3,8 +3,8 @@
  * What this machine itself needs a USB device for: whoever takes it then saws off the branch he
  * sits on. Found from sysfs, /proc and /run, without opening a device or waiting for one.
  */
-#ifndef SYSFS_USE_H
-#define SYSFS_USE_H
+#ifndef SYSFS_PROTECT_H
+#define SYSFS_PROTECT_H
 
 #include "sysfs/sysfs.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What this machine itself needs a USB device for. */
-#include "sysfs/use.h"
+#include "sysfs/protect.h"
 
 #include "lib/str.h"
 

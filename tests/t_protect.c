@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of sysfs/use*: what this machine needs a device for, on trees of /sys, /proc and /run. */
-#include "sysfs/use.h"
+/* Tests of sysfs/protect*: what this machine needs a device for, on trees of /sys, /proc and /run. */
+#include "sysfs/protect.h"
 
 #include "lib/str.h"
 #include "tests/tree.h"
@@ -416,21 +416,21 @@ static void no_leak(void)
 
 int main(void)
 {
-	RUN("t_use: paths", paths);
-	RUN("t_use: mounted", mounted);
-	RUN("t_use: mapped, mirrored, in partitions", stacked);
-	RUN("t_use: a loop device on a disk", looped);
-	RUN("t_use: swap", swapped);
-	RUN("t_use: btrfs", btrfs);
-	RUN("t_use: many mounts, long lines", many_mounts);
-	RUN("t_use: the default route", default_route);
-	RUN("t_use: in a bridge", bridged);
-	RUN("t_use: connections", connected);
-	RUN("t_use: connections within a link", connected_on_the_link);
-	RUN("t_use: the only link", only_link);
-	RUN("t_use: a keyboard and a session", console);
-	RUN("t_use: a keyboard and a program", console_by_process);
-	RUN("t_use: no /proc", no_proc);
-	RUN("t_use: no descriptor is left open", no_leak);
+	RUN("t_protect: paths", paths);
+	RUN("t_protect: mounted", mounted);
+	RUN("t_protect: mapped, mirrored, in partitions", stacked);
+	RUN("t_protect: a loop device on a disk", looped);
+	RUN("t_protect: swap", swapped);
+	RUN("t_protect: btrfs", btrfs);
+	RUN("t_protect: many mounts, long lines", many_mounts);
+	RUN("t_protect: the default route", default_route);
+	RUN("t_protect: in a bridge", bridged);
+	RUN("t_protect: connections", connected);
+	RUN("t_protect: connections within a link", connected_on_the_link);
+	RUN("t_protect: the only link", only_link);
+	RUN("t_protect: a keyboard and a session", console);
+	RUN("t_protect: a keyboard and a program", console_by_process);
+	RUN("t_protect: no /proc", no_proc);
+	RUN("t_protect: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -5,8 +5,8 @@
  * record_connection(), libsrc/vhci_driver.c read_record()). They outlive what they describe: never
  * the truth, only a name for what the port table shows.
  */
-#ifndef SYSFS_RECORD_H
-#define SYSFS_RECORD_H
+#ifndef CLIENT_PORT_RECORD_H
+#define CLIENT_PORT_RECORD_H
 
 #include "proto/busid.h"
 #include "lib/endpoint.h"
