@@ -2,7 +2,7 @@
 /* main: picks the role by its own name or by the first word, and reads the command line. */
 #include "client/client.h"
 #include "host/host.h"
-#include "loop/held.h"
+#include "policy/holds.h"
 #include "loop/liveness.h"
 #include "lib/log.h"
 #include "loop/state.h"

@@ -9,7 +9,7 @@
 #include "loop/runner.h"
 #include "loop/loop.h"
 #include "lib/endpoint.h"
-#include "loop/wish.h"
+#include "policy/policy.h"
 #include "proto/op.h"
 
 /* What all imports of this machine share. */

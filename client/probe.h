@@ -8,7 +8,7 @@
 
 #include "proto/op.h"
 #include "proto/urb.h"
-#include "sysfs/name.h"
+#include "policy/name.h"
 
 struct probe {
 	struct urb_request request; /* the one that is under way */

@@ -3,7 +3,7 @@
 #ifndef HOST_CHOOSE_H
 #define HOST_CHOOSE_H
 
-#include "loop/wish.h"
+#include "policy/policy.h"
 #include "sysfs/device.h"
 
 struct host_wishes {

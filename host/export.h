@@ -7,11 +7,11 @@
 #define HOST_EXPORT_H
 
 #include "host/peer.h"
-#include "loop/rules.h"
+#include "policy/rules.h"
 #include "lib/addr.h"
 #include "loop/child.h"
 #include "proto/op.h"
-#include "sysfs/name.h"
+#include "policy/name.h"
 #include "sysfs/stub.h"
 #include "sysfs/protect.h"
 

@@ -11,7 +11,7 @@
 #include "host/listener.h"
 #include "host/listing.h"
 #include "host/peer.h"
-#include "loop/keys.h"
+#include "tls/keyfile.h"
 
 enum {
 	EXPORTER_PEERS_MAX = 512,

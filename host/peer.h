@@ -4,7 +4,7 @@
 #define HOST_PEER_H
 
 #include "loop/loop.h"
-#include "loop/rules.h"
+#include "policy/rules.h"
 #include "proto/op.h"
 #include "tls/ktls.h"
 

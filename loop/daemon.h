@@ -3,10 +3,10 @@
 #ifndef LOOP_DAEMON_H
 #define LOOP_DAEMON_H
 
-#include "loop/held.h"
-#include "loop/keys.h"
+#include "policy/holds.h"
+#include "tls/keyfile.h"
 #include "loop/loop.h"
-#include "loop/rules.h"
+#include "policy/rules.h"
 #include "loop/runner.h"
 #include "loop/state.h"
 #include "sysfs/sysfs.h"

@@ -5,7 +5,7 @@
  *	USBIPHP_EVENT	bound, released (server), attached, detached (client), failed (both)
  *	USBIPHP_BUSID	at the server
  *	USBIPHP_ID	VID:PID
- *	USBIPHP_NAME	of sysfs/name.h, by the place
+ *	USBIPHP_NAME	of policy/name.h, by the place
  *	USBIPHP_SERVER	client: HOST:PORT
  *	USBIPHP_PORT	client, attached and detached: the vhci port
  *	USBIPHP_DEVICE	client, attached: the device's busid here
@@ -31,7 +31,7 @@
 #define LOOP_HOOKS_H
 
 #include "loop/loop.h"
-#include "sysfs/name.h"
+#include "policy/name.h"
 
 #define HOOKS_DIR "/hooks.d" /* below CONFIG */
 

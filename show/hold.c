@@ -2,7 +2,7 @@
 /* The switch that stays off: usbiphp detach, attach, release, bind. */
 #include "show/hold.h"
 
-#include "loop/held.h"
+#include "policy/holds.h"
 #include "lib/log.h"
 #include "loop/state.h"
 #include "lib/str.h"

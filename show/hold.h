@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The switch that stays off: usbiphp detach, attach (client), release, bind (server). What is off
- * is noted by name in the configuration directory (loop/held.h); a daemon that runs sees to the
+ * is noted by name in the configuration directory (policy/holds.h); a daemon that runs sees to the
  * rest, without one it is done here.
  */
 #ifndef SHOW_HOLD_H

@@ -5,7 +5,7 @@
 
 #include "proto/op.h"
 #include "sysfs/device.h"
-#include "sysfs/name.h"
+#include "policy/name.h"
 #include "client/port_record.h"
 #include "sysfs/protect.h"
 
@@ -26,7 +26,7 @@ struct item {
 	char id[10];		     /* "0951:1666" */
 	char speed[8];		     /* Mbit/s */
 	char class[128];	     /* of op_class_words() */
-	char name[DEVICE_NAME_SIZE]; /* of sysfs/name.h */
+	char name[DEVICE_NAME_SIZE]; /* of policy/name.h */
 	char label[LABEL_SIZE];	     /* what it is, for people */
 	char status[16];	     /* a constant word or two */
 	char state[256];	     /* the same with the details */

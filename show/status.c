@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp status: what is exported, imported and held. */
-#include "loop/held.h"
+#include "policy/holds.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "show/devices.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of loop/rule.c and rules.c: the language, what it matches, and files that are none. */
-#include "loop/rules.h"
+/* Tests of policy/rule.c and rules.c: the language, what it matches, and files that are none. */
+#include "policy/rules.h"
 
-#include "loop/rule.h"
+#include "policy/rule.h"
 #include "tests/files.h"
 
 #include <arpa/inet.h>

@@ -4,7 +4,7 @@
  * when it is written anew, and matches what a plain matcher says.
  */
 #include "tests/fuzz/fuzz.h"
-#include "loop/rule.h"
+#include "policy/rule.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

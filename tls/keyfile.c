@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The file of --psk. */
-#include "loop/keys.h"
+#include "tls/keyfile.h"
 
 #include "lib/file.h"
 #include "lib/log.h"

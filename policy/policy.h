@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a person wants a device to be taken: it is not held, and no rule denies it. */
-#ifndef LOOP_WISH_H
-#define LOOP_WISH_H
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
 
-#include "loop/held.h"
-#include "loop/rules.h"
+#include "policy/holds.h"
+#include "policy/rules.h"
 #include "sysfs/protect.h"
 
 /* As rules_judge(); why is set with RULE_DENY. */

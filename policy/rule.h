@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One rule: its text to a value, and whether it matches. Pure functions; see loop/rules.h. */
-#ifndef LOOP_RULE_H
-#define LOOP_RULE_H
+/* One rule: its text to a value, and whether it matches. Pure functions; see policy/rules.h. */
+#ifndef POLICY_RULE_H
+#define POLICY_RULE_H
 
-#include "loop/rules.h"
+#include "policy/rules.h"
 
 /* What is wrong with a line: "unknown class", and the word that is meant, which stands in it. */
 struct rule_fault {

@@ -6,8 +6,8 @@
  *	0627:0001@1-1.4			VID:PID@BUSID, of this machine
  *	0627:0001@pi.lan/1-1.4		VID:PID@HOST/BUSID, of a server
  */
-#ifndef SYSFS_NAME_H
-#define SYSFS_NAME_H
+#ifndef POLICY_NAME_H
+#define POLICY_NAME_H
 
 #include "sysfs/sysfs.h"
 

@@ -20,8 +20,8 @@
  * takes both 0.0.0.0/0 and ::/0 to mean everybody, as no "to" does. key is the identity of the
  * key with which who asks has proved itself, a GLOB.
  */
-#ifndef LOOP_RULES_H
-#define LOOP_RULES_H
+#ifndef POLICY_RULES_H
+#define POLICY_RULES_H
 
 #include "lib/cidr.h"
 #include "proto/op.h"

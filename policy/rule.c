@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One rule: its text to a value, and whether it matches. */
-#include "loop/rule.h"
+#include "policy/rule.h"
 
 #include "proto/op.h"
 #include "lib/str.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The file of --psk: who may connect, each with a key of its own. */
-#ifndef LOOP_KEYS_H
-#define LOOP_KEYS_H
+#ifndef TLS_KEYFILE_H
+#define TLS_KEYFILE_H
 
 #include "tls/psk.h"
 

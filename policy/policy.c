@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a person wants a device to be taken. */
-#include "loop/wish.h"
+#include "policy/policy.h"
 
 #include "lib/str.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Rules: which devices are exported, to whom, and which are attached. */
-#include "loop/rules.h"
+#include "policy/rules.h"
 
 #include "lib/file.h"
 #include "lib/log.h"
-#include "loop/rule.h"
+#include "policy/rule.h"
 #include "lib/str.h"
 
 #include <fcntl.h>

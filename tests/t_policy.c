@@ -120,7 +120,7 @@ static void row(size_t i)
 {
 	static const struct device_strings strings = { "A 1", "Stick", "Maker" };
 
-	check_begin("t_choose: %s", table[i].what);
+	check_begin("t_policy: %s", table[i].what);
 	start(NULL);
 	memset(&t, 0, sizeof(t));
 	memset(&wishes, 0, sizeof(wishes));
@@ -242,8 +242,8 @@ int main(void)
 {
 	for (size_t i = 0; i < LENGTH(table); i++)
 		row(i);
-	RUN("t_choose: a device without serial number", without_serial);
-	RUN("t_choose: one that a client holds", of_a_client);
-	RUN("t_choose: what the rules are asked about", facts);
+	RUN("t_policy: a device without serial number", without_serial);
+	RUN("t_policy: one that a client holds", of_a_client);
+	RUN("t_policy: what the rules are asked about", facts);
 	return check_status();
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a person has switched off: the names of devices that are not taken until that is undone, a
- * line each in CONFIG/held.server and CONFIG/held.client. Names: sysfs/name.h.
+ * line each in CONFIG/held.server and CONFIG/held.client. Names: policy/name.h.
  */
-#ifndef LOOP_HELD_H
-#define LOOP_HELD_H
+#ifndef POLICY_HOLDS_H
+#define POLICY_HOLDS_H
 
-#include "sysfs/name.h"
+#include "policy/name.h"
 
 #define CONFIG_DIR "/etc/usbiphp"
 

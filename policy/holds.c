@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a person has switched off. */
-#include "loop/held.h"
+#include "policy/holds.h"
 
 #include "lib/file.h"
 #include "lib/str.h"

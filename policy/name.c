@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Names for devices that survive a replug. */
-#include "sysfs/name.h"
+#include "policy/name.h"
 
 #include "lib/str.h"
 #include "sysfs/device.h"

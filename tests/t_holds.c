@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of loop/held: what a person has switched off, and the file it is kept in. */
-#include "loop/held.h"
+/* Tests of policy/holds: what a person has switched off, and the file it is kept in. */
+#include "policy/holds.h"
 
 #include "tests/files.h"
 
@@ -354,17 +354,17 @@ static void no_leak(void)
 
 int main(void)
 {
-	RUN("t_held: there and back", there_and_back);
-	RUN("t_held: removed", removed);
-	RUN("t_held: it cannot be read, or is not there", not_read);
-	RUN("t_held: a FIFO in its place", fifo);
-	RUN("t_held: without the right", forbidden);
-	RUN("t_held: a link in its place", link_in_its_place);
-	RUN("t_held: full", full);
-	RUN("t_held: 100 kB of junk", junk);
-	RUN("t_held: by hand", by_hand);
-	RUN("t_held: found by either name", found);
-	RUN("t_held: whether the serial number is needed", serial_needed);
-	RUN("t_held: no descriptor is left open", no_leak);
+	RUN("t_holds: there and back", there_and_back);
+	RUN("t_holds: removed", removed);
+	RUN("t_holds: it cannot be read, or is not there", not_read);
+	RUN("t_holds: a FIFO in its place", fifo);
+	RUN("t_holds: without the right", forbidden);
+	RUN("t_holds: a link in its place", link_in_its_place);
+	RUN("t_holds: full", full);
+	RUN("t_holds: 100 kB of junk", junk);
+	RUN("t_holds: by hand", by_hand);
+	RUN("t_holds: found by either name", found);
+	RUN("t_holds: whether the serial number is needed", serial_needed);
+	RUN("t_holds: no descriptor is left open", no_leak);
 	return check_status();
 }

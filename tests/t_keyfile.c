@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/keys: what the file of --psk may say, and who may have it.
+ * Tests of tls/keyfile: what the file of --psk may say, and who may have it.
  * LINK: -Wl,--wrap=log_line,--wrap=geteuid
  */
-#include "loop/keys.h"
+#include "tls/keyfile.h"
 
 #include "tests/files.h"
 #include "tests/said.h"
