@@ -3,7 +3,7 @@
 #include "client/client.h"
 
 #include "client/server.h"
-#include "loop/confine.h"
+#include "loop/sandbox.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "client/port_record.h"

@@ -2,7 +2,7 @@
 /* One device of a server: attached to a port of this machine, or to be. */
 #include "client/import.h"
 
-#include "loop/liveness.h"
+#include "loop/session.h"
 #include "lib/log.h"
 #include "lib/addr.h"
 #include "lib/str.h"

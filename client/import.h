@@ -6,7 +6,7 @@
 #include "client/judge.h"
 #include "client/probe.h"
 #include "loop/child.h"
-#include "loop/runner.h"
+#include "loop/hook_runner.h"
 #include "loop/loop.h"
 #include "lib/endpoint.h"
 #include "policy/policy.h"

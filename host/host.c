@@ -7,7 +7,7 @@
 #include "host/judge.h"
 #include "host/notes.h"
 #include "host/slots.h"
-#include "loop/confine.h"
+#include "loop/sandbox.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "sysfs/descriptors.h"

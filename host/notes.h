@@ -9,7 +9,7 @@
 #define HOST_NOTES_H
 
 #include "host/export.h"
-#include "loop/state.h"
+#include "loop/rundir.h"
 
 struct notes {
 	uint32_t left; /* a hash of the file as it is, 0: not known */

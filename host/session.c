@@ -2,7 +2,7 @@
 /* The session of an exported device: a connection that usbip-host has, from import to end. */
 #include "host/export.h"
 
-#include "loop/liveness.h"
+#include "loop/session.h"
 #include "lib/log.h"
 #include "lib/str.h"
 

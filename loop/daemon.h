@@ -7,8 +7,8 @@
 #include "tls/keyfile.h"
 #include "loop/loop.h"
 #include "policy/rules.h"
-#include "loop/runner.h"
-#include "loop/state.h"
+#include "loop/hook_runner.h"
+#include "loop/rundir.h"
 #include "sysfs/sysfs.h"
 
 struct daemon_options {

@@ -15,7 +15,7 @@
  * daemon's log, the directory is /. Hooks never hold up the daemon; what runs longer than HOOKS_MS
  * is killed with all it started in its process group.
  *
- * hooks.d must be there when the daemon starts, see loop/runner.h; what is in it may come and go.
+ * hooks.d must be there when the daemon starts, see loop/hook_runner.h; what is in it may come and go.
  *
  * A name consists of letters, digits, '-', '_' and '.', and does not begin with '.'; what editors
  * and package managers leave behind (.bak, .dpkg-old, ...) is no hook.

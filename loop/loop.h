@@ -7,7 +7,7 @@
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
 
-#include "loop/notify.h"
+#include "loop/sd_notify.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 
 #include "policy/holds.h"
 #include "lib/log.h"
-#include "loop/state.h"
+#include "loop/rundir.h"
 #include "lib/str.h"
 #include "show/devices.h"
 #include "sysfs/stub.h"

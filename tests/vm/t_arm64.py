@@ -115,7 +115,7 @@ def stop(w):
 
 
 def files(kernel, confine):
-    """The product as that kernel's machines run it, and tests/t_confine for the foreign one."""
+    """The product as that kernel's machines run it, and tests/t_sandbox for the foreign one."""
     binary = image.product(kernel) if image.foreign(kernel) else BINARY
     return {**{f"/bin/{name}": binary for name in ("usbiphp", "usbiphp-server", "usbiphp-client")},
             **({"/bin/t_confine": confine} if image.foreign(kernel) else {})}

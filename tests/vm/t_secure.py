@@ -436,18 +436,18 @@ PARTS = (main_job, privileges, strangers, damage, keys_change, killed, rules, ae
 
 
 def build_confine(workdir, compiler=MUSL):
-    """tests/t_confine, for a guest that has no libc."""
-    program = workdir / "t_confine"
+    """tests/t_sandbox, for a guest that has no libc."""
+    program = workdir / "t_sandbox"
     subprocess.run([*compiler, "-static", "-D_GNU_SOURCE", f"-I{ROOT}", "-o", program,
-                    *(ROOT / name for name in ("tests/t_confine.c", "loop/confine.c", "lib/log.c",
+                    *(ROOT / name for name in ("tests/t_sandbox.c", "loop/sandbox.c", "lib/log.c",
                                                "sysfs/sysfs.c", "lib/str.c"))],
                    check=True, timeout=300)
     return program
 
 
 def confined(guest, timeout=60):
-    text = guest.must("t_confine", timeout)
-    check("\nok - t_confine: what can be done with it" in text and "not ok" not in text, text)
+    text = guest.must("t_sandbox", timeout)
+    check("\nok - t_sandbox: what can be done with it" in text and "not ok" not in text, text)
 
 
 def test(kernel, workdir, parts=PARTS):

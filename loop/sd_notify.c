@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a supervisor is told: ready, alive, stopping. */
-#include "loop/notify.h"
+#include "loop/sd_notify.h"
 
 #include "lib/str.h"
 

@@ -4,8 +4,8 @@
  * NOTIFY_SOCKET (sd_notify(3)): that the daemon is ready, that it is alive, that it stops. Nothing
  * here waits, and what cannot be sent does no harm.
  */
-#ifndef LOOP_NOTIFY_H
-#define LOOP_NOTIFY_H
+#ifndef LOOP_SD_NOTIFY_H
+#define LOOP_SD_NOTIFY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The rights that a daemon gives up. */
-#include "loop/confine.h"
+#include "loop/sandbox.h"
 
 #include "lib/log.h"
 

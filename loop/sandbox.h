@@ -11,8 +11,8 @@
  *	  container's daemon as root needs nothing more
  * Where the kernel has not one of these, the others remain; --verbose says what is missing.
  */
-#ifndef LOOP_CONFINE_H
-#define LOOP_CONFINE_H
+#ifndef LOOP_SANDBOX_H
+#define LOOP_SANDBOX_H
 
 #include "sysfs/sysfs.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What makes the kernel notice that the other end of a session is gone. */
-#ifndef LOOP_LIVENESS_H
-#define LOOP_LIVENESS_H
+#ifndef LOOP_SESSION_H
+#define LOOP_SESSION_H
 
 #include "loop/loop.h"
 

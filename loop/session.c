@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What makes the kernel notice that the other end of a session is gone. */
-#include "loop/liveness.h"
+#include "loop/session.h"
 
 #include "lib/addr.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/confine: what a process can do before, and cannot after. Each look is a process of
+ * Tests of loop/sandbox: what a process can do before, and cannot after. Each look is a process of
  * its own, as nothing is ever given back.
  */
-#include "loop/confine.h"
+#include "loop/sandbox.h"
 
 #include "tests/files.h"
 
@@ -418,10 +418,10 @@ static void for_good(void)
 
 int main(void)
 {
-	RUN("t_confine: what can be done without", not_confined);
-	RUN("t_confine: what can be done with it, and what not", confined);
-	RUN("t_confine: what can be done when programs must be run", with_programs);
-	RUN("t_confine: no capabilities, and no calls that nobody needs", never);
-	RUN("t_confine: nothing is given back", for_good);
+	RUN("t_sandbox: what can be done without", not_confined);
+	RUN("t_sandbox: what can be done with it, and what not", confined);
+	RUN("t_sandbox: what can be done when programs must be run", with_programs);
+	RUN("t_sandbox: no capabilities, and no calls that nobody needs", never);
+	RUN("t_sandbox: nothing is given back", for_good);
 	return check_status();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/notify: what a supervisor is told, and that it does no harm when there is none, or
+ * Tests of loop/sd_notify: what a supervisor is told, and that it does no harm when there is none, or
  * it does not listen. Then the program in $USBIPHP (build/usbiphp) tells it as a daemon.
  */
 #include "loop/loop.h"
@@ -113,7 +113,7 @@ static void watchdog(void)
 
 		set("WATCHDOG_USEC", watchdogs[i].usec);
 		set("WATCHDOG_PID", pid && !strcmp(pid, OWN) ? own : pid);
-		check_begin("t_notify: watchdog of '%s' for '%s'",
+		check_begin("t_sd_notify: watchdog of '%s' for '%s'",
 			    watchdogs[i].usec ? watchdogs[i].usec : "(none)", pid ? pid : "(any)");
 		open_for(&notify);
 		CHECK_STR(heard(fd, 0), "");
@@ -420,16 +420,16 @@ int main(void)
 	forget();
 	temp_make(root);
 	watchdog();
-	RUN("t_notify: a socket in the file system", by_path);
-	RUN("t_notify: an abstract socket", abstract);
-	RUN("t_notify: an abstract name is exact", abstract_is_exact);
-	RUN("t_notify: the longest names", long_names);
-	RUN("t_notify: nobody wants to know", nobody);
-	RUN("t_notify: a supervisor whose socket is full", full);
-	RUN("t_notify: a supervisor that is gone", gone);
-	RUN("t_notify: in the loop", in_the_loop);
-	RUN("t_notify: usbiphp-server", server_daemon);
-	RUN("t_notify: usbiphp-client", client_daemon);
+	RUN("t_sd_notify: a socket in the file system", by_path);
+	RUN("t_sd_notify: an abstract socket", abstract);
+	RUN("t_sd_notify: an abstract name is exact", abstract_is_exact);
+	RUN("t_sd_notify: the longest names", long_names);
+	RUN("t_sd_notify: nobody wants to know", nobody);
+	RUN("t_sd_notify: a supervisor whose socket is full", full);
+	RUN("t_sd_notify: a supervisor that is gone", gone);
+	RUN("t_sd_notify: in the loop", in_the_loop);
+	RUN("t_sd_notify: usbiphp-server", server_daemon);
+	RUN("t_sd_notify: usbiphp-client", client_daemon);
 	temp_remove(root);
 	return program_end();
 }

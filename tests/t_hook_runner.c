@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/runner: the process that runs the hooks, as the daemon sees it.
+ * Tests of loop/hook_runner: the process that runs the hooks, as the daemon sees it.
  * LINK: -Wl,--wrap=log_line,--wrap=kill
  */
-#include "loop/runner.h"
+#include "loop/hook_runner.h"
 
 #include "tests/files.h"
 #include "tests/said.h"
@@ -274,12 +274,12 @@ int main(int argc, char **argv)
 {
 	(void)argc;
 	called_as = argv[0];
-	RUN("t_runner: the hooks hear of each event", tells);
-	RUN("t_runner: it has a name of its own", has_its_own_name);
-	RUN("t_runner: and a command line", has_its_own_line);
-	RUN("t_runner: one that is killed: said, and the daemon goes on", has_ended);
-	RUN("t_runner: none where there are no hooks", none);
-	RUN("t_runner: it ends with the daemon", stops);
-	RUN("t_runner: more events than it takes", too_many);
+	RUN("t_hook_runner: the hooks hear of each event", tells);
+	RUN("t_hook_runner: it has a name of its own", has_its_own_name);
+	RUN("t_hook_runner: and a command line", has_its_own_line);
+	RUN("t_hook_runner: one that is killed: said, and the daemon goes on", has_ended);
+	RUN("t_hook_runner: none where there are no hooks", none);
+	RUN("t_hook_runner: it ends with the daemon", stops);
+	RUN("t_hook_runner: more events than it takes", too_many);
 	return check_status();
 }

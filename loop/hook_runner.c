@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The process that runs the hooks, and the daemon's way to it. */
-#include "loop/runner.h"
+#include "loop/hook_runner.h"
 
 #include "lib/log.h"
 #include "lib/str.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where CONFIG/hooks.d is there when the daemon starts, a process of its own runs the hooks
- * (loop/hooks.h): it has the rights that the daemon gives up (loop/confine.h), and hears nobody but
+ * (loop/hooks.h): it has the rights that the daemon gives up (loop/sandbox.h), and hears nobody but
  * the daemon. Both talk over a socket that keeps the bounds of messages: an event's facts one way,
  * a byte for each event that was told to all hooks the other way. It ends when the daemon does, by
  * itself; what it runs then has HOOKS_MS left.
  */
-#ifndef LOOP_RUNNER_H
-#define LOOP_RUNNER_H
+#ifndef LOOP_HOOK_RUNNER_H
+#define LOOP_HOOK_RUNNER_H
 
 #include "loop/hooks.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/liveness: the options a socket has before the kernel gets it, and the end of one
+ * Tests of loop/session: the options a socket has before the kernel gets it, and the end of one
  * whose peer is silent. LINK: -Wl,--wrap=getsockopt,--wrap=shutdown
  */
-#include "loop/liveness.h"
+#include "loop/session.h"
 
 #include "tests/check.h"
 
@@ -122,12 +122,12 @@ int main(void)
 	};
 
 	for (size_t i = 0; i < LENGTH(table); i++) {
-		check_begin("t_liveness: dead after %u s", table[i].dead_after);
+		check_begin("t_session: dead after %u s", table[i].dead_after);
 		row(table[i].dead_after, table[i].seconds);
 		check_end();
 	}
-	RUN("t_liveness: a peer that is silent", silent);
-	check_begin("t_liveness: no socket");
+	RUN("t_session: a peer that is silent", silent);
+	check_begin("t_session: no socket");
 	CHECK_INT(liveness_set(-1, 15), -EBADF);
 	check_end();
 	return check_status();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The run directory: one daemon of a role at a time, and what it must know after a restart. */
-#include "loop/state.h"
+#include "loop/rundir.h"
 
 #include "lib/file.h"
 #include "lib/log.h"

@@ -4,8 +4,8 @@
  * a small file of lines. It is a hint: whoever reads it compares it with sysfs. Losing it costs
  * that a device is not given back at the end, nothing else.
  */
-#ifndef LOOP_STATE_H
-#define LOOP_STATE_H
+#ifndef LOOP_RUNDIR_H
+#define LOOP_RUNDIR_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/state: one daemon of a role at a time, and its small files.
+ * Tests of loop/rundir: one daemon of a role at a time, and its small files.
  * LINK: -Wl,--wrap=flock,--wrap=poll
  */
-#include "loop/state.h"
+#include "loop/rundir.h"
 
 #include "tests/files.h"
 
@@ -402,19 +402,19 @@ static void no_leak(void)
 
 int main(void)
 {
-	RUN("t_state: one at a time", lock);
-	RUN("t_state: the lock file of a killed one", stale_lock);
-	RUN("t_state: the lock file of another boot", another_boot);
-	RUN("t_state: the lock of a killed one's child", lock_of_a_child);
-	RUN("t_state: a lock file that is taken away meanwhile", lock_taken_away);
-	RUN("t_state: saved, replaced, removed", save_and_load);
-	RUN("t_state: what does not fit is cut off", cut_off);
-	RUN("t_state: an empty directory goes", left_nothing);
-	RUN("t_state: it is there after a restart", survives_restart);
-	RUN("t_state: it cannot be replaced", cannot_replace);
-	RUN("t_state: a place that cannot be written", unwritable);
-	RUN("t_state: whether one runs", running);
-	RUN("t_state: locks of others", other_locks);
-	RUN("t_state: no descriptor is left open", no_leak);
+	RUN("t_rundir: one at a time", lock);
+	RUN("t_rundir: the lock file of a killed one", stale_lock);
+	RUN("t_rundir: the lock file of another boot", another_boot);
+	RUN("t_rundir: the lock of a killed one's child", lock_of_a_child);
+	RUN("t_rundir: a lock file that is taken away meanwhile", lock_taken_away);
+	RUN("t_rundir: saved, replaced, removed", save_and_load);
+	RUN("t_rundir: what does not fit is cut off", cut_off);
+	RUN("t_rundir: an empty directory goes", left_nothing);
+	RUN("t_rundir: it is there after a restart", survives_restart);
+	RUN("t_rundir: it cannot be replaced", cannot_replace);
+	RUN("t_rundir: a place that cannot be written", unwritable);
+	RUN("t_rundir: whether one runs", running);
+	RUN("t_rundir: locks of others", other_locks);
+	RUN("t_rundir: no descriptor is left open", no_leak);
 	return check_status();
 }
