@@ -6,7 +6,7 @@
 #ifndef HOST_EXPORT_H
 #define HOST_EXPORT_H
 
-#include "host/peer.h"
+#include "host/conn.h"
 #include "policy/rules.h"
 #include "lib/addr.h"
 #include "loop/child.h"

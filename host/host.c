@@ -3,9 +3,9 @@
 #include "host/host.h"
 
 #include "host/choose.h"
-#include "host/exporter.h"
+#include "host/server.h"
 #include "host/judge.h"
-#include "host/notes.h"
+#include "host/status_files.h"
 #include "host/slots.h"
 #include "loop/sandbox.h"
 #include "lib/log.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of devices that clients get. */
-#include "host/listing.h"
+#include "host/devlist.h"
 
 #include <string.h>
 

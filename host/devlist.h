@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of devices that clients get, as it goes over the wire. */
-#ifndef HOST_LISTING_H
-#define HOST_LISTING_H
+#ifndef HOST_DEVLIST_H
+#define HOST_DEVLIST_H
 
 #include "proto/op.h"
 

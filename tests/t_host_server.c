@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of host/exporter, peer, listener and session: clients of every kind on loopback, a tree of
+ * Tests of host/server, peer, listener and session: clients of every kind on loopback, a tree of
  * files where the test plays usbip-host, a clock that the test moves.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=setsockopt,--wrap=ktls_has_aes
  */
-#include "host/exporter.h"
+#include "host/server.h"
 
 #include "lib/str.h"
 #include "sysfs/descriptors.h"
@@ -979,7 +979,7 @@ static void hostile(const char *path, const char *name)
 	if (strncmp(name, "req_", 4))
 		return;
 	p = hex_read(path, &len, &comment);
-	check_begin("t_exporter: hostile/%s", name);
+	check_begin("t_host_server: hostile/%s", name);
 	start();
 	join_with(&client, 0);
 	say(&client, p, len);
@@ -1942,63 +1942,63 @@ static void no_leak(void)
 
 int main(void)
 {
-	RUN("t_exporter: a list", list);
-	RUN("t_exporter: a part of a list", selected);
-	RUN("t_exporter: a long list", long_list);
-	RUN("t_exporter: a long list for one who takes little", long_list_to_the_slow);
-	RUN("t_exporter: a request in pieces", list_in_pieces);
-	RUN("t_exporter: a list that is sent in part", list_sent_in_part);
-	RUN("t_exporter: an import", import_ok);
-	RUN("t_exporter: an import whose client will be silent", import_sets_liveness);
-	RUN("t_exporter: an import leaves what is the kernel's", import_leaves_the_rest);
-	RUN("t_exporter: an import by one who does not wait for the reply", import_pipelined);
-	RUN("t_exporter: imports that are refused", import_refused);
-	RUN("t_exporter: an import of what is not bound", import_of_what_is_not_bound);
-	RUN("t_exporter: imports that fail", import_that_fails);
-	RUN("t_exporter: an import of what is in use", import_busy);
-	RUN("t_exporter: an import waits for the end of a session", import_waits);
-	RUN("t_exporter: an import waits in vain", import_waits_in_vain);
-	RUN("t_exporter: an import waits, and something else comes", import_waits_for_else);
-	RUN("t_exporter: an import waits, its client does not", import_waits_pipelined);
-	RUN("t_exporter: a session ends", session_ends);
-	RUN("t_exporter: one session after the other", session_after_session);
-	RUN("t_exporter: a session that never ends", session_never_ends);
+	RUN("t_host_server: a list", list);
+	RUN("t_host_server: a part of a list", selected);
+	RUN("t_host_server: a long list", long_list);
+	RUN("t_host_server: a long list for one who takes little", long_list_to_the_slow);
+	RUN("t_host_server: a request in pieces", list_in_pieces);
+	RUN("t_host_server: a list that is sent in part", list_sent_in_part);
+	RUN("t_host_server: an import", import_ok);
+	RUN("t_host_server: an import whose client will be silent", import_sets_liveness);
+	RUN("t_host_server: an import leaves what is the kernel's", import_leaves_the_rest);
+	RUN("t_host_server: an import by one who does not wait for the reply", import_pipelined);
+	RUN("t_host_server: imports that are refused", import_refused);
+	RUN("t_host_server: an import of what is not bound", import_of_what_is_not_bound);
+	RUN("t_host_server: imports that fail", import_that_fails);
+	RUN("t_host_server: an import of what is in use", import_busy);
+	RUN("t_host_server: an import waits for the end of a session", import_waits);
+	RUN("t_host_server: an import waits in vain", import_waits_in_vain);
+	RUN("t_host_server: an import waits, and something else comes", import_waits_for_else);
+	RUN("t_host_server: an import waits, its client does not", import_waits_pipelined);
+	RUN("t_host_server: a session ends", session_ends);
+	RUN("t_host_server: one session after the other", session_after_session);
+	RUN("t_host_server: a session that never ends", session_never_ends);
 	each_file(FIXTURES "hostile", ".hex", hostile);
-	RUN("t_exporter: bad requests are said once in a minute", bad_said_once);
-	RUN("t_exporter: strangers are refused and said once", strangers);
-	RUN("t_exporter: many strangers do not fill the log", many_strangers);
-	RUN("t_exporter: a request has a deadline", request_deadline);
-	RUN("t_exporter: a reply has a deadline", reply_deadline);
-	RUN("t_exporter: peers that leave", peer_leaves);
-	RUN("t_exporter: too many connections", caps);
-	RUN("t_exporter: descriptors for all", descriptors);
-	RUN("t_exporter: few descriptors", few_descriptors);
-	RUN("t_exporter: a watch", watch);
-	RUN("t_exporter: changes that come at once", watch_coalesced);
-	RUN("t_exporter: a watch beside a list", watch_beside_list);
-	RUN("t_exporter: two watches", watch_by_many);
-	RUN("t_exporter: a watcher that reads late gets the newest", watcher_that_reads_late);
-	RUN("t_exporter: a watcher that is dead", watcher_that_is_dead);
-	RUN("t_exporter: a watcher that lives again", watcher_that_lives_again);
-	RUN("t_exporter: signs of life", sign_of_life);
-	RUN("t_exporter: signs of life with a long interval", sign_of_life_between_passes);
-	RUN("t_exporter: news are signs of life", news_are_signs_of_life);
-	RUN("t_exporter: a watcher that talks", watcher_that_talks);
-	RUN("t_exporter: a connection of which a child has a copy", end_with_a_copy);
-	RUN("t_exporter: a watcher that leaves", watcher_that_leaves);
-	RUN("t_exporter: a watcher that gets a part", watcher_that_gets_a_part);
-	RUN("t_exporter: the port is in use", port_in_use);
-	RUN("t_exporter: no descriptor for a connection", no_descriptor_left);
-	RUN("t_exporter: a client that was gone before it was accepted", client_gone_before_accept);
-	RUN("t_exporter: addresses to listen on", addresses);
-	RUN("t_exporter: addresses as text", names);
-	RUN("t_exporter: keys, and who comes without", keyless);
-	RUN("t_exporter: keys, and who has one", keyed);
-	RUN("t_exporter: keys, and who has another", wrong_key);
-	RUN("t_exporter: keys, and other first bytes", first_bytes);
-	RUN("t_exporter: keys, and a handshake's deadline", shaking_deadline);
-	RUN("t_exporter: keys, and whether AES is fast", aes_once);
-	RUN("t_exporter: keys that are others now", new_keys);
-	RUN("t_exporter: no descriptor is left open", no_leak);
+	RUN("t_host_server: bad requests are said once in a minute", bad_said_once);
+	RUN("t_host_server: strangers are refused and said once", strangers);
+	RUN("t_host_server: many strangers do not fill the log", many_strangers);
+	RUN("t_host_server: a request has a deadline", request_deadline);
+	RUN("t_host_server: a reply has a deadline", reply_deadline);
+	RUN("t_host_server: peers that leave", peer_leaves);
+	RUN("t_host_server: too many connections", caps);
+	RUN("t_host_server: descriptors for all", descriptors);
+	RUN("t_host_server: few descriptors", few_descriptors);
+	RUN("t_host_server: a watch", watch);
+	RUN("t_host_server: changes that come at once", watch_coalesced);
+	RUN("t_host_server: a watch beside a list", watch_beside_list);
+	RUN("t_host_server: two watches", watch_by_many);
+	RUN("t_host_server: a watcher that reads late gets the newest", watcher_that_reads_late);
+	RUN("t_host_server: a watcher that is dead", watcher_that_is_dead);
+	RUN("t_host_server: a watcher that lives again", watcher_that_lives_again);
+	RUN("t_host_server: signs of life", sign_of_life);
+	RUN("t_host_server: signs of life with a long interval", sign_of_life_between_passes);
+	RUN("t_host_server: news are signs of life", news_are_signs_of_life);
+	RUN("t_host_server: a watcher that talks", watcher_that_talks);
+	RUN("t_host_server: a connection of which a child has a copy", end_with_a_copy);
+	RUN("t_host_server: a watcher that leaves", watcher_that_leaves);
+	RUN("t_host_server: a watcher that gets a part", watcher_that_gets_a_part);
+	RUN("t_host_server: the port is in use", port_in_use);
+	RUN("t_host_server: no descriptor for a connection", no_descriptor_left);
+	RUN("t_host_server: a client that was gone before it was accepted", client_gone_before_accept);
+	RUN("t_host_server: addresses to listen on", addresses);
+	RUN("t_host_server: addresses as text", names);
+	RUN("t_host_server: keys, and who comes without", keyless);
+	RUN("t_host_server: keys, and who has one", keyed);
+	RUN("t_host_server: keys, and who has another", wrong_key);
+	RUN("t_host_server: keys, and other first bytes", first_bytes);
+	RUN("t_host_server: keys, and a handshake's deadline", shaking_deadline);
+	RUN("t_host_server: keys, and whether AES is fast", aes_once);
+	RUN("t_host_server: keys that are others now", new_keys);
+	RUN("t_host_server: no descriptor is left open", no_leak);
 	return check_status();
 }

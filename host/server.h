@@ -4,13 +4,13 @@
  * a request has a deadline, connections are counted in all and for each address, newcomers are
  * refused first, and nothing is allocated.
  */
-#ifndef HOST_EXPORTER_H
-#define HOST_EXPORTER_H
+#ifndef HOST_SERVER_H
+#define HOST_SERVER_H
 
 #include "host/export.h"
 #include "host/listener.h"
-#include "host/listing.h"
-#include "host/peer.h"
+#include "host/devlist.h"
+#include "host/conn.h"
 #include "tls/keyfile.h"
 
 enum {

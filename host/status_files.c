@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the server tells those who ask on this machine. */
-#include "host/notes.h"
+#include "host/status_files.h"
 
 #include "lib/addr.h"
 #include "lib/str.h"

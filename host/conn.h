@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection of a client: its request and the answer, or the lists of a watch. */
-#ifndef HOST_PEER_H
-#define HOST_PEER_H
+#ifndef HOST_CONN_H
+#define HOST_CONN_H
 
 #include "loop/loop.h"
 #include "policy/rules.h"

@@ -6,7 +6,7 @@
  */
 #include "client/reader.h"
 #include "tests/fuzz/fuzz.h"
-#include "host/exporter.h"
+#include "host/server.h"
 #include "sysfs/descriptors.h"
 
 #include <arpa/inet.h>

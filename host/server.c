@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The network side of the server: listens, and has a place for each connection. */
-#include "host/exporter.h"
+#include "host/server.h"
 
 #include "lib/log.h"
 #include "lib/addr.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection of a client: its request and the answer, or the lists of a watch. */
-#include "host/exporter.h"
+#include "host/server.h"
 
 #include "lib/addr.h"
 #include "lib/str.h"

@@ -5,8 +5,8 @@
  *	session.BUSID	"LOCAL-ADDRESS PORT PEER-ADDRESS PORT", since when is the file's time
  *	left		"BUSID REASON", a line for each device that is left alone
  */
-#ifndef HOST_NOTES_H
-#define HOST_NOTES_H
+#ifndef HOST_STATUS_FILES_H
+#define HOST_STATUS_FILES_H
 
 #include "host/export.h"
 #include "loop/rundir.h"

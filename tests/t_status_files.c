@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of host/notes: what others on this machine are told of sessions, and of what is left alone.
+ * Tests of host/status_files: what others on this machine are told of sessions, and of what is left alone.
  * LINK: -Wl,--wrap=renameat
  */
-#include "host/notes.h"
+#include "host/status_files.h"
 
 #include "tests/tree.h"
 
@@ -427,18 +427,18 @@ static void no_leak(void)
 
 int main(void)
 {
-	RUN("t_notes: a session", session);
-	RUN("t_notes: session after session", session_after_session);
-	RUN("t_notes: a session without a peer", session_without_peer);
-	RUN("t_notes: the device is gone", gone);
-	RUN("t_notes: at the end", at_the_end);
-	RUN("t_notes: the peer of an earlier run", peer);
-	RUN("t_notes: there and back", there_and_back);
-	RUN("t_notes: a key of which nobody knows which", no_print);
-	RUN("t_notes: what is left alone", left);
-	RUN("t_notes: what a killed one left", left_by_another);
-	RUN("t_notes: all devices are left alone", left_all);
-	RUN("t_notes: it cannot be written", cannot_write);
-	RUN("t_notes: no descriptor is left open", no_leak);
+	RUN("t_status_files: a session", session);
+	RUN("t_status_files: session after session", session_after_session);
+	RUN("t_status_files: a session without a peer", session_without_peer);
+	RUN("t_status_files: the device is gone", gone);
+	RUN("t_status_files: at the end", at_the_end);
+	RUN("t_status_files: the peer of an earlier run", peer);
+	RUN("t_status_files: there and back", there_and_back);
+	RUN("t_status_files: a key of which nobody knows which", no_print);
+	RUN("t_status_files: what is left alone", left);
+	RUN("t_status_files: what a killed one left", left_by_another);
+	RUN("t_status_files: all devices are left alone", left_all);
+	RUN("t_status_files: it cannot be written", cannot_write);
+	RUN("t_status_files: no descriptor is left open", no_leak);
 	return check_status();
 }
