@@ -3,8 +3,8 @@
 #ifndef CLIENT_IMPORT_H
 #define CLIENT_IMPORT_H
 
-#include "client/judge.h"
-#include "client/probe.h"
+#include "client/decide.h"
+#include "client/descriptor_query.h"
 #include "loop/child.h"
 #include "loop/hook_runner.h"
 #include "loop/loop.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp list HOST: asks for the devices that a server publishes. */
-#include "client/ask.h"
+#include "client/query.h"
 #include "client/client.h"
 
 struct listing {

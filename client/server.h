@@ -7,7 +7,7 @@
 #ifndef CLIENT_SERVER_H
 #define CLIENT_SERVER_H
 
-#include "client/exchange.h"
+#include "client/request.h"
 #include "client/import.h"
 
 enum {

@@ -2,7 +2,7 @@
 /* usbiphp doctor: what is wrong with this machine, and what mends it. */
 #include "show/doctor.h"
 
-#include "client/ask.h"
+#include "client/query.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "show/doctor_say.h"

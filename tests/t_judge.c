@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of host/judge and client/judge: the decisions, as tables of cases. */
-#include "client/judge.h"
+/* Tests of host/judge and client/decide: the decisions, as tables of cases. */
+#include "client/decide.h"
 #include "host/judge.h"
 #include "tests/check.h"
 

@@ -4,7 +4,7 @@
  * pieces, the second the state of the one device that is exported; the rest is what a client says
  * over a real connection. What the server answers must be what the protocol says, to the last byte.
  */
-#include "client/reader.h"
+#include "client/reply.h"
 #include "tests/fuzz/fuzz.h"
 #include "host/server.h"
 #include "sysfs/descriptors.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which devices are attached: the client's decisions, pure functions. */
-#ifndef CLIENT_JUDGE_H
-#define CLIENT_JUDGE_H
+#ifndef CLIENT_DECIDE_H
+#define CLIENT_DECIDE_H
 
 #include "sysfs/vhci.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One request for a server's list, waited for. */
-#include "client/ask.h"
+#include "client/query.h"
 
 #include <stddef.h>
 

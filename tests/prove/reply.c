@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/reader: one call in any state it can be in. A state is right when used <= len <= the size
+ * client/reply: one call in any state it can be in. A state is right when used <= len <= the size
  * of buf (for an import: <= that of its reply); each call is shown to leave a right one.
  *
  * reader_next() sees the buffer only as len - used bytes from buf + used, so two rows of states
  * stand for all: every number of bytes at the buffer's begin, and at its end. One state is left out
  * of reader_room()'s, used = len = the whole buffer: to move no byte from behind the end is right in
  * C, but not in Frama-C's contract of memmove().
- * SOURCES: client/reader.c proto/op.c proto/wire.c proto/busid.c lib/str.c
+ * SOURCES: client/reply.c proto/op.c proto/wire.c proto/busid.c lib/str.c
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
  * EVA: -eva-slevel-function busid_is_name:0,text_is_plain:0
  * EVA: -eva-partition-history 1 -eva-interprocedural-history -eva-unroll-recursive-calls 2
  */
-#include "client/reader.h"
+#include "client/reply.h"
 
 #include "tests/prove/prove.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of client/ask: one list, waited for, from a server in a process of its own. */
-#include "client/ask.h"
+/* Tests of client/query: one list, waited for, from a server in a process of its own. */
+#include "client/query.h"
 
 #include "tests/files.h"
 
@@ -171,12 +171,12 @@ static void no_leak(void)
 
 int main(void)
 {
-	RUN("t_ask: a list", list);
-	RUN("t_ask: the first list of a watch", watch);
-	RUN("t_ask: a list that is none", malformed);
-	RUN("t_ask: nobody there", refused);
-	RUN("t_ask: told to stop", stopped);
-	RUN("t_ask: no descriptor to be had", no_descriptors);
-	RUN("t_ask: no descriptor is left open", no_leak);
+	RUN("t_query: a list", list);
+	RUN("t_query: the first list of a watch", watch);
+	RUN("t_query: a list that is none", malformed);
+	RUN("t_query: nobody there", refused);
+	RUN("t_query: told to stop", stopped);
+	RUN("t_query: no descriptor to be had", no_descriptors);
+	RUN("t_query: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A reply as it comes in, in pieces of any size. */
-#include "client/reader.h"
+#include "client/reply.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One request to one server and its reply: find the address, connect, ask, decode. */
-#include "client/exchange.h"
+#include "client/request.h"
 
 #include "lib/log.h"
 #include "lib/str.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which devices are attached: the client's decisions, pure functions. */
-#include "client/judge.h"
+#include "client/decide.h"
 
 enum client_verdict client_judge(const struct client_facts *facts)
 {

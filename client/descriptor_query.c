@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a device says of itself, asked over the connection of its import. */
-#include "client/probe.h"
+#include "client/descriptor_query.h"
 
 #include "sysfs/descriptors.h"
 

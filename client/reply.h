@@ -3,8 +3,8 @@
  * A reply as it comes in, in pieces of any size: bytes in, devices out. No I/O, no allocation; it
  * never asks for a byte that belongs to the kernel.
  */
-#ifndef CLIENT_READER_H
-#define CLIENT_READER_H
+#ifndef CLIENT_REPLY_H
+#define CLIENT_REPLY_H
 
 #include "proto/op.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of client/reader: every reply of tests/fixtures, fed whole and in pieces of all sizes,
+ * Tests of client/reply: every reply of tests/fixtures, fed whole and in pieces of all sizes,
  * means what its bytes say, and no more; no byte that is the kernel's is ever asked for.
  */
-#include "client/reader.h"
+#include "client/reply.h"
 
 #include "tests/bytes.h"
 #include "tests/files.h"
@@ -228,13 +228,13 @@ static void packet(const char *path, const char *name)
 	if (!is_reply(name, "rep_"))
 		return;
 	p = hex_read(path, &len, NULL);
-	check_begin("t_reader: %s", name);
+	check_begin("t_reply: %s", name);
 	if (is_reply(name, "rep_import")) {
 		import_fixture(p, len);
 	} else {
 		list_fixture(OP_REQ_DEVLIST, p, len);
 		check_end();
-		check_begin("t_reader: %s, watched", name);
+		check_begin("t_reply: %s, watched", name);
 		p[3] = 0x60;
 		list_fixture(OP_REQ_WATCH, p, len);
 	}
@@ -301,7 +301,7 @@ static void hostile(const char *path, const char *name)
 	if (!is_reply(name, "rep_"))
 		return;
 	p = hex_read(path, &len, &comment);
-	check_begin("t_reader: hostile/%s", name);
+	check_begin("t_reply: hostile/%s", name);
 	hostile_as(is_reply(name, "rep_import") ? OP_REQ_IMPORT : OP_REQ_DEVLIST, p, len, comment);
 	if (is_reply(name, "rep_devlist") && raw(p + 2, 2) == OP_REP_DEVLIST) {
 		p[3] = 0x60;
@@ -453,13 +453,13 @@ static void started_anew(void)
 int main(void)
 {
 	each_file(FIXTURES "packets", ".hex", packet);
-	RUN("t_reader: all packets were there", packets_are_there);
+	RUN("t_reply: all packets were there", packets_are_there);
 	each_file(FIXTURES "hostile", ".hex", hostile);
-	RUN("t_reader: another reply than was asked for", another_reply);
-	RUN("t_reader: the lists of a watch", watched_lists);
-	RUN("t_reader: a watch whose second list is bad", watched_then_bad);
-	RUN("t_reader: the longest list", longest_list);
-	RUN("t_reader: an import asks for no byte of the kernel's", import_asks_for_its_own);
-	RUN("t_reader: started anew", started_anew);
+	RUN("t_reply: another reply than was asked for", another_reply);
+	RUN("t_reply: the lists of a watch", watched_lists);
+	RUN("t_reply: a watch whose second list is bad", watched_then_bad);
+	RUN("t_reply: the longest list", longest_list);
+	RUN("t_reply: an import asks for no byte of the kernel's", import_asks_for_its_own);
+	RUN("t_reply: started anew", started_anew);
 	return check_status();
 }

@@ -3,13 +3,13 @@
  * One request to one server and its reply, or the replies without end to a watch: find the address,
  * connect, ask, decode. Non-blocking, with a deadline on every step.
  */
-#ifndef CLIENT_EXCHANGE_H
-#define CLIENT_EXCHANGE_H
+#ifndef CLIENT_REQUEST_H
+#define CLIENT_REQUEST_H
 
-#include "client/probe.h"
-#include "client/reader.h"
+#include "client/descriptor_query.h"
+#include "client/reply.h"
 #include "client/resolve.h"
-#include "client/tunnel.h"
+#include "client/ssh.h"
 #include "tls/ktls.h"
 
 enum {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of client/exchange against servers of every kind, in the same loop, on loopback; names are
+ * Tests of client/request against servers of every kind, in the same loop, on loopback; names are
  * resolved by the test. Deadlines are reached by setting the loop's clock.
  * LINK: -Wl,--wrap=getaddrinfo,--wrap=setsockopt
  */
-#include "client/exchange.h"
+#include "client/request.h"
 
 #include "tests/files.h"
 
@@ -426,7 +426,7 @@ static void hostile_reply(const char *path, const char *name)
 	if (strncmp(name, "rep_", 4))
 		return;
 	p = hex_read(path, &len, &comment);
-	check_begin("t_exchange: hostile/%s", name);
+	check_begin("t_request: hostile/%s", name);
 	want = strstr(comment, "# expect: ") + 10;
 	while (i < LENGTH(table) && strncmp(want, table[i].name, strlen(table[i].name)))
 		i++;
@@ -1011,35 +1011,35 @@ static void no_leak(void)
 
 int main(void)
 {
-	RUN("t_exchange: lists", list_whole);
-	RUN("t_exchange: lists in pieces of a byte", list_in_pieces);
-	RUN("t_exchange: lists of servers that close behind them", list_then_end);
-	RUN("t_exchange: the longest list", longest_list);
-	RUN("t_exchange: a list with something behind it", list_with_junk);
-	RUN("t_exchange: garbage", garbage);
-	RUN("t_exchange: half a list, then the end", half_a_reply);
-	RUN("t_exchange: half an import, then the end", half_an_import);
-	RUN("t_exchange: closed at once", closed_at_once);
-	RUN("t_exchange: reset", reset);
-	RUN("t_exchange: a server that says nothing", silent);
-	RUN("t_exchange: a server that stops in the middle", silent_in_the_middle);
-	RUN("t_exchange: an import", import_ok);
-	RUN("t_exchange: an import leaves what is the kernel's", import_rest);
-	RUN("t_exchange: an import that is refused", import_refused);
-	RUN("t_exchange: an import that brings another device", import_of_another);
+	RUN("t_request: lists", list_whole);
+	RUN("t_request: lists in pieces of a byte", list_in_pieces);
+	RUN("t_request: lists of servers that close behind them", list_then_end);
+	RUN("t_request: the longest list", longest_list);
+	RUN("t_request: a list with something behind it", list_with_junk);
+	RUN("t_request: garbage", garbage);
+	RUN("t_request: half a list, then the end", half_a_reply);
+	RUN("t_request: half an import, then the end", half_an_import);
+	RUN("t_request: closed at once", closed_at_once);
+	RUN("t_request: reset", reset);
+	RUN("t_request: a server that says nothing", silent);
+	RUN("t_request: a server that stops in the middle", silent_in_the_middle);
+	RUN("t_request: an import", import_ok);
+	RUN("t_request: an import leaves what is the kernel's", import_rest);
+	RUN("t_request: an import that is refused", import_refused);
+	RUN("t_request: an import that brings another device", import_of_another);
 	each_file(FIXTURES "hostile", ".hex", hostile_reply);
-	RUN("t_exchange: refused, then the second address", second_address);
-	RUN("t_exchange: silence, then the second address", second_address_later);
-	RUN("t_exchange: no address works", no_address_works);
-	RUN("t_exchange: a name that does not resolve, then does", unresolved);
-	RUN("t_exchange: the resolver dies", resolver_dies);
-	RUN("t_exchange: the resolver hangs", resolver_hangs);
-	RUN("t_exchange: names are resolved again, addresses not", resolved_again);
-	RUN("t_exchange: cancelled", cancelled);
-	RUN("t_exchange: the next one begins where one ends", next_in_done);
-	RUN("t_exchange: with a key", keyed);
-	RUN("t_exchange: with the wrong one", wrong_key);
-	RUN("t_exchange: with a key, and the server has none", server_without_keys);
-	RUN("t_exchange: no descriptor is left open", no_leak);
+	RUN("t_request: refused, then the second address", second_address);
+	RUN("t_request: silence, then the second address", second_address_later);
+	RUN("t_request: no address works", no_address_works);
+	RUN("t_request: a name that does not resolve, then does", unresolved);
+	RUN("t_request: the resolver dies", resolver_dies);
+	RUN("t_request: the resolver hangs", resolver_hangs);
+	RUN("t_request: names are resolved again, addresses not", resolved_again);
+	RUN("t_request: cancelled", cancelled);
+	RUN("t_request: the next one begins where one ends", next_in_done);
+	RUN("t_request: with a key", keyed);
+	RUN("t_request: with the wrong one", wrong_key);
+	RUN("t_request: with a key, and the server has none", server_without_keys);
+	RUN("t_request: no descriptor is left open", no_leak);
 	return check_status();
 }

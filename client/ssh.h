@@ -3,8 +3,8 @@
  * A connection through the system's ssh: one end of a pair of sockets is its stdin and stdout, the
  * other one ours, and later the kernel's. Works with OpenSSH and dropbear.
  */
-#ifndef CLIENT_TUNNEL_H
-#define CLIENT_TUNNEL_H
+#ifndef CLIENT_SSH_H
+#define CLIENT_SSH_H
 
 #include "lib/endpoint.h"
 

@@ -3,8 +3,8 @@
  * What a device says of itself, asked over the connection of its import before that is the
  * kernel's: for rules and holds that need more than a server's list tells. No I/O here.
  */
-#ifndef CLIENT_PROBE_H
-#define CLIENT_PROBE_H
+#ifndef CLIENT_DESCRIPTOR_QUERY_H
+#define CLIENT_DESCRIPTOR_QUERY_H
 
 #include "proto/op.h"
 #include "proto/urb.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A connection through the system's ssh. */
-#include "client/tunnel.h"
+#include "client/ssh.h"
 
 #include "lib/str.h"
 

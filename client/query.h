@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One request for a server's list, waited for: for commands that do nothing else meanwhile. */
-#ifndef CLIENT_ASK_H
-#define CLIENT_ASK_H
+#ifndef CLIENT_QUERY_H
+#define CLIENT_QUERY_H
 
-#include "client/exchange.h"
+#include "client/request.h"
 
 struct ask {
 	bool ended;

@@ -4,7 +4,7 @@
  * pieces in which the rest, the server's bytes, comes in. Whatever the pieces, what is learnt is
  * the same, and no byte behind the last reply is asked for.
  */
-#include "client/probe.h"
+#include "client/descriptor_query.h"
 #include "tests/fuzz/fuzz.h"
 
 static void converse(struct probe *probe, size_t piece, const uint8_t *data, size_t size,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of client/probe, where the test plays the device behind its server. */
-#include "client/probe.h"
+/* Tests of client/descriptor_query, where the test plays the device behind its server. */
+#include "client/descriptor_query.h"
 
 #include "tests/bytes.h"
 
@@ -369,15 +369,15 @@ static void numbers(void)
 
 int main(void)
 {
-	RUN("t_probe: all of it", all_of_it);
-	RUN("t_probe: in pieces", in_pieces);
-	RUN("t_probe: without strings", without_strings);
-	RUN("t_probe: refused", refused);
-	RUN("t_probe: failed", failed);
-	RUN("t_probe: refused, with data", refused_with_data);
-	RUN("t_probe: short descriptors", short_descriptors);
-	RUN("t_probe: garbage", garbage);
-	RUN("t_probe: what is no reply", no_reply);
-	RUN("t_probe: numbers", numbers);
+	RUN("t_descriptor_query: all of it", all_of_it);
+	RUN("t_descriptor_query: in pieces", in_pieces);
+	RUN("t_descriptor_query: without strings", without_strings);
+	RUN("t_descriptor_query: refused", refused);
+	RUN("t_descriptor_query: failed", failed);
+	RUN("t_descriptor_query: refused, with data", refused_with_data);
+	RUN("t_descriptor_query: short descriptors", short_descriptors);
+	RUN("t_descriptor_query: garbage", garbage);
+	RUN("t_descriptor_query: what is no reply", no_reply);
+	RUN("t_descriptor_query: numbers", numbers);
 	return check_status();
 }

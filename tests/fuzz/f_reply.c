@@ -4,7 +4,7 @@
  * the second the size of the pieces in which the rest, the server's bytes, comes in. Whatever the
  * pieces, what is read is the same, and after an import no byte too many is asked for.
  */
-#include "client/reader.h"
+#include "client/reply.h"
 #include "tests/fuzz/fuzz.h"
 
 /* What came of a conversation. */
