@@ -58,7 +58,7 @@ endif
 override CPPFLAGS := $(CPPFLAGS) -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
 override CFLAGS := $(CFLAGS) -std=c11 $(WARNINGS)
 
-ROOMS := proto lib sysfs policy loop tls host client show
+ROOMS := proto lib sysfs policy loop tls host client cmd
 LIB := $(sort $(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
 SOURCES := $(LIB) usbiphp.c $(SMALL)
 HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))

@@ -8,9 +8,9 @@
 #include "loop/rundir.h"
 #include "proto/op.h"
 #include "lib/str.h"
-#include "show/doctor.h"
-#include "show/hold.h"
-#include "show/show.h"
+#include "cmd/doctor.h"
+#include "cmd/hold.h"
+#include "cmd/cmd.h"
 
 #include <getopt.h>
 #include <string.h>

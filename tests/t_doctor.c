@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of show/doctor: what it says about trees of a whole machine.
+ * Tests of cmd/doctor: what it says about trees of a whole machine.
  * LINK: -Wl,--wrap=time,--wrap=__time64
  */
-#include "show/doctor.h"
+#include "cmd/doctor.h"
 
 #include "tests/files.h"
 

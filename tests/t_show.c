@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of show/: what the program in $USBIPHP prints about trees of the kernel's files and about
+ * Tests of cmd/: what the program in $USBIPHP prints about trees of the kernel's files and about
  * the daemons' notes.
  */
 #include "tests/program.h"

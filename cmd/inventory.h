@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* All devices of this machine, with what they say of themselves. */
-#ifndef SHOW_DEVICES_H
-#define SHOW_DEVICES_H
+#ifndef CMD_INVENTORY_H
+#define CMD_INVENTORY_H
 
-#include "show/item.h"
+#include "cmd/item.h"
 
 /*
  * Looks at them; items is all zeros, or from the latest look. They come in the order of their

@@ -4,10 +4,10 @@
  * first it is only measured, for the width of the columns and to know whether it is another one
  * than before, then written.
  */
-#ifndef SHOW_PAGE_H
-#define SHOW_PAGE_H
+#ifndef CMD_TABLE_H
+#define CMD_TABLE_H
 
-#include "show/item.h"
+#include "cmd/item.h"
 
 enum { PAGE_COLUMNS = 23 };
 

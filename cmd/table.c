@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is written to standard output: tables for people or JSON for programs. */
-#include "show/page.h"
+#include "cmd/table.h"
 
 #include "lib/json.h"
 #include "lib/str.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One device as it is shown, with all that is known about it. */
-#ifndef SHOW_ITEM_H
-#define SHOW_ITEM_H
+#ifndef CMD_ITEM_H
+#define CMD_ITEM_H
 
 #include "proto/op.h"
 #include "sysfs/device.h"

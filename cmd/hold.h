@@ -4,8 +4,8 @@
  * is noted by name in the configuration directory (policy/holds.h); a daemon that runs sees to the
  * rest, without one it is done here.
  */
-#ifndef SHOW_HOLD_H
-#define SHOW_HOLD_H
+#ifndef CMD_HOLD_H
+#define CMD_HOLD_H
 
 #include "loop/daemon.h"
 

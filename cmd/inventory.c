@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* All devices of this machine, with what they say of themselves. */
-#include "show/devices.h"
+#include "cmd/inventory.h"
 
 #include "lib/log.h"
 #include "lib/str.h"
-#include "show/socket.h"
+#include "cmd/tcp_info.h"
 #include "sysfs/descriptors.h"
 #include "sysfs/stub.h"
 

@@ -3,9 +3,9 @@
 #include "policy/holds.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "show/devices.h"
-#include "show/page.h"
-#include "show/show.h"
+#include "cmd/inventory.h"
+#include "cmd/table.h"
+#include "cmd/cmd.h"
 #include "sysfs/stub.h"
 #include "sysfs/uevent.h"
 

@@ -3,8 +3,8 @@
  * usbiphp doctor: what is wrong with this machine, and what mends it. It looks only: it loads no
  * module, changes nothing, and waits for nothing but the servers it is to ask.
  */
-#ifndef SHOW_DOCTOR_H
-#define SHOW_DOCTOR_H
+#ifndef CMD_DOCTOR_H
+#define CMD_DOCTOR_H
 
 #include "loop/daemon.h"
 #include "lib/endpoint.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp doctor: what is wrong with this machine, and what mends it. */
-#include "show/doctor.h"
+#include "cmd/doctor.h"
 
 #include "client/query.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "show/doctor_say.h"
+#include "cmd/doctor_report.h"
 #include "sysfs/stub.h"
 #include "sysfs/protect.h"
 #include "sysfs/vhci.h"

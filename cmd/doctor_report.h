@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The doctor's parts: each looks at something and says what it finds, and what mends that. */
-#ifndef SHOW_DOCTOR_SAY_H
-#define SHOW_DOCTOR_SAY_H
+#ifndef CMD_DOCTOR_REPORT_H
+#define CMD_DOCTOR_REPORT_H
 
 #include "loop/daemon.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kernel knows about the TCP connection of a session. */
-#include "show/socket.h"
+#include "cmd/tcp_info.h"
 
 #include "lib/addr.h"
 #include "lib/str.h"

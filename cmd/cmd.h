@@ -7,8 +7,8 @@
  * Each function returns an exit status: 0; 1 when the kernel's files cannot be read, 2 when the
  * rules are wrong, either after a line that says why.
  */
-#ifndef SHOW_SHOW_H
-#define SHOW_SHOW_H
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
 
 #include "loop/daemon.h"
 #include "lib/endpoint.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The switch that stays off: usbiphp detach, attach, release, bind. */
-#include "show/hold.h"
+#include "cmd/hold.h"
 
 #include "policy/holds.h"
 #include "lib/log.h"
 #include "loop/rundir.h"
 #include "lib/str.h"
-#include "show/devices.h"
+#include "cmd/inventory.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"
 
