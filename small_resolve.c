@@ -6,9 +6,9 @@
  * all servers are asked at once, for IPv4 and IPv6 (RFC 1035, 3596). Addresses come in the order of
  * RFC 6724. What it returns stays its own until it is called again.
  */
-#include "loop/loop.h"
 #include "lib/addr.h"
 #include "lib/str.h"
+#include "loop/loop.h"
 #include "sysfs/protect.h"
 
 #include <arpa/inet.h>

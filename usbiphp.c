@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* main: picks the role by its own name or by the first word, and reads the command line. */
 #include "client/client.h"
-#include "host/host.h"
-#include "policy/holds.h"
-#include "loop/session.h"
-#include "lib/log.h"
-#include "loop/rundir.h"
-#include "proto/op.h"
-#include "lib/str.h"
+#include "cmd/cmd.h"
 #include "cmd/doctor.h"
 #include "cmd/hold.h"
-#include "cmd/cmd.h"
+#include "host/host.h"
+#include "lib/log.h"
+#include "lib/str.h"
+#include "loop/rundir.h"
+#include "loop/session.h"
+#include "policy/holds.h"
+#include "proto/op.h"
 
 #include <getopt.h>
 #include <string.h>

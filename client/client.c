@@ -2,11 +2,11 @@
 /* The client role: every device that a server publishes is attached here, and kept so. */
 #include "client/client.h"
 
+#include "client/port_record.h"
 #include "client/server.h"
-#include "loop/sandbox.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "client/port_record.h"
+#include "loop/sandbox.h"
 
 #include <limits.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
-#include "loop/daemon.h"
 #include "lib/endpoint.h"
+#include "loop/daemon.h"
 #include "proto/op.h"
 
 enum { CLIENT_SERVERS_MAX = 64 };

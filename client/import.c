@@ -2,12 +2,12 @@
 /* One device of a server: attached to a port of this machine, or to be. */
 #include "client/import.h"
 
-#include "loop/session.h"
-#include "lib/log.h"
-#include "lib/addr.h"
-#include "lib/str.h"
-#include "sysfs/descriptors.h"
 #include "client/port_record.h"
+#include "lib/addr.h"
+#include "lib/log.h"
+#include "lib/str.h"
+#include "loop/session.h"
+#include "sysfs/descriptors.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -5,10 +5,10 @@
 
 #include "client/decide.h"
 #include "client/descriptor_query.h"
+#include "lib/endpoint.h"
 #include "loop/child.h"
 #include "loop/hook_runner.h"
 #include "loop/loop.h"
-#include "lib/endpoint.h"
 #include "policy/policy.h"
 #include "proto/op.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp list HOST: asks for the devices that a server publishes. */
-#include "client/query.h"
 #include "client/client.h"
+#include "client/query.h"
 
 struct listing {
 	struct ask ask;

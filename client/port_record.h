@@ -8,8 +8,8 @@
 #ifndef CLIENT_PORT_RECORD_H
 #define CLIENT_PORT_RECORD_H
 
-#include "proto/busid.h"
 #include "lib/endpoint.h"
+#include "proto/busid.h"
 
 #include <stdint.h>
 

@@ -3,9 +3,9 @@
 #ifndef CLIENT_RESOLVE_H
 #define CLIENT_RESOLVE_H
 
-#include "loop/child.h"
 #include "lib/addr.h"
 #include "lib/endpoint.h"
+#include "loop/child.h"
 
 enum { ADDRESSES_MAX = 8, RESOLVE_MS = 20000 };
 

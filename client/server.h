@@ -7,8 +7,8 @@
 #ifndef CLIENT_SERVER_H
 #define CLIENT_SERVER_H
 
-#include "client/request.h"
 #include "client/import.h"
+#include "client/request.h"
 
 enum {
 	/* A server that lists more is told so once; what is beyond is left alone. No client kernel

@@ -10,8 +10,8 @@
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
-#include "loop/daemon.h"
 #include "lib/endpoint.h"
+#include "loop/daemon.h"
 
 /*
  * The devices of this machine. try: with the rules and take_all that are given, as if the daemon

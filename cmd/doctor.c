@@ -3,11 +3,11 @@
 #include "cmd/doctor.h"
 
 #include "client/query.h"
+#include "cmd/doctor_report.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "cmd/doctor_report.h"
-#include "sysfs/stub.h"
 #include "sysfs/protect.h"
+#include "sysfs/stub.h"
 #include "sysfs/vhci.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
 #ifndef CMD_DOCTOR_H
 #define CMD_DOCTOR_H
 
-#include "loop/daemon.h"
 #include "lib/endpoint.h"
+#include "loop/daemon.h"
 
 /*
  * Prints a line for each check: "ok", "warn" or "BAD", and what. /proc, /etc, /lib, /boot and /run

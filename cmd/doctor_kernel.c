@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The doctor and the kernel's modules: usbip-host with its slots, vhci-hcd with its ports. */
-#include "lib/str.h"
 #include "cmd/doctor_report.h"
+#include "lib/str.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The doctor and what else is on the machine: programs, sockets, filters, files. */
-#include "lib/str.h"
 #include "cmd/doctor_report.h"
+#include "lib/str.h"
 #include "sysfs/protect.h"
 
 #include <fcntl.h>

@@ -2,11 +2,11 @@
 /* The switch that stays off: usbiphp detach, attach, release, bind. */
 #include "cmd/hold.h"
 
-#include "policy/holds.h"
-#include "lib/log.h"
-#include "loop/rundir.h"
-#include "lib/str.h"
 #include "cmd/inventory.h"
+#include "lib/log.h"
+#include "lib/str.h"
+#include "loop/rundir.h"
+#include "policy/holds.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"
 

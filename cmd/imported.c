@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is attached to the ports of vhci-hcd, with what is noted of it. */
-#include "lib/str.h"
 #include "cmd/inventory.h"
+#include "lib/str.h"
 #include "sysfs/vhci.h"
 
 #include <limits.h>

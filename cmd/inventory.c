@@ -2,9 +2,9 @@
 /* All devices of this machine, with what they say of themselves. */
 #include "cmd/inventory.h"
 
+#include "cmd/tcp_info.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "cmd/tcp_info.h"
 #include "sysfs/descriptors.h"
 #include "sysfs/stub.h"
 

@@ -3,10 +3,10 @@
 #ifndef CMD_ITEM_H
 #define CMD_ITEM_H
 
+#include "client/port_record.h"
+#include "policy/name.h"
 #include "proto/op.h"
 #include "sysfs/device.h"
-#include "policy/name.h"
-#include "client/port_record.h"
 #include "sysfs/protect.h"
 
 enum { ITEMS_MAX = OP_DEVLIST_MAX, LABEL_SIZE = 2 * DEVICE_STRING_SIZE };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The devices of this machine, those of a server, and what a server would do. */
 #include "client/client.h"
+#include "cmd/cmd.h"
+#include "cmd/inventory.h"
+#include "cmd/table.h"
 #include "host/choose.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "cmd/inventory.h"
-#include "cmd/table.h"
-#include "cmd/cmd.h"
 #include "sysfs/stub.h"
 
 #include <fcntl.h>

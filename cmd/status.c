@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp status: what is exported, imported and held. */
-#include "policy/holds.h"
-#include "lib/log.h"
-#include "lib/str.h"
+#include "cmd/cmd.h"
 #include "cmd/inventory.h"
 #include "cmd/table.h"
-#include "cmd/cmd.h"
+#include "lib/log.h"
+#include "lib/str.h"
+#include "policy/holds.h"
 #include "sysfs/stub.h"
 #include "sysfs/uevent.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What devices say of themselves: read in processes that may be left behind. */
-#include "loop/loop.h"
 #include "cmd/inventory.h"
+#include "loop/loop.h"
 
 #include <assert.h>
 #include <fcntl.h>

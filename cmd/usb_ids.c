@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The names of vendors and products that the system knows: http://www.linux-usb.org/usb.ids */
-#include "lib/str.h"
 #include "cmd/inventory.h"
+#include "lib/str.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -7,13 +7,13 @@
 #define HOST_EXPORT_H
 
 #include "host/conn.h"
-#include "policy/rules.h"
 #include "lib/addr.h"
 #include "loop/child.h"
-#include "proto/op.h"
 #include "policy/name.h"
-#include "sysfs/stub.h"
+#include "policy/rules.h"
+#include "proto/op.h"
 #include "sysfs/protect.h"
+#include "sysfs/stub.h"
 
 /* usbip-host holds 16; the rest is for devices that wait or fail. */
 enum { EXPORTS_MAX = 128 };

@@ -2,9 +2,9 @@
 /* The session of an exported device: a connection that usbip-host has, from import to end. */
 #include "host/export.h"
 
-#include "loop/session.h"
 #include "lib/log.h"
 #include "lib/str.h"
+#include "loop/session.h"
 
 #include <stddef.h>
 #include <sys/epoll.h>

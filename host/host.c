@@ -3,13 +3,13 @@
 #include "host/host.h"
 
 #include "host/choose.h"
-#include "host/server.h"
 #include "host/judge.h"
-#include "host/status_files.h"
+#include "host/server.h"
 #include "host/slots.h"
-#include "loop/sandbox.h"
+#include "host/status_files.h"
 #include "lib/log.h"
 #include "lib/str.h"
+#include "loop/sandbox.h"
 #include "sysfs/descriptors.h"
 
 #include <errno.h>

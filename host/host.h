@@ -7,8 +7,8 @@
 #define HOST_HOST_H
 
 #include "host/listener.h"
-#include "loop/daemon.h"
 #include "lib/cidr.h"
+#include "loop/daemon.h"
 
 /*
  * Runs until told to stop. Returns the exit status: 0, or 1 when it could not do its work. listen

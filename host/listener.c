@@ -3,8 +3,8 @@
 #include "host/listener.h"
 
 #include "lib/endpoint.h"
-#include "proto/op.h"
 #include "lib/str.h"
+#include "proto/op.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,8 +3,8 @@
 #ifndef HOST_LISTENER_H
 #define HOST_LISTENER_H
 
-#include "loop/loop.h"
 #include "lib/addr.h"
+#include "loop/loop.h"
 
 enum { LISTENERS_MAX = 8 };
 

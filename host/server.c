@@ -2,8 +2,8 @@
 /* The network side of the server: listens, and has a place for each connection. */
 #include "host/server.h"
 
-#include "lib/log.h"
 #include "lib/addr.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <sys/resource.h>

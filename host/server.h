@@ -7,10 +7,10 @@
 #ifndef HOST_SERVER_H
 #define HOST_SERVER_H
 
+#include "host/conn.h"
+#include "host/devlist.h"
 #include "host/export.h"
 #include "host/listener.h"
-#include "host/devlist.h"
-#include "host/conn.h"
 #include "tls/keyfile.h"
 
 enum {

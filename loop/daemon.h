@@ -3,13 +3,13 @@
 #ifndef LOOP_DAEMON_H
 #define LOOP_DAEMON_H
 
-#include "policy/holds.h"
-#include "tls/keyfile.h"
-#include "loop/loop.h"
-#include "policy/rules.h"
 #include "loop/hook_runner.h"
+#include "loop/loop.h"
 #include "loop/rundir.h"
+#include "policy/holds.h"
+#include "policy/rules.h"
 #include "sysfs/sysfs.h"
+#include "tls/keyfile.h"
 
 struct daemon_options {
 	char *name;	    /* argv[0], which runner_start() changes for its process */

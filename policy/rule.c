@@ -2,8 +2,8 @@
 /* One rule: its text to a value, and whether it matches. */
 #include "policy/rule.h"
 
-#include "proto/op.h"
 #include "lib/str.h"
+#include "proto/op.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 
 #include "lib/file.h"
 #include "lib/log.h"
-#include "policy/rule.h"
 #include "lib/str.h"
+#include "policy/rule.h"
 
 #include <fcntl.h>
 #include <string.h>

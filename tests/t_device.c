@@ -5,8 +5,8 @@
  */
 #include "sysfs/device.h"
 
-#include "tests/tree.h"
 #include "tests/openat.h"
+#include "tests/tree.h"
 
 static struct device seen[64];
 static unsigned count;

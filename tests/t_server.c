@@ -6,9 +6,9 @@
  */
 #include "client/server.h"
 
+#include "client/port_record.h"
 #include "lib/str.h"
 #include "sysfs/device.h"
-#include "client/port_record.h"
 #include "tests/clock.h"
 #include "tests/files.h"
 #include "tests/said.h"

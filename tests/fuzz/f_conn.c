@@ -5,9 +5,9 @@
  * over a real connection. What the server answers must be what the protocol says, to the last byte.
  */
 #include "client/reply.h"
-#include "tests/fuzz/fuzz.h"
 #include "host/server.h"
 #include "sysfs/descriptors.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: descriptors_parse(). Interfaces are counted, each number once, and lie in the input. */
-#include "tests/fuzz/fuzz.h"
 #include "sysfs/descriptors.h"
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -3,8 +3,8 @@
  * Fuzz entry: device_read() on a tree whose attributes are the input, cut at bytes of zero: idVendor,
  * idProduct, bDeviceClass, usbip_status, and where the link of its driver points.
  */
-#include "tests/fuzz/fuzz.h"
 #include "sysfs/stub.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
 #include <fcntl.h>

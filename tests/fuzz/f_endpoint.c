@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: endpoint_parse(). What it takes is printable, and its name means the same again. */
-#include "tests/fuzz/fuzz.h"
 #include "lib/endpoint.h"
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: json_string() into a buffer of any size: a string, valid, printable, and the same. */
-#include "tests/fuzz/fuzz.h"
 #include "lib/json.h"
+#include "tests/fuzz/fuzz.h"
 
 /* The character at *p, of a string of JSON that must be valid; moves on. */
 static unsigned long next(const unsigned char **p)

@@ -3,8 +3,8 @@
  * Fuzz entry: every decoder of proto/op. What is decoded reads no byte behind its message, and
  * becomes bytes which decode to the same.
  */
-#include "tests/fuzz/fuzz.h"
 #include "proto/op.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
 

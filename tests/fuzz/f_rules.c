@@ -3,8 +3,8 @@
  * Fuzz entry: rule_parse(), for each line of a file and both roles. What it takes means the same
  * when it is written anew, and matches what a plain matcher says.
  */
-#include "tests/fuzz/fuzz.h"
 #include "policy/rule.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: uevent_parse(). Only what ends with its terminator and has both keys matters. */
-#include "tests/fuzz/fuzz.h"
 #include "sysfs/uevent.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdbool.h>
 

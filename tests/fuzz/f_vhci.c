@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: vhci_parse(). The table stays within its bounds and holds only what can be there. */
-#include "tests/fuzz/fuzz.h"
 #include "sysfs/vhci.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
 

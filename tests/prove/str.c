@@ -9,8 +9,8 @@
  */
 #include "lib/str.h"
 
-#include "tests/prove/prove.h"
 #include "proto/busid.h"
+#include "tests/prove/prove.h"
 
 #include <errno.h>
 
