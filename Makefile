@@ -26,60 +26,73 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wmissing-proto
 MACHINE := $(shell $(CC) -dumpmachine)
 MUSL := $(findstring musl,$(notdir $(CC)) $(MACHINE))
 
+# The defaults; whoever sets CFLAGS or LDFLAGS replaces them.
 ifneq ($(SAN),)
   CFLAGS ?= -g -O1 -fno-omit-frame-pointer
-  override CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
-  override LDFLAGS += -fsanitize=$(SAN)
+  LDFLAGS ?=
 else ifneq ($(DEBUG),)
   CFLAGS ?= -g -Og
+  LDFLAGS ?=
 else
-  # Every byte is somebody's flash. What gcc does at -Oz, too, but makes this program larger:
-  LARGER := move-loop-invariants tree-loop-im tree-pre tree-switch-conversion caller-saves shrink-wrap
-  CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) $(call has,-fno-jump-tables) -ffunction-sections -fdata-sections \
-	-fno-asynchronous-unwind-tables -fno-stack-protector \
-	$(foreach flag,$(LARGER),$(call has,-fno-$(flag))) \
-	$(call has,-fcf-protection=none) $(if $(findstring x86_64,$(MACHINE)),$(call has,-mgeneral-regs-only) $(call has,-malign-data=abi))
-  # Asked once, not for every file.
-  CFLAGS := $(CFLAGS)
-  LDFLAGS ?= -s -Wl,--gc-sections,--build-id=none
+  CFLAGS ?= -Os -flto -flto-partition=one -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE \
+	-D_FORTIFY_SOURCE=2 $(call has,-fstack-clash-protection) $(call has,-fcf-protection)
+  LDFLAGS ?= -s -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--gc-sections,--build-id=none
+endif
+# At once: what the compiler takes is asked for one time, not for every file.
+CFLAGS := $(CFLAGS)
+
+# What the program needs whatever the flags are. They come first, so those of the builder win.
+BASE_CPPFLAGS := -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
+BASE_CFLAGS := -std=c11 $(WARNINGS)
+ifneq ($(SAN),)
+  BASE_CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
 endif
 
+# With musl the program is static. musl-gcc's specs know nothing of a static PIE, so its start files
+# are named here; they are beside the specs. A native musl compiler knows them by itself.
 ifneq ($(MUSL),)
-  override CFLAGS += -fno-pie
-  override LDFLAGS += -static -no-pie -Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64
+  MUSL_LIB := $(patsubst %/musl-gcc.specs,%,$(filter %/musl-gcc.specs,$(subst ",,$(shell \
+	tail -n 1 "$$(command -v $(firstword $(CC)))"))))
+  ifeq ($(filter -pie,$(LDFLAGS)),)
+    BASE_LDFLAGS := -static
+  else ifeq ($(MUSL_LIB),)
+    BASE_LDFLAGS := -static-pie
+  else
+    BASE_LDFLAGS := -static -Wl,-pie,--no-dynamic-linker,-z,text -nostartfiles
+    START := $(MUSL_LIB)/rcrt1.o $(MUSL_LIB)/crti.o $(shell $(CC) -print-file-name=crtbeginS.o)
+    END := $(shell $(CC) -print-file-name=crtendS.o) $(MUSL_LIB)/crtn.o
+  endif
   # Debian's musl-gcc does not look where the kernel's headers are.
   ifeq ($(notdir $(CC)),musl-gcc)
-    override CPPFLAGS += -idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch)
+    BASE_CPPFLAGS += -idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch)
   endif
-  SMALL := small.c small_resolve.c
 endif
-
-# At once: what the compiler takes is asked for one time, not for every file.
-override CPPFLAGS := $(CPPFLAGS) -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
-override CFLAGS := $(CFLAGS) -std=c11 $(WARNINGS)
 
 ROOMS := proto lib sysfs policy loop tls host client cmd
 LIB := $(sort $(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
-SOURCES := $(LIB) usbiphp.c $(SMALL)
-HEADERS := $(foreach room,$(ROOMS),$(wildcard $(room)/*.h))
+SOURCES := $(LIB) usbiphp.c
 OBJECTS := $(SOURCES:%.c=build/obj/%.o)
 LINKS := build/usbiphp-server build/usbiphp-client
 
 all: build/usbiphp $(LINKS)
 
 # What was built with other flags is built again.
-FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+COMPILE := $(CC) $(BASE_CPPFLAGS) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS)
+LINK := $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(filter-out $(if $(START),-pie),$(LDFLAGS))
+FLAGS := $(COMPILE) $(LINK) $(START)
 build/flags: FORCE
 	@mkdir -p build
 	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
 FORCE:
 
-build/obj/%.o: %.c $(HEADERS) build/flags
+build/obj/%.o: %.c build/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(COMPILE) -MMD -MP -c $< -o $@
+-include $(OBJECTS:.o=.d)
 
 build/usbiphp: $(OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+	$(LINK) $(START) $(OBJECTS) $(LDLIBS) $(END) -o $@
 
 $(LINKS): build/usbiphp
 	ln -sf usbiphp $@
