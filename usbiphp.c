@@ -50,7 +50,7 @@ struct settings {
 	unsigned listeners;
 	bool given[128]; /* which options, by their letter */
 	struct listener_address listen[LISTENERS_MAX];
-	struct networks allow;
+	struct cidr_list allow;
 	struct endpoint server[CLIENT_SERVERS_MAX];
 };
 
@@ -135,7 +135,7 @@ static void print(const char *format, ...)
 	size_t len;
 
 	va_start(args, format);
-	len = text_vformat(buf, sizeof(buf), format, args);
+	len = str_vformat(buf, sizeof(buf), format, args);
 	va_end(args);
 	if (write(STDOUT_FILENO, buf, len) < 0)
 		return; /* nobody reads it */
@@ -156,7 +156,7 @@ static void print_help(const struct command *command)
 		if (!(row->commands & command->bit))
 			continue;
 		letter[1] = (char)row->letter;
-		text_format(name, sizeof(name), "--%s %s", row->name,
+		str_format(name, sizeof(name), "--%s %s", row->name,
 			    row->argument ? row->argument : "");
 		print("  %-3s %-21s %s\n", row->letter > ONCE ? letter : "", name, row->help);
 	}
@@ -165,16 +165,16 @@ static void print_help(const struct command *command)
 /* What is wrong, and with which word of the command line. */
 static int usage(const char *wrong, const char *word)
 {
-	log_warnx("%s '%s' (see --help)", wrong, word);
+	log_warning("%s '%s' (see --help)", wrong, word);
 	return EXIT_USAGE;
 }
 
 static int take_number(const char *value, const char *name, uint32_t least, uint32_t most,
 		       uint32_t *number)
 {
-	if (!text_decimal(value, most, number) && *number >= least)
+	if (!str_decimal(value, most, number) && *number >= least)
 		return 0;
-	log_warnx("--%s takes %u to %u, not '%s' (see --help)", name, (unsigned)least,
+	log_warning("--%s takes %u to %u, not '%s' (see --help)", name, (unsigned)least,
 		  (unsigned)most, value);
 	return EXIT_USAGE;
 }
@@ -195,7 +195,7 @@ static int take_option(struct settings *settings, int option, const char *value)
 	case 'i':
 		return take_number(value, "interval", 1, INTERVAL_MOST, &daemon->interval);
 	case DEAD_AFTER:
-		return take_number(value, "dead-after", 0, LIVENESS_MOST, &daemon->dead_after);
+		return take_number(value, "dead-after", 0, DEAD_AFTER_MAX, &daemon->dead_after);
 	case 'p':
 		settings->port = value;
 		return take_number(value, "port", 1, 65535, &port);
@@ -216,7 +216,7 @@ static int take_option(struct settings *settings, int option, const char *value)
 		daemon->rules.file = value;
 		break;
 	case 'a':
-		if (!networks_add(&settings->allow, value))
+		if (!cidr_list_add(&settings->allow, value))
 			return usage("--allow takes an address or ADDRESS/BITS, not", value);
 		break;
 	case KEYS:
@@ -322,7 +322,7 @@ static int run_server(struct settings *settings, char **arguments)
 		settings->listeners = 2;
 	}
 	if (!settings->allow.count)
-		networks_add(&settings->allow, NETWORKS_NEAR);
+		cidr_list_add(&settings->allow, NETWORKS_NEAR);
 	return host_run(&settings->daemon, settings->listen, settings->listeners, &settings->allow,
 			take_all);
 }
@@ -462,7 +462,7 @@ int main(int argc, char **argv)
 			.run = STATE_DIR,
 			.config = CONFIG_DIR,
 			.interval = 10,
-			.dead_after = LIVENESS_DEFAULT,
+			.dead_after = DEAD_AFTER_DEFAULT,
 		},
 		.port = OP_PORT,
 	};

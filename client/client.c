@@ -80,12 +80,12 @@ static void pass(void *ctx)
 
 	if (client->daemon.loop.stopping)
 		loop_pass_by(&client->daemon.loop, client->daemon.stop_by);
-	if (!daemon_sees(&client->daemon, vhci_read(importer->sysfs, &importer->vhci)))
+	if (!daemon_check_driver(&client->daemon, vhci_read(importer->sysfs, &importer->vhci)))
 		return;
 	for (unsigned i = 0; !client->adopted && i < importer->vhci.ports; i++)
 		adopt_port(client, i);
 	client->adopted = true;
-	if (daemon_obeys(&client->daemon, &importer->rules, &importer->held))
+	if (daemon_reload(&client->daemon, &importer->rules, &importer->held))
 		log_info("the rules were read again");
 	import_line_begin(importer);
 	EACH_SERVER(client, i)
@@ -114,16 +114,16 @@ static bool done(void *ctx)
 {
 	struct client *client = ctx;
 
-	if (daemon_over(&client->daemon))
+	if (daemon_finished(&client->daemon))
 		return true;
 	if (client->daemon.loop.stopping)
-		return client->adopted && !attached(client) && !runner_busy(&client->daemon.runner);
+		return client->adopted && !attached(client) && !hook_runner_busy(&client->daemon.runner);
 	if (!client->daemon.options->once || client->daemon.loop.next <= client->daemon.loop.now)
 		return false;
 	EACH_SERVER(client, i)
 		if (!server_settled(i))
 			return false;
-	return !runner_busy(&client->daemon.runner);
+	return !hook_runner_busy(&client->daemon.runner);
 }
 
 static int exit_status(struct client *client)
@@ -135,7 +135,7 @@ static int exit_status(struct client *client)
 		EACH_SERVER(client, i)
 			failing |= server_failing(i);
 	} else if (left) {
-		log_warnx("%u devices are still attached", left);
+		log_warning("%u devices are still attached", left);
 		failing = true;
 	}
 	return failing;
@@ -169,7 +169,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	if (daemon_open(&client.daemon, options, &role, &client))
 		return 1;
 	client.importer.runner = &client.daemon.runner;
-	text_format(client.record_dir, sizeof(client.record_dir), "%s/../vhci_hcd", options->run);
+	str_format(client.record_dir, sizeof(client.record_dir), "%s/../vhci_hcd", options->run);
 	client.importer.loop = &client.daemon.loop;
 	client.importer.sysfs = &client.daemon.sysfs;
 	client.importer.record_dir = client.record_dir;
@@ -181,7 +181,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 		server_init(&client.server[i], &client.importer, &server[i],
 			    keys_own(options->keys));
 	mkdir(client.record_dir, 0700);
-	confine(&client.daemon.sysfs, options->run, client.record_dir, tunnels(server, servers));
+	sandbox_enter(&client.daemon.sysfs, options->run, client.record_dir, tunnels(server, servers));
 	loop_run(&client.daemon.loop);
 	rmdir(client.record_dir); /* fails while there are records, as it should */
 	status = exit_status(&client);

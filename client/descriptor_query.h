@@ -6,9 +6,9 @@
 #ifndef CLIENT_DESCRIPTOR_QUERY_H
 #define CLIENT_DESCRIPTOR_QUERY_H
 
-#include "policy/name.h"
 #include "proto/op.h"
 #include "proto/urb.h"
+#include "sysfs/device.h"
 
 struct probe {
 	struct urb_request request; /* the one that is under way */

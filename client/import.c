@@ -6,11 +6,11 @@
 #include "lib/addr.h"
 #include "lib/log.h"
 #include "lib/str.h"
+#include "lib/util.h"
 #include "loop/session.h"
 #include "sysfs/descriptors.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -38,7 +38,7 @@ static void say_port(const struct import *import, const char *what, const char *
 {
 	char number[12];
 
-	text_format(number, sizeof(number), "%u", (unsigned)import->port);
+	str_format(number, sizeof(number), "%u", (unsigned)import->port);
 	say(import, what, link, number);
 }
 
@@ -57,14 +57,14 @@ static void tell_hooks(struct import *import, const char *event, const char *dev
 		.reason = reason,
 	};
 
-	runner_tell(import->importer->runner, &facts);
+	hook_runner_tell(import->importer->runner, &facts);
 }
 
 /* The list of a stock server has no interfaces of a device that was just bound. */
 static void see_classes(struct rule_facts *facts, const struct op_device *device,
 			const struct op_interface *interface)
 {
-	rule_facts_classes(facts, device, interface);
+	rule_facts_add_classes(facts, device, interface);
 	facts->described = device->interfaces != 0;
 }
 
@@ -89,7 +89,7 @@ void import_see(struct import *import, const struct op_device *device,
 	import->speed = device->speed;
 	if (!same || import->listed_devid != devid_of(device)) {
 		import_doubt(import);
-		import->why.reason[0] = '\0';
+		import->why.text[0] = '\0';
 	}
 	if (!facts->described)
 		see_classes(facts, device, interface);
@@ -114,27 +114,27 @@ void import_learn(struct import *import, const struct probe *probe)
 	import->facts.described = true;
 }
 
-static void leave_alone(struct import *import, const struct use *why)
+static void leave_alone(struct import *import, const struct reason *why)
 {
-	if (!strcmp(why->reason, import->why.reason))
+	if (!strcmp(why->text, import->why.text))
 		return;
 	import->why = *why;
-	say(import, import->port < 0 ? "leaving alone" : "letting go", ": ", why->reason);
+	say(import, import->port < 0 ? "leaving alone" : "letting go", ": ", why->text);
 }
 
 enum rule_verdict import_choose(struct import *import)
 {
 	const struct importer *importer = import->importer;
 	enum rule_verdict wanted;
-	struct use why;
+	struct reason why;
 
 	if (!import->identified && (importer->rules.count || importer->held.len))
 		return RULE_UNKNOWN;
-	wanted = wish_judge(&importer->rules, &importer->held, &import->facts, &why);
+	wanted = policy_judge(&importer->rules, &importer->held, &import->facts, &why);
 	if (wanted == RULE_DENY)
 		leave_alone(import, &why);
 	else if (wanted == RULE_ALLOW)
-		import->why.reason[0] = '\0';
+		import->why.text[0] = '\0';
 	return wanted;
 }
 
@@ -224,8 +224,7 @@ bool import_wanted(struct import *import)
 /* The connection was closed, by whichever end; the kernel may need a moment to free the port. */
 static void session_ended(struct loop_source *source, uint32_t events)
 {
-	struct import *import =
-		(struct import *)(void *)((char *)source - offsetof(struct import, session));
+	struct import *import = container_of(source, struct import, session);
 	struct loop *loop = import->importer->loop;
 
 	(void)events;
@@ -241,15 +240,15 @@ static void note(const struct import *import, const char *dir, unsigned port, co
 				 import->busid, more);
 
 	if (error)
-		log_warn(error, "cannot write %s/port%u", dir, port);
+		log_warning_errno(error, "cannot write %s/port%u", dir, port);
 }
 
 /* Who it is, as far as a list says that: another device in its place is given its port. */
 static uint32_t place_hash(const struct import *import)
 {
-	uint32_t hash = text_hash(TEXT_HASH, import->endpoint->name);
+	uint32_t hash = str_hash(STR_HASH, import->endpoint->name);
 
-	return text_hash(text_hash(hash, "/"), import->busid) | 1; /* 0 is nobody */
+	return str_hash(str_hash(hash, "/"), import->busid) | 1; /* 0 is nobody */
 }
 
 /* Gives the socket to a free port; the port, or -errno. */
@@ -313,7 +312,7 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 		return;
 	}
 	if (device->busnum <= NUMBER_MAX && device->devnum <= NUMBER_MAX)
-		port = liveness_set(fd, import->importer->dead_after);
+		port = session_set_timeouts(fd, import->importer->dead_after);
 	if (!port)
 		port = give_to_kernel(import, fd, devid, device->speed);
 	if (port < 0) {
@@ -399,12 +398,12 @@ void import_detach(struct import *import)
 
 	if (!import->detaching) {
 		error = vhci_detach(importer->sysfs, (unsigned)import->port);
-		if (sysfs_short(error)) {
+		if (error_is_resource(error)) {
 			loop_pass_by(importer->loop, importer->loop->now + AGAIN_MS);
 			return;
 		}
 		if (error && error != -EINVAL) /* -EINVAL: it is free already */
-			log_warn(error, "cannot detach port %u", (unsigned)import->port);
+			log_warning_errno(error, "cannot detach port %u", (unsigned)import->port);
 	}
 	import->detaching = true;
 	loop_pass_by(importer->loop, importer->loop->now + POLL_MS);
@@ -412,8 +411,7 @@ void import_detach(struct import *import)
 
 static void strings_came(struct child *child, bool whole)
 {
-	struct import *import =
-		(struct import *)(void *)((char *)child - offsetof(struct import, child));
+	struct import *import = container_of(child, struct import, child);
 
 	import->facts.serial = whole ? import->strings.serial : NULL;
 	loop_pass_now(child->loop);
@@ -508,7 +506,7 @@ bool import_check(struct import *import)
 	if (import->port < 0)
 		return false;
 	row = &import->importer->vhci.port[import->port];
-	liveness_check(loop, &import->session, import->importer->dead_after);
+	session_check(loop, &import->session, import->importer->dead_after);
 	see_usable(import, row);
 	session = (struct client_session){
 		.state = row->state,

@@ -22,8 +22,8 @@ struct importer {
 	uint32_t last_turn;	/* see line */
 	bool watch;		/* servers are asked to push their lists */
 	struct rules rules;
-	struct held held;
-	struct runner *runner;
+	struct holds held;
+	struct hook_runner *runner;
 	uint32_t last[VHCI_PORTS_MAX]; /* who had each port last, as a hash; 0: nobody */
 	struct vhci vhci; /* the port table, read in each pass, and when an attach finds it old */
 	/*
@@ -64,7 +64,7 @@ struct import {
 	uint64_t read_by;      /* strings must have come */
 	struct child child;	/* reads the strings of one that is attached */
 	struct rule_facts facts; /* 0000:0000 until it was seen in a list */
-	struct use why;		 /* it is left alone, as was said; empty: it is not */
+	struct reason why;		 /* it is left alone, as was said; empty: it is not */
 	struct device_strings strings;
 };
 

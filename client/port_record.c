@@ -18,14 +18,14 @@ enum {
 
 static void record_path(char *path, const char *dir, unsigned port)
 {
-	text_format(path, PATH_MAX, "%s/port%u", dir, port);
+	str_format(path, PATH_MAX, "%s/port%u", dir, port);
 }
 
 int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
 		 const char *busid, const char *more)
 {
 	char path[PATH_MAX], line[NOTE_SIZE + 1];
-	size_t len = text_format(line, sizeof(line), "%s %s %s%s%s\n", host, tcp_port, busid,
+	size_t len = str_format(line, sizeof(line), "%s %s %s%s%s\n", host, tcp_port, busid,
 				 more && *more ? " " : "", more ? more : "");
 	int fd, error = 0;
 
@@ -46,9 +46,9 @@ int record_write(const char *dir, unsigned port, const char *host, const char *t
 /* Copies the next word, if it fits. */
 static bool take_word(char **cursor, char *field, size_t size)
 {
-	const char *word = text_word(cursor);
+	const char *word = str_word(cursor);
 
-	return word && text_format(field, size, "%s", word) == strlen(word);
+	return word && str_format(field, size, "%s", word) == strlen(word);
 }
 
 /* The beginning of a note, terminated; empty when there is none. */
@@ -104,7 +104,7 @@ bool session_read(const char *dir, const char *busid, struct session *session)
 {
 	char path[PATH_MAX], line[NOTE_SIZE + 1];
 
-	text_format(path, sizeof(path), "%s/session.%s", dir, busid);
+	str_format(path, sizeof(path), "%s/session.%s", dir, busid);
 	load(path, line, &session->since);
 	return take_session(line, session);
 }

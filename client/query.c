@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* One request for a server's list, waited for. */
 #include "client/query.h"
+#include "lib/util.h"
 
-#include <stddef.h>
 
 static struct ask *of_exchange(struct exchange *exchange)
 {
-	return (struct ask *)(void *)((char *)exchange - offsetof(struct ask, exchange));
+	return container_of(exchange, struct ask, exchange);
 }
 
 /* After the first list of a watch something else may come, which is not asked for any more. */

@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 #include "lib/str.h"
+#include "lib/util.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -44,7 +45,7 @@ static void finish(struct exchange *exchange, enum exchange_outcome outcome, int
 	if (exchange->tunnel.words[0] &&
 	    (outcome == EXCHANGE_CLOSED || outcome == EXCHANGE_SILENT)) {
 		result.outcome = EXCHANGE_TUNNEL;
-		result.error = (int)text_hash(0, exchange->tunnel.words); /* others are news */
+		result.error = (int)str_hash(0, exchange->tunnel.words); /* others are news */
 	}
 	exchange->done(exchange, &result, -1, NULL);
 }
@@ -257,8 +258,7 @@ static void receive(struct exchange *exchange)
 
 static void socket_ready(struct loop_source *source, uint32_t events)
 {
-	struct exchange *exchange =
-		(struct exchange *)(void *)((char *)source - offsetof(struct exchange, socket));
+	struct exchange *exchange = container_of(source, struct exchange, socket);
 
 	(void)events;
 	if (exchange->state == EXCHANGE_CONNECTING)
@@ -272,7 +272,7 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 static void connect_next(struct exchange *exchange)
 {
 	const struct addresses *addresses = &exchange->route->addresses;
-	const struct address *address = &addresses->address[exchange->address % addresses->count];
+	const struct addr *address = &addresses->address[exchange->address % addresses->count];
 	int error = 0;
 
 	exchange->socket.ready = socket_ready;
@@ -310,8 +310,7 @@ static void dig(struct exchange *exchange)
 
 static void resolved(struct resolver *resolver)
 {
-	struct exchange *exchange =
-		(struct exchange *)(void *)((char *)resolver - offsetof(struct exchange, resolver));
+	struct exchange *exchange = container_of(resolver, struct exchange, resolver);
 
 	exchange->route->addresses = resolver->addresses;
 	exchange->route->good = exchange->address = 0;
@@ -326,7 +325,7 @@ void exchange_start(struct exchange *exchange, enum op_code code, const char *bu
 	int error;
 
 	exchange->request.code = code;
-	text_format(exchange->request.busid, sizeof(exchange->request.busid), "%s",
+	str_format(exchange->request.busid, sizeof(exchange->request.busid), "%s",
 		    busid ? busid : "");
 	exchange->tried = 0;
 	exchange->address = exchange->route->good;
@@ -397,5 +396,5 @@ void exchange_complain(const struct exchange *exchange, const struct exchange_re
 	} else if (result->outcome == EXCHANGE_UNREACHABLE || result->outcome == EXCHANGE_TUNNEL) {
 		verb = "reach";
 	}
-	log_warnx("cannot %s %s: %s", verb, name, exchange_reason(exchange, result));
+	log_warning("cannot %s %s: %s", verb, name, exchange_reason(exchange, result));
 }

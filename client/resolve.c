@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names to addresses. libc's resolver blocks, so it runs in a child. */
 #include "client/resolve.h"
+#include "lib/util.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -24,7 +25,7 @@ static void lookup(const void *arg, void *result)
 	if (addresses->error)
 		return;
 	for (struct addrinfo *i = list; i && addresses->count < ADDRESSES_MAX; i = i->ai_next) {
-		struct address *address = &addresses->address[addresses->count];
+		struct addr *address = &addresses->address[addresses->count];
 
 		if (i->ai_addrlen > sizeof(address->sa))
 			continue;
@@ -38,8 +39,7 @@ static void lookup(const void *arg, void *result)
 
 static void ended(struct child *child, bool whole)
 {
-	struct resolver *resolver =
-		(struct resolver *)(void *)((char *)child - offsetof(struct resolver, child));
+	struct resolver *resolver = container_of(child, struct resolver, child);
 
 	if (!whole) {
 		resolver->addresses.count = 0;

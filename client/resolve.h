@@ -13,7 +13,7 @@ struct addresses {
 	int error; /* EAI_* of getaddrinfo, 0 = resolved */
 	int errnum; /* errno with EAI_SYSTEM */
 	unsigned count;
-	struct address address[ADDRESSES_MAX];
+	struct addr address[ADDRESSES_MAX];
 };
 
 struct resolver {

@@ -44,7 +44,7 @@ static struct import *find(struct server *server, const char *busid)
 	place->endpoint = server->route.endpoint;
 	place->importer = server->importer;
 	place->port = place->session.fd = place->child.pipe.fd = -1;
-	text_format(place->busid, sizeof(place->busid), "%s", busid);
+	str_format(place->busid, sizeof(place->busid), "%s", busid);
 	place->facts.busid = place->busid;
 	place->facts.name = place->strings.product;
 	place->facts.from = place->endpoint->host;
@@ -63,7 +63,7 @@ static void see(struct exchange *exchange, const struct op_device *device,
 		return;
 	}
 	if (!server->full)
-		log_warnx("%s lists more than %u devices: the others are left alone",
+		log_warning("%s lists more than %u devices: the others are left alone",
 			  server->route.endpoint->name, SERVER_IMPORTS_MAX);
 	server->full = true;
 }

@@ -34,7 +34,7 @@ static void run(const struct endpoint *endpoint, int fd, int words)
 	dup2(words, 2);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	text_format(there, sizeof(there), "127.0.0.1:%s", endpoint->through);
+	str_format(there, sizeof(there), "127.0.0.1:%s", endpoint->through);
 	if (!strcmp(endpoint->port, ENDPOINT_SSH))
 		argv[6] = NULL;
 	execv("/bin/sh", (char *const *)argv);
@@ -88,7 +88,7 @@ void tunnel_close(struct tunnel *tunnel)
 	while (len && text[len - 1] == ' ')
 		len--;
 	text[len] = '\0';
-	text_printable(text);
+	str_printable(text);
 	close(tunnel->pipe);
 	tunnel->pipe = -1;
 }

@@ -4,9 +4,9 @@
 
 #include "client/query.h"
 #include "cmd/doctor_report.h"
+#include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "sysfs/protect.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"
 
@@ -42,9 +42,9 @@ void doctor_say(struct doctor *doctor, enum doctor_level level, const char *form
 		doctor->bad = true;
 	memcpy(line, word[level], sizeof(*word));
 	va_start(args, format);
-	len += text_vformat(line + len, sizeof(line) - len, format, args);
+	len += str_vformat(line + len, sizeof(line) - len, format, args);
 	va_end(args);
-	text_printable(line);
+	str_printable(line);
 	line[len++] = '\n';
 	if (write(STDOUT_FILENO, line, len) < 0)
 		return; /* nobody reads it */
@@ -60,15 +60,15 @@ bool doctor_has(const struct doctor *doctor, const char *word, const char *forma
 {
 	char path[PATH_MAX];
 
-	text_format(path, sizeof(path), format, name);
-	return use_each_line(doctor->machine.root, path, see_word, (void *)word);
+	str_format(path, sizeof(path), format, name);
+	return file_each_line(doctor->machine.root, path, see_word, (void *)word);
 }
 
 /* level: of a module that is missing, BAD where there is a sign of the role; OK: without one the
  * role is not looked at, and false is returned. */
 static bool look_role(struct doctor *doctor, const struct role *role, enum doctor_level level)
 {
-	bool running = state_running(doctor->options->run, role->name);
+	bool running = rundir_has_daemon(doctor->options->run, role->name);
 	bool enabled = doctor_has(
 		doctor, "", "etc/systemd/system/multi-user.target.wants/%s.service", role->service);
 	char path[PATH_MAX];
@@ -86,8 +86,8 @@ static bool look_role(struct doctor *doctor, const struct role *role, enum docto
 		   running ? "usbiphp-%s runs" :
 			     "usbiphp-%s is down: systemctl restart %s or ./install.sh %s",
 		   role->name, role->service, role->name);
-	text_format(path, sizeof(path), "%s/held.%s", doctor->options->config, role->name);
-	if (use_each_line(AT_FDCWD, path, see_word, (void *)""))
+	str_format(path, sizeof(path), "%s/held.%s", doctor->options->config, role->name);
+	if (file_each_line(AT_FDCWD, path, see_word, (void *)""))
 		doctor_say(doctor, OK, "devices are held: usbiphp status");
 	return true;
 }
@@ -162,7 +162,7 @@ int doctor_run(const struct daemon_options *options, const char *port,
 	int error = sysfs_open(&doctor.sysfs, options->sysfs);
 
 	if (error) {
-		log_warn(error, "cannot open %s", options->sysfs);
+		log_warning_errno(error, "cannot open %s", options->sysfs);
 		return 1;
 	}
 	doctor.machine.root = openat(doctor.sysfs.root, "..", O_PATH | O_CLOEXEC);

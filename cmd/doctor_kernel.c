@@ -33,7 +33,7 @@ static bool can_load(const struct doctor *doctor, const char *module, const char
 {
 	return doctor_has(doctor, module, "lib/modules/%s/modules.dep", release) ||
 	       /* OpenWrt has no such file */
-	       !sysfs_try(&doctor->machine, O_PATH, "lib/modules/%s/%s.ko", release, module);
+	       !sysfs_can_open(&doctor->machine, O_PATH, "lib/modules/%s/%s.ko", release, module);
 }
 
 /* Where the kernel's configuration can be read. */
@@ -60,7 +60,7 @@ void doctor_driver(struct doctor *doctor, enum doctor_level level, const char *m
 	} else if (can_load(doctor, module, release)) {
 		level = OK;
 		format = "%s is not loaded: modprobe %s";
-	} else if (sysfs_try(&doctor->machine, O_PATH, "lib/modules/%s", release)) {
+	} else if (sysfs_can_open(&doctor->machine, O_PATH, "lib/modules/%s", release)) {
 		format = "%s: no modules of Linux %s: reboot, or in a container modprobe outside";
 		what = release;
 	} else {

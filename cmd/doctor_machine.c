@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The doctor and what else is on the machine: programs, sockets, filters, files. */
 #include "cmd/doctor_report.h"
+#include "lib/file.h"
 #include "lib/str.h"
-#include "sysfs/protect.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -18,13 +18,13 @@ static bool see_socket(void *ctx, char *line)
 	char *word[10], *colon;
 	uint32_t port;
 
-	if (text_words(line, word, 10) < 10)
+	if (str_words(line, word, 10) < 10)
 		return false;
 	colon = strrchr(word[1], ':');
-	if (!colon || text_hex(colon + 1, 65535, &port) || port != doctor->number ||
+	if (!colon || str_hex(colon + 1, 65535, &port) || port != doctor->number ||
 	    strcmp(word[3], "0A") != 0) /* TCP_LISTEN, include/net/tcp_states.h */
 		return false;
-	text_format(doctor->socket, sizeof(doctor->socket), "socket:[%s]", word[9]);
+	str_format(doctor->socket, sizeof(doctor->socket), "socket:[%s]", word[9]);
 	return true;
 }
 
@@ -33,7 +33,7 @@ static bool see_file(void *ctx, const char *name)
 	const struct doctor *doctor = ctx;
 	char target[64];
 
-	return sysfs_link(&doctor->machine, target, sizeof(target), "proc/%s/fd/%s",
+	return sysfs_read_link(&doctor->machine, target, sizeof(target), "proc/%s/fd/%s",
 			  doctor->now, name) > 0 &&
 	       !strcmp(target, doctor->socket);
 }
@@ -57,8 +57,8 @@ static bool see_process(void *ctx, const char *name)
 		if (!strncmp(line, comm, (size_t)len) && line[len] == ' ')
 			doctor_say(doctor, WARN, line, doctor->port);
 	doctor->now = name;
-	text_format(path, sizeof(path), "proc/%s/fd", name);
-	if (sysfs_entries(doctor->machine.root, path, see_file, doctor) > 0)
+	str_format(path, sizeof(path), "proc/%s/fd", name);
+	if (sysfs_each_entry(doctor->machine.root, path, see_file, doctor) > 0)
 		memcpy(doctor->listener, comm, sizeof(comm));
 	return false;
 }
@@ -73,18 +73,18 @@ static bool is_filtered(const struct doctor *doctor)
 
 void doctor_programs(struct doctor *doctor)
 {
-	bool running = state_running(doctor->options->run, "server"), ours;
+	bool running = rundir_has_daemon(doctor->options->run, "server"), ours;
 	const char *who = "nobody", *remedy = ": systemctl restart usbip-bind";
 	int root = doctor->machine.root;
 
-	text_decimal(doctor->port, 65535, &doctor->number);
-	if (use_each_line(root, "proc/net/tcp", see_socket, doctor) ||
-	    use_each_line(root, "proc/net/tcp6", see_socket, doctor)) {
+	str_decimal(doctor->port, 65535, &doctor->number);
+	if (file_each_line(root, "proc/net/tcp", see_socket, doctor) ||
+	    file_each_line(root, "proc/net/tcp6", see_socket, doctor)) {
 		/* not everybody may see who it is */
 		who = running ? "usbiphp" : "somebody";
 		remedy = ": stop that, or --listen ADDR:PORT";
 	}
-	sysfs_entries(root, "proc", see_process, doctor);
+	sysfs_each_entry(root, "proc", see_process, doctor);
 	if (doctor->listener[0])
 		who = doctor->listener;
 	ours = !strncmp(who, "usbiphp", 7);
@@ -103,7 +103,7 @@ static bool see_place(void *ctx, const char *name)
 	char path[PATH_MAX];
 	struct stat st;
 
-	text_format(path, sizeof(path), "%s/%s", doctor->now, name);
+	str_format(path, sizeof(path), "%s/%s", doctor->now, name);
 	if (strcmp(name, "..") != 0 && !stat(path, &st) && !S_ISSOCK(st.st_mode) &&
 	    (st.st_mode & (S_IWGRP | S_IWOTH) || (st.st_uid && st.st_uid != geteuid())))
 		doctor_say(doctor, BAD, "others may change %s: chown root %s; chmod go-w %s",
@@ -116,9 +116,9 @@ void doctor_places(struct doctor *doctor)
 	char hooks[PATH_MAX];
 	const char *const paths[] = { doctor->options->config, hooks, doctor->options->run };
 
-	text_format(hooks, sizeof(hooks), "%s/hooks.d", doctor->options->config);
+	str_format(hooks, sizeof(hooks), "%s/hooks.d", doctor->options->config);
 	for (unsigned i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
 		doctor->now = paths[i];
-		sysfs_entries(AT_FDCWD, paths[i], see_place, doctor);
+		sysfs_each_entry(AT_FDCWD, paths[i], see_place, doctor);
 	}
 }

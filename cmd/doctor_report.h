@@ -19,7 +19,7 @@ struct doctor {
 
 enum doctor_level { OK, WARN, BAD };
 
-/* Prints a line: a text_format() format with its arguments, made printable. */
+/* Prints a line: a str_format() format with its arguments, made printable. */
 void doctor_say(struct doctor *doctor, enum doctor_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

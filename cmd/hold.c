@@ -27,7 +27,7 @@ static struct hold {
 	const char *role;
 	struct sysfs sysfs;
 	struct items *items; /* these are meant */
-	struct held held;
+	struct holds held;
 	struct vhci vhci;
 	struct items devices, imported;
 } hold;
@@ -67,7 +67,7 @@ static bool is_called(const struct item *item, const char *what)
 	char name[DEVICE_NAME_SIZE];
 	uint32_t port;
 
-	if (item->port != UNKNOWN && !text_decimal(what, VHCI_PORTS_MAX - 1, &port))
+	if (item->port != UNKNOWN && !str_decimal(what, VHCI_PORTS_MAX - 1, &port))
 		return port == item->port;
 	if (!strcmp(what, device->busid) || !strcmp(what, busid_of(item)))
 		return true;
@@ -90,10 +90,10 @@ static struct item *next(const struct item *item, const char *what)
 
 static int save(void)
 {
-	int error = held_write(&hold.held, hold.options->config, hold.role);
+	int error = holds_write(&hold.held, hold.options->config, hold.role);
 
 	if (error)
-		log_warn(error, "cannot write %s/held.%s", hold.options->config, hold.role);
+		log_warning_errno(error, "cannot write %s/held.%s", hold.options->config, hold.role);
 	return error;
 }
 
@@ -131,7 +131,7 @@ static int give_back(const char *busid)
 	if (!result.error)
 		result = stub_release(&hold.sysfs, busid);
 	if (result.error)
-		log_warn(result.error, "cannot release %s: %s", busid, stub_step_text(result.step));
+		log_warning_errno(result.error, "cannot release %s: %s", busid, stub_step_text(result.step));
 	return result.error;
 }
 
@@ -140,11 +140,11 @@ static int end_export(const struct item *item)
 	const char *busid = item->device.busid;
 	int error;
 
-	if (!state_running(hold.options->run, hold.role))
+	if (!rundir_has_daemon(hold.options->run, hold.role))
 		return is_on(item) ? give_back(busid) : 0;
 	error = await(item);
 	if (error)
-		log_warn(error, "the server does not release %s, see its log", busid);
+		log_warning_errno(error, "the server does not release %s, see its log", busid);
 	return error;
 }
 
@@ -158,8 +158,8 @@ static int end_import(const struct item *item)
 	if (!error || error == -EINVAL) /* it is free already */
 		error = await(item);
 	if (error) {
-		log_warn(error, "cannot detach port %u", port);
-	} else if (!state_running(run, hold.role)) {
+		log_warning_errno(error, "cannot detach port %u", port);
+	} else if (!rundir_has_daemon(run, hold.role)) {
 		stock_records(stock, run);
 		record_remove(run, port);
 		record_remove(stock, port);
@@ -170,7 +170,7 @@ static int end_import(const struct item *item)
 /* Says that not just one is called so. */
 static int refuse(const char *what, bool several, const char *held)
 {
-	log_warnx("%s %sdevice is called '%s': see 'usbiphp status' and 'usbiphp list'",
+	log_warning("%s %sdevice is called '%s': see 'usbiphp status' and 'usbiphp list'",
 		  several ? "more than one" : "no", held, what);
 	return 1;
 }
@@ -186,8 +186,8 @@ static int switch_off(const char *what)
 		name_by_place(item, item->name);
 	if (item)
 		what = item->name;
-	if (held_add(&hold.held, what)) {
-		log_warnx("too many devices are held: at most %u", HELD_MAX);
+	if (holds_add(&hold.held, what)) {
+		log_warning("too many devices are held: at most %u", HOLDS_MAX);
 		return 1;
 	}
 	if (save() || (item && (client ? end_import(item) : end_export(item))))
@@ -203,7 +203,7 @@ static const char *held_here(const char *what)
 	const struct item *i;
 
 	for (i = next(NULL, what); i && !name; i = next(i, what))
-		name = held_find(&hold.held, i->device.vendor, i->device.product, i->strings.serial,
+		name = holds_find(&hold.held, i->device.vendor, i->device.product, i->strings.serial,
 				 NULL, i->device.busid);
 	return name;
 }
@@ -216,18 +216,18 @@ static int switch_on(const char *what)
 
 	if (here)
 		what = here;
-	for (const char *i = held_next(&hold.held, NULL); i; i = held_next(&hold.held, i))
+	for (const char *i = holds_next(&hold.held, NULL); i; i = holds_next(&hold.held, i))
 		if (is_so_named(i, what)) {
-			text_format(name, sizeof(name), "%s", i);
+			str_format(name, sizeof(name), "%s", i);
 			matches++;
 		}
 	if (matches != 1)
 		return refuse(what, matches != 0, "held ");
-	held_remove(&hold.held, name);
+	holds_remove(&hold.held, name);
 	if (save())
 		return 1;
 	log_info("%s is not held any more", name);
-	if (!state_running(hold.options->run, hold.role))
+	if (!rundir_has_daemon(hold.options->run, hold.role))
 		log_info("no usbiphp-%s runs here", hold.role);
 	return 0;
 }
@@ -241,9 +241,9 @@ int show_hold(const struct daemon_options *options, bool client, bool off, const
 	hold.items = client ? &hold.imported : &hold.devices;
 	if (devices_open(&hold.devices, &hold.sysfs, options->sysfs))
 		return 1;
-	error = held_read(&hold.held, options->config, hold.role);
+	error = holds_read(&hold.held, options->config, hold.role);
 	if (error) {
-		log_warn(error, "cannot read %s/held.%s", options->config, hold.role);
+		log_warning_errno(error, "cannot read %s/held.%s", options->config, hold.role);
 		return 1;
 	}
 	if (!off)

@@ -9,13 +9,13 @@
 
 void stock_records(char *dir, const char *run)
 {
-	size_t len = text_format(dir, PATH_MAX - 16, "%s", run);
+	size_t len = str_format(dir, PATH_MAX - 16, "%s", run);
 
 	while (len && dir[len - 1] == '/')
 		len--;
 	while (len && dir[len - 1] != '/')
 		len--;
-	text_format(dir + len, PATH_MAX - len, "vhci_hcd");
+	str_format(dir + len, PATH_MAX - len, "vhci_hcd");
 }
 
 static void see(struct item *item, const struct item *here, const struct vhci_port *row)
@@ -28,7 +28,7 @@ static void see(struct item *item, const struct item *here, const struct vhci_po
 	item_reset(item);
 	item->device.on_vhci = true; /* also when its server has not answered yet */
 	item_state(item, word[row->state - VHCI_ATTACHING], "", "");
-	text_format(item->device.busid, sizeof(item->device.busid), "%s", row->busid);
+	str_format(item->device.busid, sizeof(item->device.busid), "%s", row->busid);
 }
 
 /* Of the daemon here, else of the stock tools. */

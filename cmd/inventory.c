@@ -53,8 +53,8 @@ void item_reset(struct item *item)
 
 void item_state(struct item *item, const char *status, const char *between, const char *detail)
 {
-	text_format(item->status, sizeof(item->status), "%s", status);
-	text_format(item->state, sizeof(item->state), "%s%s%s", status, *detail ? between : "",
+	str_format(item->status, sizeof(item->status), "%s", status);
+	str_format(item->state, sizeof(item->state), "%s%s%s", status, *detail ? between : "",
 		    detail);
 }
 
@@ -87,10 +87,10 @@ void item_describe(struct item *item, const struct op_device *device,
 {
 	unsigned mbits = op_speed_mbits(device->speed);
 
-	text_format(item->id, sizeof(item->id), "%04x:%04x", (unsigned)item->device.vendor,
+	str_format(item->id, sizeof(item->id), "%04x:%04x", (unsigned)item->device.vendor,
 		    (unsigned)item->device.product);
 	if (mbits)
-		text_format(item->speed, sizeof(item->speed), mbits == 1 ? "%u.5" : "%u", mbits);
+		str_format(item->speed, sizeof(item->speed), mbits == 1 ? "%u.5" : "%u", mbits);
 	op_class_words(device, interface, item->class, sizeof(item->class));
 }
 
@@ -114,7 +114,7 @@ static void see(void *ctx, const struct device *device)
 		    item->device.product == device->product;
 
 	if (!item && items->count == ITEMS_MAX) {
-		log_warnx("more than %u devices: %s is not shown", ITEMS_MAX, device->name);
+		log_warning("more than %u devices: %s is not shown", ITEMS_MAX, device->name);
 		return;
 	}
 	if (!item) {
@@ -178,7 +178,7 @@ void items_label(struct items *items)
 		if (!strncmp(product, maker, strlen(maker))) /* it begins with it */
 			maker = "";
 		if (*product)
-			text_format(i->label, sizeof(i->label), "%s%s%s", maker, *maker ? " " : "",
+			str_format(i->label, sizeof(i->label), "%s%s%s", maker, *maker ? " " : "",
 				    product);
 		i->labelless = !i->label[0] && !i->looked_up;
 		i->looked_up = true;
@@ -188,7 +188,7 @@ void items_label(struct items *items)
 		usb_ids_look(items);
 	EACH_ITEM(items, i)
 		if (!i->label[0])
-			text_format(i->label, sizeof(i->label), "%s", i->class);
+			str_format(i->label, sizeof(i->label), "%s", i->class);
 }
 
 int devices_look(struct items *items, const struct sysfs *sysfs)
@@ -213,6 +213,6 @@ int devices_open(struct items *items, struct sysfs *sysfs, const char *root)
 	if (!error)
 		error = devices_look(items, sysfs);
 	if (error)
-		log_warn(error, "cannot look at the devices in %s", root);
+		log_warning_errno(error, "cannot look at the devices in %s", root);
 	return error;
 }

@@ -30,7 +30,7 @@ struct item {
 	char label[LABEL_SIZE];	     /* what it is, for people */
 	char status[16];	     /* a constant word or two */
 	char state[256];	     /* the same with the details */
-	struct use why;
+	struct reason why;
 	/* of a session */
 	struct session session;
 	uint64_t since, in, out, rtt; /* seconds since the epoch; bytes; microseconds */

@@ -5,6 +5,7 @@
 #include "cmd/inventory.h"
 #include "cmd/table.h"
 #include "host/choose.h"
+#include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "sysfs/stub.h"
@@ -29,20 +30,20 @@ static int look(const struct daemon_options *options, bool take_all)
 	view.wishes.take_all = take_all;
 	if (!rules_read(&view.wishes.rules, &options->rules))
 		return 2;
-	error = held_read(&view.wishes.held, options->config, "server");
+	error = holds_read(&view.wishes.held, options->config, "server");
 	if (error)
-		log_warn(error, "cannot read %s/held.%s", options->config, "server");
+		log_warning_errno(error, "cannot read %s/held.%s", options->config, "server");
 	return devices_open(&view.items, &view.sysfs, options->sysfs) != 0;
 }
 
 /* "1-1 REASON": what the running server left alone. */
 static bool see_left(void *ctx, char *line)
 {
-	const char *busid = text_word(&line);
+	const char *busid = str_word(&line);
 	struct item *item = busid ? devices_find(ctx, busid) : NULL;
 
 	if (item)
-		text_format(item->why.reason, sizeof(item->why.reason), "%s", line);
+		str_format(item->why.text, sizeof(item->why.text), "%s", line);
 	return false;
 }
 
@@ -52,24 +53,24 @@ static bool is_left(struct item *item)
 					       item->heard ? &item->strings : NULL, &item->why);
 
 	if (wanted == RULE_UNKNOWN)
-		text_format(item->why.reason, sizeof(item->why.reason),
+		str_format(item->why.text, sizeof(item->why.text),
 			    "it does not tell its names, which matter to a rule");
 	else if (wanted == RULE_ALLOW)
-		item->why.reason[0] = '\0';
+		item->why.text[0] = '\0';
 	return wanted != RULE_ALLOW;
 }
 
 static void see_other(struct item *item)
 {
-	if (item->why.reason[0] || is_left(item))
-		item_state(item, "left alone", ": ", item->why.reason);
+	if (item->why.text[0] || is_left(item))
+		item_state(item, "left alone", ": ", item->why.text);
 	else if (!view.running)
 		item_state(item, "not exported", ": ", "no server runs");
 	else if (!item->device.driver[0])
 		item_state(item, "no driver", "", "");
 	else {
 		item_state(item, "own driver", "", "");
-		text_format(item->state, sizeof(item->state), "own driver (%s)",
+		str_format(item->state, sizeof(item->state), "own driver (%s)",
 			    item->device.driver);
 	}
 }
@@ -106,10 +107,10 @@ int show_list(const struct daemon_options *options, bool try, bool take_all, boo
 
 	if (status)
 		return status;
-	view.running = state_running(options->run, "server");
-	text_format(path, sizeof(path), "%s/left", options->run);
+	view.running = rundir_has_daemon(options->run, "server");
+	str_format(path, sizeof(path), "%s/left", options->run);
 	if (view.running && !try)
-		use_each_line(AT_FDCWD, path, see_left, &view.items);
+		file_each_line(AT_FDCWD, path, see_left, &view.items);
 	EACH_ITEM(&view.items, i)
 		if (item_exported(i))
 			item_see_export(i, &view.sysfs, options->run, "exported");
@@ -125,7 +126,7 @@ static void see_remote(void *ctx, const struct op_device *device,
 	struct item *item = &items->item[items->count++]; /* a list is never as long */
 
 	item_reset(item);
-	text_format(item->device.busid, sizeof(item->device.busid), "%s", device->busid);
+	str_format(item->device.busid, sizeof(item->device.busid), "%s", device->busid);
 	item->device.vendor = device->vendor;
 	item->device.product = device->product;
 	item_describe(item, device, interface);
@@ -177,14 +178,14 @@ static void plan(struct item *item, unsigned *planned)
 		verdict = "would be left alone: ";
 	else if (!fits(item, planned))
 		verdict = "would be left alone: usbip-host knows at most 16 bus ids";
-	say(item->device.name, verdict, item->why.reason);
+	say(item->device.name, verdict, item->why.text);
 }
 
 /* Whether a name that is held is one of these devices'. */
 static bool is_here(const char *name)
 {
 	EACH_ITEM(&view.items, i)
-		if (held_find(&view.wishes.held, i->device.vendor, i->device.product,
+		if (holds_find(&view.wishes.held, i->device.vendor, i->device.product,
 			      i->strings.serial, NULL, i->device.busid) == name)
 			return true;
 	return false;
@@ -192,7 +193,7 @@ static bool is_here(const char *name)
 
 int show_dry_run(const struct daemon_options *options, bool take_all)
 {
-	const struct held *held = &view.wishes.held;
+	const struct holds *held = &view.wishes.held;
 	unsigned planned = 0;
 	int status = look(options, take_all);
 
@@ -200,7 +201,7 @@ int show_dry_run(const struct daemon_options *options, bool take_all)
 		return status;
 	EACH_ITEM(&view.items, i)
 		plan(i, &planned);
-	for (const char *i = held_next(held, NULL); i; i = held_next(held, i))
+	for (const char *i = holds_next(held, NULL); i; i = holds_next(held, i))
 		if (!is_here(i))
 			say(i, "is held, and not here", "");
 	page_end(&view.page);

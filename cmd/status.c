@@ -30,7 +30,7 @@ static struct status {
 	unsigned exported; /* of the devices */
 	bool has_stub, has_vhci;
 	bool running[ROLES];
-	struct held held[ROLES];
+	struct holds held[ROLES];
 	struct page page;
 
 	bool watching;
@@ -45,7 +45,7 @@ static void look(void)
 {
 	const char *run = status.options->run;
 
-	status.has_stub = !sysfs_try(&status.sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
+	status.has_stub = !sysfs_can_open(&status.sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
 	status.exported = 0;
 	EACH_ITEM(&status.devices, i)
 		if (item_exported(i)) {
@@ -55,18 +55,18 @@ static void look(void)
 	status.has_vhci = imported_look(&status.imported, &status.devices, &status.sysfs, run) !=
 			  -ENOENT;
 	for (unsigned i = 0; i < ROLES; i++) {
-		status.running[i] = state_running(run, roles[i]);
-		if (held_read(&status.held[i], status.options->config, roles[i]))
+		status.running[i] = rundir_has_daemon(run, roles[i]);
+		if (holds_read(&status.held[i], status.options->config, roles[i]))
 			status.held[i].len = 0;
 	}
 }
 
 static void put_held(struct page *page, unsigned role)
 {
-	const struct held *held = &status.held[role];
+	const struct holds *held = &status.held[role];
 	const char *before = "";
 
-	for (const char *i = held_next(held, NULL); i; i = held_next(held, i)) {
+	for (const char *i = holds_next(held, NULL); i; i = holds_next(held, i)) {
 		if (page->json) {
 			page_put(page, before);
 			page_string(page, i);
@@ -182,7 +182,7 @@ static int watch(void)
 	int error = loop_open(loop, LOOK_MS, &role, NULL);
 
 	if (error) {
-		log_warn(error, "cannot start");
+		log_warning_errno(error, "cannot start");
 		return 1;
 	}
 	status.terminal = !status.page.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);

@@ -52,7 +52,7 @@ static const struct column {
 	{ "driver", "", 0, TEXT, AT(device.driver) },
 	{ "", "STATE", L | E | I, TEXT, AT(state) },
 	{ "state", "", 0, TEXT, AT(status) },
-	{ "reason", "", 0, TEXT, AT(why.reason) },
+	{ "reason", "", 0, TEXT, AT(why.text) },
 	{ "peer", "", 0, TEXT, AT(session.peer) },
 	{ "peer_port", "", 0, PORT, AT(session.peer_port) },
 	{ "since", "FOR", E | I, SINCE, AT(since) },
@@ -70,7 +70,7 @@ void page_begin(struct page *page, bool measuring)
 	page->measuring = measuring;
 	if (!measuring)
 		return;
-	page->hash = TEXT_HASH;
+	page->hash = STR_HASH;
 	memset(page->width, 0, sizeof(page->width));
 	page->width[PAGE_REMOTE][0] = 15; /* as it always was */
 }
@@ -102,7 +102,7 @@ static void put(struct page *page, const char *text, bool changes)
 {
 	if (page->measuring) {
 		if (!changes)
-			page->hash = text_hash(page->hash, text);
+			page->hash = str_hash(page->hash, text);
 		return;
 	}
 	for (; *text; text++) {
@@ -123,7 +123,7 @@ void page_format(struct page *page, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	text_vformat(line, sizeof(line), format, args);
+	str_vformat(line, sizeof(line), format, args);
 	va_end(args);
 	page_put(page, line);
 }
@@ -131,9 +131,9 @@ void page_format(struct page *page, const char *format, ...)
 static unsigned put_printable(struct page *page, const char *text, bool changes)
 {
 	char cell[CELL_SIZE];
-	size_t len = text_format(cell, sizeof(cell), "%s", text ? text : "-");
+	size_t len = str_format(cell, sizeof(cell), "%s", text ? text : "-");
 
-	text_printable(cell);
+	str_printable(cell);
 	put(page, cell, changes);
 	return (unsigned)len;
 }
@@ -160,7 +160,7 @@ static void decimal(char *buf, uint64_t n)
 	do
 		*--p = (char)('0' + n % 10);
 	while (n /= 10);
-	text_format(buf, NUMBER_SIZE, "%s", p);
+	str_format(buf, NUMBER_SIZE, "%s", p);
 }
 
 /* For people: "640 B", "1.2 MB", "3.5 h". */
@@ -182,9 +182,9 @@ static void in_units(char *buf, uint64_t n, enum kind kind)
 		n /= unit->next;
 	}
 	if (tenths < 10 && n < 10)
-		text_format(buf, NUMBER_SIZE, "%u.%u %s", (unsigned)n, tenths, unit->name);
+		str_format(buf, NUMBER_SIZE, "%u.%u %s", (unsigned)n, tenths, unit->name);
 	else
-		text_format(buf, NUMBER_SIZE, "%u %s", (unsigned)n, unit->name);
+		str_format(buf, NUMBER_SIZE, "%u %s", (unsigned)n, unit->name);
 }
 
 /* A value as text, for people or not; NULL: unknown. */
@@ -199,7 +199,7 @@ static const char *value(const struct page *page, const struct item *item,
 	if (column->kind <= DIGITS)
 		return *at ? at : NULL;
 	if (column->kind == PORT)
-		n = text_decimal(at, 65535, &port) ? UNKNOWN : port;
+		n = str_decimal(at, 65535, &port) ? UNKNOWN : port;
 	else
 		memcpy(&n, at, sizeof(n));
 	if (n == UNKNOWN)

@@ -36,9 +36,9 @@ static bool parse_end(const char *text, const char *port, uint32_t *address, uin
 	uint32_t n;
 	bool v4;
 
-	if (!address_parse(text, &end) || text_decimal(port, 65535, &n) || !n)
+	if (!addr_parse(text, &end) || str_decimal(port, 65535, &n) || !n)
 		return false;
-	v4 = address_is_v4(&end);
+	v4 = addr_is_v4(&end);
 	*number = htons((uint16_t)n);
 	request->sdiag_family = v4 ? AF_INET : AF_INET6;
 	if (v4)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The names of vendors and products that the system knows: http://www.linux-usb.org/usb.ids */
 #include "cmd/inventory.h"
+#include "lib/file.h"
 #include "lib/str.h"
 
 #include <fcntl.h>
@@ -18,7 +19,7 @@ static void append(char *label, const char *name)
 {
 	size_t len = strlen(label);
 
-	text_format(label + len, LABEL_SIZE - len, "%s%s", len ? " " : "", name);
+	str_format(label + len, LABEL_SIZE - len, "%s%s", len ? " " : "", name);
 }
 
 /* "0951  Kingston Technology", and below "\t1666  DataTraveler"; they end where classes begin. */
@@ -34,7 +35,7 @@ static bool see(void *ctx, char *line)
 	if (strnlen(line, NAME) < NAME || line[DIGITS] != ' ')
 		return false;
 	line[DIGITS] = '\0';
-	if (text_hex(line, 0xffff, &number))
+	if (str_hex(line, 0xffff, &number))
 		return false;
 	if (!product)
 		look->vendor = number;
@@ -57,7 +58,7 @@ void usb_ids_look(struct items *items)
 
 	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++)
 		if (!access(places[i], R_OK)) {
-			use_each_line(AT_FDCWD, places[i], see, &look);
+			file_each_line(AT_FDCWD, places[i], see, &look);
 			return;
 		}
 }

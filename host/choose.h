@@ -8,7 +8,7 @@
 
 struct host_wishes {
 	struct rules rules;
-	struct held held; /* in the role "server" */
+	struct holds held; /* in the role "server" */
 	bool take_all;	  /* also what this machine needs */
 };
 
@@ -22,6 +22,6 @@ void host_facts(const struct sysfs *sysfs, const struct device *device,
  */
 enum rule_verdict host_choose(const struct sysfs *sysfs, const struct device *device,
 			      const struct host_wishes *wishes,
-			      const struct device_strings *strings, struct use *why);
+			      const struct device_strings *strings, struct reason *why);
 
 #endif

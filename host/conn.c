@@ -4,10 +4,10 @@
 
 #include "lib/addr.h"
 #include "lib/str.h"
+#include "lib/util.h"
 #include "sysfs/descriptors.h"
 
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -294,7 +294,7 @@ static void send_due(struct peer *peer)
 
 static void peer_ready(struct loop_source *source, uint32_t events)
 {
-	struct peer *peer = (struct peer *)(void *)((char *)source - offsetof(struct peer, source));
+	struct peer *peer = container_of(source, struct peer, source);
 
 	if (events & (EPOLLERR | EPOLLHUP))
 		peer_drop(peer);

@@ -29,7 +29,7 @@ struct exporter;
 struct peer {
 	struct loop_source source;
 	struct exporter *exporter;
-	struct asker who;
+	struct peer_id who;
 	uint64_t deadline;	 /* when watching: to take the list that is due, 0: none is */
 	uint64_t sent;		 /* when watching: the last list */
 	uint8_t state;		 /* enum peer_state */

@@ -4,6 +4,7 @@
 
 #include "host/judge.h"
 #include "lib/log.h"
+#include "lib/util.h"
 
 #include <errno.h>
 #include <string.h>
@@ -68,10 +69,10 @@ static void say_failure(struct export *export, enum export_job job)
 	export->news = true;
 	export->said = export->result;
 	if (export->result.step == STUB_STEP_ADD && export->result.error == -ENOMEM)
-		log_warnx("cannot export %s: usbip-host holds %u bus ids, until the next boot",
+		log_warning("cannot export %s: usbip-host holds %u bus ids, until the next boot",
 			  device->name, STUB_SLOTS);
 	else
-		log_warn(export->result.error, "cannot %s %s: %s", verb, device->name,
+		log_warning_errno(export->result.error, "cannot %s %s: %s", verb, device->name,
 			 stub_step_text(export->result.step));
 }
 
@@ -106,8 +107,7 @@ static void end_job(struct export *export)
 
 static void child_ended(struct child *child, bool whole)
 {
-	struct export *export =
-		(struct export *)(void *)((char *)child - offsetof(struct export, child));
+	struct export *export = container_of(child, struct export, child);
 
 	if (!whole)
 		export->result.error = -ECHILD; /* somebody killed it */
@@ -147,7 +147,7 @@ static void end_reading(struct export *export, bool whole)
 
 static void strings_came(struct child *child, bool whole)
 {
-	end_reading((struct export *)(void *)((char *)child - offsetof(struct export, child)),
+	end_reading(container_of(child, struct export, child),
 		    whole);
 }
 
@@ -215,7 +215,7 @@ bool export_left(struct export *export)
 		export->quickly_gone = 0;
 	} else if (export->bound_at && ++export->quickly_gone > QUICK_FREE) {
 		if (!export->calm.delay)
-			log_warnx("%s comes and goes: it is exported after a growing delay",
+			log_warning("%s comes and goes: it is exported after a growing delay",
 				  export->device.name);
 		calm_down(export);
 	} else if (export->bound_at || export->calm.delay) {
@@ -274,7 +274,7 @@ bool export_recover(struct export *export, bool error)
 		return !export->error;
 	}
 	if (!export->calm.delay)
-		log_warnx("%s is in its error state: it is bound anew", export->device.name);
+		log_warning("%s is in its error state: it is bound anew", export->device.name);
 	calm_down(export);
 	loop_pass_by(export->loop, export->calm.until);
 	return false;

@@ -43,7 +43,7 @@ struct export {
 	struct stub_result result;
 	struct device device; /* as last seen; busid empty: the slot is free */
 	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
-	struct use use;	      /* why it is left alone, empty: it is not */
+	struct reason use;	      /* why it is left alone, empty: it is not */
 	uint64_t use_again;   /* when that is looked at again */
 	struct child child; /* the job's process */
 	struct stub_result said; /* the failure that was logged, so that it is said once */
@@ -55,7 +55,7 @@ struct export {
 	/* called when a job has ended */
 	void (*ended)(struct export *export, enum export_job job);
 	void *ctx;
-	char peer[ADDRESS_TEXT_SIZE]; /* whose session it is, empty: not known */
+	char peer[ADDR_TEXT_SIZE]; /* whose session it is, empty: not known */
 	struct in6_addr from; /* the same; an IPv4 address is a mapped one */
 	char key[PSK_IDENTITY_SIZE]; /* with which it has proved itself, empty: with none */
 	uint32_t print;		     /* of that key */
@@ -112,7 +112,7 @@ uint32_t export_ask(const struct export *export);
  * Gives the connection fd to usbip-host and keeps it, as the session of that peer. -errno: fd is
  * still the caller's.
  */
-int export_import(struct export *export, int fd, uint32_t dead_after, const struct asker *who);
+int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who);
 /* In every pass: ends a session whose peer is silent, looks whether the device is free after it. */
 void export_look(struct export *export, uint32_t dead_after);
 /* Its device is gone, or was given back: nothing is kept open. */

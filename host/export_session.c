@@ -4,9 +4,9 @@
 
 #include "lib/log.h"
 #include "lib/str.h"
+#include "lib/util.h"
 #include "loop/session.h"
 
-#include <stddef.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -34,8 +34,7 @@ uint32_t export_ask(const struct export *export)
 
 static void session_ended(struct loop_source *source, uint32_t events)
 {
-	struct export *export =
-		(struct export *)(void *)((char *)source - offsetof(struct export, session));
+	struct export *export = container_of(source, struct export, session);
 
 	(void)events;
 	loop_drop(export->loop, source);
@@ -43,9 +42,9 @@ static void session_ended(struct loop_source *source, uint32_t events)
 	loop_pass_now(export->loop);
 }
 
-int export_import(struct export *export, int fd, uint32_t dead_after, const struct asker *who)
+int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who)
 {
-	int error = liveness_set(fd, dead_after);
+	int error = session_set_timeouts(fd, dead_after);
 
 	if (!error)
 		error = stub_import(export->sysfs, export->device.busid, fd);
@@ -58,9 +57,9 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const stru
 	loop_watch(export->loop, &export->session, EPOLLRDHUP); /* usbip_status tells, too */
 	export->noted = false;
 	export->from = who->address;
-	text_format(export->key, sizeof(export->key), "%s", who->key ? who->key : "");
+	str_format(export->key, sizeof(export->key), "%s", who->key ? who->key : "");
 	export->print = who->print;
-	address_text(&export->from, export->peer);
+	addr_text(&export->from, export->peer);
 	log_info("%s%s%s takes %s", export->key, *export->key ? " at " : "", export->peer,
 		 export->device.name);
 	loop_pass_now(export->loop); /* it is not on offer any more */
@@ -71,7 +70,7 @@ void export_look(struct export *export, uint32_t dead_after)
 {
 	uint64_t now = export->loop->now;
 
-	liveness_check(export->loop, &export->session, dead_after);
+	session_check(export->loop, &export->session, dead_after);
 	if (!export->session_ended)
 		return;
 	if (stub_status(export->sysfs, export->device.busid) == STUB_USED) {

@@ -11,6 +11,7 @@
 #include "lib/str.h"
 #include "loop/sandbox.h"
 #include "sysfs/descriptors.h"
+#include "sysfs/protect.h"
 
 #include <errno.h>
 #include <string.h>
@@ -44,10 +45,10 @@ static void save_bound(struct host *host)
 
 	EACH_EXPORT(&host->exports, i)
 		if (i->ours)
-			len += text_format(text + len, sizeof(text) - len, "%s\n", i->device.busid);
-	error = state_save(&host->daemon.state, bound_file, text, len);
+			len += str_format(text + len, sizeof(text) - len, "%s\n", i->device.busid);
+	error = rundir_save(&host->daemon.state, bound_file, text, len);
 	if (error && error != host->save_error)
-		log_warn(error, "cannot write %s/%s", host->daemon.state.path, bound_file);
+		log_warning_errno(error, "cannot write %s/%s", host->daemon.state.path, bound_file);
 	host->save_error = error;
 }
 
@@ -73,7 +74,7 @@ static void tell_hooks(struct host *host, const struct export *export, enum expo
 	};
 
 	if (export->news || (!export->result.error && job != EXPORT_ENDING))
-		runner_tell(&host->daemon.runner, &facts);
+		hook_runner_tell(&host->daemon.runner, &facts);
 }
 
 static void job_ended(struct export *export, enum export_job job)
@@ -97,12 +98,12 @@ static struct export *add(struct host *host, const char *busid)
 
 	if (!export) {
 		if (!host->full)
-			log_warnx("more than %u devices: the others are left alone", EXPORTS_MAX);
+			log_warning("more than %u devices: the others are left alone", EXPORTS_MAX);
 		host->full = true;
 		return NULL;
 	}
 	memset(export, 0, sizeof(*export));
-	text_format(export->device.busid, sizeof(export->device.busid), "%s", busid);
+	str_format(export->device.busid, sizeof(export->device.busid), "%s", busid);
 	export->child.pipe.fd = export->session.fd = -1;
 	export->sysfs = &host->daemon.sysfs;
 	export->loop = &host->daemon.loop;
@@ -121,9 +122,9 @@ static void adopt(struct host *host)
 	struct export *export;
 
 	if (host->daemon.state.stale)
-		state_save(&host->daemon.state, bound_file, NULL, 0);
-	state_load(&host->daemon.state, bound_file, text, sizeof(text));
-	while ((busid = text_word(&cursor))) {
+		rundir_save(&host->daemon.state, bound_file, NULL, 0);
+	rundir_load(&host->daemon.state, bound_file, text, sizeof(text));
+	while ((busid = str_word(&cursor))) {
 		if (!busid_is_device(busid) || exports_find(&host->exports, busid))
 			continue;
 		export = add(host, busid);
@@ -195,13 +196,13 @@ static bool session_ending(struct host *host)
 }
 
 /* Said once for each reason. */
-static void leave_alone(struct export *export, const struct use *why)
+static void leave_alone(struct export *export, const struct reason *why)
 {
 	bool taken = export->ours && !strcmp(export->device.driver, STUB_DRIVER);
 
-	if (strcmp(why->reason, export->use.reason) != 0)
+	if (strcmp(why->text, export->use.text) != 0)
 		log_info("%s %s: %s", taken ? "letting go" : "leaving alone", export->device.name,
-			 why->reason);
+			 why->text);
 	export->use = *why;
 	export->use_again = 0;
 }
@@ -211,15 +212,15 @@ static enum rule_verdict choose(struct host *host, struct export *export)
 {
 	struct rule_facts *facts = &export->facts;
 	enum rule_verdict wanted;
-	struct use why;
+	struct reason why;
 
 	if (!facts->described)
 		host_facts(export->sysfs, &export->device,
 			   facts->serial ? &export->strings : NULL, facts);
-	wanted = wish_judge(&host->wishes.rules, &host->wishes.held, facts, &why);
+	wanted = policy_judge(&host->wishes.rules, &host->wishes.held, facts, &why);
 	host->changed |= export->wanted != (wanted == RULE_ALLOW);
 	if (wanted == RULE_ALLOW && !export->wanted)
-		export->use.reason[0] = '\0'; /* it was a person's */
+		export->use.text[0] = '\0'; /* it was a person's */
 	export->wanted = wanted == RULE_ALLOW;
 	if (wanted == RULE_DENY)
 		leave_alone(export, &why);
@@ -230,12 +231,12 @@ static enum rule_verdict choose(struct host *host, struct export *export)
 static bool needed_here(const struct host *host, struct export *export)
 {
 	uint64_t now = host->daemon.loop.now;
-	struct use use;
+	struct reason use;
 
 	if (now < export->use_again)
 		return true;
-	if (host->wishes.take_all || !device_use(export->sysfs, export->device.busid, &use)) {
-		export->use.reason[0] = '\0';
+	if (host->wishes.take_all || !protect_check(export->sysfs, export->device.busid, &use)) {
+		export->use.text[0] = '\0';
 		return false;
 	}
 	leave_alone(export, &use);
@@ -246,7 +247,7 @@ static bool needed_here(const struct host *host, struct export *export)
 /* Whether a changed rule denies it the device it uses, or its key is gone or another one. */
 static bool session_denied(const struct host *host, const struct export *export)
 {
-	struct asker who = { export->from, *export->key ? export->key : NULL, export->print };
+	struct peer_id who = { export->from, *export->key ? export->key : NULL, export->print };
 
 	if (!export->peer[0])
 		return false;
@@ -372,7 +373,7 @@ static bool observe(struct host *host)
 		i->seen = false;
 	if (!error)
 		error = device_scan(&host->daemon.sysfs, see, host);
-	if (!daemon_sees(&host->daemon, error))
+	if (!daemon_check_driver(&host->daemon, error))
 		return false;
 	EACH_EXPORT(&host->exports, i)
 		i->present = i->seen;
@@ -382,7 +383,7 @@ static bool observe(struct host *host)
 /* What a person has changed counts at once. */
 static void obey(struct host *host)
 {
-	if (!daemon_obeys(&host->daemon, &host->wishes.rules, &host->wishes.held))
+	if (!daemon_reload(&host->daemon, &host->wishes.rules, &host->wishes.held))
 		return;
 	exporter_new_keys(&host->exporter);
 	log_info("the rules were read again");
@@ -448,13 +449,13 @@ static bool done(void *ctx)
 {
 	struct host *host = ctx;
 
-	if (daemon_over(&host->daemon))
+	if (daemon_finished(&host->daemon))
 		return true;
 	if (!host->daemon.loop.stopping && !host->daemon.options->once)
 		return false;
 	if (host->daemon.loop.next <= host->daemon.loop.now)
 		return false; /* a pass that is due may have more to do */
-	return host->passed && !runner_busy(&host->daemon.runner) && !busy(host);
+	return host->passed && !hook_runner_busy(&host->daemon.runner) && !busy(host);
 }
 
 static bool any_ours(struct host *host)
@@ -475,14 +476,14 @@ static int exit_status(struct host *host)
 			status = 1;
 		if (!host->daemon.loop.stopping || !i->ours)
 			continue;
-		log_warnx("%s was not given back", i->device.busid);
+		log_warning("%s was not given back", i->device.busid);
 		status = 1;
 	}
 	return status;
 }
 
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners, const struct networks *networks, bool take_all)
+	     unsigned listeners, const struct cidr_list *networks, bool take_all)
 {
 	static const struct daemon_role role = {
 		.module = STUB_MODULE,
@@ -507,7 +508,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	if (!options->once)
 		exporter_init(&host.exporter, &host.daemon.loop, &host.exports, options->dead_after,
 			      listen, listeners);
-	confine(&host.daemon.sysfs, options->run, NULL, false);
+	sandbox_enter(&host.daemon.sysfs, options->run, NULL, false);
 	loop_run(&host.daemon.loop);
 	status = exit_status(&host);
 	exporter_close(&host.exporter);

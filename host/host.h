@@ -15,6 +15,6 @@
  * are the addresses to serve on, networks those to serve.
  */
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners, const struct networks *networks, bool take_all);
+	     unsigned listeners, const struct cidr_list *networks, bool take_all);
 
 #endif

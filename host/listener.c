@@ -4,11 +4,11 @@
 
 #include "lib/endpoint.h"
 #include "lib/str.h"
+#include "lib/util.h"
 #include "proto/op.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -22,14 +22,14 @@ bool listener_parse(struct listener_address *address, const char *text)
 	uint32_t port;
 
 	memset(address, 0, sizeof(*address));
-	if (endpoint_parse(&endpoint, text, OP_PORT) || text_decimal(endpoint.port, 65535, &port) ||
+	if (endpoint_parse(&endpoint, text, OP_PORT) || str_decimal(endpoint.port, 65535, &port) ||
 	    strlen(endpoint.name) >= sizeof(address->name))
 		return false;
-	text_format(address->name, sizeof(address->name), "%s", endpoint.name);
+	str_format(address->name, sizeof(address->name), "%s", endpoint.name);
 	address->at.sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
 	if (strchr(endpoint.host, ':')) {
 		address->at.len = sizeof(address->at.sa.v6);
-		return address_parse_scoped(endpoint.host, &address->at.sa.v6);
+		return addr_parse_scoped(endpoint.host, &address->at.sa.v6);
 	}
 	address->at.len = sizeof(address->at.sa.v4);
 	address->at.sa.v4.sin_family = AF_INET;
@@ -38,9 +38,8 @@ bool listener_parse(struct listener_address *address, const char *text)
 
 static void ready(struct loop_source *source, uint32_t events)
 {
-	struct listener *listener =
-		(struct listener *)(void *)((char *)source - offsetof(struct listener, source));
-	struct address from;
+	struct listener *listener = container_of(source, struct listener, source);
+	struct addr from;
 	struct in6_addr address;
 	int fd;
 
@@ -48,7 +47,7 @@ static void ready(struct loop_source *source, uint32_t events)
 	from.len = sizeof(from.sa);
 	fd = accept4(source->fd, &from.sa.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		address_split(&from, &address);
+		addr_split(&from, &address);
 		listener->accepted(listener->ctx, fd, &address);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 		/* it would be ready again at once, for nothing: a later pass goes on */
@@ -59,7 +58,7 @@ static void ready(struct loop_source *source, uint32_t events)
 
 static int open_socket(struct listener *listener)
 {
-	const struct address *address = &listener->address.at;
+	const struct addr *address = &listener->address.at;
 	int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error = 0;
 

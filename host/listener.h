@@ -10,7 +10,7 @@ enum { LISTENERS_MAX = 8 };
 
 /* Where to listen. */
 struct listener_address {
-	struct address at;
+	struct addr at;
 	char name[64]; /* for messages */
 };
 

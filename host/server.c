@@ -20,13 +20,13 @@ bool exporter_complain(struct exporter *exporter, uint64_t *said, const struct i
 		       const char *what)
 {
 	uint64_t now = exporter->loop->now;
-	char text[ADDRESS_TEXT_SIZE];
+	char text[ADDR_TEXT_SIZE];
 
 	if (*said && now - *said < SAY_AGAIN_MS)
 		return false;
 	*said = now;
-	address_text(address, text);
-	log_warnx("refused a connection of %s: %s", text, what);
+	addr_text(address, text);
+	log_warning("refused a connection of %s: %s", text, what);
 	return true;
 }
 
@@ -73,7 +73,7 @@ static void accepted(void *ctx, int fd, const struct in6_addr *address)
 	struct exporter *exporter = ctx;
 	struct peer *place;
 
-	if (exporter->networks && !networks_have(exporter->networks, address)) {
+	if (exporter->networks && !cidr_list_contains(exporter->networks, address)) {
 		refuse_stranger(exporter, address);
 		close(fd);
 		return;
@@ -93,7 +93,7 @@ static void say_listener(struct exporter *exporter, const struct listener *liste
 	const char *name = listener->address.name;
 
 	if (listener->error == -EADDRINUSE && !exporter->taken) {
-		log_warnx("%s is in use: who listens there serves the clients until it goes, "
+		log_warning("%s is in use: who listens there serves the clients until it goes, "
 			  "whatever --allow, --psk and 'to' in rules say",
 			  name);
 		exporter->taken = true;
@@ -102,7 +102,7 @@ static void say_listener(struct exporter *exporter, const struct listener *liste
 		exporter->taken = false;
 	} else if (listener->error != -EADDRINUSE &&
 		   listener->error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
-		log_warn(listener->error, "cannot listen on %s", name);
+		log_warning_errno(listener->error, "cannot listen on %s", name);
 	}
 }
 
@@ -128,7 +128,7 @@ void exporter_pass(struct exporter *exporter)
 }
 
 bool exporter_allows(const struct exporter *exporter, const struct export *export,
-		     const struct asker *who)
+		     const struct peer_id *who)
 {
 	struct rule_facts facts = export->facts;
 	const struct rule *rule;
@@ -139,7 +139,7 @@ bool exporter_allows(const struct exporter *exporter, const struct export *expor
 	return export->wanted && rules_judge(exporter->rules, &facts, &rule) == RULE_ALLOW;
 }
 
-bool exporter_trusts(const struct exporter *exporter, const struct asker *who)
+bool exporter_trusts(const struct exporter *exporter, const struct peer_id *who)
 {
 	if (!exporter->keys)
 		return true;
@@ -148,7 +148,7 @@ bool exporter_trusts(const struct exporter *exporter, const struct asker *who)
 
 		return key && key->print == who->print;
 	}
-	return address_is_v4(&who->address) ? who->address.s6_addr[12] == 127
+	return addr_is_v4(&who->address) ? who->address.s6_addr[12] == 127
 					    : IN6_IS_ADDR_LOOPBACK(&who->address);
 }
 
@@ -221,7 +221,7 @@ void exporter_init(struct exporter *exporter, struct loop *loop, struct exports 
 	exporter->dead_after = dead_after;
 	limit = raise_limit();
 	if (limit < FDS_FEW)
-		log_warnx("only %u open files are allowed (ulimit -n)", (unsigned)limit);
+		log_warning("only %u open files are allowed (ulimit -n)", (unsigned)limit);
 	exporter->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
 	for (unsigned i = 0; i < addresses; i++)
 		listen_on(exporter, &address[i]);

@@ -23,7 +23,7 @@ struct exporter {
 	struct loop *loop;
 	struct exports *exports;
 	const struct rules *rules; /* who may have what; NULL: everybody everything */
-	const struct networks *networks; /* who may connect; NULL: everybody */
+	const struct cidr_list *networks; /* who may connect; NULL: everybody */
 	const struct keys *keys;	 /* one of which is asked for; NULL: none is */
 	uint32_t dead_after;
 	unsigned listeners;
@@ -51,9 +51,9 @@ void exporter_init(struct exporter *exporter, struct loop *loop, struct exports 
 void exporter_pass(struct exporter *exporter);
 /* Whether who is there may have, and see, the device. */
 bool exporter_allows(const struct exporter *exporter, const struct export *export,
-		     const struct asker *who);
+		     const struct peer_id *who);
 /* Whether who is there may go on: its key is one of those, if there are some, or it is here. */
-bool exporter_trusts(const struct exporter *exporter, const struct asker *who);
+bool exporter_trusts(const struct exporter *exporter, const struct peer_id *who);
 /* ktls_has_aes(), asked once an interval. */
 bool exporter_has_aes(struct exporter *exporter);
 /* The keys are others now: who has used one proves himself anew. */

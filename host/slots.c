@@ -31,7 +31,7 @@ void slots_look(const struct sysfs *sysfs, int *said)
 	int used = stub_slots(sysfs, "", &held);
 
 	if (used >= NEARLY && used > *said)
-		log_warnx("usbip-host holds %u of at most %u bus ids, until the next boot",
+		log_warning("usbip-host holds %u of at most %u bus ids, until the next boot",
 			  (unsigned)used, STUB_SLOTS);
 	*said = used;
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-	LINE_SIZE = BUSID_SIZE + sizeof(((struct use *)0)->reason) + 2,
+	LINE_SIZE = BUSID_SIZE + sizeof(((struct reason *)0)->text) + 2,
 	FILE_NAME_SIZE = 8 + BUSID_SIZE,
 	NOTE_SIZE = SOCKET_PAIR_SIZE + PSK_IDENTITY_SIZE + 10,
 };
@@ -18,19 +18,19 @@ static const char left_file[] = "left";
 
 static void session_file(char *name, const struct export *export)
 {
-	text_format(name, FILE_NAME_SIZE, "session.%s", export->device.busid);
+	str_format(name, FILE_NAME_SIZE, "session.%s", export->device.busid);
 }
 
 /* What is noted of its session; without it a session has no peer in status. */
-static void save_session(const struct state *state, struct export *export, const char *text)
+static void save_session(const struct rundir *state, struct export *export, const char *text)
 {
 	char name[FILE_NAME_SIZE];
 
 	session_file(name, export);
-	state_save(state, name, text, strlen(text));
+	rundir_save(state, name, text, strlen(text));
 }
 
-static void note_session(const struct state *state, struct export *export)
+static void note_session(const struct rundir *state, struct export *export)
 {
 	char text[NOTE_SIZE];
 	size_t len;
@@ -40,18 +40,18 @@ static void note_session(const struct state *state, struct export *export)
 		text[0] = '\0'; /* not the peer of the one before */
 	len = strlen(text);
 	if (len)
-		text_format(text + len, sizeof(text) - len, *export->key ? " %s %x\n" : "\n",
+		str_format(text + len, sizeof(text) - len, *export->key ? " %s %x\n" : "\n",
 			    export->key, export->print);
 	save_session(state, export, text);
 }
 
-void notes_forget(const struct state *state, struct export *export)
+void notes_forget(const struct rundir *state, struct export *export)
 {
 	save_session(state, export, "");
 	export->noted = false;
 }
 
-static void keep_session(const struct state *state, struct export *export)
+static void keep_session(const struct rundir *state, struct export *export)
 {
 	if (export->session.fd >= 0 && !export->noted)
 		note_session(state, export);
@@ -64,14 +64,14 @@ static const char *reason(const struct export *export)
 {
 	if (!strcmp(export->device.driver, STUB_DRIVER) || export->job != EXPORT_IDLE)
 		return NULL;
-	if (export->use.reason[0])
-		return export->use.reason;
+	if (export->use.text[0])
+		return export->use.text;
 	if (export->failed == EXPORT_BINDING)
 		return stub_step_text(export->result.step);
 	return export->calm.delay ? "it comes and goes" : NULL;
 }
 
-static void keep_left(struct notes *notes, const struct state *state, struct exports *exports,
+static void keep_left(struct notes *notes, const struct rundir *state, struct exports *exports,
 		      bool end)
 {
 	static char text[EXPORTS_MAX * LINE_SIZE];
@@ -83,33 +83,33 @@ static void keep_left(struct notes *notes, const struct state *state, struct exp
 		const char *why = i->present && !end ? reason(i) : NULL;
 
 		if (why)
-			len += text_format(text + len, sizeof(text) - len, "%s %s\n",
+			len += str_format(text + len, sizeof(text) - len, "%s %s\n",
 					   i->device.busid, why);
 	}
-	now = text_hash(TEXT_HASH, text) | 1; /* 0 is not known */
-	if (now != notes->left && !state_save(state, left_file, text, len))
+	now = str_hash(STR_HASH, text) | 1; /* 0 is not known */
+	if (now != notes->left && !rundir_save(state, left_file, text, len))
 		notes->left = now;
 }
 
-void notes_keep(struct notes *notes, const struct state *state, struct exports *exports, bool end)
+void notes_keep(struct notes *notes, const struct rundir *state, struct exports *exports, bool end)
 {
 	EACH_EXPORT(exports, i)
 		keep_session(state, i);
 	keep_left(notes, state, exports, end);
 }
 
-void notes_peer(const struct state *state, struct export *export)
+void notes_peer(const struct rundir *state, struct export *export)
 {
 	char name[FILE_NAME_SIZE], text[NOTE_SIZE], *word[6];
 	unsigned words;
 
 	export->noted = true;
 	session_file(name, export);
-	state_load(state, name, text, sizeof(text));
-	words = text_words(text, word, 6);
-	if (words < 3 || !address_parse(word[2], &export->from))
+	rundir_load(state, name, text, sizeof(text));
+	words = str_words(text, word, 6);
+	if (words < 3 || !addr_parse(word[2], &export->from))
 		return;
-	address_text(&export->from, export->peer);
-	if (words == 6 && !text_hex(word[5], UINT32_MAX, &export->print))
-		text_format(export->key, sizeof(export->key), "%s", word[4]);
+	addr_text(&export->from, export->peer);
+	if (words == 6 && !str_hex(word[5], UINT32_MAX, &export->print))
+		str_format(export->key, sizeof(export->key), "%s", word[4]);
 }

@@ -16,10 +16,10 @@ struct notes {
 };
 
 /* In every pass, and at the end: then those of sessions that go on stay. */
-void notes_keep(struct notes *notes, const struct state *state, struct exports *exports, bool end);
+void notes_keep(struct notes *notes, const struct rundir *state, struct exports *exports, bool end);
 /* The device is gone. */
-void notes_forget(const struct state *state, struct export *export);
+void notes_forget(const struct rundir *state, struct export *export);
 /* What an earlier run has noted, it may still hold. */
-void notes_peer(const struct state *state, struct export *export);
+void notes_peer(const struct rundir *state, struct export *export);
 
 #endif

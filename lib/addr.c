@@ -14,7 +14,7 @@ int socket_set(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
 }
 
-uint16_t address_split(const struct address *from, struct in6_addr *address)
+uint16_t addr_split(const struct addr *from, struct in6_addr *address)
 {
 	if (from->sa.any.sa_family == AF_INET6) {
 		*address = from->sa.v6.sin6_addr;
@@ -26,45 +26,45 @@ uint16_t address_split(const struct address *from, struct in6_addr *address)
 	return ntohs(from->sa.v4.sin_port); /* in IPv6 it is in the same place */
 }
 
-bool address_is_v4(const struct in6_addr *address)
+bool addr_is_v4(const struct in6_addr *address)
 {
 	return IN6_IS_ADDR_V4MAPPED(address);
 }
 
-void address_text(const struct in6_addr *address, char *text)
+void addr_text(const struct in6_addr *address, char *text)
 {
 	const uint8_t *a = address->s6_addr;
-	size_t len = 0, size = ADDRESS_TEXT_SIZE;
+	size_t len = 0, size = ADDR_TEXT_SIZE;
 
-	if (address_is_v4(address)) {
-		text_format(text, size, "%u.%u.%u.%u", a[12], a[13], a[14], a[15]);
+	if (addr_is_v4(address)) {
+		str_format(text, size, "%u.%u.%u.%u", a[12], a[13], a[14], a[15]);
 		return;
 	}
 	for (int i = 0; i < 16; i += 2)
-		len += text_format(text + len, size - len, "%s%x", i ? ":" : "",
+		len += str_format(text + len, size - len, "%s%x", i ? ":" : "",
 				   (unsigned)(a[i] << 8 | a[i + 1]));
 }
 
-bool address_parse(const char *text, struct in6_addr *address)
+bool addr_parse(const char *text, struct in6_addr *address)
 {
-	struct address v4;
+	struct addr v4;
 
 	if (inet_pton(AF_INET6, text, address) == 1)
 		return true;
 	v4.sa.any.sa_family = AF_INET;
 	if (inet_pton(AF_INET, text, &v4.sa.v4.sin_addr) != 1)
 		return false;
-	address_split(&v4, address);
+	addr_split(&v4, address);
 	return true;
 }
 
-bool address_parse_scoped(char *text, struct sockaddr_in6 *sa)
+bool addr_parse_scoped(char *text, struct sockaddr_in6 *sa)
 {
 	char *scope = strchr(text, '%');
 
 	if (scope) {
 		*scope++ = '\0';
-		if (text_decimal(scope, UINT32_MAX, &sa->sin6_scope_id))
+		if (str_decimal(scope, UINT32_MAX, &sa->sin6_scope_id))
 			sa->sin6_scope_id = if_nametoindex(scope);
 	}
 	sa->sin6_family = AF_INET6;
@@ -75,18 +75,18 @@ bool address_parse_scoped(char *text, struct sockaddr_in6 *sa)
 static size_t end_text(int fd, int (*name)(int, struct sockaddr *, socklen_t *), char *text,
 		       size_t size)
 {
-	struct address from;
+	struct addr from;
 	struct in6_addr address;
-	char host[ADDRESS_TEXT_SIZE];
+	char host[ADDR_TEXT_SIZE];
 	uint16_t port;
 
 	from.len = sizeof(from.sa);
 	if (name(fd, &from.sa.any, &from.len) ||
 	    (from.sa.any.sa_family != AF_INET && from.sa.any.sa_family != AF_INET6))
 		return 0;
-	port = address_split(&from, &address);
-	address_text(&address, host);
-	return text_format(text, size, "%s %u", host, (unsigned)port);
+	port = addr_split(&from, &address);
+	addr_text(&address, host);
+	return str_format(text, size, "%s %u", host, (unsigned)port);
 }
 
 bool socket_pair_text(int fd, char *text)

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 /* Where a socket is, or is to be. */
-struct address {
+struct addr {
 	socklen_t len;
 	union {
 		struct sockaddr any;
@@ -19,21 +19,21 @@ struct address {
 };
 
 enum {
-	ADDRESS_TEXT_SIZE = 40, /* an IPv6 address in full */
-	SOCKET_PAIR_SIZE = 2 * (ADDRESS_TEXT_SIZE + 6),
+	ADDR_TEXT_SIZE = 40, /* an IPv6 address in full */
+	SOCKET_PAIR_SIZE = 2 * (ADDR_TEXT_SIZE + 6),
 };
 
 /* The address and port (of this machine's order) of a socket address; IPv4 becomes mapped. */
-uint16_t address_split(const struct address *from, struct in6_addr *address);
+uint16_t addr_split(const struct addr *from, struct in6_addr *address);
 /* Whether it is a mapped one: RFC 4291 2.5.5.2. */
-bool address_is_v4(const struct in6_addr *address);
-/* The name of an address, of ADDRESS_TEXT_SIZE bytes; IPv6 without abbreviation. */
-void address_text(const struct in6_addr *address, char *text);
+bool addr_is_v4(const struct in6_addr *address);
+/* The name of an address, of ADDR_TEXT_SIZE bytes; IPv6 without abbreviation. */
+void addr_text(const struct in6_addr *address, char *text);
 /* The other way round: false when it is none. */
-bool address_parse(const char *text, struct in6_addr *address);
+bool addr_parse(const char *text, struct in6_addr *address);
 /* Family, address and scope of "fe80::1%eth0": the interface is for addresses that are not unique.
  * Terminates text before it. */
-bool address_parse_scoped(char *text, struct sockaddr_in6 *sa);
+bool addr_parse_scoped(char *text, struct sockaddr_in6 *sa);
 /* "ADDRESS PORT ADDRESS PORT" of a connection, its own end first, of SOCKET_PAIR_SIZE bytes; false
  * when it is no TCP connection (any more). */
 bool socket_pair_text(int fd, char *text);

@@ -12,7 +12,7 @@ enum {
 	TEXT_SIZE = 256,
 };
 
-bool network_parse(struct network *network, const char *text)
+bool cidr_parse(struct cidr *network, const char *text)
 {
 	uint32_t skip = strchr(text, ':') ? 0 : MAPPED_BITS, bits = 128 - skip;
 	char address[TEXT_SIZE];
@@ -25,39 +25,39 @@ bool network_parse(struct network *network, const char *text)
 	slash = strchr(address, '/');
 	if (slash) {
 		*slash = '\0';
-		if (text_decimal(slash + 1, bits, &bits))
+		if (str_decimal(slash + 1, bits, &bits))
 			return false;
 	}
 	network->bits = (uint8_t)(skip + bits);
-	return address_parse(address, &network->address);
+	return addr_parse(address, &network->address);
 }
 
-bool network_has(const struct network *network, const struct in6_addr *address)
+bool cidr_contains(const struct cidr *network, const struct in6_addr *address)
 {
 	for (unsigned i = 0; i < network->bits; i++)
 		if ((network->address.s6_addr[i / 8] ^ address->s6_addr[i / 8]) & 0x80 >> i % 8)
 			return false;
-	return network->bits >= MAPPED_BITS || !address_is_v4(address);
+	return network->bits >= MAPPED_BITS || !addr_is_v4(address);
 }
 
-bool networks_add(struct networks *networks, const char *text)
+bool cidr_list_add(struct cidr_list *networks, const char *text)
 {
 	char copy[TEXT_SIZE], *cursor = copy, *word;
 	unsigned before = networks->count;
 
-	if (text_format(copy, sizeof(copy), "%s", text) == sizeof(copy) - 1)
+	if (str_format(copy, sizeof(copy), "%s", text) == sizeof(copy) - 1)
 		return false;
-	while ((word = text_word(&cursor)))
-		if (networks->count == NETWORKS_MAX ||
-		    !network_parse(&networks->network[networks->count++], word))
+	while ((word = str_word(&cursor)))
+		if (networks->count == CIDR_LIST_MAX ||
+		    !cidr_parse(&networks->network[networks->count++], word))
 			return false;
 	return networks->count > before;
 }
 
-bool networks_have(const struct networks *networks, const struct in6_addr *address)
+bool cidr_list_contains(const struct cidr_list *networks, const struct in6_addr *address)
 {
 	for (unsigned i = 0; i < networks->count; i++)
-		if (network_has(&networks->network[i], address))
+		if (cidr_contains(&networks->network[i], address))
 			return true;
 	return false;
 }

@@ -7,16 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NETWORKS_MAX = 64 };
+enum { CIDR_LIST_MAX = 64 };
 
-struct network {
+struct cidr {
 	struct in6_addr address; /* IPv4 is a mapped one: RFC 4291 2.5.5.2 */
 	uint8_t bits;		 /* of it that count */
 };
 
-struct networks {
+struct cidr_list {
 	unsigned count;
-	struct network network[NETWORKS_MAX];
+	struct cidr network[CIDR_LIST_MAX];
 };
 
 /*
@@ -27,11 +27,11 @@ struct networks {
 	"127.0.0.0/8 ::1 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
 
 /* "10.0.7.0/24", "fd00::/8", or one address: false when it is neither. */
-bool network_parse(struct network *network, const char *text);
-bool network_has(const struct network *network, const struct in6_addr *address);
+bool cidr_parse(struct cidr *network, const char *text);
+bool cidr_contains(const struct cidr *network, const struct in6_addr *address);
 
 /* Adds those of text, with blanks between them: false when one is none, or too many, or no one. */
-bool networks_add(struct networks *networks, const char *text);
-bool networks_have(const struct networks *networks, const struct in6_addr *address);
+bool cidr_list_add(struct cidr_list *networks, const char *text);
+bool cidr_list_contains(const struct cidr_list *networks, const struct in6_addr *address);
 
 #endif

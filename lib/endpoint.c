@@ -34,16 +34,16 @@ const char *endpoint_parse(struct endpoint *e, const char *text, const char *def
 	for (size_t i = 0; i < len; i++)
 		if (e->host[i] <= ' ' || e->host[i] > '~' || e->host[i] == '/')
 			return "not a host name:";
-	text_format(e->through, sizeof(e->through), "%s", ssh ? default_port : "");
-	text_format(e->port, sizeof(e->port), ENDPOINT_SSH);
-	text_format(e->name, sizeof(e->name), "%s", text);
+	str_format(e->through, sizeof(e->through), "%s", ssh ? default_port : "");
+	str_format(e->port, sizeof(e->port), ENDPOINT_SSH);
+	str_format(e->name, sizeof(e->name), "%s", text);
 	if (!port)
 		return NULL;
-	if (text_decimal(port, 65535, &number) || !number)
+	if (str_decimal(port, 65535, &number) || !number)
 		return "the port is no number from 1 to 65535:";
-	text_format(e->port, sizeof(e->port), "%u", number);
+	str_format(e->port, sizeof(e->port), "%u", number);
 	len += (size_t)(user - text) + (brackets ? 2 : 0);
-	text_format(e->name + len, sizeof(e->name) - len, ":%s", e->port);
+	str_format(e->name + len, sizeof(e->name) - len, ":%s", e->port);
 	return NULL;
 }
 

@@ -40,7 +40,7 @@ static size_t written(char *to, const unsigned char *p, size_t *len)
 		memcpy(to + n, p, *len);
 		return n + *len;
 	}
-	return text_format(to, JSON_BYTE_MAX + 1, "\\u%04x", code);
+	return str_format(to, JSON_BYTE_MAX + 1, "\\u%04x", code);
 }
 
 size_t json_string(char *buf, size_t size, const char *text)

@@ -1,26 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: lines on stderr, each "PROGRAM: what happened to which device". The format is that of
- * text_format(). Who handles a failure says it, once.
+ * The log: lines on stderr, each "PROGRAM: what happened to which device". Where stderr is the
+ * systemd journal, each begins with its level as "<N>" (sd-daemon(3)). A failure is logged once, by
+ * the code that handles it.
  */
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
 
 #include <stdbool.h>
 
+/* The numbers of syslog(3). */
+enum log_level {
+	LOG_LEVEL_ERROR = 3,   /* the program, or one device, cannot do its work */
+	LOG_LEVEL_WARNING = 4, /* something failed or looks wrong; the rest goes on */
+	LOG_LEVEL_INFO = 6,    /* what happened to which device */
+	LOG_LEVEL_DEBUG = 7,   /* only with --verbose */
+};
+
 /* program must stay valid. Until then the name is "usbiphp". */
 void log_open(const char *program, bool verbose);
 bool log_verbose(void);
 
-/* With an error (an errno, positive or negative) its text follows behind ": "; 0 = none. */
-void log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* With an error (an errno, positive or negative) its text follows behind ": "; 0 = none. errno is
+ * left as it was. */
+void log_line(enum log_level level, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-/* What happened. */
-#define log_info(...) log_line(0, __VA_ARGS__)
-/* The same, only with --verbose. */
-#define log_debug(...) (log_verbose() ? log_line(0, __VA_ARGS__) : (void)0)
-/* A failure without, and with the reason of an errno. */
-#define log_warnx(...) log_line(0, __VA_ARGS__)
-#define log_warn(error, ...) log_line(error, __VA_ARGS__)
+#define log_debug(...) (log_verbose() ? log_line(LOG_LEVEL_DEBUG, 0, __VA_ARGS__) : (void)0)
+#define log_info(...) log_line(LOG_LEVEL_INFO, 0, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, 0, __VA_ARGS__)
+#define log_warning_errno(error, ...) log_line(LOG_LEVEL_WARNING, error, __VA_ARGS__)
+#define log_error(...) log_line(LOG_LEVEL_ERROR, 0, __VA_ARGS__)
+#define log_error_errno(error, ...) log_line(LOG_LEVEL_ERROR, error, __VA_ARGS__)
 
 #endif

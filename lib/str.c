@@ -3,6 +3,7 @@
 #include "lib/str.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static int digit(char c)
 {
@@ -34,101 +35,52 @@ static int number(const char *s, int base, uint32_t max, uint32_t *value)
 	return 0;
 }
 
-int text_decimal(const char *s, uint32_t max, uint32_t *value)
+int str_decimal(const char *s, uint32_t max, uint32_t *value)
 {
 	return number(s, 10, max, value);
 }
 
-int text_hex(const char *s, uint32_t max, uint32_t *value)
+int str_hex(const char *s, uint32_t max, uint32_t *value)
 {
 	return number(s, 16, max, value);
 }
 
-enum { DIGITS_MAX = 10 };
-
-struct out {
-	char *p;
-	char *end; /* where the terminator must fit */
-};
-
-static void put(struct out *o, char c)
+size_t str_vformat(char *buf, size_t size, const char *format, va_list args)
 {
-	if (o->p < o->end)
-		*o->p++ = c;
-}
+	int len = vsnprintf(buf, size, format, args);
 
-static void put_string(struct out *o, const char *s, int width)
-{
-	for (; *s; s++, width -= width > 0)
-		put(o, *s);
-	for (; width > 0; width--)
-		put(o, ' ');
-}
-
-/* At least so many digits, up to DIGITS_MAX. */
-static void put_number(struct out *o, unsigned n, unsigned base, int width)
-{
-	char digits[DIGITS_MAX + 1], *p = digits + DIGITS_MAX;
-
-	*p = '\0';
-	do {
-		*--p = "0123456789abcdef"[n % base];
-		n /= base;
-		width--;
-	} while (p > digits && (n || width > 0));
-	put_string(o, p, 0);
-}
-
-size_t text_vformat(char *buf, size_t size, const char *format, va_list args)
-{
-	struct out o = { buf, buf + size - 1 };
-
-	for (; *format; format++) {
-		int width = 0;
-
-		if (*format != '%') {
-			put(&o, *format);
-			continue;
-		}
-		while (*++format == '-' || (*format >= '0' && *format <= '9'))
-			if (*format != '-')
-				width = width * 10 + (*format - '0');
-		if (*format == 's')
-			put_string(&o, va_arg(args, const char *), width);
-		else if (*format == '%')
-			put(&o, '%');
-		else
-			put_number(&o, va_arg(args, unsigned), *format == 'x' ? 16 : 10, width);
+	if (len < 0) { /* only a conversion that libc does not know */
+		buf[0] = '\0';
+		return 0;
 	}
-	*o.p = '\0';
-	return (size_t)(o.p - buf);
+	return (size_t)len < size ? (size_t)len : size - 1;
 }
 
-size_t text_format(char *buf, size_t size, const char *format, ...)
+size_t str_format(char *buf, size_t size, const char *format, ...)
 {
 	va_list args;
 	size_t len;
 
 	va_start(args, format);
-	len = text_vformat(buf, size, format, args);
+	len = str_vformat(buf, size, format, args);
 	va_end(args);
 	return len;
 }
 
-bool text_is_plain(char c)
+bool str_is_plain(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 	       c == '-' || c == '.' || c == '_';
 }
 
-uint32_t text_hash(uint32_t hash, const char *text)
+uint32_t str_hash(uint32_t hash, const char *text)
 {
 	for (; *text; text++)
 		hash = (hash ^ (uint8_t)*text) * 16777619;
 	return hash;
 }
 
-void text_printable(char *s)
+void str_printable(char *s)
 {
 	for (; *s; s++)
 		if (*s < ' ' || *s > '~')
@@ -140,7 +92,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-char *text_word(char **cursor)
+char *str_word(char **cursor)
 {
 	char *word = *cursor, *end;
 
@@ -155,7 +107,7 @@ char *text_word(char **cursor)
 	return word;
 }
 
-char *text_line(char **cursor)
+char *str_line(char **cursor)
 {
 	char *line = *cursor, *end;
 
@@ -168,11 +120,11 @@ char *text_line(char **cursor)
 	return line;
 }
 
-unsigned text_words(char *line, char **word, unsigned max)
+unsigned str_words(char *line, char **word, unsigned max)
 {
 	unsigned n = 0;
 
-	while (n < max && (word[n] = text_word(&line)))
+	while (n < max && (word[n] = str_word(&line)))
 		n++;
 	return n;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A short-lived child process for one piece of work that may block. */
+#include "lib/util.h"
 #include "loop/child.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 
 static struct child *of_pipe(struct loop_source *source)
 {
-	return (struct child *)(void *)((char *)source - offsetof(struct child, pipe));
+	return container_of(source, struct child, pipe);
 }
 
 static void pipe_ready(struct loop_source *source, uint32_t events)

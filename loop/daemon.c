@@ -3,6 +3,7 @@
 #include "loop/daemon.h"
 
 #include "lib/log.h"
+#include "lib/util.h"
 #include "sysfs/modprobe.h"
 #include "sysfs/uevent.h"
 
@@ -27,13 +28,13 @@ static void complain(const char *module, int error)
 	struct utsname system;
 
 	if (geteuid())
-		log_warnx("cannot use kernel module %s: run as root", module);
+		log_warning("cannot use kernel module %s: run as root", module);
 	else if (error == -ENOENT && !uname(&system))
-		log_warnx("cannot load kernel module %s: Linux %s has none here, install the "
+		log_warning("cannot load kernel module %s: Linux %s has none here, install the "
 			  "package with its modules",
 			  module, system.release);
 	else
-		log_warn(error, "cannot use kernel module %s", module);
+		log_warning_errno(error, "cannot use kernel module %s", module);
 }
 
 /* Loads the driver when it is missing. */
@@ -41,7 +42,7 @@ static int open_driver(const struct sysfs *sysfs, const struct daemon_role *role
 {
 	int error = role->check(sysfs), waited = 0;
 
-	if (error == -ENOENT && !module_load(role->module))
+	if (error == -ENOENT && !modprobe(role->module))
 		error = role->check(sysfs);
 	for (; error == -EAGAIN && waited < SETUP_MS; waited += SETUP_POLL_MS) {
 		poll(NULL, 0, SETUP_POLL_MS);
@@ -61,8 +62,7 @@ static const struct daemon_role *role_of(const struct daemon *daemon)
 /* An event only asks for a look; a lost one does, too. */
 static void uevents_ready(struct loop_source *source, uint32_t events)
 {
-	struct daemon *daemon =
-		(struct daemon *)(void *)((char *)source - offsetof(struct daemon, uevents));
+	struct daemon *daemon = container_of(source, struct daemon, uevents);
 	struct uevent event;
 	int n = uevent_receive(source->fd, &event);
 
@@ -82,8 +82,7 @@ static int hear(struct loop *loop, struct loop_source *source, int fd,
 /* What changed there, a pass finds out. The watch ends with the directory. */
 static void settings_ready(struct loop_source *source, uint32_t events)
 {
-	struct daemon *daemon =
-		(struct daemon *)(void *)((char *)source - offsetof(struct daemon, settings));
+	struct daemon *daemon = container_of(source, struct daemon, settings);
 	char changes[4096];
 
 	(void)events;
@@ -97,12 +96,12 @@ static void listen_all(struct daemon *daemon)
 	int error = hear(&daemon->loop, &daemon->uevents, uevent_open(), uevents_ready);
 
 	if (error < 0)
-		log_warn(error, "cannot hear the kernel's events");
+		log_warning_errno(error, "cannot hear the kernel's events");
 	hear(&daemon->loop, &daemon->settings, inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
 	     settings_ready);
 }
 
-bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)
+bool daemon_reload(struct daemon *daemon, struct rules *rules, struct holds *held)
 {
 	const struct daemon_options *options = daemon->options;
 	bool hup = daemon->loop.hup, changed;
@@ -112,10 +111,10 @@ bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held)
 	inotify_add_watch(daemon->settings.fd, options->config,
 			  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |
 				  IN_MOVE_SELF | IN_ONLYDIR);
-	error = held_read(held, options->config, role_of(daemon)->name);
-	if (error && error != daemon->held_error)
-		log_warn(error, "cannot read %s/held.%s", options->config, role_of(daemon)->name);
-	daemon->held_error = error;
+	error = holds_read(held, options->config, role_of(daemon)->name);
+	if (error && error != daemon->holds_error)
+		log_warning_errno(error, "cannot read %s/held.%s", options->config, role_of(daemon)->name);
+	daemon->holds_error = error;
 	daemon->loop.hup = false;
 	if (!hup)
 		return false;
@@ -131,7 +130,7 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 
 	daemon->options = options;
 	if (error) {
-		log_warn(error, "cannot open %s", options->sysfs);
+		log_warning_errno(error, "cannot open %s", options->sysfs);
 		return error;
 	}
 	error = open_driver(&daemon->sysfs, role);
@@ -139,25 +138,25 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		goto close_sysfs;
 	/* the kernel loads it by itself only for who may administer the network: nobody, later */
 	if (options->keys)
-		module_load("tls");
-	error = runner_start(&daemon->runner, options->config, options->name);
+		modprobe("tls");
+	error = hook_runner_start(&daemon->runner, options->config, options->name);
 	if (error)
 		goto cannot_start;
-	error = state_open(&daemon->state, options->run, role->name);
+	error = rundir_open(&daemon->state, options->run, role->name);
 	if (error)
 		goto close_sysfs;
 	error = loop_open(&daemon->loop, options->interval * 1000, &role->loop, ctx);
 	if (!error)
-		error = runner_watch(&daemon->runner, &daemon->loop);
+		error = hook_runner_watch(&daemon->runner, &daemon->loop);
 	if (!error) {
 		if (!options->once)
-			notify_open(&daemon->loop.notify);
+			sd_notify_open(&daemon->loop.notify);
 		listen_all(daemon);
 		return 0;
 	}
-	state_close(&daemon->state, true);
+	rundir_close(&daemon->state, true);
 cannot_start:
-	log_warn(error, "cannot start");
+	log_warning_errno(error, "cannot start");
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
 	return error;
@@ -167,26 +166,26 @@ void daemon_close(struct daemon *daemon, bool notes)
 {
 	loop_drop(&daemon->loop, &daemon->uevents);
 	loop_drop(&daemon->loop, &daemon->settings);
-	runner_close(&daemon->runner);
+	hook_runner_close(&daemon->runner);
 	loop_close(&daemon->loop);
-	state_close(&daemon->state, notes);
+	rundir_close(&daemon->state, notes);
 	sysfs_close(&daemon->sysfs);
 }
 
-bool daemon_sees(struct daemon *daemon, int error)
+bool daemon_check_driver(struct daemon *daemon, int error)
 {
 	const char *module = role_of(daemon)->module;
 	uint64_t now = daemon->loop.now;
 
 	if (!error)
 		return true;
-	if (!sysfs_short(error) && error != -EAGAIN) {
-		log_warn(error, "cannot go on without kernel module %s", module);
+	if (!error_is_resource(error) && error != -EAGAIN) {
+		log_warning_errno(error, "cannot go on without kernel module %s", module);
 		daemon->lost = true;
 		return false;
 	}
 	if (!daemon->said || now - daemon->said >= SAY_AGAIN_MS) {
-		log_warn(error, "cannot look at kernel module %s now", module);
+		log_warning_errno(error, "cannot look at kernel module %s now", module);
 		daemon->said = now;
 	}
 	loop_pass_by(&daemon->loop, now + BLIND_MS);
@@ -196,10 +195,10 @@ bool daemon_sees(struct daemon *daemon, int error)
 void daemon_stop(struct daemon *daemon)
 {
 	daemon->stop_by = daemon->loop.now + role_of(daemon)->stop_ms;
-	runner_stop(&daemon->runner);
+	hook_runner_stop(&daemon->runner);
 }
 
-bool daemon_over(const struct daemon *daemon)
+bool daemon_finished(const struct daemon *daemon)
 {
 	return daemon->lost || (daemon->loop.stopping && daemon->loop.now >= daemon->stop_by);
 }

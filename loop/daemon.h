@@ -12,7 +12,7 @@
 #include "tls/keyfile.h"
 
 struct daemon_options {
-	char *name;	    /* argv[0], which runner_start() changes for its process */
+	char *name;	    /* argv[0], which hook_runner_start() changes for its process */
 	const char *sysfs;  /* root of the kernel's attribute files */
 	const char *run;    /* run directory */
 	const char *config; /* directory of what a person has set: held.h, hooks.h */
@@ -20,19 +20,19 @@ struct daemon_options {
 	const char *psk;    /* the file of keys */
 	struct keys *keys;  /* NULL: none */
 	uint32_t interval;  /* seconds */
-	uint32_t dead_after; /* seconds, see liveness_set() */
+	uint32_t dead_after; /* seconds, see session_set_timeouts() */
 	bool once;	    /* do what is to be done now, then leave everything as it is */
 };
 
 struct daemon {
 	const struct daemon_options *options;
 	struct sysfs sysfs;
-	struct state state;
+	struct rundir state;
 	struct loop loop;
-	struct runner runner;
+	struct hook_runner runner;
 	struct loop_source uevents;
 	struct loop_source settings; /* inotify(7) of options->config */
-	int held_error;		     /* said */
+	int holds_error;		     /* said */
 	uint64_t said;	  /* when it was said that the kernel's files cannot be looked at */
 	bool lost;	  /* the driver is gone: a new start tries to load it again */
 	uint64_t stop_by; /* when stopping: give up then */
@@ -57,15 +57,15 @@ void daemon_close(struct daemon *daemon, bool notes);
  * In a pass, with what a look at the driver's files returned: whether the pass can go on. If not,
  * the loop looks again soon, or ends because the driver is gone.
  */
-bool daemon_sees(struct daemon *daemon, int error);
+bool daemon_check_driver(struct daemon *daemon, int error);
 /*
  * In a pass: reads what a person may have changed meanwhile: what is held, and after SIGHUP the
  * rules and keys; true when these are others now.
  */
-bool daemon_obeys(struct daemon *daemon, struct rules *rules, struct held *held);
+bool daemon_reload(struct daemon *daemon, struct rules *rules, struct holds *held);
 /* In the role's stop. */
 void daemon_stop(struct daemon *daemon);
 /* Whether there is no more to wait for: the driver is gone, or the time to stop is over. */
-bool daemon_over(const struct daemon *daemon);
+bool daemon_finished(const struct daemon *daemon);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 #include "lib/str.h"
+#include "lib/util.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -29,8 +30,7 @@ struct helper {
 
 static void event_ready(struct loop_source *source, uint32_t events)
 {
-	struct helper *helper =
-		(struct helper *)(void *)((char *)source - offsetof(struct helper, source));
+	struct helper *helper = container_of(source, struct helper, source);
 	struct hook_event event;
 	ssize_t n = recv(source->fd, event.text, sizeof(event.text), 0);
 
@@ -70,7 +70,7 @@ static void help(int fd, const char *config, char *name)
 
 	syscall(SYS_prctl, PR_SET_NAME, RUNNER_NAME, 0, 0, 0);
 	memset(name, 0, len);
-	text_format(name, len + 1, RUNNER_NAME);
+	str_format(name, len + 1, RUNNER_NAME);
 	if (loop_open(&helper.loop, LOOK_MS, &role, &helper))
 		return;
 	hooks_init(&helper.hooks, &helper.loop, config);
@@ -80,15 +80,15 @@ static void help(int fd, const char *config, char *name)
 		loop_run(&helper.loop);
 }
 
-static bool has_hooks(const struct runner *runner)
+static bool has_hooks(const struct hook_runner *runner)
 {
 	char path[PATH_MAX];
 
-	text_format(path, sizeof(path), "%s" HOOKS_DIR, runner->config);
+	str_format(path, sizeof(path), "%s" HOOKS_DIR, runner->config);
 	return !access(path, F_OK);
 }
 
-int runner_start(struct runner *runner, const char *config, char *name)
+int hook_runner_start(struct hook_runner *runner, const char *config, char *name)
 {
 	int pair[2];
 
@@ -114,17 +114,16 @@ int runner_start(struct runner *runner, const char *config, char *name)
 }
 
 /* The daemon goes on without it. */
-static void say_not_run(struct runner *runner, const char *why)
+static void say_not_run(struct hook_runner *runner, const char *why)
 {
 	if (!runner->said)
-		log_warnx("hooks are not run until the next start, as %s", why);
+		log_warning("hooks are not run until the next start, as %s", why);
 	runner->said = true;
 }
 
 static void answer_ready(struct loop_source *source, uint32_t events)
 {
-	struct runner *runner =
-		(struct runner *)(void *)((char *)source - offsetof(struct runner, source));
+	struct hook_runner *runner = container_of(source, struct hook_runner, source);
 	char told;
 
 	(void)events;
@@ -137,14 +136,14 @@ static void answer_ready(struct loop_source *source, uint32_t events)
 	runner->waiting = 0;
 }
 
-int runner_watch(struct runner *runner, struct loop *loop)
+int hook_runner_watch(struct hook_runner *runner, struct loop *loop)
 {
 	runner->loop = loop;
 	runner->source.ready = answer_ready;
 	return runner->source.fd < 0 ? 0 : loop_watch(loop, &runner->source, EPOLLIN);
 }
 
-void runner_tell(struct runner *runner, const struct hook_facts *facts)
+void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts)
 {
 	struct hook_event event;
 
@@ -155,23 +154,23 @@ void runner_tell(struct runner *runner, const struct hook_facts *facts)
 	}
 	hook_event_make(&event, facts);
 	if (send(runner->source.fd, event.text, event.len, 0) < 0)
-		log_warn(errno, "hooks miss an event");
+		log_warning_errno(errno, "hooks miss an event");
 	else
 		runner->waiting++;
 }
 
-bool runner_busy(const struct runner *runner)
+bool hook_runner_busy(const struct hook_runner *runner)
 {
 	return runner->waiting != 0;
 }
 
-void runner_stop(const struct runner *runner)
+void hook_runner_stop(const struct hook_runner *runner)
 {
 	if (runner->source.fd >= 0)
 		kill(runner->pid, SIGTERM);
 }
 
-void runner_close(struct runner *runner)
+void hook_runner_close(struct hook_runner *runner)
 {
 	loop_drop(runner->loop, &runner->source);
 }

@@ -13,7 +13,7 @@
 
 #include <sys/types.h>
 
-struct runner {
+struct hook_runner {
 	struct loop_source source;
 	struct loop *loop;
 	const char *config;
@@ -27,16 +27,16 @@ struct runner {
  * name: the daemon's argv[0], which is another one there, so that it is not taken for the daemon.
  * 0 or -errno.
  */
-int runner_start(struct runner *runner, const char *config, char *name);
+int hook_runner_start(struct hook_runner *runner, const char *config, char *name);
 /* From now on its answers are heard: 0 or -errno. */
-int runner_watch(struct runner *runner, struct loop *loop);
+int hook_runner_watch(struct hook_runner *runner, struct loop *loop);
 /* Never blocks, and facts are copied. Hooks that are new since the start are not run, said once. */
-void runner_tell(struct runner *runner, const struct hook_facts *facts);
+void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts);
 /* Whether events wait, or one is being told. */
-bool runner_busy(const struct runner *runner);
+bool hook_runner_busy(const struct hook_runner *runner);
 /* HOOKS_MS after this no hook runs any more, and events that still wait are lost, said. */
-void runner_stop(const struct runner *runner);
+void hook_runner_stop(const struct hook_runner *runner);
 /* Ends it, when it has nothing more to do. */
-void runner_close(struct runner *runner);
+void hook_runner_close(struct hook_runner *runner);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "lib/log.h"
 #include "lib/str.h"
+#include "lib/util.h"
+#include "sysfs/sysfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,10 +63,10 @@ void hook_event_make(struct hook_event *event, const struct hook_facts *facts)
 		facts->reason,
 	};
 
-	text_format(port, sizeof(port), "%u", (unsigned)facts->port);
+	str_format(port, sizeof(port), "%u", (unsigned)facts->port);
 	name_of_place(name, sizeof(name), facts->vendor, facts->product, facts->host,
 		      facts->busid ? facts->busid : "");
-	text_format(id, sizeof(id), "%s", name); /* it begins so */
+	str_format(id, sizeof(id), "%s", name); /* it begins so */
 	event->len = 0;
 	for (unsigned i = 0; i < FACTS_MAX; i++) {
 		char *text = event->text + event->len;
@@ -72,8 +74,8 @@ void hook_event_make(struct hook_event *event, const struct hook_facts *facts)
 
 		if (!value[i] || room < LEAST_ROOM)
 			continue;
-		event->len += text_format(text, room, PREFIX "%s=%s", variable[i], value[i]) + 1;
-		text_printable(text);
+		event->len += str_format(text, room, PREFIX "%s=%s", variable[i], value[i]) + 1;
+		str_printable(text);
 	}
 }
 
@@ -115,7 +117,7 @@ static bool is_safe(struct hooks *hooks, const struct stat *st, const char *path
 		remedy = "chown root";
 	hooks->file = version(path, st);
 	if (remedy && is_news(hooks))
-		log_warnx("hook not run: others may write %s (%s %s)", path, remedy, path);
+		log_warning("hook not run: others may write %s (%s %s)", path, remedy, path);
 	return !remedy;
 }
 
@@ -126,13 +128,13 @@ static int open_hooks(struct hooks *hooks)
 	struct stat st;
 	int dir, error;
 
-	text_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
+	str_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0) {
 		error = -errno;
 		hooks->file = 1;
-		if (error != -ENOENT && !sysfs_short(error) && is_news(hooks))
-			log_warn(error, "cannot open %s", path);
+		if (error != -ENOENT && !error_is_resource(error) && is_news(hooks))
+			log_warning_errno(error, "cannot open %s", path);
 		return error;
 	}
 	if (!fstat(dir, &st) && is_safe(hooks, &st, path) &&
@@ -165,7 +167,7 @@ static bool see_name(void *ctx, const char *name)
 
 	if (strcmp(name, hooks->name) > 0 &&
 	    (!hooks->next[0] || strcmp(name, hooks->next) < 0) && is_hook_name(name))
-		text_format(hooks->next, sizeof(hooks->next), "%s", name);
+		str_format(hooks->next, sizeof(hooks->next), "%s", name);
 	return false;
 }
 
@@ -185,11 +187,11 @@ static int open_next(struct hooks *hooks, int dir, char *own)
 		int file, error;
 
 		hooks->next[0] = '\0';
-		error = sysfs_entries(dir, ".", see_name, hooks);
+		error = sysfs_each_entry(dir, ".", see_name, hooks);
 		if (error || !hooks->next[0])
 			return error ? error : -ENOENT;
 		memcpy(hooks->name, hooks->next, sizeof(hooks->name));
-		text_format(own, PATH_MAX, HOOK_VARIABLE "%s" HOOKS_DIR "/%s", hooks->config,
+		str_format(own, PATH_MAX, HOOK_VARIABLE "%s" HOOKS_DIR "/%s", hooks->config,
 			    hooks->name);
 		file = openat(dir, hooks->name, O_PATH | O_CLOEXEC);
 		if (file >= 0 && may_run(hooks, file, own + strlen(HOOK_VARIABLE)))
@@ -225,7 +227,7 @@ static void set_descriptors(int file)
 static void cannot_run(struct hooks *hooks)
 {
 	if (is_news(hooks))
-		log_warn(errno, "cannot run hook %s", hooks->name);
+		log_warning_errno(errno, "cannot run hook %s", hooks->name);
 }
 
 /* In the child. */
@@ -250,14 +252,14 @@ static void become(struct hooks *hooks, int file, char *own)
 static void complain(struct hooks *hooks, const char *what, int number)
 {
 	if (is_news(hooks))
-		log_warnx("hook %s %s %u", hooks->name, what, (unsigned)number);
+		log_warning("hook %s %s %u", hooks->name, what, (unsigned)number);
 }
 
 static void go_on(struct hooks *hooks);
 
 static void hook_ended(struct loop_wait *wait, int status)
 {
-	struct hooks *hooks = (struct hooks *)(void *)((char *)wait - offsetof(struct hooks, wait));
+	struct hooks *hooks = container_of(wait, struct hooks, wait);
 	uint32_t *said = find_said(hooks);
 
 	wait->pid = 0;
@@ -318,7 +320,7 @@ static void go_on(struct hooks *hooks)
 	while (hooks->waiting && !hooks->wait.pid) {
 		int error = start_next(hooks);
 
-		if (sysfs_short(error)) {
+		if (error_is_resource(error)) {
 			hooks->by = hooks->loop->now + RETRY_MS;
 			break;
 		}
@@ -339,7 +341,7 @@ static bool too_late(const struct hooks *hooks)
 static void lose(struct hooks *hooks)
 {
 	if (!hooks->lost)
-		log_warnx("hooks take too long: they miss events");
+		log_warning("hooks take too long: they miss events");
 	hooks->lost = true;
 }
 

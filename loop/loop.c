@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The common loop of both roles: one thread, one epoll, a pass every interval or sooner. */
+#include "lib/util.h"
 #include "loop/loop.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -80,8 +80,7 @@ static void bury(struct loop *loop)
 
 static void signal_ready(struct loop_source *source, uint32_t events)
 {
-	struct loop *loop =
-		(struct loop *)(void *)((char *)source - offsetof(struct loop, signal_source));
+	struct loop *loop = container_of(source, struct loop, signal_source);
 	struct signalfd_siginfo info;
 
 	(void)events;
@@ -94,7 +93,7 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 	loop->hup = loop->hup || info.ssi_signo == SIGHUP;
 	if (info.ssi_signo != SIGHUP && !loop->stopping) {
 		loop->stopping = true;
-		notify_stopping(&loop->notify);
+		sd_notify_stopping(&loop->notify);
 		loop->role->stop(loop->ctx);
 	}
 	loop_pass_now(loop);
@@ -126,7 +125,7 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 	loop->ctx = ctx;
 	loop->signal_source.fd = -1;
 	loop->now = loop->next = loop_clock();
-	notify_init(&loop->notify);
+	sd_notify_init(&loop->notify);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	error = loop->epoll < 0 ? -errno : open_signals(loop);
 	if (error)
@@ -137,7 +136,7 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 void loop_close(struct loop *loop)
 {
 	loop_drop(loop, &loop->signal_source);
-	notify_close(&loop->notify);
+	sd_notify_close(&loop->notify);
 	close(loop->epoll);
 }
 
@@ -172,7 +171,7 @@ void loop_run(struct loop *loop)
 			loop->passed = true;
 		}
 		if (loop->passed)
-			notify_alive(&loop->notify, loop->now);
+			sd_notify_alive(&loop->notify, loop->now);
 	} while (!loop->role->done(loop->ctx));
 }
 

@@ -48,7 +48,7 @@ struct loop {
 	void *ctx;
 	struct loop_source signal_source;
 	struct loop_wait *wait; /* NULL: children are only buried */
-	struct notify notify;
+	struct sd_notify notify;
 };
 
 /*
@@ -58,7 +58,7 @@ struct loop {
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);
 void loop_close(struct loop *loop);
 /*
- * The first pass comes at once. Ends when the role is done. After notify_open() a supervisor is
+ * The first pass comes at once. Ends when the role is done. After sd_notify_open() a supervisor is
  * told that the daemon is ready after the first pass, and then that it is alive, in every round
  * that is due.
  */

@@ -5,7 +5,6 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "sysfs/protect.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +21,7 @@ enum {
 	BOOT_ID_SIZE = 38, /* a UUID, a newline and the end */
 };
 
-static void close_both(const struct state *state)
+static void close_both(const struct rundir *state)
 {
 	if (state->lock >= 0)
 		close(state->lock);
@@ -31,7 +30,7 @@ static void close_both(const struct state *state)
 }
 
 /* -ESTALE: who had the lock took the file away in the meantime. */
-static int try_open(struct state *state)
+static int try_open(struct rundir *state)
 {
 	struct stat st;
 
@@ -50,23 +49,23 @@ static int try_open(struct state *state)
 }
 
 /* Leaves this boot's id beside the notes; compares with what the last one left there. */
-static void see_boot(struct state *state)
+static void see_boot(struct rundir *state)
 {
 	char now[BOOT_ID_SIZE], then[BOOT_ID_SIZE];
 
 	file_load(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, now, sizeof(now));
-	state_load(state, state->boot_name, then, sizeof(then));
+	rundir_load(state, state->boot_name, then, sizeof(then));
 	state->stale = now[0] && then[0] && strcmp(now, then) != 0;
-	state_save(state, state->boot_name, now, strlen(now));
+	rundir_save(state, state->boot_name, now, strlen(now));
 }
 
-int state_open(struct state *state, const char *path, const char *role)
+int rundir_open(struct rundir *state, const char *path, const char *role)
 {
 	int error;
 
 	state->path = path;
-	text_format(state->lock_name, sizeof(state->lock_name), "%s.lock", role);
-	text_format(state->boot_name, sizeof(state->boot_name), "%s.boot", role);
+	str_format(state->lock_name, sizeof(state->lock_name), "%s.lock", role);
+	str_format(state->boot_name, sizeof(state->boot_name), "%s.boot", role);
 	for (int tries = 0; (error = try_open(state)) != 0; tries++) {
 		close_both(state);
 		if (tries == LOCK_TRIES || (error != -EWOULDBLOCK && error != -ESTALE))
@@ -74,15 +73,15 @@ int state_open(struct state *state, const char *path, const char *role)
 		poll(NULL, 0, LOCK_POLL_MS);
 	}
 	if (error == -EWOULDBLOCK)
-		log_warnx("cannot start: another one runs with %s", path);
+		log_warning("cannot start: another one runs with %s", path);
 	else if (error)
-		log_warn(error, "cannot use %s", path);
+		log_warning_errno(error, "cannot use %s", path);
 	else
 		see_boot(state);
 	return error;
 }
 
-void state_close(struct state *state, bool notes)
+void rundir_close(struct rundir *state, bool notes)
 {
 	if (!notes)
 		unlinkat(state->dir, state->boot_name, 0);
@@ -100,25 +99,25 @@ static bool is_lock_of(void *ctx, char *line)
 
 	if (!number++ || !strstr(line, "FLOCK"))
 		return false;
-	number = text_word(&number);
-	return number && !text_decimal(number, UINT32_MAX, &locked) && locked == *inode;
+	number = str_word(&number);
+	return number && !str_decimal(number, UINT32_MAX, &locked) && locked == *inode;
 }
 
-bool state_running(const char *path, const char *role)
+bool rundir_has_daemon(const char *path, const char *role)
 {
 	char name[PATH_MAX];
 	struct stat st;
 
-	text_format(name, sizeof(name), "%s/%s.lock", path, role);
-	return !stat(name, &st) && use_each_line(AT_FDCWD, "/proc/locks", is_lock_of, &st.st_ino);
+	str_format(name, sizeof(name), "%s/%s.lock", path, role);
+	return !stat(name, &st) && file_each_line(AT_FDCWD, "/proc/locks", is_lock_of, &st.st_ino);
 }
 
-void state_load(const struct state *state, const char *name, char *buf, size_t size)
+void rundir_load(const struct rundir *state, const char *name, char *buf, size_t size)
 {
 	file_load(state->dir, name, O_NOFOLLOW, buf, size);
 }
 
-int state_save(const struct state *state, const char *name, const char *text, size_t len)
+int rundir_save(const struct rundir *state, const char *name, const char *text, size_t len)
 {
 	return file_replace(state->dir, name, "new", 0, text, len);
 }

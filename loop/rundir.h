@@ -12,7 +12,7 @@
 
 #define STATE_DIR "/var/run/usbiphp"
 
-struct state {
+struct rundir {
 	const char *path;
 	char lock_name[16];
 	char boot_name[16];
@@ -27,16 +27,16 @@ struct state {
  * Beside the notes, in ROLE.boot, is the kernel's boot id
  * (Documentation/admin-guide/sysctl/kernel.rst, random).
  */
-int state_open(struct state *state, const char *path, const char *role);
+int rundir_open(struct rundir *state, const char *path, const char *role);
 /* Lets go; a directory that is empty then is removed. notes: there are some, for the next one. */
-void state_close(struct state *state, bool notes);
+void rundir_close(struct rundir *state, bool notes);
 
 /* Whether a daemon of that role runs with that directory, as /proc/locks says to anybody. */
-bool state_running(const char *path, const char *role);
+bool rundir_has_daemon(const char *path, const char *role);
 
 /* Reads a file as a whole, terminated, cut off at size - 1 bytes; empty when there is none. */
-void state_load(const struct state *state, const char *name, char *buf, size_t size);
+void rundir_load(const struct rundir *state, const char *name, char *buf, size_t size);
 /* Replaces a file as a whole, or removes it when len is 0. 0, or -errno and it is as it was. */
-int state_save(const struct state *state, const char *name, const char *text, size_t len);
+int rundir_save(const struct rundir *state, const char *name, const char *text, size_t len);
 
 #endif

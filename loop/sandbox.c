@@ -194,7 +194,7 @@ static void filter_calls(const struct sock_filter *filter, size_t len)
 		say_missing("seccomp");
 }
 
-void confine(const struct sysfs *sysfs, const char *notes, const char *records, bool programs)
+void sandbox_enter(const struct sysfs *sysfs, const char *notes, const char *records, bool programs)
 {
 	drop_capabilities();
 #ifdef WRITE

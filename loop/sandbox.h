@@ -21,6 +21,6 @@
  * programs: some must be run, ssh, which inherits all this: then files and local sockets stay as
  * they are.
  */
-void confine(const struct sysfs *sysfs, const char *notes, const char *records, bool programs);
+void sandbox_enter(const struct sysfs *sysfs, const char *notes, const char *records, bool programs);
 
 #endif

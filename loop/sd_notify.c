@@ -24,17 +24,17 @@ static uint32_t number(const char *name, uint32_t without)
 
 	if (!value)
 		return without;
-	return text_decimal(value, UINT32_MAX, &n) == -EINVAL ? 0 : n;
+	return str_decimal(value, UINT32_MAX, &n) == -EINVAL ? 0 : n;
 }
 
-void notify_init(struct notify *notify)
+void sd_notify_init(struct sd_notify *notify)
 {
 	notify->fd = -1;
 	notify->ready = false;
 	notify->next = NEVER;
 }
 
-void notify_open(struct notify *notify)
+void sd_notify_open(struct sd_notify *notify)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -53,17 +53,17 @@ void notify_open(struct notify *notify)
 		notify->next = 0;
 }
 
-void notify_close(struct notify *notify)
+void sd_notify_close(struct sd_notify *notify)
 {
 	close(notify->fd);
 }
 
-static bool tell(const struct notify *notify, const char *what)
+static bool tell(const struct sd_notify *notify, const char *what)
 {
 	return write(notify->fd, what, strlen(what)) >= 0;
 }
 
-void notify_alive(struct notify *notify, uint64_t now)
+void sd_notify_alive(struct sd_notify *notify, uint64_t now)
 {
 	if (now < notify->next)
 		return;
@@ -74,7 +74,7 @@ void notify_alive(struct notify *notify, uint64_t now)
 	}
 }
 
-void notify_stopping(const struct notify *notify)
+void sd_notify_stopping(const struct sd_notify *notify)
 {
 	tell(notify, "STOPPING=1");
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct notify {
+struct sd_notify {
 	int fd;		/* -1: nobody wants to know */
 	bool ready;	/* that was sent */
 	uint64_t every; /* ms between signs of life: a third of WATCHDOG_USEC, when it is ours */
@@ -18,14 +18,14 @@ struct notify {
 };
 
 /* For nobody. */
-void notify_init(struct notify *notify);
+void sd_notify_init(struct sd_notify *notify);
 /* After that: takes its orders from the environment, which stays as it is. */
-void notify_open(struct notify *notify);
-void notify_close(struct notify *notify);
+void sd_notify_open(struct sd_notify *notify);
+void sd_notify_close(struct sd_notify *notify);
 /* In every round of the loop from the first pass on: first READY=1, then WATCHDOG=1 when it is
  * time; what was not sent is tried again a second later. */
-void notify_alive(struct notify *notify, uint64_t now);
+void sd_notify_alive(struct sd_notify *notify, uint64_t now);
 /* STOPPING=1 */
-void notify_stopping(const struct notify *notify);
+void sd_notify_stopping(const struct sd_notify *notify);
 
 #endif

@@ -11,11 +11,11 @@ enum { KERNEL_SECONDS = 1 /* so much longer: the kernel's own way is the better 
 
 static uint32_t seconds(uint32_t dead_after)
 {
-	return dead_after < LIVENESS_LEAST ? LIVENESS_LEAST : dead_after;
+	return dead_after < DEAD_AFTER_MIN ? DEAD_AFTER_MIN : dead_after;
 }
 
 /* Probes begin after a third of the time; five or a few more fit into the rest. */
-int liveness_set(int fd, uint32_t dead_after)
+int session_set_timeouts(int fd, uint32_t dead_after)
 {
 	static const uint8_t option[] = { TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 					  TCP_USER_TIMEOUT };
@@ -30,10 +30,10 @@ int liveness_set(int fd, uint32_t dead_after)
 	return error == -EOPNOTSUPP ? 0 : error;
 }
 
-void liveness_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after)
+void session_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after)
 {
 	/* an idle peer's last sign of life is as old as the time between two of them */
-	uint32_t limit = seconds(dead_after), busy = LIVENESS_LEAST + limit / 3, silent = 0;
+	uint32_t limit = seconds(dead_after), busy = DEAD_AFTER_MIN + limit / 3, silent = 0;
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 

@@ -6,11 +6,11 @@
 #include "loop/loop.h"
 
 enum {
-	LIVENESS_DEFAULT = 15, /* seconds */
+	DEAD_AFTER_DEFAULT = 15, /* seconds */
 	/* Less would end sessions with a live peer that is busy: it may hold a zero window
 	 * for seconds, which counts (net/ipv4/tcp_timer.c tcp_probe_timer()). */
-	LIVENESS_LEAST = 10,
-	LIVENESS_MOST = 86400,
+	DEAD_AFTER_MIN = 10,
+	DEAD_AFTER_MAX = 86400,
 };
 
 /*
@@ -18,13 +18,13 @@ enum {
  * a peer that is silent for dead_after seconds is gone, idle (keepalive) or with data in flight
  * (TCP_USER_TIMEOUT). 0 = never, as the stock tools; 1 to 9 count as 10. Returns 0 or -errno.
  */
-int liveness_set(int fd, uint32_t dead_after);
+int session_set_timeouts(int fd, uint32_t dead_after);
 
 /*
  * In every pass, for a session that is kept: ends it when data has been in flight and nothing has
  * come for longer than that. The kernel does so by itself, but each ICMP "unreachable" makes it
  * wait anew (net/ipv4/tcp_ipv4.c tcp_ld_RTO_revert()): then a third more.
  */
-void liveness_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after);
+void session_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after);
 
 #endif

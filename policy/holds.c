@@ -13,26 +13,26 @@
 
 static void file_name(char *path, const char *config, const char *role, const char *end)
 {
-	text_format(path, PATH_MAX, "%s/held.%s%s", config, role, end);
+	str_format(path, PATH_MAX, "%s/held.%s%s", config, role, end);
 }
 
-const char *held_next(const struct held *held, const char *name)
+const char *holds_next(const struct holds *held, const char *name)
 {
 	const char *next = name ? name + strlen(name) + 1 : held->text;
 
 	return next < held->text + held->len ? next : NULL;
 }
 
-static const char *find(const struct held *held, const char *name)
+static const char *find(const struct holds *held, const char *name)
 {
 	const char *i;
 
-	for (i = held_next(held, NULL); i && strcmp(i, name) != 0; i = held_next(held, i))
+	for (i = holds_next(held, NULL); i && strcmp(i, name) != 0; i = holds_next(held, i))
 		;
 	return i;
 }
 
-int held_add(struct held *held, const char *name)
+int holds_add(struct holds *held, const char *name)
 {
 	size_t len = strlen(name) + 1;
 
@@ -45,7 +45,7 @@ int held_add(struct held *held, const char *name)
 	return 0;
 }
 
-void held_remove(struct held *held, const char *name)
+void holds_remove(struct holds *held, const char *name)
 {
 	const char *found = find(held, name);
 	size_t len = strlen(name) + 1, at;
@@ -57,9 +57,9 @@ void held_remove(struct held *held, const char *name)
 	memmove(held->text + at, held->text + at + len, held->len - at);
 }
 
-int held_read(struct held *held, const char *config, const char *role)
+int holds_read(struct holds *held, const char *config, const char *role)
 {
-	char path[PATH_MAX], text[HELD_TEXT_SIZE + 1], *cursor = text;
+	char path[PATH_MAX], text[HOLDS_TEXT_SIZE + 1], *cursor = text;
 	const char *name;
 	ssize_t n;
 
@@ -68,14 +68,14 @@ int held_read(struct held *held, const char *config, const char *role)
 	if (n < 0 && n != -ENOENT)
 		return (int)n;
 	held->len = 0;
-	while ((name = text_word(&cursor)))
-		held_add(held, name);
+	while ((name = str_word(&cursor)))
+		holds_add(held, name);
 	return 0;
 }
 
-int held_write(const struct held *held, const char *config, const char *role)
+int holds_write(const struct holds *held, const char *config, const char *role)
 {
-	char path[PATH_MAX], fresh[PATH_MAX], text[HELD_TEXT_SIZE];
+	char path[PATH_MAX], fresh[PATH_MAX], text[HOLDS_TEXT_SIZE];
 
 	file_name(path, config, role, "");
 	file_name(fresh, config, role, ".new");
@@ -86,7 +86,7 @@ int held_write(const struct held *held, const char *config, const char *role)
 	return file_replace(AT_FDCWD, path, fresh, O_SYNC, text, held->len);
 }
 
-const char *held_find(const struct held *held, uint16_t vendor, uint16_t product,
+const char *holds_find(const struct holds *held, uint16_t vendor, uint16_t product,
 		      const char *serial, const char *host, const char *busid)
 {
 	char name[DEVICE_NAME_SIZE];
@@ -104,7 +104,7 @@ const char *held_find(const struct held *held, uint16_t vendor, uint16_t product
 	return find(held, name);
 }
 
-bool held_needs_serial(const struct held *held, uint16_t vendor, uint16_t product)
+bool holds_need_serial(const struct holds *held, uint16_t vendor, uint16_t product)
 {
 	char start[DEVICE_NAME_SIZE];
 	size_t len;
@@ -112,7 +112,7 @@ bool held_needs_serial(const struct held *held, uint16_t vendor, uint16_t produc
 
 	name_of_serial(start, sizeof(start), vendor, product, "");
 	len = strlen(start);
-	for (i = held_next(held, NULL); i && strncmp(i, start, len) != 0; i = held_next(held, i))
+	for (i = holds_next(held, NULL); i && strncmp(i, start, len) != 0; i = holds_next(held, i))
 		;
 	return i != NULL;
 }

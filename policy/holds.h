@@ -8,31 +8,33 @@
 
 #include "policy/name.h"
 
+#include <stdbool.h>
+
 #define CONFIG_DIR "/etc/usbiphp"
 
-enum { HELD_MAX = 64, HELD_TEXT_SIZE = HELD_MAX * DEVICE_NAME_SIZE };
+enum { HOLDS_MAX = 64, HOLDS_TEXT_SIZE = HOLDS_MAX * DEVICE_NAME_SIZE };
 
-struct held {
+struct holds {
 	size_t len;
-	char text[HELD_TEXT_SIZE]; /* names, each with its terminator */
+	char text[HOLDS_TEXT_SIZE]; /* names, each with its terminator */
 };
 
 /* Reads the role's file, "server" or "client"; none is an empty one. 0 or -errno, and then
  * held is as it was. */
-int held_read(struct held *held, const char *config, const char *role);
+int holds_read(struct holds *held, const char *config, const char *role);
 /* Writes it as a whole, or removes it when it is empty. 0 or -errno. */
-int held_write(const struct held *held, const char *config, const char *role);
+int holds_write(const struct holds *held, const char *config, const char *role);
 
 /* The first name, or the one after a name; NULL: none. */
-const char *held_next(const struct held *held, const char *name);
+const char *holds_next(const struct holds *held, const char *name);
 /* The name there that is the device's, by its serial number (NULL: not known) or its place; NULL:
  * none. */
-const char *held_find(const struct held *held, uint16_t vendor, uint16_t product,
+const char *holds_find(const struct holds *held, uint16_t vendor, uint16_t product,
 		      const char *serial, const char *host, const char *busid);
 /* Whether the serial number is needed to know. */
-bool held_needs_serial(const struct held *held, uint16_t vendor, uint16_t product);
+bool holds_need_serial(const struct holds *held, uint16_t vendor, uint16_t product);
 /* -ENOSPC: full. Nothing when it is there already. */
-int held_add(struct held *held, const char *name);
-void held_remove(struct held *held, const char *name);
+int holds_add(struct holds *held, const char *name);
+void holds_remove(struct holds *held, const char *name);
 
 #endif

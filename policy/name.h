@@ -9,27 +9,10 @@
 #ifndef POLICY_NAME_H
 #define POLICY_NAME_H
 
-#include "sysfs/sysfs.h"
+#include <stddef.h>
+#include <stdint.h>
 
-enum {
-	/* a descriptor has up to 126 characters; what is longer is cut off, behind a whole one */
-	DEVICE_STRING_SIZE = 128,
-	DEVICE_NAME_SIZE = 320,   /* with the longest host */
-};
-
-/* What a device says of itself, as it is: any bytes but NUL. Empty: it says nothing. */
-struct device_strings {
-	char serial[DEVICE_STRING_SIZE];
-	char product[DEVICE_STRING_SIZE];
-	char maker[DEVICE_STRING_SIZE];
-};
-
-/*
- * Reads them. The kernel shows them under the device's lock (drivers/usb/core/sysfs.c), so this may
- * block for as long as something is wrong with the device: not for an event loop.
- */
-void device_strings_read(const struct sysfs *sysfs, const char *busid,
-			 struct device_strings *strings);
+enum { DEVICE_NAME_SIZE = 320 }; /* with the longest host */
 
 /*
  * The names, of at most size - 1 bytes. Of the serial, what is not a letter, a digit or one of

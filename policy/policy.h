@@ -3,12 +3,12 @@
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
+#include "lib/str.h"
 #include "policy/holds.h"
 #include "policy/rules.h"
-#include "sysfs/protect.h"
 
 /* As rules_judge(); why is set with RULE_DENY. */
-enum rule_verdict wish_judge(const struct rules *rules, const struct held *held,
-			     const struct rule_facts *facts, struct use *why);
+enum rule_verdict policy_judge(const struct rules *rules, const struct holds *held,
+			     const struct rule_facts *facts, struct reason *why);
 
 #endif

@@ -31,7 +31,7 @@ static char *value_of(char **cursor, struct rule_fault *fault)
 			return NULL;
 		*cursor = end + 1;
 		*end = '\0';
-	} else if (**cursor == '#' || !(value = text_word(cursor))) {
+	} else if (**cursor == '#' || !(value = str_word(cursor))) {
 		return NULL;
 	}
 	fault->what = "control character in the value of";
@@ -43,7 +43,7 @@ static char *value_of(char **cursor, struct rule_fault *fault)
 
 static bool parse_hex(const char *s, size_t digits, uint32_t *n)
 {
-	return strlen(s) <= digits && !text_hex(s, UINT16_MAX, n);
+	return strlen(s) <= digits && !str_hex(s, UINT16_MAX, n);
 }
 
 static bool parse_half(const char *s, uint16_t *value, uint16_t *mask)
@@ -93,7 +93,7 @@ static const char *parse_value(struct rule *rule, unsigned which, char *value)
 		return parse_class(rule, value) ? NULL : "unknown class";
 	case TO:
 		rule->has_to = true;
-		return network_parse(&rule->to, value) ? NULL : "malformed address";
+		return cidr_parse(&rule->to, value) ? NULL : "malformed address";
 	default:
 		rule->glob[which] = value;
 		return NULL;
@@ -137,7 +137,7 @@ static void parse_condition(struct rule *rule, char **cursor, enum rule_role rol
 /* The next word, which a fault is about then; NULL: none, but a comment. */
 static const char *take_word(char **cursor, struct rule_fault *fault)
 {
-	const char *word = text_word(cursor);
+	const char *word = str_word(cursor);
 
 	if (!word || *word == '#')
 		return NULL;
@@ -189,7 +189,7 @@ bool rule_glob(const char *glob, const char *text)
 	return !*glob;
 }
 
-static bool reaches(const struct rule *rule, const struct asker *to)
+static bool reaches(const struct rule *rule, const struct peer_id *to)
 {
 	if (!rule->has_to)
 		return true;
@@ -197,7 +197,7 @@ static bool reaches(const struct rule *rule, const struct asker *to)
 		return !rule->deny;
 	if (rule->key)
 		return to->key && rule_glob(rule->key, to->key);
-	return network_has(&rule->to, &to->address);
+	return cidr_contains(&rule->to, &to->address);
 }
 
 enum rule_match rule_match(const struct rule *rule, const struct rule_facts *facts)

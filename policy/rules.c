@@ -15,9 +15,9 @@ enum { PLACE_SIZE = 512 };
 void rule_place(const struct rules *rules, const struct rule *rule, char *buf, size_t size)
 {
 	if (rule->line)
-		text_format(buf, size, "%s:%u", rules->file, (unsigned)rule->line);
+		str_format(buf, size, "%s:%u", rules->file, (unsigned)rule->line);
 	else
-		text_format(buf, size, "--rule %u", (unsigned)(rule - rules->rule) + 1);
+		str_format(buf, size, "--rule %u", (unsigned)(rule - rules->rule) + 1);
 }
 
 /* One line of the file, or with 0 an option. */
@@ -37,7 +37,7 @@ static bool add(struct rules *rules, enum rule_role role, char *text, unsigned l
 		fault = (struct rule_fault){ "more than 1000 rules", "" };
 	}
 	rule_place(rules, rule, place, sizeof(place));
-	log_warnx(*fault.word ? "%s: %s '%s'" : "%s: %s", place, fault.what, fault.word);
+	log_warning(*fault.word ? "%s: %s '%s'" : "%s: %s", place, fault.what, fault.word);
 	return false;
 }
 
@@ -47,7 +47,7 @@ static char *put(struct rules *rules, const char *name, const char *from, size_t
 	char *text = rules->text + rules->len;
 
 	if (rules->len + len > RULES_TEXT_SIZE) {
-		log_warnx("%s: more than 65536 bytes of rules", name);
+		log_warning("%s: more than 65536 bytes of rules", name);
 		return NULL;
 	}
 	memcpy(text, from, len);
@@ -62,7 +62,7 @@ static bool add_lines(struct rules *rules, enum rule_role role, char *text, cons
 		char *next = strchrnul(text, '\n');
 
 		if (!*next && next < end) {
-			log_warnx("%s:%u: NUL character", rules->file, line);
+			log_warning("%s:%u: NUL character", rules->file, line);
 			return false;
 		}
 		*next = '\0';
@@ -102,22 +102,22 @@ bool rules_read(struct rules *rules, const struct rules_source *source)
 	if (source->file)
 		len = file_load(AT_FDCWD, source->file, 0, file, sizeof(file));
 	if (len < 0) {
-		log_warn((int)len, "cannot read %s", source->file);
+		log_warning_errno((int)len, "cannot read %s", source->file);
 		return false;
 	}
 	return fill(&trial, source, file, (size_t)len) && fill(rules, source, file, (size_t)len);
 }
 
-void rule_facts_classes(struct rule_facts *facts, const struct op_device *device,
+void rule_facts_add_classes(struct rule_facts *facts, const struct op_device *device,
 			const struct op_interface *interface)
 {
 	memset(facts->class, 0, sizeof(facts->class));
-	rule_facts_class(facts, device->class);
+	rule_facts_add_class(facts, device->class);
 	for (unsigned i = 0; i < device->interfaces; i++)
-		rule_facts_class(facts, interface[i].class);
+		rule_facts_add_class(facts, interface[i].class);
 }
 
-void rule_facts_class(struct rule_facts *facts, uint8_t class)
+void rule_facts_add_class(struct rule_facts *facts, uint8_t class)
 {
 	facts->class[class / 8] |= (uint8_t)(1 << class % 8);
 }

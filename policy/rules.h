@@ -46,7 +46,7 @@ struct rule {
 	uint8_t class;
 	uint16_t vendor, product, vendor_mask, product_mask; /* a mask is 0 for '*' */
 	uint32_t line; /* of the file, or 0 and then order is that of --rule, from 1 */
-	struct network to;
+	struct cidr to;
 	const char *key; /* a glob: "to key NAME", and no network */
 	union { /* globs, NULL: no such condition */
 		struct {
@@ -81,7 +81,7 @@ struct rules_source {
 bool rules_read(struct rules *rules, const struct rules_source *source);
 
 /* Who asks a server for a device. */
-struct asker {
+struct peer_id {
 	struct in6_addr address; /* IPv4 is a mapped one */
 	const char *key;	 /* the identity of its key, NULL: it has none */
 	uint32_t print;		 /* of that key, see psk.h */
@@ -99,15 +99,15 @@ struct rule_facts {
 		const char *text[RULE_GLOBS]; /* the same, in the order of a rule's globs */
 	};
 	const char *server;	/* where there is from: the same with its port */
-	const struct asker *to; /* NULL: nobody yet, or on a client */
+	const struct peer_id *to; /* NULL: nobody yet, or on a client */
 	uint16_t vendor, product;
 	bool described;		/* class is known */
 	uint8_t class[256 / 8]; /* a bit for each class of the device and its interfaces */
 };
 
-void rule_facts_class(struct rule_facts *facts, uint8_t class);
+void rule_facts_add_class(struct rule_facts *facts, uint8_t class);
 /* Those of the device and its interfaces, and no other. */
-void rule_facts_classes(struct rule_facts *facts, const struct op_device *device,
+void rule_facts_add_classes(struct rule_facts *facts, const struct op_device *device,
 			const struct op_interface *interface);
 
 enum rule_verdict {

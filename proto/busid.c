@@ -33,7 +33,7 @@ bool busid_is_name(const char *s)
 
 		if (!c)
 			return i > 0;
-		if (!text_is_plain(c) && c != ':')
+		if (!str_is_plain(c) && c != ':')
 			return false;
 	}
 	return false;

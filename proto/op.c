@@ -265,7 +265,7 @@ void op_class_words(const struct op_device *device, const struct op_interface *i
 		const char *text = op_class_text(interface[i].class);
 
 		if (!strstr(buf, text)) /* none is a part of another */
-			len += text_format(buf + len, size - len, "%s%s", len ? "," : "", text);
+			len += str_format(buf + len, size - len, "%s%s", len ? "," : "", text);
 	}
 }
 

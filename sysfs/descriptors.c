@@ -92,14 +92,14 @@ static int read_path(const struct sysfs *sysfs, const char *busid, struct op_dev
 {
 	static const char up[] = "../../../";
 	char target[OP_PATH_SIZE];
-	ssize_t n = sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
+	ssize_t n = sysfs_read_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
 
 	if (n == -ENAMETOOLONG)
 		return 0;
 	if (n < 0)
 		return -ENODEV;
 	if (!strncmp(target, up, sizeof(up) - 1))
-		text_format(device->path, sizeof(device->path), "/sys/%s", target + sizeof(up) - 1);
+		str_format(device->path, sizeof(device->path), "/sys/%s", target + sizeof(up) - 1);
 	return 0;
 }
 
@@ -113,7 +113,7 @@ int device_describe(const struct sysfs *sysfs, const char *busid, struct op_devi
 	memset(device, 0, sizeof(*device));
 	if (!busid_is_device(busid))
 		return -EINVAL;
-	text_format(device->busid, sizeof(device->busid), "%s", busid);
+	str_format(device->busid, sizeof(device->busid), "%s", busid);
 	if (read_path(sysfs, busid, device) ||
 	    device_number(sysfs, busid, "busnum", &device->busnum) ||
 	    device_number(sysfs, busid, "devnum", &device->devnum) ||

@@ -15,10 +15,10 @@ static void read_driver(const struct sysfs *sysfs, struct device *device)
 	char target[256];
 	const char *name;
 
-	if (sysfs_link(sysfs, target, sizeof(target), DEVICE_FILE, device->busid, "driver") < 0)
+	if (sysfs_read_link(sysfs, target, sizeof(target), DEVICE_FILE, device->busid, "driver") < 0)
 		return;
 	name = strrchr(target, '/');
-	text_format(device->driver, sizeof(device->driver), "%s", name ? name + 1 : target);
+	str_format(device->driver, sizeof(device->driver), "%s", name ? name + 1 : target);
 }
 
 int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute,
@@ -36,23 +36,23 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 
 	if (!busid_is_device(busid))
 		return -EINVAL;
-	error = (int)sysfs_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
+	error = (int)sysfs_read_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
 	for (unsigned i = 0; error >= 0 && i < 3; i++)
 		error = sysfs_read_number(sysfs, true, i ? UINT16_MAX : UINT8_MAX, &number[i],
 					  DEVICE_FILE, busid, attribute[i]);
 	/* what of it cannot be read is no device, or not any more */
 	if (error < 0)
-		return sysfs_short(error) ? error : -ENODEV;
+		return error_is_resource(error) ? error : -ENODEV;
 	memset(device, 0, sizeof(*device));
 	error = device_number(sysfs, busid, "devnum", &device->devnum);
-	if (sysfs_short(error))
+	if (error_is_resource(error))
 		return error;
 	device->class = (uint8_t)number[0];
 	device->vendor = (uint16_t)number[1];
 	device->product = (uint16_t)number[2];
 	device->on_vhci = strstr(target, "/vhci_hcd") != NULL;
-	text_format(device->busid, sizeof(device->busid), "%s", busid);
-	text_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, number[1],
+	str_format(device->busid, sizeof(device->busid), "%s", busid);
+	str_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, number[1],
 		    number[2]);
 	read_driver(sysfs, device);
 	return 0;
@@ -74,7 +74,7 @@ static bool see(void *ctx, const char *name)
 
 	if (!error)
 		scan->show(scan->ctx, &device);
-	else if (sysfs_short(error))
+	else if (error_is_resource(error))
 		scan->error = error;
 	return scan->error != 0;
 }
@@ -83,7 +83,31 @@ int device_scan(const struct sysfs *sysfs, void (*show)(void *ctx, const struct 
 		void *ctx)
 {
 	struct scan scan = { .sysfs = sysfs, .show = show, .ctx = ctx };
-	int error = sysfs_entries(sysfs->root, DEVICE_DIR, see, &scan);
+	int error = sysfs_each_entry(sysfs->root, DEVICE_DIR, see, &scan);
 
 	return error > 0 ? scan.error : error;
+}
+
+static void read_string(const struct sysfs *sysfs, const char *busid, const char *attribute,
+			char *string)
+{
+	uint8_t text[SYSFS_ATTRIBUTE_SIZE];
+	ssize_t n = sysfs_read_bytes(sysfs, text, sizeof(text), DEVICE_FILE, busid, attribute);
+	size_t len = n > 0 && text[n - 1] == '\n' ? (size_t)n - 1 : 0;
+
+	if (len >= DEVICE_STRING_SIZE) {
+		len = DEVICE_STRING_SIZE - 1;
+		while (len && (text[len] & 0xc0) == 0x80) /* in the middle of a character */
+			len--;
+	}
+	memcpy(string, text, len);
+	string[len] = '\0';
+}
+
+void device_strings_read(const struct sysfs *sysfs, const char *busid,
+			 struct device_strings *strings)
+{
+	read_string(sysfs, busid, "serial", strings->serial);
+	read_string(sysfs, busid, "product", strings->product);
+	read_string(sysfs, busid, "manufacturer", strings->maker);
 }

@@ -39,4 +39,21 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 int device_scan(const struct sysfs *sysfs, void (*show)(void *ctx, const struct device *device),
 		void *ctx);
 
+/* A descriptor has up to 126 characters; what is longer is cut off, behind a whole one. */
+enum { DEVICE_STRING_SIZE = 128 };
+
+/* What a device says of itself, as it is: any bytes but NUL. Empty: it says nothing. */
+struct device_strings {
+	char serial[DEVICE_STRING_SIZE];
+	char product[DEVICE_STRING_SIZE];
+	char maker[DEVICE_STRING_SIZE];
+};
+
+/*
+ * Reads them. The kernel shows them under the device's lock (drivers/usb/core/sysfs.c), so this may
+ * block for as long as something is wrong with the device: not for an event loop.
+ */
+void device_strings_read(const struct sysfs *sysfs, const char *busid,
+			 struct device_strings *strings);
+
 #endif

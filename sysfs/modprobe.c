@@ -31,7 +31,7 @@ static void run(const char *name)
 	_exit(NO_MODPROBE);
 }
 
-int module_load(const char *name)
+int modprobe(const char *name)
 {
 	pid_t pid = fork();
 	int status;

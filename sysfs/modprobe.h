@@ -7,6 +7,6 @@
  * Runs modprobe and waits for it: 0; -ENOENT when there is no modprobe, -ENOEXEC when it failed.
  * It blocks: not for an event loop.
  */
-int module_load(const char *name);
+int modprobe(const char *name);
 
 #endif

@@ -6,12 +6,8 @@
 #ifndef SYSFS_PROTECT_H
 #define SYSFS_PROTECT_H
 
+#include "lib/str.h"
 #include "sysfs/sysfs.h"
-
-/* A sentence about the device, for a message: "it holds the file system at /boot". */
-struct use {
-	char reason[128];
-};
 
 /*
  * Whether the device of that busid, which has no `/` in it, is needed:
@@ -24,22 +20,17 @@ struct use {
  *   whose terminal is a virtual console.
  * What cannot be read counts for nothing.
  */
-bool device_use(const struct sysfs *sysfs, const char *busid, struct use *use);
+bool protect_check(const struct sysfs *sysfs, const char *busid, struct reason *use);
 
 /* Its parts. */
-bool use_disk(const struct sysfs *sysfs, const char *busid, struct use *use);
-bool use_network(const struct sysfs *sysfs, const char *busid, struct use *use);
-bool use_console(const struct sysfs *sysfs, const char *busid, struct use *use);
+bool protect_disk(const struct sysfs *sysfs, const char *busid, struct reason *use);
+bool protect_net(const struct sysfs *sysfs, const char *busid, struct reason *use);
+bool protect_console(const struct sysfs *sysfs, const char *busid, struct reason *use);
 
 /* For them: says why, by a format with one string; always true. */
-bool use_because(struct use *use, const char *format, const char *what)
+bool protect_because(struct reason *use, const char *format, const char *what)
 	__attribute__((format(printf, 2, 0)));
 /* Whether a sysfs path leads through that USB device. */
-bool use_leads_through(const char *path, const char *busid);
-/*
- * Calls see for each line of a file below the handle dir, until it returns true, and returns that.
- * A line is cut off at about 4000 bytes.
- */
-bool use_each_line(int dir, const char *path, bool (*see)(void *ctx, char *line), void *ctx);
+bool protect_path_contains(const char *path, const char *busid);
 
 #endif

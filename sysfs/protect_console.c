@@ -2,6 +2,7 @@
 /* Keyboards and pointers, and who sits at them. */
 #include "sysfs/protect.h"
 
+#include "lib/file.h"
 #include "lib/str.h"
 
 #include <stdlib.h>
@@ -26,11 +27,11 @@ static bool see_input(void *ctx, char *line)
 	const char *word;
 
 	if (!strncmp(line, "S: ", 3))
-		input->ours = use_leads_through(line, input->busid);
+		input->ours = protect_path_contains(line, input->busid);
 	if (!input->ours || strncmp(line, handlers, sizeof(handlers) - 1) != 0)
 		return false;
 	line += sizeof(handlers) - 1;
-	while ((word = text_word(&line))) /* "kbd" alone has every button */
+	while ((word = str_word(&line))) /* "kbd" alone has every button */
 		if (!strcmp(word, "sysrq") || !strcmp(word, "leds") || !strncmp(word, "mouse", 5))
 			return true;
 	return false;
@@ -61,8 +62,8 @@ static bool see_session(void *ctx, const char *name)
 
 	if (strstr(name, ".ref")) /* a pipe */
 		return false;
-	text_format(path, sizeof(path), "systemd/sessions/%s", name);
-	return !use_each_line(sysfs->run, path, see_session_line, &session) && session.user &&
+	str_format(path, sizeof(path), "systemd/sessions/%s", name);
+	return !file_each_line(sysfs->run, path, see_session_line, &session) && session.user &&
 	       session.seat;
 }
 
@@ -88,7 +89,7 @@ static bool see_stat(void *ctx, char *line)
 	if (!name || !end)
 		return false;
 	*end++ = '\0';
-	return text_words(end, word, 5) == 5 && !text_decimal(word[4], UINT32_MAX, &tty) &&
+	return str_words(end, word, 5) == 5 && !str_decimal(word[4], UINT32_MAX, &tty) &&
 	       tty > TTY0 && tty <= TTY63 && !waits(name + 1);
 }
 
@@ -97,20 +98,20 @@ static bool see_process(void *ctx, const char *name)
 	const struct sysfs *sysfs = ctx;
 	char path[NAME_SIZE];
 
-	text_format(path, sizeof(path), "%s/stat", name);
-	return use_each_line(sysfs->proc, path, see_stat, NULL);
+	str_format(path, sizeof(path), "%s/stat", name);
+	return file_each_line(sysfs->proc, path, see_stat, NULL);
 }
 
-bool use_console(const struct sysfs *sysfs, const char *busid, struct use *use)
+bool protect_console(const struct sysfs *sysfs, const char *busid, struct reason *use)
 {
 	struct input input = { .busid = busid };
 	int logged_in;
 
-	if (!use_each_line(sysfs->proc, "bus/input/devices", see_input, &input))
+	if (!file_each_line(sysfs->proc, "bus/input/devices", see_input, &input))
 		return false;
 	/* there may be none of that program, or no /run */
-	logged_in = sysfs_entries(sysfs->run, "systemd/sessions", see_session, (void *)sysfs);
+	logged_in = sysfs_each_entry(sysfs->run, "systemd/sessions", see_session, (void *)sysfs);
 	if (logged_in < 0)
-		logged_in = sysfs_entries(sysfs->proc, ".", see_process, (void *)sysfs);
-	return logged_in > 0 && use_because(use, "somebody is logged in at the console", "");
+		logged_in = sysfs_each_entry(sysfs->proc, ".", see_process, (void *)sysfs);
+	return logged_in > 0 && protect_because(use, "somebody is logged in at the console", "");
 }

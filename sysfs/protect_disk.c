@@ -2,6 +2,7 @@
 /* Disks that are mounted or swapped to, and what they stand on. */
 #include "sysfs/protect.h"
 
+#include "lib/file.h"
 #include "lib/str.h"
 
 #include <limits.h>
@@ -12,7 +13,7 @@ enum { DEPTH_MAX = 8, PATH_SIZE = 128 };
 struct search {
 	const struct sysfs *sysfs;
 	const char *busid;
-	struct use *use;
+	struct reason *use;
 	unsigned depth;
 };
 
@@ -28,7 +29,7 @@ static bool name_stands_on(struct search *search, const char *name)
 {
 	char path[PATH_SIZE];
 
-	text_format(path, sizeof(path), "class/block/%s", name);
+	str_format(path, sizeof(path), "class/block/%s", name);
 	return stands_on(search, path);
 }
 
@@ -51,7 +52,7 @@ static bool file_stands_on(struct search *search, const char *file)
 	struct mapped mapped = { search, file + sizeof(mapper) - 1 };
 
 	if (!strncmp(file, mapper, sizeof(mapper) - 1))
-		return sysfs_entries(search->sysfs->root, "class/block", see_mapped, &mapped) > 0;
+		return sysfs_each_entry(search->sysfs->root, "class/block", see_mapped, &mapped) > 0;
 	return !strncmp(file, dev, sizeof(dev) - 1) &&
 	       name_stands_on(search, file + sizeof(dev) - 1);
 }
@@ -75,16 +76,16 @@ static bool stands_on(struct search *search, const char *path)
 	char target[PATH_MAX], slaves[PATH_SIZE];
 	bool found = false;
 
-	if (sysfs_link(search->sysfs, target, sizeof(target), "%s", path) < 0)
+	if (sysfs_read_link(search->sysfs, target, sizeof(target), "%s", path) < 0)
 		return false;
-	if (use_leads_through(target, search->busid))
+	if (protect_path_contains(target, search->busid))
 		return true;
 	if (search->depth == DEPTH_MAX)
 		return false;
 	search->depth++;
 	for (int partition = 0; !found && partition < 2; partition++) {
-		text_format(slaves, sizeof(slaves), partition ? "%s/../slaves" : "%s/slaves", path);
-		found = sysfs_entries(search->sysfs->root, slaves, see_slave, search) > 0;
+		str_format(slaves, sizeof(slaves), partition ? "%s/../slaves" : "%s/slaves", path);
+		found = sysfs_each_entry(search->sysfs->root, slaves, see_slave, search) > 0;
 	}
 	found = found || loop_stands_on(search, path);
 	search->depth--;
@@ -97,21 +98,21 @@ static bool see_mount(void *ctx, char *line)
 	struct search *search = ctx;
 	char path[PATH_SIZE], *word[5];
 
-	if (text_words(line, word, 5) < 5)
+	if (str_words(line, word, 5) < 5)
 		return false;
-	text_format(path, sizeof(path), "dev/block/%s", word[2]);
+	str_format(path, sizeof(path), "dev/block/%s", word[2]);
 	return stands_on(search, path) &&
-	       use_because(search->use, "it holds the file system at %s", word[4]);
+	       protect_because(search->use, "it holds the file system at %s", word[4]);
 }
 
 /* "/dev/dm-0 partition 1048572 0 -2" */
 static bool see_swap(void *ctx, char *line)
 {
 	struct search *search = ctx;
-	const char *file = text_word(&line);
+	const char *file = str_word(&line);
 
 	return file && file_stands_on(search, file) &&
-	       use_because(search->use, "it holds swap space", "");
+	       protect_because(search->use, "it holds swap space", "");
 }
 
 /* Of several disks; its mounts have a number of their own. */
@@ -120,18 +121,18 @@ static bool see_btrfs(void *ctx, const char *name)
 	struct search *search = ctx;
 	char path[PATH_SIZE];
 
-	text_format(path, sizeof(path), "fs/btrfs/%s/devices", name);
-	return sysfs_entries(search->sysfs->root, path, see_slave, search) > 0 &&
-	       use_because(search->use, "it holds a part of the btrfs %s", name);
+	str_format(path, sizeof(path), "fs/btrfs/%s/devices", name);
+	return sysfs_each_entry(search->sysfs->root, path, see_slave, search) > 0 &&
+	       protect_because(search->use, "it holds a part of the btrfs %s", name);
 }
 
-bool use_disk(const struct sysfs *sysfs, const char *busid, struct use *use)
+bool protect_disk(const struct sysfs *sysfs, const char *busid, struct reason *use)
 {
 	struct search search = { .sysfs = sysfs, .busid = busid, .use = use };
 
 	/* init's view, as a service may have one of its own */
-	return use_each_line(sysfs->proc, "1/mountinfo", see_mount, &search) ||
-	       use_each_line(sysfs->proc, "self/mountinfo", see_mount, &search) ||
-	       use_each_line(sysfs->proc, "swaps", see_swap, &search) ||
-	       sysfs_entries(sysfs->root, "fs/btrfs", see_btrfs, &search) > 0;
+	return file_each_line(sysfs->proc, "1/mountinfo", see_mount, &search) ||
+	       file_each_line(sysfs->proc, "self/mountinfo", see_mount, &search) ||
+	       file_each_line(sysfs->proc, "swaps", see_swap, &search) ||
+	       sysfs_each_entry(sysfs->root, "fs/btrfs", see_btrfs, &search) > 0;
 }

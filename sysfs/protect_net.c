@@ -2,6 +2,7 @@
 /* Network interfaces that somebody depends on. */
 #include "sysfs/protect.h"
 
+#include "lib/file.h"
 #include "lib/str.h"
 
 #include <endian.h>
@@ -23,22 +24,22 @@ enum {
 	BYTES = 0,
 };
 
-struct route {
+struct net_route {
 	uint32_t metric;
 	uint32_t bits;
 	uint8_t to[ADDRESS];
 	char interface[IFNAMSIZ];
 };
 
-struct network {
+struct net_search {
 	const struct sysfs *sysfs;
 	const char *busid;
-	struct use *use;
+	struct reason *use;
 	unsigned routes;
 	/* The interface that is looked at, and what it is a part of. */
 	unsigned names;
 	char name[UPPERS_MAX][IFNAMSIZ];
-	struct route route[ROUTES_MAX];
+	struct net_route route[ROUTES_MAX];
 };
 
 /* Eight or thirty-two hex digits. */
@@ -53,18 +54,18 @@ static bool parse_address(const char *text, unsigned order, uint8_t *address)
 		return false;
 	memcpy(address, v4, ADDRESS);
 	for (size_t i = ADDRESS - len / 2; i < ADDRESS; i++, text += 2) {
-		text_format(digits, sizeof(digits), "%s", text);
-		if (text_hex(digits, UINT8_MAX, &byte))
+		str_format(digits, sizeof(digits), "%s", text);
+		if (str_hex(digits, UINT8_MAX, &byte))
 			return false;
 		address[i ^ order] = (uint8_t)byte;
 	}
 	return true;
 }
 
-static bool is_ours(const struct network *network, const char *interface)
+static bool is_ours(const struct net_search *search, const char *interface)
 {
-	for (unsigned i = 0; i < network->names; i++)
-		if (!strcmp(network->name[i], interface))
+	for (unsigned i = 0; i < search->names; i++)
+		if (!strcmp(search->name[i], interface))
 			return true;
 	return false;
 }
@@ -80,36 +81,36 @@ static bool see_route(void *ctx, char *line)
 {
 	enum { TO, MASK, METRIC, FLAGS, INTERFACE };
 	static const uint8_t v4_place[] = { 1, 7, 6, 3, 0 }, v6_place[] = { 0, 1, 5, 8, 9 };
-	struct network *network = ctx;
-	struct route route;
+	struct net_search *search = ctx;
+	struct net_route route;
 	uint32_t mask, flags;
 	const uint8_t *place;
 	char *word[10];
 	bool v6;
 
-	if (network->routes == ROUTES_MAX || text_words(line, word, 10) < 10)
+	if (search->routes == ROUTES_MAX || str_words(line, word, 10) < 10)
 		return false;
 	v6 = strlen(word[0]) == V6_DIGITS;
 	place = v6 ? v6_place : v4_place;
 	if (!parse_address(word[place[TO]], v6 ? BYTES : WORDS, route.to) ||
-	    text_hex(word[place[MASK]], v6 ? 8 * ADDRESS : UINT32_MAX, &mask) ||
-	    (v6 ? text_hex(word[place[METRIC]], UINT32_MAX, &route.metric) :
-		  text_decimal(word[place[METRIC]], UINT32_MAX, &route.metric)) ||
-	    text_hex(word[place[FLAGS]], UINT32_MAX, &flags) || !(flags & RTF_UP) ||
+	    str_hex(word[place[MASK]], v6 ? 8 * ADDRESS : UINT32_MAX, &mask) ||
+	    (v6 ? str_hex(word[place[METRIC]], UINT32_MAX, &route.metric) :
+		  str_decimal(word[place[METRIC]], UINT32_MAX, &route.metric)) ||
+	    str_hex(word[place[FLAGS]], UINT32_MAX, &flags) || !(flags & RTF_UP) ||
 	    flags & RTF_REJECT)
 		return false;
-	if (!mask && is_ours(network, word[place[INTERFACE]]))
+	if (!mask && is_ours(search, word[place[INTERFACE]]))
 		return true;
 	route.bits = mask;
 	if (!v6)
 		for (route.bits = V4_BITS; mask; mask &= mask - 1)
 			route.bits++;
-	text_format(route.interface, sizeof(route.interface), "%s", word[place[INTERFACE]]);
-	network->route[network->routes++] = route;
+	str_format(route.interface, sizeof(route.interface), "%s", word[place[INTERFACE]]);
+	search->route[search->routes++] = route;
 	return false;
 }
 
-static bool matches(const struct route *route, const uint8_t *address)
+static bool matches(const struct net_route *route, const uint8_t *address)
 {
 	for (unsigned i = 0; i < route->bits; i++)
 		if ((route->to[i / 8] ^ address[i / 8]) & 0x80 >> i % 8)
@@ -118,19 +119,19 @@ static bool matches(const struct route *route, const uint8_t *address)
 }
 
 /* Whether what leads to an address is ours. */
-static bool is_way_to(const struct network *network, const uint8_t *address)
+static bool is_way_to(const struct net_search *search, const uint8_t *address)
 {
-	const struct route *best = NULL;
+	const struct net_route *best = NULL;
 
-	for (unsigned i = 0; i < network->routes; i++) {
-		const struct route *route = &network->route[i];
+	for (unsigned i = 0; i < search->routes; i++) {
+		const struct net_route *route = &search->route[i];
 
 		if (matches(route, address) &&
 		    (!best || route->bits > best->bits ||
 		     (route->bits == best->bits && route->metric < best->metric)))
 			best = route;
 	}
-	return best && is_ours(network, best->interface);
+	return best && is_ours(search, best->interface);
 }
 
 /* "0100007F:0CA8" */
@@ -147,7 +148,7 @@ static bool see_connection(void *ctx, char *line)
 	uint32_t state;
 	char *word[4];
 
-	if (text_words(line, word, 4) < 4 || text_hex(word[3], UINT32_MAX, &state) ||
+	if (str_words(line, word, 4) < 4 || str_hex(word[3], UINT32_MAX, &state) ||
 	    state != ESTABLISHED || !parse_end(word[2], address))
 		return false;
 	/* fe80::/10 is behind every interface: its own address tells which one it is */
@@ -156,44 +157,44 @@ static bool see_connection(void *ctx, char *line)
 	return is_way_to(ctx, address);
 }
 
-static bool is_up(const struct network *network, const char *interface)
+static bool is_up(const struct net_search *search, const char *interface)
 {
 	uint32_t carrier = 0;
 
-	sysfs_read_number(network->sysfs, false, 1, &carrier, "class/net/%s/carrier", interface);
+	sysfs_read_number(search->sysfs, false, 1, &carrier, "class/net/%s/carrier", interface);
 	return carrier;
 }
 
 static bool add_upper(void *ctx, const char *entry)
 {
-	struct network *network = ctx;
+	struct net_search *search = ctx;
 
-	if (strncmp(entry, "upper_", 6) != 0 || is_ours(network, entry + 6))
+	if (strncmp(entry, "upper_", 6) != 0 || is_ours(search, entry + 6))
 		return false;
-	text_format(network->name[network->names++], IFNAMSIZ, "%s", entry + 6);
-	return network->names == UPPERS_MAX;
+	str_format(search->name[search->names++], IFNAMSIZ, "%s", entry + 6);
+	return search->names == UPPERS_MAX;
 }
 
 /* The interface, and the bridges, bonds and VLANs it is a part of. */
-static void collect_names(struct network *network, const char *interface)
+static void collect_names(struct net_search *search, const char *interface)
 {
 	char path[32 + IFNAMSIZ];
 
-	network->names = 1;
-	text_format(network->name[0], IFNAMSIZ, "%s", interface);
-	for (unsigned i = 0; i < network->names && network->names < UPPERS_MAX; i++) {
-		text_format(path, sizeof(path), "class/net/%s", network->name[i]);
-		sysfs_entries(network->sysfs->root, path, add_upper, network);
+	search->names = 1;
+	str_format(search->name[0], IFNAMSIZ, "%s", interface);
+	for (unsigned i = 0; i < search->names && search->names < UPPERS_MAX; i++) {
+		str_format(path, sizeof(path), "class/net/%s", search->name[i]);
+		sysfs_each_entry(search->sysfs->root, path, add_upper, search);
 	}
 }
 
 /* Whether it is a device, and one of this USB device, or not. */
-static bool is_of_it(const struct network *network, const char *name, bool of_it)
+static bool is_of_it(const struct net_search *search, const char *name, bool of_it)
 {
 	char target[PATH_MAX];
 
-	return sysfs_link(network->sysfs, target, sizeof(target), "class/net/%s", name) >= 0 &&
-	       !strstr(target, "/virtual/") && use_leads_through(target, network->busid) == of_it;
+	return sysfs_read_link(search->sysfs, target, sizeof(target), "class/net/%s", name) >= 0 &&
+	       !strstr(target, "/virtual/") && protect_path_contains(target, search->busid) == of_it;
 }
 
 /* Whether it is another link to the world. */
@@ -204,34 +205,34 @@ static bool see_other(void *ctx, const char *name)
 
 static bool see_interface(void *ctx, const char *name)
 {
-	struct network *network = ctx;
-	const struct sysfs *sysfs = network->sysfs;
+	struct net_search *search = ctx;
+	const struct sysfs *sysfs = search->sysfs;
 	const char *what;
 
-	if (!is_of_it(network, name, true))
+	if (!is_of_it(search, name, true))
 		return false;
-	collect_names(network, name);
-	network->routes = 0;
-	if (use_each_line(sysfs->proc, "net/route", see_route, network) ||
-	    use_each_line(sysfs->proc, "net/ipv6_route", see_route, network))
+	collect_names(search, name);
+	search->routes = 0;
+	if (file_each_line(sysfs->proc, "net/route", see_route, search) ||
+	    file_each_line(sysfs->proc, "net/ipv6_route", see_route, search))
 		what = "its network interface %s has the default route";
-	else if (use_each_line(sysfs->proc, "net/tcp", see_connection, network) ||
-		 use_each_line(sysfs->proc, "net/tcp6", see_connection, network))
+	else if (file_each_line(sysfs->proc, "net/tcp", see_connection, search) ||
+		 file_each_line(sysfs->proc, "net/tcp6", see_connection, search))
 		what = "its network interface %s has a connection";
-	else if (is_up(network, name) &&
-		 sysfs_entries(sysfs->root, "class/net", see_other, network) <= 0)
+	else if (is_up(search, name) &&
+		 sysfs_each_entry(sysfs->root, "class/net", see_other, search) <= 0)
 		what = "its network interface %s is the only link that is up";
 	else
 		return false;
-	return use_because(network->use, what, name);
+	return protect_because(search->use, what, name);
 }
 
-bool use_network(const struct sysfs *sysfs, const char *busid, struct use *use)
+bool protect_net(const struct sysfs *sysfs, const char *busid, struct reason *use)
 {
-	static struct network network; /* big */
+	static struct net_search search; /* big */
 
-	network.sysfs = sysfs;
-	network.busid = busid;
-	network.use = use;
-	return sysfs_entries(sysfs->root, "class/net", see_interface, &network) > 0;
+	search.sysfs = sysfs;
+	search.busid = busid;
+	search.use = use;
+	return sysfs_each_entry(sysfs->root, "class/net", see_interface, &search) > 0;
 }

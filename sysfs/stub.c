@@ -30,7 +30,7 @@ static struct stub_result failed(enum stub_step step, int error)
 
 int stub_check(const struct sysfs *sysfs)
 {
-	return sysfs_try(sysfs, O_WRONLY, STUB_DIR "match_busid");
+	return sysfs_can_open(sysfs, O_WRONLY, STUB_DIR "match_busid");
 }
 
 int stub_status(const struct sysfs *sysfs, const char *busid)
@@ -51,7 +51,7 @@ int stub_slots(const struct sysfs *sysfs, const char *busid, bool *held)
 	*held = false;
 	if (n < 0)
 		return (int)n;
-	while ((word = text_word(&cursor))) {
+	while ((word = str_word(&cursor))) {
 		used++;
 		*held = *held || !strcmp(word, busid);
 	}
@@ -60,16 +60,16 @@ int stub_slots(const struct sysfs *sysfs, const char *busid, bool *held)
 
 static bool present(const struct sysfs *sysfs, const char *busid)
 {
-	int error = sysfs_try(sysfs, O_PATH, DEVICE_FILE, busid, "idVendor");
+	int error = sysfs_can_open(sysfs, O_PATH, DEVICE_FILE, busid, "idVendor");
 
-	return !error || sysfs_short(error);
+	return !error || error_is_resource(error);
 }
 
 static int match_busid(const struct sysfs *sysfs, const char *verb, const char *busid)
 {
 	char value[4 + BUSID_SIZE];
 
-	text_format(value, sizeof(value), "%s %s", verb, busid);
+	str_format(value, sizeof(value), "%s %s", verb, busid);
 	return sysfs_write(sysfs, value, STUB_DIR "match_busid");
 }
 
@@ -89,7 +89,7 @@ static int probe(const struct sysfs *sysfs, const char *busid)
 	int gone = device_read(sysfs, busid, &device);
 
 	if (gone) /* it left: nobody is stranded */
-		return sysfs_short(gone) ? gone : 0;
+		return error_is_resource(gone) ? gone : 0;
 	if (device.driver[0])
 		return 0;
 	return error ? error : -ENXIO;
@@ -118,7 +118,7 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 	if (!error) {
 		error = device_read(sysfs, busid, &device);
 		if (error)
-			return failed(sysfs_short(error) ? STUB_STEP_RESTORE : step, error);
+			return failed(error_is_resource(error) ? STUB_STEP_RESTORE : step, error);
 		if (!strcmp(device.driver, STUB_DRIVER))
 			return ok;
 		error = -EBUSY; /* somebody took it away again */
@@ -136,7 +136,7 @@ int stub_import(const struct sysfs *sysfs, const char *busid, int fd)
 {
 	char value[12];
 
-	text_format(value, sizeof(value), "%u", (unsigned)fd);
+	str_format(value, sizeof(value), "%u", (unsigned)fd);
 	return sysfs_write(sysfs, value, DEVICE_FILE, busid, "usbip_sockfd");
 }
 
@@ -170,7 +170,7 @@ static int hold(const struct sysfs *sysfs, const char *busid)
 	    device_number(sysfs, busid, "busnum", &busnum) ||
 	    device_number(sysfs, busid, "devnum", &devnum))
 		return -1;
-	text_format(path, sizeof(path), "%03u/%03u", busnum, devnum);
+	str_format(path, sizeof(path), "%03u/%03u", busnum, devnum);
 	return openat(sysfs->usb_nodes, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 

@@ -40,7 +40,7 @@ void sysfs_close(struct sysfs *sysfs)
 			close(fd[i]);
 }
 
-bool sysfs_short(int error)
+bool error_is_resource(int error)
 {
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
 }
@@ -50,12 +50,12 @@ static int open_path(const struct sysfs *sysfs, int flags, const char *format, v
 	char path[PATH_SIZE];
 	int fd;
 
-	text_vformat(path, sizeof(path), format, args);
+	str_vformat(path, sizeof(path), format, args);
 	fd = openat(sysfs->root, path, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-int sysfs_try(const struct sysfs *sysfs, int flags, const char *path, ...)
+int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path, ...)
 {
 	va_list args;
 	int fd;
@@ -146,7 +146,7 @@ int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_
 	va_end(args);
 	if (n < 0)
 		return (int)n;
-	return hex ? text_hex(buf, max, value) : text_decimal(buf, max, value);
+	return hex ? str_hex(buf, max, value) : str_decimal(buf, max, value);
 }
 
 int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, ...)
@@ -179,7 +179,7 @@ struct entry {
 	char name[];
 };
 
-int sysfs_entries(int dir, const char *path, bool (*show)(void *ctx, const char *name), void *ctx)
+int sysfs_each_entry(int dir, const char *path, bool (*show)(void *ctx, const char *name), void *ctx)
 {
 	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_Alignas(struct entry) char buf[2048];
@@ -200,14 +200,14 @@ int sysfs_entries(int dir, const char *path, bool (*show)(void *ctx, const char 
 	return (int)n;
 }
 
-ssize_t sysfs_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
+ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
 {
 	char name[PATH_SIZE];
 	va_list args;
 	ssize_t n;
 
 	va_start(args, path);
-	text_vformat(name, sizeof(name), path, args);
+	str_vformat(name, sizeof(name), path, args);
 	va_end(args);
 	n = readlinkat(sysfs->root, name, buf, size);
 	if (n < 0)

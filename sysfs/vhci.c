@@ -21,7 +21,7 @@ struct format {
 static int parse_header(char *line, struct format *format)
 {
 	char *words[WORDS], **word = words;
-	unsigned n = text_words(line, words, WORDS);
+	unsigned n = str_words(line, words, WORDS);
 
 	format->hub = n && !strcmp(*word, "hub");
 	word += format->hub;
@@ -34,7 +34,7 @@ static int parse_header(char *line, struct format *format)
 static int parse_row(struct vhci *vhci, char *line, const struct format *format)
 {
 	char *words[WORDS], **word = words;
-	unsigned n = text_words(line, words, WORDS), busid = 5;
+	unsigned n = str_words(line, words, WORDS), busid = 5;
 	uint32_t number, state, devid = 0;
 	enum vhci_hub hub = VHCI_ANY;
 	struct vhci_port *port;
@@ -49,9 +49,9 @@ static int parse_row(struct vhci *vhci, char *line, const struct format *format)
 		n--;
 	}
 	/* the others are the speed, which the devid's owner knows better, and the socket */
-	if (n < 6 || text_decimal(word[0], VHCI_PORTS_MAX - 1, &number) ||
-	    text_decimal(word[1], VHCI_ERROR, &state) || state < VHCI_FREE ||
-	    (state == VHCI_USED && text_hex(word[3], UINT32_MAX, &devid)))
+	if (n < 6 || str_decimal(word[0], VHCI_PORTS_MAX - 1, &number) ||
+	    str_decimal(word[1], VHCI_ERROR, &state) || state < VHCI_FREE ||
+	    (state == VHCI_USED && str_hex(word[3], UINT32_MAX, &devid)))
 		return -EPROTO;
 	/* a free row of the oldest format shows bus and dev as two words, one in use as one */
 	if (format->bus_dev && state != VHCI_USED)
@@ -59,7 +59,7 @@ static int parse_row(struct vhci *vhci, char *line, const struct format *format)
 	if (n <= busid)
 		return -EPROTO;
 	port = &vhci->port[number];
-	text_format(port->busid, sizeof(port->busid), "%s",
+	str_format(port->busid, sizeof(port->busid), "%s",
 		    state == VHCI_USED && busid_is_device(word[busid]) ? word[busid] : "");
 	port->devid = devid;
 	port->state = (uint8_t)state;
@@ -72,10 +72,10 @@ static int parse_row(struct vhci *vhci, char *line, const struct format *format)
 int vhci_parse(struct vhci *vhci, char *text)
 {
 	struct format format;
-	char *line = text_line(&text);
+	char *line = str_line(&text);
 	int error = line ? parse_header(line, &format) : -EPROTO;
 
-	while (!error && (line = text_line(&text)))
+	while (!error && (line = str_line(&text)))
 		error = parse_row(vhci, line, &format);
 	return error;
 }
@@ -86,11 +86,11 @@ static int find_directory(const struct sysfs *sysfs, const char **dir)
 	int error;
 
 	*dir = "devices/platform/vhci_hcd.0";
-	error = sysfs_try(sysfs, O_PATH, "%s/status", *dir);
+	error = sysfs_can_open(sysfs, O_PATH, "%s/status", *dir);
 	if (error != -ENOENT)
 		return error;
 	*dir = "devices/platform/vhci_hcd";
-	return sysfs_try(sysfs, O_PATH, "%s/status", *dir);
+	return sysfs_can_open(sysfs, O_PATH, "%s/status", *dir);
 }
 
 /*
@@ -103,7 +103,7 @@ static int check_live(const struct sysfs *sysfs)
 	ssize_t n = sysfs_read(sysfs, state, sizeof(state), "module/vhci_hcd/initstate");
 
 	if (n < 0) /* built in, it has no such file */
-		return sysfs_short((int)n) ? (int)n : 0;
+		return error_is_resource((int)n) ? (int)n : 0;
 	return strcmp(state, "live") != 0 ? -EAGAIN : 0;
 }
 
@@ -115,20 +115,20 @@ static int check_live(const struct sysfs *sysfs)
 static int find_controller(const struct sysfs *sysfs, const char *dir, unsigned controller,
 			   char *name)
 {
-	size_t len = text_format(name, NAME_SIZE, "status");
+	size_t len = str_format(name, NAME_SIZE, "status");
 	int error;
 
 	if (controller >= VHCI_CONTROLLERS_MAX)
 		return 0;
 	if (controller)
-		text_format(name + len, NAME_SIZE - len, ".%u", controller);
-	error = sysfs_try(sysfs, O_PATH, "%s/%s", dir, name);
+		str_format(name + len, NAME_SIZE - len, ".%u", controller);
+	error = sysfs_can_open(sysfs, O_PATH, "%s/%s", dir, name);
 	if (error)
 		return error == -ENOENT ? 0 : error;
 	if (controller)
-		error = sysfs_try(sysfs, O_PATH, "devices/platform/vhci_hcd.%u/driver", controller);
+		error = sysfs_can_open(sysfs, O_PATH, "devices/platform/vhci_hcd.%u/driver", controller);
 	else
-		error = sysfs_try(sysfs, O_PATH, "%s/driver", dir);
+		error = sysfs_can_open(sysfs, O_PATH, "%s/driver", dir);
 	if (error)
 		return error == -ENOENT ? -EAGAIN : error;
 	return 1;
@@ -151,8 +151,8 @@ int vhci_check(const struct sysfs *sysfs)
 	for (unsigned i = 0; more >= 0 && (more = find_controller(sysfs, dir, i, name)) > 0; i++)
 		;
 	if (!more)
-		more = sysfs_try(sysfs, O_WRONLY, "%s/attach", dir);
-	return more ? more : sysfs_try(sysfs, O_WRONLY, "%s/detach", dir);
+		more = sysfs_can_open(sysfs, O_WRONLY, "%s/attach", dir);
+	return more ? more : sysfs_can_open(sysfs, O_WRONLY, "%s/detach", dir);
 }
 
 int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
@@ -175,7 +175,7 @@ int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
 
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
 {
-	return port->busid[0] && !sysfs_try(sysfs, O_PATH, DEVICE_DIR "%s", port->busid);
+	return port->busid[0] && !sysfs_can_open(sysfs, O_PATH, DEVICE_DIR "%s", port->busid);
 }
 
 static unsigned ports_each(const struct vhci *vhci)
@@ -246,7 +246,7 @@ int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid
 	char value[64];
 	int error;
 
-	text_format(value, sizeof(value), "%u %u %u %u", port, (unsigned)fd, (unsigned)devid,
+	str_format(value, sizeof(value), "%u %u %u %u", port, (unsigned)fd, (unsigned)devid,
 		    (unsigned)speed);
 	error = write_control(sysfs, "attach", value);
 	if (error == -EINVAL && speed == VHCI_SPEED_SUPER_PLUS)
@@ -258,6 +258,6 @@ int vhci_detach(const struct sysfs *sysfs, unsigned port)
 {
 	char value[16];
 
-	text_format(value, sizeof(value), "%u", port);
+	str_format(value, sizeof(value), "%u", port);
 	return write_control(sysfs, "detach", value);
 }

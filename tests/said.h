@@ -12,15 +12,17 @@ static struct {
 	char line[64][200];
 } log_kept;
 
-void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void __wrap_log_line(enum log_level level, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-void __wrap_log_line(int error, const char *format, ...)
+void __wrap_log_line(enum log_level level, int error, const char *format, ...)
 {
 	va_list args;
 
+	(void)level;
 	(void)error;
 	va_start(args, format);
-	text_vformat(log_kept.line[log_kept.lines++ % LENGTH(log_kept.line)],
+	str_vformat(log_kept.line[log_kept.lines++ % LENGTH(log_kept.line)],
 		     sizeof(log_kept.line[0]), format, args);
 	va_end(args);
 }

@@ -12,7 +12,7 @@ static struct in6_addr parsed(const char *text)
 	struct in6_addr address;
 
 	memset(&address, 0xa5, sizeof(address));
-	if (!address_parse(text, &address))
+	if (!addr_parse(text, &address))
 		check_fault(__FILE__, __LINE__, "%s is no address", text);
 	return address;
 }
@@ -20,9 +20,9 @@ static struct in6_addr parsed(const char *text)
 static void text_is(const char *text, const char *want)
 {
 	struct in6_addr address = parsed(text), again;
-	char *got = block(NULL, ADDRESS_TEXT_SIZE);
+	char *got = block(NULL, ADDR_TEXT_SIZE);
 
-	address_text(&address, got);
+	addr_text(&address, got);
 	CHECK_STR(got, want);
 	again = parsed(got);
 	CHECK_BYTES(&again, &address, sizeof(again));
@@ -55,24 +55,24 @@ static void none(void)
 	struct in6_addr address;
 
 	for (size_t i = 0; i < LENGTH(texts); i++)
-		if (address_parse(texts[i], &address))
+		if (addr_parse(texts[i], &address))
 			check_fault(__FILE__, __LINE__, "%s is an address", texts[i]);
 }
 
 static void split(void)
 {
-	struct address from = { .len = sizeof(from.sa.v4) };
+	struct addr from = { .len = sizeof(from.sa.v4) };
 	struct in6_addr address, want = parsed("::ffff:1.2.3.4");
 
 	memset(&address, 0xa5, sizeof(address));
 	from.sa.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(0x1234) };
 	inet_pton(AF_INET, "1.2.3.4", &from.sa.v4.sin_addr);
-	CHECK_INT(address_split(&from, &address), 0x1234);
+	CHECK_INT(addr_split(&from, &address), 0x1234);
 	CHECK_BYTES(&address, &want, sizeof(want));
 	want = parsed("2001:db8::7");
 	from.sa.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(0xfedc),
 					    .sin6_flowinfo = 0x55555555, .sin6_addr = want };
-	CHECK_INT(address_split(&from, &address), 0xfedc);
+	CHECK_INT(addr_split(&from, &address), 0xfedc);
 	CHECK_BYTES(&address, &want, sizeof(want));
 }
 

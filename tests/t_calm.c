@@ -197,8 +197,8 @@ static void fill(unsigned n)
 
 	text[0] = '\0';
 	for (unsigned i = 0; i < n; i++)
-		len += text_format(text + len, sizeof(text) - len, "9-%u ", i + 1);
-	text_format(text + len, sizeof(text) - len, "\n");
+		len += str_format(text + len, sizeof(text) - len, "9-%u ", i + 1);
+	str_format(text + len, sizeof(text) - len, "\n");
 	put_file(root, "bus/usb/drivers/usbip-host/match_busid", text);
 }
 

@@ -75,23 +75,23 @@ static struct in6_addr parsed(const char *text)
 {
 	struct in6_addr address;
 
-	must(address_parse(text, &address), text);
+	must(addr_parse(text, &address), text);
 	return address;
 }
 
 static void row(size_t i)
 {
-	static struct networks networks;
+	static struct cidr_list networks;
 	char *text = block_string(table[i].range ? table[i].range : NETWORKS_NEAR);
 	struct in6_addr in, out;
 
 	networks.count = 0;
-	CHECK_INT(networks_add(&networks, text), table[i].in != NULL);
+	CHECK_INT(cidr_list_add(&networks, text), table[i].in != NULL);
 	if (table[i].in) {
 		in = parsed(table[i].in);
 		out = parsed(table[i].out);
-		CHECK(networks_have(&networks, &in));
-		CHECK(!networks_have(&networks, &out));
+		CHECK(cidr_list_contains(&networks, &in));
+		CHECK(!cidr_list_contains(&networks, &out));
 		CHECK_INT(networks.count, table[i].range ? 1 : 8);
 	}
 	block_free(text);
@@ -100,32 +100,32 @@ static void row(size_t i)
 /* One after the other; blanks are no range, and one too many is a fault. */
 static void many(void)
 {
-	static struct networks networks;
+	static struct cidr_list networks;
 	struct in6_addr a = parsed("10.0.0.1"), b = parsed("fd00::1"), c = parsed("11.0.0.1");
 
-	CHECK(networks_add(&networks, " 10.0.0.0/8\tfd00::/8 "));
+	CHECK(cidr_list_add(&networks, " 10.0.0.0/8\tfd00::/8 "));
 	CHECK_INT(networks.count, 2);
-	CHECK(networks_have(&networks, &a) && networks_have(&networks, &b));
-	CHECK(!networks_have(&networks, &c));
-	CHECK(!networks_add(&networks, " "));
-	while (networks.count < NETWORKS_MAX)
-		CHECK(networks_add(&networks, "192.0.2.1"));
-	CHECK(!networks_add(&networks, "11.0.0.0/8"));
-	CHECK(!networks_have(&networks, &c));
+	CHECK(cidr_list_contains(&networks, &a) && cidr_list_contains(&networks, &b));
+	CHECK(!cidr_list_contains(&networks, &c));
+	CHECK(!cidr_list_add(&networks, " "));
+	while (networks.count < CIDR_LIST_MAX)
+		CHECK(cidr_list_add(&networks, "192.0.2.1"));
+	CHECK(!cidr_list_add(&networks, "11.0.0.0/8"));
+	CHECK(!cidr_list_contains(&networks, &c));
 }
 
 static void long_word(void)
 {
-	static struct networks networks;
+	static struct cidr_list networks;
 	char word[400];
 
 	memset(word, '1', sizeof(word));
 	word[sizeof(word) - 1] = '\0';
-	CHECK(!networks_add(&networks, word));
+	CHECK(!cidr_list_add(&networks, word));
 	memcpy(word, "10.0.0.0/0", 10);
 	memset(word + 10, '0', sizeof(word) - 12);
 	word[sizeof(word) - 2] = '9'; /* cut off, it would be another one */
-	CHECK(!networks_add(&networks, word));
+	CHECK(!cidr_list_add(&networks, word));
 }
 
 int main(void)

@@ -20,12 +20,12 @@ static struct {
 	struct daemon daemon;
 	struct daemon_options options;
 	struct rules rules;
-	struct held held;
+	struct holds held;
 	unsigned passes, last; /* the last one to be made */
 	uint64_t deadline;
 	unsigned reads; /* of the rules */
 	bool wrong;	/* they are */
-	bool others;	/* what daemon_obeys() returned last */
+	bool others;	/* what daemon_reload() returned last */
 } t;
 
 bool __wrap_rules_read(struct rules *rules, const struct rules_source *source);
@@ -47,7 +47,7 @@ static void pass(void *ctx)
 {
 	CHECK(ctx == &t);
 	t.passes++;
-	t.others = daemon_obeys(&t.daemon, &t.rules, &t.held);
+	t.others = daemon_reload(&t.daemon, &t.rules, &t.held);
 	/* no event of this machine's kernel counts */
 	t.daemon.loop.next = t.daemon.loop.now + HOUR_S * 1000ull;
 	loop_pass_by(&t.daemon.loop, t.deadline);
@@ -103,12 +103,12 @@ static void interval(void)
 
 static void hold(const char *name)
 {
-	static struct held held;
+	static struct holds held;
 
 	held.len = 0;
 	if (*name)
-		must(!held_add(&held, name), "hold");
-	must(!held_write(&held, config, "client"), "write what is held");
+		must(!holds_add(&held, name), "hold");
+	must(!holds_write(&held, config, "client"), "write what is held");
 }
 
 static void start(void)

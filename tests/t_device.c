@@ -253,8 +253,8 @@ static void attributes(void)
 	CHECK_INT(sysfs_read_number(&sysfs, false, 16, &value, "dir/a"), -ERANGE);
 	put_file(root, "dir/a", "x\n");
 	CHECK_INT(sysfs_read_number(&sysfs, false, 16, &value, "dir/a"), -EINVAL);
-	CHECK(!sysfs_try(&sysfs, O_PATH, "dir/%s", "a"));
-	CHECK_INT(sysfs_try(&sysfs, O_WRONLY, "dir/b"), -ENOENT);
+	CHECK(!sysfs_can_open(&sysfs, O_PATH, "dir/%s", "a"));
+	CHECK_INT(sysfs_can_open(&sysfs, O_WRONLY, "dir/b"), -ENOENT);
 	memset(long_text, 'x', sizeof(long_text) - 1);
 	put_file(root, "dir/a", long_text);
 	CHECK_INT(sysfs_read(&sysfs, long_text, sizeof(long_text) - 1, "dir/a"), -EFBIG);
@@ -284,11 +284,11 @@ static void links(void)
 
 	start(NULL);
 	put_link(root, "dir/l", "12345");
-	CHECK_INT(sysfs_link(&sysfs, buf, 6, "dir/%s", "l"), 5);
+	CHECK_INT(sysfs_read_link(&sysfs, buf, 6, "dir/%s", "l"), 5);
 	CHECK_STR(buf, "12345");
 	put_link(root, "dir/l", "123456");
-	CHECK_INT(sysfs_link(&sysfs, buf, 6, "dir/l"), -ENAMETOOLONG);
-	CHECK_INT(sysfs_link(&sysfs, buf, 6, "dir/m"), -ENOENT);
+	CHECK_INT(sysfs_read_link(&sysfs, buf, 6, "dir/l"), -ENAMETOOLONG);
+	CHECK_INT(sysfs_read_link(&sysfs, buf, 6, "dir/m"), -ENOENT);
 	end();
 	block_free(buf);
 }

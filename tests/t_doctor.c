@@ -103,16 +103,16 @@ static unsigned lines(const char *head)
 			check_fault(__FILE__, __LINE__, "said: %s; in: %s", head, said);           \
 	} while (0)
 
-static struct state server;
+static struct rundir server;
 
 static void start_server(void)
 {
-	must(!state_open(&server, run_dir, "server"), "take the lock");
+	must(!rundir_open(&server, run_dir, "server"), "take the lock");
 }
 
 static void stop_server(void)
 {
-	state_close(&server, false);
+	rundir_close(&server, false);
 }
 
 static void empty_machine(void)
@@ -332,14 +332,14 @@ static void hangs_up(void)
 
 static void running(void)
 {
-	struct state state;
+	struct rundir state;
 
 	begin(NULL);
-	must(!state_open(&state, run_dir, "client"), "take the lock");
+	must(!rundir_open(&state, run_dir, "client"), "take the lock");
 	look();
 	SAYS("ok      usbiphp-client runs");
 	LACKS("warn    usbiphp-server");
-	state_close(&state, false);
+	rundir_close(&state, false);
 	look();
 	LACKS("ok      usbiphp-client runs");
 	end();

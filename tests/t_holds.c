@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 static char root[TEMP_SIZE], config[TEMP_SIZE + 20];
-static struct held held, other; /* big */
+static struct holds held, other; /* big */
 
 static void start(void)
 {
@@ -22,11 +22,11 @@ static void end(void)
 	temp_remove(root);
 }
 
-static unsigned names(const struct held *of)
+static unsigned names(const struct holds *of)
 {
 	unsigned n = 0;
 
-	for (const char *i = held_next(of, NULL); i; i = held_next(of, i))
+	for (const char *i = holds_next(of, NULL); i; i = holds_next(of, i))
 		n++;
 	return n;
 }
@@ -50,30 +50,30 @@ static void there_and_back(void)
 	const char *name;
 
 	start();
-	CHECK_INT(held_write(&held, config, "server"), 0); /* nothing to write, nothing is made */
+	CHECK_INT(holds_write(&held, config, "server"), 0); /* nothing to write, nothing is made */
 	CHECK(!is_there(root, "etc"));
-	CHECK_INT(held_add(&held, "0951:1666/60A4"), 0);
-	CHECK_INT(held_add(&held, "0627:0001@1-1.4"), 0);
-	CHECK_INT(held_add(&held, "0951:1666/60A4"), 0); /* it is there already */
+	CHECK_INT(holds_add(&held, "0951:1666/60A4"), 0);
+	CHECK_INT(holds_add(&held, "0627:0001@1-1.4"), 0);
+	CHECK_INT(holds_add(&held, "0951:1666/60A4"), 0); /* it is there already */
 	CHECK_INT(names(&held), 2);
-	CHECK_INT(held_write(&held, config, "server"), 0);
+	CHECK_INT(holds_write(&held, config, "server"), 0);
 	text_is("server", "0951:1666/60A4\n0627:0001@1-1.4\n");
-	CHECK_INT(held_read(&other, config, "server"), 0);
-	name = held_next(&other, NULL);
+	CHECK_INT(holds_read(&other, config, "server"), 0);
+	name = holds_next(&other, NULL);
 	CHECK_STR(name, "0951:1666/60A4");
-	name = held_next(&other, name);
+	name = holds_next(&other, name);
 	CHECK_STR(name, "0627:0001@1-1.4");
-	CHECK(!held_next(&other, name));
+	CHECK(!holds_next(&other, name));
 	/* the other role has a file of its own */
-	CHECK_INT(held_read(&other, config, "client"), 0);
-	CHECK(!held_next(&other, NULL));
-	held_remove(&held, "0951:1666/60A4");
-	CHECK_INT(held_write(&held, config, "server"), 0);
+	CHECK_INT(holds_read(&other, config, "client"), 0);
+	CHECK(!holds_next(&other, NULL));
+	holds_remove(&held, "0951:1666/60A4");
+	CHECK_INT(holds_write(&held, config, "server"), 0);
 	text_is("server", "0627:0001@1-1.4\n");
-	held_remove(&held, "0627:0001@1-1.4");
-	CHECK_INT(held_write(&held, config, "server"), 0);
+	holds_remove(&held, "0627:0001@1-1.4");
+	CHECK_INT(holds_write(&held, config, "server"), 0);
 	CHECK(!is_there(root, "etc/held.server"));
-	CHECK_INT(held_write(&held, config, "server"), 0); /* none to remove is fine */
+	CHECK_INT(holds_write(&held, config, "server"), 0); /* none to remove is fine */
 	end();
 }
 
@@ -86,16 +86,16 @@ static void removed(void)
 
 		start();
 		for (size_t j = 0; j < LENGTH(name); j++)
-			CHECK_INT(held_add(&held, name[j]), 0);
-		held_remove(&held, "1:1/");
-		held_remove(&held, "b");
+			CHECK_INT(holds_add(&held, name[j]), 0);
+		holds_remove(&held, "1:1/");
+		holds_remove(&held, "b");
 		CHECK_INT(names(&held), 3);
-		held_remove(&held, name[i]);
-		held_remove(&held, name[i]);
+		holds_remove(&held, name[i]);
+		holds_remove(&held, name[i]);
 		CHECK_INT(names(&held), 2);
 		for (size_t j = 0; j < LENGTH(name); j++)
 			if (j != i) {
-				left = held_next(&held, left);
+				left = holds_next(&held, left);
 				CHECK_STR(left, name[j]);
 			}
 		end();
@@ -108,24 +108,24 @@ static void not_read(void)
 	char path[TEMP_SIZE + 64];
 
 	start();
-	CHECK_INT(held_add(&held, "1:1/a"), 0);
-	CHECK_INT(held_add(&other, "1:1/a"), 0);
+	CHECK_INT(holds_add(&held, "1:1/a"), 0);
+	CHECK_INT(holds_add(&other, "1:1/a"), 0);
 	put_file(root, "etc/held.server/file", "a directory in its place");
-	CHECK_INT(held_read(&held, config, "server"), -EISDIR);
+	CHECK_INT(holds_read(&held, config, "server"), -EISDIR);
 	CHECK_INT(names(&held), 1);
-	CHECK(held_write(&held, config, "server") < 0);
+	CHECK(holds_write(&held, config, "server") < 0);
 	CHECK(!is_there(root, "etc/held.server.new"));
 	CHECK(is_there(root, "etc/held.server/file"));
 	put_link(root, "etc/held.client", "held.client");
-	CHECK_INT(held_read(&held, config, "client"), -ELOOP);
+	CHECK_INT(holds_read(&held, config, "client"), -ELOOP);
 	CHECK_INT(names(&held), 1);
 	put_file(root, "file", "");
 	snprintf(path, sizeof(path), "%s/file", root);
-	CHECK_INT(held_read(&held, path, "client"), -ENOTDIR);
+	CHECK_INT(holds_read(&held, path, "client"), -ENOTDIR);
 	CHECK_INT(names(&held), 1);
-	CHECK_INT(held_read(&held, config, "none"), 0);
+	CHECK_INT(holds_read(&held, config, "none"), 0);
 	CHECK_INT(names(&held), 0);
-	CHECK_INT(held_read(&other, "/nonexistent/etc", "server"), 0);
+	CHECK_INT(holds_read(&other, "/nonexistent/etc", "server"), 0);
 	CHECK_INT(names(&other), 0);
 	end();
 }
@@ -137,18 +137,18 @@ static void fifo(void)
 	int fd;
 
 	start();
-	CHECK_INT(held_add(&held, "1:1/a"), 0);
+	CHECK_INT(holds_add(&held, "1:1/a"), 0);
 	must(!mkdir(config, 0755), config);
 	snprintf(path, sizeof(path), "%s/held.server", config);
 	must(!mkfifo(path, 0600), path);
 	alarm(20);
-	CHECK_INT(held_read(&held, config, "server"), -ENOTSUP);
+	CHECK_INT(holds_read(&held, config, "server"), -ENOTSUP);
 	CHECK_INT(names(&held), 1);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	must(fd >= 0, path);
-	CHECK_INT(held_read(&held, config, "server"), -ENOTSUP);
+	CHECK_INT(holds_read(&held, config, "server"), -ENOTSUP);
 	CHECK_INT(names(&held), 1);
-	CHECK_INT(held_write(&held, config, "server"), 0); /* a file replaces it */
+	CHECK_INT(holds_write(&held, config, "server"), 0); /* a file replaces it */
 	alarm(0);
 	close(fd);
 	text_is("server", "1:1/a\n");
@@ -175,12 +175,12 @@ static int as_nobody(int (*what)(void))
 
 static int read_it(void)
 {
-	return held_read(&held, config, "server");
+	return holds_read(&held, config, "server");
 }
 
 static int write_it(void)
 {
-	return held_write(&held, config, "server");
+	return holds_write(&held, config, "server");
 }
 
 static void forbidden(void)
@@ -189,9 +189,9 @@ static void forbidden(void)
 
 	start();
 	must(!chmod(root, 0755), root);
-	CHECK_INT(held_add(&held, "1:1/a"), 0);
+	CHECK_INT(holds_add(&held, "1:1/a"), 0);
 	CHECK_INT(as_nobody(write_it), geteuid() ? 0 : -ENOENT); /* there is no directory */
-	CHECK_INT(held_write(&held, config, "server"), 0);
+	CHECK_INT(holds_write(&held, config, "server"), 0);
 	CHECK_INT(as_nobody(read_it), 0);
 	snprintf(path, sizeof(path), "%s/held.server", config);
 	must(!chmod(path, 0) && !chmod(config, 0555), path);
@@ -212,10 +212,10 @@ static void link_in_its_place(void)
 	start();
 	put_file(root, "victim", "secret");
 	put_link(root, "etc/held.server.new", "../victim");
-	CHECK_INT(held_add(&held, "1:1/a"), 0);
-	CHECK_INT(held_write(&held, config, "server"), -ELOOP);
+	CHECK_INT(holds_add(&held, "1:1/a"), 0);
+	CHECK_INT(holds_write(&held, config, "server"), -ELOOP);
 	put_link(root, "etc/held.client", "../victim");
-	CHECK_INT(held_write(&held, config, "client"), 0); /* the link is replaced */
+	CHECK_INT(holds_write(&held, config, "client"), 0); /* the link is replaced */
 	text_is("client", "1:1/a\n");
 	snprintf(path, sizeof(path), "%s/victim", root);
 	text = file_read(path, NULL);
@@ -226,32 +226,32 @@ static void link_in_its_place(void)
 
 static void full(void)
 {
-	char name[DEVICE_NAME_SIZE], left[HELD_TEXT_SIZE];
+	char name[DEVICE_NAME_SIZE], left[HOLDS_TEXT_SIZE];
 	size_t room = sizeof(held.text);
 	unsigned n = 0;
 
 	start();
 	/* the longest names: as many as there may be */
-	for (; n < HELD_MAX; n++) {
+	for (; n < HOLDS_MAX; n++) {
 		snprintf(name, sizeof(name), "%0*u", DEVICE_NAME_SIZE - 1, n);
-		CHECK_INT(held_add(&held, name), 0);
+		CHECK_INT(holds_add(&held, name), 0);
 	}
 	CHECK_INT(held.len, room);
-	CHECK_INT(held_add(&held, "x"), -ENOSPC);
-	CHECK_INT(held_add(&held, name), 0); /* that is there */
-	CHECK_INT(names(&held), HELD_MAX);
+	CHECK_INT(holds_add(&held, "x"), -ENOSPC);
+	CHECK_INT(holds_add(&held, name), 0); /* that is there */
+	CHECK_INT(names(&held), HOLDS_MAX);
 	/* all of it comes back */
-	CHECK_INT(held_write(&held, config, "server"), 0);
-	CHECK_INT(held_read(&other, config, "server"), 0);
+	CHECK_INT(holds_write(&held, config, "server"), 0);
+	CHECK_INT(holds_read(&other, config, "server"), 0);
 	CHECK_INT(other.len, held.len);
 	CHECK_BYTES(other.text, held.text, held.len);
-	held_remove(&held, name);
+	holds_remove(&held, name);
 	memset(left, 'l', DEVICE_NAME_SIZE);
 	left[DEVICE_NAME_SIZE] = '\0';
-	CHECK_INT(held_add(&held, left), -ENOSPC);
+	CHECK_INT(holds_add(&held, left), -ENOSPC);
 	left[DEVICE_NAME_SIZE - 1] = '\0';
-	CHECK_INT(held_add(&held, left), 0); /* to the last byte */
-	CHECK(!held_find(&held, 1, 1, "s", NULL, "1-1"));
+	CHECK_INT(holds_add(&held, left), 0); /* to the last byte */
+	CHECK(!holds_find(&held, 1, 1, "s", NULL, "1-1"));
 	end();
 }
 
@@ -272,12 +272,12 @@ static void junk(void)
 				text[i] = ' ';
 		}
 		put_bytes(root, "etc/held.server", text, SIZE);
-		CHECK_INT(held_read(&held, config, "server"), 0);
+		CHECK_INT(holds_read(&held, config, "server"), 0);
 		CHECK(held.len <= sizeof(held.text) && (!held.len || !held.text[held.len - 1]));
-		for (const char *i = held_next(&held, NULL); i; i = held_next(&held, i))
+		for (const char *i = holds_next(&held, NULL); i; i = holds_next(&held, i))
 			CHECK(*i && !strpbrk(i, " \t\r\n"));
-		CHECK(!held_find(&held, 0xffff, 0xffff, "s", "h", "1-1"));
-		CHECK(!held_needs_serial(&held, 0xffff, 0xffff));
+		CHECK(!holds_find(&held, 0xffff, 0xffff, "s", "h", "1-1"));
+		CHECK(!holds_need_serial(&held, 0xffff, 0xffff));
 		end();
 	}
 }
@@ -288,56 +288,56 @@ static void by_hand(void)
 	start();
 	put_file(root, "etc/held.client",
 		 "\n\n  0951:1666/A\r\n\t0627:0001@pi/1-1   0627:0002@1-1\n0951:1666/A");
-	CHECK_INT(held_read(&held, config, "client"), 0);
+	CHECK_INT(holds_read(&held, config, "client"), 0);
 	CHECK_INT(names(&held), 3);
-	CHECK_STR(held_find(&held, 0x951, 0x1666, "A", "pi", "9-9"), "0951:1666/A");
-	CHECK_STR(held_find(&held, 0x627, 1, NULL, "pi", "1-1"), "0627:0001@pi/1-1");
+	CHECK_STR(holds_find(&held, 0x951, 0x1666, "A", "pi", "9-9"), "0951:1666/A");
+	CHECK_STR(holds_find(&held, 0x627, 1, NULL, "pi", "1-1"), "0627:0001@pi/1-1");
 	end();
 }
 
 static void found(void)
 {
 	start();
-	CHECK(!held_find(&held, 0x951, 0x1666, "A", NULL, "1-1"));
-	CHECK_INT(held_add(&held, "0951:1666/A_B"), 0);
-	CHECK_INT(held_add(&held, "0627:0001@1-1"), 0);
-	CHECK_INT(held_add(&held, "0627:0001@pi/1-2"), 0);
-	CHECK_INT(held_add(&held, "abcd:00ef/"), 0); /* never a name */
-	CHECK_STR(held_find(&held, 0x951, 0x1666, "A B", NULL, "1-1"), "0951:1666/A_B");
-	CHECK_STR(held_find(&held, 0x951, 0x1666, "A_B", "pi", "1-1"), "0951:1666/A_B");
-	CHECK(!held_find(&held, 0x951, 0x1666, NULL, NULL, "1-1"));
-	CHECK(!held_find(&held, 0x951, 0x1666, "", NULL, "1-1"));
-	CHECK(!held_find(&held, 0x951, 0x1666, "A", NULL, "1-1"));
-	CHECK(!held_find(&held, 0x951, 0x1666, "A_BC", NULL, "1-1"));
-	CHECK(!held_find(&held, 0x951, 0x1667, "A_B", NULL, "1-1"));
-	CHECK(!held_find(&held, 0x952, 0x1666, "A_B", NULL, "1-1"));
-	CHECK_STR(held_find(&held, 0x627, 1, NULL, NULL, "1-1"), "0627:0001@1-1");
-	CHECK_STR(held_find(&held, 0x627, 1, "", NULL, "1-1"), "0627:0001@1-1");
-	CHECK_STR(held_find(&held, 0x627, 1, "else", NULL, "1-1"), "0627:0001@1-1");
-	CHECK(!held_find(&held, 0x627, 1, NULL, "pi", "1-1"));
-	CHECK(!held_find(&held, 0x627, 1, NULL, NULL, "1-1.1"));
-	CHECK_STR(held_find(&held, 0x627, 1, NULL, "pi", "1-2"), "0627:0001@pi/1-2");
-	CHECK(!held_find(&held, 0x627, 1, NULL, "pa", "1-2"));
-	CHECK(!held_find(&held, 0x627, 1, NULL, NULL, "1-2"));
-	CHECK(!held_find(&held, 0xabcd, 0xef, "", NULL, "1-1"));
+	CHECK(!holds_find(&held, 0x951, 0x1666, "A", NULL, "1-1"));
+	CHECK_INT(holds_add(&held, "0951:1666/A_B"), 0);
+	CHECK_INT(holds_add(&held, "0627:0001@1-1"), 0);
+	CHECK_INT(holds_add(&held, "0627:0001@pi/1-2"), 0);
+	CHECK_INT(holds_add(&held, "abcd:00ef/"), 0); /* never a name */
+	CHECK_STR(holds_find(&held, 0x951, 0x1666, "A B", NULL, "1-1"), "0951:1666/A_B");
+	CHECK_STR(holds_find(&held, 0x951, 0x1666, "A_B", "pi", "1-1"), "0951:1666/A_B");
+	CHECK(!holds_find(&held, 0x951, 0x1666, NULL, NULL, "1-1"));
+	CHECK(!holds_find(&held, 0x951, 0x1666, "", NULL, "1-1"));
+	CHECK(!holds_find(&held, 0x951, 0x1666, "A", NULL, "1-1"));
+	CHECK(!holds_find(&held, 0x951, 0x1666, "A_BC", NULL, "1-1"));
+	CHECK(!holds_find(&held, 0x951, 0x1667, "A_B", NULL, "1-1"));
+	CHECK(!holds_find(&held, 0x952, 0x1666, "A_B", NULL, "1-1"));
+	CHECK_STR(holds_find(&held, 0x627, 1, NULL, NULL, "1-1"), "0627:0001@1-1");
+	CHECK_STR(holds_find(&held, 0x627, 1, "", NULL, "1-1"), "0627:0001@1-1");
+	CHECK_STR(holds_find(&held, 0x627, 1, "else", NULL, "1-1"), "0627:0001@1-1");
+	CHECK(!holds_find(&held, 0x627, 1, NULL, "pi", "1-1"));
+	CHECK(!holds_find(&held, 0x627, 1, NULL, NULL, "1-1.1"));
+	CHECK_STR(holds_find(&held, 0x627, 1, NULL, "pi", "1-2"), "0627:0001@pi/1-2");
+	CHECK(!holds_find(&held, 0x627, 1, NULL, "pa", "1-2"));
+	CHECK(!holds_find(&held, 0x627, 1, NULL, NULL, "1-2"));
+	CHECK(!holds_find(&held, 0xabcd, 0xef, "", NULL, "1-1"));
 	/* both: the serial number's */
-	CHECK_INT(held_add(&held, "0951:1666@1-1"), 0);
-	CHECK_STR(held_find(&held, 0x951, 0x1666, "A B", NULL, "1-1"), "0951:1666/A_B");
+	CHECK_INT(holds_add(&held, "0951:1666@1-1"), 0);
+	CHECK_STR(holds_find(&held, 0x951, 0x1666, "A B", NULL, "1-1"), "0951:1666/A_B");
 	end();
 }
 
 static void serial_needed(void)
 {
 	start();
-	CHECK(!held_needs_serial(&held, 0x951, 0x1666));
-	CHECK_INT(held_add(&held, "0627:0001@pi/1-2"), 0);
-	CHECK_INT(held_add(&held, "0627:0001@1-1"), 0);
-	CHECK(!held_needs_serial(&held, 0x627, 1));
-	CHECK_INT(held_add(&held, "0951:1666/A"), 0);
-	CHECK(held_needs_serial(&held, 0x951, 0x1666));
-	CHECK(!held_needs_serial(&held, 0x951, 0x1667));
-	CHECK(!held_needs_serial(&held, 0x9510, 0x1666));
-	CHECK(!held_needs_serial(&held, 0x627, 1));
+	CHECK(!holds_need_serial(&held, 0x951, 0x1666));
+	CHECK_INT(holds_add(&held, "0627:0001@pi/1-2"), 0);
+	CHECK_INT(holds_add(&held, "0627:0001@1-1"), 0);
+	CHECK(!holds_need_serial(&held, 0x627, 1));
+	CHECK_INT(holds_add(&held, "0951:1666/A"), 0);
+	CHECK(holds_need_serial(&held, 0x951, 0x1666));
+	CHECK(!holds_need_serial(&held, 0x951, 0x1667));
+	CHECK(!holds_need_serial(&held, 0x9510, 0x1666));
+	CHECK(!holds_need_serial(&held, 0x627, 1));
 	end();
 }
 

@@ -15,7 +15,7 @@
 enum { PATIENCE_MS = 60000, LOOK_MS = 5 };
 
 static struct loop loop;
-static struct runner runner;
+static struct hook_runner runner;
 static char root[TEMP_SIZE], config[TEMP_SIZE + 10];
 static bool (*until)(void);
 static bool with_hooks = true;
@@ -58,7 +58,7 @@ static void wait_until(bool (*condition)(void))
 
 static bool idle(void)
 {
-	return !runner_busy(&runner);
+	return !hook_runner_busy(&runner);
 }
 
 static bool gone(void)
@@ -98,10 +98,10 @@ static void begin_as(char *name)
 	must(!mkdir(config, 0755), "make the configuration");
 	if (with_hooks)
 		put_file(root, "cfg/hooks.d/.x", "");
-	must(!runner_start(&runner, config, name), "start it");
+	must(!hook_runner_start(&runner, config, name), "start it");
 	CHECK_STR(name, called); /* only there it is another */
 	must(!loop_open(&loop, LOOK_MS, &role, NULL), "open the loop");
-	must(!runner_watch(&runner, &loop), "watch it");
+	must(!hook_runner_watch(&runner, &loop), "watch it");
 }
 
 static void begin(const char *called)
@@ -115,7 +115,7 @@ static void begin(const char *called)
 /* It ends by itself. */
 static void end(void)
 {
-	runner_close(&runner);
+	hook_runner_close(&runner);
 	wait_until(nobody_left);
 	loop_close(&loop);
 	temp_remove(root);
@@ -125,16 +125,16 @@ static void tell(const char *event)
 {
 	const struct hook_facts facts = { .event = event, .busid = "1-2", .port = -1 };
 
-	runner_tell(&runner, &facts);
+	hook_runner_tell(&runner, &facts);
 }
 
 /* Also hooks that came after it has begun, and each event for all of them. */
 static void tells(void)
 {
 	begin("usbiphp-server");
-	CHECK(!runner_busy(&runner));
+	CHECK(!hook_runner_busy(&runner));
 	tell("bound");
-	CHECK(runner_busy(&runner));
+	CHECK(hook_runner_busy(&runner));
 	wait_until(idle);
 	put_hook("b", "echo b $1 $USBIPHP_BUSID >>$T/out");
 	put_hook("a", "echo a $1 >>$T/out");
@@ -198,10 +198,10 @@ static void has_ended(void)
 	wait_until(hangs);
 	kill(runner.pid, SIGKILL);
 	wait_until(gone);
-	CHECK(!runner_busy(&runner));
+	CHECK(!hook_runner_busy(&runner));
 	CHECK_INT(log_kept.lines, 1);
 	tell("bound");
-	CHECK(!runner_busy(&runner));
+	CHECK(!hook_runner_busy(&runner));
 	CHECK_INT(log_kept.lines, 1);
 	end();
 }
@@ -214,15 +214,15 @@ static void none(void)
 	with_hooks = true;
 	CHECK(nobody_left());
 	tell("bound");
-	CHECK(!runner_busy(&runner));
+	CHECK(!hook_runner_busy(&runner));
 	CHECK_INT(log_kept.lines, 0);
 	put_hook("a", "exit 0");
 	for (int i = 0; i < 3; i++)
 		tell("bound");
-	CHECK(!runner_busy(&runner));
+	CHECK(!hook_runner_busy(&runner));
 	CHECK_INT(log_kept.lines, 1);
 	CHECK_INT(said("hooks are not run until the next start, as they are new"), 1);
-	runner_stop(&runner); /* nobody, above all not its own group */
+	hook_runner_stop(&runner); /* nobody, above all not its own group */
 	end();
 }
 
@@ -237,9 +237,9 @@ static void stops(void)
 		tell("released");
 		wait_until(hangs);
 		if (killed)
-			runner_close(&runner);
+			hook_runner_close(&runner);
 		else
-			runner_stop(&runner);
+			hook_runner_stop(&runner);
 		CHECK_INT(terms, !killed);
 		terms = 0;
 		take_away(root, "hangs");

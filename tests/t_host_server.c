@@ -6,6 +6,7 @@
  */
 #include "host/server.h"
 
+#include "lib/log.h"
 #include "lib/str.h"
 #include "sysfs/descriptors.h"
 #include "tests/clock.h"
@@ -113,16 +114,18 @@ bool __wrap_ktls_has_aes(void)
 	return t.aes_asked++ % 2;
 }
 
-void __wrap_log_line(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void __wrap_log_line(enum log_level level, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-void __wrap_log_line(int error, const char *format, ...)
+void __wrap_log_line(enum log_level level, int error, const char *format, ...)
 {
 	va_list args;
 
+	(void)level;
 	(void)error;
 	must(t.lines < LENGTH(t.line), "keep the log");
 	va_start(args, format);
-	text_vformat(t.line[t.lines++], sizeof(t.line[0]), format, args);
+	str_vformat(t.line[t.lines++], sizeof(t.line[0]), format, args);
 	va_end(args);
 }
 
@@ -153,7 +156,7 @@ int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *pa
 
 	must(fs == &sysfs, "play usbip-host");
 	va_start(args, path);
-	text_vformat(t.file, sizeof(t.file), path, args);
+	str_vformat(t.file, sizeof(t.file), path, args);
 	va_end(args);
 	snprintf(t.value, sizeof(t.value), "%s", value);
 	t.writes++;
@@ -1032,11 +1035,11 @@ static void bad_said_once(void)
 /* Only 127.1.0.1 may connect. */
 static void start_choosy(void)
 {
-	static struct networks networks;
+	static struct cidr_list networks;
 
 	start();
 	networks.count = 0;
-	must(networks_add(&networks, "127.1.0.1 fd00::/8"), "allow one");
+	must(cidr_list_add(&networks, "127.1.0.1 fd00::/8"), "allow one");
 	t.exporter.networks = &networks;
 }
 
@@ -1682,16 +1685,16 @@ static void addresses(void)
 static void names(void)
 {
 	struct in6_addr a;
-	char *text = block(NULL, ADDRESS_TEXT_SIZE);
+	char *text = block(NULL, ADDR_TEXT_SIZE);
 
 	inet_pton(AF_INET6, "::ffff:192.168.100.255", &a);
-	address_text(&a, text);
+	addr_text(&a, text);
 	CHECK_STR(text, "192.168.100.255");
 	inet_pton(AF_INET6, "fe80::1234:0:abcd", &a);
-	address_text(&a, text);
+	addr_text(&a, text);
 	CHECK_STR(text, "fe80:0:0:0:0:1234:0:abcd");
 	memset(&a, 0xfe, sizeof(a));
-	address_text(&a, text);
+	addr_text(&a, text);
 	CHECK_STR(text, "fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe");
 	block_free(text);
 }
@@ -1882,7 +1885,7 @@ static void aes_once(void)
 static void new_keys(void)
 {
 	static const uint8_t request[] = { 1, 0x11, 0x80, 0x60, 0, 0, 0, 0 };
-	struct asker who = { .key = "laptop" };
+	struct peer_id who = { .key = "laptop" };
 
 	start_with_keys();
 	who.print = keys.key[1].print;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of host/choose: which devices are left alone, and why, as a table of cases.
- * LINK: -Wl,--wrap=rules_judge,--wrap=device_use
+ * LINK: -Wl,--wrap=rules_judge,--wrap=protect_check
  */
 #include "host/choose.h"
 
@@ -30,15 +30,15 @@ enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rul
 	return facts->serial ? t.verdict : t.without_strings;
 }
 
-bool __wrap_device_use(const struct sysfs *fs, const char *busid, struct use *use);
+bool __wrap_protect_check(const struct sysfs *fs, const char *busid, struct reason *use);
 
-bool __wrap_device_use(const struct sysfs *fs, const char *busid, struct use *use)
+bool __wrap_protect_check(const struct sysfs *fs, const char *busid, struct reason *use)
 {
 	CHECK(fs == &sysfs);
 	CHECK_STR(busid, "1-1.4");
 	t.uses++;
 	if (t.in_use)
-		text_format(use->reason, sizeof(use->reason), "it holds the root");
+		str_format(use->text, sizeof(use->text), "it holds the root");
 	return t.in_use;
 }
 
@@ -107,11 +107,11 @@ static void make_device(uint8_t class, bool on_vhci)
 
 static void choose(size_t i, const struct device_strings *strings, enum rule_verdict want)
 {
-	struct use why = { "" };
+	struct reason why = { "" };
 
 	t.rules = t.uses = 0;
 	CHECK_INT(host_choose(&sysfs, &device, &wishes, strings, &why), want);
-	CHECK_STR(why.reason, want == RULE_DENY ? table[i].why : "");
+	CHECK_STR(why.text, want == RULE_DENY ? table[i].why : "");
 	if (table[i].take_all || want == RULE_UNKNOWN)
 		CHECK_INT(t.uses, 0); /* looking for it costs much */
 }
@@ -131,7 +131,7 @@ static void row(size_t i)
 	t.verdict = table[i].with;
 	t.in_use = table[i].in_use;
 	if (table[i].held[0])
-		must(!held_add(&wishes.held, table[i].held), "hold");
+		must(!holds_add(&wishes.held, table[i].held), "hold");
 	make_device(table[i].class, table[i].on_vhci);
 	choose(i, NULL, table[i].unread);
 	choose(i, &strings, table[i].read);
@@ -143,12 +143,12 @@ static void row(size_t i)
 static void without_serial(void)
 {
 	static const struct device_strings strings;
-	struct use why = { "" };
+	struct reason why = { "" };
 
 	start(NULL);
 	memset(&t, 0, sizeof(t));
 	memset(&wishes, 0, sizeof(wishes));
-	must(!held_add(&wishes.held, "0951:1666/A_1"), "hold");
+	must(!holds_add(&wishes.held, "0951:1666/A_1"), "hold");
 	make_device(0, false);
 	CHECK_INT(host_choose(&sysfs, &device, &wishes, NULL, &why), RULE_UNKNOWN);
 	CHECK_INT(host_choose(&sysfs, &device, &wishes, &strings, &why), RULE_ALLOW);
@@ -159,26 +159,26 @@ static void without_serial(void)
 static void of_a_client(void)
 {
 	struct rule_facts facts = { .busid = "1-1.4", .vendor = 0x951, .product = 0x1666 };
-	struct use why = { "" };
+	struct reason why = { "" };
 
 	memset(&t, 0, sizeof(t));
 	memset(&wishes, 0, sizeof(wishes));
 	facts.serial = "A 1";
 	facts.from = "pi";
-	must(!held_add(&wishes.held, "0951:1666/A_1"), "hold");
-	CHECK_INT(wish_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
-	CHECK_STR(why.reason, "it is held, until 'usbiphp attach 0951:1666/A_1'");
+	must(!holds_add(&wishes.held, "0951:1666/A_1"), "hold");
+	CHECK_INT(policy_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	CHECK_STR(why.text, "it is held, until 'usbiphp attach 0951:1666/A_1'");
 	facts.from = NULL;
-	CHECK_INT(wish_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
-	CHECK_STR(why.reason, HELD);
+	CHECK_INT(policy_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	CHECK_STR(why.text, HELD);
 	CHECK_INT(t.rules, 0);
 	/* by its place at that server, and no other */
 	memset(&wishes, 0, sizeof(wishes));
-	must(!held_add(&wishes.held, "0951:1666@pi/1-1.4"), "hold");
-	CHECK_INT(wish_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_ALLOW);
+	must(!holds_add(&wishes.held, "0951:1666@pi/1-1.4"), "hold");
+	CHECK_INT(policy_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_ALLOW);
 	facts.from = "pi";
-	CHECK_INT(wish_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
-	CHECK_STR(why.reason, "it is held, until 'usbiphp attach 0951:1666@pi/1-1.4'");
+	CHECK_INT(policy_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	CHECK_STR(why.text, "it is held, until 'usbiphp attach 0951:1666@pi/1-1.4'");
 }
 
 static unsigned classes(const struct rule_facts *facts)
@@ -231,7 +231,7 @@ static void facts(void)
 	/* these very facts are the rules' */
 	memset(&wishes, 0, sizeof(wishes));
 	t.rules = 0;
-	host_choose(&sysfs, &device, &wishes, &strings, &(struct use){ "" });
+	host_choose(&sysfs, &device, &wishes, &strings, &(struct reason){ "" });
 	CHECK_INT(t.rules, 1);
 	CHECK_BYTES(t.facts.class, facts.class, sizeof(facts.class));
 	CHECK(t.facts.serial == strings.serial && t.facts.described);

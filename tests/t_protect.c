@@ -8,7 +8,7 @@
 #define USB "devices/pci0000:00/usb1/1-2/1-2:1.0/"
 #define ELSEWHERE "devices/pci0000:00/ata1/"
 
-static struct use use;
+static struct reason use;
 
 static void begin(void)
 {
@@ -64,16 +64,16 @@ static void mount_(const char *file, const char *number, const char *point)
 static void needed(const char *reason)
 {
 	memset(&use, 0, sizeof(use));
-	CHECK(device_use(&sysfs, "1-2", &use));
-	CHECK_STR(use.reason, reason);
-	CHECK(!device_use(&sysfs, "1-22", &use));
-	CHECK(!device_use(&sysfs, "1-2.1", &use));
-	CHECK(!device_use(&sysfs, "2-2", &use));
+	CHECK(protect_check(&sysfs, "1-2", &use));
+	CHECK_STR(use.text, reason);
+	CHECK(!protect_check(&sysfs, "1-22", &use));
+	CHECK(!protect_check(&sysfs, "1-2.1", &use));
+	CHECK(!protect_check(&sysfs, "2-2", &use));
 }
 
 static void not_needed(void)
 {
-	CHECK(!device_use(&sysfs, "1-2", &use));
+	CHECK(!protect_check(&sysfs, "1-2", &use));
 }
 
 static void mounted(void)
@@ -304,9 +304,9 @@ static void connected_on_the_link(void)
 	size_t len;
 
 	begin_network();
-	len = text_format(text, sizeof(text), "%s eth0\n%s eth1\n", net, net);
-	len += text_format(text + len, sizeof(text) - len, own, "01", "eth1");
-	text_format(text + len, sizeof(text) - len, own, "02", "eth0");
+	len = str_format(text, sizeof(text), "%s eth0\n%s eth1\n", net, net);
+	len += str_format(text + len, sizeof(text) - len, own, "01", "eth1");
+	str_format(text + len, sizeof(text) - len, own, "02", "eth0");
 	put_file(root, "proc/net/ipv6_route", text);
 	put_file(root, "proc/net/tcp6", TCP "   0: 000080FE000000000000000001000000:0CA8 "
 					    "000080FE000000000000000009000000:9C40 01 0:0\n");
@@ -378,20 +378,20 @@ static void console_by_process(void)
 		put_file(root, "proc/bus/input/devices", INPUT(USB, "sysrq kbd event3 leds"));
 		put_file(root, "proc/7/stat", row[i].stat);
 		memset(&use, 0, sizeof(use));
-		CHECK_INT(device_use(&sysfs, "1-2", &use), row[i].there);
+		CHECK_INT(protect_check(&sysfs, "1-2", &use), row[i].there);
 		end();
 	}
 }
 
 static void paths(void)
 {
-	CHECK(use_leads_through("../../devices/usb1/1-2/1-2:1.0/net/eth0", "1-2"));
-	CHECK(use_leads_through("/usb1/1-2", "1-2"));
-	CHECK(!use_leads_through("../usb1/1-2.1/x", "1-2"));
-	CHECK(!use_leads_through("../usb1/1-2:1.0/x", "1-2"));
-	CHECK(!use_leads_through("../usb1/11-2/x", "1-2"));
-	CHECK(!use_leads_through("1-2/x", "1-2"));
-	CHECK(!use_leads_through("", "1-2"));
+	CHECK(protect_path_contains("../../devices/usb1/1-2/1-2:1.0/net/eth0", "1-2"));
+	CHECK(protect_path_contains("/usb1/1-2", "1-2"));
+	CHECK(!protect_path_contains("../usb1/1-2.1/x", "1-2"));
+	CHECK(!protect_path_contains("../usb1/1-2:1.0/x", "1-2"));
+	CHECK(!protect_path_contains("../usb1/11-2/x", "1-2"));
+	CHECK(!protect_path_contains("1-2/x", "1-2"));
+	CHECK(!protect_path_contains("", "1-2"));
 }
 
 static void no_proc(void)

@@ -77,8 +77,8 @@ static struct rule_facts stick(void)
 		.server = "pi.lan:3240",
 	};
 
-	rule_facts_class(&facts, 0x00);
-	rule_facts_class(&facts, 0x08);
+	rule_facts_add_class(&facts, 0x00);
+	rule_facts_add_class(&facts, 0x08);
 	return facts;
 }
 
@@ -238,7 +238,7 @@ static void class_words(void)
 		for (unsigned class = 0; class < 256; class++) {
 			struct rule_facts facts = { .busid = "1-1", .described = true };
 
-			rule_facts_class(&facts, (uint8_t)class);
+			rule_facts_add_class(&facts, (uint8_t)class);
 			CHECK_INT(judge(&facts),
 				  class == row[i].class ? RULE_DENY : RULE_ALLOW);
 		}
@@ -250,9 +250,9 @@ static void several_classes(void)
 {
 	struct rule_facts facts = { .busid = "1-1", .described = true };
 
-	rule_facts_class(&facts, 0x02);
-	rule_facts_class(&facts, 0x03);
-	rule_facts_class(&facts, 0xff);
+	rule_facts_add_class(&facts, 0x02);
+	rule_facts_add_class(&facts, 0x03);
+	rule_facts_add_class(&facts, 0xff);
 	CHECK(read_option(RULE_SERVER, "deny class comm"));
 	CHECK_INT(judge(&facts), RULE_DENY);
 	CHECK(read_option(RULE_SERVER, "deny class hid"));
@@ -405,7 +405,7 @@ static void to(void)
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
-		struct asker asks = { .address = address(row[i].asks) };
+		struct peer_id asks = { .address = address(row[i].asks) };
 		struct rule_facts facts = stick();
 		char rule[80];
 
@@ -423,7 +423,7 @@ static void to(void)
 static void to_nobody(void)
 {
 	struct rule_facts facts = stick();
-	struct asker asks = { .address = address("10.1.1.1") };
+	struct peer_id asks = { .address = address("10.1.1.1") };
 
 	facts.from = NULL;
 	begin();
@@ -455,7 +455,7 @@ static void to_nobody(void)
 static void to_key(void)
 {
 	struct rule_facts facts = stick();
-	struct asker asks = { .address = address("10.1.1.1") };
+	struct peer_id asks = { .address = address("10.1.1.1") };
 
 	facts.from = NULL;
 	begin();

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 static char root[TEMP_SIZE], dir[TEMP_SIZE + 20];
-static struct state state;
+static struct rundir state;
 
 /* What is done between the opening and the locking of the lock file, once. */
 static void (*before_flock)(void);
@@ -60,11 +60,11 @@ static void text_is(const char *name, const char *want)
 {
 	char buf[64];
 
-	state_load(&state, name, buf, sizeof(buf));
+	rundir_load(&state, name, buf, sizeof(buf));
 	CHECK_STR(buf, want);
 }
 
-/* The result of state_open in another process, its log thrown away. */
+/* The result of rundir_open in another process, its log thrown away. */
 static int open_elsewhere(const char *role)
 {
 	int status = 0;
@@ -72,11 +72,11 @@ static int open_elsewhere(const char *role)
 
 	must(pid >= 0, "fork");
 	if (!pid) {
-		struct state other;
+		struct rundir other;
 
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(99);
-		_exit(-state_open(&other, dir, role));
+		_exit(-rundir_open(&other, dir, role));
 	}
 	must(waitpid(pid, &status, 0) == pid, "wait");
 	CHECK(WIFEXITED(status));
@@ -86,11 +86,11 @@ static int open_elsewhere(const char *role)
 static void lock(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
 	CHECK_INT(open_elsewhere("client"), 0);
 	CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
-	state_close(&state, false);
+	rundir_close(&state, false);
 	CHECK_INT(open_elsewhere("server"), 0);
 	end();
 }
@@ -105,20 +105,20 @@ static void another_boot(void)
 	for (size_t i = 0; i < LENGTH(lines); i++) {
 		start();
 		put_file(root, "run/server.boot", lines[i]);
-		CHECK_INT(state_open(&state, dir, "server"), 0);
+		CHECK_INT(rundir_open(&state, dir, "server"), 0);
 		CHECK(state.stale);
 		text_is("server.boot", boot);
 		close(state.lock); /* killed */
 		close(state.dir);
-		CHECK_INT(state_open(&state, dir, "server"), 0);
+		CHECK_INT(rundir_open(&state, dir, "server"), 0);
 		CHECK(!state.stale);
-		state_close(&state, true); /* it leaves something */
+		rundir_close(&state, true); /* it leaves something */
 		CHECK(is_there(root, "run/server.boot"));
 		CHECK(!is_there(root, "run/server.lock"));
-		CHECK_INT(state_open(&state, dir, "server"), 0);
+		CHECK_INT(rundir_open(&state, dir, "server"), 0);
 		CHECK(!state.stale);
 		text_is("server.boot", boot);
-		state_close(&state, false);
+		rundir_close(&state, false);
 		CHECK(!is_there(root, "run"));
 		end();
 	}
@@ -130,10 +130,10 @@ static void stale_lock(void)
 {
 	start();
 	put_file(root, "run/server.lock", "");
-	CHECK_INT(state_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	CHECK(!state.stale); /* nobody knows */
 	CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
-	state_close(&state, false);
+	rundir_close(&state, false);
 	end();
 }
 
@@ -147,25 +147,25 @@ static void let_go(void)
 /* The lock of a daemon that was killed is held by its child for a moment: that is waited for. */
 static void lock_of_a_child(void)
 {
-	struct state first, second;
+	struct rundir first, second;
 
 	start();
-	CHECK_INT(state_open(&first, dir, "server"), 0);
+	CHECK_INT(rundir_open(&first, dir, "server"), 0);
 	held = dup(first.lock);
 	close(first.lock);
 	close(first.dir);
 	while_waiting = let_go;
 	waits = 0;
-	CHECK_INT(state_open(&second, dir, "server"), 0);
+	CHECK_INT(rundir_open(&second, dir, "server"), 0);
 	CHECK_INT(waits, 20);
 	while_waiting = NULL;
-	state_close(&second, false);
+	rundir_close(&second, false);
 	end();
 }
 
 static void close_first(void)
 {
-	state_close(&state, false);
+	rundir_close(&state, false);
 }
 
 /*
@@ -174,17 +174,17 @@ static void close_first(void)
  */
 static void lock_taken_away(void)
 {
-	struct state second;
+	struct rundir second;
 
 	start();
-	CHECK_INT(state_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	before_flock = close_first;
-	if (!state_open(&second, dir, "server")) {
+	if (!rundir_open(&second, dir, "server")) {
 		CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
-		CHECK_INT(state_save(&second, "bound", "1-1\n", 4), 0);
+		CHECK_INT(rundir_save(&second, "bound", "1-1\n", 4), 0);
 		CHECK(is_there(root, "run/bound"));
-		CHECK_INT(state_save(&second, "bound", NULL, 0), 0);
-		state_close(&second, false);
+		CHECK_INT(rundir_save(&second, "bound", NULL, 0), 0);
+		rundir_close(&second, false);
 	}
 	end();
 }
@@ -192,19 +192,19 @@ static void lock_taken_away(void)
 static void save_and_load(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	text_is("bound", "");
-	CHECK_INT(state_save(&state, "bound", "1-1\n1-2\n", 8), 0);
+	CHECK_INT(rundir_save(&state, "bound", "1-1\n1-2\n", 8), 0);
 	text_is("bound", "1-1\n1-2\n");
-	CHECK_INT(state_save(&state, "bound", "2-2\n", 4), 0);
+	CHECK_INT(rundir_save(&state, "bound", "2-2\n", 4), 0);
 	text_is("bound", "2-2\n");
-	CHECK_INT(state_save(&state, "other", "x", 1), 0);
+	CHECK_INT(rundir_save(&state, "other", "x", 1), 0);
 	text_is("bound", "2-2\n");
-	CHECK_INT(state_save(&state, "bound", "", 0), 0);
+	CHECK_INT(rundir_save(&state, "bound", "", 0), 0);
 	text_is("bound", "");
 	CHECK(!is_there(root, "run/bound"));
-	CHECK_INT(state_save(&state, "bound", "", 0), 0); /* none is fine */
-	state_close(&state, false);
+	CHECK_INT(rundir_save(&state, "bound", "", 0), 0); /* none is fine */
+	rundir_close(&state, false);
 	CHECK(is_there(root, "run/other")); /* the directory is not empty */
 	end();
 }
@@ -214,13 +214,13 @@ static void cut_off(void)
 	char *buf = block(NULL, 4);
 
 	start();
-	CHECK_INT(state_open(&state, dir, "server"), 0);
-	CHECK_INT(state_save(&state, "bound", "1-1\n1-2\n", 8), 0);
-	state_load(&state, "bound", buf, 4);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_save(&state, "bound", "1-1\n1-2\n", 8), 0);
+	rundir_load(&state, "bound", buf, 4);
 	CHECK_STR(buf, "1-1");
-	state_load(&state, "bound", buf, 1);
+	rundir_load(&state, "bound", buf, 1);
 	CHECK_STR(buf, "");
-	state_close(&state, false);
+	rundir_close(&state, false);
 	end();
 	block_free(buf);
 }
@@ -228,10 +228,10 @@ static void cut_off(void)
 static void left_nothing(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server"), 0);
-	CHECK_INT(state_save(&state, "bound", "1-1\n", 4), 0);
-	CHECK_INT(state_save(&state, "bound", NULL, 0), 0);
-	state_close(&state, false);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_save(&state, "bound", "1-1\n", 4), 0);
+	CHECK_INT(rundir_save(&state, "bound", NULL, 0), 0);
+	rundir_close(&state, false);
 	CHECK(!is_there(root, "run"));
 	end();
 }
@@ -239,12 +239,12 @@ static void left_nothing(void)
 static void survives_restart(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server"), 0);
-	CHECK_INT(state_save(&state, "bound", "1-1\n", 4), 0);
-	state_close(&state, false);
-	CHECK_INT(state_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_save(&state, "bound", "1-1\n", 4), 0);
+	rundir_close(&state, false);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	text_is("bound", "1-1\n");
-	state_close(&state, false);
+	rundir_close(&state, false);
 	end();
 }
 
@@ -252,14 +252,14 @@ static void survives_restart(void)
 static void cannot_replace(void)
 {
 	start();
-	CHECK_INT(state_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	put_file(root, "run/bound/file", "a directory in its place");
-	CHECK(state_save(&state, "bound", "1-1\n", 4) < 0);
+	CHECK(rundir_save(&state, "bound", "1-1\n", 4) < 0);
 	CHECK(!is_there(root, "run/new"));
 	CHECK(is_there(root, "run/bound/file"));
 	text_is("bound", "");
-	CHECK(state_save(&state, "bound", NULL, 0) < 0);
-	state_close(&state, false);
+	CHECK(rundir_save(&state, "bound", NULL, 0) < 0);
+	rundir_close(&state, false);
 	CHECK(is_there(root, "run/bound/file"));
 	end();
 }
@@ -282,13 +282,13 @@ static void unwritable(void)
 	CHECK(!is_there(root, "victim"));
 	end();
 	start();
-	CHECK_INT(state_open(&state, dir, "server"), 0);
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	put_link(root, "run/bound", "../victim");
 	put_file(root, "victim", "secret");
 	text_is("bound", "");
 	put_link(root, "run/new", "../victim");
-	CHECK_INT(state_save(&state, "bound", "1-1\n", 4), -ELOOP);
-	state_close(&state, false);
+	CHECK_INT(rundir_save(&state, "bound", "1-1\n", 4), -ELOOP);
+	rundir_close(&state, false);
 	end();
 }
 
@@ -303,10 +303,10 @@ static pid_t run_elsewhere(const char *role, int *stop)
 	pid = fork();
 	must(pid >= 0, "fork");
 	if (!pid) {
-		struct state other;
+		struct rundir other;
 
 		close(end[1]);
-		if (state_open(&other, dir, role) || write(ready[1], "x", 1) != 1)
+		if (rundir_open(&other, dir, role) || write(ready[1], "x", 1) != 1)
 			_exit(1);
 		(void)!read(end[0], &byte, 1);
 		_exit(0); /* killed: the lock file stays */
@@ -326,27 +326,27 @@ static void running(void)
 	pid_t pid;
 
 	start();
-	CHECK(!state_running(dir, "server")); /* no directory */
+	CHECK(!rundir_has_daemon(dir, "server")); /* no directory */
 	put_file(root, "run/other", "");
-	CHECK(!state_running(dir, "server")); /* no file */
+	CHECK(!rundir_has_daemon(dir, "server")); /* no file */
 	put_file(root, "run/server.lock", "");
-	CHECK(!state_running(dir, "server")); /* left by a killed one */
+	CHECK(!rundir_has_daemon(dir, "server")); /* left by a killed one */
 	pid = run_elsewhere("server", &stop);
-	CHECK(state_running(dir, "server"));
-	CHECK(state_running(dir, "server"));
-	CHECK(!state_running(dir, "client"));
+	CHECK(rundir_has_daemon(dir, "server"));
+	CHECK(rundir_has_daemon(dir, "server"));
+	CHECK(!rundir_has_daemon(dir, "client"));
 	put_file(root, "run/client.lock", "");
-	CHECK(!state_running(dir, "client"));
+	CHECK(!rundir_has_daemon(dir, "client"));
 	CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK); /* the question took no lock, nor broke it */
 	close(stop);
 	must(waitpid(pid, NULL, 0) == pid, "wait");
 	CHECK(is_there(root, "run/server.lock"));
-	CHECK(!state_running(dir, "server"));
-	CHECK_INT(state_open(&state, dir, "client"), 0);
-	CHECK(state_running(dir, "client")); /* it itself */
-	CHECK(!state_running(dir, "server"));
-	state_close(&state, false);
-	CHECK(!state_running(dir, "client"));
+	CHECK(!rundir_has_daemon(dir, "server"));
+	CHECK_INT(rundir_open(&state, dir, "client"), 0);
+	CHECK(rundir_has_daemon(dir, "client")); /* it itself */
+	CHECK(!rundir_has_daemon(dir, "server"));
+	rundir_close(&state, false);
+	CHECK(!rundir_has_daemon(dir, "client"));
 	end();
 }
 
@@ -373,15 +373,15 @@ static void other_locks(void)
 	start();
 	put_file(root, "run/server.lock", "");
 	lock_it("run/other", false);
-	CHECK(!state_running(dir, "server"));
+	CHECK(!rundir_has_daemon(dir, "server"));
 	close(held);
 	lock_it("run/server.lock", true);
-	CHECK(!state_running(dir, "server"));
+	CHECK(!rundir_has_daemon(dir, "server"));
 	close(held);
 	lock_it("run/server.lock", false);
-	CHECK(state_running(dir, "server"));
+	CHECK(rundir_has_daemon(dir, "server"));
 	close(held);
-	CHECK(!state_running(dir, "server"));
+	CHECK(!rundir_has_daemon(dir, "server"));
 	end();
 }
 

@@ -33,7 +33,7 @@ static int error_of(int how, int (*work)(const char *path), const char *path)
 		snprintf(notes, sizeof(notes), "%s/notes", root);
 		snprintf(records, sizeof(records), "%s/records", root);
 		if (how)
-			confine(&sysfs, notes, records, how == WITH_PROGRAMS);
+			sandbox_enter(&sysfs, notes, records, how == WITH_PROGRAMS);
 		errno = 0;
 		_exit(work(path) ? errno : 0);
 	}
@@ -405,7 +405,7 @@ static void never(void)
 /* A second time takes nothing back. */
 static int twice(const char *path)
 {
-	confine(&sysfs, below("etc"), NULL, true);
+	sandbox_enter(&sysfs, below("etc"), NULL, true);
 	return writes(path);
 }
 

@@ -47,10 +47,10 @@ static const char *heard(int fd, int ms)
 	return text;
 }
 
-static void open_for(struct notify *notify)
+static void open_for(struct sd_notify *notify)
 {
-	notify_init(notify);
-	notify_open(notify);
+	sd_notify_init(notify);
+	sd_notify_open(notify);
 }
 
 static void forget(void)
@@ -109,7 +109,7 @@ static void watchdog(void)
 	snprintf(own, sizeof(own), "%d", getpid());
 	for (size_t i = 0; i < LENGTH(watchdogs); i++) {
 		const char *pid = watchdogs[i].pid;
-		struct notify notify;
+		struct sd_notify notify;
 
 		set("WATCHDOG_USEC", watchdogs[i].usec);
 		set("WATCHDOG_PID", pid && !strcmp(pid, OWN) ? own : pid);
@@ -117,16 +117,16 @@ static void watchdog(void)
 			    watchdogs[i].usec ? watchdogs[i].usec : "(none)", pid ? pid : "(any)");
 		open_for(&notify);
 		CHECK_STR(heard(fd, 0), "");
-		notify_alive(&notify, NOW);
+		sd_notify_alive(&notify, NOW);
 		CHECK_STR(heard(fd, 0), "READY=1");
 		if (watchdogs[i].every)
 			CHECK_INT(notify.next, NOW + watchdogs[i].every);
 		else
 			CHECK(notify.next > NOW + 1000000ull * HOUR_MS);
-		notify_alive(&notify, NOW + HOUR_MS);
+		sd_notify_alive(&notify, NOW + HOUR_MS);
 		CHECK_STR(heard(fd, 0), watchdogs[i].every ? "WATCHDOG=1" : "");
 		CHECK_STR(heard(fd, 0), "");
-		notify_close(&notify);
+		sd_notify_close(&notify);
 		check_end();
 	}
 	close(fd);
@@ -137,22 +137,22 @@ static void watchdog(void)
 /* In time, neither sooner nor again, and there is the end. */
 static void tell_all(const char *format)
 {
-	struct notify notify;
+	struct sd_notify notify;
 	int fd = supervise(format);
 
 	set("WATCHDOG_USEC", "3000000");
 	open_for(&notify);
 	for (uint64_t now = NOW; now <= NOW + 3000; now += 500) {
-		notify_alive(&notify, now);
+		sd_notify_alive(&notify, now);
 		CHECK_STR(heard(fd, 0), now == NOW ? "READY=1" :
 					now % 1000 ? "" : "WATCHDOG=1");
 	}
-	notify_stopping(&notify);
+	sd_notify_stopping(&notify);
 	CHECK_STR(heard(fd, 0), "STOPPING=1");
-	notify_alive(&notify, NOW + 4000); /* it still has to give everything back */
+	sd_notify_alive(&notify, NOW + 4000); /* it still has to give everything back */
 	CHECK_STR(heard(fd, 0), "WATCHDOG=1");
 	CHECK_STR(heard(fd, 0), "");
-	notify_close(&notify);
+	sd_notify_close(&notify);
 	close(fd);
 	forget();
 }
@@ -172,13 +172,13 @@ static void abstract(void)
 static void abstract_is_exact(void)
 {
 	int other = supervise("@%s/notify-other"), fd = supervise("@%s/notify");
-	struct notify notify;
+	struct sd_notify notify;
 
 	open_for(&notify);
-	notify_alive(&notify, NOW);
+	sd_notify_alive(&notify, NOW);
 	CHECK_STR(heard(other, 0), "");
 	CHECK_STR(heard(fd, 0), "READY=1");
-	notify_close(&notify);
+	sd_notify_close(&notify);
 	close(other);
 	close(fd);
 	forget();
@@ -195,16 +195,16 @@ static void nobody(void)
 	memset(longer, 'l', sizeof(longer) - 1);
 	longer[0] = '/';
 	for (size_t i = 0; i < LENGTH(names); i++) {
-		struct notify notify;
+		struct sd_notify notify;
 
 		set("NOTIFY_SOCKET", names[i]);
 		set("WATCHDOG_USEC", "3000000");
 		open_for(&notify);
 		for (uint64_t now = NOW; now <= NOW + 3000; now += 500)
-			notify_alive(&notify, now);
-		notify_stopping(&notify);
+			sd_notify_alive(&notify, now);
+		sd_notify_stopping(&notify);
 		CHECK(!notify.ready && notify.next > NOW + 1000000ull * HOUR_MS);
-		notify_close(&notify);
+		sd_notify_close(&notify);
 	}
 	CHECK_INT(open_files(), before);
 	forget();
@@ -216,7 +216,7 @@ static void long_names(void)
 	for (unsigned abstract_too = 0; abstract_too < 2; abstract_too++) {
 		char format[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1] = "%s/";
 		size_t used = strlen(root) + 1 + abstract_too;
-		struct notify notify;
+		struct sd_notify notify;
 		int fd;
 
 		if (abstract_too)
@@ -225,9 +225,9 @@ static void long_names(void)
 		fd = supervise(format);
 		CHECK_INT(strlen(getenv("NOTIFY_SOCKET")), 107);
 		open_for(&notify);
-		notify_alive(&notify, NOW);
+		sd_notify_alive(&notify, NOW);
 		CHECK_STR(heard(fd, 0), "READY=1");
-		notify_close(&notify);
+		sd_notify_close(&notify);
 		close(fd);
 	}
 	forget();
@@ -236,24 +236,24 @@ static void long_names(void)
 /* What it does not take now, it is told when it does. */
 static void full(void)
 {
-	struct notify notify;
+	struct sd_notify notify;
 	int fd = supervise("%s/notify"), filled = 0;
 
 	open_for(&notify);
 	while (send(notify.fd, "x", 1, MSG_DONTWAIT) == 1)
 		filled++;
 	CHECK(filled > 0 && errno == EAGAIN);
-	notify_alive(&notify, NOW);
+	sd_notify_alive(&notify, NOW);
 	CHECK(!notify.ready);
 	CHECK_INT(notify.next, NOW + 1000);
 	for (int i = 0; i < filled; i++)
 		CHECK_STR(heard(fd, 0), "x");
-	notify_alive(&notify, NOW + 999);
+	sd_notify_alive(&notify, NOW + 999);
 	CHECK_STR(heard(fd, 0), "");
-	notify_alive(&notify, NOW + 1000);
+	sd_notify_alive(&notify, NOW + 1000);
 	CHECK_STR(heard(fd, 0), "READY=1");
 	CHECK(notify.ready);
-	notify_close(&notify);
+	sd_notify_close(&notify);
 	close(fd);
 	forget();
 	take_away(root, "notify");
@@ -261,19 +261,19 @@ static void full(void)
 
 static void gone(void)
 {
-	struct notify notify;
+	struct sd_notify notify;
 	int fd = supervise("%s/notify");
 
 	set("WATCHDOG_USEC", "3000000");
 	open_for(&notify);
-	notify_alive(&notify, NOW);
+	sd_notify_alive(&notify, NOW);
 	CHECK_STR(heard(fd, 0), "READY=1");
 	close(fd);
 	take_away(root, "notify");
-	notify_alive(&notify, NOW + 1000);
+	sd_notify_alive(&notify, NOW + 1000);
 	CHECK_INT(notify.next, NOW + 2000);
-	notify_stopping(&notify);
-	notify_close(&notify);
+	sd_notify_stopping(&notify);
+	sd_notify_close(&notify);
 	forget();
 }
 
@@ -332,7 +332,7 @@ static void in_the_loop(void)
 	t.fd = supervise("%s/notify");
 	set("WATCHDOG_USEC", "3000");
 	must(!loop_open(&t.loop, HOUR_MS, &role, &t), "open the loop");
-	notify_open(&t.loop.notify);
+	sd_notify_open(&t.loop.notify);
 	t.early.fd = eventfd(1, EFD_CLOEXEC);
 	t.early.ready = early;
 	must(!loop_watch(&t.loop, &t.early, EPOLLIN), "watch");

@@ -33,7 +33,7 @@ struct peer {
 	char busid[BUSID_SIZE];
 };
 
-static struct runner runner = { .source.fd = -1, .config = "." };
+static struct hook_runner runner = { .source.fd = -1, .config = "." };
 static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], record_dir[TEMP_SIZE + 8];
 static struct sysfs sysfs;
 static struct importer importer; /* big */
@@ -163,7 +163,7 @@ int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *pa
 
 	must(fs == &sysfs, "play vhci-hcd");
 	va_start(args, path);
-	text_vformat(name, sizeof(name), path, args);
+	str_vformat(name, sizeof(name), path, args);
 	va_end(args);
 	if (!strcmp(name, VHCI "attach"))
 		return attach(value);
@@ -416,7 +416,7 @@ static void make_tree(void)
 static void prepare(enum manner manner, unsigned devices)
 {
 	static const struct loop_role role = { pass, stop, clock_done };
-	struct address *address = &server.route.addresses.address[0];
+	struct addr *address = &server.route.addresses.address[0];
 	char text[40];
 
 	memset(&t, 0, sizeof(t));
@@ -1446,14 +1446,14 @@ static void port_of_another(void)
 
 static void hold(const char *name)
 {
-	must(!held_add(&importer.held, name), "hold");
+	must(!holds_add(&importer.held, name), "hold");
 	loop_pass_now(&t.loop);
 	go_on(100); /* a detach is looked at after 50 ms */
 }
 
 static void let(const char *name)
 {
-	held_remove(&importer.held, name);
+	holds_remove(&importer.held, name);
 	loop_pass_now(&t.loop);
 	go_on(100);
 }

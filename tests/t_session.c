@@ -49,7 +49,7 @@ static void silence(uint32_t dead_after, uint32_t unacked, uint32_t ack, uint32_
 	told = (struct tcp_info){ .tcpi_unacked = unacked, .tcpi_last_ack_recv = ack,
 				  .tcpi_last_data_recv = data };
 	ended = 0;
-	liveness_check(&loop, &session, dead_after);
+	session_check(&loop, &session, dead_after);
 	CHECK_INT(loop.next, after ? 5000 + after : UINT64_MAX);
 	CHECK_INT(ended, end);
 }
@@ -71,9 +71,9 @@ static void silent(void)
 	silence(12, 1, 14999, 90000, 1, 0);
 	silence(30, 1, 30999, 90000, 1, 0);
 	silence(0, 1, 90000, 90000, 0, 0); /* never */
-	silence(LIVENESS_MOST, 1, 86400999, UINT32_MAX, 1, 0);
-	liveness_check(&loop, &none, 15);
-	liveness_check(&loop, &other, 15); /* no TCP socket */
+	silence(DEAD_AFTER_MAX, 1, 86400999, UINT32_MAX, 1, 0);
+	session_check(&loop, &none, 15);
+	session_check(&loop, &other, 15); /* no TCP socket */
 	CHECK_INT(loop.next, UINT64_MAX);
 }
 
@@ -92,7 +92,7 @@ static void row(uint32_t dead_after, int seconds)
 	int idle, every, count;
 
 	must(fd >= 0, "make a socket");
-	CHECK_INT(liveness_set(fd, dead_after), 0);
+	CHECK_INT(session_set_timeouts(fd, dead_after), 0);
 	CHECK_INT(get(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	CHECK_INT(get(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
 	CHECK_INT(get(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), seconds * 1000);
@@ -118,7 +118,7 @@ int main(void)
 	} table[] = {
 		{ 0, 0 },   { 1, 10 },	{ 9, 10 },     { 10, 10 },	 { 11, 11 },
 		{ 12, 12 }, { 15, 15 }, { 16, 16 },    { 17, 17 },	 { 30, 30 },
-		{ 60, 60 }, { 61, 61 }, { 3599, 3599 }, { LIVENESS_MOST, LIVENESS_MOST },
+		{ 60, 60 }, { 61, 61 }, { 3599, 3599 }, { DEAD_AFTER_MAX, DEAD_AFTER_MAX },
 	};
 
 	for (size_t i = 0; i < LENGTH(table); i++) {
@@ -128,7 +128,7 @@ int main(void)
 	}
 	RUN("t_session: a peer that is silent", silent);
 	check_begin("t_session: no socket");
-	CHECK_INT(liveness_set(-1, 15), -EBADF);
+	CHECK_INT(session_set_timeouts(-1, 15), -EBADF);
 	check_end();
 	return check_status();
 }

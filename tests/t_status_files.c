@@ -15,7 +15,7 @@
 static char run_dir[TEMP_SIZE + 8];
 
 static struct {
-	struct state state;
+	struct rundir state;
 	struct exports exports; /* big */
 	struct notes notes;
 	unsigned writes;
@@ -36,7 +36,7 @@ static void begin(void)
 	start(NULL);
 	memset(&t, 0, sizeof(t));
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
-	must(!state_open(&t.state, run_dir, "server"), "open the run directory");
+	must(!rundir_open(&t.state, run_dir, "server"), "open the run directory");
 	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
 		t.exports.export[i].sysfs = &sysfs;
 		t.exports.export[i].session.fd = -1;
@@ -46,7 +46,7 @@ static void begin(void)
 
 static void finish(void)
 {
-	state_close(&t.state, false);
+	rundir_close(&t.state, false);
 	end();
 }
 
@@ -209,7 +209,7 @@ static void at_the_end(void)
 	begin();
 	used = add(0, "1-1", "usbip-host");
 	free_ = add(1, "1-2", "usbip-host");
-	strcpy(add(2, "1-3", "usb")->use.reason, "it is a hub");
+	strcpy(add(2, "1-3", "usb")->use.text, "it is a hub");
 	put_status("1-1", STUB_USED);
 	put_status("1-2", STUB_USED);
 	client[0] = join(&free_->session.fd, text);
@@ -328,19 +328,19 @@ static void left(void)
 	struct export *export;
 
 	begin();
-	strcpy(add(0, "1-1", "usb")->use.reason, "it holds the file system at /");
+	strcpy(add(0, "1-1", "usb")->use.text, "it holds the file system at /");
 	add(1, "1-2", "usb"); /* about to be bound */
-	strcpy(add(2, "1-3", STUB_DRIVER)->use.reason, "it is a hub"); /* of somebody else */
+	strcpy(add(2, "1-3", STUB_DRIVER)->use.text, "it is a hub"); /* of somebody else */
 	export = add(3, "1-4", "usb");
 	export->failed = EXPORT_BINDING;
 	export->result.step = STUB_STEP_ADD;
 	export = add(4, "1-5", "usb");
 	export->calm.delay = 1000;
 	export = add(5, "1-6", "usb");
-	strcpy(export->use.reason, "it is a hub");
+	strcpy(export->use.text, "it is a hub");
 	export->present = false;
 	export = add(6, "1-7", "usb");
-	strcpy(export->use.reason, "it is a hub");
+	strcpy(export->use.text, "it is a hub");
 	export->job = EXPORT_RELEASING;
 	export = add(7, "1-8", "usb");
 	export->failed = EXPORT_RELEASING;
@@ -357,7 +357,7 @@ static void left(void)
 	for (int i = 0; i < 3; i++)
 		keep();
 	CHECK_INT(t.writes, 1);
-	strcpy(t.exports.export[0].use.reason, "it holds the file system at /x");
+	strcpy(t.exports.export[0].use.text, "it holds the file system at /x");
 	keep();
 	CHECK_INT(t.writes, 2);
 	memset(&t.exports, 0, sizeof(t.exports));
@@ -365,7 +365,7 @@ static void left(void)
 		keep();
 	CHECK(!is_there(root, LEFT)); /* an empty one is none */
 	CHECK_INT(t.writes, 2);
-	strcpy(add(0, "1-1", "usb")->use.reason, "it is a hub");
+	strcpy(add(0, "1-1", "usb")->use.text, "it is a hub");
 	keep();
 	file_is(root, LEFT, "1-1 it is a hub\n");
 	finish();
@@ -391,8 +391,8 @@ static void left_all(void)
 	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
 		struct export *export = add(i, "1-1.2.3.4.5.6", "usb");
 
-		memset(export->use.reason, 'r', sizeof(export->use.reason) - 1);
-		len += strlen(export->device.busid) + 1 + sizeof(export->use.reason);
+		memset(export->use.text, 'r', sizeof(export->use.text) - 1);
+		len += strlen(export->device.busid) + 1 + sizeof(export->use.text);
 	}
 	keep();
 	snprintf(path, sizeof(path), "%s/" LEFT, root);
@@ -406,7 +406,7 @@ static void left_all(void)
 static void cannot_write(void)
 {
 	begin();
-	strcpy(add(0, "1-1", "usb")->use.reason, "it is a hub");
+	strcpy(add(0, "1-1", "usb")->use.text, "it is a hub");
 	put_file(root, LEFT "/file", "");
 	keep();
 	take_away(root, LEFT);

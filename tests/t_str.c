@@ -92,7 +92,7 @@ static void format_is(const char *want, const char *format, ...)
 		va_list args;
 
 		va_start(args, format);
-		CHECK_INT(text_vformat(buf, size, format, args), fits);
+		CHECK_INT(str_vformat(buf, size, format, args), fits);
 		va_end(args);
 		CHECK_INT(strnlen(buf, size), fits);
 		CHECK_BYTES(buf, want, fits);
@@ -126,7 +126,7 @@ static void format_call(void)
 {
 	char buf[4];
 
-	CHECK_INT(text_format(buf, sizeof(buf), "%s%u", "ab", 12U), 3);
+	CHECK_INT(str_format(buf, sizeof(buf), "%s%u", "ab", 12U), 3);
 	CHECK_STR(buf, "ab1");
 }
 
@@ -137,7 +137,7 @@ static void printable(void)
 	for (int i = 1; i < 256; i++)
 		s[i - 1] = (char)i;
 	s[255] = '\0';
-	text_printable(s);
+	str_printable(s);
 	CHECK_INT(strlen(s), 255);
 	for (int i = 1; i < 256; i++)
 		CHECK_INT(s[i - 1], i >= ' ' && i <= '~' ? i : '?');
@@ -150,7 +150,7 @@ static void plain(void)
 	size_t n = 0;
 
 	for (int i = 0; i < 256; i++)
-		if (text_is_plain((char)i))
+		if (str_is_plain((char)i))
 			got[n++] = (char)i;
 	got[n] = '\0';
 	CHECK_STR(got, want);
@@ -173,15 +173,15 @@ static void cut(const char *text, char *(*next)(char **), const char *want)
 
 static void words(void)
 {
-	cut("", text_word, "");
-	cut("   \t\n\r ", text_word, "");
-	cut("one", text_word, "one|");
-	cut(" one", text_word, "one|");
-	cut("one ", text_word, "one|");
-	cut("one two", text_word, "one|two|");
-	cut("\tone \r\n two\n", text_word, "one|two|");
-	cut("a b c", text_word, "a|b|c|");
-	cut("\x01 \xff\xfe", text_word, "\x01|\xff\xfe|");
+	cut("", str_word, "");
+	cut("   \t\n\r ", str_word, "");
+	cut("one", str_word, "one|");
+	cut(" one", str_word, "one|");
+	cut("one ", str_word, "one|");
+	cut("one two", str_word, "one|two|");
+	cut("\tone \r\n two\n", str_word, "one|two|");
+	cut("a b c", str_word, "a|b|c|");
+	cut("\x01 \xff\xfe", str_word, "\x01|\xff\xfe|");
 }
 
 /* As many as there are, at most max of them. */
@@ -189,40 +189,40 @@ static void counted(void)
 {
 	char line[] = " one two\tthree\n", *word[4] = { NULL };
 
-	CHECK_INT(text_words(line, word, 2), 2);
+	CHECK_INT(str_words(line, word, 2), 2);
 	CHECK_STR(word[0], "one");
 	CHECK_STR(word[1], "two");
 	CHECK(!word[2]);
 	strcpy(line, "one two three");
-	CHECK_INT(text_words(line, word, 4), 3);
+	CHECK_INT(str_words(line, word, 4), 3);
 	CHECK_STR(word[2], "three");
 	strcpy(line, " ");
-	CHECK_INT(text_words(line, word, 4), 0);
+	CHECK_INT(str_words(line, word, 4), 0);
 }
 
 static void lines(void)
 {
-	cut("", text_line, "");
-	cut("one", text_line, "one|");
-	cut("one\n", text_line, "one|");
-	cut("one\ntwo", text_line, "one|two|");
-	cut("\n\none two\n\n", text_line, "||one two||");
-	cut("\r\n", text_line, "\r|");
+	cut("", str_line, "");
+	cut("one", str_line, "one|");
+	cut("one\n", str_line, "one|");
+	cut("one\ntwo", str_line, "one|two|");
+	cut("\n\none two\n\n", str_line, "||one two||");
+	cut("\r\n", str_line, "\r|");
 }
 
 /* The test vectors of its authors. */
 static void hashes(void)
 {
-	CHECK_INT(text_hash(TEXT_HASH, ""), 0x811c9dc5);
-	CHECK_INT(text_hash(TEXT_HASH, "a"), 0xe40c292c);
-	CHECK_INT(text_hash(TEXT_HASH, "foobar"), 0xbf9cf968);
-	CHECK_INT(text_hash(text_hash(TEXT_HASH, "foo"), "bar"), 0xbf9cf968);
+	CHECK_INT(str_hash(STR_HASH, ""), 0x811c9dc5);
+	CHECK_INT(str_hash(STR_HASH, "a"), 0xe40c292c);
+	CHECK_INT(str_hash(STR_HASH, "foobar"), 0xbf9cf968);
+	CHECK_INT(str_hash(str_hash(STR_HASH, "foo"), "bar"), 0xbf9cf968);
 }
 
 int main(void)
 {
-	numbers("decimal", decimals, LENGTH(decimals), text_decimal);
-	numbers("hex", hexes, LENGTH(hexes), text_hex);
+	numbers("decimal", decimals, LENGTH(decimals), str_decimal);
+	numbers("hex", hexes, LENGTH(hexes), str_hex);
 	formats();
 	RUN("t_str: text_format cuts off", format_call);
 	RUN("t_str: text_printable of every byte", printable);

@@ -246,7 +246,7 @@ int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *pa
 
 	must(fs == &sysfs && kernel.writes < WRITES_MAX, "play the kernel");
 	va_start(args, path);
-	text_vformat(name, sizeof(name), path, args);
+	str_vformat(name, sizeof(name), path, args);
 	va_end(args);
 	snprintf(kernel.line[kernel.writes++], 160, "%s=%s",
 		 strncmp(name, "bus/usb/", 8) ? name : name + 8, value);

@@ -382,7 +382,7 @@ int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *pa
 
 	must(fs == &sysfs && writes.count < 8, "play the kernel");
 	va_start(args, path);
-	text_vformat(name, sizeof(name), path, args);
+	str_vformat(name, sizeof(name), path, args);
 	va_end(args);
 	snprintf(writes.line[writes.count], 128, "%s=%s", name, value);
 	return writes.answer[writes.count++];

@@ -45,11 +45,11 @@ static const char *fill(struct keys *keys, char *text, unsigned *line)
 
 	keys->count = 0;
 	for (; *text; number++) {
-		char *cursor = text_line(&text), *word = text_word(&cursor);
+		char *cursor = str_line(&text), *word = str_word(&cursor);
 		const char *wrong = NULL;
 
 		if (word && *word != '#')
-			wrong = text_word(&cursor) ? "more than a key" : add(keys, word);
+			wrong = str_word(&cursor) ? "more than a key" : add(keys, word);
 		if (wrong) {
 			*line = number;
 			return wrong;
@@ -75,7 +75,7 @@ bool keys_read(struct keys *keys, const char *path)
 	unsigned line = 0;
 
 	if (len < 0) {
-		log_warn((int)len, "cannot read %s", path);
+		log_warning_errno((int)len, "cannot read %s", path);
 		return false;
 	}
 	if (!is_private(path))
@@ -85,9 +85,9 @@ bool keys_read(struct keys *keys, const char *path)
 	if (!wrong)
 		*keys = trial;
 	else if (line)
-		log_warnx("%s:%u: %s", path, line, wrong);
+		log_warning("%s:%u: %s", path, line, wrong);
 	else
-		log_warnx("cannot use %s: %s", path, wrong);
+		log_warning("cannot use %s: %s", path, wrong);
 	explicit_bzero(text, (size_t)len);
 	explicit_bzero(&trial, sizeof(trial));
 	return !wrong;

@@ -3,7 +3,7 @@
 #include "tls/ktls.h"
 
 #include "lib/addr.h"
-#include "sysfs/protect.h"
+#include "lib/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ bool ktls_has_aes(void)
 {
 	bool here = false;
 
-	return use_each_line(AT_FDCWD, "/proc/crypto", is_fast, &here);
+	return file_each_line(AT_FDCWD, "/proc/crypto", is_fast, &here);
 }
 
 static int send_all(int fd, const uint8_t *bytes, const struct wire_out *out)

@@ -19,7 +19,7 @@ static size_t identity_length(const char *text, char end)
 {
 	size_t len = 0;
 
-	while (text_is_plain(text[len]) || text[len] == '@')
+	while (str_is_plain(text[len]) || text[len] == '@')
 		len++;
 	return len < PSK_IDENTITY_SIZE && text[len] == end ? len : 0;
 }
@@ -33,7 +33,7 @@ static size_t parse_key(uint8_t key[PSK_KEY_MAX], const char *hex)
 		char digits[] = { hex[0], hex[1], '\0' };
 		uint32_t byte;
 
-		if (text_hex(digits, 255, &byte) || !hex[1] || n == PSK_KEY_MAX)
+		if (str_hex(digits, 255, &byte) || !hex[1] || n == PSK_KEY_MAX)
 			return 0;
 		key[n++] = (uint8_t)byte;
 	}
@@ -64,6 +64,6 @@ const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_
 	memcpy(line, identity, len);
 	line[len++] = ':';
 	for (unsigned i = 0; i < SHA256_SIZE; i++)
-		len += text_format(line + len, 3, "%02x", key[i]);
+		len += str_format(line + len, 3, "%02x", key[i]);
 	return NULL;
 }

@@ -70,7 +70,7 @@ static enum rule_match see_class(const struct rule *rule, const struct rule_fact
 	return facts->described ? RULE_DIFFERS : RULE_NEEDS_MORE;
 }
 
-static bool see_to(const struct rule *rule, const struct asker *who)
+static bool see_to(const struct rule *rule, const struct peer_id *who)
 {
 	const struct in6_addr *net = &rule->to.address, *to = who ? &who->address : NULL;
 	bool ipv4 = IN6_IS_ADDR_V4MAPPED(net) && rule->to.bits >= 96;
@@ -116,7 +116,7 @@ static void compare_matches(const struct rule *rule)
 {
 	static const char *const who[] = { "::ffff:10.1.1.1", "::ffff:192.168.1.7", "fd00::2",
 					   "::1" };
-	struct asker to = { .key = NULL };
+	struct peer_id to = { .key = NULL };
 
 	for (unsigned i = 0; i < 64; i++) {
 		struct rule_facts facts = {
@@ -129,7 +129,7 @@ static void compare_matches(const struct rule *rule)
 		to.key = i & 1 ? "laptop" : NULL;
 		HOLDS(inet_pton(AF_INET6, who[i / 2 % 4], &to.address) == 1);
 		if (i & 32)
-			rule_facts_class(&facts, 0x08);
+			rule_facts_add_class(&facts, 0x08);
 		HOLDS(rule_match(rule, &facts) == plain_match(rule, &facts));
 	}
 }
@@ -183,7 +183,7 @@ static bool same(const struct rule *a, const struct rule *b)
 /* A device that has just what the rule says, stars and all: it matches. */
 static void judge_rule(const struct rule *rule)
 {
-	const struct asker who = { .address = rule->to.address, .key = rule->key };
+	const struct peer_id who = { .address = rule->to.address, .key = rule->key };
 	struct rule_facts facts = {
 		.busid = rule->busid ? rule->busid : "1-1", .vendor = rule->vendor,
 		.product = rule->product, .described = true,
@@ -192,7 +192,7 @@ static void judge_rule(const struct rule *rule)
 	};
 	bool mapped = !rule->key && IN6_IS_ADDR_V4MAPPED(&rule->to.address) && rule->to.bits < 96;
 
-	rule_facts_class(&facts, rule->class);
+	rule_facts_add_class(&facts, rule->class);
 	HOLDS(rule_match(rule, &facts) == (mapped ? RULE_DIFFERS : RULE_MATCHES));
 	facts.to = NULL;
 	HOLDS(rule_match(rule, &facts) ==

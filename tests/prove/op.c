@@ -4,7 +4,7 @@
  * values: of the lengths and into the sizes that are in README.md.
  * SOURCES: proto/op.c proto/wire.c proto/busid.c lib/str.c
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full -eva-partition-history 1 -eva-interprocedural-history
- * EVA: -eva-slevel-function busid_is_name:0,text_is_plain:0
+ * EVA: -eva-slevel-function busid_is_name:0,str_is_plain:0
  */
 #include "proto/op.h"
 

@@ -9,7 +9,7 @@
  * C, but not in Frama-C's contract of memmove().
  * SOURCES: client/reply.c proto/op.c proto/wire.c proto/busid.c lib/str.c
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
- * EVA: -eva-slevel-function busid_is_name:0,text_is_plain:0
+ * EVA: -eva-slevel-function busid_is_name:0,str_is_plain:0
  * EVA: -eva-partition-history 1 -eva-interprocedural-history -eva-unroll-recursive-calls 2
  */
 #include "client/reply.h"

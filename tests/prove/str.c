@@ -4,8 +4,8 @@
  * product uses, with arguments of up to
  * 300 characters, into every size up to 48.
  * SOURCES: lib/str.c proto/busid.c
- * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000 -eva-split-return-function number:0,text_decimal:0,text_hex:0
- * EVA: -eva-slevel-function prove_text_numbers:200,text_vformat:500,put_number:100,prove_text_format:1000,any_format:100,busid_is_name:5000
+ * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000 -eva-split-return-function number:0,str_decimal:0,str_hex:0
+ * EVA: -eva-slevel-function prove_text_numbers:200,str_vformat:500,put_number:100,prove_text_format:1000,any_format:100,busid_is_name:5000
  */
 #include "lib/str.h"
 
@@ -26,7 +26,7 @@ void prove_text_numbers(void)
 	for (unsigned i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
 		const char *s = any_string(block, sizeof(block));
 		uint32_t value, max = limits[i];
-		int error = any_int(0, 1) ? text_decimal(s, max, &value) : text_hex(s, max, &value);
+		int error = any_int(0, 1) ? str_decimal(s, max, &value) : str_hex(s, max, &value);
 
 		/*@ assert result: error == 0 || error == -EINVAL || error == -ERANGE; */
 		if (!error) {
@@ -38,7 +38,7 @@ void prove_text_numbers(void)
 
 void prove_text_printable(void)
 {
-	text_printable(any_string(block, sizeof(block)));
+	str_printable(any_string(block, sizeof(block)));
 	/*@ assert terminated: block[MAX] == 0; */
 	END();
 }
@@ -49,14 +49,14 @@ void prove_text_word(void)
 	char *cursor = any_string(block, sizeof(block)), *word;
 
 	do {
-		word = text_word(&cursor);
+		word = str_word(&cursor);
 		/*@ assert inside: &block[0] <= cursor <= &block[MAX]; */
 		if (word) {
 			/*@ assert word: &block[0] <= word < &block[MAX]; */
 		}
 		/*@ assert terminated: block[MAX] == 0; */
 	} while (word);
-	word = text_word(&cursor);
+	word = str_word(&cursor);
 	/*@ assert inside_still: &block[0] <= cursor <= &block[MAX]; */
 	END();
 }
@@ -66,7 +66,7 @@ void prove_text_line(void)
 	char *cursor = any_string(block, sizeof(block)), *line;
 
 	do {
-		line = text_line(&cursor);
+		line = str_line(&cursor);
 		/*@ assert inside: &block[0] <= cursor <= &block[MAX]; */
 		if (line) {
 			/*@ assert line: &block[0] <= line < &block[MAX]; */
@@ -88,25 +88,25 @@ static size_t any_format(char *buf, size_t size)
 
 	switch (any_int(0, 9)) {
 	case 0:
-		return text_format(buf, size, "%s", s);
+		return str_format(buf, size, "%s", s);
 	case 1:
-		return text_format(buf, size, "%u", u);
+		return str_format(buf, size, "%u", u);
 	case 2:
-		return text_format(buf, size, "%s/port%u", s, u);
+		return str_format(buf, size, "%s/port%u", s, u);
 	case 3:
-		return text_format(buf, size, "%s %s %s\n", s, t, s);
+		return str_format(buf, size, "%s %s %s\n", s, t, s);
 	case 4:
-		return text_format(buf, size, "[%s]:%s", s, t);
+		return str_format(buf, size, "[%s]:%s", s, t);
 	case 5:
-		return text_format(buf, size, "%s (%04x:%04x)", s, u, v);
+		return str_format(buf, size, "%s (%04x:%04x)", s, u, v);
 	case 6:
-		return text_format(buf, size, "%u %u %u %u", u, v, u, v);
+		return str_format(buf, size, "%u %u %u %u", u, v, u, v);
 	case 7:
-		return text_format(buf, size, "%-8s|%-40s", s, t);
+		return str_format(buf, size, "%-8s|%-40s", s, t);
 	case 8:
-		return text_format(buf, size, "%010u%08x%%", u, v);
+		return str_format(buf, size, "%010u%08x%%", u, v);
 	default:
-		return text_format(buf, size, "devices/platform/vhci_hcd.%u/driver", u);
+		return str_format(buf, size, "devices/platform/vhci_hcd.%u/driver", u);
 	}
 }
 

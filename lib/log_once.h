@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Log lines about a condition that lasts: logged when it begins or changes, not in every pass. */
+#ifndef LIB_LOG_ONCE_H
+#define LIB_LOG_ONCE_H
+
+#include "lib/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What was logged last for one condition, as a hash of level, error and text. All zeros: nothing. */
+struct log_once {
+	uint32_t last;
+};
+
+/* As log_line(), but only if it differs from the last line of that condition. Returns whether it
+ * was logged. */
+bool log_once(struct log_once *once, enum log_level level, int error, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The condition is over: the same line is logged when it begins again. Returns whether anything had
+ * been logged about it. */
+bool log_once_clear(struct log_once *once);
+
+#endif
