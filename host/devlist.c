@@ -4,33 +4,33 @@
 
 #include <string.h>
 
-void listing_begin(struct listing *listing)
+void devlist_clear(struct devlist *devlist)
 {
-	listing->devices = 0;
-	listing->len = OP_DEVLIST_HEAD_SIZE;
+	devlist->devices = 0;
+	devlist->len = OP_DEVLIST_HEAD_SIZE;
 }
 
-bool listing_add(struct listing *listing, const struct op_device *device,
+bool devlist_add(struct devlist *devlist, const struct op_device *device,
 		 const struct op_interface *interface)
 {
-	int n = op_record_encode(listing->bytes + listing->len, LISTING_SIZE - listing->len, device,
+	int n = op_record_encode(devlist->bytes + devlist->len, DEVLIST_SIZE - devlist->len, device,
 				 interface);
 
 	if (n < 0)
 		return false;
-	listing->devices++;
-	listing->len += (size_t)n;
+	devlist->devices++;
+	devlist->len += (size_t)n;
 	return true;
 }
 
-void listing_select(const struct listing *listing, struct listing *part,
+void devlist_filter(const struct devlist *devlist, struct devlist *part,
 		    bool (*allowed)(void *ctx, const char *busid), void *ctx)
 {
 	size_t at = OP_DEVLIST_HEAD_SIZE, size;
 
-	listing_begin(part);
-	for (; at < listing->len; at += size) {
-		const uint8_t *record = listing->bytes + at;
+	devlist_clear(part);
+	for (; at < devlist->len; at += size) {
+		const uint8_t *record = devlist->bytes + at;
 
 		size = op_record_size(record);
 		if (!allowed(ctx, (const char *)record + OP_PATH_SIZE))
@@ -41,7 +41,7 @@ void listing_select(const struct listing *listing, struct listing *part,
 	}
 }
 
-void listing_head(struct listing *listing, enum op_code code)
+void devlist_set_head(struct devlist *devlist, enum op_code code)
 {
-	op_devlist_head_encode(listing->bytes, LISTING_SIZE, code, listing->devices);
+	op_devlist_head_encode(devlist->bytes, DEVLIST_SIZE, code, devlist->devices);
 }

@@ -7,25 +7,25 @@
 
 enum {
 	/* the 16 devices that usbip-host can hold, with the most interfaces they can have, and
-	 * more; a list always goes out in one send(2), see peer.c */
-	LISTING_SIZE = 32768,
+	 * more; a list always goes out in one send(2), see conn.c */
+	DEVLIST_SIZE = 32768,
 };
 
-struct listing {
+struct devlist {
 	uint32_t devices;
 	size_t len; /* of bytes */
-	uint8_t bytes[LISTING_SIZE];
+	uint8_t bytes[DEVLIST_SIZE];
 };
 
 /* An empty list. */
-void listing_begin(struct listing *listing);
+void devlist_clear(struct devlist *devlist);
 /* False when it does not fit any more. */
-bool listing_add(struct listing *listing, const struct op_device *device,
+bool devlist_add(struct devlist *devlist, const struct op_device *device,
 		 const struct op_interface *interface);
 /* What of it is allowed, into part. */
-void listing_select(const struct listing *listing, struct listing *part,
+void devlist_filter(const struct devlist *devlist, struct devlist *part,
 		    bool (*allowed)(void *ctx, const char *busid), void *ctx);
 /* Makes it the reply of that code: OP_REP_DEVLIST or OP_REP_WATCH. */
-void listing_head(struct listing *listing, enum op_code code);
+void devlist_set_head(struct devlist *devlist, enum op_code code);
 
 #endif

@@ -31,8 +31,8 @@ struct host {
 	int slots_said;	/* so many are in use, it was said */
 	int save_error; /* said */
 	struct exports exports;
-	struct exporter exporter;
-	struct notes notes;
+	struct host_server server;
+	struct status_files status_files;
 	struct host_wishes wishes;
 };
 
@@ -110,7 +110,7 @@ static struct export *add(struct host *host, const char *busid)
 	export->ended = job_ended;
 	export->ctx = host;
 	if (!host->passed)
-		notes_peer(&host->daemon.state, export);
+		status_files_load_session(&host->daemon.state, export);
 	return export;
 }
 
@@ -176,7 +176,7 @@ static void leave(struct host *host, struct export *export)
 		log_info("%s is gone", export->device.name);
 	set_ours(host, export, false);
 	export_drop_session(export);
-	notes_forget(&host->daemon.state, export);
+	status_files_forget_session(&host->daemon.state, export);
 	host->changed |= export->offered;
 	export->offered = false;
 	export->driverless = 0;
@@ -251,9 +251,9 @@ static bool session_denied(const struct host *host, const struct export *export)
 
 	if (!export->peer[0])
 		return false;
-	return !exporter_trusts(&host->exporter, &who) ||
+	return !host_server_trusts(&host->server, &who) ||
 	       (rules_have_to(&host->wishes.rules) &&
-		!exporter_allows(&host->exporter, export, &who));
+		!host_server_allows(&host->server, export, &who));
 }
 
 static bool releasing(struct host *host)
@@ -354,13 +354,13 @@ static void list_offers(struct host *host)
 	if (!host->changed)
 		return;
 	host->changed = false;
-	listing_begin(&host->exporter.listing);
+	devlist_clear(&host->server.devlist);
 	EACH_EXPORT(&host->exports, i)
 		if (i->offered)
 			i->offered =
 				!device_describe(i->sysfs, i->device.busid, &device, interface) &&
-				listing_add(&host->exporter.listing, &device, interface);
-	exporter_announce(&host->exporter);
+				devlist_add(&host->server.devlist, &device, interface);
+	host_server_announce(&host->server);
 }
 
 static bool observe(struct host *host)
@@ -385,7 +385,7 @@ static void obey(struct host *host)
 {
 	if (!daemon_reload(&host->daemon, &host->wishes.rules, &host->wishes.held))
 		return;
-	exporter_new_keys(&host->exporter);
+	host_server_keys_changed(&host->server);
 	log_info("the rules were read again");
 	host->changed = true;
 	EACH_EXPORT(&host->exports, i)
@@ -400,7 +400,7 @@ static void pass(void *ctx)
 		loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
 	obey(host);
 	if (!observe(host)) {
-		exporter_pass(&host->exporter);
+		host_server_pass(&host->server);
 		return;
 	}
 	EACH_EXPORT(&host->exports, i) {
@@ -420,16 +420,16 @@ static void pass(void *ctx)
 	EACH_EXPORT(&host->exports, i)
 		export_look(i, host->daemon.options->dead_after);
 	see_offers(host);
-	notes_keep(&host->notes, &host->daemon.state, &host->exports, false);
+	status_files_update(&host->status_files, &host->daemon.state, &host->exports, false);
 	list_offers(host);
-	exporter_pass(&host->exporter);
+	host_server_pass(&host->server);
 }
 
 static void stop(void *ctx)
 {
 	struct host *host = ctx;
 
-	exporter_close(&host->exporter);
+	host_server_close(&host->server);
 	daemon_stop(&host->daemon);
 	EACH_EXPORT(&host->exports, i)
 		i->failed = EXPORT_IDLE; /* what counts now is that it is given back */
@@ -501,18 +501,18 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	if (daemon_open(&host.daemon, options, &role, &host))
 		return 1;
 	host.wishes.take_all = take_all;
-	host.exporter.rules = &host.wishes.rules;
-	host.exporter.networks = networks;
-	host.exporter.keys = options->keys;
+	host.server.rules = &host.wishes.rules;
+	host.server.networks = networks;
+	host.server.keys = options->keys;
 	adopt(&host);
 	if (!options->once)
-		exporter_init(&host.exporter, &host.daemon.loop, &host.exports, options->dead_after,
+		host_server_init(&host.server, &host.daemon.loop, &host.exports, options->dead_after,
 			      listen, listeners);
 	sandbox_enter(&host.daemon.sysfs, options->run, NULL, false);
 	loop_run(&host.daemon.loop);
 	status = exit_status(&host);
-	exporter_close(&host.exporter);
-	notes_keep(&host.notes, &host.daemon.state, &host.exports, true);
+	host_server_close(&host.server);
+	status_files_update(&host.status_files, &host.daemon.state, &host.exports, true);
 	daemon_close(&host.daemon, any_ours(&host));
 	return status;
 }

@@ -12,14 +12,14 @@
 enum {
 	FDS_RESERVED = 24, /* for sysfs and children, or a quarter of what is allowed */
 	FDS_FEW = 24,	   /* a server has no use for less */
-	FDS_WANTED = EXPORTER_PEERS_MAX + EXPORTS_MAX + FDS_RESERVED + 64,
+	FDS_WANTED = CONNS_MAX + EXPORTS_MAX + FDS_RESERVED + 64,
 	SAY_AGAIN_MS = 60000, /* until the same trouble is said again */
 };
 
-bool exporter_complain(struct exporter *exporter, uint64_t *said, const struct in6_addr *address,
-		       const char *what)
+bool host_server_complain(struct host_server *server, uint64_t *said,
+			  const struct in6_addr *address, const char *what)
 {
-	uint64_t now = exporter->loop->now;
+	uint64_t now = server->loop->now;
 	char text[ADDR_TEXT_SIZE];
 
 	if (*said && now - *said < SAY_AGAIN_MS)
@@ -31,120 +31,120 @@ bool exporter_complain(struct exporter *exporter, uint64_t *said, const struct i
 }
 
 /* A place for a connection from there; NULL when it, or all, has too many. */
-static struct peer *find_place(struct exporter *exporter, const struct in6_addr *address)
+static struct conn *find_place(struct host_server *server, const struct in6_addr *address)
 {
-	struct peer *place = NULL;
+	struct conn *place = NULL;
 	unsigned same = 0, i;
 
-	for (i = 0; i < exporter->peers; i++) {
-		struct peer *peer = &exporter->peer[i];
+	for (i = 0; i < server->conns; i++) {
+		struct conn *conn = &server->conn[i];
 
-		if (peer->state == PEER_FREE)
-			place = place ? place : peer;
-		else if (IN6_ARE_ADDR_EQUAL(&peer->who.address, address))
+		if (conn->state == CONN_FREE)
+			place = place ? place : conn;
+		else if (IN6_ARE_ADDR_EQUAL(&conn->who.address, address))
 			same++;
 	}
-	if (same >= EXPORTER_PEERS_EACH || (!place && i == EXPORTER_PEERS_MAX))
+	if (same >= CONNS_PER_ADDRESS_MAX || (!place && i == CONNS_MAX))
 		return NULL;
 	if (!place)
-		place = &exporter->peer[exporter->peers++];
+		place = &server->conn[server->conns++];
 	return place;
 }
 
 /* Somebody who may not connect: said once, and not of so many that it fills the log. */
-static void refuse_stranger(struct exporter *exporter, const struct in6_addr *address)
+static void refuse_stranger(struct host_server *server, const struct in6_addr *address)
 {
 	unsigned oldest = 0;
 
-	for (unsigned i = 0; i < EXPORTER_STRANGERS; i++) {
-		if (exporter->stranger_said[i] &&
-		    IN6_ARE_ADDR_EQUAL(&exporter->stranger[i], address))
+	for (unsigned i = 0; i < STRANGERS_MAX; i++) {
+		if (server->stranger_said[i] &&
+		    IN6_ARE_ADDR_EQUAL(&server->stranger[i], address))
 			return;
-		if (exporter->stranger_said[i] < exporter->stranger_said[oldest])
+		if (server->stranger_said[i] < server->stranger_said[oldest])
 			oldest = i;
 	}
-	if (exporter_complain(exporter, &exporter->stranger_said[oldest], address,
+	if (host_server_complain(server, &server->stranger_said[oldest], address,
 			      "--allow does not name it"))
-		exporter->stranger[oldest] = *address;
+		server->stranger[oldest] = *address;
 }
 
 static void accepted(void *ctx, int fd, const struct in6_addr *address)
 {
-	struct exporter *exporter = ctx;
-	struct peer *place;
+	struct host_server *server = ctx;
+	struct conn *place;
 
-	if (exporter->networks && !cidr_list_contains(exporter->networks, address)) {
-		refuse_stranger(exporter, address);
+	if (server->networks && !cidr_list_contains(server->networks, address)) {
+		refuse_stranger(server, address);
 		close(fd);
 		return;
 	}
-	place = fd < exporter->fds_max ? find_place(exporter, address) : NULL;
+	place = fd < server->fds_max ? find_place(server, address) : NULL;
 	if (place) {
-		peer_open(place, exporter, fd, address);
+		conn_open(place, server, fd, address);
 		return;
 	}
-	exporter_complain(exporter, &exporter->full_said, address, "there are too many");
+	host_server_complain(server, &server->full_said, address, "there are too many");
 	close(fd);
 }
 
 /* Where somebody else listens, that is said once, be it with IPv4, IPv6 or both. */
-static void say_listener(struct exporter *exporter, const struct listener *listener)
+static void say_listener(struct host_server *server, const struct listener *listener)
 {
 	const char *name = listener->address.name;
 
-	if (listener->error == -EADDRINUSE && !exporter->taken) {
+	if (listener->error == -EADDRINUSE && !server->taken) {
 		log_warning("%s is in use: who listens there serves the clients until it goes, "
 			  "whatever --allow, --psk and 'to' in rules say",
 			  name);
-		exporter->taken = true;
+		server->taken = true;
 	} else if (!listener->error) {
 		log_info("listening on %s", name);
-		exporter->taken = false;
+		server->taken = false;
 	} else if (listener->error != -EADDRINUSE &&
 		   listener->error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
 		log_warning_errno(listener->error, "cannot listen on %s", name);
 	}
 }
 
-static void try_listener(struct exporter *exporter, struct listener *listener)
+static void try_listener(struct host_server *server, struct listener *listener)
 {
 	int error = listener_pass(listener);
 
 	if (error == listener->error)
 		return;
 	listener->error = error;
-	say_listener(exporter, listener);
+	say_listener(server, listener);
 }
 
-void exporter_pass(struct exporter *exporter)
+void host_server_pass(struct host_server *server)
 {
-	for (unsigned i = 0; i < exporter->listeners; i++)
-		try_listener(exporter, &exporter->listener[i]);
-	for (unsigned i = 0; i < exporter->peers; i++)
-		if (exporter->peer[i].state != PEER_FREE)
-			peer_pass(&exporter->peer[i]);
-	while (exporter->peers && exporter->peer[exporter->peers - 1].state == PEER_FREE)
-		exporter->peers--;
+	for (unsigned i = 0; i < server->listeners; i++)
+		try_listener(server, &server->listener[i]);
+	for (unsigned i = 0; i < server->conns; i++)
+		if (server->conn[i].state != CONN_FREE)
+			conn_pass(&server->conn[i]);
+	while (server->conns && server->conn[server->conns - 1].state == CONN_FREE)
+		server->conns--;
 }
 
-bool exporter_allows(const struct exporter *exporter, const struct export *export,
+bool host_server_allows(const struct host_server *server, const struct export *export,
 		     const struct peer_id *who)
 {
 	struct rule_facts facts = export->facts;
 	const struct rule *rule;
 
 	facts.to = who;
-	if (!exporter->rules)
+	if (!server->rules)
 		return true;
-	return export->wanted && rules_judge(exporter->rules, &facts, &rule) == RULE_ALLOW;
+	return export->wanted && rules_judge(server->rules, &facts, &rule) == RULE_ALLOW;
 }
 
-bool exporter_trusts(const struct exporter *exporter, const struct peer_id *who)
+bool host_server_trusts(const struct host_server *server, const struct peer_id *who)
 {
-	if (!exporter->keys)
+	if (!server->keys)
 		return true;
 	if (who->key) {
-		const struct psk *key = keys_find(exporter->keys, who->key);
+		const struct psk *key = keys_find(server->keys, who->key);
 
 		return key && key->print == who->print;
 	}
@@ -152,38 +152,38 @@ bool exporter_trusts(const struct exporter *exporter, const struct peer_id *who)
 					    : IN6_IS_ADDR_LOOPBACK(&who->address);
 }
 
-bool exporter_has_aes(struct exporter *exporter)
+bool host_server_has_aes(struct host_server *server)
 {
-	const struct loop *loop = exporter->loop;
+	const struct loop *loop = server->loop;
 
-	if (loop->now >= exporter->aes_again) {
-		exporter->aes = ktls_has_aes();
-		exporter->aes_again = loop->now + loop->interval;
+	if (loop->now >= server->aes_again) {
+		server->aes = ktls_has_aes();
+		server->aes_again = loop->now + loop->interval;
 	}
-	return exporter->aes;
+	return server->aes;
 }
 
-void exporter_announce(struct exporter *exporter)
+void host_server_announce(struct host_server *server)
 {
-	for (unsigned i = 0; i < exporter->peers; i++)
-		peer_announce(&exporter->peer[i]);
+	for (unsigned i = 0; i < server->conns; i++)
+		conn_announce(&server->conn[i]);
 }
 
-void exporter_new_keys(struct exporter *exporter)
+void host_server_keys_changed(struct host_server *server)
 {
-	for (unsigned i = 0; i < exporter->peers; i++)
-		if (exporter->peer[i].who.key || exporter->peer[i].state == PEER_SHAKING)
-			peer_drop(&exporter->peer[i]);
+	for (unsigned i = 0; i < server->conns; i++)
+		if (server->conn[i].who.key || server->conn[i].state == CONN_HANDSHAKE)
+			conn_drop(&server->conn[i]);
 }
 
-void exporter_close(struct exporter *exporter)
+void host_server_close(struct host_server *server)
 {
-	for (unsigned i = 0; i < exporter->listeners; i++)
-		loop_drop(exporter->loop, &exporter->listener[i].source);
-	for (unsigned i = 0; i < exporter->peers; i++)
-		if (exporter->peer[i].state != PEER_FREE)
-			peer_drop(&exporter->peer[i]);
-	exporter->listeners = exporter->peers = 0;
+	for (unsigned i = 0; i < server->listeners; i++)
+		loop_drop(server->loop, &server->listener[i].source);
+	for (unsigned i = 0; i < server->conns; i++)
+		if (server->conn[i].state != CONN_FREE)
+			conn_drop(&server->conn[i]);
+	server->listeners = server->conns = 0;
 }
 
 /* As many descriptors as there may be connections, as far as that is allowed. */
@@ -201,29 +201,29 @@ static int raise_limit(void)
 	return (int)limit.rlim_cur;
 }
 
-static void listen_on(struct exporter *exporter, const struct listener_address *address)
+static void listen_on(struct host_server *server, const struct listener_address *address)
 {
-	struct listener *listener = &exporter->listener[exporter->listeners++];
+	struct listener *listener = &server->listener[server->listeners++];
 
 	listener->address = *address;
 	listener->accepted = accepted;
-	listener->ctx = exporter;
-	listener_init(listener, exporter->loop);
+	listener->ctx = server;
+	listener_init(listener, server->loop);
 }
 
-void exporter_init(struct exporter *exporter, struct loop *loop, struct exports *exports,
+void host_server_init(struct host_server *server, struct loop *loop, struct exports *exports,
 		   uint32_t dead_after, const struct listener_address *address, unsigned addresses)
 {
 	int limit;
 
-	exporter->loop = loop;
-	exporter->exports = exports;
-	exporter->dead_after = dead_after;
+	server->loop = loop;
+	server->exports = exports;
+	server->dead_after = dead_after;
 	limit = raise_limit();
 	if (limit < FDS_FEW)
 		log_warning("only %u open files are allowed (ulimit -n)", (unsigned)limit);
-	exporter->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
+	server->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
 	for (unsigned i = 0; i < addresses; i++)
-		listen_on(exporter, &address[i]);
-	listing_begin(&exporter->listing);
+		listen_on(server, &address[i]);
+	devlist_clear(&server->devlist);
 }

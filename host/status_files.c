@@ -45,7 +45,7 @@ static void note_session(const struct rundir *state, struct export *export)
 	save_session(state, export, text);
 }
 
-void notes_forget(const struct rundir *state, struct export *export)
+void status_files_forget_session(const struct rundir *state, struct export *export)
 {
 	save_session(state, export, "");
 	export->noted = false;
@@ -57,7 +57,7 @@ static void keep_session(const struct rundir *state, struct export *export)
 		note_session(state, export);
 	else if (export->noted && export->session.fd < 0 &&
 		   stub_status(export->sysfs, export->device.busid) != STUB_USED)
-		notes_forget(state, export);
+		status_files_forget_session(state, export);
 }
 
 static const char *reason(const struct export *export)
@@ -71,8 +71,8 @@ static const char *reason(const struct export *export)
 	return export->calm.delay ? "it comes and goes" : NULL;
 }
 
-static void keep_left(struct notes *notes, const struct rundir *state, struct exports *exports,
-		      bool end)
+static void keep_left(struct status_files *files, const struct rundir *state,
+		      struct exports *exports, bool end)
 {
 	static char text[EXPORTS_MAX * LINE_SIZE];
 	size_t len = 0;
@@ -87,18 +87,19 @@ static void keep_left(struct notes *notes, const struct rundir *state, struct ex
 					   i->device.busid, why);
 	}
 	now = str_hash(STR_HASH, text) | 1; /* 0 is not known */
-	if (now != notes->left && !rundir_save(state, left_file, text, len))
-		notes->left = now;
+	if (now != files->left && !rundir_save(state, left_file, text, len))
+		files->left = now;
 }
 
-void notes_keep(struct notes *notes, const struct rundir *state, struct exports *exports, bool end)
+void status_files_update(struct status_files *files, const struct rundir *state,
+			 struct exports *exports, bool end)
 {
 	EACH_EXPORT(exports, i)
 		keep_session(state, i);
-	keep_left(notes, state, exports, end);
+	keep_left(files, state, exports, end);
 }
 
-void notes_peer(const struct rundir *state, struct export *export)
+void status_files_load_session(const struct rundir *state, struct export *export)
 {
 	char name[FILE_NAME_SIZE], text[NOTE_SIZE], *word[6];
 	unsigned words;

@@ -11,15 +11,16 @@
 #include "host/export.h"
 #include "loop/rundir.h"
 
-struct notes {
+struct status_files {
 	uint32_t left; /* a hash of the file as it is, 0: not known */
 };
 
 /* In every pass, and at the end: then those of sessions that go on stay. */
-void notes_keep(struct notes *notes, const struct rundir *state, struct exports *exports, bool end);
+void status_files_update(struct status_files *files, const struct rundir *state,
+			 struct exports *exports, bool end);
 /* The device is gone. */
-void notes_forget(const struct rundir *state, struct export *export);
+void status_files_forget_session(const struct rundir *state, struct export *export);
 /* What an earlier run has noted, it may still hold. */
-void notes_peer(const struct rundir *state, struct export *export);
+void status_files_load_session(const struct rundir *state, struct export *export);
 
 #endif

@@ -4,6 +4,7 @@
 #define TESTS_OPENAT_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/types.h>
 

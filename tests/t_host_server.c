@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of host/server, peer, listener and session: clients of every kind on loopback, a tree of
- * files where the test plays usbip-host, a clock that the test moves.
+ * Tests of host/server, conn, listener and export_session: clients of every kind on loopback, a
+ * tree of files where the test plays usbip-host, a clock that the test moves.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=setsockopt,--wrap=ktls_has_aes
  */
 #include "host/server.h"
@@ -29,7 +29,7 @@ static struct sysfs sysfs;
 static struct {
 	struct loop loop;
 	struct exports exports;
-	struct exporter exporter;
+	struct host_server server;
 	struct sockaddr_in there;
 	uint64_t epoch;
 	/* what usbip-host was told */
@@ -37,7 +37,7 @@ static struct {
 	char value[16], file[100];
 	int refuses;	  /* -errno of the next write */
 	int kernel;	  /* its own reference of the connection */
-	size_t sent_then; /* by the exporter, until the write */
+	size_t sent_then; /* by the server, until the write */
 	/* what went out */
 	size_t sent;
 	unsigned sends;
@@ -230,12 +230,12 @@ static void offer(unsigned n)
 	struct op_interface interface[OP_INTERFACES_MAX];
 	struct op_device device;
 
-	listing_begin(&t.exporter.listing);
+	devlist_clear(&t.server.devlist);
 	for (unsigned i = 0; i < n; i++) {
 		const char *busid = t.exports.export[i % DEVICES].device.busid;
 
 		must(!device_describe(&sysfs, busid, &device, interface), "describe the device");
-		must(listing_add(&t.exporter.listing, &device, interface), "list it");
+		must(devlist_add(&t.server.devlist, &device, interface), "list it");
 	}
 }
 
@@ -244,7 +244,7 @@ static void pass(void *ctx)
 	(void)ctx;
 	for (unsigned i = 0; i < DEVICES; i++)
 		export_look(&t.exports.export[i], 15);
-	exporter_pass(&t.exporter);
+	host_server_pass(&t.server);
 }
 
 static void stop(void *ctx)
@@ -298,7 +298,7 @@ static void start_every(uint32_t interval_ms)
 		add_export(i);
 	t.exports.count = DEVICES;
 	find_port(&address);
-	exporter_init(&t.exporter, &t.loop, &t.exports, 15, &address, 1);
+	host_server_init(&t.server, &t.loop, &t.exports, 15, &address, 1);
 	offer(2);
 	run_quiet(&t.loop);
 	CHECK_INT(said("listening on"), 1);
@@ -321,7 +321,7 @@ static void end(void)
 {
 	end_client(&client);
 	end_client(&second);
-	exporter_close(&t.exporter);
+	host_server_close(&t.server);
 	for (unsigned i = 0; i < DEVICES; i++)
 		export_drop_session(&t.exports.export[i]);
 	if (t.kernel >= 0)
@@ -397,8 +397,8 @@ static bool so_much_came(void)
 
 static bool all_free(void)
 {
-	for (unsigned i = 0; i < EXPORTER_PEERS_MAX; i++)
-		if (t.exporter.peer[i].state != PEER_FREE)
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		if (t.server.conn[i].state != CONN_FREE)
 			return false;
 	return true;
 }
@@ -417,13 +417,13 @@ static void ask(struct client *c, enum op_code code, const char *busid)
 
 static void list_is(struct client *c, enum op_code code, size_t at, unsigned devices)
 {
-	size_t len = t.exporter.listing.len;
+	size_t len = t.server.devlist.len;
 
-	CHECK_INT(devices, t.exporter.listing.devices);
+	CHECK_INT(devices, t.server.devlist.devices);
 	CHECK(c->len >= at + len);
-	listing_head(&t.exporter.listing, code);
+	devlist_set_head(&t.server.devlist, code);
 	if (c->len >= at + len)
-		CHECK_BYTES(c->got + at, t.exporter.listing.bytes, len);
+		CHECK_BYTES(c->got + at, t.server.devlist.bytes, len);
 }
 
 /* All that came is this one list. */
@@ -464,7 +464,7 @@ static void ends_well(struct client *c)
 {
 	UNTIL(&t.loop, is_over);
 	CHECK(!c->reset);
-	CHECK_INT(t.exporter.peer[0].state, PEER_CLOSING);
+	CHECK_INT(t.server.conn[0].state, CONN_CLOSING);
 	close(c->fd);
 	c->fd = -1;
 	UNTIL(&t.loop, all_free);
@@ -500,35 +500,35 @@ static void selected(void)
 {
 	enum { RECORDS = 6 };
 	static const uint8_t interfaces[RECORDS] = { 0, 1, 2, 255, 0, 3 };
-	static struct listing whole, part, want;
+	static struct devlist whole, part, want;
 	struct op_interface interface[OP_INTERFACES_MAX];
 
 	memset(interface, 0x42, sizeof(interface));
 	for (unsigned mask = 0; mask < 1 << RECORDS; mask++) {
-		listing_begin(&whole);
-		listing_begin(&want);
+		devlist_clear(&whole);
+		devlist_clear(&want);
 		for (unsigned i = 0; i < RECORDS; i++) {
 			struct op_device device = { .path = "/sys/x", .busnum = i + 1,
 						    .interfaces = interfaces[i] };
 
 			snprintf(device.busid, sizeof(device.busid), "1-%u", i + 1);
-			must(listing_add(&whole, &device, interface), "list it");
+			must(devlist_add(&whole, &device, interface), "list it");
 			if (mask >> i & 1)
-				must(listing_add(&want, &device, interface), "list it");
+				must(devlist_add(&want, &device, interface), "list it");
 		}
 		memset(&part, 0xa5, sizeof(part));
 		asked_about = 0;
-		listing_select(&whole, &part, allow, &mask);
+		devlist_filter(&whole, &part, allow, &mask);
 		CHECK_INT(asked_about, RECORDS);
 		CHECK_INT(part.devices, want.devices);
 		CHECK_INT(part.len, want.len);
-		listing_head(&part, OP_REP_DEVLIST);
-		listing_head(&want, OP_REP_DEVLIST);
+		devlist_set_head(&part, OP_REP_DEVLIST);
+		devlist_set_head(&want, OP_REP_DEVLIST);
 		CHECK_BYTES(part.bytes, want.bytes, want.len);
 	}
-	listing_begin(&whole);
+	devlist_clear(&whole);
 	asked_about = 0;
-	listing_select(&whole, &part, allow, &asked_about);
+	devlist_filter(&whole, &part, allow, &asked_about);
 	CHECK(!part.devices && part.len == OP_DEVLIST_HEAD_SIZE && !asked_about);
 }
 
@@ -551,7 +551,7 @@ static void long_list_to_the_slow(void)
 	join_with(&client, 4096);
 	say(&client, "\1\x11\x80\5\0\0\0\0", 8);
 	run_quiet(&t.loop);
-	CHECK_INT(t.sent, t.exporter.listing.len);
+	CHECK_INT(t.sent, t.server.devlist.len);
 	CHECK_INT(t.sends, 1);
 	ends_well(&client);
 	got_list(&client, OP_REP_DEVLIST, 103);
@@ -561,8 +561,8 @@ static void long_list_to_the_slow(void)
 	join_with(&client, 4096);
 	say(&client, "\1\x11\x80\x60\0\0\0\0", 8);
 	run_quiet(&t.loop);
-	CHECK_INT(t.sent, t.exporter.listing.len);
-	awaited = t.exporter.listing.len;
+	CHECK_INT(t.sent, t.server.devlist.len);
+	awaited = t.server.devlist.len;
 	UNTIL(&t.loop, so_much_came);
 	got_list(&client, OP_REP_WATCH, 103);
 	end();
@@ -791,7 +791,7 @@ static void import_busy(void)
 
 static bool one_waits(void)
 {
-	return t.exporter.peer[0].state == PEER_WAITING;
+	return t.server.conn[0].state == CONN_WAITING;
 }
 
 static void import_waits(void)
@@ -801,7 +801,7 @@ static void import_waits(void)
 	ask(&client, OP_REQ_IMPORT, BUSID);
 	UNTIL(&t.loop, one_waits);
 	CHECK(t.loop.next <= clock_now + 20);
-	for (unsigned waited = 0; waited < PEER_IMPORT_MS - 20; waited += 20) {
+	for (unsigned waited = 0; waited < CONN_IMPORT_MS - 20; waited += 20) {
 		clock_now += 20;
 		if (waited % 500 == 0)
 			run_quiet(&t.loop);
@@ -830,7 +830,7 @@ static void import_waits_in_vain(void)
 	put_status(BUSID, "2\n");
 	ask(&client, OP_REQ_IMPORT, BUSID);
 	UNTIL(&t.loop, one_waits);
-	run_after(&t.loop, PEER_IMPORT_MS - 1);
+	run_after(&t.loop, CONN_IMPORT_MS - 1);
 	CHECK(one_waits());
 	CHECK(!is_over());
 	clock_now += 1 + GRANULE;
@@ -988,7 +988,7 @@ static void hostile(const char *path, const char *name)
 	say(&client, p, len);
 	if (strstr(comment, "# expect: INCOMPLETE")) {
 		run_quiet(&t.loop);
-		CHECK_INT(t.exporter.peer[0].state, PEER_READING);
+		CHECK_INT(t.server.conn[0].state, CONN_READING);
 	} else if (strstr(comment, "# expect: OK")) {
 		awaited = 8;
 		UNTIL(&t.loop, so_much_came);
@@ -1040,7 +1040,7 @@ static void start_choosy(void)
 	start();
 	networks.count = 0;
 	must(cidr_list_add(&networks, "127.1.0.1 fd00::/8"), "allow one");
-	t.exporter.networks = &networks;
+	t.server.networks = &networks;
 }
 
 static void refused_from(uint16_t host)
@@ -1067,7 +1067,7 @@ static void strangers(void)
 	refused_from(3);
 	CHECK_INT(said("does not name it"), 2);
 	CHECK_INT(t.sends, 0);
-	CHECK_INT(t.exporter.peers, 0);
+	CHECK_INT(t.server.conns, 0);
 	join_from(&client, 1);
 	say(&client, "\1\x11\x80\5\0\0\0\0", 8);
 	ends_well(&client);
@@ -1084,19 +1084,19 @@ static void many_strangers(void)
 	start_choosy();
 	while (host < 100)
 		refused_from(1000 + host++);
-	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS);
+	CHECK_INT(said("does not name it"), STRANGERS_MAX);
 	clock_now += 59999;
 	while (host < 200)
 		refused_from(1000 + host++);
-	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS);
+	CHECK_INT(said("does not name it"), STRANGERS_MAX);
 	refused_from(1000);
-	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS);
+	CHECK_INT(said("does not name it"), STRANGERS_MAX);
 	clock_now++;
 	refused_from(1199);
 	CHECK_INT(said("127.1.4.175: "), 1);
-	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS + 1);
+	CHECK_INT(said("does not name it"), STRANGERS_MAX + 1);
 	refused_from(1000); /* the oldest was forgotten */
-	CHECK_INT(said("does not name it"), EXPORTER_STRANGERS + 2);
+	CHECK_INT(said("does not name it"), STRANGERS_MAX + 2);
 	end();
 }
 
@@ -1109,11 +1109,11 @@ static void request_deadline(void)
 		start();
 		join_with(&client, 0);
 		run_quiet(&t.loop);
-		clock_now += PEER_REQUEST_MS - 1;
+		clock_now += CONN_REQUEST_MS - 1;
 		say(&client, request, len);
 		run_quiet(&t.loop);
 		CHECK(!is_over());
-		CHECK_INT(t.exporter.peer[0].state, PEER_READING);
+		CHECK_INT(t.server.conn[0].state, CONN_READING);
 		clock_now += 1 + GRANULE;
 		UNTIL(&t.loop, is_over);
 		CHECK_INT(client.len, 0);
@@ -1132,10 +1132,10 @@ static void reply_deadline(void)
 	UNTIL(&t.loop, is_over);
 	for (int i = 0; i < 4; i++) {
 		say(&client, junk, sizeof(junk));
-		run_after(&t.loop, PEER_REQUEST_MS / 5);
+		run_after(&t.loop, CONN_REQUEST_MS / 5);
 	}
-	CHECK_INT(t.exporter.peer[0].state, PEER_CLOSING);
-	clock_now += PEER_REQUEST_MS / 5 + GRANULE;
+	CHECK_INT(t.server.conn[0].state, CONN_CLOSING);
+	clock_now += CONN_REQUEST_MS / 5 + GRANULE;
 	UNTIL(&t.loop, all_free);
 	end();
 }
@@ -1151,7 +1151,7 @@ static void peer_leaves(void)
 			join_with(&client, 0);
 			say(&client, request, len);
 			run_quiet(&t.loop);
-			CHECK_INT(t.exporter.peer[0].state, PEER_READING);
+			CHECK_INT(t.server.conn[0].state, CONN_READING);
 			if (reset)
 				setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &linger,
 					   sizeof(linger));
@@ -1175,7 +1175,7 @@ static bool one_more(uint32_t address)
 	must(fd >= 0, "make a connection");
 	address = htonl(address);
 	memcpy(from.s6_addr + 12, &address, sizeof(address));
-	t.exporter.listener[0].accepted(t.exporter.listener[0].ctx, fd, &from);
+	t.server.listener[0].accepted(t.server.listener[0].ctx, fd, &from);
 	taken = fcntl(fd, F_GETFD) >= 0; /* else it was closed */
 	return taken;
 }
@@ -1184,8 +1184,8 @@ static unsigned in_use(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < EXPORTER_PEERS_MAX; i++)
-		n += t.exporter.peer[i].state != PEER_FREE;
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		n += t.server.conn[i].state != CONN_FREE;
 	return n;
 }
 
@@ -1195,32 +1195,32 @@ static void caps(void)
 
 	start();
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, spare), "make a connection");
-	for (unsigned i = 0; i < EXPORTER_PEERS_EACH; i++)
+	for (unsigned i = 0; i < CONNS_PER_ADDRESS_MAX; i++)
 		CHECK(one_more(1));
 	CHECK(!one_more(1));
 	CHECK(!one_more(1));
 	CHECK_INT(said("refused a connection of fd00:0:0:0:0:0:0:1: there are too many"), 1);
-	for (unsigned i = 0; i < EXPORTER_PEERS_MAX - EXPORTER_PEERS_EACH; i++)
+	for (unsigned i = 0; i < CONNS_MAX - CONNS_PER_ADDRESS_MAX; i++)
 		CHECK(one_more(2 + i));
 	CHECK(!one_more(0));
 	CHECK(!one_more(1));
 	CHECK_INT(t.lines, 2); /* in a minute */
-	CHECK_INT(in_use(), EXPORTER_PEERS_MAX);
+	CHECK_INT(in_use(), CONNS_MAX);
 	/* one goes: there is a place for one, but not for him who has too many */
-	peer_drop(&t.exporter.peer[400]);
+	conn_drop(&t.server.conn[400]);
 	CHECK(!one_more(1));
 	CHECK(one_more(0));
 	CHECK(!one_more(0));
-	peer_drop(&t.exporter.peer[7]);
+	conn_drop(&t.server.conn[7]);
 	CHECK(one_more(1));
 	CHECK(!one_more(1));
-	clock_now += PEER_REQUEST_MS + GRANULE;
+	clock_now += CONN_REQUEST_MS + GRANULE;
 	UNTIL(&t.loop, all_free);
 	run_after(&t.loop, INTERVAL_MS);
-	CHECK_INT(t.exporter.peers, 0);
+	CHECK_INT(t.server.conns, 0);
 	CHECK(one_more(1));
 	run_after(&t.loop, 60000);
-	t.exporter.fds_max = spare[0];
+	t.server.fds_max = spare[0];
 	CHECK(!one_more(2)); /* the descriptors that are left are for other uses */
 	CHECK_INT(said("there are too many"), 2);
 	close(spare[0]);
@@ -1239,9 +1239,9 @@ static void descriptors(void)
 	limit.rlim_cur = 256;
 	must(!setrlimit(RLIMIT_NOFILE, &limit), "set the limit");
 	start();
-	CHECK(was.rlim_max < 728 || t.exporter.fds_max >= EXPORTER_PEERS_MAX + EXPORTS_MAX);
+	CHECK(was.rlim_max < 728 || t.server.fds_max >= CONNS_MAX + EXPORTS_MAX);
 	must(!getrlimit(RLIMIT_NOFILE, &limit), "read the limit");
-	CHECK((rlim_t)t.exporter.fds_max < limit.rlim_cur);
+	CHECK((rlim_t)t.server.fds_max < limit.rlim_cur);
 	CHECK_INT(limit.rlim_max, was.rlim_max);
 	end();
 	must(!setrlimit(RLIMIT_NOFILE, &was), "set the limit");
@@ -1258,7 +1258,7 @@ static void few_descriptors(void)
 	for (size_t i = 0; i < LENGTH(row); i++) {
 		allowed = row[i].limit;
 		start();
-		CHECK_INT(t.exporter.fds_max, row[i].max);
+		CHECK_INT(t.server.fds_max, row[i].max);
 		CHECK_INT(said("only 23 open files are allowed"), allowed < 24);
 		end();
 	}
@@ -1289,7 +1289,7 @@ static void one_list(unsigned devices)
 static void change(unsigned devices)
 {
 	offer(devices);
-	exporter_announce(&t.exporter);
+	host_server_announce(&t.server);
 }
 
 static void no_more_came(void)
@@ -1307,7 +1307,7 @@ static void watch(void)
 	start();
 	watch_with(0);
 	one_list(2);
-	CHECK_INT(t.exporter.peer[0].state, PEER_WATCHING);
+	CHECK_INT(t.server.conn[0].state, CONN_WATCHING);
 	no_more_came();
 	change(3);
 	one_list(3);
@@ -1379,7 +1379,7 @@ static void watch_by_many(void)
 
 static bool is_blocked(void)
 {
-	return t.exporter.peer[0].deadline != 0;
+	return t.server.conn[0].deadline != 0;
 }
 
 /* One who takes little, and reads nothing: until what he is sent stays in the kernel. */
@@ -1458,8 +1458,8 @@ static void watcher_that_is_dead(void)
 {
 	start();
 	block_watcher();
-	run_after(&t.loop, PEER_DEAD_MS - 1);
-	CHECK_INT(t.exporter.peer[0].state, PEER_WATCHING);
+	run_after(&t.loop, CONN_SEND_LIST_MS - 1);
+	CHECK_INT(t.server.conn[0].state, CONN_WATCHING);
 	change(3); /* more news make it no younger */
 	run_after(&t.loop, 1 + GRANULE);
 	CHECK(all_free());
@@ -1471,13 +1471,13 @@ static void watcher_that_lives_again(void)
 {
 	start();
 	block_watcher();
-	run_after(&t.loop, PEER_DEAD_MS - 1000);
+	run_after(&t.loop, CONN_SEND_LIST_MS - 1000);
 	change(3);
 	UNTIL(&t.loop, newest_came);
 	run_after(&t.loop, 2000);
 	hear(&client);
 	CHECK(!client.over);
-	CHECK_INT(t.exporter.peer[0].state, PEER_WATCHING);
+	CHECK_INT(t.server.conn[0].state, CONN_WATCHING);
 	end();
 }
 
@@ -1488,9 +1488,9 @@ static void signs_of_life(uint32_t interval_ms)
 	watch_with(0);
 	one_list(2);
 	for (int i = 0; i < 5; i++) {
-		uint64_t due = clock_now + PEER_ALIVE_MS;
+		uint64_t due = clock_now + CONN_LIST_EVERY_MS;
 
-		run_after(&t.loop, PEER_ALIVE_MS - 1);
+		run_after(&t.loop, CONN_LIST_EVERY_MS - 1);
 		no_more_came();
 		CHECK(t.loop.next <= due);
 		clock_now = t.loop.next < due ? due : t.loop.next;
@@ -1516,12 +1516,12 @@ static void news_are_signs_of_life(void)
 	start();
 	watch_with(0);
 	one_list(2);
-	run_after(&t.loop, PEER_ALIVE_MS - 1000);
+	run_after(&t.loop, CONN_LIST_EVERY_MS - 1000);
 	change(3);
 	one_list(3);
 	run_after(&t.loop, 1000);
 	no_more_came();
-	run_after(&t.loop, PEER_ALIVE_MS - 1001);
+	run_after(&t.loop, CONN_LIST_EVERY_MS - 1001);
 	no_more_came();
 	clock_now++;
 	one_list(3);
@@ -1553,7 +1553,7 @@ static void end_with_a_copy(void)
 	start();
 	watch_with(0);
 	one_list(2);
-	copy = dup(t.exporter.peer[0].source.fd);
+	copy = dup(t.server.conn[0].source.fd);
 	say(&client, "x", 1);
 	UNTIL(&t.loop, is_over);
 	close(copy);
@@ -1587,12 +1587,12 @@ static void watcher_that_gets_a_part(void)
 
 static bool has_place(void)
 {
-	return t.exporter.peer[0].state != PEER_FREE;
+	return t.server.conn[0].state != CONN_FREE;
 }
 
 static void port_in_use(void)
 {
-	static struct listener *listener = &t.exporter.listener[0];
+	static struct listener *listener = &t.server.listener[0];
 	int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	start();
@@ -1650,7 +1650,7 @@ static void client_gone_before_accept(void)
 	join_with(&client, 0);
 	clock_until = NULL;
 	for (int i = 0; i < 3; i++) /* the others are heard all the same */
-		t.exporter.listener[0].source.ready(&t.exporter.listener[0].source, EPOLLIN);
+		t.server.listener[0].source.ready(&t.server.listener[0].source, EPOLLIN);
 	t.accept_error = 0;
 	UNTIL(&t.loop, has_place);
 	end();
@@ -1715,7 +1715,7 @@ static void start_with_keys(void)
 	memset(&keys, 0, sizeof(keys));
 	add_key("phone:ffeeddccbbaa99887766554433221100");
 	add_key("laptop:00112233445566778899aabbccddeeff");
-	t.exporter.keys = &keys;
+	t.server.keys = &keys;
 	t.from = "10.0.0.2";
 }
 
@@ -1761,10 +1761,10 @@ static void keyed(void)
 	start_with_keys();
 	CHECK_INT(shake_hands(&keys.key[1]), 1);
 	run_quiet(&t.loop);
-	CHECK_INT(t.exporter.peer[0].state, PEER_READING);
-	CHECK_STR(t.exporter.peer[0].who.key, "laptop");
+	CHECK_INT(t.server.conn[0].state, CONN_READING);
+	CHECK_STR(t.server.conn[0].who.key, "laptop");
 	for (size_t i = offsetof(struct tls, aead); i < sizeof(tls); i++)
-		CHECK(!((uint8_t *)&t.exporter.peer[0].tls)[i]);
+		CHECK(!((uint8_t *)&t.server.conn[0].tls)[i]);
 	say(&client, (uint8_t[]){ 1, 0x11, 0x80, 5, 0, 0, 0, 0 }, 8);
 	UNTIL(&t.loop, is_over);
 	got_list(&client, OP_REP_DEVLIST, 2);
@@ -1820,7 +1820,7 @@ static void first_bytes(void)
 		end();
 	}
 	start_with_keys();
-	t.exporter.keys = NULL;
+	t.server.keys = NULL;
 	CHECK_INT(shake_hands(&keys.key[1]), -ECONNRESET);
 	CHECK_INT(said("refused a connection of 10.0.0.2: it speaks TLS, but here is no --psk"), 1);
 	end();
@@ -1834,24 +1834,24 @@ static void shaking_deadline(void)
 		start_with_keys();
 		join_with(&client, 0);
 		run_quiet(&t.loop);
-		clock_now += PEER_REQUEST_MS - 1;
+		clock_now += CONN_REQUEST_MS - 1;
 		say(&client, begin, len);
 		run_quiet(&t.loop);
 		CHECK(!is_over());
-		CHECK_INT(t.exporter.peer[0].state, len ? PEER_SHAKING : PEER_READING);
+		CHECK_INT(t.server.conn[0].state, len ? CONN_HANDSHAKE : CONN_READING);
 		clock_now += 1 + GRANULE;
 		UNTIL(&t.loop, is_over);
 		CHECK_INT(client.len, 0);
 		CHECK(all_free());
 		for (size_t i = 0; i < sizeof(tls); i++)
-			CHECK(!((uint8_t *)&t.exporter.peer[0].tls)[i]);
+			CHECK(!((uint8_t *)&t.server.conn[0].tls)[i]);
 		end();
 	}
 	/* nor does one that is through get more time */
 	start_with_keys();
 	join_with(&client, 0);
 	run_quiet(&t.loop);
-	clock_now += PEER_REQUEST_MS - 1;
+	clock_now += CONN_REQUEST_MS - 1;
 	must(!ktls_connect(&tls, client.fd, &keys.key[0]), "say hello");
 	shaken = 0;
 	UNTIL(&t.loop, has_shaken);
@@ -1869,8 +1869,8 @@ static void aes_once(void)
 		join_with(&client, 0);
 		say(&client, (uint8_t[]){ TLS_FIRST_BYTE }, 1);
 		run_quiet(&t.loop);
-		CHECK_INT(t.exporter.peer[0].state, PEER_SHAKING);
-		CHECK_INT(t.exporter.peer[0].tls.aes, i >= 3 && i < 6);
+		CHECK_INT(t.server.conn[0].state, CONN_HANDSHAKE);
+		CHECK_INT(t.server.conn[0].tls.aes, i >= 3 && i < 6);
 		CHECK_INT(t.aes_asked, 1 + i / 3);
 		end_client(&client);
 		UNTIL(&t.loop, all_free);
@@ -1896,23 +1896,23 @@ static void new_keys(void)
 	memset(&client, 0, sizeof(client));
 	watch_with(0);
 	one_list(2);
-	exporter_new_keys(&t.exporter);
+	host_server_keys_changed(&t.server);
 	UNTIL(&t.loop, second_is_over);
 	no_more_came();
-	CHECK(exporter_trusts(&t.exporter, &who));
+	CHECK(host_server_trusts(&t.server, &who));
 	who.print = keys.key[0].print; /* the same name, other digits */
-	CHECK(!exporter_trusts(&t.exporter, &who));
+	CHECK(!host_server_trusts(&t.server, &who));
 	who.key = "phone";
-	CHECK(exporter_trusts(&t.exporter, &who));
+	CHECK(host_server_trusts(&t.server, &who));
 	who.key = "tablet";
-	CHECK(!exporter_trusts(&t.exporter, &who));
+	CHECK(!host_server_trusts(&t.server, &who));
 	who.key = NULL;
-	CHECK(!exporter_trusts(&t.exporter, &who));
+	CHECK(!host_server_trusts(&t.server, &who));
 	who.address = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
-	CHECK(exporter_trusts(&t.exporter, &who));
-	t.exporter.keys = NULL;
+	CHECK(host_server_trusts(&t.server, &who));
+	t.server.keys = NULL;
 	who.address.s6_addr[0] = 0x20;
-	CHECK(exporter_trusts(&t.exporter, &who));
+	CHECK(host_server_trusts(&t.server, &who));
 	end();
 }
 

@@ -17,7 +17,7 @@ static char run_dir[TEMP_SIZE + 8];
 static struct {
 	struct rundir state;
 	struct exports exports; /* big */
-	struct notes notes;
+	struct status_files status_files;
 	unsigned writes;
 } t;
 
@@ -73,7 +73,7 @@ static void put_status(const char *busid, enum stub_status status)
 
 static void keep(void)
 {
-	notes_keep(&t.notes, &t.state, &t.exports, false);
+	status_files_update(&t.status_files, &t.state, &t.exports, false);
 }
 
 /* A connection over loopback, the server's end in *fd; text becomes what is to be noted. */
@@ -190,10 +190,10 @@ static void gone(void)
 	client = join(&export->session.fd, text);
 	keep();
 	CHECK(is_there(root, "run/session.1-1"));
-	notes_forget(&t.state, export);
+	status_files_forget_session(&t.state, export);
 	CHECK(!is_there(root, "run/session.1-1"));
 	CHECK(!export->noted);
-	notes_forget(&t.state, export); /* none is fine */
+	status_files_forget_session(&t.state, export); /* none is fine */
 	close(client);
 	close(export->session.fd);
 	finish();
@@ -220,7 +220,7 @@ static void at_the_end(void)
 	close(free_->session.fd);
 	used->session.fd = free_->session.fd = -1;
 	put_status("1-2", STUB_AVAILABLE);
-	notes_keep(&t.notes, &t.state, &t.exports, true);
+	status_files_update(&t.status_files, &t.state, &t.exports, true);
 	CHECK(!is_there(root, LEFT));
 	CHECK(!is_there(root, "run/session.1-2"));
 	file_is(root, "run/session.1-1", text);
@@ -252,7 +252,7 @@ static void peer(void)
 		export = add(0, "1-1", "usbip-host");
 		if (rows[i].text)
 			put_file(root, "run/session.1-1", rows[i].text);
-		notes_peer(&t.state, export);
+		status_files_load_session(&t.state, export);
 		CHECK_STR(export->peer, rows[i].peer);
 		CHECK_INT(!memcmp(&export->from, &none, sizeof(none)), !*rows[i].peer);
 		CHECK(export->noted); /* it is to be removed when the device is free */
@@ -286,7 +286,7 @@ static void back(const char *key, uint32_t print)
 		t.exports.export[i].session.fd = -1;
 	export = add(5, "1-1", "usbip-host");
 	export->sysfs = &sysfs;
-	notes_peer(&t.state, export);
+	status_files_load_session(&t.state, export);
 	CHECK_STR(export->peer, "127.0.0.1");
 	CHECK_STR(export->key, key);
 	CHECK_INT(export->print, print);
@@ -309,7 +309,7 @@ static void no_print(void)
 		export = add(0, "1-1", "usbip-host");
 		snprintf(text, sizeof(text), "10.0.0.1 3240 10.0.0.2 1 %s\n", rows[i]);
 		put_file(root, "run/session.1-1", text);
-		notes_peer(&t.state, export);
+		status_files_load_session(&t.state, export);
 		CHECK_STR(export->peer, "10.0.0.2");
 		CHECK_STR(export->key, "");
 		finish();

@@ -20,7 +20,7 @@
 static struct sysfs sysfs;
 static char root[64];
 static struct exports exports;
-static struct exporter exporter;
+static struct host_server server;
 static struct loop loop;
 static int listener = -1, status_file = -1;
 static struct sockaddr_in there;
@@ -84,7 +84,7 @@ static void make_export(void)
 	export->sysfs = &sysfs;
 	export->loop = &loop;
 	HOLDS(!device_describe(&sysfs, "1-1", &device, interface) && device.interfaces == 2);
-	HOLDS(listing_add(&exporter.listing, &device, interface));
+	HOLDS(devlist_add(&server.devlist, &device, interface));
 }
 
 static void pass(void *ctx)
@@ -107,7 +107,7 @@ static void set_up(void)
 		return;
 	make_tree();
 	HOLDS(!loop_open(&loop, 3600 * 1000, &role, NULL));
-	exporter_init(&exporter, &loop, &exports, 0, NULL, 0);
+	host_server_init(&server, &loop, &exports, 0, NULL, 0);
 	make_export();
 	there.sin_family = AF_INET;
 	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -121,7 +121,7 @@ static void run_events(void)
 {
 	struct epoll_event event;
 
-	while (exporter.peer[0].state != PEER_FREE && epoll_wait(loop.epoll, &event, 1, 0) > 0) {
+	while (server.conn[0].state != CONN_FREE && epoll_wait(loop.epoll, &event, 1, 0) > 0) {
 		struct loop_source *source = event.data.ptr;
 
 		source->ready(source, event.events);
@@ -163,12 +163,12 @@ static void read_answer(int fd, const uint8_t *request)
 static void converse(int fd, const uint8_t *data, size_t size, size_t piece)
 {
 	static const struct in6_addr address = IN6ADDR_LOOPBACK_INIT;
-	struct peer *peer = &exporter.peer[0];
+	struct conn *conn = &server.conn[0];
 	int theirs = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	HOLDS(theirs >= 0);
-	peer_open(peer, &exporter, theirs, &address);
-	while (size && peer->state == PEER_READING) {
+	conn_open(conn, &server, theirs, &address);
+	while (size && conn->state == CONN_READING) {
 		size_t n = piece < size ? piece : size;
 
 		HOLDS(send(fd, data, n, MSG_NOSIGNAL) == (ssize_t)n);
@@ -176,10 +176,10 @@ static void converse(int fd, const uint8_t *data, size_t size, size_t piece)
 		size -= n;
 		run_events();
 	}
-	peer_announce(peer);
+	conn_announce(conn);
 	run_events();
-	if (peer->state != PEER_FREE)
-		peer_pass(peer);
+	if (conn->state != CONN_FREE)
+		conn_pass(conn);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -197,8 +197,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	HOLDS(fd >= 0 && !connect(fd, (struct sockaddr *)&there, sizeof(there)));
 	converse(fd, data + 2, size - 2, 1 + data[0]);
 	read_answer(fd, data + 2);
-	if (exporter.peer[0].state != PEER_FREE)
-		peer_drop(&exporter.peer[0]);
+	if (server.conn[0].state != CONN_FREE)
+		conn_drop(&server.conn[0]);
 	export_drop_session(&exports.export[0]);
 	/* no TIME_WAIT: there are many of these */
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
