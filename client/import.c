@@ -3,8 +3,8 @@
 #include "client/import.h"
 
 #include "client/port_record.h"
-#include "lib/addr.h"
 #include "lib/log.h"
+#include "lib/socket.h"
 #include "lib/str.h"
 #include "lib/util.h"
 #include "loop/session.h"

@@ -3,6 +3,7 @@
 #include "client/request.h"
 
 #include "lib/log.h"
+#include "lib/socket.h"
 #include "lib/str.h"
 #include "lib/util.h"
 
@@ -102,11 +103,11 @@ static void ask(struct exchange *exchange)
 {
 	uint8_t request[OP_REQ_IMPORT_SIZE];
 	int len = op_request_encode(request, sizeof(request), &exchange->request);
-	ssize_t n = send(exchange->socket.fd, request, (size_t)len, MSG_NOSIGNAL);
+	int error = socket_send_all(exchange->socket.fd, request, (size_t)len);
 
 	reader_start(&exchange->reader, exchange->request.code);
-	if (n != len) { /* so few bytes always fit into the buffer of a new connection */
-		broken(exchange, n < 0 ? -errno : -EIO);
+	if (error) { /* so few bytes always fit into the buffer of a new connection */
+		broken(exchange, error);
 		return;
 	}
 	set_deadline(exchange, exchange->tunnel.pipe >= 0 ? EXCHANGE_TUNNEL_MS
@@ -170,7 +171,7 @@ static void send_probe(struct exchange *exchange)
 	uint8_t request[URB_SIZE];
 
 	urb_request_encode(request, &exchange->probe.request);
-	if (send(exchange->socket.fd, request, sizeof(request), MSG_NOSIGNAL) != sizeof(request))
+	if (socket_send_all(exchange->socket.fd, request, sizeof(request)))
 		broken(exchange, -EPIPE);
 }
 

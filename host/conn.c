@@ -2,7 +2,7 @@
 /* One connection of a client: its request and the answer, or the lists of a watch. */
 #include "host/server.h"
 
-#include "lib/addr.h"
+#include "lib/socket.h"
 #include "lib/str.h"
 #include "lib/util.h"
 #include "sysfs/descriptors.h"

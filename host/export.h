@@ -6,7 +6,6 @@
 #ifndef HOST_EXPORT_H
 #define HOST_EXPORT_H
 
-#include "host/conn.h"
 #include "lib/addr.h"
 #include "loop/child.h"
 #include "policy/name.h"
@@ -14,6 +13,7 @@
 #include "proto/op.h"
 #include "sysfs/protect.h"
 #include "sysfs/stub.h"
+#include "tls/psk.h"
 
 /* usbip-host holds 16; the rest is for devices that wait or fail. */
 enum { EXPORTS_MAX = 128 };

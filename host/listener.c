@@ -3,6 +3,7 @@
 #include "host/listener.h"
 
 #include "lib/endpoint.h"
+#include "lib/socket.h"
 #include "lib/str.h"
 #include "lib/util.h"
 #include "proto/op.h"

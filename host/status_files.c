@@ -3,6 +3,7 @@
 #include "host/status_files.h"
 
 #include "lib/addr.h"
+#include "lib/socket.h"
 #include "lib/str.h"
 
 #include <string.h>

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What both roles need of sockets. */
+/* Addresses of sockets. */
 #include "lib/addr.h"
 
 #include "lib/str.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <net/if.h>
 #include <string.h>
-
-int socket_set(int fd, int level, int option, int value)
-{
-	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
-}
 
 uint16_t addr_split(const struct addr *from, struct in6_addr *address)
 {
@@ -29,6 +23,13 @@ uint16_t addr_split(const struct addr *from, struct in6_addr *address)
 bool addr_is_v4(const struct in6_addr *address)
 {
 	return IN6_IS_ADDR_V4MAPPED(address);
+}
+
+bool addr_is_loopback(const struct in6_addr *address)
+{
+	if (addr_is_v4(address))
+		return address->s6_addr[12] == 127;
+	return IN6_IS_ADDR_LOOPBACK(address);
 }
 
 void addr_text(const struct in6_addr *address, char *text)
@@ -69,45 +70,4 @@ bool addr_parse_scoped(char *text, struct sockaddr_in6 *sa)
 	}
 	sa->sin6_family = AF_INET6;
 	return (!scope || sa->sin6_scope_id) && inet_pton(AF_INET6, text, &sa->sin6_addr) == 1;
-}
-
-/* getsockname() or getpeername(). */
-static size_t end_text(int fd, int (*name)(int, struct sockaddr *, socklen_t *), char *text,
-		       size_t size)
-{
-	struct addr from;
-	struct in6_addr address;
-	char host[ADDR_TEXT_SIZE];
-	uint16_t port;
-
-	from.len = sizeof(from.sa);
-	if (name(fd, &from.sa.any, &from.len) ||
-	    (from.sa.any.sa_family != AF_INET && from.sa.any.sa_family != AF_INET6))
-		return 0;
-	port = addr_split(&from, &address);
-	addr_text(&address, host);
-	return str_format(text, size, "%s %u", host, (unsigned)port);
-}
-
-bool socket_pair_text(int fd, char *text)
-{
-	size_t len = end_text(fd, getsockname, text, SOCKET_PAIR_SIZE), more = 0;
-
-	if (len) {
-		text[len++] = ' ';
-		more = end_text(fd, getpeername, text + len, SOCKET_PAIR_SIZE - len);
-	}
-	text[len + more] = '\0';
-	return more != 0;
-}
-
-int socket_receive(int fd, void *buf, size_t size)
-{
-	ssize_t n = recv(fd, buf, size, 0);
-
-	if (n > 0)
-		return (int)n;
-	if (!n)
-		return -ECONNRESET;
-	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }

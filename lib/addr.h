@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What both roles need of sockets. */
+/* Addresses of sockets: to text, from text, and apart into address and port. */
 #ifndef LIB_ADDR_H
 #define LIB_ADDR_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* Where a socket is, or is to be. */
+/* The address of a socket, as bind(2) and accept(2) take it. */
 struct addr {
 	socklen_t len;
 	union {
@@ -18,29 +18,22 @@ struct addr {
 	} sa;
 };
 
-enum {
-	ADDR_TEXT_SIZE = 40, /* an IPv6 address in full */
-	SOCKET_PAIR_SIZE = 2 * (ADDR_TEXT_SIZE + 6),
-};
+enum { ADDR_TEXT_SIZE = 40 /* an IPv6 address in full */ };
 
-/* The address and port (of this machine's order) of a socket address; IPv4 becomes mapped. */
+/* The address, and returns the port in host byte order. An IPv4 address becomes a mapped one. */
 uint16_t addr_split(const struct addr *from, struct in6_addr *address);
-/* Whether it is a mapped one: RFC 4291 2.5.5.2. */
+/* Whether it is an IPv4 address, that is a mapped one: RFC 4291 2.5.5.2. */
 bool addr_is_v4(const struct in6_addr *address);
-/* The name of an address, of ADDR_TEXT_SIZE bytes; IPv6 without abbreviation. */
+/* Whether it is an address of this machine alone: 127.0.0.0/8 or ::1. */
+bool addr_is_loopback(const struct in6_addr *address);
+/* Writes the address into text, which has ADDR_TEXT_SIZE bytes. IPv6 is not abbreviated. */
 void addr_text(const struct in6_addr *address, char *text);
-/* The other way round: false when it is none. */
+/* The reverse of addr_text(), abbreviated IPv6 too. Returns false if text is no address. */
 bool addr_parse(const char *text, struct in6_addr *address);
-/* Family, address and scope of "fe80::1%eth0": the interface is for addresses that are not unique.
- * Terminates text before it. */
+/*
+ * Family, address and scope id of "fe80::1%eth0"; the interface, by name or number, is for link-local
+ * addresses. Cuts text at the '%'. Returns false if the address or the interface is not valid.
+ */
 bool addr_parse_scoped(char *text, struct sockaddr_in6 *sa);
-/* "ADDRESS PORT ADDRESS PORT" of a connection, its own end first, of SOCKET_PAIR_SIZE bytes; false
- * when it is no TCP connection (any more). */
-bool socket_pair_text(int fd, char *text);
-
-/* setsockopt(2) with one number: 0 or -errno. */
-int socket_set(int fd, int level, int option, int value);
-/* recv(2): how many bytes came, 0 when none has yet, or -errno: -ECONNRESET also at the end. */
-int socket_receive(int fd, void *buf, size_t size);
 
 #endif

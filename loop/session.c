@@ -2,7 +2,7 @@
 /* What makes the kernel notice that the other end of a session is gone. */
 #include "loop/session.h"
 
-#include "lib/addr.h"
+#include "lib/socket.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

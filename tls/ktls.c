@@ -2,8 +2,8 @@
 /* A handshake on a socket, after which the kernel encrypts and decrypts what goes over it. */
 #include "tls/ktls.h"
 
-#include "lib/addr.h"
 #include "lib/file.h"
+#include "lib/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,12 +33,9 @@ bool ktls_has_aes(void)
 	return file_each_line(AT_FDCWD, "/proc/crypto", is_fast, &here);
 }
 
-static int send_all(int fd, const uint8_t *bytes, const struct wire_out *out)
+static int send_message(int fd, const uint8_t *bytes, const struct wire_out *out)
 {
-	size_t len = (size_t)(out->p - bytes);
-
-	/* so little always fits */
-	return out->bad || send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len ? -ECONNRESET : 0;
+	return out->bad ? -EIO : socket_send_all(fd, bytes, (size_t)(out->p - bytes));
 }
 
 /* Where the handshake has computed: what a function leaves on the stack stays there. */
@@ -59,7 +56,7 @@ int ktls_connect(struct tls *tls, int fd, const struct psk *key)
 	tls_client(tls, key, ktls_has_aes(), random, &out);
 	explicit_bzero(random, sizeof(random));
 	wipe_stack();
-	return send_all(fd, hello, &out);
+	return send_message(fd, hello, &out) ? -ECONNRESET : 0;
 }
 
 int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count, bool aes)
@@ -180,7 +177,7 @@ int ktls_step(struct tls *tls, int fd)
 	socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
 	result = tls_take(tls, record, (size_t)len, &out);
 	wipe_stack();
-	if (out.p != reply && send_all(fd, reply, &out) && result >= 0)
+	if (out.p != reply && send_message(fd, reply, &out) && result >= 0)
 		result = -ECONNRESET;
 	return result == 1 ? hand_over(tls, fd) : result;
 }
