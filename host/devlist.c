@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of devices that clients get. */
+/* The device list that clients get. */
 #include "host/devlist.h"
 
+#include <assert.h>
 #include <string.h>
 
 void devlist_clear(struct devlist *devlist)
@@ -26,13 +27,14 @@ bool devlist_add(struct devlist *devlist, const struct op_device *device,
 void devlist_filter(const struct devlist *devlist, struct devlist *part,
 		    bool (*allowed)(void *ctx, const char *busid), void *ctx)
 {
-	size_t at = OP_DEVLIST_HEAD_SIZE, size;
+	size_t size;
 
 	devlist_clear(part);
-	for (; at < devlist->len; at += size) {
+	for (size_t at = OP_DEVLIST_HEAD_SIZE; at < devlist->len; at += size) {
 		const uint8_t *record = devlist->bytes + at;
 
 		size = op_record_size(record);
+		assert(size <= devlist->len - at);
 		if (!allowed(ctx, (const char *)record + OP_PATH_SIZE))
 			continue;
 		memcpy(part->bytes + part->len, record, size);

@@ -31,6 +31,7 @@ struct host {
 	int slots_said;	/* so many are in use, it was said */
 	int save_error; /* said */
 	struct exports exports;
+	struct access access;
 	struct host_server server;
 	struct status_files status_files;
 	struct host_wishes wishes;
@@ -251,9 +252,9 @@ static bool session_denied(const struct host *host, const struct export *export)
 
 	if (!export->peer[0])
 		return false;
-	return !host_server_trusts(&host->server, &who) ||
-	       (rules_have_to(&host->wishes.rules) &&
-		!host_server_allows(&host->server, export, &who));
+	return !access_allows_peer(&host->access, &who) ||
+	       (access_depends_on_peer(&host->access) &&
+		!access_allows_device(&host->access, export, &who));
 }
 
 static bool releasing(struct host *host)
@@ -501,13 +502,13 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	if (daemon_open(&host.daemon, options, &role, &host))
 		return 1;
 	host.wishes.take_all = take_all;
-	host.server.rules = &host.wishes.rules;
-	host.server.networks = networks;
-	host.server.keys = options->keys;
+	host.access.rules = &host.wishes.rules;
+	host.access.networks = networks;
+	host.access.keys = options->keys;
 	adopt(&host);
 	if (!options->once)
-		host_server_init(&host.server, &host.daemon.loop, &host.exports, options->dead_after,
-			      listen, listeners);
+		host_server_init(&host.server, &host.daemon.loop, &host.exports, &host.access,
+				 options->dead_after, listen, listeners);
 	sandbox_enter(&host.daemon.sysfs, options->run, NULL, false);
 	loop_run(&host.daemon.loop);
 	status = exit_status(&host);

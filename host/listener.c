@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sockets on which clients connect. */
+/* A socket on which clients connect. */
 #include "host/listener.h"
 
 #include "lib/endpoint.h"
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAUSE_MS = 1000 /* when no connection can be accepted */ };
+enum { PAUSE_MS = 1000 /* after accept4() failed for want of resources */ };
 
 bool listener_parse(struct listener_address *address, const char *text)
 {
@@ -27,17 +27,17 @@ bool listener_parse(struct listener_address *address, const char *text)
 	    strlen(endpoint.name) >= sizeof(address->name))
 		return false;
 	str_format(address->name, sizeof(address->name), "%s", endpoint.name);
-	address->at.sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
+	address->addr.sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
 	if (strchr(endpoint.host, ':')) {
-		address->at.len = sizeof(address->at.sa.v6);
-		return addr_parse_scoped(endpoint.host, &address->at.sa.v6);
+		address->addr.len = sizeof(address->addr.sa.v6);
+		return addr_parse_scoped(endpoint.host, &address->addr.sa.v6);
 	}
-	address->at.len = sizeof(address->at.sa.v4);
-	address->at.sa.v4.sin_family = AF_INET;
-	return inet_pton(AF_INET, endpoint.host, &address->at.sa.v4.sin_addr) == 1;
+	address->addr.len = sizeof(address->addr.sa.v4);
+	address->addr.sa.v4.sin_family = AF_INET;
+	return inet_pton(AF_INET, endpoint.host, &address->addr.sa.v4.sin_addr) == 1;
 }
 
-static void ready(struct loop_source *source, uint32_t events)
+static void listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct listener *listener = container_of(source, struct listener, source);
 	struct addr from;
@@ -51,15 +51,15 @@ static void ready(struct loop_source *source, uint32_t events)
 		addr_split(&from, &address);
 		listener->accepted(listener->ctx, fd, &address);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-		/* it would be ready again at once, for nothing: a later pass goes on */
+		/* the socket stays ready: without a pause the loop would spin */
 		loop_rewatch(listener->loop, source, 0);
 		loop_pass_by(listener->loop, listener->loop->now + PAUSE_MS);
 	}
 }
 
-static int open_socket(struct listener *listener)
+static int listener_open(struct listener *listener)
 {
-	const struct addr *address = &listener->address.at;
+	const struct addr *address = &listener->address.addr;
 	int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error = 0;
 
@@ -80,18 +80,35 @@ static int open_socket(struct listener *listener)
 	return error;
 }
 
-void listener_init(struct listener *listener, struct loop *loop)
+void listener_init(struct listener *listener, struct loop *loop,
+		   const struct listener_address *address,
+		   void (*accepted)(void *ctx, int fd, const struct in6_addr *from), void *ctx)
 {
 	listener->loop = loop;
+	listener->address = *address;
+	listener->accepted = accepted;
+	listener->ctx = ctx;
 	listener->source.fd = -1;
-	listener->source.ready = ready;
+	listener->source.ready = listener_ready;
 	listener->error = -EINPROGRESS;
 }
 
 int listener_pass(struct listener *listener)
 {
 	if (listener->source.fd < 0)
-		return open_socket(listener);
-	loop_rewatch(listener->loop, &listener->source, EPOLLIN); /* after a pause */
+		return listener_open(listener);
+	loop_rewatch(listener->loop, &listener->source, EPOLLIN); /* ends a pause */
 	return 0;
+}
+
+uint16_t listener_port(const struct listener *listener)
+{
+	struct in6_addr address;
+
+	return addr_split(&listener->address.addr, &address);
+}
+
+void listener_close(struct listener *listener)
+{
+	loop_drop(listener->loop, &listener->source);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sockets on which clients connect. One that cannot listen tries again in every pass. */
+/* A socket on which clients connect. One that cannot listen tries again in every pass. */
 #ifndef HOST_LISTENER_H
 #define HOST_LISTENER_H
 
@@ -8,28 +8,36 @@
 
 enum { LISTENERS_MAX = 8 };
 
-/* Where to listen. */
 struct listener_address {
-	struct addr at;
-	char name[64]; /* for messages */
+	struct addr addr;
+	char name[64]; /* ADDR:PORT, for messages */
 };
 
-/* Reads ADDR[:PORT], an IPv6 address in brackets: false when it is none. */
+/* Parses ADDR[:PORT], an IPv6 address in brackets. Returns false if text is not of that form. */
 bool listener_parse(struct listener_address *address, const char *text);
 
 struct listener {
-	struct loop_source source;
+	struct loop_source source; /* fd is -1: it does not listen */
 	struct loop *loop;
 	struct listener_address address;
-	/* A connection from there (IPv4 addresses are mapped ones); fd is the callee's. */
+	/* A connection from that address (an IPv4 address is a mapped one). The callee owns fd, which
+	 * does not block. */
 	void (*accepted)(void *ctx, int fd, const struct in6_addr *from);
 	void *ctx;
-	int error; /* what came of the last try, said */
+	int error; /* the caller's: the result of the last listener_pass(); at first none of those */
 };
 
-/* address and accepted with its ctx are set. Nothing is opened yet. */
-void listener_init(struct listener *listener, struct loop *loop);
-/* In every pass: listens, if it does not yet. 0 or -errno: -EADDRINUSE where somebody else does. */
+/* Copies the address. Opens nothing yet. */
+void listener_init(struct listener *listener, struct loop *loop,
+		   const struct listener_address *address,
+		   void (*accepted)(void *ctx, int fd, const struct in6_addr *from), void *ctx);
+/*
+ * Called in every pass: listens if it does not yet. 0 or -errno: -EADDRINUSE where another program
+ * listens, -EAFNOSUPPORT if the kernel has no IPv6.
+ */
 int listener_pass(struct listener *listener);
+/* In host byte order. */
+uint16_t listener_port(const struct listener *listener);
+void listener_close(struct listener *listener);
 
 #endif

@@ -29,6 +29,7 @@ static struct sysfs sysfs;
 static struct {
 	struct loop loop;
 	struct exports exports;
+	struct access access;
 	struct host_server server;
 	struct sockaddr_in there;
 	uint64_t epoch;
@@ -298,7 +299,7 @@ static void start_every(uint32_t interval_ms)
 		add_export(i);
 	t.exports.count = DEVICES;
 	find_port(&address);
-	host_server_init(&t.server, &t.loop, &t.exports, 15, &address, 1);
+	host_server_init(&t.server, &t.loop, &t.exports, &t.access, 15, &address, 1);
 	offer(2);
 	run_quiet(&t.loop);
 	CHECK_INT(said("listening on"), 1);
@@ -999,8 +1000,8 @@ static void hostile(const char *path, const char *name)
 		CHECK_INT(client.len, 0);
 		CHECK(all_free());
 		CHECK_INT(said(*p == TLS_FIRST_BYTE ?
-				       "refused a connection of 127.0.0.1: it speaks TLS" :
-				       "refused a connection of 127.0.0.1: it sent no request"),
+				       "127.0.0.1: connection refused: the client speaks TLS" :
+				       "127.0.0.1: connection refused: not a USB/IP request"),
 			  1);
 	}
 	end();
@@ -1022,13 +1023,13 @@ static void bad_said_once(void)
 	start();
 	for (int i = 0; i < 20; i++)
 		bad_request();
-	CHECK_INT(said("it sent no request"), 1);
+	CHECK_INT(said("not a USB/IP request"), 1);
 	clock_now += 59999;
 	bad_request();
-	CHECK_INT(said("it sent no request"), 1);
+	CHECK_INT(said("not a USB/IP request"), 1);
 	clock_now++;
 	bad_request();
-	CHECK_INT(said("it sent no request"), 2);
+	CHECK_INT(said("not a USB/IP request"), 2);
 	end();
 }
 
@@ -1040,7 +1041,7 @@ static void start_choosy(void)
 	start();
 	networks.count = 0;
 	must(cidr_list_add(&networks, "127.1.0.1 fd00::/8"), "allow one");
-	t.server.networks = &networks;
+	t.access.networks = &networks;
 }
 
 static void refused_from(uint16_t host)
@@ -1058,21 +1059,21 @@ static void strangers(void)
 {
 	start_choosy();
 	refused_from(2);
-	CHECK_INT(said("refused a connection of 127.1.0.2: --allow does not name it"), 1);
+	CHECK_INT(said("127.1.0.2: connection refused: --allow does not include this address"), 1);
 	refused_from(2);
 	refused_from(3);
-	CHECK_INT(said("refused a connection of 127.1.0.3: "), 1);
+	CHECK_INT(said("127.1.0.3: connection refused"), 1);
 	clock_now += 3600 * 1000;
 	refused_from(2);
 	refused_from(3);
-	CHECK_INT(said("does not name it"), 2);
+	CHECK_INT(said("does not include"), 2);
 	CHECK_INT(t.sends, 0);
 	CHECK_INT(t.server.conns, 0);
 	join_from(&client, 1);
 	say(&client, "\1\x11\x80\5\0\0\0\0", 8);
 	ends_well(&client);
 	got_list(&client, OP_REP_DEVLIST, 2);
-	CHECK_INT(said("does not name it"), 2);
+	CHECK_INT(said("does not include"), 2);
 	end();
 }
 
@@ -1084,19 +1085,19 @@ static void many_strangers(void)
 	start_choosy();
 	while (host < 100)
 		refused_from(1000 + host++);
-	CHECK_INT(said("does not name it"), STRANGERS_MAX);
+	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX);
 	clock_now += 59999;
 	while (host < 200)
 		refused_from(1000 + host++);
-	CHECK_INT(said("does not name it"), STRANGERS_MAX);
+	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX);
 	refused_from(1000);
-	CHECK_INT(said("does not name it"), STRANGERS_MAX);
+	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX);
 	clock_now++;
 	refused_from(1199);
-	CHECK_INT(said("127.1.4.175: "), 1);
-	CHECK_INT(said("does not name it"), STRANGERS_MAX + 1);
+	CHECK_INT(said("127.1.4.175: connection refused"), 1);
+	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX + 1);
 	refused_from(1000); /* the oldest was forgotten */
-	CHECK_INT(said("does not name it"), STRANGERS_MAX + 2);
+	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX + 2);
 	end();
 }
 
@@ -1199,7 +1200,7 @@ static void caps(void)
 		CHECK(one_more(1));
 	CHECK(!one_more(1));
 	CHECK(!one_more(1));
-	CHECK_INT(said("refused a connection of fd00:0:0:0:0:0:0:1: there are too many"), 1);
+	CHECK_INT(said("fd00:0:0:0:0:0:0:1: connection refused: too many connections"), 1);
 	for (unsigned i = 0; i < CONNS_MAX - CONNS_PER_ADDRESS_MAX; i++)
 		CHECK(one_more(2 + i));
 	CHECK(!one_more(0));
@@ -1222,7 +1223,8 @@ static void caps(void)
 	run_after(&t.loop, 60000);
 	t.server.fds_max = spare[0];
 	CHECK(!one_more(2)); /* the descriptors that are left are for other uses */
-	CHECK_INT(said("there are too many"), 2);
+	CHECK_INT(said("connection refused: too many open files"), 1);
+	CHECK_INT(said("connection refused: too many"), 2);
 	close(spare[0]);
 	close(spare[1]);
 	end();
@@ -1379,7 +1381,7 @@ static void watch_by_many(void)
 
 static bool is_blocked(void)
 {
-	return t.server.conn[0].deadline != 0;
+	return t.server.conn[0].list_due;
 }
 
 /* One who takes little, and reads nothing: until what he is sent stays in the kernel. */
@@ -1604,7 +1606,7 @@ static void port_in_use(void)
 		run_after(&t.loop, INTERVAL_MS);
 		CHECK_INT(listener->source.fd, -1);
 		CHECK_INT(said("is in use"), 1);
-		CHECK_INT(said("whatever --allow"), 1);
+		CHECK_INT(said("without --allow"), 1);
 	}
 	CHECK_INT(said("listening"), 1);
 	close(other);
@@ -1675,8 +1677,8 @@ static void addresses(void)
 		CHECK(listener_parse(&address, good[i].text));
 		CHECK_STR(address.name, good[i].name);
 	}
-	CHECK_INT(address.at.sa.v6.sin6_port, htons(5));
-	CHECK(address.at.sa.v6.sin6_scope_id != 0);
+	CHECK_INT(address.addr.sa.v6.sin6_port, htons(5));
+	CHECK(address.addr.sa.v6.sin6_scope_id != 0);
 	for (size_t i = 0; i < LENGTH(bad); i++)
 		if (listener_parse(&address, bad[i]))
 			check_fault(__FILE__, __LINE__, "%s is an address", bad[i]);
@@ -1715,7 +1717,7 @@ static void start_with_keys(void)
 	memset(&keys, 0, sizeof(keys));
 	add_key("phone:ffeeddccbbaa99887766554433221100");
 	add_key("laptop:00112233445566778899aabbccddeeff");
-	t.server.keys = &keys;
+	t.access.keys = &keys;
 	t.from = "10.0.0.2";
 }
 
@@ -1751,7 +1753,7 @@ static void keyless(void)
 		CHECK_INT(client.len, 0);
 		end_client(&client);
 	}
-	CHECK_INT(said("refused a connection of 10.0.0.2: it has no key, which --psk asks for"), 1);
+	CHECK_INT(said("10.0.0.2: connection refused: the client has no key, which --psk requires"), 1);
 	CHECK_INT(t.lines, 2);
 	end();
 }
@@ -1762,7 +1764,7 @@ static void keyed(void)
 	CHECK_INT(shake_hands(&keys.key[1]), 1);
 	run_quiet(&t.loop);
 	CHECK_INT(t.server.conn[0].state, CONN_READING);
-	CHECK_STR(t.server.conn[0].who.key, "laptop");
+	CHECK_STR(t.server.conn[0].peer.key, "laptop");
 	for (size_t i = offsetof(struct tls, aead); i < sizeof(tls); i++)
 		CHECK(!((uint8_t *)&t.server.conn[0].tls)[i]);
 	say(&client, (uint8_t[]){ 1, 0x11, 0x80, 5, 0, 0, 0, 0 }, 8);
@@ -1783,6 +1785,19 @@ static void keyed(void)
 	end();
 }
 
+/* Behind the handshake only a request may come. */
+static void second_handshake(void)
+{
+	start_with_keys();
+	CHECK_INT(shake_hands(&keys.key[1]), 1);
+	run_quiet(&t.loop);
+	say(&client, (uint8_t[]){ TLS_FIRST_BYTE, 3, 1, 0, 200, 1, 0, 0 }, 8);
+	UNTIL(&t.loop, is_over);
+	CHECK_INT(said("10.0.0.2: connection refused: not a USB/IP request"), 1);
+	CHECK(all_free());
+	end();
+}
+
 static void wrong_key(void)
 {
 	struct psk key;
@@ -1796,13 +1811,13 @@ static void wrong_key(void)
 	end_client(&client);
 	t.from = NULL; /* the one from here, too, if it comes with a key */
 	CHECK_INT(shake_hands(&key), -EACCES);
-	CHECK_INT(said("refused a connection of 10.0.0.2: both ends need the same key"), 1);
+	CHECK_INT(said("10.0.0.2: connection refused: both ends need the same key"), 1);
 	CHECK_INT(t.lines, 2);
 	end();
 	start_with_keys();
 	strcpy(key.identity, "tablet"); /* the client is told the same */
 	CHECK_INT(shake_hands(&key), -EACCES);
-	CHECK_INT(said("refused a connection of 10.0.0.2: the name of its key is not in the file of --psk"), 1);
+	CHECK_INT(said("10.0.0.2: connection refused: the name of its key is not in the file of --psk"), 1);
 	end();
 }
 
@@ -1816,13 +1831,13 @@ static void first_bytes(void)
 		join_with(&client, 0);
 		say(&client, &bytes[i], 1);
 		UNTIL(&t.loop, is_over);
-		CHECK_INT(said("it has no key, which --psk asks for"), 1);
+		CHECK_INT(said("no key, which --psk requires"), 1);
 		end();
 	}
 	start_with_keys();
-	t.server.keys = NULL;
+	t.access.keys = NULL;
 	CHECK_INT(shake_hands(&keys.key[1]), -ECONNRESET);
-	CHECK_INT(said("refused a connection of 10.0.0.2: it speaks TLS, but here is no --psk"), 1);
+	CHECK_INT(said("10.0.0.2: connection refused: the client speaks TLS, but this server has no --psk"), 1);
 	end();
 }
 
@@ -1899,20 +1914,20 @@ static void new_keys(void)
 	host_server_keys_changed(&t.server);
 	UNTIL(&t.loop, second_is_over);
 	no_more_came();
-	CHECK(host_server_trusts(&t.server, &who));
+	CHECK(access_allows_peer(&t.access, &who));
 	who.print = keys.key[0].print; /* the same name, other digits */
-	CHECK(!host_server_trusts(&t.server, &who));
+	CHECK(!access_allows_peer(&t.access, &who));
 	who.key = "phone";
-	CHECK(host_server_trusts(&t.server, &who));
+	CHECK(access_allows_peer(&t.access, &who));
 	who.key = "tablet";
-	CHECK(!host_server_trusts(&t.server, &who));
+	CHECK(!access_allows_peer(&t.access, &who));
 	who.key = NULL;
-	CHECK(!host_server_trusts(&t.server, &who));
+	CHECK(!access_allows_peer(&t.access, &who));
 	who.address = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
-	CHECK(host_server_trusts(&t.server, &who));
-	t.server.keys = NULL;
+	CHECK(access_allows_peer(&t.access, &who));
+	t.access.keys = NULL;
 	who.address.s6_addr[0] = 0x20;
-	CHECK(host_server_trusts(&t.server, &who));
+	CHECK(access_allows_peer(&t.access, &who));
 	end();
 }
 
@@ -1997,6 +2012,7 @@ int main(void)
 	RUN("t_host_server: addresses as text", names);
 	RUN("t_host_server: keys, and who comes without", keyless);
 	RUN("t_host_server: keys, and who has one", keyed);
+	RUN("t_host_server: keys, and a second handshake", second_handshake);
 	RUN("t_host_server: keys, and who has another", wrong_key);
 	RUN("t_host_server: keys, and other first bytes", first_bytes);
 	RUN("t_host_server: keys, and a handshake's deadline", shaking_deadline);

@@ -20,6 +20,7 @@
 static struct sysfs sysfs;
 static char root[64];
 static struct exports exports;
+static struct access access_policy;
 static struct host_server server;
 static struct loop loop;
 static int listener = -1, status_file = -1;
@@ -107,7 +108,7 @@ static void set_up(void)
 		return;
 	make_tree();
 	HOLDS(!loop_open(&loop, 3600 * 1000, &role, NULL));
-	host_server_init(&server, &loop, &exports, 0, NULL, 0);
+	host_server_init(&server, &loop, &exports, &access_policy, 0, NULL, 0);
 	make_export();
 	there.sin_family = AF_INET;
 	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -167,7 +168,7 @@ static void converse(int fd, const uint8_t *data, size_t size, size_t piece)
 	int theirs = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	HOLDS(theirs >= 0);
-	conn_open(conn, &server, theirs, &address);
+	conn_open(conn, &server.shared, theirs, &address);
 	while (size && conn->state == CONN_READING) {
 		size_t n = piece < size ? piece : size;
 

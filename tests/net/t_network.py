@@ -1031,7 +1031,7 @@ def strangers(work, tree):
                         got = ask(3240, address)
                         check((got is not None) == (address in good),
                               f"--allow {allow}: {address} got {got}")
-                said = log.read_text().count("--allow does not name it")
+                said = log.read_text().count("--allow does not include this address")
                 check(said == 4 - len(good), f"--allow {allow}: {said} are said")
             finally:
                 process.terminate()

@@ -250,13 +250,13 @@ def strangers(w):
     with case("a wrong key, an unknown identity, no key: refused, in one line at either end"):
         w.refused("list --psk /tmp/wrong host", "both ends need the same key")
         w.refused("list --psk /tmp/stranger host", "both ends need the same key")
-        w.said_once("refused a connection of 10.0.0.2")
+        w.said_once("10.0.0.2: connection refused")
         w.refused("list host", "it hung up: is --psk given at one end only")
         w.diagnosed("doctor", "it hung up: is --psk given at one end only")
         w.diagnosed("doctor --psk /tmp/wrong", "both ends need the same key")
         status, text = w.client.sh("usbip list -r host 2>&1")
         check(status, f"the stock tool is served: {text}")
-        check(w.count("refused a connection of 10.0.0.2") == 1, w.log(w.host))
+        check(w.count("10.0.0.2: connection refused") == 1, w.log(w.host))
 
     with case("without a key from this machine itself"):
         w.host.must("usbip list -r 127.0.0.1; usbiphp list 127.0.0.1")
@@ -391,7 +391,7 @@ def plain(w):
 
     with case("a key, and a server without any: it is said at either end"):
         w.refused("list --psk /tmp/laptop host", "it hung up: is --psk given at one end only")
-        w.said_once("refused a connection of 10.0.0.2: it speaks TLS, but here is no --psk")
+        w.said_once("10.0.0.2: connection refused: the client speaks TLS, but this server has no --psk")
 
     with case("a server that is named by its link-local address"):
         w.client.must("kill $(pidof usbiphp-client)")
@@ -420,7 +420,7 @@ def no_module(w):
         w.host.must("rmmod tls; mv /lib/modules/*/tls.ko /tmp")
         w.start("-i 1 --psk /tmp/keys")
         w.begin(options="-i 1 --psk /tmp/laptop")
-        w.host.wait("grep -q 'refused a connection of 10.0.0.2: this kernel has no module tls' "
+        w.host.wait("grep -q '10.0.0.2: connection refused: this kernel has no module tls' "
                     "/tmp/server.log")
         w.client.wait("grep -q 'cannot list devices of host' /tmp/client.log")
         w.attached(0)

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Access control of the server. */
+#include "host/access.h"
+
+#include "lib/addr.h"
+#include "lib/log.h"
+#include "lib/str.h"
+
+#include <assert.h>
+
+enum { REASON_SIZE = 256 };
+
+bool access_allows_address(const struct access *access, const struct in6_addr *address)
+{
+	return !access->networks || cidr_list_contains(access->networks, address);
+}
+
+bool access_allows_peer(const struct access *access, const struct peer_id *peer)
+{
+	const struct psk *key;
+
+	if (!access->keys)
+		return true;
+	if (!peer->key)
+		return addr_is_loopback(&peer->address);
+	key = keys_find(access->keys, peer->key);
+	return key && key->print == peer->print;
+}
+
+bool access_allows_device(const struct access *access, const struct export *export,
+			  const struct peer_id *peer)
+{
+	struct rule_facts facts = export->facts;
+	const struct rule *rule;
+
+	if (!access->rules)
+		return true;
+	facts.to = peer;
+	return export->wanted && rules_judge(access->rules, &facts, &rule) == RULE_ALLOW;
+}
+
+bool access_depends_on_peer(const struct access *access)
+{
+	return access->rules && rules_have_to(access->rules);
+}
+
+static bool may_log(uint64_t logged, uint64_t now)
+{
+	return !logged || now - logged >= ACCESS_LOG_INTERVAL_MS;
+}
+
+static void log_about(const struct in6_addr *address, const char *text)
+{
+	char name[ADDR_TEXT_SIZE];
+
+	addr_text(address, name);
+	log_warning("%s: %s", name, text);
+}
+
+void access_log_refusal(struct access *access, enum access_refusal kind, uint64_t now,
+			const struct in6_addr *address, const char *format, ...)
+{
+	char reason[REASON_SIZE];
+	va_list args;
+
+	assert(kind < ACCESS_REFUSALS);
+	if (!may_log(access->logged[kind], now))
+		return;
+	access->logged[kind] = now;
+	va_start(args, format);
+	str_vformat(reason, sizeof(reason), format, args);
+	va_end(args);
+	log_about(address, reason);
+}
+
+void access_log_stranger(struct access *access, uint64_t now, const struct in6_addr *address)
+{
+	unsigned oldest = 0;
+
+	for (unsigned i = 0; i < ACCESS_STRANGERS_MAX; i++) {
+		if (access->stranger[i].logged &&
+		    IN6_ARE_ADDR_EQUAL(&access->stranger[i].address, address))
+			return;
+		if (access->stranger[i].logged < access->stranger[oldest].logged)
+			oldest = i;
+	}
+	if (!may_log(access->stranger[oldest].logged, now))
+		return;
+	access->stranger[oldest].logged = now;
+	access->stranger[oldest].address = *address;
+	log_about(address, "connection refused: --allow does not include this address");
+}

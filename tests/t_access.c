@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of host/access: tables of who may connect and use which device; the rate of log lines.
+ * LINK: -Wl,--wrap=log_line
+ */
+#include "host/access.h"
+
+#include "lib/addr.h"
+#include "lib/log.h"
+#include "lib/str.h"
+#include "tests/check.h"
+
+static struct rules rules;
+static struct keys keys;
+static unsigned lines;
+static char last_line[200];
+
+void __wrap_log_line(enum log_level level, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+void __wrap_log_line(enum log_level level, int error, const char *format, ...)
+{
+	va_list args;
+
+	CHECK_INT(level, LOG_LEVEL_WARNING);
+	CHECK_INT(error, 0);
+	va_start(args, format);
+	str_vformat(last_line, sizeof(last_line), format, args);
+	va_end(args);
+	lines++;
+}
+
+static struct in6_addr parsed(const char *text)
+{
+	struct in6_addr address;
+
+	must(addr_parse(text, &address), text);
+	return address;
+}
+
+static void addresses(void)
+{
+	static const struct {
+		const char *networks, *address; /* networks is NULL: all */
+		bool allowed;
+	} row[] = {
+		{ NULL, "8.8.8.8", true },
+		{ NULL, "2001:db8::1", true },
+		{ "10.0.0.0/8", "10.1.2.3", true },
+		{ "10.0.0.0/8", "11.1.2.3", false },
+		{ "10.0.0.0/8", "127.0.0.1", false },
+		{ "10.0.0.0/8", "::1", false },
+		{ "10.0.0.0/8 fd00::/8", "fd00::1", true },
+		{ "10.0.0.0/8 fd00::/8", "fe80::1", false },
+		{ "::/0", "10.0.0.1", false },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct in6_addr address = parsed(row[i].address);
+		struct cidr_list networks = { 0 };
+		struct access access = { .networks = row[i].networks ? &networks : NULL };
+
+		must(!row[i].networks || cidr_list_add(&networks, row[i].networks), "allow");
+		CHECK_INT(access_allows_address(&access, &address), row[i].allowed);
+	}
+}
+
+static void peers(void)
+{
+	static const char laptop[] = "laptop:00112233445566778899aabbccddeeff";
+	static const char other[] = "laptop:ffeeddccbbaa99887766554433221100";
+	static const struct {
+		bool keys;
+		const char *address, *key;
+		const char *proved; /* the line of the key that was proved */
+		bool allowed;
+	} row[] = {
+		{ false, "10.0.0.1", NULL, NULL, true },
+		{ false, "10.0.0.1", "laptop", laptop, true },
+		{ true, "10.0.0.1", NULL, NULL, false },
+		{ true, "fd00::1", NULL, NULL, false },
+		{ true, "127.0.0.1", NULL, NULL, true },
+		{ true, "127.9.9.9", NULL, NULL, true },
+		{ true, "::1", NULL, NULL, true },
+		{ true, "::2", NULL, NULL, false },
+		{ true, "10.0.0.1", "laptop", laptop, true },
+		{ true, "10.0.0.1", "laptop", other, false }, /* the key has changed since */
+		{ true, "127.0.0.1", "laptop", other, false },
+		{ true, "10.0.0.1", "tablet", laptop, false },
+		{ true, "127.0.0.1", "tablet", laptop, false },
+	};
+
+	keys.count = 1;
+	must(!psk_parse(&keys.key[0], laptop), "make the key");
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct access access = { .keys = row[i].keys ? &keys : NULL };
+		struct peer_id peer = { parsed(row[i].address), row[i].key, 0 };
+		struct psk proved;
+
+		if (row[i].proved) {
+			must(!psk_parse(&proved, row[i].proved), "make a key");
+			peer.print = proved.print;
+		}
+		CHECK_INT(access_allows_peer(&access, &peer), row[i].allowed);
+	}
+}
+
+/* The device is 1-1 (0951:1666), whose class and strings are not known. */
+static void devices(void)
+{
+	static const struct {
+		const char *rule[3];
+		bool wanted, allowed, depends;
+		const char *key;
+	} row[] = {
+		{ { "allow" }, true, true, false, NULL },
+		{ { "allow" }, false, false, false, NULL },
+		{ { "deny" }, true, false, false, NULL },
+		{ { "deny id 0951:*" }, true, false, false, NULL },
+		{ { "deny id 0952:*" }, true, true, false, NULL },
+		{ { "deny busid 1-1" }, true, false, false, NULL },
+		{ { "deny serial X" }, true, false, false, NULL }, /* not known: fails closed */
+		{ { "allow to 10.0.0.0/8", "deny" }, true, true, true, NULL },
+		{ { "allow to 10.0.0.0/8", "deny" }, false, false, true, NULL },
+		{ { "allow to 10.0.0.2", "deny" }, true, false, true, NULL },
+		{ { "deny to 10.0.0.1" }, true, false, true, NULL },
+		{ { "deny to 10.0.0.2" }, true, true, true, NULL },
+		{ { "allow to key laptop", "deny" }, true, false, true, NULL },
+		{ { "allow to key laptop", "deny" }, true, true, true, "laptop" },
+		{ { "allow to key laptop", "deny" }, true, false, true, "tablet" },
+	};
+	static struct export export = { .facts = { .vendor = 0x951, .product = 0x1666 } };
+	static const struct access all;
+
+	export.facts.busid = "1-1";
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct access access = { .rules = &rules };
+		struct rules_source source = { .role = RULE_SERVER };
+		struct peer_id peer = { parsed("10.0.0.1"), row[i].key, 0 };
+
+		while (source.options < 3 && row[i].rule[source.options]) {
+			source.option[source.options] = row[i].rule[source.options];
+			source.options++;
+		}
+		must(rules_read(&rules, &source), row[i].rule[0]);
+		export.wanted = row[i].wanted;
+		CHECK_INT(access_allows_device(&access, &export, &peer), row[i].allowed);
+		CHECK_INT(access_depends_on_peer(&access), row[i].depends);
+		CHECK(access_allows_device(&all, &export, &peer)); /* without rules */
+	}
+	CHECK(!access_depends_on_peer(&all));
+	CHECK(!export.facts.to); /* the export's own facts name no peer */
+}
+
+/* One line a minute for each kind, whoever the peers are. */
+static void refusals(void)
+{
+	static struct access access;
+	struct in6_addr first = parsed("10.0.0.1"), second = parsed("fd00::2");
+	uint64_t now = 1;
+
+	lines = 0;
+	access_log_refusal(&access, ACCESS_NO_KEY, now, &first, "refused: %s %u", "reason", 7u);
+	CHECK_STR(last_line, "10.0.0.1: refused: reason 7");
+	for (int kind = 0; kind < ACCESS_REFUSALS; kind++)
+		access_log_refusal(&access, (enum access_refusal)kind, now, &second, "x");
+	CHECK_INT(lines, ACCESS_REFUSALS);
+	CHECK_STR(last_line, "fd00:0:0:0:0:0:0:2: x");
+	for (int kind = 0; kind < ACCESS_REFUSALS; kind++)
+		access_log_refusal(&access, (enum access_refusal)kind, now + ACCESS_LOG_INTERVAL_MS - 1,
+				   &second, "x");
+	CHECK_INT(lines, ACCESS_REFUSALS);
+	now += ACCESS_LOG_INTERVAL_MS;
+	for (int kind = 0; kind < ACCESS_REFUSALS; kind++)
+		access_log_refusal(&access, (enum access_refusal)kind, now, &second, "x");
+	CHECK_INT(lines, 2 * ACCESS_REFUSALS);
+}
+
+static struct access crowd;
+
+static void stranger(uint64_t now, unsigned number)
+{
+	struct in6_addr address = parsed("fd00::");
+
+	address.s6_addr[14] = (uint8_t)(number >> 8);
+	address.s6_addr[15] = (uint8_t)number;
+	access_log_stranger(&crowd, now, &address);
+}
+
+/* Each address once; of a crowd a fixed number in a minute, and the oldest are forgotten first. */
+static void strangers(void)
+{
+	uint64_t now = 1;
+
+	lines = 0;
+	stranger(now, 1);
+	CHECK_STR(last_line, "fd00:0:0:0:0:0:0:1: connection refused: --allow does not include this address");
+	stranger(now + 100 * ACCESS_LOG_INTERVAL_MS, 1);
+	CHECK_INT(lines, 1);
+	for (int i = 0; i < 2; i++) { /* those logged before are known, whatever their places */
+		stranger(now + 1, 2);
+		stranger(now + 2, 3);
+		CHECK_INT(lines, 3);
+	}
+	for (unsigned i = 1; i < 3 * ACCESS_STRANGERS_MAX; i++)
+		stranger(now + i, i);
+	CHECK_INT(lines, ACCESS_STRANGERS_MAX);
+	now += ACCESS_LOG_INTERVAL_MS;
+	stranger(now - 1, 1000);
+	CHECK_INT(lines, ACCESS_STRANGERS_MAX);
+	stranger(now, 1000); /* in the place of the first */
+	CHECK_INT(lines, ACCESS_STRANGERS_MAX + 1);
+	stranger(now, 1001); /* that of the second is younger */
+	CHECK_INT(lines, ACCESS_STRANGERS_MAX + 1);
+	stranger(now, 2);
+	CHECK_INT(lines, ACCESS_STRANGERS_MAX + 1);
+	stranger(now + ACCESS_LOG_INTERVAL_MS, 1);
+	CHECK_INT(lines, ACCESS_STRANGERS_MAX + 2);
+}
+
+int main(void)
+{
+	RUN("t_access: addresses that may connect", addresses);
+	RUN("t_access: keys", peers);
+	RUN("t_access: rules", devices);
+	RUN("t_access: refusals are logged once in a minute", refusals);
+	RUN("t_access: strangers are logged once", strangers);
+	return check_status();
+}
