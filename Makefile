@@ -34,10 +34,10 @@ else ifneq ($(DEBUG),)
   CFLAGS ?= -g -Og
   LDFLAGS ?=
 else
-  CFLAGS ?= -Os -flto -flto-partition=one -ffunction-sections -fdata-sections \
-	-fno-asynchronous-unwind-tables -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE \
+  CFLAGS ?= -Os -flto $(call has,-flto-partition=one) -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables -fstack-protector-strong -U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2 $(call has,-fstack-clash-protection) $(call has,-fcf-protection)
-  LDFLAGS ?= -s -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--gc-sections,--build-id=none
+  LDFLAGS ?= -s -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--gc-sections,--build-id=none
 endif
 # At once: what the compiler takes is asked for one time, not for every file.
 CFLAGS := $(CFLAGS)
@@ -49,12 +49,19 @@ ifneq ($(SAN),)
   BASE_CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
 endif
 
-# With musl the program is static. musl-gcc's specs know nothing of a static PIE, so its start files
-# are named here; they are beside the specs. A native musl compiler knows them by itself.
-ifneq ($(MUSL),)
+# Position-independent, unless the builder's flags say -no-pie. With musl the program is static; its
+# musl-gcc knows nothing of a static PIE, so the start files, which are beside its specs, are named
+# here. A native musl compiler knows them by itself.
+PIE := $(if $(filter -no-pie,$(CFLAGS) $(LDFLAGS)),,pie)
+ifneq ($(PIE),)
+  BASE_CFLAGS += -fPIE
+endif
+ifeq ($(MUSL),)
+  BASE_LDFLAGS := $(PIE:%=-%)
+else
   MUSL_LIB := $(patsubst %/musl-gcc.specs,%,$(filter %/musl-gcc.specs,$(subst ",,$(shell \
 	tail -n 1 "$$(command -v $(firstword $(CC)))"))))
-  ifeq ($(filter -pie,$(LDFLAGS)),)
+  ifeq ($(PIE),)
     BASE_LDFLAGS := -static
   else ifeq ($(MUSL_LIB),)
     BASE_LDFLAGS := -static-pie
@@ -79,7 +86,7 @@ all: build/usbiphp $(LINKS)
 
 # What was built with other flags is built again.
 COMPILE := $(CC) $(BASE_CPPFLAGS) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS)
-LINK := $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(filter-out $(if $(START),-pie),$(LDFLAGS))
+LINK := $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(filter-out $(if $(MUSL),-pie),$(LDFLAGS))
 FLAGS := $(COMPILE) $(LINK) $(START)
 build/flags: FORCE
 	@mkdir -p build
