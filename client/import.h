@@ -6,6 +6,7 @@
 #include "client/decide.h"
 #include "client/descriptor_query.h"
 #include "lib/endpoint.h"
+#include "loop/backoff.h"
 #include "loop/child.h"
 #include "loop/hook_runner.h"
 #include "loop/loop.h"

@@ -9,6 +9,7 @@
 
 #include "client/import.h"
 #include "client/request.h"
+#include "loop/backoff.h"
 
 enum {
 	/* A server that lists more is told so once; what is beyond is left alone. No client kernel

@@ -7,6 +7,7 @@
 #define HOST_EXPORT_H
 
 #include "lib/addr.h"
+#include "loop/backoff.h"
 #include "loop/child.h"
 #include "policy/name.h"
 #include "policy/rules.h"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* So many events in a row may go before a pass that is due: a storm must not starve it. */
-enum { EVENTS_BEFORE_PASS = 64, FIRST_DELAY_MS = 1000 };
+enum { EVENTS_BEFORE_PASS = 64 };
 
 uint64_t loop_clock(void)
 {
@@ -173,18 +173,4 @@ void loop_run(struct loop *loop)
 		if (loop->passed)
 			sd_notify_alive(&loop->notify, loop->now);
 	} while (!loop->role->done(loop->ctx));
-}
-
-void backoff_fail(struct backoff *backoff, uint64_t now, uint32_t limit_ms)
-{
-	backoff->delay = backoff->delay ? backoff->delay * 2 : FIRST_DELAY_MS;
-	if (backoff->delay > limit_ms)
-		backoff->delay = limit_ms;
-	backoff->until = now + backoff->delay;
-}
-
-void backoff_clear(struct backoff *backoff)
-{
-	backoff->delay = 0;
-	backoff->until = 0;
 }

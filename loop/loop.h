@@ -79,13 +79,4 @@ void loop_drop(struct loop *loop, struct loop_source *source);
 /* Current time, for deadlines that begin now. */
 uint64_t loop_clock(void);
 
-/* A delay that doubles with each failure: 1 s, 2 s, ... up to a limit. */
-struct backoff {
-	uint32_t delay; /* ms; 0 = no failure */
-	uint64_t until; /* not before */
-};
-
-void backoff_fail(struct backoff *backoff, uint64_t now, uint32_t limit_ms);
-void backoff_clear(struct backoff *backoff);
-
 #endif

@@ -398,28 +398,6 @@ static void clock_is_monotonic(void)
 	loop_close(&t.loop);
 }
 
-static void backoff(void)
-{
-	static const uint32_t want[] = { 1000, 2000, 4000, 8000, 10000, 10000, 10000 };
-	struct backoff b = { 0, 0 };
-
-	for (int round = 0; round < 2; round++) {
-		for (size_t i = 0; i < LENGTH(want); i++) {
-			backoff_fail(&b, 70000 + i, 10000);
-			CHECK_INT(b.delay, want[i]);
-			CHECK_INT(b.until, 70000 + i + want[i]);
-		}
-		backoff_clear(&b);
-		CHECK_INT(b.delay, 0);
-		CHECK_INT(b.until, 0);
-	}
-	backoff_fail(&b, 5, 300);
-	CHECK_INT(b.delay, 300);
-	for (int i = 0; i < 100; i++)
-		backoff_fail(&b, 5, 86400 * 1000);
-	CHECK_INT(b.delay, 86400 * 1000);
-}
-
 static struct loop_wait awaited;
 static int ends[2];
 
@@ -499,7 +477,6 @@ int main(void)
 	RUN("t_loop: watched, paused, let go", rewatched);
 	RUN("t_loop: a child that is waited for", child_waited_for);
 	RUN("t_loop: the clock", clock_is_monotonic);
-	RUN("t_loop: backoff doubles up to its limit", backoff);
 	RUN("t_loop: no descriptor is left open", no_leak);
 	return check_status();
 }
