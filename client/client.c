@@ -6,7 +6,6 @@
 #include "client/server.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "loop/sandbox.h"
 
 #include <limits.h>
 #include <string.h>
@@ -55,7 +54,7 @@ static void adopt_port(struct client *client, unsigned port)
 
 	if (free && same)
 		record_remove(importer->record_dir, port);
-	if (!noted || free || client->daemon.state.stale || (recorded && !same)) {
+	if (!noted || free || client->daemon.rundir.stale || (recorded && !same)) {
 		record_remove(importer->own_dir, port);
 		return;
 	}
@@ -78,27 +77,17 @@ static void pass(void *ctx)
 	struct client *client = ctx;
 	struct importer *importer = &client->importer;
 
-	if (client->daemon.loop.stopping)
-		loop_pass_by(&client->daemon.loop, client->daemon.stop_by);
 	if (!daemon_check_driver(&client->daemon, vhci_read(importer->sysfs, &importer->vhci)))
 		return;
 	for (unsigned i = 0; !client->adopted && i < importer->vhci.ports; i++)
 		adopt_port(client, i);
 	client->adopted = true;
-	if (daemon_reload(&client->daemon, &importer->rules, &importer->held))
-		log_info("the rules were read again");
+	daemon_reload(&client->daemon, &importer->rules, &importer->held);
 	import_line_begin(importer);
 	EACH_SERVER(client, i)
 		server_line_up(i);
 	EACH_SERVER(client, i)
 		server_pass(i);
-}
-
-static void stop(void *ctx)
-{
-	struct client *client = ctx;
-
-	daemon_stop(&client->daemon);
 }
 
 static unsigned attached(struct client *client)
@@ -114,8 +103,6 @@ static bool done(void *ctx)
 {
 	struct client *client = ctx;
 
-	if (daemon_finished(&client->daemon))
-		return true;
 	if (client->daemon.loop.stopping)
 		return client->adopted && !attached(client) && !hook_runner_busy(&client->daemon.runner);
 	if (!client->daemon.options->once || client->daemon.loop.next <= client->daemon.loop.now)
@@ -159,15 +146,14 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 		.name = "client",
 		.vhci_events = true,
 		.stop_ms = STOP_MS,
-		.loop = { pass, stop, done },
+		.loop = { .pass = pass, .done = done },
 	};
 	static struct client client;
 	int status;
 
-	if (!rules_read(&client.importer.rules, &options->rules))
-		return 2;
-	if (daemon_open(&client.daemon, options, &role, &client))
-		return 1;
+	status = daemon_open(&client.daemon, options, &role, &client.importer.rules, &client);
+	if (status)
+		return status;
 	client.importer.runner = &client.daemon.runner;
 	str_format(client.record_dir, sizeof(client.record_dir), "%s/../vhci_hcd", options->run);
 	client.importer.loop = &client.daemon.loop;
@@ -181,8 +167,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 		server_init(&client.server[i], &client.importer, &server[i],
 			    keys_own(options->keys));
 	mkdir(client.record_dir, 0700);
-	sandbox_enter(&client.daemon.sysfs, options->run, client.record_dir, tunnels(server, servers));
-	loop_run(&client.daemon.loop);
+	daemon_run(&client.daemon, client.record_dir, tunnels(server, servers));
 	rmdir(client.record_dir); /* fails while there are records, as it should */
 	status = exit_status(&client);
 	daemon_close(&client.daemon, attached(&client));

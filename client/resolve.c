@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* In the child; what getaddrinfo() allocates ends with it. */
@@ -19,7 +18,7 @@ static void lookup(const void *arg, void *result)
 	struct addresses *addresses = result;
 	struct addrinfo *list = NULL;
 
-	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* prctl() has all sorts of arguments */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	addresses->error = getaddrinfo(endpoint->host, endpoint->port, &hints, &list);
 	addresses->errnum = errno;
 	if (addresses->error)

@@ -9,7 +9,6 @@
 #include "host/status_files.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "loop/sandbox.h"
 #include "sysfs/descriptors.h"
 #include "sysfs/protect.h"
 
@@ -47,9 +46,9 @@ static void save_bound(struct host *host)
 	EACH_EXPORT(&host->exports, i)
 		if (i->ours)
 			len += str_format(text + len, sizeof(text) - len, "%s\n", i->device.busid);
-	error = rundir_save(&host->daemon.state, bound_file, text, len);
+	error = rundir_save(&host->daemon.rundir, bound_file, text, len);
 	if (error && error != host->save_error)
-		log_warning_errno(error, "cannot write %s/%s", host->daemon.state.path, bound_file);
+		log_warning_errno(error, "cannot write %s/%s", host->daemon.rundir.path, bound_file);
 	host->save_error = error;
 }
 
@@ -111,7 +110,7 @@ static struct export *add(struct host *host, const char *busid)
 	export->ended = job_ended;
 	export->ctx = host;
 	if (!host->passed)
-		status_files_load_session(&host->daemon.state, export);
+		status_files_load_session(&host->daemon.rundir, export);
 	return export;
 }
 
@@ -122,9 +121,9 @@ static void adopt(struct host *host)
 	const char *busid;
 	struct export *export;
 
-	if (host->daemon.state.stale)
-		rundir_save(&host->daemon.state, bound_file, NULL, 0);
-	rundir_load(&host->daemon.state, bound_file, text, sizeof(text));
+	if (host->daemon.rundir.stale)
+		rundir_save(&host->daemon.rundir, bound_file, NULL, 0);
+	rundir_load(&host->daemon.rundir, bound_file, text, sizeof(text));
 	while ((busid = str_word(&cursor))) {
 		if (!busid_is_device(busid) || exports_find(&host->exports, busid))
 			continue;
@@ -177,7 +176,7 @@ static void leave(struct host *host, struct export *export)
 		log_info("%s is gone", export->device.name);
 	set_ours(host, export, false);
 	export_drop_session(export);
-	status_files_forget_session(&host->daemon.state, export);
+	status_files_forget_session(&host->daemon.rundir, export);
 	host->changed |= export->offered;
 	export->offered = false;
 	export->driverless = 0;
@@ -387,7 +386,6 @@ static void obey(struct host *host)
 	if (!daemon_reload(&host->daemon, &host->wishes.rules, &host->wishes.held))
 		return;
 	host_server_keys_changed(&host->server);
-	log_info("the rules were read again");
 	host->changed = true;
 	EACH_EXPORT(&host->exports, i)
 		i->use_again = 0;
@@ -397,8 +395,6 @@ static void pass(void *ctx)
 {
 	struct host *host = ctx;
 
-	if (host->daemon.loop.stopping)
-		loop_pass_by(&host->daemon.loop, host->daemon.stop_by);
 	obey(host);
 	if (!observe(host)) {
 		host_server_pass(&host->server);
@@ -421,7 +417,7 @@ static void pass(void *ctx)
 	EACH_EXPORT(&host->exports, i)
 		export_look(i, host->daemon.options->dead_after);
 	see_offers(host);
-	status_files_update(&host->status_files, &host->daemon.state, &host->exports, false);
+	status_files_update(&host->status_files, &host->daemon.rundir, &host->exports, false);
 	list_offers(host);
 	host_server_pass(&host->server);
 }
@@ -431,7 +427,6 @@ static void stop(void *ctx)
 	struct host *host = ctx;
 
 	host_server_close(&host->server);
-	daemon_stop(&host->daemon);
 	EACH_EXPORT(&host->exports, i)
 		i->failed = EXPORT_IDLE; /* what counts now is that it is given back */
 }
@@ -450,8 +445,6 @@ static bool done(void *ctx)
 {
 	struct host *host = ctx;
 
-	if (daemon_finished(&host->daemon))
-		return true;
 	if (!host->daemon.loop.stopping && !host->daemon.options->once)
 		return false;
 	if (host->daemon.loop.next <= host->daemon.loop.now)
@@ -497,10 +490,9 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	static struct host host;
 	int status;
 
-	if (!rules_read(&host.wishes.rules, &options->rules))
-		return 2;
-	if (daemon_open(&host.daemon, options, &role, &host))
-		return 1;
+	status = daemon_open(&host.daemon, options, &role, &host.wishes.rules, &host);
+	if (status)
+		return status;
 	host.wishes.take_all = take_all;
 	host.access.rules = &host.wishes.rules;
 	host.access.networks = networks;
@@ -509,11 +501,10 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	if (!options->once)
 		host_server_init(&host.server, &host.daemon.loop, &host.exports, &host.access,
 				 options->dead_after, listen, listeners);
-	sandbox_enter(&host.daemon.sysfs, options->run, NULL, false);
-	loop_run(&host.daemon.loop);
+	daemon_run(&host.daemon, NULL, false);
 	status = exit_status(&host);
 	host_server_close(&host.server);
-	status_files_update(&host.status_files, &host.daemon.state, &host.exports, true);
+	status_files_update(&host.status_files, &host.daemon.rundir, &host.exports, true);
 	daemon_close(&host.daemon, any_ours(&host));
 	return status;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A short-lived child process for one piece of work that may block. */
-#include "lib/util.h"
+/* A short-lived child process for work that may block. */
 #include "loop/child.h"
 
+#include "lib/util.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,14 +12,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-static struct child *of_pipe(struct loop_source *source)
+static void child_pipe_ready(struct loop_source *source, uint32_t events)
 {
-	return container_of(source, struct child, pipe);
-}
-
-static void pipe_ready(struct loop_source *source, uint32_t events)
-{
-	struct child *child = of_pipe(source);
+	struct child *child = container_of(source, struct child, pipe);
 	ssize_t n;
 
 	(void)events;
@@ -32,8 +29,9 @@ static void pipe_ready(struct loop_source *source, uint32_t events)
 	child->done(child, child->len == child->size);
 }
 
-static void run(int fd, void (*work)(const void *arg, void *result), const void *arg, void *result,
-		size_t size)
+/* In the child. */
+static void child_do_work(int fd, void (*work)(const void *arg, void *result), const void *arg,
+			  void *result, size_t size)
 {
 	size_t sent = 0;
 	ssize_t n;
@@ -55,6 +53,7 @@ int child_start(struct loop *loop, struct child *child, void (*work)(const void 
 {
 	int fd[2], error;
 
+	assert(!child_running(child) && size > 0 && work && done);
 	if (pipe2(fd, O_CLOEXEC))
 		return -errno;
 	child->loop = loop;
@@ -63,12 +62,12 @@ int child_start(struct loop *loop, struct child *child, void (*work)(const void 
 	child->len = 0;
 	child->done = done;
 	child->pipe.fd = fd[0];
-	child->pipe.ready = pipe_ready;
+	child->pipe.ready = child_pipe_ready;
 	error = loop_watch(loop, &child->pipe, EPOLLIN);
 	if (!error) {
 		child->pid = fork();
 		if (!child->pid)
-			run(fd[1], work, arg, result, size);
+			child_do_work(fd[1], work, arg, result, size);
 		if (child->pid < 0)
 			error = -errno;
 	}

@@ -1,43 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-/* What both daemons have: the kernel's files, driver and events, the run directory, the loop. */
+/* What both daemons are made of: kernel driver and events, run directory, hooks, reload, loop. */
 #include "loop/daemon.h"
 
 #include "lib/log.h"
 #include "lib/util.h"
+#include "loop/sandbox.h"
 #include "sysfs/modprobe.h"
 #include "sysfs/uevent.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 enum {
-	SETUP_MS = 5000, /* for a module's devices to be set up after modprobe came back */
+	SETUP_MS = 5000, /* for the module's devices to appear after modprobe has returned */
 	SETUP_POLL_MS = 20,
-	BLIND_MS = 1000, /* until the next look after one that failed */
-	SAY_AGAIN_MS = 60000,
+	DRIVER_RETRY_MS = 1000,
 };
 
-/* One line: what is wrong, and what to do. */
-static void complain(const char *module, int error)
+static void log_driver_fault(const char *module, int error)
 {
 	struct utsname system;
 
 	if (geteuid())
-		log_warning("cannot use kernel module %s: run as root", module);
+		log_error("cannot use kernel module %s: run as root", module);
 	else if (error == -ENOENT && !uname(&system))
-		log_warning("cannot load kernel module %s: Linux %s has none here, install the "
-			  "package with its modules",
+		log_error("cannot load kernel module %s: not installed for Linux %s; install your "
+			  "distribution's kernel modules package",
 			  module, system.release);
 	else
-		log_warning_errno(error, "cannot use kernel module %s", module);
+		log_error_errno(error, "cannot use kernel module %s", module);
 }
 
-/* Loads the driver when it is missing. */
+/* Loads the driver if it is missing. */
 static int open_driver(const struct sysfs *sysfs, const struct daemon_role *role)
 {
 	int error = role->check(sysfs), waited = 0;
@@ -49,17 +47,11 @@ static int open_driver(const struct sysfs *sysfs, const struct daemon_role *role
 		error = role->check(sysfs);
 	}
 	if (error)
-		complain(role->module, error);
+		log_driver_fault(role->module, error);
 	return error;
 }
 
-static const struct daemon_role *role_of(const struct daemon *daemon)
-{
-	return (const struct daemon_role *)(const void *)((const char *)daemon->loop.role -
-							  offsetof(struct daemon_role, loop));
-}
-
-/* An event only asks for a look; a lost one does, too. */
+/* An event only asks for a pass; so do lost events. */
 static void uevents_ready(struct loop_source *source, uint32_t events)
 {
 	struct daemon *daemon = container_of(source, struct daemon, uevents);
@@ -67,19 +59,12 @@ static void uevents_ready(struct loop_source *source, uint32_t events)
 	int n = uevent_receive(source->fd, &event);
 
 	(void)events;
-	if (n == -ENOBUFS || (n > 0 && event.on_vhci == role_of(daemon)->vhci_events))
+	if (n == -ENOBUFS || (n > 0 && event.on_vhci == daemon->role->vhci_events))
 		loop_pass_now(&daemon->loop);
 }
 
-static int hear(struct loop *loop, struct loop_source *source, int fd,
-		void (*ready)(struct loop_source *source, uint32_t events))
-{
-	source->fd = fd;
-	source->ready = ready;
-	return fd < 0 ? fd : loop_watch(loop, source, EPOLLIN);
-}
-
-/* What changed there, a pass finds out. The watch ends with the directory. */
+/* The pass finds out what changed. The watch ends with the directory, and daemon_reload() renews
+ * it. */
 static void settings_ready(struct loop_source *source, uint32_t events)
 {
 	struct daemon *daemon = container_of(source, struct daemon, settings);
@@ -90,115 +75,173 @@ static void settings_ready(struct loop_source *source, uint32_t events)
 		loop_pass_now(&daemon->loop);
 }
 
-/* Without them only the interval counts. */
-static void listen_all(struct daemon *daemon)
+static int watch_events(struct loop *loop, struct loop_source *source, int fd,
+			void (*ready)(struct loop_source *source, uint32_t events))
 {
-	int error = hear(&daemon->loop, &daemon->uevents, uevent_open(), uevents_ready);
-
-	if (error < 0)
-		log_warning_errno(error, "cannot hear the kernel's events");
-	hear(&daemon->loop, &daemon->settings, inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
-	     settings_ready);
+	source->fd = fd;
+	source->ready = ready;
+	return fd < 0 ? fd : loop_watch(loop, source, EPOLLIN);
 }
 
-bool daemon_reload(struct daemon *daemon, struct rules *rules, struct holds *held)
+/* Without these events the interval alone brings passes. */
+static void daemon_watch_events(struct daemon *daemon)
 {
-	const struct daemon_options *options = daemon->options;
-	bool hup = daemon->loop.hup, changed;
-	int error;
+	int error = watch_events(&daemon->loop, &daemon->uevents, uevent_open(), uevents_ready);
 
-	/* to watch again what is watched does no harm */
-	inotify_add_watch(daemon->settings.fd, options->config,
-			  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |
-				  IN_MOVE_SELF | IN_ONLYDIR);
-	error = holds_read(held, options->config, role_of(daemon)->name);
-	if (error && error != daemon->holds_error)
-		log_warning_errno(error, "cannot read %s/held.%s", options->config, role_of(daemon)->name);
-	daemon->holds_error = error;
-	daemon->loop.hup = false;
-	if (!hup)
-		return false;
-	/* each counts, though the other may be malformed now */
-	changed = rules_read(rules, &options->rules);
-	return (options->keys && keys_read(options->keys, options->psk)) || changed;
+	if (error < 0)
+		log_warning_errno(error, "cannot receive kernel events");
+	watch_events(&daemon->loop, &daemon->settings, inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
+		     settings_ready);
+}
+
+static void daemon_pass(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	if (daemon->loop.stopping)
+		loop_pass_by(&daemon->loop, daemon->stop_by);
+	daemon->role->loop.pass(daemon->ctx);
+}
+
+static void daemon_stop(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	daemon->stop_by = daemon->loop.now + daemon->role->stop_ms;
+	hook_runner_stop(&daemon->runner);
+	if (daemon->role->loop.stop)
+		daemon->role->loop.stop(daemon->ctx);
+}
+
+static bool daemon_done(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	return daemon->lost || (daemon->loop.stopping && daemon->loop.now >= daemon->stop_by) ||
+	       daemon->role->loop.done(daemon->ctx);
+}
+
+static int daemon_open_loop(struct daemon *daemon)
+{
+	static const struct loop_role role = { daemon_pass, daemon_stop, daemon_done };
+	int error = loop_open(&daemon->loop, daemon->options->interval * 1000, &role, daemon);
+
+	if (error)
+		return error;
+	error = hook_runner_watch(&daemon->runner, &daemon->loop);
+	if (error) {
+		loop_close(&daemon->loop);
+		return error;
+	}
+	if (!daemon->options->once)
+		sd_notify_open(&daemon->loop.notify);
+	daemon_watch_events(daemon);
+	return 0;
 }
 
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
-		const struct daemon_role *role, void *ctx)
+		const struct daemon_role *role, struct rules *rules, void *ctx)
 {
-	int error = sysfs_open(&daemon->sysfs, options->sysfs);
+	int error;
 
+	if (!rules_read(rules, &options->rules))
+		return 2;
 	daemon->options = options;
+	daemon->role = role;
+	daemon->ctx = ctx;
+	error = sysfs_open(&daemon->sysfs, options->sysfs);
 	if (error) {
-		log_warning_errno(error, "cannot open %s", options->sysfs);
-		return error;
+		log_error_errno(error, "cannot open %s", options->sysfs);
+		return 1;
 	}
-	error = open_driver(&daemon->sysfs, role);
-	if (error)
+	if (open_driver(&daemon->sysfs, role))
 		goto close_sysfs;
-	/* the kernel loads it by itself only for who may administer the network: nobody, later */
+	/* later the kernel would load it only for processes with CAP_NET_ADMIN */
 	if (options->keys)
 		modprobe("tls");
+	/* before any file is open that only the daemon may have, and before the sandbox */
 	error = hook_runner_start(&daemon->runner, options->config, options->name);
 	if (error)
 		goto cannot_start;
-	error = rundir_open(&daemon->state, options->run, role->name);
-	if (error)
+	if (rundir_open(&daemon->rundir, options->run, role->name))
 		goto close_sysfs;
-	error = loop_open(&daemon->loop, options->interval * 1000, &role->loop, ctx);
+	error = daemon_open_loop(daemon);
 	if (!error)
-		error = hook_runner_watch(&daemon->runner, &daemon->loop);
-	if (!error) {
-		if (!options->once)
-			sd_notify_open(&daemon->loop.notify);
-		listen_all(daemon);
 		return 0;
-	}
-	rundir_close(&daemon->state, true);
+	rundir_close(&daemon->rundir, true);
 cannot_start:
-	log_warning_errno(error, "cannot start");
+	log_error_errno(error, "cannot start");
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
-	return error;
+	return 1;
 }
 
-void daemon_close(struct daemon *daemon, bool notes)
+void daemon_run(struct daemon *daemon, const char *records, bool programs)
+{
+	sandbox_enter(&daemon->sysfs, daemon->options->run, records, programs);
+	loop_run(&daemon->loop);
+}
+
+void daemon_close(struct daemon *daemon, bool keep_notes)
 {
 	loop_drop(&daemon->loop, &daemon->uevents);
 	loop_drop(&daemon->loop, &daemon->settings);
 	hook_runner_close(&daemon->runner);
 	loop_close(&daemon->loop);
-	rundir_close(&daemon->state, notes);
+	rundir_close(&daemon->rundir, keep_notes);
 	sysfs_close(&daemon->sysfs);
 }
 
 bool daemon_check_driver(struct daemon *daemon, int error)
 {
-	const char *module = role_of(daemon)->module;
-	uint64_t now = daemon->loop.now;
+	const char *module = daemon->role->module;
 
-	if (!error)
+	if (!error) {
+		log_once_clear(&daemon->driver_fault);
 		return true;
+	}
 	if (!error_is_resource(error) && error != -EAGAIN) {
-		log_warning_errno(error, "cannot go on without kernel module %s", module);
+		log_error_errno(error, "cannot go on without kernel module %s", module);
 		daemon->lost = true;
 		return false;
 	}
-	if (!daemon->said || now - daemon->said >= SAY_AGAIN_MS) {
-		log_warning_errno(error, "cannot look at kernel module %s now", module);
-		daemon->said = now;
-	}
-	loop_pass_by(&daemon->loop, now + BLIND_MS);
+	log_once(&daemon->driver_fault, LOG_LEVEL_WARNING, error,
+		 "cannot read the files of kernel module %s", module);
+	loop_pass_by(&daemon->loop, daemon->loop.now + DRIVER_RETRY_MS);
 	return false;
 }
 
-void daemon_stop(struct daemon *daemon)
+static void daemon_read_holds(struct daemon *daemon, struct holds *holds)
 {
-	daemon->stop_by = daemon->loop.now + role_of(daemon)->stop_ms;
-	hook_runner_stop(&daemon->runner);
+	const char *config = daemon->options->config, *role = daemon->role->name;
+	int error;
+
+	/* a watch that is there already stays */
+	inotify_add_watch(daemon->settings.fd, config,
+			  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |
+				  IN_MOVE_SELF | IN_ONLYDIR);
+	error = holds_read(holds, config, role);
+	if (error)
+		log_once(&daemon->holds_fault, LOG_LEVEL_WARNING, error, "cannot read %s/held.%s",
+			 config, role);
+	else
+		log_once_clear(&daemon->holds_fault);
 }
 
-bool daemon_finished(const struct daemon *daemon)
+bool daemon_reload(struct daemon *daemon, struct rules *rules, struct holds *holds)
 {
-	return daemon->lost || (daemon->loop.stopping && daemon->loop.now >= daemon->stop_by);
+	const struct daemon_options *options = daemon->options;
+	bool hup = daemon->loop.hup, rules_changed, keys_changed;
+
+	daemon_read_holds(daemon, holds);
+	daemon->loop.hup = false;
+	if (!hup)
+		return false;
+	/* one of the files may be malformed: the other one counts */
+	rules_changed = rules_read(rules, &options->rules);
+	keys_changed = options->keys && keys_read(options->keys, options->psk);
+	if (!rules_changed && !keys_changed)
+		return false;
+	log_info("rules and keys reloaded");
+	return true;
 }

@@ -5,7 +5,9 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
+#include "loop/hooks.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -13,74 +15,54 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define RUNNER_NAME "usbiphp-hooks"
 
-enum { LOOK_MS = 24 * 3600 * 1000 }; /* it has nothing to do by itself */
-
-/* What that process has. */
-struct helper {
-	struct loop loop;
-	struct loop_source source;
-	unsigned owed; /* events that are not answered */
-	struct hooks hooks;
-};
-
-static void event_ready(struct loop_source *source, uint32_t events)
+/* For ps(1) and pidof(1): the name of the process, and argv[0] in its command line. */
+static void set_process_name(char *argv0)
 {
-	struct helper *helper = container_of(source, struct helper, source);
+	size_t len = strlen(argv0);
+
+	prctl(PR_SET_NAME, RUNNER_NAME);
+	memset(argv0, 0, len);
+	str_format(argv0, len + 1, RUNNER_NAME);
+}
+
+/* A hangup of the terminal is the daemon's affair. */
+static void block_hangup(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* The main loop of the process: it ends when the daemon has closed the other end of the socket. */
+static void serve_events(int fd, const char *config)
+{
 	struct hook_event event;
-	ssize_t n = recv(source->fd, event.text, sizeof(event.text), 0);
+	struct hooks hooks;
+	ssize_t n;
 
-	(void)events;
-	if (n <= 0) {
-		loop_drop(&helper->loop, source);
-		helper->loop.stopping = true;
-		loop_pass_now(&helper->loop);
-		return;
+	block_hangup();
+	hooks_init(&hooks, config);
+	prctl(PR_SET_PDEATHSIG, SIGTERM); /* the time of the hooks ends with the daemon */
+	for (;;) {
+		n = recv(fd, event.text, sizeof(event.text), 0);
+		if (n < 0 && errno == ECONNRESET) /* the daemon left answers behind: events follow */
+			continue;
+		if (n <= 0)
+			return;
+		event.len = (size_t)n;
+		if (hook_event_is_valid(&event))
+			hooks_run(&hooks, &event);
+		send(fd, "", 1, MSG_NOSIGNAL);
 	}
-	event.len = (size_t)n;
-	helper->owed++;
-	hooks_take(&helper->hooks, &event);
 }
 
-static void helper_pass(void *ctx)
-{
-	struct helper *helper = ctx;
-
-	hooks_pass(&helper->hooks);
-}
-
-static bool helper_done(void *ctx)
-{
-	struct helper *helper = ctx;
-
-	for (; helper->owed > helper->hooks.waiting; helper->owed--)
-		send(helper->source.fd, "", 1, 0);
-	return helper->source.fd < 0 && !hooks_busy(&helper->hooks);
-}
-
-static void help(int fd, const char *config, char *name)
-{
-	static const struct loop_role role = { helper_pass, helper_pass, helper_done };
-	static struct helper helper;
-	size_t len = strlen(name);
-
-	syscall(SYS_prctl, PR_SET_NAME, RUNNER_NAME, 0, 0, 0);
-	memset(name, 0, len);
-	str_format(name, len + 1, RUNNER_NAME);
-	if (loop_open(&helper.loop, LOOK_MS, &role, &helper))
-		return;
-	hooks_init(&helper.hooks, &helper.loop, config);
-	helper.source.fd = fd;
-	helper.source.ready = event_ready;
-	if (!loop_watch(&helper.loop, &helper.source, EPOLLIN))
-		loop_run(&helper.loop);
-}
-
-static bool has_hooks(const struct hook_runner *runner)
+static bool has_hooks_dir(const struct hook_runner *runner)
 {
 	char path[PATH_MAX];
 
@@ -95,43 +77,41 @@ int hook_runner_start(struct hook_runner *runner, const char *config, char *name
 	memset(runner, 0, sizeof(*runner));
 	runner->config = config;
 	runner->source.fd = -1;
-	if (!has_hooks(runner))
+	if (!has_hooks_dir(runner))
 		return 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	runner->source.fd = pair[0];
 	runner->pid = fork();
 	if (!runner->pid) {
 		close(pair[0]);
-		help(pair[1], config, name);
+		set_process_name(name);
+		serve_events(pair[1], config);
 		_exit(0);
 	}
 	close(pair[1]);
-	if (runner->pid >= 0)
-		return 0;
-	close(pair[0]);
-	return -errno;
+	if (runner->pid < 0) {
+		close(pair[0]);
+		return -errno;
+	}
+	runner->source.fd = pair[0];
+	return 0;
 }
 
-/* The daemon goes on without it. */
-static void say_not_run(struct hook_runner *runner, const char *why)
-{
-	if (!runner->said)
-		log_warning("hooks are not run until the next start, as %s", why);
-	runner->said = true;
-}
-
-static void answer_ready(struct loop_source *source, uint32_t events)
+/* An answer, or the process has ended: the daemon goes on without it. */
+static void runner_ready(struct loop_source *source, uint32_t events)
 {
 	struct hook_runner *runner = container_of(source, struct hook_runner, source);
-	char told;
+	char answer;
 
 	(void)events;
-	if (recv(source->fd, &told, sizeof(told), 0) > 0) {
-		runner->waiting--;
+	if (recv(source->fd, &answer, sizeof(answer), MSG_DONTWAIT) > 0) {
+		assert(runner->waiting > 0);
+		if (!--runner->waiting)
+			log_once_clear(&runner->late);
 		return;
 	}
-	say_not_run(runner, "their process has ended");
+	log_once(&runner->disabled, LOG_LEVEL_WARNING, 0,
+		 "the process that runs hooks has ended: restart the daemon to enable hooks");
 	loop_drop(runner->loop, source);
 	runner->waiting = 0;
 }
@@ -139,7 +119,7 @@ static void answer_ready(struct loop_source *source, uint32_t events)
 int hook_runner_watch(struct hook_runner *runner, struct loop *loop)
 {
 	runner->loop = loop;
-	runner->source.ready = answer_ready;
+	runner->source.ready = runner_ready;
 	return runner->source.fd < 0 ? 0 : loop_watch(loop, &runner->source, EPOLLIN);
 }
 
@@ -148,13 +128,20 @@ void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts
 	struct hook_event event;
 
 	if (runner->source.fd < 0) {
-		if (has_hooks(runner))
-			say_not_run(runner, "they are new");
+		if (!runner->disabled.last && has_hooks_dir(runner))
+			log_once(&runner->disabled, LOG_LEVEL_WARNING, 0,
+				 "%s" HOOKS_DIR " was created after startup: restart the daemon to "
+				 "enable hooks",
+				 runner->config);
 		return;
 	}
 	hook_event_make(&event, facts);
-	if (send(runner->source.fd, event.text, event.len, 0) < 0)
-		log_warning_errno(errno, "hooks miss an event");
+	if (runner->waiting == HOOKS_WAITING_MAX)
+		log_once(&runner->late, LOG_LEVEL_WARNING, 0,
+			 "hooks take too long: more than %d events wait, others are lost",
+			 HOOKS_WAITING_MAX);
+	else if (send(runner->source.fd, event.text, event.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_once(&runner->late, LOG_LEVEL_WARNING, errno, "hooks miss an event");
 	else
 		runner->waiting++;
 }

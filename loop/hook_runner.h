@@ -1,42 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where CONFIG/hooks.d is there when the daemon starts, a process of its own runs the hooks
- * (loop/hooks.h): it has the rights that the daemon gives up (loop/sandbox.h), and hears nobody but
- * the daemon. Both talk over a socket that keeps the bounds of messages: an event's facts one way,
- * a byte for each event that was told to all hooks the other way. It ends when the daemon does, by
- * itself; what it runs then has HOOKS_MS left.
+ * The process "usbiphp-hooks", which runs the hooks (loop/hooks.h): it keeps the rights that the
+ * daemon drops (loop/sandbox.h), and takes orders from the daemon only. It is started where
+ * CONFIG/hooks.d exists when the daemon starts, and ends with the daemon; the hook that runs then
+ * has HOOKS_MS left.
+ *
+ * Both talk over a socket that keeps the bounds of messages, which is also the queue of events: an
+ * event one way, one byte for each event that all hooks have got the other way.
  */
 #ifndef LOOP_HOOK_RUNNER_H
 #define LOOP_HOOK_RUNNER_H
 
-#include "loop/hooks.h"
+#include "lib/log_once.h"
+#include "loop/hook_event.h"
+#include "loop/loop.h"
 
 #include <sys/types.h>
 
+enum { HOOKS_WAITING_MAX = 64 /* events, with the one whose hooks run; more are lost, logged */ };
+
+/* In the daemon. */
 struct hook_runner {
-	struct loop_source source;
+	struct loop_source source; /* fd -1: no hook is run */
 	struct loop *loop;
 	const char *config;
 	pid_t pid;
-	unsigned waiting; /* events that are not yet told */
-	bool said;	  /* that hooks are not run */
+	unsigned waiting; /* events that not all hooks have got yet */
+	struct log_once disabled, late;
 };
 
 /*
- * Begins that process, with what its parent has: nothing may be open yet that must not stay so.
- * name: the daemon's argv[0], which is another one there, so that it is not taken for the daemon.
- * 0 or -errno.
+ * Starts the process, with the rights and descriptors that the caller has now. name: the daemon's
+ * argv[0], which is overwritten in the new process, so that it is not taken for the daemon. 0 or
+ * -errno.
  */
 int hook_runner_start(struct hook_runner *runner, const char *config, char *name);
-/* From now on its answers are heard: 0 or -errno. */
+/* Watches for its answers: 0 or -errno. */
 int hook_runner_watch(struct hook_runner *runner, struct loop *loop);
-/* Never blocks, and facts are copied. Hooks that are new since the start are not run, said once. */
+/* Never blocks, and copies the facts. Events come to the hooks in the order of these calls. */
 void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts);
-/* Whether events wait, or one is being told. */
+/* True as long as there are events that not all hooks have got. */
 bool hook_runner_busy(const struct hook_runner *runner);
-/* HOOKS_MS after this no hook runs any more, and events that still wait are lost, said. */
+/* HOOKS_MS after this no hook runs any more, and events that still wait are lost; logged. */
 void hook_runner_stop(const struct hook_runner *runner);
-/* Ends it, when it has nothing more to do. */
+/* Lets the process end when no event waits. */
 void hook_runner_close(struct hook_runner *runner);
 
 #endif

@@ -1,398 +1,308 @@
 /* SPDX-License-Identifier: MIT */
-/* Hooks: what a person wants to be run when something has happened to a device. */
+/* Hooks: finds, checks and runs the files in CONFIG/hooks.d. */
 #include "loop/hooks.h"
 
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
+#include "loop/loop.h"
 #include "sysfs/sysfs.h"
 
+#include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PREFIX "USBIPHP_"
-#define HOOK_VARIABLE PREFIX "HOOK="
-#define EVENT_VARIABLE PREFIX "EVENT="
+#define HOOK_VARIABLE "USBIPHP_HOOK="
 
 enum {
-	FACTS_MAX = 8,
-	LEAST_ROOM = 32, /* no fact begins where there is less */
-	RETRY_MS = 1000, /* when there was no descriptor or memory to look for hooks */
+	RETRY_MS = 1000, /* after there was no descriptor or memory to look for hooks */
 	HOOK_FD = 3,
 	STATUS_NOT_RUN = 127, /* as a shell's */
 };
 
-static const char search_path[] =
-	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+struct hook {
+	const char *name;
+	char path[PATH_MAX];
+	int file;
+	uint32_t version; /* of the file */
+};
 
-void hooks_init(struct hooks *hooks, struct loop *loop, const char *config)
+void hooks_init(struct hooks *hooks, const char *config)
 {
-	memset(hooks, 0, offsetof(struct hooks, event));
-	hooks->loop = loop;
+	memset(hooks, 0, sizeof(*hooks));
 	hooks->config = config;
-	hooks->limit = HOOKS_MS;
 	hooks->stop_by = UINT64_MAX;
+	sigemptyset(&hooks->signals);
+	sigaddset(&hooks->signals, SIGCHLD);
+	sigaddset(&hooks->signals, SIGTERM);
+	sigaddset(&hooks->signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &hooks->signals, NULL);
 }
 
-bool hooks_busy(const struct hooks *hooks)
+/* Waits until a child ends or the daemon stops, but at most so long. */
+static void hooks_wait(struct hooks *hooks, uint64_t ms)
 {
-	return hooks->waiting != 0;
+	struct timespec timeout = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+	int number = sigtimedwait(&hooks->signals, NULL, &timeout);
+
+	if ((number == SIGTERM || number == SIGINT) && hooks->stop_by == UINT64_MAX)
+		hooks->stop_by = loop_clock() + HOOKS_MS;
 }
 
-/* The event comes first, and what may be long last. */
-void hook_event_make(struct hook_event *event, const struct hook_facts *facts)
+static bool hooks_are_over(const struct hooks *hooks)
 {
-	static const char variable[FACTS_MAX][7] = { "EVENT", "BUSID", "ID", "NAME", "PORT",
-						     "DEVICE", "SERVER", "REASON" };
-	char id[10], name[DEVICE_NAME_SIZE], port[11];
-	const char *const value[FACTS_MAX] = {
-		facts->event,
-		facts->busid,
-		facts->busid ? id : NULL,
-		facts->busid ? name : NULL,
-		facts->port < 0 ? NULL : port,
-		facts->device,
-		facts->server,
-		facts->reason,
-	};
-
-	str_format(port, sizeof(port), "%u", (unsigned)facts->port);
-	name_of_place(name, sizeof(name), facts->vendor, facts->product, facts->host,
-		      facts->busid ? facts->busid : "");
-	str_format(id, sizeof(id), "%s", name); /* it begins so */
-	event->len = 0;
-	for (unsigned i = 0; i < FACTS_MAX; i++) {
-		char *text = event->text + event->len;
-		size_t room = sizeof(event->text) - event->len;
-
-		if (!value[i] || room < LEAST_ROOM)
-			continue;
-		event->len += str_format(text, room, PREFIX "%s=%s", variable[i], value[i]) + 1;
-		str_printable(text);
-	}
+	return loop_clock() >= hooks->stop_by;
 }
 
-/* A change of the file makes it another one. */
-static uint32_t version(const char *path, const struct stat *st)
+/* A file that is changed, or another one of the same name, has another version. Never 0. */
+static uint32_t file_version(const char *path, const struct stat *st)
 {
-	uint32_t hash = (uint32_t)st->st_ino * 31 + (uint32_t)st->st_ctim.tv_sec * 1000000007 +
-			(uint32_t)st->st_ctim.tv_nsec;
+	char stamp[64];
 
-	while (*path)
-		hash = hash * 16777619 ^ (uint8_t)*path++;
-	return hash | 1; /* 0 is none */
+	str_format(stamp, sizeof(stamp), "%ju %jd %ld ", (uintmax_t)st->st_ino,
+		   (intmax_t)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+	return str_hash(str_hash(STR_HASH, stamp), path) | 1;
 }
 
-static uint32_t *find_said(struct hooks *hooks)
+static uint32_t *hooks_find_fault(struct hooks *hooks, uint32_t version)
 {
-	for (unsigned i = 0; i < HOOKS_SAID_MAX; i++)
-		if (hooks->said[i] == hooks->file)
-			return &hooks->said[i];
+	for (size_t i = 0; i < HOOKS_FAULTS_MAX; i++)
+		if (hooks->fault[i] == version)
+			return &hooks->fault[i];
 	return NULL;
 }
 
-/* Whether there is something to be said of hooks->file that was not, yet. */
-static bool is_news(struct hooks *hooks)
+/* Logs the first fault of that version of a file. */
+static void hooks_log_fault(struct hooks *hooks, uint32_t version, int error, const char *format,
+			    ...) __attribute__((format(printf, 4, 5)));
+
+static void hooks_log_fault(struct hooks *hooks, uint32_t version, int error, const char *format,
+			    ...)
 {
-	if (find_said(hooks))
-		return false;
-	hooks->said[hooks->next_said++ % HOOKS_SAID_MAX] = hooks->file;
-	return true;
+	char text[2 * PATH_MAX];
+	va_list args;
+
+	if (hooks_find_fault(hooks, version))
+		return;
+	hooks->fault[hooks->next_fault++ % HOOKS_FAULTS_MAX] = version;
+	va_start(args, format);
+	str_vformat(text, sizeof(text), format, args);
+	va_end(args);
+	log_warning_errno(error, "%s", text);
 }
 
-static bool is_safe(struct hooks *hooks, const struct stat *st, const char *path)
+static void hooks_clear_fault(struct hooks *hooks, uint32_t version)
 {
-	const char *remedy = NULL;
+	uint32_t *fault = hooks_find_fault(hooks, version);
+
+	if (fault)
+		*fault = 0;
+}
+
+/* Returns 0, or -EPERM if another user can change the file; logged. */
+static int hooks_check_file(struct hooks *hooks, const struct stat *st, const char *path)
+{
+	uint32_t version = file_version(path, st);
 
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
-		remedy = "chmod go-w";
-	if (st->st_uid && st->st_uid != geteuid())
-		remedy = "chown root";
-	hooks->file = version(path, st);
-	if (remedy && is_news(hooks))
-		log_warning("hook not run: others may write %s (%s %s)", path, remedy, path);
-	return !remedy;
-}
-
-/* The directory, when it and the one it is in are safe. */
-static int open_hooks(struct hooks *hooks)
-{
-	char path[PATH_MAX];
-	struct stat st;
-	int dir, error;
-
-	str_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0) {
-		error = -errno;
-		hooks->file = 1;
-		if (error != -ENOENT && !error_is_resource(error) && is_news(hooks))
-			log_warning_errno(error, "cannot open %s", path);
-		return error;
-	}
-	if (!fstat(dir, &st) && is_safe(hooks, &st, path) &&
-	    !fstatat(dir, "..", &st, 0) && is_safe(hooks, &st, hooks->config))
-		return dir;
-	close(dir);
+		hooks_log_fault(hooks, version, 0, "hook not run: others may write %s (chmod go-w %s)",
+				path, path);
+	else if (st->st_uid && st->st_uid != geteuid())
+		hooks_log_fault(hooks, version, 0,
+				"hook not run: %s belongs to another user (chown root %s)", path,
+				path);
+	else
+		return 0;
 	return -EPERM;
 }
 
-static bool is_hook_name(const char *name)
+/* Opens hooks.d, if it and CONFIG are safe. Returns a descriptor or -errno. */
+static int hooks_open_dir(struct hooks *hooks, const char *path)
 {
-	static const char left_behind[][7] = { ".bak", ".dpkg-", ".new", ".old", ".orig", ".rpm",
-					       ".save", ".swp", ".tmp", ".ucf-" };
+	struct stat st;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), error;
+
+	if (dir < 0) {
+		error = -errno;
+		if (error != -ENOENT && !error_is_resource(error))
+			hooks_log_fault(hooks, str_hash(STR_HASH, path) | 1, error, "cannot open %s",
+					path);
+		return error;
+	}
+	error = fstat(dir, &st) ? -errno : hooks_check_file(hooks, &st, path);
+	if (!error)
+		error = fstatat(dir, "..", &st, 0) ? -errno
+						   : hooks_check_file(hooks, &st, hooks->config);
+	if (!error)
+		return dir;
+	close(dir);
+	return error;
+}
+
+static int is_hook(const struct dirent *entry)
+{
+	static const char *const left_behind[] = { ".bak", ".dpkg-", ".new", ".old", ".orig",
+						   ".rpm", ".save",  ".swp", ".tmp", ".ucf-" };
+
+	const char *name = entry->d_name;
 
 	if (*name == '.')
 		return false;
 	for (const char *c = name; *c; c++)
-		if (!(*c >= '0' && *c <= '9') && !((*c | 32) >= 'a' && (*c | 32) <= 'z') &&
-		    !strchr("-_.", *c))
+		if (!str_is_plain(*c))
 			return false;
-	for (size_t i = 0; i < sizeof(left_behind) / sizeof(*left_behind); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(left_behind); i++)
 		if (strstr(name, left_behind[i]))
 			return false;
 	return true;
 }
 
-static bool see_name(void *ctx, const char *name)
-{
-	struct hooks *hooks = ctx;
-
-	if (strcmp(name, hooks->name) > 0 &&
-	    (!hooks->next[0] || strcmp(name, hooks->next) < 0) && is_hook_name(name))
-		str_format(hooks->next, sizeof(hooks->next), "%s", name);
-	return false;
-}
-
-static bool may_run(struct hooks *hooks, int file, const char *path)
-{
-	struct stat st;
-
-	return !fstat(file, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111 &&
-	       is_safe(hooks, &st, path);
-}
-
-/* The next one that may be run: its descriptor, and its path behind HOOK_VARIABLE in own, which is
- * of PATH_MAX bytes; -ENOENT: there is none. */
-static int open_next(struct hooks *hooks, int dir, char *own)
-{
-	for (;;) {
-		int file, error;
-
-		hooks->next[0] = '\0';
-		error = sysfs_each_entry(dir, ".", see_name, hooks);
-		if (error || !hooks->next[0])
-			return error ? error : -ENOENT;
-		memcpy(hooks->name, hooks->next, sizeof(hooks->name));
-		str_format(own, PATH_MAX, HOOK_VARIABLE "%s" HOOKS_DIR "/%s", hooks->config,
-			    hooks->name);
-		file = openat(dir, hooks->name, O_PATH | O_CLOEXEC);
-		if (file >= 0 && may_run(hooks, file, own + strlen(HOOK_VARIABLE)))
-			return file;
-		if (file >= 0)
-			close(file);
-	}
-}
-
-/* The loop has some blocked, a supervisor may have had some ignored. Without libc's code for
- * handlers, of which there are none here. */
+/* The daemon blocks some signals, and its supervisor may have ignored others. */
 static void reset_signals(void)
 {
-	const long zero[8] = { 0 }; /* the kernel's struct sigaction and more, or no signal */
+	const struct sigaction standard = { .sa_handler = SIG_DFL };
+	sigset_t none;
 
 	for (int i = 1; i < NSIG; i++)
-		syscall(SYS_rt_sigaction, i, zero, NULL, NSIG / 8);
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, zero, NULL, NSIG / 8);
+		sigaction(i, &standard, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Only these four: an interpreter opens the script by its descriptor. */
+/* The hook gets these four only. An interpreter opens the script by its descriptor. */
 static void set_descriptors(int file)
 {
-	dup2(dup(file), HOOK_FD); /* never itself, which would stay close-on-exec */
+	dup2(dup(file), HOOK_FD); /* a copy, as dup2(3, 3) would leave it close-on-exec */
 	dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 #ifdef SYS_close_range
-	/* before Linux 5.9 there is only that second one, and what the daemon's parent left open */
-	syscall(SYS_close_range, HOOK_FD + 1, ~0U, 0);
+	/* before Linux 5.9 that copy stays open, and what the daemon's parent left open */
+	syscall(SYS_close_range, HOOK_FD + 1, ~0U, 0); /* musl has no function for it */
 #endif
 }
 
-static void cannot_run(struct hooks *hooks)
+/* In the child: returns only if the hook cannot be run. */
+static void hook_exec(const struct hook *hook, struct hook_event *event)
 {
-	if (is_news(hooks))
-		log_warning_errno(errno, "cannot run hook %s", hooks->name);
-}
+	static char search_path[] =
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char own[sizeof(HOOK_VARIABLE) + PATH_MAX];
+	char *argv[] = { own + strlen(HOOK_VARIABLE), hook_event_name(event), NULL };
+	char *envp[HOOK_VARIABLES_MAX + 3] = { search_path, own };
 
-/* In the child. */
-static void become(struct hooks *hooks, int file, char *own)
-{
-	struct hook_event *event = &hooks->event[hooks->first];
-	char *argv[] = { own + strlen(HOOK_VARIABLE), event->text + strlen(EVENT_VARIABLE),
-			 NULL };
-	char *envp[FACTS_MAX + 3] = { (char *)search_path, own }, **variable = envp + 2;
-
-	for (char *text = event->text; text < event->text + event->len; text += strlen(text) + 1)
-		*variable++ = text;
+	str_format(own, sizeof(own), HOOK_VARIABLE "%s", hook->path);
+	*hook_event_variables(event, envp + 2) = NULL;
 	setsid();
 	reset_signals();
-	set_descriptors(file);
+	set_descriptors(hook->file);
 	if (!chdir("/"))
 		execve("/proc/self/fd/3", argv, envp);
-	cannot_run(hooks);
-	_exit(STATUS_NOT_RUN);
 }
 
-static void complain(struct hooks *hooks, const char *what, int number)
+/* Returns false if the hook has not ended when its time is over. */
+static bool hooks_wait_child(struct hooks *hooks, pid_t pid, int *status)
 {
-	if (is_news(hooks))
-		log_warning("hook %s %s %u", hooks->name, what, (unsigned)number);
+	uint64_t by = loop_clock() + HOOKS_MS, until, now;
+	pid_t ended;
+
+	for (;;) {
+		while ((ended = waitpid(-1, status, WNOHANG)) > 0)
+			if (ended == pid)
+				return true;
+		now = loop_clock();
+		until = by < hooks->stop_by ? by : hooks->stop_by;
+		if (now >= until)
+			return false;
+		hooks_wait(hooks, until - now);
+	}
 }
 
-static void go_on(struct hooks *hooks);
-
-static void hook_ended(struct loop_wait *wait, int status)
+static void hooks_run_one(struct hooks *hooks, const struct hook *hook, struct hook_event *event)
 {
-	struct hooks *hooks = container_of(wait, struct hooks, wait);
-	uint32_t *said = find_said(hooks);
-
-	wait->pid = 0;
-	if (WIFSIGNALED(status))
-		complain(hooks, "failed: signal", WTERMSIG(status));
-	else if (status)
-		complain(hooks, "failed: exit status", WEXITSTATUS(status));
-	else if (said)
-		*said = 0;
-	go_on(hooks);
-}
-
-static void start(struct hooks *hooks, int file, char *own)
-{
+	int status;
 	pid_t pid = fork();
 
-	if (!pid)
-		become(hooks, file, own);
-	if (pid < 0) {
-		cannot_run(hooks);
-		return;
+	if (!pid) {
+		hook_exec(hook, event);
+		hooks_log_fault(hooks, hook->version, errno, "cannot run hook %s", hook->name);
+		_exit(STATUS_NOT_RUN);
 	}
-	hooks->wait.pid = pid;
-	hooks->wait.ended = hook_ended;
-	hooks->loop->wait = &hooks->wait;
-	hooks->by = hooks->loop->now + hooks->limit;
+	if (pid < 0) {
+		hooks_log_fault(hooks, hook->version, errno, "cannot run hook %s", hook->name);
+	} else if (!hooks_wait_child(hooks, pid, &status)) {
+		/* a process that is stuck in the kernel survives this: it is not waited for */
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL); /* if it does not lead a group yet */
+		hooks_log_fault(hooks, hook->version, 0, "hook %s took too long: killed",
+				hook->name);
+	} else if (WIFSIGNALED(status)) {
+		hooks_log_fault(hooks, hook->version, 0, "hook %s failed: signal %d", hook->name,
+				WTERMSIG(status));
+	} else if (status) {
+		hooks_log_fault(hooks, hook->version, 0, "hook %s failed: exit status %d",
+				hook->name, WEXITSTATUS(status));
+	} else {
+		hooks_clear_fault(hooks, hook->version);
+	}
 }
 
-static int start_next(struct hooks *hooks)
+/* Runs the file of that name in hooks.d if it is executable, and safe. */
+static void hooks_try(struct hooks *hooks, int dir, const char *name, struct hook_event *event)
 {
-	char own[PATH_MAX];
-	int dir = open_hooks(hooks), file;
+	struct hook hook = { .name = name, .file = openat(dir, name, O_PATH | O_CLOEXEC) };
+	struct stat st;
 
+	if (hook.file < 0)
+		return;
+	str_format(hook.path, sizeof(hook.path), "%s" HOOKS_DIR "/%s", hooks->config, name);
+	if (!fstat(hook.file, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111 &&
+	    !hooks_check_file(hooks, &st, hook.path)) {
+		hook.version = file_version(hook.path, &st);
+		hooks_run_one(hooks, &hook, event);
+	}
+	close(hook.file);
+}
+
+/* Returns 0, or -errno if hooks.d cannot be read. */
+static int hooks_run_all(struct hooks *hooks, struct hook_event *event)
+{
+	char path[PATH_MAX];
+	struct dirent **entry;
+	int dir, n, error = 0;
+
+	str_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
+	dir = hooks_open_dir(hooks, path);
 	if (dir < 0)
 		return dir;
-	file = open_next(hooks, dir, own);
+	n = scandir(path, &entry, is_hook, alphasort); /* no locale is set: by bytes */
+	if (n < 0)
+		error = -errno;
+	for (int i = 0; i < n; i++) {
+		if (!hooks_are_over(hooks))
+			hooks_try(hooks, dir, entry[i]->d_name, event);
+		free(entry[i]);
+	}
+	if (n >= 0)
+		free(entry);
 	close(dir);
-	if (file < 0)
-		return file;
-	start(hooks, file, own);
-	close(file);
-	return 0;
+	return error;
 }
 
-/* The first event is told. */
-static void drop_first(struct hooks *hooks)
+void hooks_run(struct hooks *hooks, struct hook_event *event)
 {
-	hooks->name[0] = '\0';
-	hooks->first = (hooks->first + 1) % HOOKS_WAITING_MAX;
-	if (--hooks->waiting)
-		return;
-	hooks->first = 0; /* so that the others' memory stays untouched */
-	hooks->lost = false;
-}
-
-static void go_on(struct hooks *hooks)
-{
-	while (hooks->waiting && !hooks->wait.pid) {
-		int error = start_next(hooks);
-
-		if (error_is_resource(error)) {
-			hooks->by = hooks->loop->now + RETRY_MS;
-			break;
-		}
-		if (error)
-			drop_first(hooks);
-	}
-	if (hooks->waiting) {
-		loop_pass_by(hooks->loop, hooks->by);
-		loop_pass_by(hooks->loop, hooks->stop_by);
-	}
-}
-
-static bool too_late(const struct hooks *hooks)
-{
-	return hooks->loop->now >= hooks->stop_by;
-}
-
-static void lose(struct hooks *hooks)
-{
-	if (!hooks->lost)
-		log_warning("hooks take too long: they miss events");
-	hooks->lost = true;
-}
-
-/* No other variables than ours, and no more of them than there is room for. */
-static bool is_event(const struct hook_event *event)
-{
-	const char *text = event->text, *end = text + event->len;
-	unsigned n = 0;
-
-	if (!event->len || end[-1] || strncmp(text, EVENT_VARIABLE, strlen(EVENT_VARIABLE)) != 0)
-		return false;
-	for (; text < end && !strncmp(text, PREFIX, strlen(PREFIX)); text += strlen(text) + 1)
-		n++;
-	return text == end && n <= FACTS_MAX;
-}
-
-void hooks_take(struct hooks *hooks, const struct hook_event *event)
-{
-	if (!is_event(event))
-		return;
-	if (hooks->waiting == HOOKS_WAITING_MAX || too_late(hooks)) {
-		lose(hooks);
-		return;
-	}
-	hooks->event[(hooks->first + hooks->waiting++) % HOOKS_WAITING_MAX] = *event;
-	go_on(hooks);
-}
-
-/* Who does not die, as the kernel holds him up, is not waited for. */
-static void kill_running(struct hooks *hooks)
-{
-	kill(-hooks->wait.pid, SIGKILL);
-	kill(hooks->wait.pid, SIGKILL); /* if it has no group of its own, yet */
-	hooks->wait.pid = 0;
-}
-
-void hooks_pass(struct hooks *hooks)
-{
-	uint64_t now = hooks->loop->now;
-
-	if (hooks->loop->stopping && hooks->stop_by == UINT64_MAX)
-		hooks->stop_by = now + hooks->limit;
-	if (hooks->wait.pid && now >= hooks->by) {
-		kill_running(hooks);
-		complain(hooks, "took too long: signal", SIGKILL);
-	}
-	if (hooks->waiting && too_late(hooks)) {
-		if (hooks->wait.pid)
-			kill_running(hooks);
-		lose(hooks);
-		hooks->waiting = 0;
-	}
-	go_on(hooks);
+	assert(hook_event_is_valid(event));
+	hooks_wait(hooks, 0); /* for a signal that came meanwhile */
+	while (!hooks_are_over(hooks) && error_is_resource(hooks_run_all(hooks, event)))
+		hooks_wait(hooks, RETRY_MS);
+	if (hooks_are_over(hooks))
+		log_once(&hooks->late, LOG_LEVEL_WARNING, 0, "hooks took too long: events are lost");
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The common loop of both roles: one thread, one epoll, a pass every interval or sooner. */
-#include "lib/util.h"
 #include "loop/loop.h"
 
+#include "lib/util.h"
+
+#include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* So many events in a row may go before a pass that is due: a storm must not starve it. */
+/* At most so many events are handled before a pass that is due: a storm must not starve it. */
 enum { EVENTS_BEFORE_PASS = 64 };
 
 uint64_t loop_clock(void)
@@ -34,7 +37,7 @@ void loop_pass_now(struct loop *loop)
 	loop_pass_by(loop, loop->now);
 }
 
-static int control(struct loop *loop, int op, struct loop_source *source, uint32_t events)
+static int loop_control(struct loop *loop, int op, struct loop_source *source, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };
 
@@ -43,19 +46,19 @@ static int control(struct loop *loop, int op, struct loop_source *source, uint32
 
 int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events)
 {
-	return control(loop, EPOLL_CTL_ADD, source, events);
+	return loop_control(loop, EPOLL_CTL_ADD, source, events);
 }
 
 int loop_rewatch(struct loop *loop, struct loop_source *source, uint32_t events)
 {
-	return control(loop, EPOLL_CTL_MOD, source, events);
+	return loop_control(loop, EPOLL_CTL_MOD, source, events);
 }
 
 int loop_unwatch(struct loop *loop, struct loop_source *source)
 {
 	int fd = source->fd;
 
-	control(loop, EPOLL_CTL_DEL, source, 0);
+	loop_control(loop, EPOLL_CTL_DEL, source, 0);
 	source->fd = -1;
 	return fd;
 }
@@ -67,18 +70,14 @@ void loop_drop(struct loop *loop, struct loop_source *source)
 		close(loop_unwatch(loop, source));
 }
 
-/* What child.h starts says what it did through its pipe. */
-static void bury(struct loop *loop)
+/* Their results come through pipes, see loop/child.h. */
+static void reap_children(void)
 {
-	pid_t pid;
-	int status;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (loop->wait && loop->wait->pid == pid)
-			loop->wait->ended(loop->wait, status);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 }
 
-static void signal_ready(struct loop_source *source, uint32_t events)
+static void loop_signal_ready(struct loop_source *source, uint32_t events)
 {
 	struct loop *loop = container_of(source, struct loop, signal_source);
 	struct signalfd_siginfo info;
@@ -87,7 +86,7 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGCHLD) {
-		bury(loop);
+		reap_children();
 		return;
 	}
 	loop->hup = loop->hup || info.ssi_signo == SIGHUP;
@@ -99,17 +98,18 @@ static void signal_ready(struct loop_source *source, uint32_t events)
 	loop_pass_now(loop);
 }
 
-static int open_signals(struct loop *loop)
+static int loop_open_signals(struct loop *loop)
 {
-	static const uint8_t heard[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(heard); i++)
-		sigaddset(&set, heard[i]);
-	loop->signal_source.ready = signal_ready;
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	loop->signal_source.ready = loop_signal_ready;
 	loop->signal_source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	sigaddset(&set, SIGPIPE); /* only blocked: a write says -EPIPE then */
+	sigaddset(&set, SIGPIPE); /* only blocked: a write returns EPIPE */
 	if (loop->signal_source.fd < 0 || sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	return loop_watch(loop, &loop->signal_source, EPOLLIN);
@@ -119,6 +119,7 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 {
 	int error;
 
+	assert(interval_ms <= INT_MAX && role->pass && role->stop && role->done);
 	memset(loop, 0, sizeof(*loop));
 	loop->interval = interval_ms;
 	loop->role = role;
@@ -127,7 +128,7 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 	loop->now = loop->next = loop_clock();
 	sd_notify_init(&loop->notify);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	error = loop->epoll < 0 ? -errno : open_signals(loop);
+	error = loop->epoll < 0 ? -errno : loop_open_signals(loop);
 	if (error)
 		loop_close(loop);
 	return error;
@@ -137,34 +138,41 @@ void loop_close(struct loop *loop)
 {
 	loop_drop(loop, &loop->signal_source);
 	sd_notify_close(&loop->notify);
-	close(loop->epoll);
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+}
+
+/* Waits for one event at most, until a pass or a message to the supervisor is due, and handles it. */
+static bool loop_handle_event(struct loop *loop)
+{
+	uint64_t until = loop->next < loop->notify.next ? loop->next : loop->notify.next;
+	struct epoll_event event;
+	struct loop_source *source;
+	int n;
+
+	loop->now = loop_clock();
+	n = epoll_wait(loop->epoll, &event, 1, until > loop->now ? (int)(until - loop->now) : 0);
+	loop->now = loop_clock();
+	if (n <= 0)
+		return false;
+	source = event.data.ptr;
+	assert(source->fd >= 0 && source->ready);
+	source->ready(source, event.events);
+	return true;
 }
 
 /*
- * One event at a time: a callback may close and free anything, as no other event of the same batch
- * can refer to it. A pass waits until nothing else is ready, so that a burst costs one.
+ * One event at a time: a callback may close and free any source, as no other event of the same
+ * batch can refer to it. A pass waits until no event is ready, so that a burst costs one pass.
  */
 void loop_run(struct loop *loop)
 {
 	int burst = 0;
 
 	do {
-		struct epoll_event event;
-		struct loop_source *source;
-		uint64_t until = loop->next;
-		int n;
+		bool handled = loop_handle_event(loop);
 
-		if (loop->notify.next < until)
-			until = loop->notify.next;
-		loop->now = loop_clock();
-		n = epoll_wait(loop->epoll, &event, 1,
-			       until > loop->now ? (int)(until - loop->now) : 0);
-		loop->now = loop_clock();
-		if (n > 0) {
-			source = event.data.ptr;
-			source->ready(source, event.events);
-		}
-		if (loop->next <= loop->now && (n <= 0 || ++burst >= EVENTS_BEFORE_PASS)) {
+		if (loop->next <= loop->now && (!handled || ++burst >= EVENTS_BEFORE_PASS)) {
 			burst = 0;
 			loop->next = loop->now + loop->interval;
 			loop->role->pass(loop->ctx);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* What makes the kernel notice that the other end of a session is gone. */
+/* How the kernel and the daemon notice that the peer of a session is gone. */
 #include "loop/session.h"
 
 #include "lib/socket.h"
+#include "lib/util.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 
-enum { KERNEL_SECONDS = 1 /* so much longer: the kernel's own way is the better one */ };
+enum { KERNEL_FIRST_SECONDS = 1 /* the kernel gets so much longer to notice by itself */ };
 
-static uint32_t seconds(uint32_t dead_after)
+static uint32_t session_limit(uint32_t dead_after)
 {
 	return dead_after < DEAD_AFTER_MIN ? DEAD_AFTER_MIN : dead_after;
 }
@@ -17,35 +18,50 @@ static uint32_t seconds(uint32_t dead_after)
 /* Probes begin after a third of the time; five or a few more fit into the rest. */
 int session_set_timeouts(int fd, uint32_t dead_after)
 {
-	static const uint8_t option[] = { TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
-					  TCP_USER_TIMEOUT };
-	int silent = (int)seconds(dead_after), idle = silent / 3, rest = silent - idle;
-	const int value[] = { 1, idle, rest / 5, rest / (rest / 5), silent * 1000 };
-	size_t n = dead_after ? sizeof(option) : 1;
+	int silent = (int)session_limit(dead_after), idle = silent / 3, rest = silent - idle;
+	const struct {
+		int option, value;
+	} timeout[] = {
+		{ TCP_KEEPIDLE, idle },
+		{ TCP_KEEPINTVL, rest / 5 },
+		{ TCP_KEEPCNT, rest / (rest / 5) },
+		{ TCP_USER_TIMEOUT, silent * 1000 },
+	};
 	int error = socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 
-	for (size_t i = 0; !error && i < n; i++)
-		error = socket_set(fd, IPPROTO_TCP, option[i], value[i]);
-	/* a pair of sockets has none of it: behind it is ssh, which looks itself */
+	if (!error)
+		error = socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	for (size_t i = 0; !error && dead_after && i < ARRAY_SIZE(timeout); i++)
+		error = socket_set(fd, IPPROTO_TCP, timeout[i].option, timeout[i].value);
+	/* a socketpair to ssh, which has timeouts of its own */
 	return error == -EOPNOTSUPP ? 0 : error;
+}
+
+/* Milliseconds since the peer was last heard, if it owes an acknowledgement; else 0. */
+static int session_read_silence(int fd, uint32_t *silent)
+{
+	struct tcp_info info = { 0 }; /* emulators fill in less */
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return -errno;
+	*silent = 0;
+	if (info.tcpi_unacked)
+		*silent = info.tcpi_last_ack_recv < info.tcpi_last_data_recv
+				  ? info.tcpi_last_ack_recv
+				  : info.tcpi_last_data_recv;
+	return 0;
 }
 
 void session_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after)
 {
-	/* an idle peer's last sign of life is as old as the time between two of them */
-	uint32_t limit = seconds(dead_after), busy = DEAD_AFTER_MIN + limit / 3, silent = 0;
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
+	uint32_t limit = session_limit(dead_after), silent = 0;
+	/* the peer of an idle session was last heard at its latest keepalive probe */
+	uint32_t busy = DEAD_AFTER_MIN + limit / 3;
 
-	info.tcpi_unacked = 0; /* emulators tell less */
-	limit = ((limit > busy ? limit : busy) + KERNEL_SECONDS) * 1000;
-	if (!dead_after || session->fd < 0 ||
-	    getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+	if (!dead_after || session->fd < 0 || session_read_silence(session->fd, &silent))
 		return;
-	if (info.tcpi_unacked)
-		silent = info.tcpi_last_ack_recv < info.tcpi_last_data_recv
-				 ? info.tcpi_last_ack_recv
-				 : info.tcpi_last_data_recv;
+	limit = ((limit > busy ? limit : busy) + KERNEL_FIRST_SECONDS) * 1000;
 	if (silent < limit)
 		loop_pass_by(loop, loop->now + limit - silent);
 	else

@@ -126,7 +126,9 @@ static void start(void)
 	t.options.run = run_dir;
 	t.options.config = config;
 	t.options.interval = HOUR_S;
-	must(!daemon_open(&t.daemon, &t.options, &role, &t), "open the daemon");
+	must(!daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), "open the daemon");
+	CHECK_INT(t.reads, 1);
+	t.reads = 0;
 	loop_drop(&t.daemon.loop, &t.daemon.uevents); /* of this machine */
 }
 

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 enum { PATIENCE_MS = 60000, LOOK_MS = 5 };
@@ -221,7 +222,7 @@ static void none(void)
 		tell("bound");
 	CHECK(!hook_runner_busy(&runner));
 	CHECK_INT(log_kept.lines, 1);
-	CHECK_INT(said("hooks are not run until the next start, as they are new"), 1);
+	CHECK_INT(said("was created after startup: restart the daemon to enable hooks"), 1);
 	hook_runner_stop(&runner); /* nobody, above all not its own group */
 	end();
 }
@@ -251,22 +252,112 @@ static void stops(void)
 	}
 }
 
-/* More than sockets hold: some are lost, which is said, and the daemon does not wait. */
+/* Some are lost, which is logged once, and the daemon does not wait. */
 static void too_many(void)
 {
+	char want[20 * HOOKS_WAITING_MAX];
+
 	begin("usbiphp-server");
-	put_hook("a", "touch $T/hangs; while [ -e $T/hangs ]; do sleep 0.01; done");
-	tell("bound");
-	wait_until(hangs);
+	put_hook("a", "while ! [ -e $T/go ]; do sleep 0.01; done\necho $1 >>$T/out");
+	for (unsigned round = 0; round < 2; round++) {
+		*want = '\0';
+		for (int i = 0; i < HOOKS_WAITING_MAX + 3; i++) {
+			char event[20];
+
+			snprintf(event, sizeof(event), "e%d", i);
+			tell(event);
+			if (i < HOOKS_WAITING_MAX)
+				snprintf(want + strlen(want), sizeof(want) - strlen(want), "%s\n",
+					 event);
+			if (i == HOOKS_WAITING_MAX - 1)
+				CHECK_INT(log_kept.lines, round);
+		}
+		CHECK_INT(log_kept.lines, round + 1);
+		CHECK_INT(runner.waiting, HOOKS_WAITING_MAX);
+		put_file(root, "go", "");
+		wait_until(idle);
+		file_is(root, "out", want);
+		take_away(root, "out");
+		take_away(root, "go");
+	}
+	end();
+}
+
+/* Its process does not read: the socket must hold the largest events, too. */
+static void too_many_for_stopped(void)
+{
+	static char huge[3000];
+	const struct hook_facts facts = { .event = "failed", .reason = huge, .port = -1 };
+
+	begin("usbiphp-server");
+	memset(huge, 'x', sizeof(huge) - 1);
 	kill(runner.pid, SIGSTOP);
 	for (int i = 0; i < 5000; i++)
-		tell("bound");
-	CHECK(runner.waiting < 5000);
-	CHECK_INT(log_kept.lines, 5001 - (int)runner.waiting);
-	put_hook("a", "exit 0");
-	take_away(root, "hangs");
+		hook_runner_tell(&runner, &facts);
+	CHECK_INT(runner.waiting, HOOKS_WAITING_MAX);
+	CHECK_INT(log_kept.lines, 1);
 	kill(runner.pid, SIGCONT);
 	wait_until(idle);
+	end();
+}
+
+static bool one_is_told(void)
+{
+	return runner.waiting < 20;
+}
+
+/* One ends, one comes, long after the first. */
+static void without_end(void)
+{
+	char want[4000] = "", event[20];
+
+	begin("usbiphp-server");
+	put_hook("a", "echo $1 >>$T/out");
+	for (int i = 0; i < 150; i++) {
+		snprintf(event, sizeof(event), "e%d", i);
+		snprintf(want + strlen(want), sizeof(want) - strlen(want), "%s\n", event);
+		tell(event);
+		wait_until(one_is_told);
+	}
+	wait_until(idle);
+	file_is(root, "out", want);
+	CHECK_INT(log_kept.lines, 0);
+	end();
+}
+
+/* A daemon with a hole in it: answered, but nothing is run. */
+static void malformed(void)
+{
+	begin("usbiphp-server");
+	put_hook("a", "echo $1 >>$T/out");
+	runner.waiting++;
+	must(send(runner.source.fd, "LD_PRELOAD=x", 13, 0) == 13, "send something else");
+	tell("bound");
+	wait_until(idle);
+	file_is(root, "out", "bound\n");
+	end();
+}
+
+/* The daemon dies with answers unread and events unhandled: these are told, within the time. */
+static void left_with_answers(void)
+{
+	begin("usbiphp-server");
+	put_hook("a", "touch $T/hangs; while [ -e $T/hangs ]; do sleep 0.01; done\n"
+		      "echo $1 >>$T/out");
+	tell("bound");
+	tell("bound");
+	tell("released");
+	for (int i = 0; i < 2; i++) {
+		while (!hangs())
+			usleep(1000);
+		if (i) /* the first answer is there, and not read */
+			hook_runner_close(&runner);
+		take_away(root, "hangs");
+	}
+	wait_until(hangs);
+	take_away(root, "hangs");
+	wait_until(nobody_left);
+	file_is(root, "out", "bound\nbound\nreleased\n");
 	end();
 }
 
@@ -281,5 +372,9 @@ int main(int argc, char **argv)
 	RUN("t_hook_runner: none where there are no hooks", none);
 	RUN("t_hook_runner: it ends with the daemon", stops);
 	RUN("t_hook_runner: more events than it takes", too_many);
+	RUN("t_hook_runner: more events than it takes, while it does not read", too_many_for_stopped);
+	RUN("t_hook_runner: events without end", without_end);
+	RUN("t_hook_runner: an event that is none", malformed);
+	RUN("t_hook_runner: the daemon leaves answers behind", left_with_answers);
 	return check_status();
 }

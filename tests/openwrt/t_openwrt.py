@@ -442,7 +442,7 @@ def test_services(router):
     with case("reload with the same settings: the rules are read again by the same daemon"):
         since, old = len(router.procd.lines), router.pid("usbip-bind")
         router.must(f"{script} reload")
-        wait("the rules are read", lambda: router.logged("the rules were read again", since))
+        wait("the rules are read", lambda: router.logged("rules and keys reloaded", since))
         (router.root / "etc/rules").write_text("nonsense\n")
         status, output = router.sh(f"{script} reload")
         check(status != 0 and "/etc/rules:1" in output, output)

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of loop/hook_event: facts as variables, and which bytes are an event. */
+#include "loop/hook_event.h"
+
+#include "tests/check.h"
+
+static void makes(const struct hook_facts *facts, const char *want)
+{
+	struct hook_event event;
+	char text[HOOK_EVENT_SIZE];
+
+	memset(&event, 0xee, sizeof(event));
+	hook_event_make(&event, facts);
+	CHECK(hook_event_is_valid(&event));
+	CHECK_STR(hook_event_name(&event), facts->event);
+	memcpy(text, event.text, event.len);
+	for (size_t i = 0; i + 1 < event.len; i++)
+		text[i] = text[i] ? text[i] : '\n';
+	CHECK_STR(text, want);
+}
+
+static void made(void)
+{
+	const struct hook_facts server = { "bound", "1-1.4", 0x0951, 0x1, NULL, NULL, -1, NULL,
+					   NULL };
+	const struct hook_facts client = { "attached", "3-2", 0x10c4, 0xea60,
+					   "[fe80::1%eth0]:3240", "fe80::1%eth0", 0, "7-1", NULL };
+	const struct hook_facts failed = { "failed", NULL, 1, 2, "pi.lan:3240", "pi.lan", -1, NULL,
+					   "a reason" };
+	const struct hook_facts hostile = { "failed", "1-2\nLD_PRELOAD=x", 1, 2, "h\x1b[31m",
+					    "h\x7f", 119, "\xff", "'\"`;\r\t\x01 \xc3\xa4" };
+
+	makes(&server, "USBIPHP_EVENT=bound\nUSBIPHP_BUSID=1-1.4\nUSBIPHP_ID=0951:0001\n"
+		       "USBIPHP_NAME=0951:0001@1-1.4");
+	makes(&client, "USBIPHP_EVENT=attached\nUSBIPHP_BUSID=3-2\nUSBIPHP_ID=10c4:ea60\n"
+		       "USBIPHP_NAME=10c4:ea60@fe80::1%eth0/3-2\nUSBIPHP_PORT=0\n"
+		       "USBIPHP_DEVICE=7-1\nUSBIPHP_SERVER=[fe80::1%eth0]:3240");
+	makes(&failed, "USBIPHP_EVENT=failed\nUSBIPHP_SERVER=pi.lan:3240\n"
+		       "USBIPHP_REASON=a reason");
+	makes(&hostile, "USBIPHP_EVENT=failed\nUSBIPHP_BUSID=1-2?LD_PRELOAD=x\n"
+			"USBIPHP_ID=0001:0002\nUSBIPHP_NAME=0001:0002@h?/1-2?LD_PRELOAD=x\n"
+			"USBIPHP_PORT=119\nUSBIPHP_DEVICE=?\nUSBIPHP_SERVER=h?[31m\n"
+			"USBIPHP_REASON='\"`;??? ??");
+}
+
+/* Whatever is too long, the event is whole. */
+static void cut_off(void)
+{
+	char huge[3000];
+
+	memset(huge, 'x', sizeof(huge) - 1);
+	huge[sizeof(huge) - 1] = '\0';
+	for (size_t len = 850; len < sizeof(huge); len++) { /* wherever the end comes */
+		const struct hook_facts facts = { "failed", "1-2", 1, 2, huge, NULL, -1, NULL,
+						  "why" };
+		const struct hook_facts all = { "failed", huge, 1, 2, huge, huge, 1, huge, huge };
+		struct hook_event event;
+
+		huge[len] = '\0';
+		hook_event_make(&event, &facts);
+		CHECK(event.len <= HOOK_EVENT_SIZE && (event.len > len || len > 900));
+		CHECK(!event.text[event.len - 1]);
+		CHECK(hook_event_is_valid(&event));
+		hook_event_make(&event, &all);
+		CHECK(!strncmp(event.text + strlen(event.text) + 1, "USBIPHP_BUSID=xxx", 17));
+		CHECK(hook_event_is_valid(&event));
+		huge[len] = 'x';
+	}
+}
+
+static void variables(void)
+{
+	const struct hook_facts facts = { .event = "bound", .busid = "1-2", .port = -1 };
+	char *variable[HOOK_VARIABLES_MAX], **end;
+	struct hook_event event;
+
+	hook_event_make(&event, &facts);
+	end = hook_event_variables(&event, variable);
+	CHECK_INT(end - variable, 4);
+	CHECK_STR(variable[0], "USBIPHP_EVENT=bound");
+	CHECK_STR(variable[1], "USBIPHP_BUSID=1-2");
+	CHECK_STR(variable[3], "USBIPHP_NAME=0000:0000@1-2");
+}
+
+/* In a block of its own, so that nothing is read behind it. */
+static bool is_valid(const char *text, size_t len)
+{
+	struct hook_event *event = malloc(sizeof(*event));
+	bool valid;
+
+	must(event, "make an event");
+	event->len = len;
+	memset(event->text, 'x', sizeof(event->text));
+	memcpy(event->text, text, len);
+	valid = hook_event_is_valid(event);
+	free(event);
+	return valid;
+}
+
+#define VALID(text) is_valid((text), sizeof(text))
+
+/* Nobody but a daemon with a hole in it sends such a thing. */
+static void malformed(void)
+{
+	static const char name[] = "USBIPHP_EVENT=bound";
+	char *full = malloc(HOOK_EVENT_SIZE);
+
+	must(full, "make a text");
+	CHECK(VALID(name));
+	CHECK(VALID("USBIPHP_EVENT="));
+	CHECK(VALID("USBIPHP_EVENT=bound\0USBIPHP_BUSID=1-2"));
+	CHECK(VALID("USBIPHP_EVENT=\0USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0"
+		    "USBIPHP_6=\0USBIPHP_7=\0USBIPHP_8="));
+	CHECK(!VALID("USBIPHP_EVENT=\0USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0"
+		     "USBIPHP_6=\0USBIPHP_7=\0USBIPHP_8=\0USBIPHP_9="));
+	CHECK(!is_valid(name, 0));
+	CHECK(!VALID(""));
+	CHECK(!VALID("USBIPHP_EVENT"));
+	CHECK(!VALID("USBIPHP_BUSID=1-2\0USBIPHP_EVENT=bound"));
+	CHECK(!VALID("XUSBIPHP_EVENT=bound"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0LD_PRELOAD=x"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0PATH=/tmp\0USBIPHP_BUSID=1-2"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP"));
+	for (size_t len = 0; len < sizeof(name); len++)
+		CHECK(!is_valid(name, len));
+	memset(full, 'x', HOOK_EVENT_SIZE);
+	memcpy(full, name, sizeof(name) - 1);
+	CHECK(!is_valid(full, HOOK_EVENT_SIZE)); /* no end */
+	full[HOOK_EVENT_SIZE - 1] = '\0';
+	CHECK(is_valid(full, HOOK_EVENT_SIZE));
+	free(full);
+}
+
+/* What they are, in other words: strings, the first the event's, 8 at most, each one of ours. */
+static bool is_good(const char *text, size_t len)
+{
+	const char *p = text, *end = text + len;
+	unsigned n = 0;
+
+	while (p < end) {
+		const char *zero = memchr(p, 0, (size_t)(end - p));
+
+		if (!zero || strstr(p, n++ ? "USBIPHP_" : "USBIPHP_EVENT=") != p)
+			return false;
+		p = zero + 1;
+	}
+	return n && n <= 8;
+}
+
+/* Every change of a byte, and some thousand of more, each at random, the same in every run. */
+static void mangled(void)
+{
+	static const char good[] = "USBIPHP_EVENT=failed\0USBIPHP_BUSID=1-2\0USBIPHP_1=\0"
+				   "USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0USBIPHP_6=y";
+	static const char byte[] = { 0, 'U', '_', '=', '\n', '\xff' };
+	char text[2 * sizeof(good)];
+	uint32_t seed = 1;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof(good); i++) {
+		for (size_t j = 0; j < sizeof(byte); j++) {
+			memcpy(text, good, sizeof(good));
+			text[i] = byte[j];
+			CHECK_INT(is_valid(text, sizeof(good)), is_good(text, sizeof(good)));
+		}
+	}
+	for (unsigned round = 0; round < 3000; round++) {
+		size_t len = sizeof(good), from, to, size;
+
+		memcpy(text, good, len);
+		memcpy(text + len, good, len);
+		for (unsigned i = 0; i < 1 + round % 3; i++) {
+			seed = seed * 1664525 + 1013904223;
+			from = (seed >> 8) % sizeof(good);
+			to = (seed >> 16) % sizeof(good);
+			size = (seed >> 24) % 24;
+			memmove(text + to, text + from, size);
+		}
+		len = (seed >> 12) % (sizeof(text) + 1);
+		if (round % 2)
+			while (len && text[len - 1])
+				len--;
+		n += is_good(text, len);
+		CHECK_INT(is_valid(text, len), is_good(text, len));
+	}
+	CHECK(n > 100 && n < 2900);
+}
+
+int main(void)
+{
+	RUN("t_hook_event: facts become variables", made);
+	RUN("t_hook_event: what is too long is cut off", cut_off);
+	RUN("t_hook_event: the list of variables", variables);
+	RUN("t_hook_event: events that are none", malformed);
+	RUN("t_hook_event: mangled events", mangled);
+	return check_status();
+}
