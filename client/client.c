@@ -29,8 +29,8 @@ struct client {
 static struct server *find_server(struct client *client, const struct record *record)
 {
 	EACH_SERVER(client, i)
-		if (!strcmp(i->route.endpoint->host, record->host) &&
-		    !strcmp(i->route.endpoint->port, record->tcp_port))
+		if (!strcmp(i->target.endpoint->host, record->host) &&
+		    !strcmp(i->target.endpoint->port, record->tcp_port))
 			return i;
 	return NULL;
 }

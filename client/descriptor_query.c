@@ -16,41 +16,41 @@ enum {
 	ENGLISH = 0x0409, /* where a device does not say, as the kernel does */
 };
 
-static void ask(struct probe *probe, uint8_t type, uint8_t index, uint16_t length)
+static void ask(struct descriptor_query *query, uint8_t type, uint8_t index, uint16_t length)
 {
-	probe->request.seqnum++;
-	probe->request.type = type;
-	probe->request.index = index;
-	probe->request.language = index ? probe->language : 0;
-	probe->request.length = length;
-	probe->len = 0;
+	query->request.seqnum++;
+	query->request.type = type;
+	query->request.index = index;
+	query->request.language = index ? query->language : 0;
+	query->request.length = length;
+	query->len = 0;
 }
 
-void probe_start(struct probe *probe, uint32_t devid)
+void descriptor_query_start(struct descriptor_query *query, uint32_t devid)
 {
-	memset(probe, 0, sizeof(*probe));
-	probe->request.devid = devid;
-	probe->language = ENGLISH;
-	ask(probe, URB_DEVICE, 0, DEVICE_LENGTH);
+	memset(query, 0, sizeof(*query));
+	query->request.devid = devid;
+	query->language = ENGLISH;
+	ask(query, URB_DEVICE, 0, DEVICE_LENGTH);
 }
 
-uint8_t *probe_room(struct probe *probe, size_t *size)
+uint8_t *descriptor_query_room(struct descriptor_query *query, size_t *size)
 {
 	int32_t status;
 	uint16_t data = 0;
 
-	urb_reply_decode(probe->in, probe->len, &probe->request, &status, &data);
-	*size = URB_SIZE + (size_t)data - probe->len;
-	return probe->in + probe->len;
+	urb_reply_decode(query->in, query->len, &query->request, &status, &data);
+	*size = URB_SIZE + (size_t)data - query->len;
+	return query->in + query->len;
 }
 
-static void add_class(struct probe *probe, uint8_t class)
+static void add_class(struct descriptor_query *query, uint8_t class)
 {
-	probe->class[class / 8] |= (uint8_t)(1 << class % 8);
+	query->class[class / 8] |= (uint8_t)(1 << class % 8);
 }
 
 /* The class of each interface descriptor that came whole, and the device's. */
-static void take_classes(struct probe *probe, const uint8_t *data, size_t len)
+static void take_classes(struct descriptor_query *query, const uint8_t *data, size_t len)
 {
 	struct op_interface interface[OP_INTERFACES_MAX];
 	uint8_t both[DEVICE_LENGTH + URB_DATA_MAX] = { DEVICE_LENGTH, URB_DEVICE };
@@ -59,46 +59,46 @@ static void take_classes(struct probe *probe, const uint8_t *data, size_t len)
 	memcpy(both + DEVICE_LENGTH, data, len);
 	descriptors_parse(both, DEVICE_LENGTH + len, &device, interface);
 	for (unsigned i = 0; i < device.interfaces; i++)
-		add_class(probe, interface[i].class);
+		add_class(query, interface[i].class);
 }
 
-static void take(struct probe *probe, const uint8_t *data, size_t len)
+static void take(struct descriptor_query *query, const uint8_t *data, size_t len)
 {
-	switch (probe->step) {
+	switch (query->step) {
 	case DEVICE:
 		if (len < DEVICE_LENGTH)
 			break;
-		add_class(probe, data[4]);
-		memcpy(probe->index, data + PRODUCT_AT, sizeof(probe->index));
+		add_class(query, data[4]);
+		memcpy(query->index, data + PRODUCT_AT, sizeof(query->index));
 		break;
 	case CONFIGURATION:
-		take_classes(probe, data, len);
+		take_classes(query, data, len);
 		break;
 	case LANGUAGES:
 		if (len >= 4)
-			probe->language = (uint16_t)(data[2] | data[3] << 8);
+			query->language = (uint16_t)(data[2] | data[3] << 8);
 		break;
 	case PRODUCT:
-		urb_string_decode(data, len, probe->strings.product, DEVICE_STRING_SIZE);
+		urb_string_decode(data, len, query->strings.product, DEVICE_STRING_SIZE);
 		break;
 	case SERIAL:
-		urb_string_decode(data, len, probe->strings.serial, DEVICE_STRING_SIZE);
+		urb_string_decode(data, len, query->strings.serial, DEVICE_STRING_SIZE);
 		break;
 	}
 }
 
 /* Strings that a device does not have are not asked for. */
-static bool ask_next(struct probe *probe)
+static bool ask_next(struct descriptor_query *query)
 {
-	const uint8_t *index = probe->index;
+	const uint8_t *index = query->index;
 
-	while (++probe->step < END) {
-		uint8_t string = probe->step < PRODUCT ? 0 : index[probe->step - PRODUCT];
+	while (++query->step < END) {
+		uint8_t string = query->step < PRODUCT ? 0 : index[query->step - PRODUCT];
 
-		if (probe->step == CONFIGURATION)
-			ask(probe, URB_CONFIGURATION, 0, URB_DATA_MAX);
-		else if (string || (probe->step == LANGUAGES && (index[0] || index[1])))
-			ask(probe, URB_STRING, string, STRING_LENGTH);
+		if (query->step == CONFIGURATION)
+			ask(query, URB_CONFIGURATION, 0, URB_DATA_MAX);
+		else if (string || (query->step == LANGUAGES && (index[0] || index[1])))
+			ask(query, URB_STRING, string, STRING_LENGTH);
 		else
 			continue;
 		return true;
@@ -106,18 +106,18 @@ static bool ask_next(struct probe *probe)
 	return false;
 }
 
-int probe_next(struct probe *probe)
+int descriptor_query_next(struct descriptor_query *query)
 {
 	int32_t status;
 	uint16_t data;
-	int n = urb_reply_decode(probe->in, probe->len, &probe->request, &status, &data);
+	int n = urb_reply_decode(query->in, query->len, &query->request, &status, &data);
 
 	if (n <= 0)
 		return n;
 	/* a stall is its "no"; it must have said what it is */
-	if (status && (status != -EPIPE || probe->step <= CONFIGURATION))
+	if (status && (status != -EPIPE || query->step <= CONFIGURATION))
 		return -EBADMSG;
 	if (!status)
-		take(probe, probe->in + URB_SIZE, data);
-	return ask_next(probe) ? 1 : 2;
+		take(query, query->in + URB_SIZE, data);
+	return ask_next(query) ? 1 : 2;
 }

@@ -10,7 +10,7 @@
 #include "proto/urb.h"
 #include "sysfs/device.h"
 
-struct probe {
+struct descriptor_query {
 	struct urb_request request; /* the one that is under way */
 	unsigned step;
 	uint8_t index[2]; /* of the strings */
@@ -22,15 +22,15 @@ struct probe {
 	uint8_t in[URB_SIZE + URB_DATA_MAX];
 };
 
-/* The first request is in probe->request. */
-void probe_start(struct probe *probe, uint32_t devid);
+/* The first request is in query->request. */
+void descriptor_query_start(struct descriptor_query *query, uint32_t devid);
 /* Where the next bytes are to be received, and how many at most: none behind the reply. */
-uint8_t *probe_room(struct probe *probe, size_t *size);
+uint8_t *descriptor_query_room(struct descriptor_query *query, size_t *size);
 /*
- * len has grown: 0 when more bytes are needed, 1 when the next request is in probe->request, 2
+ * len has grown: 0 when more bytes are needed, 1 when the next request is in query->request, 2
  * when all is known, -EBADMSG when it was no reply, or the device could not tell. What it refuses
  * to tell is empty.
  */
-int probe_next(struct probe *probe);
+int descriptor_query_next(struct descriptor_query *query);
 
 #endif

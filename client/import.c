@@ -105,11 +105,11 @@ void import_see(struct import *import, const struct op_device *device,
 	backoff_clear(&import->backoff);
 }
 
-void import_learn(struct import *import, const struct probe *probe)
+void import_learn(struct import *import, const struct descriptor_query *query)
 {
-	for (size_t i = 0; i < sizeof(probe->class); i++)
-		import->facts.class[i] |= probe->class[i]; /* what the list told stays true */
-	import->strings = probe->strings;
+	for (size_t i = 0; i < sizeof(query->class); i++)
+		import->facts.class[i] |= query->class[i]; /* what the list told stays true */
+	import->strings = query->strings;
 	import->facts.serial = import->strings.serial;
 	import->facts.described = true;
 }

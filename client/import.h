@@ -80,7 +80,7 @@ bool import_forgettable(const struct import *import);
 /* Another one may be in its place when its server is next heard of: numbers begin anew there. */
 void import_doubt(struct import *import);
 /* The same, asked of the device itself. */
-void import_learn(struct import *import, const struct probe *probe);
+void import_learn(struct import *import, const struct descriptor_query *query);
 
 /* Whether a person wants it: why not is said once; RULE_UNKNOWN: the device must be asked. */
 enum rule_verdict import_choose(struct import *import);

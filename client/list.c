@@ -4,15 +4,15 @@
 #include "client/query.h"
 
 struct listing {
-	struct ask ask;
+	struct query query;
 	client_show *show;
 	void *ctx;
 };
 
-static void see(struct exchange *exchange, const struct op_device *device,
+static void see(struct request *request, const struct op_device *device,
 		const struct op_interface *interface)
 {
-	struct listing *listing = exchange->ctx;
+	struct listing *listing = request->ctx;
 
 	listing->show(listing->ctx, device, interface);
 }
@@ -20,15 +20,15 @@ static void see(struct exchange *exchange, const struct op_device *device,
 int client_list(const struct endpoint *server, const struct psk *key, client_show *show, void *ctx)
 {
 	static struct listing listing;
-	struct ask *ask = &listing.ask;
+	struct query *query = &listing.query;
 
 	listing.show = show;
 	listing.ctx = ctx;
-	ask->route.endpoint = server;
-	ask->route.key = key;
-	if (ask_list(ask, OP_REQ_DEVLIST, see, &listing))
+	query->target.endpoint = server;
+	query->target.key = key;
+	if (query_list(query, OP_REQ_DEVLIST, see, &listing))
 		return 0;
-	if (!ask->loop.stopping)
-		exchange_complain(&ask->exchange, &ask->result);
+	if (!query->loop.stopping)
+		request_log_failure(&query->request, &query->result);
 	return 1;
 }

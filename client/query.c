@@ -4,71 +4,71 @@
 #include "lib/util.h"
 
 
-static struct ask *of_exchange(struct exchange *exchange)
+static struct query *of_exchange(struct request *request)
 {
-	return container_of(exchange, struct ask, exchange);
+	return container_of(request, struct query, request);
 }
 
 /* After the first list of a watch something else may come, which is not asked for any more. */
-static void whole(struct exchange *exchange)
+static void whole(struct request *request)
 {
-	of_exchange(exchange)->ended = true;
+	of_exchange(request)->ended = true;
 }
 
-static void ended(struct exchange *exchange, const struct exchange_result *result, int fd,
+static void ended(struct request *request, const struct request_result *result, int fd,
 		  const struct op_device *device)
 {
-	struct ask *ask = of_exchange(exchange);
+	struct query *query = of_exchange(request);
 
 	(void)fd;
 	(void)device;
-	if (!ask->ended)
-		ask->result = *result;
-	ask->ended = true;
+	if (!query->ended)
+		query->result = *result;
+	query->ended = true;
 }
 
 static void pass(void *ctx)
 {
-	struct ask *ask = ctx;
+	struct query *query = ctx;
 
-	exchange_pass(&ask->exchange);
+	request_pass(&query->request);
 }
 
 static void stop(void *ctx)
 {
-	struct ask *ask = ctx;
+	struct query *query = ctx;
 
-	ask->result.outcome = EXCHANGE_BROKEN;
-	ask->ended = true;
+	query->result.outcome = REQUEST_BROKEN;
+	query->ended = true;
 }
 
 static bool done(void *ctx)
 {
-	const struct ask *ask = ctx;
+	const struct query *query = ctx;
 
-	return ask->ended;
+	return query->ended;
 }
 
-bool ask_list(struct ask *ask, enum op_code code,
-	      void (*record)(struct exchange *exchange, const struct op_device *device,
+bool query_list(struct query *query, enum op_code code,
+	      void (*record)(struct request *request, const struct op_device *device,
 			     const struct op_interface *interface),
 	      void *ctx)
 {
 	static const struct loop_role role = { pass, stop, done };
 
-	ask->ended = false;
-	ask->result.outcome = EXCHANGE_BROKEN;
-	ask->result.error = loop_open(&ask->loop, EXCHANGE_REPLY_MS, &role, ask);
-	if (ask->result.error)
+	query->ended = false;
+	query->result.outcome = REQUEST_BROKEN;
+	query->result.error = loop_open(&query->loop, REQUEST_REPLY_MS, &role, query);
+	if (query->result.error)
 		return false;
-	ask->result.outcome = EXCHANGE_OK;
-	exchange_init(&ask->exchange, &ask->loop, &ask->route, ctx);
-	ask->exchange.record = record;
-	ask->exchange.whole = whole;
-	ask->exchange.done = ended;
-	exchange_start(&ask->exchange, code, NULL);
-	loop_run(&ask->loop);
-	exchange_cancel(&ask->exchange);
-	loop_close(&ask->loop);
-	return ask->result.outcome == EXCHANGE_OK;
+	query->result.outcome = REQUEST_OK;
+	request_init(&query->request, &query->loop, &query->target, ctx);
+	query->request.record = record;
+	query->request.whole = whole;
+	query->request.done = ended;
+	request_start(&query->request, code, NULL);
+	loop_run(&query->loop);
+	request_cancel(&query->request);
+	loop_close(&query->loop);
+	return query->result.outcome == REQUEST_OK;
 }

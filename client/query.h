@@ -5,22 +5,23 @@
 
 #include "client/request.h"
 
-struct ask {
+struct query {
 	bool ended;
-	struct exchange_result result;
+	struct request_result result;
 	struct loop loop;   /* loop.stopping: it was told to, result is of no use. The signals stay
 			       blocked. */
-	struct route route; /* what is found out serves the next request, too */
-	struct exchange exchange;
+	struct request_target target; /* what is found out serves the next request, too */
+	struct request request;
 };
 
 /*
- * Asks OP_REQ_DEVLIST, or OP_REQ_WATCH and waits for the first list. ask->route.endpoint is set by
- * the caller. record comes for each device, with ctx as exchange->ctx. Returns whether
- * ask->result.outcome is EXCHANGE_OK; else exchange_reason(&ask->exchange, &ask->result) says why.
+ * Asks OP_REQ_DEVLIST, or OP_REQ_WATCH and waits for the first list. query->target.endpoint is set
+ * by the caller. record comes for each device, with ctx as request->ctx. Returns whether
+ * query->result.outcome is REQUEST_OK; else request_reason(&query->request, &query->result) says
+ * why.
  */
-bool ask_list(struct ask *ask, enum op_code code,
-	      void (*record)(struct exchange *exchange, const struct op_device *device,
+bool query_list(struct query *query, enum op_code code,
+	      void (*record)(struct request *request, const struct op_device *device,
 			     const struct op_interface *interface),
 	      void *ctx);
 

@@ -4,53 +4,53 @@
 
 #include <string.h>
 
-void reader_start(struct reader *reader, enum op_code request)
+void reply_start(struct reply *reply, enum op_code request)
 {
-	reader->code = request & 0x7fff; /* the top bit is what makes it a request */
-	reader->in_list = false;
-	reader->used = reader->len = 0;
+	reply->code = request & 0x7fff; /* the top bit is what makes it a request */
+	reply->in_list = false;
+	reply->used = reply->len = 0;
 }
 
-uint8_t *reader_room(struct reader *reader, size_t *size)
+uint8_t *reply_room(struct reply *reply, size_t *size)
 {
-	size_t end = sizeof(reader->buf);
+	size_t end = sizeof(reply->buf);
 
-	reader->len -= reader->used;
-	memmove(reader->buf, reader->buf + reader->used, reader->len);
-	reader->used = 0;
+	reply->len -= reply->used;
+	memmove(reply->buf, reply->buf + reply->used, reply->len);
+	reply->used = 0;
 	/* what follows an import's reply is the kernel's */
-	if (reader->code == OP_REP_IMPORT)
-		end = reader->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REP_IMPORT_SIZE;
-	*size = end - reader->len;
-	return reader->buf + reader->len;
+	if (reply->code == OP_REP_IMPORT)
+		end = reply->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REP_IMPORT_SIZE;
+	*size = end - reply->len;
+	return reply->buf + reply->len;
 }
 
-int reader_next(struct reader *reader, struct reader_reply *reply)
+int reply_next(struct reply *reply, struct reply_item *item)
 {
-	const uint8_t *buf = reader->buf + reader->used;
-	size_t len = reader->len - reader->used;
+	const uint8_t *buf = reply->buf + reply->used;
+	size_t len = reply->len - reply->used;
 	int n, event;
 
-	if (reader->code == OP_REP_IMPORT) {
-		n = op_rep_import_decode(buf, len, &reply->status, &reply->device);
-		event = READER_IMPORT;
-	} else if (!reader->in_list) {
-		n = op_devlist_head_decode(buf, len, reader->code, &reader->records);
+	if (reply->code == OP_REP_IMPORT) {
+		n = op_rep_import_decode(buf, len, &item->status, &item->device);
+		event = REPLY_IMPORT;
+	} else if (!reply->in_list) {
+		n = op_devlist_head_decode(buf, len, reply->code, &reply->records);
 		if (n <= 0)
 			return n;
-		reader->in_list = true;
-		reader->used += (size_t)n;
-		return reader_next(reader, reply);
-	} else if (!reader->records) {
-		reader->in_list = false;
-		return READER_WHOLE;
+		reply->in_list = true;
+		reply->used += (size_t)n;
+		return reply_next(reply, item);
+	} else if (!reply->records) {
+		reply->in_list = false;
+		return REPLY_END;
 	} else {
-		n = op_record_decode(buf, len, &reply->device, reply->interface);
-		reader->records -= n > 0;
-		event = READER_RECORD;
+		n = op_record_decode(buf, len, &item->device, item->interface);
+		reply->records -= n > 0;
+		event = REPLY_RECORD;
 	}
 	if (n <= 0)
 		return n;
-	reader->used += (size_t)n;
+	reply->used += (size_t)n;
 	return event;
 }

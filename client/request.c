@@ -14,388 +14,390 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void exchange_init(struct exchange *exchange, struct loop *loop, struct route *route, void *ctx)
+void request_init(struct request *request, struct loop *loop, struct request_target *target,
+		  void *ctx)
 {
-	exchange->loop = loop;
-	exchange->route = route;
-	exchange->ctx = ctx;
-	exchange->state = EXCHANGE_IDLE;
-	exchange->socket.fd = exchange->resolver.child.pipe.fd = exchange->tunnel.pipe = -1;
+	request->loop = loop;
+	request->target = target;
+	request->ctx = ctx;
+	request->state = REQUEST_IDLE;
+	request->socket.fd = request->resolver.child.pipe.fd = request->tunnel.pipe = -1;
 }
 
-bool exchange_running(const struct exchange *exchange)
+bool request_running(const struct request *request)
 {
-	return exchange->state != EXCHANGE_IDLE;
+	return request->state != REQUEST_IDLE;
 }
 
-void exchange_cancel(struct exchange *exchange)
+void request_cancel(struct request *request)
 {
-	child_kill(&exchange->resolver.child);
-	loop_drop(exchange->loop, &exchange->socket);
-	tls_wipe(&exchange->tls);
-	tunnel_close(&exchange->tunnel);
-	exchange->state = EXCHANGE_IDLE;
+	child_kill(&request->resolver.child);
+	loop_drop(request->loop, &request->socket);
+	tls_wipe(&request->tls);
+	ssh_tunnel_close(&request->tunnel);
+	request->state = REQUEST_IDLE;
 }
 
-/* The end of every exchange; nothing may touch it afterwards, as done may have begun the next. */
-static void finish(struct exchange *exchange, enum exchange_outcome outcome, int error)
+/* The end of every request; nothing may touch it afterwards, as done may have begun the next. */
+static void finish(struct request *request, enum request_outcome outcome, int error)
 {
-	struct exchange_result result = { outcome, error };
+	struct request_result result = { outcome, error };
 
-	exchange_cancel(exchange);
-	if (exchange->tunnel.words[0] &&
-	    (outcome == EXCHANGE_CLOSED || outcome == EXCHANGE_SILENT)) {
-		result.outcome = EXCHANGE_TUNNEL;
-		result.error = (int)str_hash(0, exchange->tunnel.words); /* others are news */
+	request_cancel(request);
+	if (request->tunnel.text[0] &&
+	    (outcome == REQUEST_CLOSED || outcome == REQUEST_SILENT)) {
+		result.outcome = REQUEST_SSH_FAILED;
+		result.error = (int)str_hash(0, request->tunnel.text); /* others are news */
 	}
-	exchange->done(exchange, &result, -1, NULL);
+	request->done(request, &result, -1, NULL);
 }
 
-static void finish_import(struct exchange *exchange, const struct op_device *device)
+static void finish_import(struct request *request, const struct op_device *device)
 {
-	struct exchange_result result = { EXCHANGE_OK, 0 };
-	int fd = loop_unwatch(exchange->loop, &exchange->socket);
+	struct request_result result = { REQUEST_OK, 0 };
+	int fd = loop_unwatch(request->loop, &request->socket);
 
-	exchange->tunnel.pid = 0;
-	exchange_cancel(exchange);
-	exchange->done(exchange, &result, fd, device);
+	request->tunnel.pid = 0;
+	request_cancel(request);
+	request->done(request, &result, fd, device);
 }
 
-static void set_deadline(struct exchange *exchange, uint32_t ms)
+static void set_deadline(struct request *request, uint32_t ms)
 {
-	exchange->deadline = loop_clock() + ms;
-	loop_pass_by(exchange->loop, exchange->deadline);
+	request->deadline = loop_clock() + ms;
+	loop_pass_by(request->loop, request->deadline);
 }
 
-static void connect_next(struct exchange *exchange);
+static void connect_next(struct request *request);
 
 /* This address does not work: the next one, or the end. */
-static void address_failed(struct exchange *exchange, int error)
+static void address_failed(struct request *request, int error)
 {
-	struct route *route = exchange->route;
+	struct request_target *target = request->target;
 
-	loop_drop(exchange->loop, &exchange->socket);
-	exchange->address++;
-	if (++exchange->tried < route->addresses.count) {
-		connect_next(exchange);
+	loop_drop(request->loop, &request->socket);
+	request->address++;
+	if (++request->tried < target->addresses.count) {
+		connect_next(request);
 		return;
 	}
-	if (!endpoint_is_address(route->endpoint))
-		route->addresses.count = 0; /* ask again where it is */
-	finish(exchange, EXCHANGE_UNREACHABLE, error);
+	if (!endpoint_is_address(target->endpoint))
+		target->addresses.count = 0; /* ask again where it is */
+	finish(request, REQUEST_UNREACHABLE, error);
 }
 
 /* A server that hangs up may look either way, as our request was read or not. */
-static void broken(struct exchange *exchange, int error)
+static void broken(struct request *request, int error)
 {
 	if (error == -ECONNRESET || error == -EPIPE)
-		finish(exchange, EXCHANGE_CLOSED, 0);
+		finish(request, REQUEST_CLOSED, 0);
 	else
-		finish(exchange, EXCHANGE_BROKEN, error);
+		finish(request, REQUEST_BROKEN, error);
 }
 
-static bool watches(const struct exchange *exchange)
+static bool watches(const struct request *request)
 {
-	return exchange->request.code == OP_REQ_WATCH;
+	return request->op.code == OP_REQ_WATCH;
 }
 
-static void ask(struct exchange *exchange)
+static void ask(struct request *request)
 {
-	uint8_t request[OP_REQ_IMPORT_SIZE];
-	int len = op_request_encode(request, sizeof(request), &exchange->request);
-	int error = socket_send_all(exchange->socket.fd, request, (size_t)len);
+	uint8_t bytes[OP_REQ_IMPORT_SIZE];
+	int len = op_request_encode(bytes, sizeof(bytes), &request->op);
+	int error = socket_send_all(request->socket.fd, bytes, (size_t)len);
 
-	reader_start(&exchange->reader, exchange->request.code);
+	reply_start(&request->reply, request->op.code);
 	if (error) { /* so few bytes always fit into the buffer of a new connection */
-		broken(exchange, error);
+		broken(request, error);
 		return;
 	}
-	set_deadline(exchange, exchange->tunnel.pipe >= 0 ? EXCHANGE_TUNNEL_MS
-			       : watches(exchange)   ? EXCHANGE_WATCH_MS
-						     : EXCHANGE_REPLY_MS);
-	exchange->state = EXCHANGE_READING;
-	exchange->answered = false;
-	loop_rewatch(exchange->loop, &exchange->socket, EPOLLIN);
+	set_deadline(request, request->tunnel.pipe >= 0 ? REQUEST_SSH_MS
+			       : watches(request)   ? REQUEST_WATCH_MS
+						     : REQUEST_REPLY_MS);
+	request->state = REQUEST_READING;
+	request->answered = false;
+	loop_rewatch(request->loop, &request->socket, EPOLLIN);
 }
 
-static void connected(struct exchange *exchange)
+static void connected(struct request *request)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (getsockopt(exchange->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len))
+	if (getsockopt(request->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len))
 		error = errno;
 	if (error) {
-		address_failed(exchange, -error);
+		address_failed(request, -error);
 		return;
 	}
-	exchange->route->good = exchange->address;
-	if (exchange->route->key) {
-		set_deadline(exchange, EXCHANGE_REPLY_MS);
-		exchange->state = EXCHANGE_SHAKING;
-		error = ktls_connect(&exchange->tls, exchange->socket.fd, exchange->route->key);
+	request->target->good = request->address;
+	if (request->target->key) {
+		set_deadline(request, REQUEST_REPLY_MS);
+		request->state = REQUEST_HANDSHAKE;
+		error = ktls_connect(&request->tls, request->socket.fd, request->target->key);
 		if (error)
-			finish(exchange, EXCHANGE_UNSAFE, error);
+			finish(request, REQUEST_TLS_FAILED, error);
 		else
-			loop_rewatch(exchange->loop, &exchange->socket, EPOLLIN);
+			loop_rewatch(request->loop, &request->socket, EPOLLIN);
 		return;
 	}
-	ask(exchange);
+	ask(request);
 }
 
-static void shake(struct exchange *exchange)
+static void shake(struct request *request)
 {
-	int result = ktls_step(&exchange->tls, exchange->socket.fd);
+	int result = ktls_step(&request->tls, request->socket.fd);
 
 	if (result < 0)
-		finish(exchange, EXCHANGE_UNSAFE, result);
+		finish(request, REQUEST_TLS_FAILED, result);
 	else if (result)
-		ask(exchange);
+		ask(request);
 }
 
 /* True when it has ended. */
-static bool list_came(struct exchange *exchange)
+static bool list_came(struct request *request)
 {
-	if (!watches(exchange)) {
-		finish(exchange, EXCHANGE_OK, 0);
+	if (!watches(request)) {
+		finish(request, REQUEST_OK, 0);
 		return true;
 	}
-	exchange->answered = true;
-	set_deadline(exchange, EXCHANGE_SILENT_MS);
-	exchange->whole(exchange);
+	request->answered = true;
+	set_deadline(request, REQUEST_SILENT_MS);
+	request->whole(request);
 	return false;
 }
 
-static void send_probe(struct exchange *exchange)
+static void send_probe(struct request *request)
 {
-	uint8_t request[URB_SIZE];
+	uint8_t bytes[URB_SIZE];
 
-	urb_request_encode(request, &exchange->probe.request);
-	if (socket_send_all(exchange->socket.fd, request, sizeof(request)))
-		broken(exchange, -EPIPE);
+	urb_request_encode(bytes, &request->descriptors.request);
+	if (socket_send_all(request->socket.fd, bytes, sizeof(bytes)))
+		broken(request, -EPIPE);
 }
 
-static void probe(struct exchange *exchange, const struct op_device *device)
+static void probe(struct request *request, const struct op_device *device)
 {
-	exchange->device = *device;
-	exchange->state = EXCHANGE_PROBING;
-	set_deadline(exchange, EXCHANGE_REPLY_MS);
-	probe_start(&exchange->probe, device->busnum << 16 | device->devnum);
-	send_probe(exchange);
+	request->device = *device;
+	request->state = REQUEST_DEVICE_QUERY;
+	set_deadline(request, REQUEST_REPLY_MS);
+	descriptor_query_start(&request->descriptors, device->busnum << 16 | device->devnum);
+	send_probe(request);
 }
 
-static void probe_came(struct exchange *exchange)
+static void probe_came(struct request *request)
 {
-	switch (probe_next(&exchange->probe)) {
+	switch (descriptor_query_next(&request->descriptors)) {
 	case 0:
 		break;
 	case 1:
-		send_probe(exchange);
+		send_probe(request);
 		break;
 	case 2:
-		finish_import(exchange, &exchange->device);
+		finish_import(request, &request->device);
 		break;
 	default:
-		finish(exchange, EXCHANGE_MALFORMED, -EBADMSG);
+		finish(request, REQUEST_MALFORMED, -EBADMSG);
 	}
 }
 
-static void import_came(struct exchange *exchange, const struct reader_reply *reply)
+static void import_came(struct request *request, const struct reply_item *item)
 {
-	if (reply->status != OP_OK)
-		finish(exchange, EXCHANGE_REFUSED, (int)reply->status);
-	else if (strcmp(reply->device.busid, exchange->request.busid) != 0)
-		finish(exchange, EXCHANGE_MALFORMED, -EILSEQ);
-	else if (exchange->ask)
-		probe(exchange, &reply->device);
+	if (item->status != OP_OK)
+		finish(request, REQUEST_REFUSED, (int)item->status);
+	else if (strcmp(item->device.busid, request->op.busid) != 0)
+		finish(request, REQUEST_MALFORMED, -EILSEQ);
+	else if (request->query_device)
+		probe(request, &item->device);
 	else
-		finish_import(exchange, &reply->device);
+		finish_import(request, &item->device);
 }
 
-static void decode(struct exchange *exchange)
+static void decode(struct request *request)
 {
-	struct reader_reply reply;
+	struct reply_item item;
 	int event;
 
-	while ((event = reader_next(&exchange->reader, &reply)) > 0) {
-		if (event == READER_RECORD) {
-			exchange->record(exchange, &reply.device, reply.interface);
-		} else if (event == READER_IMPORT) {
-			import_came(exchange, &reply);
+	while ((event = reply_next(&request->reply, &item)) > 0) {
+		if (event == REPLY_RECORD) {
+			request->record(request, &item.device, item.interface);
+		} else if (event == REPLY_IMPORT) {
+			import_came(request, &item);
 			return;
-		} else if (list_came(exchange)) {
+		} else if (list_came(request)) {
 			return;
 		}
 	}
 	if (event < 0)
-		finish(exchange, EXCHANGE_MALFORMED, event);
+		finish(request, REQUEST_MALFORMED, event);
 }
 
-static void receive(struct exchange *exchange)
+static void receive(struct request *request)
 {
 	size_t size;
-	bool probing = exchange->state == EXCHANGE_PROBING;
-	uint8_t *room = probing ? probe_room(&exchange->probe, &size)
-				: reader_room(&exchange->reader, &size);
-	int n = socket_receive(exchange->socket.fd, room, size);
+	bool probing = request->state == REQUEST_DEVICE_QUERY;
+	uint8_t *room = probing ? descriptor_query_room(&request->descriptors, &size)
+				: reply_room(&request->reply, &size);
+	int n = socket_receive(request->socket.fd, room, size);
 
 	if (!n)
 		return;
 	if (n < 0) {
-		broken(exchange, n);
+		broken(request, n);
 		return;
 	}
 	if (probing) {
-		exchange->probe.len += (size_t)n;
-		probe_came(exchange);
+		request->descriptors.len += (size_t)n;
+		probe_came(request);
 		return;
 	}
-	if (watches(exchange) && !exchange->answered && !exchange->reader.in_list &&
-	    !exchange->reader.len)
-		set_deadline(exchange, EXCHANGE_REPLY_MS);
-	exchange->reader.len += (size_t)n;
-	decode(exchange);
+	if (watches(request) && !request->answered && !request->reply.in_list &&
+	    !request->reply.len)
+		set_deadline(request, REQUEST_REPLY_MS);
+	request->reply.len += (size_t)n;
+	decode(request);
 }
 
 static void socket_ready(struct loop_source *source, uint32_t events)
 {
-	struct exchange *exchange = container_of(source, struct exchange, socket);
+	struct request *request = container_of(source, struct request, socket);
 
 	(void)events;
-	if (exchange->state == EXCHANGE_CONNECTING)
-		connected(exchange);
-	else if (exchange->state == EXCHANGE_SHAKING)
-		shake(exchange);
+	if (request->state == REQUEST_CONNECTING)
+		connected(request);
+	else if (request->state == REQUEST_HANDSHAKE)
+		shake(request);
 	else
-		receive(exchange);
+		receive(request);
 }
 
-static void connect_next(struct exchange *exchange)
+static void connect_next(struct request *request)
 {
-	const struct addresses *addresses = &exchange->route->addresses;
-	const struct addr *address = &addresses->address[exchange->address % addresses->count];
+	const struct addresses *addresses = &request->target->addresses;
+	const struct addr *address = &addresses->address[request->address % addresses->count];
 	int error = 0;
 
-	exchange->socket.ready = socket_ready;
-	exchange->socket.fd = socket(address->sa.any.sa_family,
+	request->socket.ready = socket_ready;
+	request->socket.fd = socket(address->sa.any.sa_family,
 				     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (exchange->socket.fd < 0 ||
-	    (connect(exchange->socket.fd, &address->sa.any, address->len) && errno != EINPROGRESS))
+	if (request->socket.fd < 0 ||
+	    (connect(request->socket.fd, &address->sa.any, address->len) && errno != EINPROGRESS))
 		error = -errno;
 	else
-		error = loop_watch(exchange->loop, &exchange->socket, EPOLLOUT);
+		error = loop_watch(request->loop, &request->socket, EPOLLOUT);
 	if (error) {
-		address_failed(exchange, error);
+		address_failed(request, error);
 		return;
 	}
-	exchange->state = EXCHANGE_CONNECTING;
-	set_deadline(exchange, EXCHANGE_CONNECT_MS);
+	request->state = REQUEST_CONNECTING;
+	set_deadline(request, REQUEST_CONNECT_MS);
 }
 
 /* What is asked waits in the pair of sockets until ssh is through. */
-static void dig(struct exchange *exchange)
+static void dig(struct request *request)
 {
-	int fd = tunnel_open(&exchange->tunnel, exchange->route->endpoint);
+	int fd = ssh_tunnel_open(&request->tunnel, request->target->endpoint);
 	int error = fd;
 
 	if (fd >= 0) {
-		exchange->socket.ready = socket_ready;
-		exchange->socket.fd = fd;
-		error = loop_watch(exchange->loop, &exchange->socket, EPOLLIN);
+		request->socket.ready = socket_ready;
+		request->socket.fd = fd;
+		error = loop_watch(request->loop, &request->socket, EPOLLIN);
 	}
 	if (error)
-		finish(exchange, EXCHANGE_BROKEN, error);
+		finish(request, REQUEST_BROKEN, error);
 	else
-		ask(exchange);
+		ask(request);
 }
 
 static void resolved(struct resolver *resolver)
 {
-	struct exchange *exchange = container_of(resolver, struct exchange, resolver);
+	struct request *request = container_of(resolver, struct request, resolver);
 
-	exchange->route->addresses = resolver->addresses;
-	exchange->route->good = exchange->address = 0;
+	request->target->addresses = resolver->addresses;
+	request->target->good = request->address = 0;
 	if (resolver->addresses.error)
-		finish(exchange, EXCHANGE_UNRESOLVED, 0);
+		finish(request, REQUEST_UNRESOLVED, 0);
 	else
-		connect_next(exchange);
+		connect_next(request);
 }
 
-void exchange_start(struct exchange *exchange, enum op_code code, const char *busid)
+void request_start(struct request *request, enum op_code code, const char *busid)
 {
 	int error;
 
-	exchange->request.code = code;
-	str_format(exchange->request.busid, sizeof(exchange->request.busid), "%s",
+	request->op.code = code;
+	str_format(request->op.busid, sizeof(request->op.busid), "%s",
 		    busid ? busid : "");
-	exchange->tried = 0;
-	exchange->address = exchange->route->good;
-	if (exchange->route->endpoint->through[0]) {
-		dig(exchange);
+	request->tried = 0;
+	request->address = request->target->good;
+	if (request->target->endpoint->through[0]) {
+		dig(request);
 		return;
 	}
-	if (exchange->route->addresses.count) {
-		connect_next(exchange);
+	if (request->target->addresses.count) {
+		connect_next(request);
 		return;
 	}
-	exchange->state = EXCHANGE_RESOLVING;
-	set_deadline(exchange, RESOLVE_MS);
-	error = resolve_start(&exchange->resolver, exchange->loop, exchange->route->endpoint,
+	request->state = REQUEST_RESOLVING;
+	set_deadline(request, RESOLVE_MS);
+	error = resolve_start(&request->resolver, request->loop, request->target->endpoint,
 			      resolved);
 	if (error)
-		finish(exchange, EXCHANGE_BROKEN, error);
+		finish(request, REQUEST_BROKEN, error);
 }
 
-void exchange_pass(struct exchange *exchange)
+void request_pass(struct request *request)
 {
-	if (exchange->state == EXCHANGE_IDLE)
+	if (request->state == REQUEST_IDLE)
 		return;
-	if (exchange->loop->now < exchange->deadline) {
-		loop_pass_by(exchange->loop, exchange->deadline);
-	} else if (exchange->state == EXCHANGE_CONNECTING) {
-		address_failed(exchange, -ETIMEDOUT);
-	} else if (exchange->state == EXCHANGE_RESOLVING) {
-		exchange->route->addresses.error = EAI_AGAIN;
-		finish(exchange, EXCHANGE_UNRESOLVED, 0);
+	if (request->loop->now < request->deadline) {
+		loop_pass_by(request->loop, request->deadline);
+	} else if (request->state == REQUEST_CONNECTING) {
+		address_failed(request, -ETIMEDOUT);
+	} else if (request->state == REQUEST_RESOLVING) {
+		request->target->addresses.error = EAI_AGAIN;
+		finish(request, REQUEST_UNRESOLVED, 0);
 	} else {
-		finish(exchange, EXCHANGE_SILENT, 0);
+		finish(request, REQUEST_SILENT, 0);
 	}
 }
 
-const char *exchange_reason(const struct exchange *exchange, const struct exchange_result *result)
+const char *request_reason(const struct request *request, const struct request_result *result)
 {
 	switch (result->outcome) {
-	case EXCHANGE_UNRESOLVED:
-		return resolve_strerror(&exchange->route->addresses);
-	case EXCHANGE_SILENT:
+	case REQUEST_UNRESOLVED:
+		return resolve_strerror(&request->target->addresses);
+	case REQUEST_SILENT:
 		return "no whole answer in time";
-	case EXCHANGE_CLOSED:
-		if (exchange->request.code != OP_REQ_DEVLIST || exchange->reader.in_list ||
-		    exchange->reader.len)
+	case REQUEST_CLOSED:
+		if (request->op.code != OP_REQ_DEVLIST || request->reply.in_list ||
+		    request->reply.len)
 			return "it hung up in mid-answer";
 		return ktls_strerror(-ECONNRESET); /* it has said nothing at all */
-	case EXCHANGE_MALFORMED:
+	case REQUEST_MALFORMED:
 		return op_strerror(result->error);
-	case EXCHANGE_REFUSED:
+	case REQUEST_REFUSED:
 		return op_status_text((uint32_t)result->error);
-	case EXCHANGE_UNSAFE:
+	case REQUEST_TLS_FAILED:
 		return ktls_strerror(result->error);
-	case EXCHANGE_TUNNEL:
-		return exchange->tunnel.words;
+	case REQUEST_SSH_FAILED:
+		return request->tunnel.text;
 	default:
 		return strerror(-result->error);
 	}
 }
 
-void exchange_complain(const struct exchange *exchange, const struct exchange_result *result)
+void request_log_failure(const struct request *request, const struct request_result *result)
 {
-	const char *verb = "list devices of", *name = exchange->route->endpoint->name;
+	const char *verb = "list devices of", *name = request->target->endpoint->name;
 
-	if (result->outcome == EXCHANGE_UNRESOLVED) {
+	if (result->outcome == REQUEST_UNRESOLVED) {
 		verb = "resolve";
-		name = exchange->route->endpoint->host;
-	} else if (result->outcome == EXCHANGE_UNREACHABLE || result->outcome == EXCHANGE_TUNNEL) {
+		name = request->target->endpoint->host;
+	} else if (result->outcome == REQUEST_UNREACHABLE ||
+		   result->outcome == REQUEST_SSH_FAILED) {
 		verb = "reach";
 	}
-	log_warning("cannot %s %s: %s", verb, name, exchange_reason(exchange, result));
+	log_warning("cannot %s %s: %s", verb, name, request_reason(request, result));
 }

@@ -41,7 +41,7 @@ static struct import *find(struct server *server, const char *busid)
 	if (place == server->import + server->imports)
 		server->imports++;
 	memset(place, 0, sizeof(*place));
-	place->endpoint = server->route.endpoint;
+	place->endpoint = server->target.endpoint;
 	place->importer = server->importer;
 	place->port = place->session.fd = place->child.pipe.fd = -1;
 	str_format(place->busid, sizeof(place->busid), "%s", busid);
@@ -52,10 +52,10 @@ static struct import *find(struct server *server, const char *busid)
 	return place;
 }
 
-static void see(struct exchange *exchange, const struct op_device *device,
+static void see(struct request *request, const struct op_device *device,
 		const struct op_interface *interface)
 {
-	struct server *server = exchange->ctx;
+	struct server *server = request->ctx;
 	struct import *import = find(server, device->busid);
 
 	if (import) {
@@ -64,7 +64,7 @@ static void see(struct exchange *exchange, const struct op_device *device,
 	}
 	if (!server->full)
 		log_warning("%s lists more than %u devices: the others are left alone",
-			  server->route.endpoint->name, SERVER_IMPORTS_MAX);
+			  server->target.endpoint->name, SERVER_IMPORTS_MAX);
 	server->full = true;
 }
 
@@ -107,15 +107,15 @@ static void doubt(struct server *server)
 			import_doubt(i);
 }
 
-static void list_failed(struct server *server, const struct exchange_result *result)
+static void list_failed(struct server *server, const struct request_result *result)
 {
 	struct loop *loop = server->importer->loop;
-	bool trouble = server->said.outcome != EXCHANGE_OK;
+	bool trouble = server->said.outcome != REQUEST_OK;
 
 	/* one that comes and goes has been complained of */
 	if (!trouble || (!server->answered && (result->outcome != server->said.outcome ||
 					       result->error != server->said.error))) {
-		exchange_complain(server->exchange, result);
+		request_log_failure(server->request, result);
 		server->said = *result;
 	}
 	server->asked = true;
@@ -131,23 +131,23 @@ static void see_recovery(struct server *server)
 {
 	struct loop *loop = server->importer->loop;
 
-	if (server->said.outcome == EXCHANGE_OK || !server->answered)
+	if (server->said.outcome == REQUEST_OK || !server->answered)
 		return;
 	if (loop->now - server->answers < ANSWERS_MS) {
 		loop_pass_by(loop, server->answers + ANSWERS_MS);
 		return;
 	}
-	log_info("%s answers again", server->route.endpoint->name);
-	server->said.outcome = EXCHANGE_OK;
+	log_info("%s answers again", server->target.endpoint->name);
+	server->said.outcome = REQUEST_OK;
 }
 
-static void pushed(struct exchange *exchange)
+static void pushed(struct request *request)
 {
-	struct server *server = exchange->ctx;
+	struct server *server = request->ctx;
 	struct loop *loop = server->importer->loop;
 
 	if (!server->watched) {
-		log_debug("%s pushes its list", server->route.endpoint->name);
+		log_debug("%s pushes its list", server->target.endpoint->name);
 		server->watched = loop->now;
 	}
 	take_list(server);
@@ -155,33 +155,33 @@ static void pushed(struct exchange *exchange)
 }
 
 /* Asked as any other server from now on, and at once if it was a good one. */
-static void watch_ended(struct server *server, const struct exchange_result *result)
+static void watch_ended(struct server *server, const struct request_result *result)
 {
 	struct loop *loop = server->importer->loop;
 	bool good = server->watched && loop->now - server->watched >= WATCH_SETTLED_MS;
 
-	log_debug("%s does not push its list%s: %s", server->route.endpoint->name,
-		  server->watched ? " any more" : "", exchange_reason(server->exchange, result));
+	log_debug("%s does not push its list%s: %s", server->target.endpoint->name,
+		  server->watched ? " any more" : "", request_reason(server->request, result));
 	server->next_watch = loop->now + (good ? 0 : SERVER_REWATCH_MS);
 	server->next_list = loop->now;
 	if (server->watched)
 		doubt(server);
 	server->watched = 0;
 	server->hurry = false;
-	if (server->said.outcome == EXCHANGE_OK)
+	if (server->said.outcome == REQUEST_OK)
 		backoff_clear(&server->pace);
 }
 
-static void list_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
+static void list_ended(struct request *request, const struct request_result *result, int fd,
 		       const struct op_device *device)
 {
-	struct server *server = exchange->ctx;
+	struct server *server = request->ctx;
 
 	(void)fd;
 	(void)device;
-	if (exchange->request.code == OP_REQ_WATCH)
+	if (request->op.code == OP_REQ_WATCH)
 		watch_ended(server, result);
-	else if (result->outcome == EXCHANGE_OK)
+	else if (result->outcome == REQUEST_OK)
 		list_came(server);
 	else
 		list_failed(server, result);
@@ -189,21 +189,21 @@ static void list_ended(struct exchange *exchange, const struct exchange_result *
 	loop_pass_now(server->importer->loop);
 }
 
-static void import_ended(struct exchange *exchange, const struct exchange_result *result, int fd,
+static void import_ended(struct request *request, const struct request_result *result, int fd,
 			 const struct op_device *device)
 {
-	struct import *import = exchange->ctx;
+	struct import *import = request->ctx;
 
-	exchange->ctx = NULL;
+	request->ctx = NULL;
 	import->asking = false;
-	loop_pass_now(exchange->loop);
-	if (result->outcome != EXCHANGE_OK) {
-		import_failed(import, exchange_reason(exchange, result));
-		import->refused = result->outcome == EXCHANGE_REFUSED;
+	loop_pass_now(request->loop);
+	if (result->outcome != REQUEST_OK) {
+		import_failed(import, request_reason(request, result));
+		import->refused = result->outcome == REQUEST_REFUSED;
 		return;
 	}
-	if (exchange->ask)
-		import_learn(import, &exchange->probe);
+	if (request->query_device)
+		import_learn(import, &request->descriptors);
 	if (import_choose(import) != RULE_ALLOW) /* also by what was changed meanwhile */
 		close(fd);
 	else
@@ -214,17 +214,17 @@ void server_init(struct server *server, struct importer *importer, const struct 
 		 const struct psk *key)
 {
 	server->importer = importer;
-	server->route.endpoint = endpoint;
-	server->route.key = key;
+	server->target.endpoint = endpoint;
+	server->target.key = key;
 	server->answered = true;
 	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++) {
-		exchange_init(&server->exchange[i], importer->loop, &server->route, NULL);
-		server->exchange[i].done = import_ended;
+		request_init(&server->request[i], importer->loop, &server->target, NULL);
+		server->request[i].done = import_ended;
 	}
-	server->exchange->ctx = server;
-	server->exchange->record = see;
-	server->exchange->whole = pushed;
-	server->exchange->done = list_ended;
+	server->request->ctx = server;
+	server->request->record = see;
+	server->request->whole = pushed;
+	server->request->done = list_ended;
 }
 
 void server_adopt(struct server *server, const char *busid, unsigned port)
@@ -248,7 +248,7 @@ static unsigned importing(const struct server *server)
 	unsigned n = 0;
 
 	for (unsigned i = 1; i <= SERVER_IMPORTS_AT_ONCE; i++)
-		n += server->exchange[i].ctx != NULL;
+		n += server->request[i].ctx != NULL;
 	return n;
 }
 
@@ -257,18 +257,18 @@ static void start_imports(struct server *server)
 	unsigned most = server->watched ? SERVER_IMPORTS_AT_ONCE : 1;
 
 	for (unsigned i = 1; i <= SERVER_IMPORTS_AT_ONCE; i++) {
-		struct exchange *exchange = &server->exchange[i];
+		struct request *request = &server->request[i];
 		struct import *import;
 
-		if (exchange->ctx || importing(server) >= most)
+		if (request->ctx || importing(server) >= most)
 			continue;
 		import = next_wanted(server);
 		if (!import)
 			return;
 		import->asking = true;
-		exchange->ctx = import;
-		exchange->ask = import_choose(import) == RULE_UNKNOWN;
-		exchange_start(exchange, OP_REQ_IMPORT, import->busid);
+		request->ctx = import;
+		request->query_device = import_choose(import) == RULE_UNKNOWN;
+		request_start(request, OP_REQ_IMPORT, import->busid);
 	}
 }
 
@@ -281,7 +281,7 @@ void server_line_up(struct server *server)
 static void give_back(struct server *server)
 {
 	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++)
-		exchange_cancel(&server->exchange[i]);
+		request_cancel(&server->request[i]);
 	EACH_IMPORT(server, i)
 		if (i->port >= 0)
 			import_detach(i);
@@ -289,8 +289,8 @@ static void give_back(struct server *server)
 
 static void start_list(struct server *server, enum op_code code)
 {
-	log_debug("asking %s", server->route.endpoint->name);
-	exchange_start(server->exchange, code, NULL);
+	log_debug("asking %s", server->target.endpoint->name);
+	request_start(server->request, code, NULL);
 }
 
 /* One connection at a time: its list when due, imports, and now and then whether it pushes. */
@@ -298,7 +298,7 @@ static void poll_pass(struct server *server)
 {
 	struct loop *loop = server->importer->loop;
 
-	if (exchange_running(server->exchange) || importing(server))
+	if (request_running(server->request) || importing(server))
 		return;
 	if (loop->now >= server->next_list) {
 		start_list(server, OP_REQ_DEVLIST);
@@ -334,7 +334,7 @@ void server_pass(struct server *server)
 	}
 	see_recovery(server);
 	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++)
-		exchange_pass(&server->exchange[i]);
+		request_pass(&server->request[i]);
 	if (server->watched)
 		start_imports(server);
 	else
@@ -355,7 +355,7 @@ bool server_settled(struct server *server)
 	EACH_IMPORT(server, i)
 		if (i->port >= 0 && !i->usable)
 			return false;
-	return server->asked && !exchange_running(server->exchange) && !importing(server) &&
+	return server->asked && !request_running(server->request) && !importing(server) &&
 	       (!server->answered || !next_wanted(server));
 }
 

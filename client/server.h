@@ -31,11 +31,11 @@ struct server {
 	uint64_t next_watch;
 	uint64_t watched; /* since when its list is pushed, 0: it is not */
 	uint64_t answers; /* since when, after it did not */
-	struct exchange_result said; /* the failure that was logged and is not over for good */
-	struct route route;
+	struct request_result said; /* the failure that was logged and is not over for good */
+	struct request_target target;
 	/* The first asks for its list once, or watches it. ctx of the others is the import that
 	 * runs, NULL: none. */
-	struct exchange exchange[1 + SERVER_IMPORTS_AT_ONCE];
+	struct request request[1 + SERVER_IMPORTS_AT_ONCE];
 	struct import import[SERVER_IMPORTS_MAX];
 };
 

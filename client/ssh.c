@@ -41,7 +41,7 @@ static void run(const struct endpoint *endpoint, int fd, int words)
 	_exit(NO_SHELL);
 }
 
-int tunnel_open(struct tunnel *tunnel, const struct endpoint *endpoint)
+int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint)
 {
 	int pair[2], pipes[2], error = 0;
 
@@ -59,7 +59,7 @@ int tunnel_open(struct tunnel *tunnel, const struct endpoint *endpoint)
 	close(pipes[1]);
 	tunnel->pipe = pipes[0];
 	if (error)
-		tunnel_close(tunnel);
+		ssh_tunnel_close(tunnel);
 close_pair:
 	close(pair[1]);
 	if (!error)
@@ -68,9 +68,9 @@ close_pair:
 	return error;
 }
 
-void tunnel_close(struct tunnel *tunnel)
+void ssh_tunnel_close(struct ssh_tunnel *tunnel)
 {
-	char chunk[64], *text = tunnel->words;
+	char chunk[64], *text = tunnel->text;
 	size_t len = 0;
 	ssize_t n;
 
@@ -80,7 +80,7 @@ void tunnel_close(struct tunnel *tunnel)
 		kill(tunnel->pid, SIGTERM);
 	while ((n = read(tunnel->pipe, chunk, sizeof(chunk))) > 0)
 		for (ssize_t i = 0; i < n; i++) {
-			if (len == TUNNEL_WORDS_SIZE - 1)
+			if (len == SSH_TUNNEL_TEXT_SIZE - 1)
 				memmove(text, text + 1, --len); /* the end says most */
 			if (chunk[i] != '\r')
 				text[len++] = chunk[i] == '\n' ? ' ' : chunk[i];

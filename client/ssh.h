@@ -10,12 +10,12 @@
 
 #include <sys/types.h>
 
-enum { TUNNEL_WORDS_SIZE = 200 };
+enum { SSH_TUNNEL_TEXT_SIZE = 200 };
 
-struct tunnel {
+struct ssh_tunnel {
 	int pipe;  /* where ssh says why it fails, -1: there is none */
-	pid_t pid; /* 0: it outlives the exchange */
-	char words[TUNNEL_WORDS_SIZE]; /* the end of what it said, in one line */
+	pid_t pid; /* 0: it outlives the request */
+	char text[SSH_TUNNEL_TEXT_SIZE]; /* the end of what it said, in one line */
 };
 
 /*
@@ -23,8 +23,8 @@ struct tunnel {
  * block, or -errno. ssh has no terminal, and ends 15 to 20 s after the last sign of life, or when
  * the socket is closed. It is the loop's to bury.
  */
-int tunnel_open(struct tunnel *tunnel, const struct endpoint *endpoint);
+int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint);
 /* Ends ssh, if it has a pid, and keeps its words; nothing if it was not open. */
-void tunnel_close(struct tunnel *tunnel);
+void ssh_tunnel_close(struct ssh_tunnel *tunnel);
 
 #endif

@@ -118,10 +118,10 @@ static void look(struct doctor *doctor, bool client)
 		doctor_say(doctor, WARN, "run as root to see all");
 }
 
-static void count(struct exchange *exchange, const struct op_device *device,
+static void count(struct request *request, const struct op_device *device,
 		  const struct op_interface *interface)
 {
-	unsigned *devices = exchange->ctx;
+	unsigned *devices = request->ctx;
 
 	(void)device;
 	(void)interface;
@@ -131,28 +131,28 @@ static void count(struct exchange *exchange, const struct op_device *device,
 /* False: it was told to stop. */
 static bool ask(struct doctor *doctor, const struct endpoint *server)
 {
-	static struct ask ask;
+	static struct query query;
 	unsigned devices = 0, again = 0;
 	const char *what = "must be asked";
 	bool listed;
 
-	ask.route = (struct route){
+	query.target = (struct request_target){
 		.endpoint = server,
 		.key = keys_own(doctor->options->keys),
 	};
-	listed = ask_list(&ask, OP_REQ_DEVLIST, count, &devices);
+	listed = query_list(&query, OP_REQ_DEVLIST, count, &devices);
 	if (!listed)
-		what = exchange_reason(&ask.exchange, &ask.result);
-	else if (ask_list(&ask, OP_REQ_WATCH, count, &again))
+		what = request_reason(&query.request, &query.result);
+	else if (query_list(&query, OP_REQ_WATCH, count, &again))
 		what = "tells changes";
-	if (!ask.loop.stopping)
+	if (!query.loop.stopping)
 		doctor_say(doctor, listed ? OK : BAD,
 			   listed ? "%s %s, devices: %u" :
-			   ask.result.outcome <= EXCHANGE_UNREACHABLE ?
+			   query.result.outcome <= REQUEST_UNREACHABLE ?
 				    "%s: %s: is it on? There: usbiphp doctor" :
 				    "%s: %s (there: usbiphp doctor)",
 			   server->name, what, devices);
-	return !ask.loop.stopping;
+	return !query.loop.stopping;
 }
 
 int doctor_run(const struct daemon_options *options, const char *port,

@@ -16,12 +16,12 @@
 /* Of struct tcp_info, which grows, what is needed (since Linux 4.1). */
 #define INFO_SIZE offsetof(struct tcp_info, tcpi_segs_out)
 
-struct request {
+struct diag_request {
 	struct nlmsghdr head;
 	struct inet_diag_req_v2 body;
 };
 
-struct reply {
+struct diag_reply {
 	struct nlmsghdr head;
 	struct inet_diag_msg body;
 	char attributes[2048];
@@ -48,7 +48,7 @@ static bool parse_end(const char *text, const char *port, uint32_t *address, uin
 	return true;
 }
 
-static void take(struct item *item, const struct reply *reply, size_t len)
+static void take(struct item *item, const struct diag_reply *reply, size_t len)
 {
 	struct nlattr attribute;
 	struct tcp_info info;
@@ -70,24 +70,24 @@ static void take(struct item *item, const struct reply *reply, size_t len)
 
 /* The kernel answers before send() returns, if at all. Without such a connection it may do so with
  * the socket that listens for it. */
-static void ask(int fd, const struct request *request, struct item *item)
+static void ask(int fd, const struct diag_request *request, struct item *item)
 {
-	struct reply reply;
+	struct diag_reply reply;
 	ssize_t n;
 
 	if (send(fd, request, sizeof(*request), 0) < 0)
 		return;
 	n = recv(fd, &reply, sizeof(reply), MSG_DONTWAIT);
-	if (n >= (ssize_t)offsetof(struct reply, attributes) &&
+	if (n >= (ssize_t)offsetof(struct diag_reply, attributes) &&
 	    reply.head.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
 	    reply.body.id.idiag_dport == request->body.id.idiag_dport)
-		take(item, &reply, (size_t)n - offsetof(struct reply, attributes));
+		take(item, &reply, (size_t)n - offsetof(struct diag_reply, attributes));
 }
 
 void socket_look(struct item *item)
 {
 	const struct session *session = &item->session;
-	struct request request = {
+	struct diag_request request = {
 		.head = {
 			.nlmsg_len = sizeof(request),
 			.nlmsg_type = SOCK_DIAG_BY_FAMILY,

@@ -21,7 +21,7 @@ static struct {
 	uint16_t asked[REQUESTS], language[REQUESTS], length[REQUESTS];
 } t;
 
-static struct probe *probe; /* nothing lies behind it */
+static struct descriptor_query *query; /* nothing lies behind it */
 
 /* Device 0951:1666 with strings 1, 2 and 3 for maker, product and serial number. */
 static const uint8_t descriptor[] = { 18, 1, 0, 2, 0xef, 2, 1, 64, 0x51, 9, 0x66, 0x16,
@@ -53,14 +53,14 @@ static void start(void)
 	t.string[2] = ANSWER(product);
 	t.string[3] = ANSWER(serial);
 	t.piece = 4096;
-	probe = malloc(sizeof(*probe));
-	must(probe, "allocate");
-	probe_start(probe, DEVID);
+	query = malloc(sizeof(*query));
+	must(query, "allocate");
+	descriptor_query_start(query, DEVID);
 }
 
 static void end(void)
 {
-	free(probe);
+	free(query);
 }
 
 static void put32(uint8_t *p, uint32_t v)
@@ -76,7 +76,7 @@ static size_t answer(uint8_t *reply)
 	const struct answer *is;
 	size_t len;
 
-	urb_request_encode(request, &probe->request);
+	urb_request_encode(request, &query->request);
 	must(t.requests < REQUESTS, "end it after so many requests");
 	CHECK_INT(raw(request + 8, 4), DEVID);
 	CHECK(raw(request + 4, 4) != 0);
@@ -104,7 +104,7 @@ static int deliver(const uint8_t *reply, size_t len)
 	int event = 0;
 
 	for (size_t at = 0, room; at < len; at += room) {
-		uint8_t *place = probe_room(probe, &room);
+		uint8_t *place = descriptor_query_room(query, &room);
 
 		CHECK_INT(event, 0);
 		must(room > 0, "take more bytes");
@@ -112,8 +112,8 @@ static int deliver(const uint8_t *reply, size_t len)
 		room = room < t.piece ? room : t.piece;
 		room = room < len - at ? room : len - at;
 		memcpy(place, reply + at, room);
-		probe->len += room;
-		event = probe_next(probe);
+		query->len += room;
+		event = descriptor_query_next(query);
 	}
 	return event;
 }
@@ -134,7 +134,7 @@ static int converse(void)
 
 static bool has_class(unsigned class)
 {
-	return probe->class[class / 8] >> class % 8 & 1;
+	return query->class[class / 8] >> class % 8 & 1;
 }
 
 static unsigned classes(void)
@@ -161,9 +161,9 @@ static void whole(void)
 	CHECK_INT(t.length[0], 18);
 	CHECK_INT(t.length[1], URB_DATA_MAX);
 	CHECK_INT(t.length[3], 255);
-	CHECK_STR(probe->strings.product, "St\xc3\xa9" "ck");
-	CHECK_STR(probe->strings.serial, "A 1");
-	CHECK_STR(probe->strings.maker, "");
+	CHECK_STR(query->strings.product, "St\xc3\xa9" "ck");
+	CHECK_STR(query->strings.serial, "A 1");
+	CHECK_STR(query->strings.maker, "");
 	CHECK(has_class(0xef) && has_class(8) && has_class(3));
 	CHECK_INT(classes(), 3); /* another setting is not its class */
 }
@@ -198,8 +198,8 @@ static void without_strings(void)
 		t.device = ANSWER(device);
 		CHECK_INT(converse(), 2);
 		CHECK_INT(t.requests, 2 + !!has + !!(has & 1) + !!(has & 2));
-		CHECK_STR(probe->strings.product, has & 1 ? "St\xc3\xa9" "ck" : "");
-		CHECK_STR(probe->strings.serial, has & 2 ? "A 1" : "");
+		CHECK_STR(query->strings.product, has & 1 ? "St\xc3\xa9" "ck" : "");
+		CHECK_STR(query->strings.serial, has & 2 ? "A 1" : "");
 		CHECK_INT(classes(), 3);
 		end();
 	}
@@ -224,8 +224,8 @@ static void refused(void)
 		CHECK_INT(t.requests, what & 1 ? 1 : what & 2 ? 2 : 5);
 		if (!(what & 3)) {
 			CHECK_INT(t.language[3], what & 4 ? 0x409 : 0x407);
-			CHECK_STR(probe->strings.product, what & 8 ? "" : "St\xc3\xa9" "ck");
-			CHECK_STR(probe->strings.serial, what & 16 ? "" : "A 1");
+			CHECK_STR(query->strings.product, what & 8 ? "" : "St\xc3\xa9" "ck");
+			CHECK_STR(query->strings.serial, what & 16 ? "" : "A 1");
 			CHECK_INT(classes(), 3);
 		}
 		end();
@@ -250,8 +250,8 @@ static void refused_with_data(void)
 	t.string[3].status = -32;
 	t.device.status = 0;
 	CHECK_INT(converse(), 2);
-	CHECK_STR(probe->strings.serial, "");
-	CHECK_STR(probe->strings.product, "St\xc3\xa9" "ck");
+	CHECK_STR(query->strings.serial, "");
+	CHECK_STR(query->strings.product, "St\xc3\xa9" "ck");
 	end();
 }
 
@@ -269,7 +269,7 @@ static void short_descriptors(void)
 		start();
 		t.configuration.len = len;
 		CHECK_INT(converse(), 2);
-		CHECK_STR(probe->strings.serial, "A 1");
+		CHECK_STR(query->strings.serial, "A 1");
 		CHECK_INT(has_class(8), len >= 18);
 		CHECK_INT(has_class(3), len >= 41);
 		end();
@@ -282,7 +282,7 @@ static void short_descriptors(void)
 		t.string[3].len = len;
 		want[len < 2 ? 0 : (len - 2) / 2] = '\0';
 		CHECK_INT(converse(), 2);
-		CHECK_STR(probe->strings.serial, want);
+		CHECK_STR(query->strings.serial, want);
 		CHECK_INT(t.language[4], len < 4 ? 0x409 : 0x407);
 		end();
 	}
@@ -304,8 +304,8 @@ static void garbage(void)
 		for (size_t i = 0; i < LENGTH(t.string); i++)
 			t.string[i] = ANSWER(bytes);
 		CHECK_INT(converse(), 2);
-		CHECK(strlen(probe->strings.product) < DEVICE_STRING_SIZE);
-		CHECK(strlen(probe->strings.serial) < DEVICE_STRING_SIZE);
+		CHECK(strlen(query->strings.product) < DEVICE_STRING_SIZE);
+		CHECK(strlen(query->strings.serial) < DEVICE_STRING_SIZE);
 		end();
 	}
 }
@@ -354,8 +354,8 @@ static void numbers(void)
 	do {
 		size_t len = answer(reply);
 
-		CHECK(probe->request.seqnum > before);
-		before = probe->request.seqnum;
+		CHECK(query->request.seqnum > before);
+		before = query->request.seqnum;
 		event = deliver(reply, len);
 	} while (event == 1);
 	/* the one before is not an answer to the next */

@@ -11,16 +11,16 @@
 
 enum { TIMEOUT_S = 60 };
 
-static struct ask it;
+static struct query it;
 static struct endpoint endpoint;
 static unsigned devices;
 
-static void count(struct exchange *exchange, const struct op_device *device,
+static void count(struct request *request, const struct op_device *device,
 		  const struct op_interface *interface)
 {
 	(void)device;
 	(void)interface;
-	++*(unsigned *)exchange->ctx;
+	++*(unsigned *)request->ctx;
 }
 
 static int begin(bool listening)
@@ -38,7 +38,7 @@ static int begin(bool listening)
 	snprintf(name, sizeof(name), "127.0.0.1:%u", ntohs(address.sin_port));
 	must(!endpoint_parse(&endpoint, name, "1"), "parse");
 	memset(&it, 0, sizeof(it));
-	it.route.endpoint = &endpoint;
+	it.target.endpoint = &endpoint;
 	devices = 0;
 	return fd;
 }
@@ -84,7 +84,7 @@ static bool answered(const char *path, bool watch, bool more)
 		twice[3] = OP_REP_WATCH;
 	memset(twice + len, 0xff, len);
 	pid = serve(fd, watch ? 0x60 : 0x05, twice, more ? 2 * len : len);
-	ok = ask_list(&it, watch ? OP_REQ_WATCH : OP_REQ_DEVLIST, count, &devices);
+	ok = query_list(&it, watch ? OP_REQ_WATCH : OP_REQ_DEVLIST, count, &devices);
 	served(pid);
 	close(fd);
 	free(twice);
@@ -96,7 +96,7 @@ static void list(void)
 {
 	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", false, false));
 	CHECK(devices > 1);
-	CHECK_INT(it.result.outcome, EXCHANGE_OK);
+	CHECK_INT(it.result.outcome, REQUEST_OK);
 	CHECK(!it.loop.stopping);
 	CHECK(answered(FIXTURES "packets/rep_devlist_empty.hex", false, false));
 	CHECK_INT(devices, 0);
@@ -107,24 +107,24 @@ static void watch(void)
 {
 	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", true, true));
 	CHECK(devices > 1);
-	CHECK_INT(it.result.outcome, EXCHANGE_OK);
+	CHECK_INT(it.result.outcome, REQUEST_OK);
 	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", true, false));
-	CHECK_INT(it.result.outcome, EXCHANGE_OK);
+	CHECK_INT(it.result.outcome, REQUEST_OK);
 }
 
 static void malformed(void)
 {
 	CHECK(!answered(FIXTURES "hostile/rep_devlist_version.hex", false, false));
-	CHECK_INT(it.result.outcome, EXCHANGE_MALFORMED);
-	CHECK_STR(exchange_reason(&it.exchange, &it.result), op_strerror(-EPROTONOSUPPORT));
+	CHECK_INT(it.result.outcome, REQUEST_MALFORMED);
+	CHECK_STR(request_reason(&it.request, &it.result), op_strerror(-EPROTONOSUPPORT));
 }
 
 static void refused(void)
 {
 	int fd = begin(false);
 
-	CHECK(!ask_list(&it, OP_REQ_DEVLIST, count, &devices));
-	CHECK_INT(it.result.outcome, EXCHANGE_UNREACHABLE);
+	CHECK(!query_list(&it, OP_REQ_DEVLIST, count, &devices));
+	CHECK_INT(it.result.outcome, REQUEST_UNREACHABLE);
 	CHECK_INT(it.result.error, -ECONNREFUSED);
 	CHECK(!it.loop.stopping);
 	close(fd);
@@ -139,7 +139,7 @@ static void stopped(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	must(!sigprocmask(SIG_BLOCK, &set, NULL) && !raise(SIGINT), "raise");
-	CHECK(!ask_list(&it, OP_REQ_DEVLIST, count, &devices));
+	CHECK(!query_list(&it, OP_REQ_DEVLIST, count, &devices));
 	CHECK(it.loop.stopping);
 	close(fd);
 }
@@ -149,10 +149,10 @@ static void no_descriptors(void)
 	int fd = begin(true);
 
 	spare_files(0);
-	CHECK(!ask_list(&it, OP_REQ_DEVLIST, count, &devices));
+	CHECK(!query_list(&it, OP_REQ_DEVLIST, count, &devices));
 	spare_files(-1);
-	CHECK_INT(it.result.outcome, EXCHANGE_BROKEN);
-	CHECK_STR(exchange_reason(&it.exchange, &it.result), strerror(EMFILE));
+	CHECK_INT(it.result.outcome, REQUEST_BROKEN);
+	CHECK_STR(request_reason(&it.request, &it.result), strerror(EMFILE));
 	close(fd);
 }
 

@@ -13,24 +13,24 @@ enum { EVENTS_MAX = 4096, BYTE_WISE = 1, RANDOM = 0, WHOLE = 1000000 };
 /* What came of the bytes. */
 struct outcome {
 	unsigned events;
-	int end; /* READER_MORE, or -errno */
+	int end; /* REPLY_MORE, or -errno */
 	struct event {
 		int kind;
-		struct reader_reply reply;
+		struct reply_item item;
 	} event[EVENTS_MAX];
 };
 
 static struct outcome outcome, other;
 
 /* Its buffer is at the end of a heap block: no byte behind it may be touched. */
-static struct reader *new_reader(enum op_code request)
+static struct reply *new_reader(enum op_code request)
 {
-	struct reader *reader = malloc(sizeof(*reader));
+	struct reply *reply = malloc(sizeof(*reply));
 
-	must(reader, "allocate");
-	memset(reader, 0xa5, sizeof(*reader));
-	reader_start(reader, request);
-	return reader;
+	must(reply, "allocate");
+	memset(reply, 0xa5, sizeof(*reply));
+	reply_start(reply, request);
+	return reply;
 }
 
 static size_t piece_size(size_t piece)
@@ -44,7 +44,7 @@ static size_t piece_size(size_t piece)
 }
 
 /* All events that the bytes so far give; false when it is over: for an import, or a fault. */
-static bool take_events(struct reader *reader, struct outcome *out, enum op_code request)
+static bool take_events(struct reply *reply, struct outcome *out, enum op_code request)
 {
 	struct event *event;
 
@@ -52,15 +52,15 @@ static bool take_events(struct reader *reader, struct outcome *out, enum op_code
 		must(out->events < EVENTS_MAX, "keep all events");
 		event = &out->event[out->events];
 		memset(event, 0, sizeof(*event));
-		event->kind = reader_next(reader, &event->reply);
-		CHECK(reader->used <= reader->len && reader->len <= sizeof(reader->buf));
+		event->kind = reply_next(reply, &event->item);
+		CHECK(reply->used <= reply->len && reply->len <= sizeof(reply->buf));
 		if (event->kind <= 0) {
 			out->end = event->kind;
 			return !event->kind;
 		}
 		out->events++;
-		if (event->kind == READER_IMPORT ||
-		    (event->kind == READER_WHOLE && request == OP_REQ_DEVLIST))
+		if (event->kind == REPLY_IMPORT ||
+		    (event->kind == REPLY_END && request == OP_REQ_DEVLIST))
 			return false;
 	}
 }
@@ -73,29 +73,29 @@ static void room_is_ours(enum op_code request, size_t fed, size_t size)
 		CHECK_INT(fed + size, fed < 8 ? 8 : 320);
 }
 
-static void feed(struct reader *reader, struct outcome *out, enum op_code request, const uint8_t *p,
+static void feed(struct reply *reply, struct outcome *out, enum op_code request, const uint8_t *p,
 		 size_t len, size_t piece)
 {
 	size_t fed = 0, n = 0, left = 0;
 
 	out->events = 0;
-	out->end = READER_MORE;
+	out->end = REPLY_MORE;
 	while (fed < len) {
 		size_t size;
-		uint8_t *room = reader_room(reader, &size);
+		uint8_t *room = reply_room(reply, &size);
 
 		room_is_ours(request, fed, size);
-		CHECK(room >= reader->buf && room + size <= reader->buf + sizeof(reader->buf));
+		CHECK(room >= reply->buf && room + size <= reply->buf + sizeof(reply->buf));
 		if (!left)
 			left = piece_size(piece);
 		n = size < left ? size : left;
 		n = n < len - fed ? n : len - fed;
 		memcpy(room, p + fed, n);
 		memset(room + n, 0xee, size - n);
-		reader->len += n;
+		reply->len += n;
 		fed += n;
 		left -= n;
-		if (!take_events(reader, out, request))
+		if (!take_events(reply, out, request))
 			return;
 	}
 }
@@ -103,10 +103,10 @@ static void feed(struct reader *reader, struct outcome *out, enum op_code reques
 static void read_all(struct outcome *out, enum op_code request, const uint8_t *p, size_t len,
 		     size_t piece)
 {
-	struct reader *reader = new_reader(request);
+	struct reply *reply = new_reader(request);
 
-	feed(reader, out, request, p, len, piece);
-	free(reader);
+	feed(reply, out, request, p, len, piece);
+	free(reply);
 }
 
 static bool same(const struct outcome *a, const struct outcome *b)
@@ -118,10 +118,10 @@ static bool same(const struct outcome *a, const struct outcome *b)
 /* The record at p, decoded; returns its length. */
 static size_t record_is(const struct event *event, const uint8_t *p)
 {
-	CHECK_INT(event->kind, READER_RECORD);
-	check_device(p, &event->reply.device);
+	CHECK_INT(event->kind, REPLY_RECORD);
+	check_device(p, &event->item.device);
 	for (unsigned i = 0; i < p[311]; i++)
-		CHECK_BYTES(&event->reply.interface[i], p + 312 + 4 * (size_t)i, 3);
+		CHECK_BYTES(&event->item.interface[i], p + 312 + 4 * (size_t)i, 3);
 	return 312 + 4 * (size_t)p[311];
 }
 
@@ -133,17 +133,17 @@ static size_t list_is(const struct outcome *out, unsigned *at, const uint8_t *p)
 	must(*at + raw(p + 8, 4) < out->events, "find all events of a list");
 	for (uint32_t i = raw(p + 8, 4); i; i--)
 		used += record_is(&out->event[(*at)++], p + used);
-	CHECK_INT(out->event[(*at)++].kind, READER_WHOLE);
+	CHECK_INT(out->event[(*at)++].kind, REPLY_END);
 	return used;
 }
 
 static void import_is(const struct outcome *out, const uint8_t *p)
 {
 	CHECK_INT(out->events, 1);
-	CHECK_INT(out->event[0].kind, READER_IMPORT);
-	CHECK_INT(out->event[0].reply.status, raw(p + 4, 4));
+	CHECK_INT(out->event[0].kind, REPLY_IMPORT);
+	CHECK_INT(out->event[0].item.status, raw(p + 4, 4));
 	if (!raw(p + 4, 4))
-		check_device(p + 8, &out->event[0].reply.device);
+		check_device(p + 8, &out->event[0].item.device);
 }
 
 static void in_pieces(enum op_code request, const uint8_t *p, size_t len)
@@ -184,7 +184,7 @@ static void truncated(enum op_code request, const uint8_t *p, size_t len)
 		unsigned events = request == OP_REQ_IMPORT ? 0 : events_within(p, cut);
 
 		read_all(&other, request, part, cut, cut % 2 ? WHOLE : 61);
-		CHECK_INT(other.end, READER_MORE);
+		CHECK_INT(other.end, REPLY_MORE);
 		CHECK_INT(other.events, events);
 		CHECK(!memcmp(other.event, outcome.event, other.events * sizeof(struct event)));
 		block_free(part);
@@ -196,7 +196,7 @@ static void list_fixture(enum op_code request, const uint8_t *p, size_t len)
 	unsigned at = 0;
 
 	read_all(&outcome, request, p, len, WHOLE);
-	CHECK_INT(outcome.end, READER_MORE);
+	CHECK_INT(outcome.end, REPLY_MORE);
 	CHECK_INT(list_is(&outcome, &at, p), len);
 	CHECK_INT(outcome.events, at);
 	in_pieces(request, p, len);
@@ -280,13 +280,13 @@ static void hostile_as(enum op_code request, const uint8_t *p, size_t len, const
 	int last;
 
 	read_all(&outcome, request, p, len, WHOLE);
-	last = outcome.events ? outcome.event[outcome.events - 1].kind : READER_MORE;
+	last = outcome.events ? outcome.event[outcome.events - 1].kind : REPLY_MORE;
 	if (strstr(comment, "# expect: OK"))
-		CHECK_INT(last, request == OP_REQ_IMPORT ? READER_IMPORT : READER_WHOLE);
+		CHECK_INT(last, request == OP_REQ_IMPORT ? REPLY_IMPORT : REPLY_END);
 	else
-		CHECK(last == READER_MORE || last == READER_RECORD);
+		CHECK(last == REPLY_MORE || last == REPLY_RECORD);
 	if (strstr(comment, "# expect: OK") && request == OP_REQ_WATCH)
-		CHECK(outcome.end == -EPROTONOSUPPORT || outcome.end == READER_MORE);
+		CHECK(outcome.end == -EPROTONOSUPPORT || outcome.end == REPLY_MORE);
 	else
 		CHECK_INT(outcome.end, want);
 	in_pieces(request, p, len);
@@ -324,7 +324,7 @@ static void another_reply(void)
 			p[3] = codes[j];
 			read_all(&outcome, requests[i], p, i == j ? 7 : 8, WHOLE);
 			CHECK_INT(outcome.events, 0);
-			CHECK_INT(outcome.end, i == j ? READER_MORE : -EBADMSG);
+			CHECK_INT(outcome.end, i == j ? REPLY_MORE : -EBADMSG);
 		}
 }
 
@@ -355,7 +355,7 @@ static void watched(size_t piece)
 			block_free(p);
 		}
 	read_all(&outcome, OP_REQ_WATCH, stream, len, piece);
-	CHECK_INT(outcome.end, READER_MORE);
+	CHECK_INT(outcome.end, REPLY_MORE);
 	for (size_t i = 0; i < 3 * LENGTH(names); i++)
 		at += list_is(&outcome, &event, stream + at);
 	CHECK_INT(at, len);
@@ -406,46 +406,46 @@ static void longest_list(void)
 /* What is behind an import's reply stays where it is: the reader has asked for 8 and for 312. */
 static void import_asks_for_its_own(void)
 {
-	struct reader *reader = new_reader(OP_REQ_IMPORT);
+	struct reply *reply = new_reader(OP_REQ_IMPORT);
 	size_t size, len;
 	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
 
-	reader_room(reader, &size);
+	reply_room(reply, &size);
 	CHECK_INT(size, 8);
-	feed(reader, &outcome, OP_REQ_IMPORT, p, 3, WHOLE);
-	reader_room(reader, &size);
+	feed(reply, &outcome, OP_REQ_IMPORT, p, 3, WHOLE);
+	reply_room(reply, &size);
 	CHECK_INT(size, 5);
-	CHECK_INT(outcome.end, READER_MORE);
-	reader_start(reader, OP_REQ_IMPORT);
-	feed(reader, &outcome, OP_REQ_IMPORT, p, 8, WHOLE);
-	reader_room(reader, &size);
+	CHECK_INT(outcome.end, REPLY_MORE);
+	reply_start(reply, OP_REQ_IMPORT);
+	feed(reply, &outcome, OP_REQ_IMPORT, p, 8, WHOLE);
+	reply_room(reply, &size);
 	CHECK_INT(size, 312);
-	CHECK_INT(outcome.end, READER_MORE);
-	free(reader);
+	CHECK_INT(outcome.end, REPLY_MORE);
+	free(reply);
 	block_free(p);
 }
 
 /* Nothing of an old reply is left in a new one. */
 static void started_anew(void)
 {
-	struct reader *reader = new_reader(OP_REQ_DEVLIST);
+	struct reply *reply = new_reader(OP_REQ_DEVLIST);
 	size_t list_len, import_len;
 	uint8_t *list = hex_read(FIXTURES "packets/rep_devlist_several.hex", &list_len, NULL);
 	uint8_t *import = hex_read(FIXTURES "packets/rep_import_ok.hex", &import_len, NULL);
 
 	for (size_t cut = 1; cut < list_len; cut += 37) {
-		reader_start(reader, OP_REQ_DEVLIST);
-		feed(reader, &outcome, OP_REQ_DEVLIST, list, cut, WHOLE);
-		reader_start(reader, OP_REQ_IMPORT);
-		feed(reader, &outcome, OP_REQ_IMPORT, import, import_len, WHOLE);
+		reply_start(reply, OP_REQ_DEVLIST);
+		feed(reply, &outcome, OP_REQ_DEVLIST, list, cut, WHOLE);
+		reply_start(reply, OP_REQ_IMPORT);
+		feed(reply, &outcome, OP_REQ_IMPORT, import, import_len, WHOLE);
 		import_is(&outcome, import);
-		reader_start(reader, OP_REQ_IMPORT);
-		feed(reader, &outcome, OP_REQ_IMPORT, import, cut % import_len, WHOLE);
-		reader_start(reader, OP_REQ_DEVLIST);
-		feed(reader, &outcome, OP_REQ_DEVLIST, list, list_len, 100);
+		reply_start(reply, OP_REQ_IMPORT);
+		feed(reply, &outcome, OP_REQ_IMPORT, import, cut % import_len, WHOLE);
+		reply_start(reply, OP_REQ_DEVLIST);
+		feed(reply, &outcome, OP_REQ_DEVLIST, list, list_len, 100);
 		CHECK_INT(outcome.events, raw(list + 8, 4) + 1);
 	}
-	free(reader);
+	free(reply);
 	block_free(list);
 	block_free(import);
 }

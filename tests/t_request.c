@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of client/request against servers of every kind, in the same loop, on loopback; names are
+ * Tests of client/received against servers of every kind, in the same loop, on loopback; names are
  * resolved by the test. Deadlines are reached by setting the loop's clock.
  * LINK: -Wl,--wrap=getaddrinfo,--wrap=setsockopt
  */
@@ -21,8 +21,8 @@ enum manner {
 	WHOLE,	  /* in one piece, and waits */
 	PIECES,	  /* a byte at a time */
 	THEN_END, /* and closes */
-	END,	  /* closes after the request, without an answer */
-	AT_ONCE,  /* closes without reading the request */
+	END,	  /* closes after the received, without an answer */
+	AT_ONCE,  /* closes without reading the received */
 	RESET,
 	SILENT,
 };
@@ -30,22 +30,22 @@ enum manner {
 static struct {
 	struct loop loop;
 	struct endpoint endpoint;
-	struct route route;
-	struct exchange exchange;
+	struct request_target target;
+	struct request request;
 	/* the server */
 	enum manner manner;
 	const uint8_t *reply;
 	size_t reply_len, sent;
 	struct loop_source listener, peer;
-	uint8_t request[64];
-	size_t request_len, request_whole;
+	uint8_t received[64];
+	size_t received_len, received_whole;
 	unsigned accepted;
 	const struct psk *key; /* that it asks for; NULL: none */
 	struct tls tls;
 	bool shaking;
 	/* what came of it */
 	int ended;
-	struct exchange_result result;
+	struct request_result result;
 	int fd;
 	struct op_device device;
 	unsigned records;
@@ -102,14 +102,14 @@ static void peer_ready(struct loop_source *source, uint32_t events)
 			drop_peer();
 		return;
 	}
-	if (t.request_len < t.request_whole) {
-		n = recv(source->fd, t.request + t.request_len, t.request_whole - t.request_len, 0);
+	if (t.received_len < t.received_whole) {
+		n = recv(source->fd, t.received + t.received_len, t.received_whole - t.received_len, 0);
 		if (n <= 0) {
 			drop_peer();
 			return;
 		}
-		t.request_len += (size_t)n;
-		if (t.request_len < t.request_whole)
+		t.received_len += (size_t)n;
+		if (t.received_len < t.received_whole)
 			return;
 		if (t.manner == END)
 			drop_peer();
@@ -132,7 +132,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	t.peer.fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
 	must(t.peer.fd >= 0, "accept");
 	t.accepted++;
-	t.sent = t.request_len = 0;
+	t.sent = t.received_len = 0;
 	setsockopt(t.peer.fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &one, sizeof(one));
 	if (t.manner == AT_ONCE) {
 		close(t.peer.fd);
@@ -197,7 +197,7 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 static void pass(void *ctx)
 {
 	(void)ctx;
-	exchange_pass(&t.exchange);
+	request_pass(&t.request);
 }
 
 static void stop(void *ctx)
@@ -218,13 +218,13 @@ static bool has_ended(void)
 
 static bool has_asked(void)
 {
-	return t.request_whole && t.request_len == t.request_whole;
+	return t.received_whole && t.received_len == t.received_whole;
 }
 
-static void keep_record(struct exchange *exchange, const struct op_device *device,
+static void keep_record(struct request *request, const struct op_device *device,
 			const struct op_interface *interface)
 {
-	CHECK(exchange == &t.exchange);
+	CHECK(request == &t.request);
 	CHECK(!t.ended);
 	if (t.records < LENGTH(t.record)) {
 		t.record[t.records] = *device;
@@ -234,11 +234,11 @@ static void keep_record(struct exchange *exchange, const struct op_device *devic
 	t.records++;
 }
 
-static void keep_end(struct exchange *exchange, const struct exchange_result *result, int fd,
+static void keep_end(struct request *request, const struct request_result *result, int fd,
 		     const struct op_device *device)
 {
-	CHECK(exchange == &t.exchange);
-	CHECK(!exchange_running(exchange));
+	CHECK(request == &t.request);
+	CHECK(!request_running(request));
 	t.ended++;
 	t.result = *result;
 	t.fd = fd;
@@ -258,7 +258,7 @@ static void start(enum manner manner, const void *reply, size_t len)
 	t.manner = manner;
 	t.reply = reply;
 	t.reply_len = len;
-	t.request_whole = 8;
+	t.received_whole = 8;
 	t.until = has_ended;
 	t.fd = t.peer.fd = -1;
 	must(!loop_open(&t.loop, 3600 * 1000, &role, NULL), "open the loop");
@@ -267,15 +267,15 @@ static void start(enum manner manner, const void *reply, size_t len)
 	must(!loop_watch(&t.loop, &t.listener, EPOLLIN), "watch");
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(there.sin_port));
 	must(!endpoint_parse(&t.endpoint, text, "3240"), "parse the address");
-	t.exchange.record = keep_record;
-	t.exchange.done = keep_end;
-	t.route.endpoint = &t.endpoint;
-	exchange_init(&t.exchange, &t.loop, &t.route, NULL);
+	t.request.record = keep_record;
+	t.request.done = keep_end;
+	t.target.endpoint = &t.endpoint;
+	request_init(&t.request, &t.loop, &t.target, NULL);
 }
 
 static void end(void)
 {
-	CHECK(!exchange_running(&t.exchange));
+	CHECK(!request_running(&t.request));
 	drop_peer();
 	loop_drop(&t.loop, &t.listener);
 	loop_close(&t.loop);
@@ -286,21 +286,21 @@ static void end(void)
 /* Asks for the list, or for an import, until the end. */
 static void ask(const char *busid)
 {
-	t.request_whole = busid ? 40 : 8;
-	t.request_len = 0;
+	t.received_whole = busid ? 40 : 8;
+	t.received_len = 0;
 	t.ended = 0;
 	t.records = 0;
-	exchange_start(&t.exchange, busid ? OP_REQ_IMPORT : OP_REQ_DEVLIST, busid);
+	request_start(&t.request, busid ? OP_REQ_IMPORT : OP_REQ_DEVLIST, busid);
 	if (!t.until())
 		loop_run(&t.loop);
 }
 
-static void outcome_is(enum exchange_outcome outcome, int error)
+static void outcome_is(enum request_outcome outcome, int error)
 {
 	CHECK_INT(t.ended, 1);
 	CHECK_INT(t.result.outcome, outcome);
 	CHECK_INT(t.result.error, error);
-	CHECK(outcome == EXCHANGE_OK || *exchange_reason(&t.exchange, &t.result));
+	CHECK(outcome == REQUEST_OK || *request_reason(&t.request, &t.result));
 }
 
 static uint32_t raw32(const uint8_t *p)
@@ -322,7 +322,7 @@ static void list_is(const uint8_t *p)
 {
 	size_t at = 12;
 
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	CHECK_INT(t.fd, -1);
 	CHECK_INT(t.records, raw32(p + 8));
 	for (unsigned i = 0; i < t.records && i < LENGTH(t.record); i++) {
@@ -338,7 +338,7 @@ static void list_is(const uint8_t *p)
 
 static void every_list(enum manner manner)
 {
-	static const uint8_t request[] = { 1, 0x11, 0x80, 5, 0, 0, 0, 0 };
+	static const uint8_t received[] = { 1, 0x11, 0x80, 5, 0, 0, 0, 0 };
 
 	for (size_t i = 0; i < LENGTH(lists); i++) {
 		size_t len;
@@ -347,8 +347,8 @@ static void every_list(enum manner manner)
 		start(manner, p, len);
 		ask(NULL);
 		list_is(p);
-		CHECK_INT(t.request_len, 8);
-		CHECK_BYTES(t.request, request, 8);
+		CHECK_INT(t.received_len, 8);
+		CHECK_BYTES(t.received, received, 8);
 		end();
 		block_free(p);
 	}
@@ -383,7 +383,7 @@ static void longest_list(void)
 	}
 	start(WHOLE, p, sizeof(p));
 	ask(NULL);
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	CHECK_INT(t.records, OP_DEVLIST_MAX);
 	end();
 }
@@ -396,7 +396,7 @@ static void list_with_junk(void)
 	memset(p + 12, 0xff, sizeof(p) - 12);
 	start(WHOLE, p, sizeof(p));
 	ask(NULL);
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	CHECK_INT(t.records, 0);
 	end();
 }
@@ -406,16 +406,16 @@ static void hostile_reply(const char *path, const char *name)
 {
 	static const struct {
 		const char *name;
-		enum exchange_outcome outcome;
+		enum request_outcome outcome;
 		int error;
 	} table[] = {
-		{ "OK\n", EXCHANGE_OK, 0 },
-		{ "INCOMPLETE\n", EXCHANGE_CLOSED, 0 },
-		{ "EPROTONOSUPPORT\n", EXCHANGE_MALFORMED, -EPROTONOSUPPORT },
-		{ "EILSEQ\n", EXCHANGE_MALFORMED, -EILSEQ },
-		{ "EBADMSG\n", EXCHANGE_MALFORMED, -EBADMSG },
-		{ "EREMOTEIO\n", EXCHANGE_MALFORMED, -EREMOTEIO },
-		{ "EMSGSIZE\n", EXCHANGE_MALFORMED, -EMSGSIZE },
+		{ "OK\n", REQUEST_OK, 0 },
+		{ "INCOMPLETE\n", REQUEST_CLOSED, 0 },
+		{ "EPROTONOSUPPORT\n", REQUEST_MALFORMED, -EPROTONOSUPPORT },
+		{ "EILSEQ\n", REQUEST_MALFORMED, -EILSEQ },
+		{ "EBADMSG\n", REQUEST_MALFORMED, -EBADMSG },
+		{ "EREMOTEIO\n", REQUEST_MALFORMED, -EREMOTEIO },
+		{ "EMSGSIZE\n", REQUEST_MALFORMED, -EMSGSIZE },
 	};
 	bool import = !strncmp(name, "rep_import", 10);
 	char *comment;
@@ -433,15 +433,15 @@ static void hostile_reply(const char *path, const char *name)
 	must(i < LENGTH(table), "find what to expect");
 	for (int manner = WHOLE; manner <= THEN_END; manner++) {
 		/* nobody closes, so the deadline would have to come */
-		if (manner != THEN_END && table[i].outcome == EXCHANGE_CLOSED)
+		if (manner != THEN_END && table[i].outcome == REQUEST_CLOSED)
 			continue;
 		start((enum manner)manner, p, len);
 		ask(import ? "1-1" : NULL);
-		if (import && table[i].outcome == EXCHANGE_OK && raw32(p + 4))
-			outcome_is(EXCHANGE_REFUSED, (int)raw32(p + 4));
+		if (import && table[i].outcome == REQUEST_OK && raw32(p + 4))
+			outcome_is(REQUEST_REFUSED, (int)raw32(p + 4));
 		else
 			outcome_is(table[i].outcome, table[i].error);
-		CHECK_INT(t.fd >= 0, import && t.result.outcome == EXCHANGE_OK);
+		CHECK_INT(t.fd >= 0, import && t.result.outcome == REQUEST_OK);
 		end();
 	}
 	check_end();
@@ -458,14 +458,14 @@ static void garbage(void)
 	for (int import = 0; import < 2; import++) {
 		start(WHOLE, p, sizeof(p));
 		ask(import ? "1-1" : NULL);
-		outcome_is(EXCHANGE_MALFORMED, -EPROTONOSUPPORT);
+		outcome_is(REQUEST_MALFORMED, -EPROTONOSUPPORT);
 		end();
 	}
 }
 
 static void hung_up(const char *words)
 {
-	CHECK(strstr(exchange_reason(&t.exchange, &t.result), words));
+	CHECK(strstr(request_reason(&t.request, &t.result), words));
 }
 
 /* Every length of reply that is not whole, and then the end. */
@@ -478,7 +478,7 @@ static void half_a_reply(void)
 		step = cut < 12 || cut % 312 > 300 || cut % 312 < 20 ? 1 : 37;
 		start(cut ? THEN_END : END, list, cut);
 		ask(NULL);
-		outcome_is(EXCHANGE_CLOSED, 0);
+		outcome_is(REQUEST_CLOSED, 0);
 		CHECK(t.records < raw32(list + 8));
 		/* who says nothing at all may want a key */
 		hung_up(cut ? "in mid-answer" : "--psk given at one end only");
@@ -495,7 +495,7 @@ static void half_an_import(void)
 	for (size_t cut = 0; cut < len; cut += 13) {
 		start(cut ? THEN_END : END, p, cut);
 		ask("2-1");
-		outcome_is(EXCHANGE_CLOSED, 0);
+		outcome_is(REQUEST_CLOSED, 0);
 		CHECK_INT(t.fd, -1);
 		hung_up("in mid-answer"); /* it was not the key: the list came */
 		end();
@@ -506,9 +506,9 @@ static void half_an_import(void)
 static void closed_at_once(void)
 {
 	start(AT_ONCE, NULL, 0);
-	t.exchange.reader.len = 7; /* of the one before */
+	t.request.reply.len = 7; /* of the one before */
 	ask(NULL);
-	outcome_is(EXCHANGE_CLOSED, 0);
+	outcome_is(REQUEST_CLOSED, 0);
 	hung_up("--psk given at one end only");
 	end();
 }
@@ -517,15 +517,15 @@ static void reset(void)
 {
 	start(RESET, NULL, 0);
 	ask(NULL);
-	outcome_is(EXCHANGE_CLOSED, 0); /* which of both depends on chance */
+	outcome_is(REQUEST_CLOSED, 0); /* which of both depends on chance */
 	hung_up("--allow");
 	end();
 }
 
 static void past_deadline(void)
 {
-	t.loop.now = t.exchange.deadline;
-	exchange_pass(&t.exchange);
+	t.loop.now = t.request.deadline;
+	request_pass(&t.request);
 }
 
 static void silent(void)
@@ -534,22 +534,22 @@ static void silent(void)
 		start(SILENT, NULL, 0);
 		t.until = has_asked;
 		ask(import ? "1-1" : NULL);
-		CHECK(exchange_running(&t.exchange));
-		CHECK(t.exchange.deadline > t.loop.now);
-		CHECK(t.exchange.deadline <= loop_clock() + EXCHANGE_REPLY_MS);
-		CHECK(t.loop.next <= t.exchange.deadline); /* a pass will see to it */
-		t.loop.now = t.exchange.deadline - 1;
-		exchange_pass(&t.exchange);
+		CHECK(request_running(&t.request));
+		CHECK(t.request.deadline > t.loop.now);
+		CHECK(t.request.deadline <= loop_clock() + REQUEST_REPLY_MS);
+		CHECK(t.loop.next <= t.request.deadline); /* a pass will see to it */
+		t.loop.now = t.request.deadline - 1;
+		request_pass(&t.request);
 		CHECK_INT(t.ended, 0);
 		past_deadline();
-		outcome_is(EXCHANGE_SILENT, 0);
+		outcome_is(REQUEST_SILENT, 0);
 		end();
 	}
 }
 
 static bool some_came(void)
 {
-	return t.exchange.reader.len >= 5 && t.sent == t.reply_len;
+	return t.request.reply.len >= 5 && t.sent == t.reply_len;
 }
 
 /* One who trickles gains no time. */
@@ -561,27 +561,27 @@ static void silent_in_the_middle(void)
 	start(PIECES, p, sizeof(p));
 	t.until = has_asked;
 	ask(NULL);
-	deadline = t.exchange.deadline;
+	deadline = t.request.deadline;
 	t.until = some_came;
 	loop_run(&t.loop);
-	CHECK_INT(t.exchange.deadline, deadline);
+	CHECK_INT(t.request.deadline, deadline);
 	past_deadline();
-	outcome_is(EXCHANGE_SILENT, 0);
+	outcome_is(REQUEST_SILENT, 0);
 	end();
 }
 
 static void import_captured(enum manner manner)
 {
-	static const uint8_t request[40] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '2', '-', '1' };
+	static const uint8_t received[40] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '2', '-', '1' };
 	size_t len;
 	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
 	unsigned before = open_files();
 
 	start(manner, p, len);
 	ask("2-1");
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	CHECK(t.fd >= 0);
-	CHECK_BYTES(t.request, request, 40);
+	CHECK_BYTES(t.received, received, 40);
 	CHECK_STR(t.device.busid, "2-1");
 	CHECK_INT(t.device.speed, 5);
 	CHECK_INT(t.device.vendor, 0x46f4);
@@ -608,7 +608,7 @@ static void import_leaves_the_rest(enum manner manner)
 	memcpy(reply + len, extra, sizeof(extra));
 	start(manner, reply, sizeof(reply));
 	ask("2-1");
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	CHECK(fcntl(t.fd, F_GETFD) & FD_CLOEXEC);
 	while (t.sent < t.reply_len)
 		send_more();
@@ -650,7 +650,7 @@ static void import_refused(void)
 
 		start(i % 2 ? PIECES : THEN_END, p, len);
 		ask("2-1");
-		outcome_is(EXCHANGE_REFUSED, (int)table[i].status);
+		outcome_is(REQUEST_REFUSED, (int)table[i].status);
 		CHECK_INT(t.fd, -1);
 		end();
 		block_free(p);
@@ -665,7 +665,7 @@ static void import_of_another(void)
 	for (int i = 0; i < 2; i++) {
 		start(WHOLE, p, len);
 		ask(i ? "2-1.1" : "2-2");
-		outcome_is(EXCHANGE_MALFORMED, -EILSEQ);
+		outcome_is(REQUEST_MALFORMED, -EILSEQ);
 		CHECK_INT(t.fd, -1);
 		end();
 	}
@@ -676,7 +676,7 @@ static void import_of_another(void)
 static int two_addresses(struct sockaddr_in *first, bool listening)
 {
 	int fd = listen_on(first, listening);
-	struct addresses *a = &t.route.addresses;
+	struct addresses *a = &t.target.addresses;
 
 	a->count = 2;
 	a->address[0].sa.v4 = *first;
@@ -695,14 +695,14 @@ static void second_address(void)
 	start(WHOLE, empty_list, sizeof(empty_list));
 	fd = two_addresses(&first, false);
 	ask(NULL);
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	/* and is used at once the next time */
 	drop_peer();
 	close(fd);
 	ask(NULL);
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	CHECK_INT(t.accepted, 2);
-	CHECK_INT(t.exchange.address, 1);
+	CHECK_INT(t.request.address, 1);
 	end();
 }
 
@@ -714,14 +714,14 @@ static void second_address_later(void)
 
 	start(WHOLE, empty_list, sizeof(empty_list));
 	fd = two_addresses(&first, true);
-	exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
-	CHECK_INT(t.exchange.state, EXCHANGE_CONNECTING);
-	CHECK(t.exchange.deadline <= loop_clock() + EXCHANGE_CONNECT_MS);
+	request_start(&t.request, OP_REQ_DEVLIST, NULL);
+	CHECK_INT(t.request.state, REQUEST_CONNECTING);
+	CHECK(t.request.deadline <= loop_clock() + REQUEST_CONNECT_MS);
 	past_deadline();
 	CHECK_INT(t.ended, 0);
-	CHECK_INT(t.exchange.address, 1);
+	CHECK_INT(t.request.address, 1);
 	loop_run(&t.loop);
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	end();
 	close(fd);
 }
@@ -733,18 +733,18 @@ static void no_address_works(void)
 
 	start(WHOLE, empty_list, sizeof(empty_list));
 	fd = two_addresses(&first, false);
-	t.route.addresses.address[1].sa.v4 = first;
+	t.target.addresses.address[1].sa.v4 = first;
 	ask(NULL);
-	outcome_is(EXCHANGE_UNREACHABLE, -ECONNREFUSED);
-	CHECK_STR(exchange_reason(&t.exchange, &t.result), "Connection refused");
+	outcome_is(REQUEST_UNREACHABLE, -ECONNREFUSED);
+	CHECK_STR(request_reason(&t.request, &t.result), "Connection refused");
 	end();
 	start(WHOLE, empty_list, sizeof(empty_list));
 	close(fd);
 	fd = two_addresses(&first, true);
-	t.route.addresses.count = 1;
-	exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
+	t.target.addresses.count = 1;
+	request_start(&t.request, OP_REQ_DEVLIST, NULL);
 	past_deadline();
-	outcome_is(EXCHANGE_UNREACHABLE, -ETIMEDOUT);
+	outcome_is(REQUEST_UNREACHABLE, -ETIMEDOUT);
 	end();
 	close(fd);
 }
@@ -799,15 +799,15 @@ static void unresolved(void)
 	strcpy(t.endpoint.host, "nowhere.invalid");
 	resolve_as = no_such_name;
 	ask(NULL);
-	outcome_is(EXCHANGE_UNRESOLVED, 0);
-	CHECK_INT(t.route.addresses.error, EAI_NONAME);
+	outcome_is(REQUEST_UNRESOLVED, 0);
+	CHECK_INT(t.target.addresses.error, EAI_NONAME);
 	CHECK_INT(t.accepted, 0);
 	/* the name is there a moment later */
 	resolve_as = many_addresses;
 	ask(NULL);
-	outcome_is(EXCHANGE_OK, 0);
-	CHECK_INT(t.route.addresses.count, ADDRESSES_MAX);
-	CHECK_INT(t.exchange.address, ADDRESSES_MAX - 1);
+	outcome_is(REQUEST_OK, 0);
+	CHECK_INT(t.target.addresses.count, ADDRESSES_MAX);
+	CHECK_INT(t.request.address, ADDRESSES_MAX - 1);
 	end();
 }
 
@@ -816,7 +816,7 @@ static void resolver_dies(void)
 	start(WHOLE, empty_list, sizeof(empty_list));
 	resolve_as = die;
 	ask(NULL);
-	outcome_is(EXCHANGE_UNRESOLVED, 0);
+	outcome_is(REQUEST_UNRESOLVED, 0);
 	end();
 }
 
@@ -831,12 +831,12 @@ static void resolver_hangs(void)
 {
 	start(WHOLE, empty_list, sizeof(empty_list));
 	resolve_as = think;
-	exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
-	CHECK_INT(t.exchange.state, EXCHANGE_RESOLVING);
-	CHECK(t.exchange.deadline <= loop_clock() + RESOLVE_MS);
+	request_start(&t.request, OP_REQ_DEVLIST, NULL);
+	CHECK_INT(t.request.state, REQUEST_RESOLVING);
+	CHECK(t.request.deadline <= loop_clock() + RESOLVE_MS);
 	past_deadline();
-	outcome_is(EXCHANGE_UNRESOLVED, 0);
-	CHECK(*exchange_reason(&t.exchange, &t.result));
+	outcome_is(REQUEST_UNRESOLVED, 0);
+	CHECK(*request_reason(&t.request, &t.result));
 	t.until = nobody_left; /* the child is ended, too */
 	loop_run(&t.loop);
 	end();
@@ -853,10 +853,10 @@ static void resolved_again(void)
 		if (name)
 			strcpy(t.endpoint.host, "pi.lan");
 		fd = two_addresses(&first, false);
-		t.route.addresses.count = 1;
+		t.target.addresses.count = 1;
 		ask(NULL);
-		outcome_is(EXCHANGE_UNREACHABLE, -ECONNREFUSED);
-		CHECK_INT(t.route.addresses.count, name ? 0 : 1);
+		outcome_is(REQUEST_UNREACHABLE, -ECONNREFUSED);
+		CHECK_INT(t.target.addresses.count, name ? 0 : 1);
 		close(fd);
 		end();
 	}
@@ -867,18 +867,18 @@ static void cancelled(void)
 	unsigned before = open_files();
 
 	start(SILENT, NULL, 0);
-	exchange_cancel(&t.exchange); /* nothing runs: nothing */
+	request_cancel(&t.request); /* nothing runs: nothing */
 	t.until = has_asked;
 	ask(NULL);
-	exchange_cancel(&t.exchange);
+	request_cancel(&t.request);
 	CHECK_INT(t.ended, 0);
-	exchange_pass(&t.exchange);
+	request_pass(&t.request);
 	CHECK_INT(t.ended, 0);
 	end();
 	start(SILENT, NULL, 0);
 	resolve_as = think;
-	exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
-	exchange_cancel(&t.exchange);
+	request_start(&t.request, OP_REQ_DEVLIST, NULL);
+	request_cancel(&t.request);
 	t.until = nobody_left;
 	loop_run(&t.loop);
 	CHECK_INT(t.ended, 0);
@@ -890,8 +890,8 @@ static void start_next(void)
 {
 	drop_peer();
 	if (t.ended < 4) {
-		t.request_len = 0;
-		exchange_start(&t.exchange, OP_REQ_DEVLIST, NULL);
+		t.received_len = 0;
+		request_start(&t.request, OP_REQ_DEVLIST, NULL);
 	}
 }
 
@@ -908,7 +908,7 @@ static void next_in_done(void)
 	ask(NULL);
 	CHECK_INT(t.ended, 4);
 	CHECK_INT(t.accepted, 4);
-	CHECK_INT(t.result.outcome, EXCHANGE_OK);
+	CHECK_INT(t.result.outcome, REQUEST_OK);
 	end();
 }
 
@@ -920,7 +920,7 @@ static void start_with_key(enum manner manner, const void *reply, size_t len)
 	must(!psk_parse(&key, "laptop:00112233445566778899aabbccddeeff") &&
 		     !psk_parse(&other, "laptop:ffeeddccbbaa99887766554433221100"),
 	     "make keys");
-	t.route.key = t.key = &key;
+	t.target.key = t.key = &key;
 	ulp_error = 0;
 }
 
@@ -932,29 +932,29 @@ static void keyed(void)
 	start_with_key(WHOLE, p, len);
 	ask(NULL);
 	list_is(p);
-	CHECK_INT(t.request_len, 8);
+	CHECK_INT(t.received_len, 8);
 	end();
 	block_free(p);
 	p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
 	start_with_key(PIECES, p, len);
 	ask("2-1");
-	outcome_is(EXCHANGE_OK, 0);
+	outcome_is(REQUEST_OK, 0);
 	CHECK(t.fd >= 0);
 	end();
 	block_free(p);
 }
 
 /* It ends so, and nothing was asked. */
-static void unsafe(enum exchange_outcome outcome, int error, const char *words)
+static void unsafe(enum request_outcome outcome, int error, const char *words)
 {
 	static const struct tls none;
 
 	ask("2-1");
 	outcome_is(outcome, error);
-	CHECK(strstr(exchange_reason(&t.exchange, &t.result), words));
-	CHECK(!t.request_len || t.request[0] == TLS_FIRST_BYTE);
+	CHECK(strstr(request_reason(&t.request, &t.result), words));
+	CHECK(!t.received_len || t.received[0] == TLS_FIRST_BYTE);
 	CHECK_INT(t.fd, -1);
-	CHECK_BYTES(&t.exchange.tls, &none, sizeof(none));
+	CHECK_BYTES(&t.request.tls, &none, sizeof(none));
 	end();
 }
 
@@ -962,10 +962,10 @@ static void wrong_key(void)
 {
 	start_with_key(WHOLE, NULL, 0);
 	t.key = &other;
-	unsafe(EXCHANGE_UNSAFE, -EACCES, "both ends need the same key");
+	unsafe(REQUEST_TLS_FAILED, -EACCES, "both ends need the same key");
 	start_with_key(WHOLE, NULL, 0);
 	ulp_error = ENOENT;
-	unsafe(EXCHANGE_UNSAFE, -ENOENT, "no module tls");
+	unsafe(REQUEST_TLS_FAILED, -ENOENT, "no module tls");
 }
 
 /* It does not fall back, whatever a server without keys does. */
@@ -976,23 +976,23 @@ static void server_without_keys(void)
 
 	start_with_key(END, NULL, 0);
 	t.key = NULL;
-	unsafe(EXCHANGE_UNSAFE, -ECONNRESET, "--psk");
+	unsafe(REQUEST_TLS_FAILED, -ECONNRESET, "--psk");
 	start_with_key(RESET, NULL, 0);
 	t.key = NULL;
-	unsafe(EXCHANGE_UNSAFE, -ECONNRESET, "--psk");
+	unsafe(REQUEST_TLS_FAILED, -ECONNRESET, "--psk");
 	start_with_key(WHOLE, p, len);
 	t.key = NULL;
-	unsafe(EXCHANGE_UNSAFE, -EBADMSG, "TLS");
+	unsafe(REQUEST_TLS_FAILED, -EBADMSG, "TLS");
 	start_with_key(SILENT, NULL, 0);
 	t.key = NULL;
 	t.until = has_asked;
 	ask("2-1");
-	CHECK_INT(t.request[0], TLS_FIRST_BYTE);
-	CHECK_INT(t.exchange.state, EXCHANGE_SHAKING);
-	CHECK(t.exchange.deadline <= loop_clock() + EXCHANGE_REPLY_MS);
+	CHECK_INT(t.received[0], TLS_FIRST_BYTE);
+	CHECK_INT(t.request.state, REQUEST_HANDSHAKE);
+	CHECK(t.request.deadline <= loop_clock() + REQUEST_REPLY_MS);
 	past_deadline();
-	outcome_is(EXCHANGE_SILENT, 0);
-	CHECK(!t.exchange.tls.key);
+	outcome_is(REQUEST_SILENT, 0);
+	CHECK(!t.request.tls.key);
 	end();
 	block_free(p);
 }

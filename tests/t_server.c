@@ -348,7 +348,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 static void listen_again(void)
 {
-	struct sockaddr_in *there = &server.route.addresses.address[0].sa.v4;
+	struct sockaddr_in *there = &server.target.addresses.address[0].sa.v4;
 	socklen_t len = sizeof(*there);
 	int one = 1;
 
@@ -416,7 +416,7 @@ static void make_tree(void)
 static void prepare(enum manner manner, unsigned devices)
 {
 	static const struct loop_role role = { pass, stop, clock_done };
-	struct addr *address = &server.route.addresses.address[0];
+	struct addr *address = &server.target.addresses.address[0];
 	char text[40];
 
 	memset(&t, 0, sizeof(t));
@@ -439,7 +439,7 @@ static void prepare(enum manner manner, unsigned devices)
 	address->sa.v4 = (struct sockaddr_in){ .sin_family = AF_INET };
 	address->sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address->len = sizeof(address->sa.v4);
-	server.route.addresses.count = 1;
+	server.target.addresses.count = 1;
 	listen_again();
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address->sa.v4.sin_port));
 	must(!endpoint_parse(&t.endpoint, text, "3240"), "parse the address");
@@ -448,8 +448,8 @@ static void prepare(enum manner manner, unsigned devices)
 
 static void end(void)
 {
-	for (unsigned i = 0; i < LENGTH(server.exchange); i++)
-		exchange_cancel(&server.exchange[i]);
+	for (unsigned i = 0; i < LENGTH(server.request); i++)
+		request_cancel(&server.request[i]);
 	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
 		if (server.import[i].endpoint)
 			loop_drop(&t.loop, &server.import[i].session);
@@ -609,7 +609,7 @@ static void watch_refused(enum manner manner)
 	asked = clock_now;
 	if (manner == SAYS_NOTHING) {
 		CHECK_INT(peers(WATCHER), 1);
-		go_on(EXCHANGE_WATCH_MS - 1);
+		go_on(REQUEST_WATCH_MS - 1);
 		CHECK_INT(peers(WATCHER), 1);
 		CHECK_INT(t.lists, 1);
 		go_on(1);
@@ -666,9 +666,9 @@ static void watched_later(void)
 static void watch_dies(void)
 {
 	start(PUSHES, 1);
-	go_on(EXCHANGE_SILENT_MS - 1000);
+	go_on(REQUEST_SILENT_MS - 1000);
 	push();
-	go_on(EXCHANGE_SILENT_MS - 1);
+	go_on(REQUEST_SILENT_MS - 1);
 	CHECK_INT(t.lists, 1);
 	CHECK_INT(t.watches, 1);
 	CHECK_INT(peers(WATCHER), 1);
@@ -757,7 +757,7 @@ static void one_at_a_time(void)
 	prepare(HANGS_UP, 5);
 	t.hold = true;
 	UNTIL(&t.loop, one_held);
-	go_on(EXCHANGE_REPLY_MS - 1);
+	go_on(REQUEST_REPLY_MS - 1);
 	CHECK_INT(peers(ASKING) + peers(HELD), 1);
 	CHECK_INT(t.imports, 1);
 	CHECK_INT(t.lists, 1);
@@ -807,7 +807,7 @@ static void import_unanswered(void)
 	push();
 	run_quiet(&t.loop);
 	CHECK(is_attached("1-3"));
-	go_on(EXCHANGE_REPLY_MS - 1);
+	go_on(REQUEST_REPLY_MS - 1);
 	CHECK_INT(peers(HELD), 1);
 	go_on(1);
 	CHECK_INT(peers(HELD), 0);
@@ -1606,7 +1606,7 @@ static void asked_in_vain(void)
 	t.by_serial = true;
 	set_devices(1);
 	push();
-	go_on(EXCHANGE_REPLY_MS - 1);
+	go_on(REQUEST_REPLY_MS - 1);
 	CHECK_INT(t.asked, 1);
 	CHECK_INT(peers(SESSION), 1);
 	go_on(1);

@@ -133,8 +133,8 @@ static void run_events(void)
 static void read_answer(int fd, const uint8_t *request)
 {
 	static uint8_t bytes[65536];
-	static struct reader reader;
-	static struct reader_reply reply;
+	static struct reply reply;
+	static struct reply_item item;
 	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 	unsigned whole = 0;
 	int event = 0;
@@ -143,22 +143,22 @@ static void read_answer(int fd, const uint8_t *request)
 		return;
 	HOLDS(n >= OP_COMMON_SIZE && n < (ssize_t)sizeof(bytes));
 	HOLDS(request[2] == (0x80 | bytes[2]) && request[3] == bytes[3]);
-	reader_start(&reader, (enum op_code)(0x8000 | bytes[2] << 8 | bytes[3]));
+	reply_start(&reply, (enum op_code)(0x8000 | bytes[2] << 8 | bytes[3]));
 	for (ssize_t at = 0; at < n;) {
 		size_t room;
-		uint8_t *place = reader_room(&reader, &room);
+		uint8_t *place = reply_room(&reply, &room);
 
 		room = room < (size_t)(n - at) ? room : (size_t)(n - at);
 		memcpy(place, bytes + at, room);
-		reader.len += room;
+		reply.len += room;
 		at += (ssize_t)room;
-		while ((event = reader_next(&reader, &reply)) > 0 && event != READER_IMPORT)
-			whole += event == READER_WHOLE;
+		while ((event = reply_next(&reply, &item)) > 0 && event != REPLY_IMPORT)
+			whole += event == REPLY_END;
 		HOLDS(event >= 0);
-		if (event == READER_IMPORT)
-			HOLDS(at == n && (reply.status != OP_OK || !strcmp(reply.device.busid, "1-1")));
+		if (event == REPLY_IMPORT)
+			HOLDS(at == n && (item.status != OP_OK || !strcmp(item.device.busid, "1-1")));
 	}
-	HOLDS(event == READER_IMPORT || (whole && reader.used == reader.len && !reader.in_list));
+	HOLDS(event == REPLY_IMPORT || (whole && reply.used == reply.len && !reply.in_list));
 }
 
 static void converse(int fd, const uint8_t *data, size_t size, size_t piece)

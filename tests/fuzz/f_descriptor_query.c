@@ -7,38 +7,38 @@
 #include "client/descriptor_query.h"
 #include "tests/fuzz/fuzz.h"
 
-static void converse(struct probe *probe, size_t piece, const uint8_t *data, size_t size,
+static void converse(struct descriptor_query *query, size_t piece, const uint8_t *data, size_t size,
 		     int *event)
 {
 	uint32_t requests = 1;
 
-	probe_start(probe, 0x00020003);
+	descriptor_query_start(query, 0x00020003);
 	*event = 0;
 	while (size && *event >= 0 && *event < 2) {
 		size_t room, n;
-		uint8_t *place = probe_room(probe, &room);
+		uint8_t *place = descriptor_query_room(query, &room);
 
 		HOLDS(room > 0);
-		HOLDS(probe->len + room <= sizeof(probe->in));
-		HOLDS(probe->len + room <= URB_SIZE + (size_t)probe->request.length);
-		HOLDS(probe->request.seqnum == requests);
-		HOLDS(probe->request.length <= URB_DATA_MAX);
+		HOLDS(query->len + room <= sizeof(query->in));
+		HOLDS(query->len + room <= URB_SIZE + (size_t)query->request.length);
+		HOLDS(query->request.seqnum == requests);
+		HOLDS(query->request.length <= URB_DATA_MAX);
 		n = piece < room ? piece : room;
 		n = n < size ? n : size;
 		memcpy(place, data, n);
-		probe->len += n;
+		query->len += n;
 		data += n;
 		size -= n;
-		*event = probe_next(probe);
+		*event = descriptor_query_next(query);
 		requests += *event == 1;
 	}
 	HOLDS(requests <= 5);
-	HOLDS(memchr(probe->strings.product, 0, DEVICE_STRING_SIZE));
-	HOLDS(memchr(probe->strings.serial, 0, DEVICE_STRING_SIZE));
-	HOLDS(!probe->strings.maker[0]);
+	HOLDS(memchr(query->strings.product, 0, DEVICE_STRING_SIZE));
+	HOLDS(memchr(query->strings.serial, 0, DEVICE_STRING_SIZE));
+	HOLDS(!query->strings.maker[0]);
 }
 
-static bool same(const struct probe *a, const struct probe *b)
+static bool same(const struct descriptor_query *a, const struct descriptor_query *b)
 {
 	return !memcmp(&a->strings, &b->strings, sizeof(a->strings)) &&
 	       !memcmp(a->class, b->class, sizeof(a->class)) && a->step == b->step &&
@@ -47,7 +47,7 @@ static bool same(const struct probe *a, const struct probe *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct probe pieces, bytes, whole;
+	static struct descriptor_query pieces, bytes, whole;
 	int in_pieces, in_bytes, at_once;
 
 	if (size < 1)

@@ -23,57 +23,57 @@ static void mix(uint64_t *hash, const void *bytes, size_t size)
 		*hash = (*hash ^ p[i]) * 0x100000001b3u;
 }
 
-static void note(struct outcome *outcome, int event, const struct reader_reply *reply)
+static void note(struct outcome *outcome, int event, const struct reply_item *item)
 {
-	if (event == READER_WHOLE) {
+	if (event == REPLY_END) {
 		outcome->lists++;
 		return;
 	}
-	outcome->records += event == READER_RECORD;
-	outcome->imports += event == READER_IMPORT;
-	if (event == READER_RECORD)
-		mix(&outcome->hash, reply->interface,
-		    reply->device.interfaces * sizeof(*reply->interface));
+	outcome->records += event == REPLY_RECORD;
+	outcome->imports += event == REPLY_IMPORT;
+	if (event == REPLY_RECORD)
+		mix(&outcome->hash, item->interface,
+		    item->device.interfaces * sizeof(*item->interface));
 	else
-		mix(&outcome->hash, &reply->status, sizeof(reply->status));
-	if (event == READER_RECORD || reply->status == OP_OK) {
-		HOLDS(busid_is_name(reply->device.busid));
-		mix(&outcome->hash, &reply->device, sizeof(reply->device));
+		mix(&outcome->hash, &item->status, sizeof(item->status));
+	if (event == REPLY_RECORD || item->status == OP_OK) {
+		HOLDS(busid_is_name(item->device.busid));
+		mix(&outcome->hash, &item->device, sizeof(item->device));
 	}
 }
 
 static void converse(enum op_code request, size_t piece, const uint8_t *data, size_t size,
 		     struct outcome *outcome)
 {
-	static struct reader reader;
-	static struct reader_reply reply;
+	static struct reply reply;
+	static struct reply_item item;
 
 	memset(outcome, 0, sizeof(*outcome));
-	reader_start(&reader, request);
+	reply_start(&reply, request);
 	while (size && outcome->error >= 0 && !outcome->imports) {
 		size_t room, n;
-		uint8_t *place = reader_room(&reader, &room);
+		uint8_t *place = reply_room(&reply, &room);
 		int event;
 
 		HOLDS(room > 0);
-		HOLDS(request != OP_REQ_IMPORT || reader.len + room <= OP_REP_IMPORT_SIZE);
-		HOLDS(reader.len + room <= sizeof(reader.buf));
+		HOLDS(request != OP_REQ_IMPORT || reply.len + room <= OP_REP_IMPORT_SIZE);
+		HOLDS(reply.len + room <= sizeof(reply.buf));
 		n = piece < room ? piece : room;
 		n = n < size ? n : size;
 		memcpy(place, data, n);
-		reader.len += n;
+		reply.len += n;
 		data += n;
 		size -= n;
 		outcome->taken += n;
-		while ((event = reader_next(&reader, &reply)) > 0) {
-			note(outcome, event, &reply);
-			if (event == READER_IMPORT)
+		while ((event = reply_next(&reply, &item)) > 0) {
+			note(outcome, event, &item);
+			if (event == REPLY_IMPORT)
 				break;
 		}
 		outcome->error = event < 0 ? event : 0;
 	}
 	HOLDS(!outcome->imports ||
-	      outcome->taken == (reply.status == OP_OK ? OP_REP_IMPORT_SIZE : OP_COMMON_SIZE));
+	      outcome->taken == (item.status == OP_OK ? OP_REP_IMPORT_SIZE : OP_COMMON_SIZE));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -16,48 +16,48 @@
 /* A configuration with an interface, and a string of a few characters. */
 enum { STEPS = 5, CONFIGURATION = 9 + 9 + 2, STRING = 7 };
 
-static struct probe probe;
+static struct descriptor_query query;
 
 /* Of any reply the first len bytes. */
-static void any_probe(unsigned step, size_t len)
+static void any_query(unsigned step, size_t len)
 {
-	any_bytes(&probe, sizeof(probe));
-	probe.step = step;
-	probe.request.length = (uint16_t)any_size(0, URB_DATA_MAX);
-	probe.len = len;
+	any_bytes(&query, sizeof(query));
+	query.step = step;
+	query.request.length = (uint16_t)any_size(0, URB_DATA_MAX);
+	query.len = len;
 }
 
-void prove_probe_start(void)
+void prove_descriptor_query_start(void)
 {
-	any_bytes(&probe, sizeof(probe));
-	probe_start(&probe, (uint32_t)any_size(0, UINT32_MAX));
-	/*@ assert state: probe.step == 0 && probe.len == 0; */
-	/*@ assert number: probe.request.seqnum == 1; */
+	any_bytes(&query, sizeof(query));
+	descriptor_query_start(&query, (uint32_t)any_size(0, UINT32_MAX));
+	/*@ assert state: query.step == 0 && query.len == 0; */
+	/*@ assert number: query.request.seqnum == 1; */
 	END();
 }
 
 /* What it gives lies in the buffer. */
-void prove_probe_room(void)
+void prove_descriptor_query_room(void)
 {
 	size_t len = any_size(0, URB_SIZE), size;
 	uint8_t *room;
 
 	/*@ split len; */
-	any_probe(0, len);
-	room = probe_room(&probe, &size);
-	/*@ assert begin: room == &probe.in[0] + len; */
-	/*@ assert fits: size <= sizeof(probe.in) - len; */
+	any_query(0, len);
+	room = descriptor_query_room(&query, &size);
+	/*@ assert begin: room == &query.in[0] + len; */
+	/*@ assert fits: size <= sizeof(query.in) - len; */
 	/*@ assert head: len < URB_SIZE ==> size == URB_SIZE - len; */
 	END();
 }
 
 /* A part of a reply's head, in any step. */
-void prove_probe_next_head(void)
+void prove_descriptor_query_next_head(void)
 {
 	size_t len = any_size(0, URB_SIZE - 1);
 
-	any_probe((unsigned)any_int(0, STEPS - 1), len);
-	int event = probe_next(&probe);
+	any_query((unsigned)any_int(0, STEPS - 1), len);
+	int event = descriptor_query_next(&query);
 
 	/*@ assert more: event == 0; */
 	END();
@@ -66,18 +66,18 @@ void prove_probe_next_head(void)
 /* A reply whose data are whole: no byte behind them was received. */
 static void next(unsigned step, size_t data)
 {
-	any_probe(step, URB_SIZE + data);
-	probe.in[24] = probe.in[25] = probe.in[26] = 0;
-	probe.in[27] = (uint8_t)data;
-	int event = probe_next(&probe);
+	any_query(step, URB_SIZE + data);
+	query.in[24] = query.in[25] = query.in[26] = 0;
+	query.in[27] = (uint8_t)data;
+	int event = descriptor_query_next(&query);
 
 	/*@ assert result: event == -EBADMSG || 1 <= event <= 2; */
-	/*@ assert next: event == 1 ==> probe.len == 0 && step < probe.step < STEPS; */
-	/*@ assert length: event == 1 ==> probe.request.length <= URB_DATA_MAX; */
-	/*@ assert end: event == 2 ==> probe.step == STEPS; */
+	/*@ assert next: event == 1 ==> query.len == 0 && step < query.step < STEPS; */
+	/*@ assert length: event == 1 ==> query.request.length <= URB_DATA_MAX; */
+	/*@ assert end: event == 2 ==> query.step == STEPS; */
 }
 
-void prove_probe_next_device(void)
+void prove_descriptor_query_next_device(void)
 {
 	size_t data = any_size(0, 18);
 
@@ -86,7 +86,7 @@ void prove_probe_next_device(void)
 	END();
 }
 
-void prove_probe_next_configuration(void)
+void prove_descriptor_query_next_configuration(void)
 {
 	size_t data = any_size(0, CONFIGURATION);
 
@@ -95,7 +95,7 @@ void prove_probe_next_configuration(void)
 	END();
 }
 
-void prove_probe_next_languages(void)
+void prove_descriptor_query_next_languages(void)
 {
 	size_t data = any_size(0, 6);
 
@@ -104,7 +104,7 @@ void prove_probe_next_languages(void)
 	END();
 }
 
-void prove_probe_next_string(void)
+void prove_descriptor_query_next_string(void)
 {
 	size_t data = any_size(0, STRING);
 	int step = any_int(3, 4);
