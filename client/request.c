@@ -21,7 +21,8 @@ void request_init(struct request *request, struct loop *loop, struct request_tar
 	request->target = target;
 	request->ctx = ctx;
 	request->state = REQUEST_IDLE;
-	request->socket.fd = request->resolver.child.pipe.fd = request->tunnel.pipe = -1;
+	request->socket.fd = request->tunnel.pipe = -1;
+	resolve_init(&request->resolver);
 }
 
 bool request_running(const struct request *request)
@@ -31,7 +32,7 @@ bool request_running(const struct request *request)
 
 void request_cancel(struct request *request)
 {
-	child_kill(&request->resolver.child);
+	resolve_cancel(&request->resolver);
 	loop_drop(request->loop, &request->socket);
 	tls_wipe(&request->tls);
 	ssh_tunnel_close(&request->tunnel);
@@ -81,8 +82,8 @@ static void address_failed(struct request *request, int error)
 		connect_next(request);
 		return;
 	}
-	if (!endpoint_is_address(target->endpoint))
-		target->addresses.count = 0; /* ask again where it is */
+	if (resolve_is_temporary(target->endpoint))
+		target->addresses.count = 0; /* the next request looks it up again */
 	finish(request, REQUEST_UNREACHABLE, error);
 }
 
@@ -310,41 +311,52 @@ static void dig(struct request *request)
 		ask(request);
 }
 
-static void resolved(struct resolver *resolver)
+/* The addresses of the target are known, or the reason why there are none. */
+static void request_resolved(struct request *request)
 {
-	struct request *request = container_of(resolver, struct request, resolver);
-
-	request->target->addresses = resolver->addresses;
 	request->target->good = request->address = 0;
-	if (resolver->addresses.error)
+	if (request->target->addresses.error)
 		finish(request, REQUEST_UNRESOLVED, 0);
 	else
 		connect_next(request);
 }
 
-void request_start(struct request *request, enum op_code code, const char *busid)
+static void resolver_done(struct resolver *resolver)
 {
+	struct request *request = container_of(resolver, struct request, resolver);
+
+	request->target->addresses = resolver->addresses;
+	request_resolved(request);
+}
+
+static void request_resolve(struct request *request)
+{
+	struct request_target *target = request->target;
 	int error;
 
-	request->op.code = code;
-	str_format(request->op.busid, sizeof(request->op.busid), "%s",
-		    busid ? busid : "");
-	request->tried = 0;
-	request->address = request->target->good;
-	if (request->target->endpoint->through[0]) {
-		dig(request);
-		return;
-	}
-	if (request->target->addresses.count) {
-		connect_next(request);
+	if (resolve_address(target->endpoint, &target->addresses)) {
+		request_resolved(request);
 		return;
 	}
 	request->state = REQUEST_RESOLVING;
 	set_deadline(request, RESOLVE_MS);
-	error = resolve_start(&request->resolver, request->loop, request->target->endpoint,
-			      resolved);
+	error = resolve_start(&request->resolver, request->loop, target->endpoint, resolver_done);
 	if (error)
 		finish(request, REQUEST_BROKEN, error);
+}
+
+void request_start(struct request *request, enum op_code code, const char *busid)
+{
+	request->op.code = code;
+	str_format(request->op.busid, sizeof(request->op.busid), "%s", busid ? busid : "");
+	request->tried = 0;
+	request->address = request->target->good;
+	if (request->target->endpoint->through[0])
+		dig(request);
+	else if (request->target->addresses.count)
+		connect_next(request);
+	else
+		request_resolve(request);
 }
 
 void request_pass(struct request *request)

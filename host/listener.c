@@ -30,7 +30,7 @@ bool listener_parse(struct listener_address *address, const char *text)
 	address->addr.sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
 	if (strchr(endpoint.host, ':')) {
 		address->addr.len = sizeof(address->addr.sa.v6);
-		return addr_parse_scoped(endpoint.host, &address->addr.sa.v6);
+		return !addr_parse_scoped(endpoint.host, &address->addr.sa.v6);
 	}
 	address->addr.len = sizeof(address->addr.sa.v4);
 	address->addr.sa.v4.sin_family = AF_INET;

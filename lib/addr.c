@@ -5,8 +5,11 @@
 #include "lib/str.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 uint16_t addr_split(const struct addr *from, struct in6_addr *address)
 {
@@ -59,15 +62,44 @@ bool addr_parse(const char *text, struct in6_addr *address)
 	return true;
 }
 
-bool addr_parse_scoped(char *text, struct sockaddr_in6 *sa)
+/*
+ * if_nametoindex(3) by SIOCGIFINDEX (netdevice(7)): musl's opens an AF_UNIX socket for it, which a
+ * sandbox denies. Returns 0 if there is no such interface.
+ */
+static unsigned interface_index(const char *name)
 {
-	char *scope = strchr(text, '%');
+	struct ifreq request = { 0 };
+	size_t len = strlen(name);
+	int fd, error;
 
-	if (scope) {
-		*scope++ = '\0';
-		if (str_decimal(scope, UINT32_MAX, &sa->sin6_scope_id))
-			sa->sin6_scope_id = if_nametoindex(scope);
-	}
+	if (!len || len >= sizeof(request.ifr_name))
+		return 0;
+	memcpy(request.ifr_name, name, len);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) /* a kernel without IPv4 */
+		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	error = ioctl(fd, SIOCGIFINDEX, &request);
+	close(fd);
+	return error ? 0 : (unsigned)request.ifr_ifindex;
+}
+
+int addr_parse_scoped(const char *text, struct sockaddr_in6 *sa)
+{
+	const char *zone = strchr(text, '%');
+	size_t len = zone ? (size_t)(zone - text) : strlen(text);
+	char address[INET6_ADDRSTRLEN];
+
+	if (len >= sizeof(address))
+		return -EINVAL;
+	memcpy(address, text, len);
+	address[len] = '\0';
+	if (inet_pton(AF_INET6, address, &sa->sin6_addr) != 1)
+		return -EINVAL;
 	sa->sin6_family = AF_INET6;
-	return (!scope || sa->sin6_scope_id) && inet_pton(AF_INET6, text, &sa->sin6_addr) == 1;
+	sa->sin6_scope_id = 0;
+	if (zone && str_decimal(zone + 1, UINT32_MAX, &sa->sin6_scope_id))
+		sa->sin6_scope_id = interface_index(zone + 1);
+	return zone && !sa->sin6_scope_id ? -ENODEV : 0;
 }

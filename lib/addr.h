@@ -31,9 +31,10 @@ void addr_text(const struct in6_addr *address, char *text);
 /* The reverse of addr_text(), abbreviated IPv6 too. Returns false if text is no address. */
 bool addr_parse(const char *text, struct in6_addr *address);
 /*
- * Family, address and scope id of "fe80::1%eth0"; the interface, by name or number, is for link-local
- * addresses. Cuts text at the '%'. Returns false if the address or the interface is not valid.
+ * Sets family, address and scope id from "fe80::1" or "fe80::1%eth0"; behind the '%' is the name or
+ * the number of an interface. The port is left alone. Returns 0, -EINVAL if text is no IPv6 address,
+ * or -ENODEV if this machine has no such interface. Works inside the sandbox.
  */
-bool addr_parse_scoped(char *text, struct sockaddr_in6 *sa);
+int addr_parse_scoped(const char *text, struct sockaddr_in6 *sa);
 
 #endif

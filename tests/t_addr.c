@@ -5,6 +5,7 @@
 #include "tests/check.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 
 static struct in6_addr parsed(const char *text)
 {
@@ -94,8 +95,61 @@ static void loopback(void)
 	}
 }
 
+static void scoped(void)
+{
+	unsigned lo = if_nametoindex("lo");
+	const struct {
+		const char *text, *address;
+		int error;
+		unsigned scope;
+	} row[] = {
+		{ "fe80::1%lo", "fe80::1", 0, lo },
+		{ "fe80::1%1", "fe80::1", 0, 1 },
+		{ "fe80::1%4294967295", "fe80::1", 0, 4294967295 },
+		{ "fe80::1", "fe80::1", 0, 0 },
+		{ "2001:db8::7%lo", "2001:db8::7", 0, lo },
+		{ "::ffff:10.0.0.7", "::ffff:10.0.0.7", 0, 0 },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		  0, 1 },
+		{ "fe80::1%nowhere", NULL, -ENODEV, 0 },
+		{ "fe80::1%", NULL, -ENODEV, 0 },
+		{ "fe80::1%0", NULL, -ENODEV, 0 },
+		{ "fe80::1%lo%lo", NULL, -ENODEV, 0 },
+		{ "fe80::1%lo ", NULL, -ENODEV, 0 },
+		{ "fe80::1%4294967296", NULL, -ENODEV, 0 },
+		{ "fe80::1%sixteen-letters-", NULL, -ENODEV, 0 }, /* and no more than fit */
+		{ "fe80::1%a-name-that-is-longer-than-that-of-any-interface", NULL, -ENODEV, 0 },
+		{ "fe80::g%lo", NULL, -EINVAL, 0 },
+		{ "%lo", NULL, -EINVAL, 0 },
+		{ "", NULL, -EINVAL, 0 },
+		{ "10.0.0.7", NULL, -EINVAL, 0 },
+		{ "lo", NULL, -EINVAL, 0 },
+		{ "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000", NULL, -EINVAL, 0 },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct sockaddr_in6 sa = { .sin6_port = htons(3240), .sin6_scope_id = 77 };
+		char *text = block(row[i].text, strlen(row[i].text) + 1);
+		int error = addr_parse_scoped(text, &sa);
+		struct in6_addr want;
+
+		if (error != row[i].error)
+			check_fault(__FILE__, __LINE__, "%s: %d, not %d", text, error, row[i].error);
+		CHECK_STR(text, row[i].text);
+		block_free(text);
+		if (error || !row[i].address)
+			continue;
+		want = parsed(row[i].address);
+		CHECK_BYTES(&sa.sin6_addr, &want, sizeof(want));
+		CHECK_INT(sa.sin6_family, AF_INET6);
+		CHECK_INT(sa.sin6_port, htons(3240));
+		CHECK_INT(sa.sin6_scope_id, row[i].scope);
+	}
+}
+
 int main(void)
 {
+	RUN("t_addr: addresses with an interface", scoped);
 	RUN("t_addr: addresses there and back", there_and_back);
 	RUN("t_addr: what is no address", none);
 	RUN("t_addr: address and port", split);

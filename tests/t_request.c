@@ -811,9 +811,27 @@ static void unresolved(void)
 	end();
 }
 
+/* An address is tried at once; one of an interface that is not there (yet) fails at once. */
+static void address_without_resolver(void)
+{
+	start(WHOLE, empty_list, sizeof(empty_list));
+	resolve_as = die;
+	ask(NULL);
+	outcome_is(REQUEST_OK, 0);
+	drop_peer();
+	t.target.addresses.count = 0;
+	strcpy(t.endpoint.host, "fe80::1%nowhere");
+	ask(NULL);
+	outcome_is(REQUEST_UNRESOLVED, 0);
+	CHECK_STR(request_reason(&t.request, &t.result), strerror(ENODEV));
+	CHECK_INT(t.accepted, 1);
+	end();
+}
+
 static void resolver_dies(void)
 {
 	start(WHOLE, empty_list, sizeof(empty_list));
+	strcpy(t.endpoint.host, "pi.lan");
 	resolve_as = die;
 	ask(NULL);
 	outcome_is(REQUEST_UNRESOLVED, 0);
@@ -830,6 +848,7 @@ static bool nobody_left(void)
 static void resolver_hangs(void)
 {
 	start(WHOLE, empty_list, sizeof(empty_list));
+	strcpy(t.endpoint.host, "pi.lan");
 	resolve_as = think;
 	request_start(&t.request, OP_REQ_DEVLIST, NULL);
 	CHECK_INT(t.request.state, REQUEST_RESOLVING);
@@ -876,6 +895,7 @@ static void cancelled(void)
 	CHECK_INT(t.ended, 0);
 	end();
 	start(SILENT, NULL, 0);
+	strcpy(t.endpoint.host, "pi.lan");
 	resolve_as = think;
 	request_start(&t.request, OP_REQ_DEVLIST, NULL);
 	request_cancel(&t.request);
@@ -1032,6 +1052,7 @@ int main(void)
 	RUN("t_request: silence, then the second address", second_address_later);
 	RUN("t_request: no address works", no_address_works);
 	RUN("t_request: a name that does not resolve, then does", unresolved);
+	RUN("t_request: an address needs no resolver", address_without_resolver);
 	RUN("t_request: the resolver dies", resolver_dies);
 	RUN("t_request: the resolver hangs", resolver_hangs);
 	RUN("t_request: names are resolved again, addresses not", resolved_again);
