@@ -21,8 +21,8 @@ import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent)]
 
-import t_cidr  # noqa: E402
-from t_cidr import (CLIENT, ROOT, Daemon, Fake, Server, case, check, finish,  # noqa: E402
+import t_network  # noqa: E402
+from t_network import (CLIENT, ROOT, Daemon, Fake, Server, case, check, finish,  # noqa: E402
                        free_port, unpack, until)
 
 USBIPHP = ROOT / "build" / "usbiphp"
@@ -78,7 +78,7 @@ def none_left():
 def usbiphp(*argv):
     """One that ends; without ssh behind it."""
     done = subprocess.run([str(x) for x in (USBIPHP, *argv)], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=t_cidr.DEADLINE)
+                          capture_output=True, text=True, timeout=t_network.DEADLINE)
     none_left()
     return Done(done.returncode, done.stdout, done.stderr)
 
