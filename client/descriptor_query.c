@@ -2,6 +2,7 @@
 /* What a device says of itself, asked over the connection of its import. */
 #include "client/descriptor_query.h"
 
+#include "proto/wire.h"
 #include "sysfs/descriptors.h"
 
 #include <errno.h>
@@ -76,7 +77,7 @@ static void take(struct descriptor_query *query, const uint8_t *data, size_t len
 		break;
 	case LANGUAGES:
 		if (len >= 4)
-			query->language = (uint16_t)(data[2] | data[3] << 8);
+			query->language = wire_load_le16(data + 2);
 		break;
 	case PRODUCT:
 		urb_string_decode(data, len, query->strings.product, DEVICE_STRING_SIZE);

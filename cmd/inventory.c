@@ -5,6 +5,7 @@
 #include "cmd/tcp_info.h"
 #include "lib/log.h"
 #include "lib/str.h"
+#include "proto/usb.h"
 #include "sysfs/descriptors.h"
 #include "sysfs/stub.h"
 
@@ -85,13 +86,13 @@ void item_see_export(struct item *item, const struct sysfs *sysfs, const char *r
 void item_describe(struct item *item, const struct op_device *device,
 		   const struct op_interface *interface)
 {
-	unsigned mbits = op_speed_mbits(device->speed);
+	unsigned mbits = usb_speed_mbits(device->speed);
 
 	str_format(item->id, sizeof(item->id), "%04x:%04x", (unsigned)item->device.vendor,
 		    (unsigned)item->device.product);
 	if (mbits)
 		str_format(item->speed, sizeof(item->speed), mbits == 1 ? "%u.5" : "%u", mbits);
-	op_class_words(device, interface, item->class, sizeof(item->class));
+	usb_class_words(device, interface, item->class, sizeof(item->class));
 }
 
 static void describe(struct item *item, const struct sysfs *sysfs)

@@ -25,7 +25,7 @@ struct item {
 	struct device_strings strings;
 	char id[10];		     /* "0951:1666" */
 	char speed[8];		     /* Mbit/s */
-	char class[128];	     /* of op_class_words() */
+	char class[128];	     /* of usb_class_words() */
 	char name[DEVICE_NAME_SIZE]; /* of policy/name.h */
 	char label[LABEL_SIZE];	     /* what it is, for people */
 	char status[16];	     /* a constant word or two */

@@ -3,7 +3,7 @@
 #include "policy/rule.h"
 
 #include "lib/str.h"
-#include "proto/op.h"
+#include "proto/usb.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,7 +73,7 @@ static bool parse_id(struct rule *rule, char *s)
 
 static bool parse_class(struct rule *rule, const char *s)
 {
-	int code = op_class_code(s);
+	int code = usb_class_code(s);
 	uint32_t n = (uint32_t)code;
 
 	if (code < 0 && !parse_hex(s, 2, &n))

@@ -14,7 +14,7 @@
  * In a GLOB, * is any bytes and ? is one; ASCII letters are the same in upper and lower case. It is
  * compared with the device's string as it is; "" is a device that has none. VID and PID are one to
  * four hexadecimal digits or *. class is that of the device or of any of its interfaces: one or two
- * hexadecimal digits or a word of op_class_text() but "other". from is for a client: the server,
+ * hexadecimal digits or a word of usb_class_text() but "other". from is for a client: the server,
  * its host or endpoint.name, a GLOB. to is for a server: who asks, ADDRESS[/BITS]; bits of ADDRESS
  * beyond BITS are ignored. Who asks over IPv4 is matched only by IPv4, over IPv6 only by IPv6: it
  * takes both 0.0.0.0/0 and ::/0 to mean everybody, as no "to" does. key is the identity of the

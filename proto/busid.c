@@ -2,9 +2,9 @@
 /* Bus ids: the names of USB devices, in sysfs and on the wire. */
 #include "proto/busid.h"
 
-#include "lib/str.h"
+#include <stddef.h>
 
-/* A decimal without leading zero, at most 5 digits; returns what follows it, or NULL. */
+/* Skips a decimal number of 1 to 5 digits without a leading zero; NULL if s begins with none. */
 static const char *skip_number(const char *s)
 {
 	const char *end = s;
@@ -26,6 +26,12 @@ bool busid_is_device(const char *s)
 	return p && !*p && p - s < BUSID_SIZE;
 }
 
+static bool is_name_character(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '-' || c == '.' || c == '_' || c == ':';
+}
+
 bool busid_is_name(const char *s)
 {
 	for (unsigned i = 0; i < BUSID_SIZE; i++) {
@@ -33,7 +39,7 @@ bool busid_is_name(const char *s)
 
 		if (!c)
 			return i > 0;
-		if (!str_is_plain(c) && c != ':')
+		if (!is_name_character(c))
 			return false;
 	}
 	return false;

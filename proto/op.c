@@ -2,25 +2,27 @@
 /* The control messages of USB/IP: device list and import, to bytes and back. */
 #include "proto/op.h"
 
-#include "lib/str.h"
 #include "proto/wire.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
+#define TEXT_OF(number) TEXT(number)
+#define TEXT(number) #number
+
 static_assert(OP_REQ_IMPORT_SIZE == 40 && OP_REP_IMPORT_SIZE == 320 && OP_DEVLIST_HEAD_SIZE == 12,
 	      "sizes of the protocol document");
 static_assert(OP_PATH_SIZE + BUSID_SIZE + 3 * 4 + 3 * 2 + 6 == OP_DEVICE_SIZE,
 	      "the fields of a device record");
 
-/* The end of every encoder. */
-static int written(const struct wire_out *out, const uint8_t *buf)
+/* The result of every encoder. */
+static int encoded_length(const struct wire_out *out, const uint8_t *buf)
 {
 	return out->bad ? -ENOSPC : (int)(out->p - buf);
 }
 
-/* 0, or -EILSEQ for a bad string. */
+/* 0, or -EILSEQ if a string is not terminated or the busid is not valid. */
 static int get_device(struct wire_in *in, struct op_device *d)
 {
 	wire_get_string(in, d->path, sizeof(d->path));
@@ -42,7 +44,7 @@ static int get_device(struct wire_in *in, struct op_device *d)
 
 static void put_device(struct wire_out *out, const struct op_device *d)
 {
-	/* cppcheck-suppress ctunullpointer ; a refusal, which has none, does not come here */
+	/* cppcheck-suppress ctunullpointer ; not called for a refusal, which has no device */
 	wire_put_string(out, d->path, sizeof(d->path));
 	wire_put_string(out, d->busid, sizeof(d->busid));
 	wire_put32(out, d->busnum);
@@ -89,7 +91,7 @@ int op_common_encode(uint8_t *buf, size_t size, const struct op_common *common)
 	struct wire_out out = { buf, size, false };
 
 	put_common(&out, common->code, common->status);
-	return written(&out, buf);
+	return encoded_length(&out, buf);
 }
 
 int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request)
@@ -120,7 +122,7 @@ int op_request_encode(uint8_t *buf, size_t size, const struct op_request *reques
 	put_common(&out, (uint16_t)request->code, 0);
 	if (request->code == OP_REQ_IMPORT)
 		wire_put_string(&out, request->busid, sizeof(request->busid));
-	return written(&out, buf);
+	return encoded_length(&out, buf);
 }
 
 int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, uint32_t *devices)
@@ -147,7 +149,7 @@ int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_
 
 	put_common(&out, (uint16_t)code, OP_OK);
 	wire_put32(&out, devices);
-	return written(&out, buf);
+	return encoded_length(&out, buf);
 }
 
 int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
@@ -187,7 +189,7 @@ int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 		wire_put8(&out, interface[i].protocol);
 		wire_put8(&out, 0);
 	}
-	return written(&out, buf);
+	return encoded_length(&out, buf);
 }
 
 int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status, struct op_device *device)
@@ -214,9 +216,9 @@ int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status, const struc
 
 	put_common(&out, OP_REP_IMPORT, status);
 	if (status != OP_OK || !device)
-		return written(&out, buf);
+		return encoded_length(&out, buf);
 	put_device(&out, device);
-	return written(&out, buf);
+	return encoded_length(&out, buf);
 }
 
 const char *op_strerror(int error)
@@ -225,13 +227,13 @@ const char *op_strerror(int error)
 	case -EPROTONOSUPPORT:
 		return "it does not speak USB/IP 1.1.1";
 	case -EMSGSIZE:
-		return "it lists more than 1024 devices";
+		return "it lists more than " TEXT_OF(OP_DEVLIST_MAX) " devices";
 	case -EILSEQ:
-		return "it sent a device name that is none";
+		return "it sent a device record with an invalid bus id or path";
 	case -EREMOTEIO:
-		return "it refused";
+		return "it refused the request";
 	default:
-		return "it answered something else";
+		return "its reply is not one to this request";
 	}
 }
 
@@ -247,57 +249,4 @@ const char *op_status_text(uint32_t status)
 	default:
 		return "request failed";
 	}
-}
-
-void op_class_words(const struct op_device *device, const struct op_interface *interface, char *buf,
-		    size_t size)
-{
-	const struct op_interface itself = { .class = device->class };
-	unsigned n = device->interfaces;
-	size_t len = 0;
-
-	buf[0] = '\0';
-	if (!n && device->class) {
-		interface = &itself;
-		n = 1;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const char *text = op_class_text(interface[i].class);
-
-		if (!strstr(buf, text)) /* none is a part of another */
-			len += str_format(buf + len, size - len, "%s%s", len ? "," : "", text);
-	}
-}
-
-unsigned op_speed_mbits(uint32_t speed)
-{
-	static const uint16_t mbits[] = { 0, 1, 12, 480, 480, 5000, 10000 };
-
-	return speed < sizeof(mbits) / sizeof(*mbits) ? mbits[speed] : 0;
-}
-
-static const struct {
-	uint8_t class;
-	char text[9];
-} class_name[] = {
-	{ 0x01, "audio" },   { 0x02, "comm" },	    { 0x03, "hid" },
-	{ 0x06, "image" },   { 0x07, "printer" },   { 0x08, "storage" },
-	{ 0x09, "hub" },     { 0x0b, "chipcard" },  { 0x0e, "video" },
-	{ 0xe0, "wireless" }, { 0xff, "vendor" },
-};
-
-const char *op_class_text(uint8_t class)
-{
-	for (unsigned i = 0; i < sizeof(class_name) / sizeof(*class_name); i++)
-		if (class_name[i].class == class)
-			return class_name[i].text;
-	return "other";
-}
-
-int op_class_code(const char *text)
-{
-	for (unsigned i = 0; i < sizeof(class_name) / sizeof(*class_name); i++)
-		if (!strcmp(class_name[i].text, text))
-			return class_name[i].class;
-	return -EINVAL;
 }

@@ -24,6 +24,8 @@
 
 #define OP_PORT "3240"	  /* TCP, registered with IANA */
 #define OP_VERSION 0x0111 /* USBIP_VERSION of the stock tools, "1.1.1" */
+/* A longer device list is malformed: no host has as many devices (128 buses of 127 could). */
+#define OP_DEVLIST_MAX 1024
 
 enum op_code {
 	OP_REQ_DEVLIST = 0x8005,
@@ -60,8 +62,6 @@ enum {
 	OP_INTERFACES_MAX = 255, /* bNumInterfaces is a byte */
 	/* a device with the most interfaces it can have: what a buffer must hold for progress */
 	OP_RECORD_MAX = OP_DEVICE_SIZE + OP_INTERFACES_MAX * OP_INTERFACE_SIZE,
-	/* a longer list is malformed: no host has as many devices (128 buses of 127 could) */
-	OP_DEVLIST_MAX = 1024,
 };
 
 struct op_common {
@@ -142,16 +142,5 @@ int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status,
 const char *op_strerror(int error);
 /* What a refusal's status says, in the words of the stock tools. */
 const char *op_status_text(uint32_t status);
-/* A class code (usb.org/defined-class-codes) in a word, "other" when it has none here. */
-const char *op_class_text(uint8_t class);
-/* The class of such a word, which is never one or two hexadecimal digits; else, also for "other",
- * -EINVAL. */
-int op_class_code(const char *text);
-/* The classes in words, "hid,audio": of all interfaces, each once, or of the device itself if it
- * shows none; empty when that does not tell. */
-void op_class_words(const struct op_device *device, const struct op_interface *interface, char *buf,
-		    size_t size);
-/* A speed in Mbit/s: 1 (in truth 1.5) for low, 12, 480, 5000, 10000 (or more); 0 when unknown. */
-unsigned op_speed_mbits(uint32_t speed);
 
 #endif

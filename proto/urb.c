@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one USB request that is made here: to ask a device for a descriptor. */
+/* USB requests for a descriptor, to bytes, and the replies from bytes. */
 #include "proto/urb.h"
 
 #include "proto/wire.h"
@@ -15,11 +15,6 @@ enum {
 	DEVICE_TO_HOST = 0x80, /* bmRequestType: standard, of the device */
 	GET_DESCRIPTOR = 6,
 };
-
-static uint16_t swap(uint16_t v)
-{
-	return (uint16_t)(v << 8 | v >> 8);
-}
 
 void urb_request_encode(uint8_t *buf, const struct urb_request *request)
 {
@@ -40,8 +35,8 @@ void urb_request_encode(uint8_t *buf, const struct urb_request *request)
 	wire_put8(&out, GET_DESCRIPTOR);
 	wire_put8(&out, request->index);
 	wire_put8(&out, request->type);
-	wire_put16(&out, swap(request->language));
-	wire_put16(&out, swap(request->length));
+	wire_put_le16(&out, request->language);
+	wire_put_le16(&out, request->length);
 }
 
 int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *request,
@@ -63,7 +58,7 @@ int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *r
 	return in.left < length ? 0 : (int)(URB_SIZE + length);
 }
 
-static size_t encode(uint32_t c, uint8_t *out)
+static size_t encode_utf8(uint32_t c, uint8_t *out)
 {
 	static const uint8_t lead[] = { 0, 0xc0, 0xe0, 0xf0 };
 	unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
@@ -83,7 +78,7 @@ void urb_string_decode(const uint8_t *buf, size_t len, char *text, size_t size)
 	if (len > 2 && buf[0] < len)
 		len = buf[0];
 	for (size_t i = 2; i + 1 < len; i += 2) {
-		c = (uint32_t)(buf[i] | buf[i + 1] << 8);
+		c = wire_load_le16(buf + i);
 		if (!c)
 			break;
 		if (c >> 10 == 0xd800 >> 10) {
@@ -93,7 +88,7 @@ void urb_string_decode(const uint8_t *buf, size_t len, char *text, size_t size)
 		if (c >> 10 == 0xdc00 >> 10)
 			c = high ? 0x10000 + ((high & 0x3ff) << 10 | (c & 0x3ff)) : 0;
 		high = 0;
-		more = c ? encode(c, utf8) : 0;
+		more = c ? encode_utf8(c, utf8) : 0;
 		if (n + more >= size)
 			break;
 		memcpy(text + n, utf8, more);

@@ -4,13 +4,15 @@
 
 #include <string.h>
 
-/* The next n bytes, or NULL (and bad) when there are fewer. */
-static const uint8_t *take(struct wire_in *in, size_t n)
+/* The next n bytes, or NULL (and bad) if there are fewer. */
+static const uint8_t *take_bytes(struct wire_in *in, size_t n)
 {
 	const uint8_t *p = in->p;
 
 	if (in->bad || in->left < n) {
 		in->bad = true;
+		in->p += in->left;
+		in->left = 0;
 		return NULL;
 	}
 	in->p += n;
@@ -18,9 +20,9 @@ static const uint8_t *take(struct wire_in *in, size_t n)
 	return p;
 }
 
-static uint32_t get(struct wire_in *in, size_t n)
+static uint32_t get_number(struct wire_in *in, size_t n)
 {
-	const uint8_t *p = take(in, n);
+	const uint8_t *p = take_bytes(in, n);
 	uint32_t v = 0;
 
 	for (size_t i = 0; p && i < n; i++)
@@ -30,27 +32,45 @@ static uint32_t get(struct wire_in *in, size_t n)
 
 uint8_t wire_get8(struct wire_in *in)
 {
-	return (uint8_t)get(in, 1);
+	return (uint8_t)get_number(in, 1);
 }
 
 uint16_t wire_get16(struct wire_in *in)
 {
-	return (uint16_t)get(in, 2);
+	return (uint16_t)get_number(in, 2);
+}
+
+uint32_t wire_get24(struct wire_in *in)
+{
+	return get_number(in, 3);
 }
 
 uint32_t wire_get32(struct wire_in *in)
 {
-	return get(in, 4);
+	return get_number(in, 4);
 }
 
 void wire_skip(struct wire_in *in, size_t n)
 {
-	take(in, n);
+	take_bytes(in, n);
+}
+
+struct wire_in wire_get_part(struct wire_in *in, size_t n)
+{
+	struct wire_in part = { in->p, n, false };
+
+	wire_skip(in, n);
+	return in->bad ? *in : part;
+}
+
+bool wire_at_end(const struct wire_in *in)
+{
+	return !in->bad && !in->left;
 }
 
 void wire_get_string(struct wire_in *in, char *s, size_t size)
 {
-	const uint8_t *p = take(in, size);
+	const uint8_t *p = take_bytes(in, size);
 	const uint8_t *end = p ? memchr(p, 0, size) : NULL;
 
 	memset(s, 0, size);
@@ -60,7 +80,8 @@ void wire_get_string(struct wire_in *in, char *s, size_t size)
 		memcpy(s, p, (size_t)(end - p));
 }
 
-static uint8_t *room(struct wire_out *out, size_t n)
+/* Room for n bytes, or NULL (and bad) if there is less. */
+static uint8_t *take_room(struct wire_out *out, size_t n)
 {
 	uint8_t *p = out->p;
 
@@ -73,9 +94,9 @@ static uint8_t *room(struct wire_out *out, size_t n)
 	return p;
 }
 
-static void put(struct wire_out *out, uint32_t v, size_t n)
+static void put_number(struct wire_out *out, uint32_t v, size_t n)
 {
-	uint8_t *p = room(out, n);
+	uint8_t *p = take_room(out, n);
 
 	for (; p && n; v >>= 8)
 		p[--n] = (uint8_t)v;
@@ -83,17 +104,31 @@ static void put(struct wire_out *out, uint32_t v, size_t n)
 
 void wire_put8(struct wire_out *out, uint8_t v)
 {
-	put(out, v, 1);
+	put_number(out, v, 1);
 }
 
 void wire_put16(struct wire_out *out, uint16_t v)
 {
-	put(out, v, 2);
+	put_number(out, v, 2);
 }
 
 void wire_put32(struct wire_out *out, uint32_t v)
 {
-	put(out, v, 4);
+	put_number(out, v, 4);
+}
+
+void wire_put_le16(struct wire_out *out, uint16_t v)
+{
+	wire_put8(out, (uint8_t)v);
+	wire_put8(out, (uint8_t)(v >> 8));
+}
+
+void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len)
+{
+	uint8_t *p = take_room(out, len);
+
+	if (p && len)
+		memcpy(p, bytes, len);
 }
 
 void wire_put_string(struct wire_out *out, const char *s, size_t size)
@@ -105,7 +140,7 @@ void wire_put_string(struct wire_out *out, const char *s, size_t size)
 		out->bad = true;
 		return;
 	}
-	p = room(out, size);
+	p = take_room(out, size);
 	if (!p)
 		return;
 	memset(p, 0, size);

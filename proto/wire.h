@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes on the wire: bounded big-endian cursors with a sticky error. No I/O, no allocation. */
+/*
+ * Bytes on the wire: bounded big-endian cursors with a sticky error, and little-endian numbers. No
+ * I/O, no allocation.
+ */
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
 
@@ -7,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads from [p, p + left). A read beyond the end gives zero and sets bad, for good. */
+/* Reads from [p, p + left). A read beyond the end yields zero, sets bad and moves to the end: then
+ * nothing is left and bad stays set. */
 struct wire_in {
 	const uint8_t *p;
 	size_t left;
@@ -16,10 +20,15 @@ struct wire_in {
 
 uint8_t wire_get8(struct wire_in *in);
 uint16_t wire_get16(struct wire_in *in);
+uint32_t wire_get24(struct wire_in *in);
 uint32_t wire_get32(struct wire_in *in);
 void wire_skip(struct wire_in *in, size_t n);
-/* A string in a field of size bytes, which must hold its terminator, else bad.
- * What follows the terminator is ignored; the rest of s (also size bytes) is zeroed. */
+/* A cursor over the next n bytes, which are skipped. Beyond the end it is empty and bad, too. */
+struct wire_in wire_get_part(struct wire_in *in, size_t n);
+/* Whether all bytes were read, and none beyond the end. */
+bool wire_at_end(const struct wire_in *in);
+/* A string in a field of size bytes, which must hold its terminator, else bad. Bytes behind the
+ * terminator are ignored; the rest of s, which has size bytes too, is zeroed. */
 void wire_get_string(struct wire_in *in, char *s, size_t size);
 
 /* Writes to [p, p + left). A write beyond the end writes nothing and sets bad, for good. */
@@ -32,8 +41,27 @@ struct wire_out {
 void wire_put8(struct wire_out *out, uint8_t v);
 void wire_put16(struct wire_out *out, uint16_t v);
 void wire_put32(struct wire_out *out, uint32_t v);
+void wire_put_le16(struct wire_out *out, uint16_t v);
+void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len);
 /* s in a field of size bytes, padded with zeros; a string that does not fit with its terminator
  * sets bad. */
 void wire_put_string(struct wire_out *out, const char *s, size_t size);
+
+/* Little-endian numbers in memory, as USB descriptors have them. */
+static inline uint16_t wire_load_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t wire_load_le32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline void wire_store_le32(uint8_t *p, uint32_t v)
+{
+	for (unsigned i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
 
 #endif

@@ -3,6 +3,8 @@
 #include "sysfs/descriptors.h"
 
 #include "lib/str.h"
+#include "proto/usb.h"
+#include "proto/wire.h"
 #include "sysfs/device.h"
 
 #include <errno.h>
@@ -18,11 +20,6 @@ enum {
 	INTERFACE_DESCRIPTOR_SIZE = 9,
 };
 
-static uint16_t little_endian(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
 static bool is_descriptor(const uint8_t *p, size_t len, uint8_t type, uint8_t size)
 {
 	return len >= size && p[0] >= size && p[1] == type;
@@ -32,7 +29,7 @@ static void parse_configuration(const uint8_t *p, size_t len, struct op_device *
 				struct op_interface *interface)
 {
 	bool seen[256] = { false };
-	size_t total = little_endian(p + 2);
+	size_t total = wire_load_le16(p + 2);
 
 	device->configuration = p[5];
 	if (total < len)
@@ -60,30 +57,14 @@ int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
 	device->class = buf[4];
 	device->subclass = buf[5];
 	device->protocol = buf[6];
-	device->vendor = little_endian(buf + 8);
-	device->product = little_endian(buf + 10);
-	device->bcd_device = little_endian(buf + 12);
+	device->vendor = wire_load_le16(buf + 8);
+	device->product = wire_load_le16(buf + 10);
+	device->bcd_device = wire_load_le16(buf + 12);
 	device->configurations = buf[17];
 	buf += DEVICE_DESCRIPTOR_SIZE;
 	len -= DEVICE_DESCRIPTOR_SIZE;
 	if (is_descriptor(buf, len, CONFIGURATION_DESCRIPTOR, CONFIGURATION_DESCRIPTOR_SIZE))
 		parse_configuration(buf, len, device, interface);
-	return 0;
-}
-
-uint32_t speed_parse(const char *text)
-{
-	static const struct {
-		char text[9];
-		uint8_t speed; /* enum usb_device_speed of linux/usb/ch9.h */
-	} name[] = {
-		{ "1.5", 1 },  { "12", 2 },    { "480", 3 },   { "53.3-480", 4 },
-		{ "5000", 5 }, { "10000", 6 }, { "20000", 6 },
-	};
-
-	for (unsigned i = 0; i < sizeof(name) / sizeof(*name); i++)
-		if (!strcmp(text, name[i].text))
-			return name[i].speed;
 	return 0;
 }
 
@@ -119,7 +100,7 @@ int device_describe(const struct sysfs *sysfs, const char *busid, struct op_devi
 	    device_number(sysfs, busid, "devnum", &device->devnum) ||
 	    sysfs_read(sysfs, speed, sizeof(speed), DEVICE_FILE, busid, "speed") < 0)
 		return -ENODEV;
-	device->speed = speed_parse(speed);
+	device->speed = usb_speed_parse(speed);
 	n = sysfs_read_bytes(sysfs, descriptors, sizeof(descriptors), DEVICE_FILE, busid,
 			     "descriptors");
 	return n < 0 ? (int)n : descriptors_parse(descriptors, (size_t)n, device, interface);

@@ -20,9 +20,6 @@
 int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
 		      struct op_interface *interface);
 
-/* The enum usb_device_speed of an attribute "speed", in Mbit/s; 0 when it is none. */
-uint32_t speed_parse(const char *text);
-
 /* One device as a whole: 0 or -errno, -ENODEV when it is not there. */
 int device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
 		    struct op_interface *interface);

@@ -334,28 +334,6 @@ static void every_byte(void)
 	}
 }
 
-static void speeds(void)
-{
-	/* drivers/usb/core/sysfs.c speed_show(), include/uapi/linux/usb/ch9.h */
-	static const struct {
-		const char *text;
-		uint32_t speed;
-	} table[] = {
-		{ "1.5", 1 },	 { "12", 2 },	 { "480", 3 },	  { "53.3-480", 4 },
-		{ "5000", 5 },	 { "10000", 6 }, { "20000", 6 },  { "unknown", 0 },
-		{ "", 0 },	 { "1", 0 },	 { "1.50", 0 },	  { "12 ", 0 },
-		{ " 12", 0 },	 { "120", 0 },	 { "4800", 0 },	  { "53.3", 0 },
-		{ "53.3-4800", 0 }, { "0", 0 },	 { "40000", 0 },  { "5000\n", 0 },
-	};
-
-	for (size_t i = 0; i < LENGTH(table); i++) {
-		char *text = block_string(table[i].text);
-
-		CHECK_INT(speed_parse(text), table[i].speed);
-		block_free(text);
-	}
-}
-
 /* Devices in trees. */
 static unsigned described;
 
@@ -635,7 +613,6 @@ int main(void)
 	RUN("t_descriptors: no device descriptor", no_device);
 	RUN("t_descriptors: every truncation", every_truncation);
 	RUN("t_descriptors: every value of every byte", every_byte);
-	RUN("t_descriptors: speeds", speeds);
 	each_file(FIXTURES "sysfs", ".tree", captured);
 	RUN("t_descriptors: a device as a whole", whole);
 	RUN("t_descriptors: files that are missing", files_missing);

@@ -466,8 +466,8 @@ static void fault_texts(void)
 		const char *word;
 	} said[] = {
 		{ -EPROTONOSUPPORT, "does not speak" }, { -EMSGSIZE, "more than 1024" },
-		{ -EILSEQ, "a device name" },		{ -EREMOTEIO, "refused" },
-		{ -EBADMSG, "something else" },		{ -ENOSYS, "something else" },
+		{ -EILSEQ, "invalid bus id" },		{ -EREMOTEIO, "refused" },
+		{ -EBADMSG, "not one to this request" },		{ -ENOSYS, "not one to this request" },
 	};
 	static const char *const refusal_word[] = { "", "request failed", "busy", "error state",
 						     "not found", "request failed",
@@ -482,65 +482,11 @@ static void fault_texts(void)
 			check_fault(__FILE__, __LINE__, "%u is %s", i, op_status_text(i));
 }
 
-static void texts(void)
+static void status_texts(void)
 {
-	static const unsigned mbits[] = { 0, 1, 12, 480, 480, 5000, 10000, 0 };
-
-	for (uint32_t i = 0; i < LENGTH(mbits); i++)
-		CHECK_INT(op_speed_mbits(i), mbits[i]);
-	CHECK_INT(op_speed_mbits(UINT32_MAX), 0);
-	CHECK_STR(op_class_text(0x08), "storage");
-	CHECK_STR(op_class_text(0x03), "hid");
-	CHECK_STR(op_class_text(0xff), "vendor");
-	CHECK_STR(op_class_text(0x00), "other");
-	for (unsigned i = 0; i < 256; i++)
-		CHECK(*op_class_text((uint8_t)i));
-	CHECK_INT(op_class_code("hid"), 0x03);
-	CHECK_INT(op_class_code("vendor"), 0xff);
-	CHECK_INT(op_class_code("other"), -EINVAL);
-	CHECK_INT(op_class_code("hidd"), -EINVAL);
-	CHECK_INT(op_class_code("HID"), -EINVAL);
-	CHECK_INT(op_class_code(""), -EINVAL);
-	for (unsigned i = 0; i < 256; i++) {
-		const char *text = op_class_text((uint8_t)i);
-
-		if (strcmp(text, "other"))
-			CHECK_INT(op_class_code(text), i);
-		CHECK(strlen(text) > 2 || strspn(text, "0123456789abcdefABCDEF") != strlen(text));
-	}
 	for (uint32_t i = 1; i < 8; i++)
 		CHECK(*op_status_text(i));
 	CHECK(strcmp(op_status_text(OP_BUSY), op_status_text(OP_NODEV)));
-}
-
-static void words_are(const char *want, uint8_t class, size_t n, const uint8_t *classes)
-{
-	struct op_interface interface[OP_INTERFACES_MAX] = { { .class = 0 } };
-	struct op_device device = { .class = class, .interfaces = (uint8_t)n };
-	char words[100];
-
-	for (size_t i = 0; i < n; i++)
-		interface[i].class = classes[i];
-	op_class_words(&device, interface, words, sizeof(words));
-	CHECK_STR(words, want);
-}
-
-/* Those of the interfaces, each once; the device's own while there are none. */
-static void class_words(void)
-{
-	static const uint8_t mixed[] = { 0x03, 0x08, 0x03, 0xff, 0x08 };
-	uint8_t every[OP_INTERFACES_MAX];
-
-	words_are("", 0, 0, NULL);
-	words_are("hub", 9, 0, NULL);
-	words_are("other", 0xef, 0, NULL);
-	words_are("other", 9, 1, (const uint8_t[]){ 0 });
-	words_are("hid", 9, 1, mixed);
-	words_are("hid,storage,vendor", 0, LENGTH(mixed), mixed);
-	for (size_t i = 0; i < sizeof(every); i++)
-		every[i] = (uint8_t)(i + 1);
-	words_are("audio,comm,hid,other,image,printer,storage,hub,chipcard,video,wireless,vendor", 0,
-		  LENGTH(every), every);
 }
 
 int main(void)
@@ -556,7 +502,6 @@ int main(void)
 	RUN("t_op: a watch", watch);
 	RUN("t_op: the length of a record", record_size);
 	RUN("t_op: texts of faults and refusals", fault_texts);
-	RUN("t_op: texts", texts);
-	RUN("t_op: words for classes", class_words);
+	RUN("t_op: texts of statuses", status_texts);
 	return check_status();
 }

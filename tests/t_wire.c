@@ -13,9 +13,14 @@ static void get_numbers(void)
 	CHECK_INT(wire_get16(&in), 0x0182);
 	CHECK_INT(wire_get32(&in), 0x81726354);
 	CHECK_INT(in.left, 1);
+	CHECK(!wire_at_end(&in));
 	wire_skip(&in, 1);
 	CHECK_INT(in.left, 0);
 	CHECK(!in.bad);
+	CHECK(wire_at_end(&in));
+	in = (struct wire_in){ p, 4, false };
+	CHECK_INT(wire_get24(&in), 0xfe0182);
+	CHECK_INT(in.left, 1);
 	block_free(p);
 }
 
@@ -36,9 +41,17 @@ static void get_beyond(void)
 
 		CHECK_INT(wire_get32(&in), 0);
 		CHECK(in.bad);
+		CHECK_INT(in.left, 0);
+		CHECK(in.p == p + n);
+		CHECK(!wire_at_end(&in));
 		in = (struct wire_in){ p, n, false };
 		wire_skip(&in, n + 1);
 		CHECK(in.bad);
+		if (n < 3) {
+			in = (struct wire_in){ p, n, false };
+			CHECK_INT(wire_get24(&in), 0);
+			CHECK(in.bad);
+		}
 		if (n < 2) {
 			in = (struct wire_in){ p, n, false };
 			CHECK_INT(wire_get16(&in), 0);
@@ -72,6 +85,43 @@ static void get_sticky(void)
 	CHECK_INT(wire_get16(&in), 0);
 	wire_skip(&in, 0);
 	CHECK(in.bad);
+	in = (struct wire_in){ p, 3, true };
+	CHECK_INT(wire_get8(&in), 0);
+	CHECK(in.bad);
+	CHECK_INT(in.left, 0);
+	block_free(p);
+}
+
+static void get_part(void)
+{
+	uint8_t *p = block("abcdef", 6);
+
+	for (size_t n = 0; n <= 5; n++) {
+		struct wire_in in = { p + 1, 5, false }, part = wire_get_part(&in, n);
+
+		CHECK(part.p == p + 1);
+		CHECK_INT(part.left, n);
+		CHECK(!part.bad);
+		CHECK(in.p == p + 1 + n);
+		CHECK_INT(in.left, 5 - n);
+		CHECK_INT(wire_at_end(&in), n == 5);
+		/* nothing behind the part is read through it */
+		wire_skip(&part, n);
+		CHECK(wire_at_end(&part));
+		CHECK_INT(wire_get8(&part), 0);
+		CHECK(part.bad);
+		CHECK(!in.bad);
+	}
+	for (size_t n = 6; n; n = n == 6 ? SIZE_MAX : 0) {
+		struct wire_in in = { p + 1, 5, false }, part = wire_get_part(&in, n);
+
+		CHECK(in.bad);
+		CHECK(part.bad);
+		CHECK_INT(part.left, 0);
+		CHECK_INT(wire_get8(&part), 0);
+		part = wire_get_part(&in, 0); /* for good */
+		CHECK(part.bad);
+	}
 	block_free(p);
 }
 
@@ -141,6 +191,35 @@ static void put_numbers(void)
 	block_free(p);
 }
 
+static void put_bytes(void)
+{
+	uint8_t *p = ones(5);
+	struct wire_out out = { p, 5, false };
+
+	wire_put_le16(&out, 0x0182);
+	wire_put_bytes(&out, "ab", 2);
+	wire_put_bytes(&out, NULL, 0);
+	CHECK(!out.bad);
+	CHECK_BYTES(p, "\x82\x01" "ab\xff", 5);
+	wire_put_bytes(&out, "cd", 2);
+	CHECK(out.bad);
+	CHECK_BYTES(p, "\x82\x01" "ab\xff", 5);
+	block_free(p);
+}
+
+static void little_endian(void)
+{
+	uint8_t *p = block("\x81\x72\xe3\xf4", 4), *to = ones(4);
+
+	CHECK_INT(wire_load_le16(p), 0x7281);
+	CHECK_INT(wire_load_le16(p + 2), 0xf4e3);
+	CHECK(wire_load_le32(p) == 0xf4e37281);
+	wire_store_le32(to, 0xf4e37281);
+	CHECK_BYTES(to, p, 4);
+	block_free(p);
+	block_free(to);
+}
+
 static void put_beyond(void)
 {
 	for (size_t n = 0; n < 4; n++) {
@@ -193,10 +272,13 @@ int main(void)
 	RUN("t_wire: a read beyond the end gives zero and bad", get_beyond);
 	RUN("t_wire: a skip of nearly SIZE_MAX is bad", skip_huge);
 	RUN("t_wire: a bad reader stays bad", get_sticky);
+	RUN("t_wire: a part of the bytes", get_part);
 	RUN("t_wire: a string ends at its terminator, the rest is zeroed", get_string);
 	RUN("t_wire: a string may fill its field but for the terminator", get_string_whole);
 	RUN("t_wire: a string without terminator is bad", get_string_bad);
 	RUN("t_wire: numbers are written big-endian", put_numbers);
+	RUN("t_wire: bytes and little-endian numbers are written", put_bytes);
+	RUN("t_wire: little-endian numbers in memory", little_endian);
 	RUN("t_wire: a write beyond the end writes nothing", put_beyond);
 	RUN("t_wire: a string is padded with zeros", put_string);
 	RUN("t_wire: a string that does not fit is bad", put_string_bad);

@@ -2,22 +2,13 @@
 /* ChaCha20-Poly1305 (RFC 8439). No secret decides a branch or an index. */
 #include "tls/aead.h"
 
+#include "proto/wire.h"
+
 #include <string.h>
 
 struct poly1305 {
 	uint32_t r[4], h[5]; /* the least first; h is below 2^131 */
 };
-
-static uint32_t get32(const uint8_t *b)
-{
-	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-}
-
-static void put32(uint8_t *b, uint32_t x)
-{
-	for (size_t i = 0; i < 4; i++)
-		b[i] = (uint8_t)(x >> (8 * i));
-}
 
 /* RFC 8439 2.1: a += b; d ^= a; d <<<= n */
 static void half(uint32_t *a, uint32_t b, uint32_t *d, unsigned n)
@@ -34,10 +25,10 @@ static void chacha20_block(uint8_t out[64], const uint8_t *key, const uint8_t *n
 	uint32_t first[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 }, x[16];
 
 	for (size_t i = 0; i < 8; i++)
-		first[4 + i] = get32(key + 4 * i);
+		first[4 + i] = wire_load_le32(key + 4 * i);
 	first[12] = number;
 	for (size_t i = 0; i < 3; i++)
-		first[13 + i] = get32(nonce + 4 * i);
+		first[13 + i] = wire_load_le32(nonce + 4 * i);
 	memcpy(x, first, sizeof(x));
 	/* four columns, then four diagonals, ten times */
 	for (size_t i = 0; i < 80; i++) {
@@ -51,7 +42,7 @@ static void chacha20_block(uint8_t out[64], const uint8_t *key, const uint8_t *n
 		half(c, *d, b, 7);
 	}
 	for (size_t i = 0; i < 16; i++)
-		put32(out + 4 * i, x[i] + first[i]);
+		wire_store_le32(out + 4 * i, x[i] + first[i]);
 }
 
 static void chacha20(const uint8_t *key, const uint8_t *nonce, uint8_t *text, size_t len)
@@ -72,7 +63,7 @@ static void poly1305_block(struct poly1305 *poly, const uint8_t *block)
 	uint64_t carry = 0;
 
 	for (size_t i = 0; i < 5; i++) {
-		carry += (uint64_t)poly->h[i] + (i < 4 ? get32(block + 4 * i) : 1);
+		carry += (uint64_t)poly->h[i] + (i < 4 ? wire_load_le32(block + 4 * i) : 1);
 		poly->h[i] = (uint32_t)carry;
 		carry >>= 32;
 	}
@@ -127,8 +118,8 @@ static void poly1305_end(struct poly1305 *poly, const uint8_t *s, uint8_t tag[AE
 	more = 0 - (g[4] >> 2);
 	carry = 0;
 	for (size_t i = 0; i < 4; i++) {
-		carry += (uint64_t)((poly->h[i] & ~more) | (g[i] & more)) + get32(s + 4 * i);
-		put32(tag + 4 * i, (uint32_t)carry);
+		carry += (uint64_t)((poly->h[i] & ~more) | (g[i] & more)) + wire_load_le32(s + 4 * i);
+		wire_store_le32(tag + 4 * i, (uint32_t)carry);
 		carry >>= 32;
 	}
 }
@@ -141,11 +132,11 @@ static void make_tag(const uint8_t *key, const uint8_t *nonce, const uint8_t *ad
 
 	chacha20_block(one_time, key, nonce, 0);
 	for (size_t i = 0; i < 4; i++)
-		poly.r[i] = get32(one_time + 4 * i) & (i ? 0x0ffffffc : 0x0fffffff);
+		poly.r[i] = wire_load_le32(one_time + 4 * i) & (i ? 0x0ffffffc : 0x0fffffff);
 	poly1305_add(&poly, additional, additional_len);
 	poly1305_add(&poly, text, len);
-	put32(lengths, (uint32_t)additional_len);
-	put32(lengths + 8, (uint32_t)len);
+	wire_store_le32(lengths, (uint32_t)additional_len);
+	wire_store_le32(lengths + 8, (uint32_t)len);
 	poly1305_add(&poly, lengths, sizeof(lengths));
 	poly1305_end(&poly, one_time + 16, tag);
 }

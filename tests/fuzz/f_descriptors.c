@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: descriptors_parse(). Interfaces are counted, each number once, and lie in the input. */
+#include "proto/usb.h"
 #include "sysfs/descriptors.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -12,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&a, 0, sizeof(a));
 	memset(&b, 0, sizeof(b));
-	HOLDS(speed_parse(text) <= 6);
+	HOLDS(usb_speed_parse(text) <= 6);
 	free(text);
 	if (descriptors_parse(data, size, &a, interface)) {
 		HOLDS(size < 18 || data[0] < 18 || data[1] != 1);

@@ -4,6 +4,7 @@
  * becomes bytes which decode to the same.
  */
 #include "proto/op.h"
+#include "proto/usb.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
@@ -22,8 +23,8 @@ static void device_is_sane(const struct op_device *d)
 	HOLDS(memchr(d->path, 0, sizeof(d->path)));
 	HOLDS(memchr(d->busid, 0, sizeof(d->busid)));
 	HOLDS(busid_is_name(d->busid));
-	HOLDS(*op_class_text(d->class));
-	HOLDS(op_speed_mbits(d->speed) <= 10000);
+	HOLDS(*usb_class_text(d->class));
+	HOLDS(usb_speed_mbits(d->speed) <= 10000);
 }
 
 static void common(const uint8_t *data, size_t size)

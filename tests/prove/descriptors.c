@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysfs/descriptors: any descriptors of every length up to MAX, in a block that ends with them; any
- * text for a speed.
+ * sysfs/descriptors: any descriptors of every length up to MAX, in a block that ends with them.
  * SOURCES: sysfs/descriptors.c lib/str.c proto/busid.c
  * HINT: sysfs/descriptors.c:		if (!is_descriptor(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
@@ -16,7 +15,6 @@
 enum { MAX = 18 + 9 + 2 * (9 + 7) };
 
 static uint8_t block[MAX];
-static char text[4096];
 static struct op_interface interface[OP_INTERFACES_MAX];
 
 static void descriptors_parsed(size_t len)
@@ -44,13 +42,5 @@ void prove_descriptors_parse(void)
 
 	/*@ split len; */
 	descriptors_parsed(len);
-	END();
-}
-
-void prove_speed_parse(void)
-{
-	uint32_t speed = speed_parse(any_string(text, sizeof(text)));
-
-	/*@ assert result: speed <= 6; */
 	END();
 }

@@ -2,9 +2,9 @@
 /*
  * proto/op: every decoder on any bytes, in a block that ends with them, and every encoder on any
  * values: of the lengths and into the sizes that are in README.md.
- * SOURCES: proto/op.c proto/wire.c proto/busid.c lib/str.c
+ * SOURCES: proto/op.c proto/wire.c proto/busid.c
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full -eva-partition-history 1 -eva-interprocedural-history
- * EVA: -eva-slevel-function busid_is_name:0,str_is_plain:0
+ * EVA: -eva-slevel-function busid_is_name:0,is_name_character:0
  */
 #include "proto/op.h"
 
@@ -266,14 +266,9 @@ void prove_op_record_encode_longest(void)
 void prove_op_texts(void)
 {
 	const char *text = op_strerror(any_int(INT32_MIN, INT32_MAX));
-	unsigned mbits;
 
 	/*@ assert error: \valid_read(text) && text[0] != 0; */
 	text = op_status_text((uint32_t)any_size(0, UINT32_MAX));
 	/*@ assert status: \valid_read(text) && text[0] != 0; */
-	text = op_class_text((uint8_t)any_size(0, UINT8_MAX));
-	/*@ assert class: \valid_read(text) && text[0] != 0; */
-	mbits = op_speed_mbits((uint32_t)any_size(0, UINT32_MAX));
-	/*@ assert speed: mbits <= 10000; */
 	END();
 }

@@ -40,7 +40,7 @@ void prove_wire_get_numbers(void)
 	/*@ split bad; */
 	struct wire_in in = any_in(left, bad);
 
-	switch (any_int(0, 2)) {
+	switch (any_int(0, 3)) {
 	case 0:
 		got = wire_get8(&in);
 		/*@ assert byte: got <= 0xff; */
@@ -48,6 +48,10 @@ void prove_wire_get_numbers(void)
 	case 1:
 		got = wire_get16(&in);
 		/*@ assert half: got <= 0xffff; */
+		break;
+	case 2:
+		got = wire_get24(&in);
+		/*@ assert three: got <= 0xffffff; */
 		break;
 	default:
 		got = wire_get32(&in);
@@ -73,6 +77,22 @@ void prove_wire_skip(void)
 	wire_skip(&in, any_size(MAX + 1, SIZE_MAX));
 	/*@ assert huge: in.bad == 1; */
 	/*@ assert cursor_still: in.p + in.left == (uint8_t const *)block + MAX; */
+	END();
+}
+
+void prove_wire_get_part(void)
+{
+	int bad = any_int(0, 1);
+	size_t left = any_size(0, MAX), n = any_size(0, MAX + 1);
+
+	/*@ split left; */
+	/*@ split bad; */
+	/*@ split n; */
+	struct wire_in in = any_in(left, bad), part = wire_get_part(&in, n);
+
+	/*@ assert cursor: in.p + in.left == (uint8_t const *)block + MAX; */
+	/*@ assert inside: part.p + part.left <= (uint8_t const *)block + MAX; */
+	/*@ assert size: part.left == n || (part.left == 0 && part.bad == 1 && in.bad == 1); */
 	END();
 }
 
