@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The run directory: one daemon of a role at a time, and what it must know after a restart. */
+/* The run directory: one daemon of each role at a time, and its notes for the next one. */
 #include "loop/rundir.h"
 
 #include "lib/file.h"
@@ -17,81 +17,81 @@
 
 enum {
 	LOCK_POLL_MS = 50,
-	LOCK_TRIES = 100, /* a killed daemon's lock is its child's, until that has done its work */
-	BOOT_ID_SIZE = 38, /* a UUID, a newline and the end */
+	LOCK_TRIES = 100, /* 5 s: a child of a killed daemon holds the lock until its work is done */
+	BOOT_ID_SIZE = 38, /* a UUID, a newline and the terminator */
 };
 
-static void close_both(const struct rundir *state)
+static void rundir_close_files(const struct rundir *rundir)
 {
-	if (state->lock >= 0)
-		close(state->lock);
-	if (state->dir >= 0)
-		close(state->dir);
+	if (rundir->lock >= 0)
+		close(rundir->lock);
+	if (rundir->dir >= 0)
+		close(rundir->dir);
 }
 
-/* -ESTALE: who had the lock took the file away in the meantime. */
-static int try_open(struct rundir *state)
+/* -ESTALE: the daemon that had the lock has removed the file or directory meanwhile. */
+static int rundir_try_open(struct rundir *rundir)
 {
 	struct stat st;
 
-	state->lock = -1;
-	mkdir(state->path, 0755);
-	state->dir = open(state->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (state->dir < 0)
+	rundir->lock = -1;
+	mkdir(rundir->path, 0755);
+	rundir->dir = open(rundir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rundir->dir < 0)
 		return -errno;
-	state->lock = openat(state->dir, state->lock_name,
+	rundir->lock = openat(rundir->dir, rundir->lock_name,
 			     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (state->lock < 0)
+	if (rundir->lock < 0)
 		return errno == ENOENT ? -ESTALE : -errno;
-	if (flock(state->lock, LOCK_EX | LOCK_NB) || fstat(state->lock, &st))
+	if (flock(rundir->lock, LOCK_EX | LOCK_NB) || fstat(rundir->lock, &st))
 		return -errno;
 	return st.st_nlink ? 0 : -ESTALE;
 }
 
-/* Leaves this boot's id beside the notes; compares with what the last one left there. */
-static void see_boot(struct rundir *state)
+/* Compares the boot id beside the notes with the current one, and replaces it. */
+static void rundir_check_boot(struct rundir *rundir)
 {
-	char now[BOOT_ID_SIZE], then[BOOT_ID_SIZE];
+	char boot_id[BOOT_ID_SIZE], old_id[BOOT_ID_SIZE];
 
-	file_load(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, now, sizeof(now));
-	rundir_load(state, state->boot_name, then, sizeof(then));
-	state->stale = now[0] && then[0] && strcmp(now, then) != 0;
-	rundir_save(state, state->boot_name, now, strlen(now));
+	file_load(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, boot_id, sizeof(boot_id));
+	rundir_load(rundir, rundir->boot_name, old_id, sizeof(old_id));
+	rundir->stale = boot_id[0] && old_id[0] && strcmp(boot_id, old_id) != 0;
+	rundir_save(rundir, rundir->boot_name, boot_id, strlen(boot_id));
 }
 
-int rundir_open(struct rundir *state, const char *path, const char *role)
+int rundir_open(struct rundir *rundir, const char *path, const char *role)
 {
 	int error;
 
-	state->path = path;
-	str_format(state->lock_name, sizeof(state->lock_name), "%s.lock", role);
-	str_format(state->boot_name, sizeof(state->boot_name), "%s.boot", role);
-	for (int tries = 0; (error = try_open(state)) != 0; tries++) {
-		close_both(state);
+	rundir->path = path;
+	str_format(rundir->lock_name, sizeof(rundir->lock_name), "%s.lock", role);
+	str_format(rundir->boot_name, sizeof(rundir->boot_name), "%s.boot", role);
+	for (int tries = 0; (error = rundir_try_open(rundir)) != 0; tries++) {
+		rundir_close_files(rundir);
 		if (tries == LOCK_TRIES || (error != -EWOULDBLOCK && error != -ESTALE))
 			break;
 		poll(NULL, 0, LOCK_POLL_MS);
 	}
 	if (error == -EWOULDBLOCK)
-		log_warning("cannot start: another one runs with %s", path);
+		log_error("cannot start: another one runs with %s", path);
 	else if (error)
-		log_warning_errno(error, "cannot use %s", path);
+		log_error_errno(error, "cannot use %s", path);
 	else
-		see_boot(state);
+		rundir_check_boot(rundir);
 	return error;
 }
 
-void rundir_close(struct rundir *state, bool notes)
+void rundir_close(struct rundir *rundir, bool keep_notes)
 {
-	if (!notes)
-		unlinkat(state->dir, state->boot_name, 0);
-	unlinkat(state->dir, state->lock_name, 0);
-	close_both(state);
-	rmdir(state->path);
+	if (!keep_notes)
+		unlinkat(rundir->dir, rundir->boot_name, 0);
+	unlinkat(rundir->dir, rundir->lock_name, 0);
+	rundir_close_files(rundir);
+	rmdir(rundir->path);
 }
 
-/* "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF" (proc(5)): the inode is behind the last ':'. */
-static bool is_lock_of(void *ctx, char *line)
+/* A line "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF", proc_locks(5): the inode is 1044. */
+static bool line_locks_inode(void *ctx, char *line)
 {
 	const ino_t *inode = ctx;
 	char *number = strrchr(line, ':');
@@ -109,15 +109,15 @@ bool rundir_has_daemon(const char *path, const char *role)
 	struct stat st;
 
 	str_format(name, sizeof(name), "%s/%s.lock", path, role);
-	return !stat(name, &st) && file_each_line(AT_FDCWD, "/proc/locks", is_lock_of, &st.st_ino);
+	return !stat(name, &st) && file_each_line(AT_FDCWD, "/proc/locks", line_locks_inode, &st.st_ino);
 }
 
-void rundir_load(const struct rundir *state, const char *name, char *buf, size_t size)
+void rundir_load(const struct rundir *rundir, const char *name, char *buf, size_t size)
 {
-	file_load(state->dir, name, O_NOFOLLOW, buf, size);
+	file_load(rundir->dir, name, O_NOFOLLOW, buf, size);
 }
 
-int rundir_save(const struct rundir *state, const char *name, const char *text, size_t len)
+int rundir_save(const struct rundir *rundir, const char *name, const char *text, size_t len)
 {
-	return file_replace(state->dir, name, "new", 0, text, len);
+	return file_replace(rundir->dir, name, "new", 0, text, len);
 }

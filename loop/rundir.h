@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The run directory: one daemon of a role at a time, and what it must know after a restart, as
- * a small file of lines. It is a hint: whoever reads it compares it with sysfs. Losing it costs
- * that a device is not given back at the end, nothing else.
+ * The run directory: one daemon of each role at a time, and its notes for the next one, as small
+ * files of lines. Notes are hints: their reader compares them with sysfs. Losing them costs only
+ * that a device is not given back at the end.
  */
 #ifndef LOOP_RUNDIR_H
 #define LOOP_RUNDIR_H
@@ -18,25 +18,25 @@ struct rundir {
 	char boot_name[16];
 	int dir;
 	int lock;
-	bool stale; /* the notes there were written before the latest boot, so none of them holds */
+	bool stale; /* the notes were written before the latest boot: none of them holds */
 };
 
 /*
- * Makes the directory when needed and takes the role's lock, the file ROLE.lock; waits a few
- * seconds for a killed daemon's child that has it still. 0, or -errno after a line that says why.
- * Beside the notes, in ROLE.boot, is the kernel's boot id
- * (Documentation/admin-guide/sysctl/kernel.rst, random).
+ * Makes the directory if needed and takes the lock of the role, the file ROLE.lock. Waits up to 5 s
+ * for a child of a killed daemon that still holds it. Writes the kernel's boot id to ROLE.boot
+ * (Documentation/admin-guide/sysctl/kernel.rst, random). 0, or -errno, logged.
  */
-int rundir_open(struct rundir *state, const char *path, const char *role);
-/* Lets go; a directory that is empty then is removed. notes: there are some, for the next one. */
-void rundir_close(struct rundir *state, bool notes);
+int rundir_open(struct rundir *rundir, const char *path, const char *role);
+/* Releases the lock, and removes the directory if it is empty then. keep_notes: the next daemon
+ * needs the notes, and hence ROLE.boot. */
+void rundir_close(struct rundir *rundir, bool keep_notes);
 
-/* Whether a daemon of that role runs with that directory, as /proc/locks says to anybody. */
+/* True if a daemon of that role holds the lock, by /proc/locks, which anyone may read. */
 bool rundir_has_daemon(const char *path, const char *role);
 
-/* Reads a file as a whole, terminated, cut off at size - 1 bytes; empty when there is none. */
-void rundir_load(const struct rundir *state, const char *name, char *buf, size_t size);
-/* Replaces a file as a whole, or removes it when len is 0. 0, or -errno and it is as it was. */
-int rundir_save(const struct rundir *state, const char *name, const char *text, size_t len);
+/* Reads a whole file into buf, terminated, cut off at size - 1 bytes. Empty if there is none. */
+void rundir_load(const struct rundir *rundir, const char *name, char *buf, size_t size);
+/* Replaces a whole file, or removes it if len is 0. 0, or -errno and the file is unchanged. */
+int rundir_save(const struct rundir *rundir, const char *name, const char *text, size_t len);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The rights that a daemon gives up. */
+/* The sandbox: capabilities, Landlock and seccomp. */
 #include "loop/sandbox.h"
 
 #include "lib/log.h"
+#include "lib/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,16 +18,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Older headers have not these, all processors the same numbers. */
+/* Linux headers before 5.13 lack both: then there is no Landlock. */
 #if __has_include(<linux/landlock.h>) && defined(SYS_landlock_create_ruleset)
 #include <linux/landlock.h>
-#define WRITE LANDLOCK_ACCESS_FS_WRITE_FILE
-#define KEEP (WRITE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+#define HAVE_LANDLOCK
+#define ACCESS_WRITE LANDLOCK_ACCESS_FS_WRITE_FILE
+#define ACCESS_REPLACE                                                                             \
+	(ACCESS_WRITE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
 #endif
 
-static void say_missing(const char *what)
+/* The daemon goes on with the layers that the kernel has. */
+static void log_missing(const char *layer)
 {
-	log_debug("cannot give up rights by %s: %s", what, strerror(errno));
+	log_debug("sandbox without %s: %s", layer, strerror(errno));
 }
 
 static void drop_capabilities(void)
@@ -34,47 +38,49 @@ static void drop_capabilities(void)
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
-	if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &head, none))
-		say_missing("capset");
+	/* no function of libc's sets capabilities */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) || syscall(SYS_capset, &head, none))
+		log_missing("dropped capabilities");
 }
 
-#ifdef WRITE
-static void allow(int rules, int dir, const char *path, uint64_t access)
+#ifdef HAVE_LANDLOCK
+/* Below the path these kinds of access stay allowed. */
+static void landlock_allow(int ruleset, int dir, const char *path, uint64_t access)
 {
 	struct landlock_path_beneath_attr beneath = {
 		.allowed_access = access,
 		.parent_fd = openat(dir, path, O_PATH | O_CLOEXEC),
 	};
 
-	syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
+	syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
 	close(beneath.parent_fd);
 }
 
-/* What is not named here is as it was: reading, and directories. */
-static void close_files(const struct sysfs *sysfs, const char *notes, const char *records)
+/* Kinds of access that are not handled here stay allowed: reading, and directories. */
+static void restrict_files(const struct sysfs *sysfs, const char *run_dir, const char *records)
 {
 	const struct landlock_ruleset_attr handled = {
-		.handled_access_fs = KEEP | LANDLOCK_ACCESS_FS_EXECUTE |
+		.handled_access_fs = ACCESS_REPLACE | LANDLOCK_ACCESS_FS_EXECUTE |
 				     LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
 				     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
 				     LANDLOCK_ACCESS_FS_MAKE_SYM,
 	};
-	int rules = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
+	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
 
-	if (rules >= 0) {
-		allow(rules, sysfs->root, "bus/usb", WRITE);
-		allow(rules, sysfs->root, "devices", WRITE);
-		allow(rules, AT_FDCWD, notes, KEEP);
+	if (ruleset >= 0) {
+		landlock_allow(ruleset, sysfs->root, "bus/usb", ACCESS_WRITE);
+		landlock_allow(ruleset, sysfs->root, "devices", ACCESS_WRITE);
+		landlock_allow(ruleset, AT_FDCWD, run_dir, ACCESS_REPLACE);
 		if (records)
-			allow(rules, AT_FDCWD, records, KEEP);
+			landlock_allow(ruleset, AT_FDCWD, records, ACCESS_REPLACE);
 	}
-	if (syscall(SYS_landlock_restrict_self, rules, 0))
-		say_missing("landlock");
-	close(rules);
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0))
+		log_missing("Landlock");
+	close(ruleset);
 }
 #endif
 
-/* The kernel's name for what this is compiled for; 0: calls are not looked at. */
+/* The architecture this is compiled for, as seccomp sees it; 0: no filter. */
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
 #elif defined(__i386__)
@@ -95,7 +101,7 @@ static void close_files(const struct sysfs *sysfs, const char *notes, const char
 #define ARCH 0
 #endif
 
-/* Older headers have not these; behind the first one all processors have the same numbers. */
+/* Older headers lack these. From 424 on all architectures have the same numbers. */
 #ifdef __mips__
 #define NR_FIRST 4000
 #else
@@ -109,62 +115,68 @@ enum {
 	NR_SETXATTRAT = NR_FIRST + 463,
 };
 
+/* Newer architectures lack the oldest calls. */
 #ifdef SYS_chmod
-#define MORE_CHMOD SYS_chmod
+#define NR_CHMOD SYS_chmod
 #else
-#define MORE_CHMOD SYS_fchmod
+#define NR_CHMOD SYS_fchmod
 #endif
 
 #ifdef __s390x__
-#define CLONE_ARGUMENT 1
+#define CLONE_FLAGS 1
 #else
-#define CLONE_ARGUMENT 0
+#define CLONE_FLAGS 0
 #endif
-/* The lower half of an argument: no flag and no family is in the other. */
+/* The lower half of an argument: it has all flags and families. */
 #define ARGUMENT(n)                                                                                \
 	(offsetof(struct seccomp_data, args[n]) +                                                  \
 	 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? sizeof(uint32_t) : 0))
 
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
+#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
 #define DENY RETURN(SECCOMP_RET_ERRNO | EPERM)
 #define ALLOW RETURN(SECCOMP_RET_ALLOW)
-/* Steps over so many instructions if the value is this, or unless it is like that. */
-#define IF(value, steps) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (steps), 0)
-#define UNLESS(like, value, steps) BPF_JUMP(BPF_JMP | (like) | BPF_K, (value), 0, (steps))
+/* Skips so many instructions if the loaded value is equal, or unless the comparison holds. */
+#define IF(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (skip), 0)
+#define UNLESS(compare, value, skip) BPF_JUMP(BPF_JMP | (compare) | BPF_K, (value), 0, (skip))
 #define DENY_CALL(number) UNLESS(BPF_JEQ, number, 1), DENY
 #define DENY_CALLS(a, b, c, d) IF(a, 3), IF(b, 2), IF(c, 1), DENY_CALL(d)
 #define ALLOW_FAMILY(family) UNLESS(BPF_JEQ, family, 1), ALLOW
 
-/* What is no use here, and where holes in the kernel were. */
-static const struct sock_filter never[] = {
+/* Calls that no process of ours needs, and that have been ways to exploit the kernel. */
+static const struct sock_filter base_filter[] = {
 	LOAD(offsetof(struct seccomp_data, arch)),
 	IF(ARCH, 1),
 	DENY,
 	LOAD(offsetof(struct seccomp_data, nr)),
-	UNLESS(BPF_JGE, 0x40000000, 1), /* the x32 ABI's */
+	UNLESS(BPF_JGE, 0x40000000, 1), /* calls of the x32 ABI */
 	DENY,
 	DENY_CALLS(SYS_unshare, SYS_add_key, SYS_request_key, SYS_keyctl),
 	DENY_CALLS(SYS_perf_event_open, SYS_bpf, SYS_userfaultfd, NR_IO_URING_SETUP),
-	UNLESS(BPF_JEQ, NR_CLONE3, 1), /* its flags are out of sight; who knows it can do without */
+	UNLESS(BPF_JEQ, NR_CLONE3, 1), /* its flags are in memory: libc falls back to clone(2) */
 	RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 	UNLESS(BPF_JEQ, SYS_clone, 3),
-	LOAD(ARGUMENT(CLONE_ARGUMENT)),
+	LOAD(ARGUMENT(CLONE_FLAGS)),
 	UNLESS(BPF_JSET, 0x10000000, 1), /* CLONE_NEWUSER */
 	DENY,
 	ALLOW,
 };
 
-/* Programs, what landlock does not know, and sockets. Behind the filter above. */
-static const struct sock_filter alone[] = {
+/*
+ * Programs, changes of files that Landlock does not handle, and sockets of other families. Runs
+ * besides the filter above. Where there is socketcall(2) (i386, s390x, 32-bit mips and 64-bit
+ * powerpc among ours) a family passed through it is in memory, which a filter cannot see; musl
+ * before 1.2.2 and glibc need that call there.
+ */
+static const struct sock_filter strict_filter[] = {
 	LOAD(offsetof(struct seccomp_data, nr)),
 	DENY_CALLS(SYS_execve, SYS_execveat, SYS_fchmod, SYS_fchmodat),
 	DENY_CALLS(SYS_truncate, NR_FCHMODAT2, NR_OPENAT2, NR_SETXATTRAT),
-	DENY_CALLS(SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, MORE_CHMOD),
+	DENY_CALLS(SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, NR_CHMOD),
 #ifdef SYS_truncate64
 	DENY_CALL(SYS_truncate64),
 #endif
-	/* with O_TRUNC a file that is open for reading, or for nothing, becomes empty */
+	/* O_TRUNC empties a file even if it is opened for reading, or with access mode 3 */
 #ifdef SYS_open
 	UNLESS(BPF_JEQ, SYS_open, 2),
 	LOAD(ARGUMENT(1)),
@@ -186,24 +198,24 @@ static const struct sock_filter alone[] = {
 	ALLOW,
 };
 
-static void filter_calls(const struct sock_filter *filter, size_t len)
+static void add_filter(const struct sock_filter *filter, size_t len)
 {
 	const struct sock_fprog program = { (unsigned short)len, (struct sock_filter *)filter };
 
-	if (syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
-		say_missing("seccomp");
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0UL, 0UL))
+		log_missing("seccomp filter");
 }
 
-void sandbox_enter(const struct sysfs *sysfs, const char *notes, const char *records, bool programs)
+void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records, bool programs)
 {
 	drop_capabilities();
-#ifdef WRITE
+#ifdef HAVE_LANDLOCK
 	if (!programs)
-		close_files(sysfs, notes, records);
+		restrict_files(sysfs, run_dir, records);
 #endif
 	if (!ARCH)
 		return;
-	filter_calls(never, sizeof(never) / sizeof(*never));
+	add_filter(base_filter, ARRAY_SIZE(base_filter));
 	if (!programs)
-		filter_calls(alone, sizeof(alone) / sizeof(*alone));
+		add_filter(strict_filter, ARRAY_SIZE(strict_filter));
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a daemon gives up before it hears a peer, for good: one that found a hole in a parser finds
- * little behind it.
- *	- all capabilities, and to get any by a program (capabilities(7), PR_SET_NO_NEW_PRIVS):
- *	  root without them is no more than the owner of root's files
- *	- to write, make and remove files, and to run programs (landlock(7), Linux 5.13): but for
- *	  the USB part of sysfs and the directories of notes
- *	- system calls that it does not need and that have been the way to more (seccomp(2)): above
- *	  all sockets of other families than IP's and netlink's, as whoever may speak to dbus or a
- *	  container's daemon as root needs nothing more
- * Where the kernel has not one of these, the others remain; --verbose says what is missing.
+ * The sandbox that a daemon enters for good before it accepts a peer, so that an exploited parser
+ * gains little:
+ *	- no capabilities, and no way to get any by running a program (capabilities(7),
+ *	  PR_SET_NO_NEW_PRIVS): root without them is no more than the owner of root's files
+ *	- Landlock (landlock(7), Linux 5.13): no program is run, and files are written, made and
+ *	  removed only in the USB part of sysfs, the run directory and the directory of records
+ *	- seccomp filter (seccomp(2)): no system calls that are not needed and have been ways to
+ *	  exploit the kernel; no sockets of other families than IP and netlink, as root needs no
+ *	  more than a local socket of D-Bus or of a container's daemon to become all again
+ * A layer that the kernel lacks is left out; --verbose logs it.
  */
 #ifndef LOOP_SANDBOX_H
 #define LOOP_SANDBOX_H
@@ -17,10 +17,11 @@
 #include "sysfs/sysfs.h"
 
 /*
- * notes, records: directories where files are written; records may be NULL.
- * programs: some must be run, ssh, which inherits all this: then files and local sockets stay as
- * they are.
+ * run_dir, records: directories in which files are replaced; records may be NULL.
+ * programs: ssh will be run, and inherits the sandbox: then files, programs and local sockets are
+ * not restricted.
  */
-void sandbox_enter(const struct sysfs *sysfs, const char *notes, const char *records, bool programs);
+void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records,
+		   bool programs);
 
 #endif

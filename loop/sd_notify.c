@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a supervisor is told: ready, alive, stopping. */
+/* Messages to the supervisor: ready, alive, stopping. */
 #include "loop/sd_notify.h"
 
 #include "lib/str.h"
@@ -16,14 +16,14 @@
 
 enum { RETRY_MS = 1000 };
 
-/* 0 for what is no number. What is longer than this is told of more often than is wanted. */
-static uint32_t number(const char *name, uint32_t without)
+/* A variable of the environment: 0 if it is no number; a larger number is cut down. */
+static uint32_t environment_number(const char *name, uint32_t when_unset)
 {
 	const char *value = getenv(name);
 	uint32_t n = UINT32_MAX;
 
 	if (!value)
-		return without;
+		return when_unset;
 	return str_decimal(value, UINT32_MAX, &n) == -EINVAL ? 0 : n;
 }
 
@@ -39,14 +39,15 @@ void sd_notify_open(struct sd_notify *notify)
 	const char *name = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t len = name ? strlen(name) : 0;
-	uint32_t pid = (uint32_t)getpid(), ms = number("WATCHDOG_USEC", 0) / 3000;
+	uint32_t pid = (uint32_t)getpid(), ms;
 
-	notify->every = ms && number("WATCHDOG_PID", pid) == pid ? ms : NEVER;
+	ms = environment_number("WATCHDOG_USEC", 0) / 3000; /* a third of it */
+	notify->every = ms && environment_number("WATCHDOG_PID", pid) == pid ? ms : NEVER;
 	if (!len || len > sizeof(address.sun_path))
 		return;
 	memcpy(address.sun_path, name, len);
 	if (*name == '@')
-		address.sun_path[0] = '\0'; /* abstract, see unix(7) */
+		address.sun_path[0] = '\0'; /* an abstract address, unix(7) */
 	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (!connect(notify->fd, (struct sockaddr *)&address,
 		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)))
@@ -55,12 +56,13 @@ void sd_notify_open(struct sd_notify *notify)
 
 void sd_notify_close(struct sd_notify *notify)
 {
-	close(notify->fd);
+	if (notify->fd >= 0)
+		close(notify->fd);
 }
 
-static bool tell(const struct sd_notify *notify, const char *what)
+static bool send_message(const struct sd_notify *notify, const char *message)
 {
-	return write(notify->fd, what, strlen(what)) >= 0;
+	return write(notify->fd, message, strlen(message)) >= 0;
 }
 
 void sd_notify_alive(struct sd_notify *notify, uint64_t now)
@@ -68,7 +70,7 @@ void sd_notify_alive(struct sd_notify *notify, uint64_t now)
 	if (now < notify->next)
 		return;
 	notify->next = now + RETRY_MS;
-	if (tell(notify, notify->ready ? "WATCHDOG=1" : "READY=1")) {
+	if (send_message(notify, notify->ready ? "WATCHDOG=1" : "READY=1")) {
 		notify->ready = true;
 		notify->next = now + notify->every;
 	}
@@ -76,5 +78,5 @@ void sd_notify_alive(struct sd_notify *notify, uint64_t now)
 
 void sd_notify_stopping(const struct sd_notify *notify)
 {
-	tell(notify, "STOPPING=1");
+	send_message(notify, "STOPPING=1");
 }
