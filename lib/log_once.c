@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Log lines about a condition that lasts. */
+/* Log lines about a condition that lasts: logged when it begins or changes. */
 #include "lib/log_once.h"
 
 #include "lib/str.h"
+
+#include <assert.h>
 
 enum { TEXT_SIZE = 1024 };
 
@@ -32,4 +34,36 @@ bool log_once_clear(struct log_once *once)
 
 	once->last = 0;
 	return logged;
+}
+
+static uint32_t *log_once_find(struct log_once_set *set, uint32_t key)
+{
+	assert(key);
+	for (size_t i = 0; i < LOG_ONCE_SET_MAX; i++)
+		if (set->key[i] == key)
+			return &set->key[i];
+	return NULL;
+}
+
+void log_once_for(struct log_once_set *set, uint32_t key, enum log_level level, int error,
+		  const char *format, ...)
+{
+	char text[TEXT_SIZE];
+	va_list args;
+
+	if (log_once_find(set, key))
+		return;
+	set->key[set->next++ % LOG_ONCE_SET_MAX] = key;
+	va_start(args, format);
+	str_vformat(text, sizeof(text), format, args);
+	va_end(args);
+	log_line(level, error, "%s", text);
+}
+
+void log_once_clear_for(struct log_once_set *set, uint32_t key)
+{
+	uint32_t *place = log_once_find(set, key);
+
+	if (place)
+		*place = 0;
 }

@@ -21,4 +21,17 @@ bool log_once(struct log_once *once, enum log_level level, int error, const char
  * been logged about it. */
 bool log_once_clear(struct log_once *once);
 
+enum { LOG_ONCE_SET_MAX = 16 };
+
+/* The same for several things, each of which has a key that is not 0: one line is logged for each,
+ * until it is cleared. The oldest one beyond LOG_ONCE_SET_MAX is forgotten. All zeros: none. */
+struct log_once_set {
+	uint32_t key[LOG_ONCE_SET_MAX];
+	unsigned next;
+};
+
+void log_once_for(struct log_once_set *set, uint32_t key, enum log_level level, int error,
+		  const char *format, ...) __attribute__((format(printf, 5, 6)));
+void log_once_clear_for(struct log_once_set *set, uint32_t key);
+
 #endif

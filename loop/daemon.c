@@ -98,9 +98,9 @@ static void daemon_pass(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
+	daemon->role->loop.pass(daemon->ctx);
 	if (daemon->loop.stopping)
 		loop_pass_by(&daemon->loop, daemon->stop_by);
-	daemon->role->loop.pass(daemon->ctx);
 }
 
 static void daemon_stop(void *ctx)

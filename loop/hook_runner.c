@@ -29,16 +29,6 @@ static void set_process_name(char *argv0)
 	str_format(argv0, len + 1, RUNNER_NAME);
 }
 
-/* A hangup of the terminal is the daemon's affair. */
-static void block_hangup(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 /* The main loop of the process: it ends when the daemon has closed the other end of the socket. */
 static void serve_events(int fd, const char *config)
 {
@@ -46,7 +36,7 @@ static void serve_events(int fd, const char *config)
 	struct hooks hooks;
 	ssize_t n;
 
-	block_hangup();
+	signal(SIGHUP, SIG_IGN); /* for the daemon only, also that of a terminal */
 	hooks_init(&hooks, config);
 	prctl(PR_SET_PDEATHSIG, SIGTERM); /* the time of the hooks ends with the daemon */
 	for (;;) {

@@ -73,40 +73,8 @@ static uint32_t file_version(const char *path, const struct stat *st)
 	return str_hash(str_hash(STR_HASH, stamp), path) | 1;
 }
 
-static uint32_t *hooks_find_fault(struct hooks *hooks, uint32_t version)
-{
-	for (size_t i = 0; i < HOOKS_FAULTS_MAX; i++)
-		if (hooks->fault[i] == version)
-			return &hooks->fault[i];
-	return NULL;
-}
-
-/* Logs the first fault of that version of a file. */
-static void hooks_log_fault(struct hooks *hooks, uint32_t version, int error, const char *format,
-			    ...) __attribute__((format(printf, 4, 5)));
-
-static void hooks_log_fault(struct hooks *hooks, uint32_t version, int error, const char *format,
-			    ...)
-{
-	char text[2 * PATH_MAX];
-	va_list args;
-
-	if (hooks_find_fault(hooks, version))
-		return;
-	hooks->fault[hooks->next_fault++ % HOOKS_FAULTS_MAX] = version;
-	va_start(args, format);
-	str_vformat(text, sizeof(text), format, args);
-	va_end(args);
-	log_warning_errno(error, "%s", text);
-}
-
-static void hooks_clear_fault(struct hooks *hooks, uint32_t version)
-{
-	uint32_t *fault = hooks_find_fault(hooks, version);
-
-	if (fault)
-		*fault = 0;
-}
+#define log_fault(hooks, version, error, ...)                                                       \
+	log_once_for(&(hooks)->faults, version, LOG_LEVEL_WARNING, error, __VA_ARGS__)
 
 /* Returns 0, or -EPERM if another user can change the file; logged. */
 static int hooks_check_file(struct hooks *hooks, const struct stat *st, const char *path)
@@ -114,12 +82,11 @@ static int hooks_check_file(struct hooks *hooks, const struct stat *st, const ch
 	uint32_t version = file_version(path, st);
 
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
-		hooks_log_fault(hooks, version, 0, "hook not run: others may write %s (chmod go-w %s)",
-				path, path);
+		log_fault(hooks, version, 0, "hook not run: others may write %s (chmod go-w %s)",
+			  path, path);
 	else if (st->st_uid && st->st_uid != geteuid())
-		hooks_log_fault(hooks, version, 0,
-				"hook not run: %s belongs to another user (chown root %s)", path,
-				path);
+		log_fault(hooks, version, 0,
+			  "hook not run: %s belongs to another user (chown root %s)", path, path);
 	else
 		return 0;
 	return -EPERM;
@@ -134,8 +101,7 @@ static int hooks_open_dir(struct hooks *hooks, const char *path)
 	if (dir < 0) {
 		error = -errno;
 		if (error != -ENOENT && !error_is_resource(error))
-			hooks_log_fault(hooks, str_hash(STR_HASH, path) | 1, error, "cannot open %s",
-					path);
+			log_fault(hooks, str_hash(STR_HASH, path) | 1, error, "cannot open %s", path);
 		return error;
 	}
 	error = fstat(dir, &st) ? -errno : hooks_check_file(hooks, &st, path);
@@ -228,30 +194,30 @@ static bool hooks_wait_child(struct hooks *hooks, pid_t pid, int *status)
 
 static void hooks_run_one(struct hooks *hooks, const struct hook *hook, struct hook_event *event)
 {
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
-	if (!pid) {
+	if (!pid)
 		hook_exec(hook, event);
-		hooks_log_fault(hooks, hook->version, errno, "cannot run hook %s", hook->name);
+	if (pid <= 0)
+		log_fault(hooks, hook->version, errno, "cannot run hook %s", hook->name);
+	if (!pid)
 		_exit(STATUS_NOT_RUN);
-	}
-	if (pid < 0) {
-		hooks_log_fault(hooks, hook->version, errno, "cannot run hook %s", hook->name);
-	} else if (!hooks_wait_child(hooks, pid, &status)) {
+	if (pid < 0)
+		return;
+	if (!hooks_wait_child(hooks, pid, &status)) {
 		/* a process that is stuck in the kernel survives this: it is not waited for */
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL); /* if it does not lead a group yet */
-		hooks_log_fault(hooks, hook->version, 0, "hook %s took too long: killed",
-				hook->name);
+		log_fault(hooks, hook->version, 0, "hook %s took too long: killed", hook->name);
 	} else if (WIFSIGNALED(status)) {
-		hooks_log_fault(hooks, hook->version, 0, "hook %s failed: signal %d", hook->name,
-				WTERMSIG(status));
+		log_fault(hooks, hook->version, 0, "hook %s failed: signal %d", hook->name,
+			  WTERMSIG(status));
 	} else if (status) {
-		hooks_log_fault(hooks, hook->version, 0, "hook %s failed: exit status %d",
-				hook->name, WEXITSTATUS(status));
+		log_fault(hooks, hook->version, 0, "hook %s failed: exit status %d", hook->name,
+			  WEXITSTATUS(status));
 	} else {
-		hooks_clear_fault(hooks, hook->version);
+		log_once_clear_for(&hooks->faults, hook->version);
 	}
 }
 

@@ -21,10 +21,7 @@
 
 #define HOOKS_DIR "/hooks.d" /* below CONFIG */
 
-enum {
-	HOOKS_MS = 30000,
-	HOOKS_FAULTS_MAX = 16, /* faults that are remembered, so that they are logged once */
-};
+enum { HOOKS_MS = 30000 };
 
 /* Of the process that runs the hooks, see loop/hook_runner.h. */
 struct hooks {
@@ -32,8 +29,7 @@ struct hooks {
 	sigset_t signals;  /* that end a wait */
 	uint64_t stop_by;  /* from this time on no hook runs */
 	struct log_once late;
-	uint32_t fault[HOOKS_FAULTS_MAX]; /* versions of files whose fault was logged; 0: none */
-	unsigned next_fault;
+	struct log_once_set faults; /* by the version of the file */
 };
 
 /* Blocks the signals that it handles: SIGCHLD, and SIGTERM and SIGINT, see below. */

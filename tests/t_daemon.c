@@ -37,10 +37,12 @@ bool __wrap_rules_read(struct rules *rules, const struct rules_source *source)
 	return !t.wrong;
 }
 
+static int driver_error;
+
 static int is_there_driver(const struct sysfs *sysfs)
 {
 	(void)sysfs;
-	return 0;
+	return driver_error;
 }
 
 static void pass(void *ctx)
@@ -53,9 +55,13 @@ static void pass(void *ctx)
 	loop_pass_by(&t.daemon.loop, t.deadline);
 }
 
+static unsigned stops;
+
 static void stop(void *ctx)
 {
-	(void)ctx;
+	CHECK(ctx == &t);
+	CHECK(t.daemon.loop.stopping);
+	stops++;
 }
 
 static bool done(void *ctx)
@@ -66,7 +72,7 @@ static bool done(void *ctx)
 
 static const struct daemon_role role = {
 	.module = "none", .check = is_there_driver, .name = "client", .vhci_events = true,
-	.loop = { pass, stop, done },
+	.stop_ms = 200, .loop = { pass, stop, done },
 };
 
 /* Until there was another pass, which is a fault if it does not come. */
@@ -266,11 +272,87 @@ static void hup(void)
 	end();
 }
 
+/* What is not given back in time is left, and no longer waited for. */
+static void stopped(void)
+{
+	uint64_t began;
+
+	for (int with_stop = 0; with_stop < 2; with_stop++) {
+		struct daemon_role other = role;
+
+		start();
+		if (!with_stop)
+			other.loop.stop = NULL;
+		t.daemon.role = &other;
+		NEXT_PASS();
+		stops = 0;
+		t.last = UINT_MAX;
+		t.deadline = loop_clock() + DEADLINE_MS;
+		kill(getpid(), SIGTERM);
+		kill(getpid(), SIGINT);
+		began = loop_clock();
+		loop_run(&t.daemon.loop);
+		CHECK(t.daemon.loop.now - began >= 200);
+		CHECK(t.daemon.loop.now < t.deadline);
+		CHECK_INT(stops, with_stop);
+		end();
+	}
+}
+
+/* For want of memory it tries again, and logs that once; else the driver is gone. */
+static void driver_fails(void)
+{
+	start();
+	NEXT_PASS();
+	for (int round = 1; round < 3; round++) {
+		for (int i = 0; i < 3; i++) {
+			t.daemon.loop.next = UINT64_MAX;
+			CHECK(!daemon_check_driver(&t.daemon, i < 2 ? -ENOMEM : -EAGAIN));
+			CHECK_INT(t.daemon.loop.next, t.daemon.loop.now + 1000);
+		}
+		CHECK_INT(said("cannot read the files of kernel module none"), 2 * round);
+		CHECK(daemon_check_driver(&t.daemon, 0));
+	}
+	CHECK(!t.daemon.lost);
+	CHECK(!daemon_check_driver(&t.daemon, -ENOENT));
+	CHECK(t.daemon.lost);
+	CHECK_INT(said("cannot go on without kernel module none"), 1);
+	t.last = UINT_MAX;
+	t.deadline = loop_clock() + DEADLINE_MS;
+	loop_run(&t.daemon.loop);
+	CHECK(t.daemon.loop.now < t.deadline);
+	end();
+}
+
+static void cannot_open(void)
+{
+	start();
+	daemon_close(&t.daemon, false);
+	t.wrong = true;
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 2);
+	CHECK_INT(log_kept.lines, 0); /* rules_read() logs it */
+	t.wrong = false;
+	t.options.sysfs = "/nonexistent";
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
+	CHECK_INT(said("cannot open /nonexistent"), 1);
+	t.options.sysfs = root;
+	driver_error = -EACCES;
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
+	CHECK_INT(said("cannot use kernel module none"), 1);
+	driver_error = 0;
+	put_file(root, "run", "");
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
+	CHECK_INT(said("cannot use "), 2);
+	CHECK_INT(log_kept.lines, 3);
+	temp_remove(root);
+}
+
 static void no_leak(void)
 {
 	unsigned before = open_files();
 
 	made_later();
+	cannot_open();
 	CHECK_INT(open_files(), before);
 }
 
@@ -282,6 +364,9 @@ int main(void)
 	RUN("t_daemon: another directory in its place", exchanged);
 	RUN("t_daemon: what cannot be read", unreadable);
 	RUN("t_daemon: SIGHUP", hup);
+	RUN("t_daemon: told to stop, with a limit", stopped);
+	RUN("t_daemon: the driver fails", driver_fails);
+	RUN("t_daemon: what cannot be opened", cannot_open);
 	RUN("t_daemon: no descriptor is left open", no_leak);
 	return check_status();
 }

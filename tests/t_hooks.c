@@ -396,16 +396,16 @@ static void many_failures(void)
 	char name[20];
 
 	begin();
-	for (int i = 0; i < HOOKS_FAULTS_MAX + 4; i++) {
+	for (int i = 0; i < LOG_ONCE_SET_MAX + 4; i++) {
 		snprintf(name, sizeof(name), "h%02d", i);
 		put_hook(name, "exit 1");
 	}
 	for (int i = 0; i < 3; i++)
 		told("bound");
-	CHECK_INT(forks, 3 * (HOOKS_FAULTS_MAX + 4));
+	CHECK_INT(forks, 3 * (LOG_ONCE_SET_MAX + 4));
 	end();
 	begin();
-	for (int i = 0; i < HOOKS_FAULTS_MAX; i++) {
+	for (int i = 0; i < LOG_ONCE_SET_MAX; i++) {
 		snprintf(name, sizeof(name), "h%02d", i);
 		put_hook(name, "exit 1");
 	}

@@ -214,6 +214,30 @@ static void once_debug(void)
 	end();
 }
 
+/* Each of several things once, and the oldest is forgotten. */
+static void once_for_each(void)
+{
+	struct log_once_set set = { 0 };
+
+	begin(false);
+	for (int round = 0; round < 2; round++)
+		for (uint32_t key = 1; key <= LOG_ONCE_SET_MAX; key++)
+			log_once_for(&set, key, LOG_LEVEL_WARNING, 0, "%u", key);
+	logged("usbiphp-test: 1\nusbiphp-test: 2\nusbiphp-test: 3\nusbiphp-test: 4\n"
+	       "usbiphp-test: 5\nusbiphp-test: 6\nusbiphp-test: 7\nusbiphp-test: 8\n"
+	       "usbiphp-test: 9\nusbiphp-test: 10\nusbiphp-test: 11\nusbiphp-test: 12\n"
+	       "usbiphp-test: 13\nusbiphp-test: 14\nusbiphp-test: 15\nusbiphp-test: 16\n");
+	log_once_clear_for(&set, 99);
+	log_once_clear_for(&set, 7);
+	log_once_for(&set, 6, LOG_LEVEL_WARNING, 0, "x");
+	log_once_for(&set, 7, LOG_LEVEL_WARNING, ENOENT, "%s", "y"); /* in the place of 1 */
+	log_once_for(&set, 2, LOG_LEVEL_WARNING, 0, "x");
+	logged("usbiphp-test: y: No such file or directory\n");
+	log_once_for(&set, 1, LOG_LEVEL_WARNING, 0, "z");
+	logged("usbiphp-test: z\n");
+	end();
+}
+
 static void once_keeps_errno(void)
 {
 	struct log_once fault = { 0 };
@@ -237,6 +261,7 @@ int main(void)
 	RUN("t_log: a line that is too long", long_line);
 	RUN("t_log: once", once);
 	RUN("t_log: once, of level debug", once_debug);
+	RUN("t_log: once for each of several things", once_for_each);
 	RUN("t_log: once, and errno is kept", once_keeps_errno);
 	return check_status();
 }
