@@ -118,7 +118,6 @@ static int is_hook(const struct dirent *entry)
 {
 	static const char *const left_behind[] = { ".bak", ".dpkg-", ".new", ".old", ".orig",
 						   ".rpm", ".save",  ".swp", ".tmp", ".ucf-" };
-
 	const char *name = entry->d_name;
 
 	if (*name == '.')
