@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: lines on stderr, each "PROGRAM: what happened to which device". Where stderr is the
- * systemd journal, each begins with its level as "<N>" (sd-daemon(3)). A failure is logged once, by
- * the code that handles it.
+ * The log: lines on stderr, each "PROGRAM: message". Where stderr is the systemd journal, each begins
+ * with its level as "<N>" (sd-daemon(3)). A failure is logged once, by the code that handles it.
  */
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
@@ -13,16 +12,16 @@
 enum log_level {
 	LOG_LEVEL_ERROR = 3,   /* the program, or one device, cannot do its work */
 	LOG_LEVEL_WARNING = 4, /* something failed or looks wrong; the rest goes on */
-	LOG_LEVEL_INFO = 6,    /* what happened to which device */
+	LOG_LEVEL_INFO = 6,    /* an event: a device is attached, a client is refused */
 	LOG_LEVEL_DEBUG = 7,   /* only with --verbose */
 };
 
-/* program must stay valid. Until then the name is "usbiphp". */
+/* program must stay valid. Before this call the name is "usbiphp". */
 void log_open(const char *program, bool verbose);
 bool log_verbose(void);
 
-/* With an error (an errno, positive or negative) its text follows behind ": "; 0 = none. errno is
- * left as it was. */
+/* error is an errno, positive or negative, whose text follows behind ": "; 0 = none. A line is cut
+ * off at 1 KiB, and bytes that are not printable ASCII become '?'. errno is left unchanged. */
 void log_line(enum log_level level, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

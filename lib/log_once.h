@@ -8,16 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What was logged last for one condition, as a hash of level, error and text. All zeros: nothing. */
+/* The latest line about one condition, as a hash of level, error and text. All zeros: none. */
 struct log_once {
 	uint32_t last;
 };
 
-/* As log_line(), but only if it differs from the last line of that condition. Returns whether it
- * was logged. */
+/* As log_line(), but only if the line differs from the latest one about that condition. Returns
+ * whether it was logged. */
 bool log_once(struct log_once *once, enum log_level level, int error, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* The condition is over: the same line is logged when it begins again. Returns whether anything had
+/* The condition is over: the same line is logged when it begins again. Returns whether a line had
  * been logged about it. */
 bool log_once_clear(struct log_once *once);
 
