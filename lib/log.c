@@ -48,6 +48,7 @@ void log_line(enum log_level level, int error, const char *format, ...)
 	int saved_errno = errno;
 	char buf[LINE_SIZE];
 	size_t len = 0;
+	ssize_t written;
 	va_list args;
 
 	if (log_to_journal)
@@ -61,7 +62,7 @@ void log_line(enum log_level level, int error, const char *format, ...)
 				  strerror(error < 0 ? -error : error));
 	str_printable(buf);
 	buf[len++] = '\n';
-	if (write(STDERR_FILENO, buf, len) < 0)
-		len = 0; /* there is nowhere left to report it */
+	written = write(STDERR_FILENO, buf, len);
+	(void)written; /* there is nowhere left to report a failure */
 	errno = saved_errno;
 }
