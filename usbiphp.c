@@ -13,6 +13,7 @@
 #include "proto/op.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
@@ -22,7 +23,7 @@
 #define VERSION "unknown"
 #endif
 
-enum { INTERVAL_MOST = 86400 };
+enum { INTERVAL_MAX = 86400 };
 enum { EXIT_USAGE = 2, EXIT_NOW = -1 /* successfully, all is done */ };
 
 enum {
@@ -70,23 +71,25 @@ static const struct command {
 	const char *help;
 	int (*run)(struct settings *settings, char **arguments);
 } commands[] = {
-	{ SERVER, 0, "usbiphp-server", "", "exports every USB device of this machine", run_server },
+	{ SERVER, 0, "usbiphp-server", "", "export the USB devices of this machine", run_server },
 	{ CLIENT, UINT16_MAX, "usbiphp-client", " [ssh://]HOST[:PORT]...",
-	  "attaches every USB device of those machines", run_client },
+	  "attach the USB devices that these servers export", run_client },
 	{ LIST, 1, "usbiphp list", " [[ssh://]HOST[:PORT]]",
-	  "prints the USB devices of this machine, or those that one exports", run_list },
-	{ STATUS, 0, "usbiphp status", "", "prints what is exported, imported and held",
+	  "print the USB devices of this machine, or those a server exports", run_list },
+	{ STATUS, 0, "usbiphp status", "", "print the exported, imported and held devices",
 	  run_status },
-	{ DETACH, 1, "usbiphp detach", " PORT|NAME", "detaches a device, and it stays so",
+	{ DETACH, 1, "usbiphp detach", " PORT|NAME",
+	  "detach a device, and keep it detached until 'usbiphp attach'", run_hold },
+	{ ATTACH, 1, "usbiphp attach", " NAME", "let the client attach a detached device again",
 	  run_hold },
-	{ ATTACH, 1, "usbiphp attach", " NAME", "undoes that", run_hold },
-	{ RELEASE, 1, "usbiphp release", " BUSID|NAME", "exports a device no more, and it stays so",
+	{ RELEASE, 1, "usbiphp release", " BUSID|NAME",
+	  "stop exporting a device until 'usbiphp bind'", run_hold },
+	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "let the server export a released device again",
 	  run_hold },
-	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "undoes that", run_hold },
 	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [[ssh://]HOST[:PORT]...]",
-	  "says what is wrong here, and what mends it", run_doctor },
-	{ PSK, 1, "usbiphp psk", " [NAME]",
-	  "prints a new key, a line of a file for --psk", run_psk },
+	  "check this machine and these servers, and print what to do", run_doctor },
+	{ PSK, 1, "usbiphp psk", " [NAME]", "print a new key, one line of a file for --psk",
+	  run_psk },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
@@ -100,51 +103,41 @@ static const struct option_row {
 	const char *argument; /* NULL: it has none */
 	const char *help;
 } table[] = {
-	{ 'i', ROLES, "interval", "SECONDS", "between two looks (10)" },
-	{ 'l', SERVER, "listen", "ADDR[:PORT]", "where to serve (all addresses, " OP_PORT ")" },
-	{ 'p', CLIENT | THERE | DOCTOR, "port", "PORT", "of a HOST given without (" OP_PORT ")" },
+	{ 'i', ROLES, "interval", "SECONDS", "time between passes (default 10)" },
+	{ 'l', SERVER, "listen", "ADDR[:PORT]",
+	  "where to listen (default all addresses, port " OP_PORT ")" },
+	{ 'p', CLIENT | THERE | DOCTOR, "port", "PORT",
+	  "port of a HOST without one (default " OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
-	  "of silence until the other end is gone (15; 0 = never; least 10)" },
+	  "drop a silent peer (default 15, min. 10, 0 = never)" },
 	{ 'r', ROLES | HERE, "rule", "RULE",
-	  "'deny class hid', ...: the first that fits decides" },
-	{ 'f', ROLES | HERE, "rules", "FILE", "more of them; SIGHUP reads it again" },
-	{ 'a', SERVER, "allow", "CIDR", "who may connect (local and private addresses)" },
-	{ KEYS, ROLES | THERE | DOCTOR, "psk", "FILE", "keys: connections are encrypted" },
+	  "such as 'deny class hid'; the first match decides" },
+	{ 'f', ROLES | HERE, "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
+	{ 'a', SERVER, "allow", "CIDR", "who may connect (default local, private addresses)" },
+	{ KEYS, ROLES | THERE | DOCTOR, "psk", "FILE",
+	  "encrypt and authenticate with the keys in FILE" },
 	{ TAKE_ALL, SERVER | HERE, "take-all", NULL,
-	  "also what this machine needs itself" },
-	{ 'n', SERVER, "dry-run", NULL, "say what would be done, and exit" },
-	{ JSON, LIST | STATUS, "json", NULL, "for programs, see usbiphp(1)" },
-	{ WATCH, STATUS, "watch", NULL, "again whenever something has changed" },
-	{ ONCE, ROLES, "once", NULL, "do what is to be done now, and exit" },
-	{ SYSFS, ROLES | HERE | OTHERS, "sysfs", "DIR", "of the kernel's files (/sys)" },
-	{ RUN, ROLES | HERE | OTHERS, "run", "DIR", "of the daemon's notes (" STATE_DIR ")" },
+	  "include devices that this machine itself needs" },
+	{ 'n', SERVER, "dry-run", NULL, "print which devices would be exported, then exit" },
+	{ JSON, LIST | STATUS, "json", NULL, "print JSON, see usbiphp(1)" },
+	{ WATCH, STATUS, "watch", NULL, "print again whenever something changes" },
+	{ ONCE, ROLES, "once", NULL, "make one pass, then exit" },
+	{ SYSFS, ROLES | HERE | OTHERS, "sysfs", "DIR",
+	  "directory of the kernel's files (default /sys)" },
+	{ RUN, ROLES | HERE | OTHERS, "run", "DIR",
+	  "directory of status files (default " STATE_DIR ")" },
 	{ CONFIG, ROLES | HERE | OTHERS, "config", "DIR",
-	  "of hooks and of what is held (" CONFIG_DIR ")" },
-	{ 'v', ALL, "verbose", NULL, "say more" },
-	{ 'h', ALL, "help", NULL, "print this and exit" },
+	  "directory of hooks and holds (default " CONFIG_DIR ")" },
+	{ 'v', ALL, "verbose", NULL, "log debug messages" },
+	{ 'h', ALL, "help", NULL, "print this help and exit" },
 	{ 'V', ALL, "version", NULL, "print the version and exit" },
 };
 enum { OPTIONS = sizeof(table) / sizeof(*table) };
 
-static void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void print(const char *format, ...)
-{
-	char buf[256];
-	va_list args;
-	size_t len;
-
-	va_start(args, format);
-	len = str_vformat(buf, sizeof(buf), format, args);
-	va_end(args);
-	if (write(STDOUT_FILENO, buf, len) < 0)
-		return; /* nobody reads it */
-}
-
 static void print_command(const struct command *command)
 {
-	print("usage: %s [OPTION]...%s\n       %s\n", command->program, command->arguments,
-	      command->help);
+	dprintf(STDOUT_FILENO, "usage: %s [OPTION]...%s\n       %s\n", command->program,
+		command->arguments, command->help);
 }
 
 static void print_help(const struct command *command)
@@ -157,31 +150,37 @@ static void print_help(const struct command *command)
 			continue;
 		letter[1] = (char)row->letter;
 		str_format(name, sizeof(name), "--%s %s", row->name,
-			    row->argument ? row->argument : "");
-		print("  %-3s %-21s %s\n", row->letter > ONCE ? letter : "", name, row->help);
+			   row->argument ? row->argument : "");
+		dprintf(STDOUT_FILENO, "  %-3s %-21s %s\n", row->letter > ONCE ? letter : "", name,
+			row->help);
 	}
 }
 
-/* What is wrong, and with which word of the command line. */
-static int usage(const char *wrong, const char *word)
+static int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int usage_error(const char *format, ...)
 {
-	log_warning("%s '%s' (see --help)", wrong, word);
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	str_vformat(text, sizeof(text), format, args);
+	va_end(args);
+	log_error("%s (see --help)", text);
 	return EXIT_USAGE;
 }
 
-static int take_number(const char *value, const char *name, uint32_t least, uint32_t most,
-		       uint32_t *number)
+static int parse_number(const char *value, const char *name, uint32_t min, uint32_t max,
+			uint32_t *number)
 {
-	if (!str_decimal(value, most, number) && *number >= least)
+	if (!str_decimal(value, max, number) && *number >= min)
 		return 0;
-	log_warning("--%s takes %u to %u, not '%s' (see --help)", name, (unsigned)least,
-		  (unsigned)most, value);
-	return EXIT_USAGE;
+	return usage_error("--%s takes %u to %u, not '%s'", name, min, max, value);
 }
 
 static int print_version(void)
 {
-	print("usbiphp %s\n", VERSION);
+	dprintf(STDOUT_FILENO, "usbiphp %s\n", VERSION);
 	return EXIT_NOW;
 }
 
@@ -193,31 +192,35 @@ static int take_option(struct settings *settings, int option, const char *value)
 
 	switch (option) {
 	case 'i':
-		return take_number(value, "interval", 1, INTERVAL_MOST, &daemon->interval);
+		return parse_number(value, "interval", 1, INTERVAL_MAX, &daemon->interval);
 	case DEAD_AFTER:
-		return take_number(value, "dead-after", 0, DEAD_AFTER_MAX, &daemon->dead_after);
+		return parse_number(value, "dead-after", 0, DEAD_AFTER_MAX, &daemon->dead_after);
 	case 'p':
 		settings->port = value;
-		return take_number(value, "port", 1, 65535, &port);
+		return parse_number(value, "port", 1, 65535, &port);
 	case 'l':
 		if (settings->listeners == LISTENERS_MAX)
-			return usage("one --listen too many:", value);
+			return usage_error("more than %u --listen options: '%s'", LISTENERS_MAX,
+					   value);
 		if (!listener_parse(&settings->listen[settings->listeners++], value))
-			return usage("--listen takes an address of this machine, not", value);
+			return usage_error("--listen takes ADDR[:PORT], not '%s'", value);
 		break;
 	case 'r':
 		if (daemon->rules.options == RULE_OPTIONS_MAX)
-			return usage("one --rule too many:", value);
+			return usage_error("more than %u --rule options: '%s'", RULE_OPTIONS_MAX,
+					   value);
 		daemon->rules.option[daemon->rules.options++] = value;
 		break;
 	case 'f':
 		if (daemon->rules.file)
-			return usage("one --rules too many:", value);
+			return usage_error("more than one --rules option: '%s'", value);
 		daemon->rules.file = value;
 		break;
 	case 'a':
 		if (!cidr_list_add(&settings->allow, value))
-			return usage("--allow takes an address or ADDRESS/BITS, not", value);
+			return usage_error("--allow takes ADDRESS or ADDRESS/BITS, at most %u in "
+					   "all, not '%s'",
+					   CIDR_LIST_MAX, value);
 		break;
 	case KEYS:
 		daemon->psk = value;
@@ -244,14 +247,15 @@ static int take_option(struct settings *settings, int option, const char *value)
 static int wrong_option(const struct command *command, int why, const char *word)
 {
 	char letter[] = "-x";
+	const char *name = optopt > ONCE ? letter : word;
 
 	letter[1] = (char)optopt;
 	if (why == ':')
-		return usage("no value for option", optopt > ONCE ? letter : word);
+		return usage_error("no value for option '%s'", name);
 	for (const struct option_row *row = table; row < table + OPTIONS; row++)
 		if (row->letter == optopt && row->commands & command->bit)
-			return usage("option takes no value:", word);
-	return usage("unknown option", optopt > ONCE ? letter : word);
+			return usage_error("option takes no value: '%s'", word);
+	return usage_error("unknown option '%s'", name);
 }
 
 static int parse_options(struct settings *settings, int argc, char **argv)
@@ -285,28 +289,31 @@ static bool same(const struct endpoint *a, const struct endpoint *b)
 	return !strcmp(a->name, b->name);
 }
 
-/* The servers among the arguments, each once: how many, or 0 and what is wrong is said. */
+/* The servers among the arguments, each once. Returns how many, or 0 after an error message. */
 static unsigned parse_servers(struct settings *settings, char **argv)
 {
 	struct endpoint *server = settings->server;
-	unsigned n = 0, i;
+	unsigned count = 0, i;
+	const char *wrong;
 
 	for (; *argv; argv++) {
-		const char *wrong = n == CLIENT_SERVERS_MAX ?
-					    "one HOST too many:" :
-					    endpoint_parse(&server[n], *argv, settings->port);
-
-		if (wrong) {
-			usage(wrong, *argv);
+		if (count == CLIENT_SERVERS_MAX) {
+			usage_error("more than %u HOSTs: '%s'", CLIENT_SERVERS_MAX, *argv);
 			return 0;
 		}
-		for (i = 0; i < n && !same(&server[i], &server[n]); i++)
+		wrong = endpoint_parse(&server[count], *argv, settings->port);
+		if (wrong) {
+			usage_error("%s '%s'", wrong, *argv);
+			return 0;
+		}
+		for (i = 0; i < count && !same(&server[i], &server[count]); i++)
 			;
-		n += i == n;
+		if (i == count)
+			count++;
 	}
-	if (!n)
-		usage("no HOST given to", settings->command->program);
-	return n;
+	if (!count)
+		usage_error("no HOST given");
+	return count;
 }
 
 static int run_server(struct settings *settings, char **arguments)
@@ -349,8 +356,9 @@ static int run_list(struct settings *settings, char **arguments)
 	const bool *given = settings->given;
 
 	if (wrong)
-		return usage(*arguments ? "not with a HOST: option" : "no HOST for option",
-			     wrong);
+		return usage_error(*arguments ? "option --%s has no effect with a HOST" :
+						"option --%s needs a HOST",
+				   wrong);
 	if (!*arguments)
 		return show_list(&settings->daemon, given['r'] || given['f'] || given[TAKE_ALL],
 				 given[TAKE_ALL], given[JSON]);
@@ -370,7 +378,7 @@ static int run_hold(struct settings *settings, char **arguments)
 	unsigned command = settings->command->bit;
 
 	if (!*arguments)
-		return usage("no device given to", settings->command->program);
+		return usage_error("no device given");
 	return show_hold(&settings->daemon, command & (DETACH | ATTACH),
 			 command & (DETACH | RELEASE), *arguments);
 }
@@ -396,8 +404,8 @@ static int run_psk(struct settings *settings, char **arguments)
 		return 1;
 	wrong = psk_text(line, *arguments ? *arguments : system.nodename, key);
 	if (wrong)
-		return usage(wrong, *arguments ? *arguments : system.nodename);
-	print("%s\n", line);
+		return usage_error("%s '%s'", wrong, *arguments ? *arguments : system.nodename);
+	dprintf(STDOUT_FILENO, "%s\n", line);
 	return 0;
 }
 
@@ -416,7 +424,7 @@ static int no_command(const char *word)
 	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
 		return print_version();
 	if (strcmp(word, "-h") != 0 && strcmp(word, "--help") != 0)
-		return usage("unknown command", word);
+		return usage_error("unknown command '%s'", word);
 	for (const struct command *i = commands; i < commands + COMMANDS; i++)
 		print_command(i);
 	return EXIT_NOW;
@@ -432,7 +440,7 @@ static int run(struct settings *settings, const char *name, int argc, char **arg
 	if (!settings->command) {
 		argv++;
 		if (--argc < 1)
-			return usage("no command given to", "usbiphp");
+			return usage_error("no command given");
 		settings->command = find_command(*argv);
 	}
 	if (!settings->command)
@@ -445,7 +453,8 @@ static int run(struct settings *settings, const char *name, int argc, char **arg
 	log_open(settings->command->program, settings->given['v']);
 	settings->daemon.once = settings->given[ONCE];
 	if (argc - optind > settings->command->most)
-		return usage("unexpected argument", argv[optind + settings->command->most]);
+		return usage_error("unexpected argument '%s'",
+				   argv[optind + settings->command->most]);
 	if (settings->daemon.psk && !keys_read(&keys, settings->daemon.psk))
 		return EXIT_USAGE;
 	settings->daemon.keys = settings->daemon.psk ? &keys : NULL;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# What bash completes for usbiphp, usbiphp-server and usbiphp-client; silent when that fails.
+# bash completion for usbiphp, usbiphp-server and usbiphp-client. Prints nothing when it fails.
 
-# The words up to the cursor, as people see them: bash also splits at ':' and '='.
+# Sets words to the words up to the cursor, split at blanks only: bash also splits at ':' and '='.
 _usbiphp_words() {
 	local line=${COMP_LINE:0:COMP_POINT} word i
 	words=()
@@ -30,14 +30,15 @@ _usbiphp_here() {
 		s/^"port":null,.*"busid":"\([^"\\]*\)".*"name":"\{0,1\}\([^",\\]*\).*/\1 \2/p'
 }
 
-# Names that are held at the server or client.
+# _usbiphp_held ROLE: names of the devices that the server or client holds.
 _usbiphp_held() {
 	usbiphp status --json 2>/dev/null | tr '{' '\n' |
 		sed -n "s/^\"server\":\[.*\"$1\":\[\([^]]*\)\].*/\1/p; s/^\"$1\":\[\([^]]*\)\].*/\1/p" |
 		tr -d '"' | tr ',' ' '
 }
 
-# "WORD...": those that go on from what is there; what bash takes for another word is cut off.
+# _usbiphp_offer WORDS: completes $cur from a list of words. The part of $cur that bash takes for a
+# word of its own, up to ':' or '=', is removed from the answers.
 _usbiphp_offer() {
 	local cut='' i
 	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
@@ -54,7 +55,7 @@ _usbiphp_files() {
 }
 
 _usbiphp_hosts() {
-	# by bash-completion, which also reads known_hosts, else bash's own, /etc/hosts
+	# bash-completion's function also reads known_hosts; bash alone reads only /etc/hosts
 	if declare -F _known_hosts_real >/dev/null; then
 		_known_hosts_real -- "$cur" 2>/dev/null
 	else

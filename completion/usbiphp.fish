@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# What fish completes for usbiphp, usbiphp-server and usbiphp-client; silent when that fails.
+# fish completion for usbiphp, usbiphp-server and usbiphp-client. Prints nothing when it fails.
 
-# The first word behind the name.
+# True if the first word after the program's name is one of these.
 function __usbiphp_is
     set -l word (commandline -opc)[2]
     contains -- "$word" $argv
@@ -29,14 +29,14 @@ function __usbiphp_here
         __usbiphp_rows
 end
 
-# PLACE NAME DESCRIPTION, as fish wants it.
+# Turns lines "PLACE NAME DESCRIPTION" into fish's "WORD<tab>DESCRIPTION", for place and name.
 function __usbiphp_rows
-    while read -l -d ' ' place name what
-        printf '%s\t%s\n' $place "$what" $name "$what"
+    while read -l -d ' ' place name description
+        printf '%s\t%s\n' $place "$description" $name "$description"
     end
 end
 
-# Names that are held at the server or client.
+# Names of the devices that the server or client ($argv[1]) holds.
 function __usbiphp_held
     command -q usbiphp; or return
     usbiphp status --json 2>/dev/null | tr '{' '\n' |
@@ -45,39 +45,41 @@ function __usbiphp_held
         tr -d '"' | tr ',' '\n'
 end
 
-# Options of a program (fish's own arguments), where that condition holds.
+# These take arguments for complete(1): the program, and a condition.
+
+# The options that nearly all commands have.
 function __usbiphp_all
-    complete $argv -l sysfs -x -a '(__fish_complete_directories)' -d 'Where the kernel\'s files are'
-    complete $argv -l run -x -a '(__fish_complete_directories)' -d 'Where the daemon\'s notes are'
-    complete $argv -l config -x -a '(__fish_complete_directories)' -d 'Where hooks are, and what is held'
+    complete $argv -l sysfs -x -a '(__fish_complete_directories)' -d 'Directory of the kernel\'s files'
+    complete $argv -l run -x -a '(__fish_complete_directories)' -d 'Directory of status files'
+    complete $argv -l config -x -a '(__fish_complete_directories)' -d 'Directory of hooks and holds'
     __usbiphp_plain $argv
 end
 
 function __usbiphp_plain
-    complete $argv -s v -l verbose -d 'Say more'
+    complete $argv -s v -l verbose -d 'Log debug messages'
     complete $argv -s h -l help -d 'Print the options and exit'
     complete $argv -s V -l version -d 'Print the version and exit'
 end
 
 function __usbiphp_rules
-    complete $argv -s r -l rule -x -d 'Which devices'
-    complete $argv -s f -l rules -r -F -d 'More of them'
+    complete $argv -s r -l rule -x -d 'Allow or deny devices'
+    complete $argv -s f -l rules -r -F -d 'Read more rules from a file'
 end
 
 function __usbiphp_psk
-    complete $argv -l psk -r -F -d 'Keys: connections are encrypted'
+    complete $argv -l psk -r -F -d 'Encrypt with the keys in a file'
 end
 
 function __usbiphp_port
-    complete $argv -s p -l port -x -d 'Of a host given without'
+    complete $argv -s p -l port -x -d 'Port of a host without one'
 end
 
 function __usbiphp_take_all
-    complete $argv -l take-all -d 'Also what this machine needs itself'
+    complete $argv -l take-all -d 'Include devices that this machine needs'
 end
 
 function __usbiphp_json
-    complete $argv -l json -d 'For programs'
+    complete $argv -l json -d 'Print JSON'
 end
 
 function __usbiphp_hosts
@@ -85,9 +87,9 @@ function __usbiphp_hosts
 end
 
 function __usbiphp_daemon
-    complete $argv -s i -l interval -x -d 'Seconds between two looks'
-    complete $argv -l dead-after -x -d 'Seconds of silence until the other end is gone'
-    complete $argv -l once -d 'Do what is to be done now, and exit'
+    complete $argv -s i -l interval -x -d 'Seconds between passes'
+    complete $argv -l dead-after -x -d 'Drop a peer that is silent for these seconds'
+    complete $argv -l once -d 'Make one pass and exit'
     __usbiphp_rules $argv
     __usbiphp_psk $argv
     __usbiphp_all $argv
@@ -96,9 +98,9 @@ end
 function __usbiphp_server
     __usbiphp_daemon $argv
     __usbiphp_take_all $argv
-    complete $argv -s l -l listen -x -d 'Where to serve'
+    complete $argv -s l -l listen -x -d 'Where to listen'
     complete $argv -s a -l allow -x -d 'Who may connect'
-    complete $argv -s n -l dry-run -d 'Say what would be done, and exit'
+    complete $argv -s n -l dry-run -d 'Print which devices would be exported'
 end
 
 function __usbiphp_client
@@ -112,13 +114,15 @@ complete -c usbiphp -c usbiphp-server -c usbiphp-client -f
 __usbiphp_server -c usbiphp-server
 __usbiphp_client -c usbiphp-client
 
-set -l words server 'Export every USB device of this machine' \
-    client 'Attach every USB device of other machines' \
-    list 'Print the USB devices of this machine, or those that one exports' \
-    status 'Print what is exported, imported and held' \
-    doctor 'Say what is wrong here, and what mends it' \
-    detach 'Detach a device, and it stays so' attach 'Undo that' \
-    release 'Export a device no more, and it stays so' bind 'Undo that' \
+set -l words server 'Export the USB devices of this machine' \
+    client 'Attach the USB devices of servers' \
+    list 'Print the USB devices of this machine, or those a server exports' \
+    status 'Print the exported, imported and held devices' \
+    doctor 'Check this machine and servers, and print what to do' \
+    detach 'Detach a device, and keep it detached' \
+    attach 'Let the client attach a detached device again' \
+    release 'Stop exporting a device' \
+    bind 'Let the server export a released device again' \
     psk 'Print a new key'
 for i in (seq 1 2 (count $words))
     complete -c usbiphp -n __usbiphp_no_word -a $words[$i] -d $words[(math $i + 1)]
@@ -135,7 +139,7 @@ __usbiphp_port -c usbiphp -n '__usbiphp_is list doctor'
 __usbiphp_psk -c usbiphp -n '__usbiphp_is list doctor'
 __usbiphp_hosts -c usbiphp -n '__usbiphp_is list doctor'
 __usbiphp_json -c usbiphp -n '__usbiphp_is list status'
-complete -c usbiphp -n '__usbiphp_is status' -l watch -d 'Again whenever something has changed'
+complete -c usbiphp -n '__usbiphp_is status' -l watch -d 'Print again whenever something changes'
 complete -c usbiphp -n '__usbiphp_is detach' -a '(__usbiphp_attached)'
 complete -c usbiphp -n '__usbiphp_is attach' -a '(__usbiphp_held client)'
 complete -c usbiphp -n '__usbiphp_is release' -a '(__usbiphp_here)'
