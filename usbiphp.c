@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* main: picks the role by its own name or by the first word, and reads the command line. */
+/* main: finds the command in argv, reads its options, and runs it. */
 #include "client/client.h"
 #include "cmd/cmd.h"
-#include "cmd/doctor.h"
-#include "cmd/hold.h"
 #include "host/host.h"
 #include "lib/log.h"
 #include "lib/str.h"
+#include "lib/util.h"
 #include "loop/rundir.h"
 #include "loop/session.h"
 #include "policy/holds.h"
@@ -15,8 +14,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #ifndef VERSION
@@ -24,8 +21,9 @@
 #endif
 
 enum { INTERVAL_MAX = 86400 };
-enum { EXIT_USAGE = 2, EXIT_NOW = -1 /* successfully, all is done */ };
+enum { EXIT_USAGE = 2, EXIT_DONE = -1 /* parsing ends, with status 0: --help, --version */ };
 
+/* Commands, as bits in option_row.commands. */
 enum {
 	SERVER = 1,
 	CLIENT = 2,
@@ -40,19 +38,21 @@ enum {
 	ROLES = SERVER | CLIENT,
 	OTHERS = STATUS | DETACH | ATTACH | RELEASE | BIND | DOCTOR,
 	ALL = ROLES | LIST | OTHERS | PSK,
-	HERE = LIST | 0x4000,  /* of a list without a HOST only */
-	THERE = LIST | 0x8000, /* of a list with one */
+	LIST_LOCAL = LIST | 0x4000,  /* only without a HOST */
+	LIST_REMOTE = LIST | 0x8000, /* only with one */
 };
 
+/* The command line. */
 struct settings {
 	const struct command *command;
 	struct daemon_options daemon;
 	const char *port;
+	bool given[128]; /* options that were given, by their letter */
 	unsigned listeners;
-	bool given[128]; /* which options, by their letter */
 	struct listener_address listen[LISTENERS_MAX];
 	struct cidr_list allow;
 	struct endpoint server[CLIENT_SERVERS_MAX];
+	struct inventories *inventories;
 };
 
 static int run_server(struct settings *settings, char **arguments);
@@ -64,10 +64,10 @@ static int run_doctor(struct settings *settings, char **arguments);
 static int run_psk(struct settings *settings, char **arguments);
 
 static const struct command {
-	uint16_t bit; /* in option_row.commands */
-	uint16_t most; /* arguments; servers are counted by parse_servers() */
-	char program[16]; /* as it is named in messages, ends in the command's word */
-	const char *arguments;
+	uint16_t bit;
+	uint16_t arguments_max; /* parse_servers() checks the number of HOSTs */
+	char program[16];	/* its name in messages, which ends in the word for it */
+	const char *arguments;	/* in the usage line */
 	const char *help;
 	int (*run)(struct settings *settings, char **arguments);
 } commands[] = {
@@ -91,50 +91,63 @@ static const struct command {
 	{ PSK, 1, "usbiphp psk", " [NAME]", "print a new key, one line of a file for --psk",
 	  run_psk },
 };
-enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
-/* Options that have no letter. */
-enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE };
+/* Options without a letter have these numbers instead. */
+enum {
+	DEAD_AFTER = 1,
+	TAKE_ALL,
+	JSON,
+	CONFIG,
+	SYSFS,
+	RUN,
+	WATCH,
+	KEYS,
+	ONCE,
+	LAST_LETTERLESS = ONCE,
+};
 
 static const struct option_row {
 	uint8_t letter;
-	uint16_t commands;
+	uint16_t commands; /* that take it, as bits */
 	char name[12];
-	const char *argument; /* NULL: it has none */
+	const char *argument; /* NULL: it takes none */
 	const char *help;
-} table[] = {
+} option_rows[] = {
 	{ 'i', ROLES, "interval", "SECONDS", "time between passes (default 10)" },
 	{ 'l', SERVER, "listen", "ADDR[:PORT]",
 	  "where to listen (default all addresses, port " OP_PORT ")" },
-	{ 'p', CLIENT | THERE | DOCTOR, "port", "PORT",
+	{ 'p', CLIENT | LIST_REMOTE | DOCTOR, "port", "PORT",
 	  "port of a HOST without one (default " OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "drop a silent peer (default 15, min. 10, 0 = never)" },
-	{ 'r', ROLES | HERE, "rule", "RULE",
+	{ 'r', ROLES | LIST_LOCAL, "rule", "RULE",
 	  "such as 'deny class hid'; the first match decides" },
-	{ 'f', ROLES | HERE, "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
+	{ 'f', ROLES | LIST_LOCAL, "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
 	{ 'a', SERVER, "allow", "CIDR", "who may connect (default local, private addresses)" },
-	{ KEYS, ROLES | THERE | DOCTOR, "psk", "FILE",
+	{ KEYS, ROLES | LIST_REMOTE | DOCTOR, "psk", "FILE",
 	  "encrypt and authenticate with the keys in FILE" },
-	{ TAKE_ALL, SERVER | HERE, "take-all", NULL,
+	{ TAKE_ALL, SERVER | LIST_LOCAL, "take-all", NULL,
 	  "include devices that this machine itself needs" },
 	{ 'n', SERVER, "dry-run", NULL, "print which devices would be exported, then exit" },
 	{ JSON, LIST | STATUS, "json", NULL, "print JSON, see usbiphp(1)" },
 	{ WATCH, STATUS, "watch", NULL, "print again whenever something changes" },
 	{ ONCE, ROLES, "once", NULL, "make one pass, then exit" },
-	{ SYSFS, ROLES | HERE | OTHERS, "sysfs", "DIR",
+	{ SYSFS, ROLES | LIST_LOCAL | OTHERS, "sysfs", "DIR",
 	  "directory of the kernel's files (default /sys)" },
-	{ RUN, ROLES | HERE | OTHERS, "run", "DIR",
+	{ RUN, ROLES | LIST_LOCAL | OTHERS, "run", "DIR",
 	  "directory of status files (default " STATE_DIR ")" },
-	{ CONFIG, ROLES | HERE | OTHERS, "config", "DIR",
+	{ CONFIG, ROLES | LIST_LOCAL | OTHERS, "config", "DIR",
 	  "directory of hooks and holds (default " CONFIG_DIR ")" },
 	{ 'v', ALL, "verbose", NULL, "log debug messages" },
 	{ 'h', ALL, "help", NULL, "print this help and exit" },
 	{ 'V', ALL, "version", NULL, "print the version and exit" },
 };
-enum { OPTIONS = sizeof(table) / sizeof(*table) };
 
-static void print_command(const struct command *command)
+#define EACH_OPTION(row)                                                                           \
+	for (const struct option_row *row = option_rows;                                           \
+	     row < option_rows + ARRAY_SIZE(option_rows); row++)
+
+static void print_usage(const struct command *command)
 {
 	dprintf(STDOUT_FILENO, "usage: %s [OPTION]...%s\n       %s\n", command->program,
 		command->arguments, command->help);
@@ -142,8 +155,8 @@ static void print_command(const struct command *command)
 
 static void print_help(const struct command *command)
 {
-	print_command(command);
-	for (const struct option_row *row = table; row < table + OPTIONS; row++) {
+	print_usage(command);
+	EACH_OPTION(row) {
 		char letter[] = "-x,", name[32];
 
 		if (!(row->commands & command->bit))
@@ -151,8 +164,8 @@ static void print_help(const struct command *command)
 		letter[1] = (char)row->letter;
 		str_format(name, sizeof(name), "--%s %s", row->name,
 			   row->argument ? row->argument : "");
-		dprintf(STDOUT_FILENO, "  %-3s %-21s %s\n", row->letter > ONCE ? letter : "", name,
-			row->help);
+		dprintf(STDOUT_FILENO, "  %-3s %-21s %s\n",
+			row->letter > LAST_LETTERLESS ? letter : "", name, row->help);
 	}
 }
 
@@ -181,10 +194,10 @@ static int parse_number(const char *value, const char *name, uint32_t min, uint3
 static int print_version(void)
 {
 	dprintf(STDOUT_FILENO, "usbiphp %s\n", VERSION);
-	return EXIT_NOW;
+	return EXIT_DONE;
 }
 
-/* Flags are only noted in settings.given. */
+/* value is NULL for a flag, which is recorded in settings->given only. */
 static int take_option(struct settings *settings, int option, const char *value)
 {
 	struct daemon_options *daemon = &settings->daemon;
@@ -236,23 +249,23 @@ static int take_option(struct settings *settings, int option, const char *value)
 		break;
 	case 'h':
 		print_help(settings->command);
-		return EXIT_NOW;
+		return EXIT_DONE;
 	case 'V':
 		return print_version();
 	}
 	return 0;
 }
 
-/* What getopt_long() refused. One letter of several in a word is named alone. */
-static int wrong_option(const struct command *command, int why, const char *word)
+/* getopt_long() returned why, '?' or ':', at word. Of several letters in a word, one is wrong. */
+static int option_error(const struct command *command, int why, const char *word)
 {
 	char letter[] = "-x";
-	const char *name = optopt > ONCE ? letter : word;
+	const char *name = optopt > LAST_LETTERLESS ? letter : word;
 
 	letter[1] = (char)optopt;
 	if (why == ':')
 		return usage_error("no value for option '%s'", name);
-	for (const struct option_row *row = table; row < table + OPTIONS; row++)
+	EACH_OPTION(row)
 		if (row->letter == optopt && row->commands & command->bit)
 			return usage_error("option takes no value: '%s'", word);
 	return usage_error("unknown option '%s'", name);
@@ -260,16 +273,17 @@ static int wrong_option(const struct command *command, int why, const char *word
 
 static int parse_options(struct settings *settings, int argc, char **argv)
 {
-	char letters[2 * OPTIONS + 2] = ":", *letter = letters + 1;
-	struct option names[OPTIONS + 1] = { 0 }, *name = names;
+	char letters[2 * ARRAY_SIZE(option_rows) + 2] = ":", *letter = letters + 1;
+	struct option names[ARRAY_SIZE(option_rows) + 1] = { 0 }, *name = names;
 	int option, status = 0;
 
-	for (const struct option_row *row = table; row < table + OPTIONS; row++) {
+	EACH_OPTION(row) {
 		if (!(row->commands & settings->command->bit))
 			continue;
 		name->name = row->name;
 		name->has_arg = row->argument != NULL;
-		name++->val = row->letter;
+		name->val = row->letter;
+		name++;
 		*letter++ = (char)row->letter;
 		if (row->argument)
 			*letter++ = ':';
@@ -277,14 +291,14 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 	opterr = 0;
 	while (!status && (option = getopt_long(argc, argv, letters, names, NULL)) != -1) {
 		if (option == '?' || option == ':')
-			return wrong_option(settings->command, option, argv[optind - 1]);
+			return option_error(settings->command, option, argv[optind - 1]);
 		settings->given[option] = true;
 		status = take_option(settings, option, optarg);
 	}
 	return status;
 }
 
-static bool same(const struct endpoint *a, const struct endpoint *b)
+static bool endpoint_equals(const struct endpoint *a, const struct endpoint *b)
 {
 	return !strcmp(a->name, b->name);
 }
@@ -306,7 +320,7 @@ static unsigned parse_servers(struct settings *settings, char **argv)
 			usage_error("%s '%s'", wrong, *argv);
 			return 0;
 		}
-		for (i = 0; i < count && !same(&server[i], &server[count]); i++)
+		for (i = 0; i < count && !endpoint_equals(&server[i], &server[count]); i++)
 			;
 		if (i == count)
 			count++;
@@ -322,7 +336,7 @@ static int run_server(struct settings *settings, char **arguments)
 
 	(void)arguments;
 	if (settings->given['n'])
-		return show_dry_run(&settings->daemon, take_all);
+		return cmd_dry_run(&settings->daemon, settings->inventories, take_all);
 	if (!settings->listeners) {
 		listener_parse(&settings->listen[0], "0.0.0.0");
 		listener_parse(&settings->listen[1], "[::]");
@@ -341,10 +355,10 @@ static int run_client(struct settings *settings, char **arguments)
 	return servers ? client_run(&settings->daemon, settings->server, servers) : EXIT_USAGE;
 }
 
-/* An option that was given though it is for a list of the other kind, or NULL. */
-static const char *misplaced(const struct settings *settings, unsigned kind)
+/* An option that was given, but is for the other kind of list. NULL: there is none. */
+static const char *find_misplaced_option(const struct settings *settings, unsigned kind)
 {
-	for (const struct option_row *row = table; row < table + OPTIONS; row++)
+	EACH_OPTION(row)
 		if (settings->given[row->letter] && (row->commands & kind) == kind)
 			return row->name;
 	return NULL;
@@ -352,7 +366,7 @@ static const char *misplaced(const struct settings *settings, unsigned kind)
 
 static int run_list(struct settings *settings, char **arguments)
 {
-	const char *wrong = misplaced(settings, *arguments ? HERE : THERE);
+	const char *wrong = find_misplaced_option(settings, *arguments ? LIST_LOCAL : LIST_REMOTE);
 	const bool *given = settings->given;
 
 	if (wrong)
@@ -360,17 +374,20 @@ static int run_list(struct settings *settings, char **arguments)
 						"option --%s needs a HOST",
 				   wrong);
 	if (!*arguments)
-		return show_list(&settings->daemon, given['r'] || given['f'] || given[TAKE_ALL],
-				 given[TAKE_ALL], given[JSON]);
+		return cmd_list(&settings->daemon, settings->inventories,
+				given['r'] || given['f'] || given[TAKE_ALL], given[TAKE_ALL],
+				given[JSON]);
 	if (!parse_servers(settings, arguments))
 		return EXIT_USAGE;
-	return show_remote(settings->server, keys_own(settings->daemon.keys), given[JSON]);
+	return cmd_list_remote(settings->server, keys_own(settings->daemon.keys),
+			       settings->inventories, given[JSON]);
 }
 
 static int run_status(struct settings *settings, char **arguments)
 {
 	(void)arguments;
-	return show_status(&settings->daemon, settings->given[JSON], settings->given[WATCH]);
+	return cmd_status(&settings->daemon, settings->inventories, settings->given[JSON],
+			  settings->given[WATCH]);
 }
 
 static int run_hold(struct settings *settings, char **arguments)
@@ -379,8 +396,12 @@ static int run_hold(struct settings *settings, char **arguments)
 
 	if (!*arguments)
 		return usage_error("no device given");
-	return show_hold(&settings->daemon, command & (DETACH | ATTACH),
-			 command & (DETACH | RELEASE), *arguments);
+	return cmd_hold(&settings->daemon, settings->inventories,
+			command == DETACH  ? HOLD_DETACH :
+			command == ATTACH  ? HOLD_ATTACH :
+			command == RELEASE ? HOLD_RELEASE :
+					     HOLD_BIND,
+			*arguments);
 }
 
 static int run_doctor(struct settings *settings, char **arguments)
@@ -389,49 +410,40 @@ static int run_doctor(struct settings *settings, char **arguments)
 
 	if (*arguments && !servers)
 		return EXIT_USAGE;
-	return doctor_run(&settings->daemon, settings->port, settings->server, servers);
+	return cmd_doctor(&settings->daemon, settings->port, settings->server, servers);
 }
 
 static int run_psk(struct settings *settings, char **arguments)
 {
-	char line[PSK_LINE_SIZE];
-	uint8_t key[SHA256_SIZE];
-	struct utsname system;
-	const char *wrong;
-
 	(void)settings;
-	if (uname(&system) || getrandom(key, sizeof(key), 0) != sizeof(key))
-		return 1;
-	wrong = psk_text(line, *arguments ? *arguments : system.nodename, key);
-	if (wrong)
-		return usage_error("%s '%s'", wrong, *arguments ? *arguments : system.nodename);
-	dprintf(STDOUT_FILENO, "%s\n", line);
-	return 0;
+	return cmd_psk(*arguments);
 }
 
-/* The command of that word: "usbiphp-server" and "usbiphp server" end in it. */
+/* word is behind "usbiphp-" or "usbiphp ". */
 static const struct command *find_command(const char *word)
 {
-	for (const struct command *i = commands; i < commands + COMMANDS; i++)
-		if (!strcmp(word, i->program + sizeof("usbiphp")))
-			return i;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(word, commands[i].program + sizeof("usbiphp")))
+			return &commands[i];
 	return NULL;
 }
 
-/* What "usbiphp" does without a command. */
-static int no_command(const char *word)
+/* word is an option instead of a command. */
+static int run_without_command(const char *word)
 {
 	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
 		return print_version();
 	if (strcmp(word, "-h") != 0 && strcmp(word, "--help") != 0)
 		return usage_error("unknown command '%s'", word);
-	for (const struct command *i = commands; i < commands + COMMANDS; i++)
-		print_command(i);
-	return EXIT_NOW;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		print_usage(&commands[i]);
+	return EXIT_DONE;
 }
 
-static int run(struct settings *settings, const char *name, int argc, char **argv)
+/* The command is the program's name, if that is "usbiphp-COMMAND", or else the first argument. */
+static int run_program(struct settings *settings, const char *name, int argc, char **argv)
 {
+	static struct inventories inventories;
 	static struct keys keys;
 	int status;
 
@@ -444,17 +456,18 @@ static int run(struct settings *settings, const char *name, int argc, char **arg
 		settings->command = find_command(*argv);
 	}
 	if (!settings->command)
-		return no_command(*argv);
+		return run_without_command(*argv);
 	log_open(settings->command->program, false);
 	settings->daemon.rules.role = settings->command->bit == CLIENT ? RULE_CLIENT : RULE_SERVER;
 	status = parse_options(settings, argc, argv);
 	if (status)
 		return status;
 	log_open(settings->command->program, settings->given['v']);
+	settings->inventories = &inventories;
 	settings->daemon.once = settings->given[ONCE];
-	if (argc - optind > settings->command->most)
+	if (argc - optind > settings->command->arguments_max)
 		return usage_error("unexpected argument '%s'",
-				   argv[optind + settings->command->most]);
+				   argv[optind + settings->command->arguments_max]);
 	if (settings->daemon.psk && !keys_read(&keys, settings->daemon.psk))
 		return EXIT_USAGE;
 	settings->daemon.keys = settings->daemon.psk ? &keys : NULL;
@@ -475,7 +488,7 @@ int main(int argc, char **argv)
 		},
 		.port = OP_PORT,
 	};
-	int status = run(&settings, slash ? slash + 1 : name, argc, argv);
+	int status = run_program(&settings, slash ? slash + 1 : name, argc, argv);
 
-	return status == EXIT_NOW ? 0 : status;
+	return status == EXIT_DONE ? 0 : status;
 }

@@ -1,34 +1,65 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What people and programs see: which devices there are, what becomes of each, and what is in use
- * by whom. Everything is read from sysfs and from the daemons' notes, nothing is changed, and none
- * of it needs a running daemon, a module or root. Tables and JSON: man/usbiphp.1.
- *
- * Each function returns an exit status: 0; 1 when the kernel's files cannot be read, 2 when the
- * rules are wrong, either after a line that says why.
+ * The commands. Each returns the exit status: 0; 1 if it could not do its work, 2 if a name or rule
+ * is wrong, both after an error message. All but cmd_hold() only read: they need no root, no
+ * running daemon and no kernel module. Their output, tables and JSON, is described in
+ * man/usbiphp.1.
  */
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
+#include "cmd/inventory.h"
 #include "lib/endpoint.h"
 #include "loop/daemon.h"
 
 /*
- * The devices of this machine. try: with the rules and take_all that are given, as if the daemon
- * were started so; else by what the running one has noted.
+ * usbiphp list: the devices of this machine. If a server runs, its record says which of them
+ * it leaves alone, and why. ignore_server: the given rules and take_all say so instead, as if the
+ * server were started with them.
  */
-int show_list(const struct daemon_options *options, bool try, bool take_all, bool json);
+int cmd_list(const struct daemon_options *options, struct inventories *inventories,
+	     bool ignore_server, bool take_all, bool json);
 
-/* Those that a server publishes. 1 when it has no answer. */
-int show_remote(const struct endpoint *server, const struct psk *key, bool json);
+/* usbiphp list HOST: the devices that a server exports. key is NULL: no --psk. */
+int cmd_list_remote(const struct endpoint *server, const struct psk *key,
+		    struct inventories *inventories, bool json);
 
-/* What the server would do if it were started now, a line for each device. */
-int show_dry_run(const struct daemon_options *options, bool take_all);
+/* usbiphp-server --dry-run: for each device, whether the server would export it and why not. */
+int cmd_dry_run(const struct daemon_options *options, struct inventories *inventories,
+		bool take_all);
 
 /*
- * What is exported, imported and held. watch: again and again, until SIGINT or SIGTERM comes or
- * nobody reads it any more; those end the process with status 0.
+ * usbiphp status: exported, imported and held devices. watch: prints again after every change,
+ * until SIGINT, SIGTERM, or the end of the reader; all of these end it with status 0.
  */
-int show_status(const struct daemon_options *options, bool json, bool watch);
+int cmd_status(const struct daemon_options *options, struct inventories *inventories, bool json,
+	       bool watch);
+
+/*
+ * usbiphp doctor: checks this machine, then asks each server for its devices. It loads no module
+ * and changes nothing. Prints a line for each finding, "ok", "warn" or "BAD" and a sentence with
+ * what to do. /proc, /etc, /lib, /boot and /run are those beside the directory options->sysfs.
+ * port is the server's TCP port on this machine, decimal. Status 1 also if any finding is BAD.
+ */
+int cmd_doctor(const struct daemon_options *options, const char *port,
+	       const struct endpoint *server, unsigned servers);
+
+enum hold_command { HOLD_DETACH, HOLD_ATTACH, HOLD_RELEASE, HOLD_BIND };
+
+/*
+ * usbiphp detach and attach (client), release and bind (server): holds a device, so that the daemon
+ * leaves it alone, or removes the hold. Holds are names in a file of the configuration directory
+ * (policy/holds.h). A running daemon does the rest; without one, a held device is detached or given
+ * back here, within 15 seconds.
+ *
+ * device is its name, the part of the name behind VID:PID, its bus id here or at its server, or its
+ * port. detach takes the whole name of an absent device, too.
+ */
+int cmd_hold(const struct daemon_options *options, struct inventories *inventories,
+	     enum hold_command command, const char *device);
+
+/* usbiphp psk: prints a new random key as a line of a --psk file. identity is the name of the key;
+ * NULL: the name of this machine. */
+int cmd_psk(const char *identity);
 
 #endif

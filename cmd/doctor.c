@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* usbiphp doctor: what is wrong with this machine, and what mends it. */
-#include "cmd/doctor.h"
-
+/* usbiphp doctor: which checks are made, in which order, and the check of servers. */
 #include "client/query.h"
-#include "cmd/doctor_report.h"
+#include "cmd/cmd.h"
+#include "cmd/doctor_checks.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
@@ -17,109 +16,121 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CLOCK_LEAST = 1704067200 /* 2024-01-01 */ };
+enum { CLOCK_MIN = 1704067200 /* 2024-01-01: an earlier time is a clock that was never set */ };
 
-enum { SERVER, CLIENT };
-
-static const struct role {
+static const struct doctor_role {
 	const char *name;
 	const char *service;
-	const char *module;
-	int (*check)(const struct sysfs *sysfs);
-} roles[] = {
-	{ "server", "usbip-bind", STUB_MODULE "\0CONFIG_USBIP_HOST is not set", stub_check },
-	{ "client", "usbip-attach", VHCI_MODULE "\0CONFIG_USBIP_VHCI_HCD is not set", vhci_check },
+	struct doctor_module module;
+	int (*check_module)(const struct sysfs *sysfs);
+	void (*check_state)(struct doctor *doctor);
+} server_role = {
+	.name = "server",
+	.service = "usbip-bind",
+	.module = { STUB_MODULE, "kmod-usbip-server",
+		    { "CONFIG_USBIP_CORE", "CONFIG_USBIP_HOST" } },
+	.check_module = stub_check,
+	.check_state = doctor_check_slots,
+}, client_role = {
+	.name = "client",
+	.service = "usbip-attach",
+	.module = { VHCI_MODULE, "kmod-usbip-client",
+		    { "CONFIG_USBIP_CORE", "CONFIG_USBIP_VHCI_HCD" } },
+	.check_module = vhci_check,
+	.check_state = doctor_check_ports,
 };
 
-void doctor_say(struct doctor *doctor, enum doctor_level level, const char *format, ...)
-{
-	static const char word[][8] = { "ok      ", "warn    ", "BAD     " };
-	char line[1024];
-	size_t len = sizeof(*word);
-	va_list args;
+static const struct doctor_module tls_module = { "tls", "kmod-tls", { "CONFIG_TLS" } };
 
-	if (level == BAD)
-		doctor->bad = true;
-	memcpy(line, word[level], sizeof(*word));
-	va_start(args, format);
-	len += str_vformat(line + len, sizeof(line) - len, format, args);
-	va_end(args);
-	str_printable(line);
-	line[len++] = '\n';
-	if (write(STDOUT_FILENO, line, len) < 0)
-		return; /* nobody reads it */
+static bool role_is_running(const struct doctor *doctor, const struct doctor_role *role)
+{
+	return rundir_has_daemon(doctor->options->run, role->name);
 }
 
-static bool see_word(void *ctx, char *line)
+static bool role_is_enabled(const struct doctor *doctor, const struct doctor_role *role)
 {
-	return strstr(line, ctx) != NULL;
+	return doctor_file_exists(doctor, "etc/systemd/system/multi-user.target.wants/%s.service",
+				  role->service);
 }
 
-bool doctor_has(const struct doctor *doctor, const char *word, const char *format,
-		const char *name)
+static void doctor_check_service(struct doctor *doctor, const struct doctor_role *role)
 {
-	char path[PATH_MAX];
-
-	str_format(path, sizeof(path), format, name);
-	return file_each_line(doctor->machine.root, path, see_word, (void *)word);
-}
-
-/* level: of a module that is missing, BAD where there is a sign of the role; OK: without one the
- * role is not looked at, and false is returned. */
-static bool look_role(struct doctor *doctor, const struct role *role, enum doctor_level level)
-{
-	bool running = rundir_has_daemon(doctor->options->run, role->name);
-	bool enabled = doctor_has(
-		doctor, "", "etc/systemd/system/multi-user.target.wants/%s.service", role->service);
-	char path[PATH_MAX];
-
-	if (running | enabled)
-		level = BAD;
-	if (level == OK)
-		return false;
-	doctor_driver(doctor, level, role->module, role->check(&doctor->sysfs));
-	if (role == &roles[SERVER])
-		doctor_slots(doctor);
+	if (role_is_running(doctor, role))
+		doctor_report(doctor, DOCTOR_OK, "usbiphp-%s is running", role->name);
 	else
-		doctor_ports(doctor);
-	doctor_say(doctor, running ? OK : enabled ? BAD : WARN,
-		   running ? "usbiphp-%s runs" :
-			     "usbiphp-%s is down: systemctl restart %s or ./install.sh %s",
-		   role->name, role->service, role->name);
-	str_format(path, sizeof(path), "%s/held.%s", doctor->options->config, role->name);
-	if (file_each_line(AT_FDCWD, path, see_word, (void *)""))
-		doctor_say(doctor, OK, "devices are held: usbiphp status");
+		doctor_report(doctor, role_is_enabled(doctor, role) ? DOCTOR_BAD : DOCTOR_WARN,
+			      "usbiphp-%s is not running: systemctl restart %s, or "
+			      "./install.sh %s",
+			      role->name, role->service, role->name);
+}
+
+static bool line_is_any(void *ctx, char *line)
+{
+	(void)ctx;
+	(void)line;
 	return true;
 }
 
-/* Also where it is built in: 0 or -errno. */
-static int find_tls(const struct doctor *doctor)
+static void doctor_check_holds(struct doctor *doctor, const struct doctor_role *role)
 {
-	const char *list = "proc/sys/net/ipv4/tcp_available_ulp";
+	char path[PATH_MAX];
 
-	return doctor_has(doctor, "tls", list, NULL) ? 0 : -ENOENT;
+	str_format(path, sizeof(path), "%s/held.%s", doctor->options->config, role->name);
+	if (file_each_line(AT_FDCWD, path, line_is_any, NULL))
+		doctor_report(doctor, DOCTOR_OK,
+			      "the %s leaves held devices alone: usbiphp status lists them",
+			      role->name);
 }
 
-static void look(struct doctor *doctor, bool client)
+/* missing: level if the module cannot be loaded. */
+static void doctor_check_role(struct doctor *doctor, const struct doctor_role *role,
+			      enum doctor_level missing)
 {
-	bool server = look_role(doctor, &roles[SERVER], OK);
+	doctor_check_module(doctor, &role->module, role->check_module(&doctor->sysfs), missing);
+	role->check_state(doctor);
+	doctor_check_service(doctor, role);
+	doctor_check_holds(doctor, role);
+}
 
-	if (!look_role(doctor, &roles[CLIENT], client ? BAD : OK) && !server) {
-		look_role(doctor, &roles[SERVER], BAD);
-		look_role(doctor, &roles[CLIENT], WARN);
-	}
+/* Checks the roles that this machine has; both, if nothing tells which it is to have. */
+static void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
+{
+	bool server = role_is_running(doctor, &server_role) ||
+		      role_is_enabled(doctor, &server_role);
+	bool client = asked_as_client || role_is_running(doctor, &client_role) ||
+		      role_is_enabled(doctor, &client_role);
+
+	if (server || !client)
+		doctor_check_role(doctor, &server_role, DOCTOR_BAD);
+	if (client || !server)
+		doctor_check_role(doctor, &client_role, client ? DOCTOR_BAD : DOCTOR_WARN);
+}
+
+/* The kernel lists "tls" also if it is built in. */
+static void doctor_check_tls(struct doctor *doctor)
+{
+	bool loaded = doctor_file_contains(doctor, "tls", "proc/sys/net/ipv4/tcp_available_ulp");
+
+	doctor_check_module(doctor, &tls_module, loaded ? 0 : -ENOENT, DOCTOR_BAD);
+}
+
+static void doctor_check_machine(struct doctor *doctor, bool asked_as_client)
+{
+	doctor_check_roles(doctor, asked_as_client);
 	if (doctor->options->keys)
-		doctor_driver(doctor, BAD, "tls\0CONFIG_TLS is not set", find_tls(doctor));
-	doctor_programs(doctor);
-	doctor_places(doctor);
-	if (time(NULL) < CLOCK_LEAST)
-		doctor_say(doctor, WARN, "the clock is wrong: timedatectl set-ntp true");
+		doctor_check_tls(doctor);
+	doctor_check_programs(doctor);
+	doctor_check_filters(doctor);
+	doctor_check_owners(doctor);
+	if (time(NULL) < CLOCK_MIN)
+		doctor_report(doctor, DOCTOR_WARN,
+			      "the clock is not set: timedatectl set-ntp true");
 	if (geteuid())
-		doctor_say(doctor, WARN, "run as root to see all");
+		doctor_report(doctor, DOCTOR_WARN, "not run as root: some checks are incomplete");
 }
 
-static void count(struct request *request, const struct op_device *device,
-		  const struct op_interface *interface)
+static void count_device(struct request *request, const struct op_device *device,
+			 const struct op_interface *interface)
 {
 	unsigned *devices = request->ctx;
 
@@ -128,49 +139,61 @@ static void count(struct request *request, const struct op_device *device,
 	++*devices;
 }
 
-/* False: it was told to stop. */
-static bool ask(struct doctor *doctor, const struct endpoint *server)
+static void doctor_report_failure(struct doctor *doctor, const struct query *query,
+				  const char *server)
+{
+	const char *reason = request_reason(&query->request, &query->result);
+
+	if (query->result.outcome <= REQUEST_UNREACHABLE)
+		doctor_report(doctor, DOCTOR_BAD,
+			      "%s: %s: is it running? On the server: usbiphp doctor", server,
+			      reason);
+	else
+		doctor_report(doctor, DOCTOR_BAD, "%s: %s (on the server: usbiphp doctor)", server,
+			      reason);
+}
+
+/* Returns false if a signal told the doctor to stop. */
+static bool doctor_check_server(struct doctor *doctor, const struct endpoint *server)
 {
 	static struct query query;
 	unsigned devices = 0, again = 0;
-	const char *what = "must be asked";
-	bool listed;
+	bool listed, pushes = false;
 
 	query.target = (struct request_target){
 		.endpoint = server,
 		.key = keys_own(doctor->options->keys),
 	};
-	listed = query_list(&query, OP_REQ_DEVLIST, count, &devices);
-	if (!listed)
-		what = request_reason(&query.request, &query.result);
-	else if (query_list(&query, OP_REQ_WATCH, count, &again))
-		what = "tells changes";
-	if (!query.loop.stopping)
-		doctor_say(doctor, listed ? OK : BAD,
-			   listed ? "%s %s, devices: %u" :
-			   query.result.outcome <= REQUEST_UNREACHABLE ?
-				    "%s: %s: is it on? There: usbiphp doctor" :
-				    "%s: %s (there: usbiphp doctor)",
-			   server->name, what, devices);
-	return !query.loop.stopping;
+	listed = query_list(&query, OP_REQ_DEVLIST, count_device, &devices);
+	if (listed)
+		pushes = query_list(&query, OP_REQ_WATCH, count_device, &again);
+	if (query.loop.stopping)
+		return false;
+	if (listed)
+		doctor_report(doctor, DOCTOR_OK, "%s: exports %u device%s, %s", server->name,
+			      devices, devices == 1 ? "" : "s",
+			      pushes ? "reports changes" : "has to be polled");
+	else
+		doctor_report_failure(doctor, &query, server->name);
+	return true;
 }
 
-int doctor_run(const struct daemon_options *options, const char *port,
+int cmd_doctor(const struct daemon_options *options, const char *port,
 	       const struct endpoint *server, unsigned servers)
 {
 	struct doctor doctor = { .options = options, .port = port };
 	int error = sysfs_open(&doctor.sysfs, options->sysfs);
 
 	if (error) {
-		log_warning_errno(error, "cannot open %s", options->sysfs);
+		log_error_errno(error, "cannot open %s", options->sysfs);
 		return 1;
 	}
 	doctor.machine.root = openat(doctor.sysfs.root, "..", O_PATH | O_CLOEXEC);
-	look(&doctor, servers);
+	doctor_check_machine(&doctor, servers != 0);
 	close(doctor.machine.root);
 	sysfs_close(&doctor.sysfs);
-	for (; servers; servers--, server++)
-		if (!ask(&doctor, server))
+	for (unsigned i = 0; i < servers; i++)
+		if (!doctor_check_server(&doctor, &server[i]))
 			return 1;
-	return doctor.bad;
+	return doctor.any_bad;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The switch that stays off: usbiphp detach, attach, release, bind. */
-#include "cmd/hold.h"
-
-#include "cmd/inventory.h"
+/* usbiphp detach, attach, release and bind: holds devices, and removes holds. */
+#include "cmd/cmd.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "loop/rundir.h"
@@ -17,237 +15,255 @@
 #include <string.h>
 
 enum {
-	WAIT_MS = 15000, /* for what a person asked for to be so */
-	POLL_MS = 50,
-	ID_SIZE = 10, /* "VID:PID/" or "VID:PID@", what a name begins with */
+	HOLD_WAIT_MS = 15000, /* for the device to be detached or given back */
+	HOLD_POLL_MS = 50,
+	NAME_ID_SIZE = 10, /* "VID:PID/" or "VID:PID@", how a name begins */
 };
 
-static struct hold {
+struct hold {
 	const struct daemon_options *options;
-	const char *role;
+	bool client;	  /* detach and attach; else release and bind */
+	const char *role; /* "client" or "server" */
 	struct sysfs sysfs;
-	struct items *items; /* these are meant */
-	struct holds held;
-	struct vhci vhci;
-	struct items devices, imported;
-} hold;
+	struct inventory *local, *imported;
+	struct inventory *candidates; /* one of the two: devices that the command may hold */
+	struct holds holds;
+};
 
-static const char *host_of(const struct item *item)
+/* NULL: the server it comes from is not known. */
+static const char *entry_server(const struct inventory_entry *entry)
 {
-	return item->record.host[0] ? item->record.host : NULL;
+	return entry->record.host[0] ? entry->record.host : NULL;
 }
 
-/* At its server, where that is known. */
-static const char *busid_of(const struct item *item)
+/* The bus id at its server if that is known, else here. */
+static const char *entry_remote_busid(const struct inventory_entry *entry)
 {
-	return host_of(item) ? item->record.busid : item->device.busid;
+	return entry_server(entry) ? entry->record.busid : entry->device.busid;
 }
 
-static void name_by_place(const struct item *item, char *name)
+static void entry_format_place(const struct inventory_entry *entry, char *name)
 {
-	name_of_place(name, DEVICE_NAME_SIZE, item->device.vendor, item->device.product,
-		      host_of(item), busid_of(item));
+	name_of_place(name, DEVICE_NAME_SIZE, entry->device.vendor, entry->device.product,
+		      entry_server(entry), entry_remote_busid(entry));
 }
 
-static bool is_name(const char *what)
+/* Whether text is a whole name, with VID:PID. */
+static bool name_is_whole(const char *text)
 {
-	return strlen(what) > ID_SIZE && what[4] == ':' && (what[9] == '/' || what[9] == '@');
+	return strlen(text) > NAME_ID_SIZE && text[4] == ':' && (text[9] == '/' || text[9] == '@');
 }
 
-/* The whole name, or what stands behind VID:PID. */
-static bool is_so_named(const char *name, const char *what)
+/* Whether text is the name, or the part of it behind VID:PID. */
+static bool name_matches(const char *name, const char *text)
 {
-	return !strcmp(name, what) || (is_name(name) && !strcmp(name + ID_SIZE, what));
+	return !strcmp(name, text) || (name_is_whole(name) && !strcmp(name + NAME_ID_SIZE, text));
 }
 
-/* Whether people may call it so: by port, busid here or there, or one of its names. */
-static bool is_called(const struct item *item, const char *what)
+/* Whether text is the device's port, one of its bus ids, or one of its names. */
+static bool entry_matches(const struct inventory_entry *entry, const char *text)
 {
-	const struct device *device = &item->device;
+	const struct device *device = &entry->device;
 	char name[DEVICE_NAME_SIZE];
 	uint32_t port;
 
-	if (item->port != UNKNOWN && !str_decimal(what, VHCI_PORTS_MAX - 1, &port))
-		return port == item->port;
-	if (!strcmp(what, device->busid) || !strcmp(what, busid_of(item)))
+	if (entry->port != INVENTORY_UNKNOWN && !str_decimal(text, VHCI_PORTS_MAX - 1, &port))
+		return port == entry->port;
+	if (!strcmp(text, device->busid) || !strcmp(text, entry_remote_busid(entry)))
 		return true;
-	name_by_place(item, name);
-	if (is_so_named(name, what))
+	entry_format_place(entry, name);
+	if (name_matches(name, text))
 		return true;
-	name_of_serial(name, sizeof(name), device->vendor, device->product, item->strings.serial);
-	return item->strings.serial[0] && is_so_named(name, what);
+	name_of_serial(name, sizeof(name), device->vendor, device->product, entry->strings.serial);
+	return entry->strings.serial[0] && name_matches(name, text);
 }
 
-/* The next one after item (NULL: the first) that is meant, and called so; NULL: none. */
-static struct item *next(const struct item *item, const char *what)
+/* The next candidate that matches, behind entry (NULL: the first). NULL: there is none. */
+static struct inventory_entry *hold_next_match(const struct hold *hold,
+					       const struct inventory_entry *entry,
+					       const char *text)
 {
-	EACH_ITEM(hold.items, i)
-		if ((!item || i > item) && i->device.class != DEVICE_CLASS_HUB &&
-		    i->device.on_vhci == (hold.items == &hold.imported) && is_called(i, what))
-			return i;
+	INVENTORY_EACH(hold->candidates, e)
+		if ((!entry || e > entry) && e->device.class != DEVICE_CLASS_HUB &&
+		    e->device.on_vhci == hold->client && entry_matches(e, text))
+			return e;
 	return NULL;
 }
 
-static int save(void)
+static int hold_save(const struct hold *hold)
 {
-	int error = holds_write(&hold.held, hold.options->config, hold.role);
+	int error = holds_write(&hold->holds, hold->options->config, hold->role);
 
 	if (error)
-		log_warning_errno(error, "cannot write %s/held.%s", hold.options->config, hold.role);
+		log_error_errno(error, "cannot write %s/held.%s", hold->options->config,
+				hold->role);
 	return error;
 }
 
-static bool is_on(const struct item *item)
+/* Whether the device is still attached or exported. */
+static bool hold_is_active(const struct hold *hold, const struct inventory_entry *entry)
 {
+	static struct vhci vhci;
 	struct device device;
 
-	if (item->device.on_vhci)
-		return !vhci_read(&hold.sysfs, &hold.vhci) &&
-		       hold.vhci.port[item->port].state > VHCI_FREE;
-	return !device_read(&hold.sysfs, item->device.busid, &device) &&
+	if (hold->client)
+		return !vhci_read(&hold->sysfs, &vhci) && vhci.port[entry->port].state > VHCI_FREE;
+	return !device_read(&hold->sysfs, entry->device.busid, &device) &&
 	       !strcmp(device.driver, STUB_DRIVER);
 }
 
-/* Until the kernel or the server has done it, which may find out that it cannot. */
-static int await(const struct item *item)
+/* Waits until the kernel or the daemon has let the device go. 0 or -ETIMEDOUT. */
+static int hold_wait(const struct hold *hold, const struct inventory_entry *entry)
 {
-	for (int waited = 0; is_on(item); waited += POLL_MS) {
-		if (waited >= WAIT_MS)
+	for (int waited = 0; hold_is_active(hold, entry); waited += HOLD_POLL_MS) {
+		if (waited >= HOLD_WAIT_MS)
 			return -ETIMEDOUT;
-		poll(NULL, 0, POLL_MS);
+		poll(NULL, 0, HOLD_POLL_MS);
 	}
 	return 0;
 }
 
-/* Without a server: as it would do it. No signal may come between, see stub.h. */
-static int give_back(const char *busid)
+/* Gives the device back to its own driver, as a server does. Signals must be blocked for that, see
+ * sysfs/stub.h. */
+static int hold_give_back(const struct hold *hold, const char *busid)
 {
 	struct stub_result result;
 	sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	result = stub_end(&hold.sysfs, busid, -1);
+	result = stub_end(&hold->sysfs, busid, -1);
 	if (!result.error)
-		result = stub_release(&hold.sysfs, busid);
+		result = stub_release(&hold->sysfs, busid);
 	if (result.error)
-		log_warning_errno(result.error, "cannot release %s: %s", busid, stub_step_text(result.step));
+		log_error_errno(result.error, "cannot release %s: %s", busid,
+				stub_step_text(result.step));
 	return result.error;
 }
 
-static int end_export(const struct item *item)
+static int hold_end_export(const struct hold *hold, const struct inventory_entry *entry)
 {
-	const char *busid = item->device.busid;
+	const char *busid = entry->device.busid;
 	int error;
 
-	if (!rundir_has_daemon(hold.options->run, hold.role))
-		return is_on(item) ? give_back(busid) : 0;
-	error = await(item);
+	if (!rundir_has_daemon(hold->options->run, hold->role))
+		return hold_is_active(hold, entry) ? hold_give_back(hold, busid) : 0;
+	error = hold_wait(hold, entry);
 	if (error)
-		log_warning_errno(error, "the server does not release %s, see its log", busid);
+		log_error_errno(error, "the server has not released %s, see its log", busid);
 	return error;
 }
 
-static int end_import(const struct item *item)
+static int hold_end_import(const struct hold *hold, const struct inventory_entry *entry)
 {
-	const char *run = hold.options->run;
-	unsigned port = (unsigned)item->port;
-	int error = vhci_detach(&hold.sysfs, port);
+	const char *run = hold->options->run;
+	unsigned port = (unsigned)entry->port;
+	int error = vhci_detach(&hold->sysfs, port);
 	char stock[PATH_MAX];
 
-	if (!error || error == -EINVAL) /* it is free already */
-		error = await(item);
+	if (!error || error == -EINVAL) /* the port is free already */
+		error = hold_wait(hold, entry);
 	if (error) {
-		log_warning_errno(error, "cannot detach port %u", port);
-	} else if (!rundir_has_daemon(run, hold.role)) {
-		stock_records(stock, run);
+		log_error_errno(error, "cannot detach port %u", port);
+	} else if (!rundir_has_daemon(run, hold->role)) {
+		stock_record_dir(stock, run);
 		record_remove(run, port);
 		record_remove(stock, port);
 	}
 	return error;
 }
 
-/* Says that not just one is called so. */
-static int refuse(const char *what, bool several, const char *held)
+/* text matches several devices, or none. kind is "" or "held ". Returns the exit status. */
+static int hold_no_match(const char *text, bool several, const char *kind)
 {
-	log_warning("%s %sdevice is called '%s': see 'usbiphp status' and 'usbiphp list'",
-		  several ? "more than one" : "no", held, what);
+	log_error("%s %sdevice is called '%s': see 'usbiphp status' and 'usbiphp list'",
+		  several ? "more than one" : "no", kind, text);
 	return 1;
 }
 
-static int switch_off(const char *what)
+static int hold_add(struct hold *hold, const char *text)
 {
-	struct item *item = next(NULL, what);
-	bool client = hold.items == &hold.imported;
+	struct inventory_entry *entry = hold_next_match(hold, NULL, text);
+	const char *name = text;
 
-	if (item ? next(item, what) != NULL : !client || !is_name(what))
-		return refuse(what, item != NULL, "");
-	if (item && !item->name[0])
-		name_by_place(item, item->name);
-	if (item)
-		what = item->name;
-	if (holds_add(&hold.held, what)) {
-		log_warning("too many devices are held: at most %u", HOLDS_MAX);
+	if (entry ? hold_next_match(hold, entry, text) != NULL :
+		    !hold->client || !name_is_whole(text))
+		return hold_no_match(text, entry != NULL, "");
+	if (entry) {
+		if (!entry->name[0])
+			entry_format_place(entry, entry->name);
+		name = entry->name;
+	}
+	if (holds_add(&hold->holds, name)) {
+		log_error("cannot hold %s: %u devices are held already", name, HOLDS_MAX);
 		return 1;
 	}
-	if (save() || (item && (client ? end_import(item) : end_export(item))))
+	if (hold_save(hold))
 		return 1;
-	log_info("%s is held, until 'usbiphp %s %s'", what, client ? "attach" : "bind", what);
+	if (entry && (hold->client ? hold_end_import(hold, entry) : hold_end_export(hold, entry)))
+		return 1;
+	log_info("%s is held, until 'usbiphp %s %s'", name, hold->client ? "attach" : "bind", name);
 	return 0;
 }
 
-/* The held name of a device that is here and called so. */
-static const char *held_here(const char *what)
+/* The held name of a device that is plugged in and matches text; NULL: there is none. */
+static const char *hold_find_present(const struct hold *hold, const char *text)
 {
+	const struct inventory_entry *e = hold_next_match(hold, NULL, text);
 	const char *name = NULL;
-	const struct item *i;
 
-	for (i = next(NULL, what); i && !name; i = next(i, what))
-		name = holds_find(&hold.held, i->device.vendor, i->device.product, i->strings.serial,
-				 NULL, i->device.busid);
+	for (; e && !name; e = hold_next_match(hold, e, text))
+		name = holds_find(&hold->holds, e->device.vendor, e->device.product,
+				  e->strings.serial, NULL, e->device.busid);
 	return name;
 }
 
-static int switch_on(const char *what)
+static int hold_remove(struct hold *hold, const char *text)
 {
-	const char *here = held_here(what);
-	char name[DEVICE_NAME_SIZE];
+	const char *present = hold_find_present(hold, text);
+	char match[DEVICE_NAME_SIZE];
 	unsigned matches = 0;
 
-	if (here)
-		what = here;
-	for (const char *i = holds_next(&hold.held, NULL); i; i = holds_next(&hold.held, i))
-		if (is_so_named(i, what)) {
-			str_format(name, sizeof(name), "%s", i);
+	if (present)
+		text = present;
+	for (const char *name = holds_next(&hold->holds, NULL); name;
+	     name = holds_next(&hold->holds, name))
+		if (name_matches(name, text)) {
+			str_format(match, sizeof(match), "%s", name);
 			matches++;
 		}
 	if (matches != 1)
-		return refuse(what, matches != 0, "held ");
-	holds_remove(&hold.held, name);
-	if (save())
+		return hold_no_match(text, matches != 0, "held ");
+	holds_remove(&hold->holds, match);
+	if (hold_save(hold))
 		return 1;
-	log_info("%s is not held any more", name);
-	if (!rundir_has_daemon(hold.options->run, hold.role))
-		log_info("no usbiphp-%s runs here", hold.role);
+	log_info("%s is not held any more", match);
+	if (!rundir_has_daemon(hold->options->run, hold->role))
+		log_info("no usbiphp-%s runs here", hold->role);
 	return 0;
 }
 
-int show_hold(const struct daemon_options *options, bool client, bool off, const char *what)
+int cmd_hold(const struct daemon_options *options, struct inventories *inventories,
+	     enum hold_command command, const char *device)
 {
+	static struct hold hold;
 	int error;
 
 	hold.options = options;
-	hold.role = client ? "client" : "server";
-	hold.items = client ? &hold.imported : &hold.devices;
-	if (devices_open(&hold.devices, &hold.sysfs, options->sysfs))
+	hold.client = command == HOLD_DETACH || command == HOLD_ATTACH;
+	hold.role = hold.client ? "client" : "server";
+	hold.local = &inventories->local;
+	hold.imported = &inventories->imported;
+	hold.candidates = hold.client ? hold.imported : hold.local;
+	if (inventory_open(hold.local, &hold.sysfs, options->sysfs))
 		return 1;
-	error = holds_read(&hold.held, options->config, hold.role);
+	error = holds_read(&hold.holds, options->config, hold.role);
 	if (error) {
-		log_warning_errno(error, "cannot read %s/held.%s", options->config, hold.role);
+		log_error_errno(error, "cannot read %s/held.%s", options->config, hold.role);
 		return 1;
 	}
-	if (!off)
-		return switch_on(what);
-	imported_look(&hold.imported, &hold.devices, &hold.sysfs, options->run);
-	return switch_off(what);
+	if (command == HOLD_ATTACH || command == HOLD_BIND)
+		return hold_remove(&hold, device);
+	imported_read(hold.imported, hold.local, &hold.sysfs, options->run);
+	return hold_add(&hold, device);
 }

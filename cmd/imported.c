@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is attached to the ports of vhci-hcd, with what is noted of it. */
+/* The imported devices: the ports of vhci-hcd, with what the record files say about each. */
 #include "cmd/inventory.h"
 #include "lib/str.h"
 #include "sysfs/vhci.h"
@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
-void stock_records(char *dir, const char *run)
+void stock_record_dir(char *dir, const char *run)
 {
 	size_t len = str_format(dir, PATH_MAX - 16, "%s", run);
 
@@ -18,54 +18,57 @@ void stock_records(char *dir, const char *run)
 	str_format(dir + len, PATH_MAX - len, "vhci_hcd");
 }
 
-static void see(struct item *item, const struct item *here, const struct vhci_port *row)
+/* local is the entry of the device here, or NULL: its server has not answered yet. */
+static void imported_set_port(struct inventory_entry *entry, const struct inventory_entry *local,
+			      const struct vhci_port *port)
 {
-	static const char word[][10] = { "attaching", "attached", "error" };
+	static const char status[][10] = { "attaching", "attached", "error" };
 
-	memset(item, 0, sizeof(*item));
-	if (here)
-		*item = *here;
-	item_reset(item);
-	item->device.on_vhci = true; /* also when its server has not answered yet */
-	item_state(item, word[row->state - VHCI_ATTACHING], "", "");
-	str_format(item->device.busid, sizeof(item->device.busid), "%s", row->busid);
+	memset(entry, 0, sizeof(*entry));
+	if (local)
+		*entry = *local;
+	entry_reset(entry);
+	entry->device.on_vhci = true;
+	entry_set_state(entry, status[port->state - VHCI_ATTACHING], "", "");
+	str_format(entry->device.busid, sizeof(entry->device.busid), "%s", port->busid);
 }
 
-/* Of the daemon here, else of the stock tools. */
-static void see_record(struct item *item, const char *run, const char *stock)
+/* Reads the record file of our client in run, else that of the stock tools in stock. */
+static void imported_read_record(struct inventory_entry *entry, const char *run, const char *stock)
 {
-	struct record *record = &item->record;
-	unsigned port = (unsigned)item->port;
+	struct record *record = &entry->record;
+	unsigned port = (unsigned)entry->port;
 
-	if (!record_read_session(run, port, record, &item->session) &&
-	    !record_read_session(stock, port, record, &item->session)) {
+	if (!record_read_session(run, port, record, &entry->session) &&
+	    !record_read_session(stock, port, record, &entry->session)) {
 		memset(record, 0, sizeof(*record));
 		return;
 	}
-	item_see_session(item);
-	if (item->id[0] && !item->name[0])
-		name_of_place(item->name, sizeof(item->name), item->device.vendor,
-			      item->device.product, record->host, record->busid);
+	entry_read_session(entry);
+	if (entry->id[0] && !entry->name[0])
+		name_of_place(entry->name, sizeof(entry->name), entry->device.vendor,
+			      entry->device.product, record->host, record->busid);
 }
 
-int imported_look(struct items *imported, struct items *devices, const struct sysfs *sysfs,
+int imported_read(struct inventory *imported, struct inventory *local, const struct sysfs *sysfs,
 		  const char *run)
 {
 	static struct vhci vhci;
 	int error = vhci_read(sysfs, &vhci);
 	char stock[PATH_MAX];
 
-	stock_records(stock, run);
+	stock_record_dir(stock, run);
 	imported->count = 0;
-	for (unsigned i = 0; i < vhci.ports && imported->count < ITEMS_MAX; i++) {
-		const struct vhci_port *row = &vhci.port[i];
-		struct item *item = imported->item + imported->count;
+	for (unsigned i = 0; i < vhci.ports && imported->count < INVENTORY_MAX; i++) {
+		const struct vhci_port *port = &vhci.port[i];
+		struct inventory_entry *entry = imported->entry + imported->count;
 
-		if (row->state <= VHCI_FREE)
+		if (port->state <= VHCI_FREE)
 			continue;
-		see(item, row->busid[0] ? devices_find(devices, row->busid) : NULL, row);
-		item->port = i;
-		see_record(item, run, stock);
+		imported_set_port(entry, port->busid[0] ? inventory_find(local, port->busid) : NULL,
+				  port);
+		entry->port = i;
+		imported_read_record(entry, run, stock);
 		imported->count++;
 	}
 	return error;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* All devices of this machine, with what they say of themselves. */
+/* The local devices, with their names, strings and states. */
 #include "cmd/inventory.h"
 
-#include "cmd/tcp_info.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "proto/usb.h"
@@ -13,207 +12,230 @@
 #include <stddef.h>
 #include <string.h>
 
-struct look {
-	struct items *items;
+struct scan {
+	struct inventory *inventory;
 	const struct sysfs *sysfs;
 };
 
-struct item *devices_find(struct items *items, const char *busid)
+struct inventory_entry *inventory_find(struct inventory *inventory, const char *busid)
 {
-	EACH_ITEM(items, i)
-		if (!strcmp(i->device.busid, busid))
-			return i;
+	INVENTORY_EACH(inventory, e)
+		if (!strcmp(e->device.busid, busid))
+			return e;
 	return NULL;
 }
 
-/* Whether busid a comes before b: its numbers are compared, not their digits. */
-static bool before(const char *a, const char *b)
+/* Whether bus id a sorts before b. Numbers are compared by value: 1-2 before 1-10. */
+static bool busid_is_before(const char *a, const char *b)
 {
-	while (*a && *a == *b)
-		a++, b++;
-	return strspn(a, "0123456789") != strspn(b, "0123456789") ?
-		       strspn(a, "0123456789") < strspn(b, "0123456789") :
-		       *a < *b;
+	size_t a_digits, b_digits;
+
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	a_digits = strspn(a, "0123456789");
+	b_digits = strspn(b, "0123456789");
+	return a_digits != b_digits ? a_digits < b_digits : *a < *b;
 }
 
-/* Its place, in which there may be another one. */
-static struct item *place(struct items *items, const char *busid)
+/* Adds an entry for the bus id in its place. The caller has checked that there is room. */
+static struct inventory_entry *inventory_insert(struct inventory *inventory, const char *busid)
 {
-	struct item *item = items->item + items->count;
+	struct inventory_entry *end = inventory->entry + inventory->count, *entry = end;
 
-	while (item > items->item && before(busid, item[-1].device.busid))
-		item--;
-	return item;
+	while (entry > inventory->entry && busid_is_before(busid, entry[-1].device.busid))
+		entry--;
+	memmove(entry + 1, entry, (size_t)(end - entry) * sizeof(*entry));
+	inventory->count++;
+	return entry;
 }
 
-void item_reset(struct item *item)
+void entry_reset(struct inventory_entry *entry)
 {
-	memset(item->status, 0, sizeof(*item) - offsetof(struct item, status));
-	item->since = item->in = item->out = item->rtt = item->port = UNKNOWN;
+	memset(entry->status, 0, sizeof(*entry) - offsetof(struct inventory_entry, status));
+	entry->since = entry->port = INVENTORY_UNKNOWN;
+	entry->tcp = (struct tcp_counters){
+		.bytes_in = INVENTORY_UNKNOWN,
+		.bytes_out = INVENTORY_UNKNOWN,
+		.rtt_us = INVENTORY_UNKNOWN,
+	};
 }
 
-void item_state(struct item *item, const char *status, const char *between, const char *detail)
+void entry_set_state(struct inventory_entry *entry, const char *status, const char *separator,
+		     const char *detail)
 {
-	str_format(item->status, sizeof(item->status), "%s", status);
-	str_format(item->state, sizeof(item->state), "%s%s%s", status, *detail ? between : "",
-		    detail);
+	str_format(entry->status, sizeof(entry->status), "%s", status);
+	str_format(entry->state, sizeof(entry->state), "%s%s%s", status, *detail ? separator : "",
+		   detail);
 }
 
-bool item_exported(const struct item *item)
+bool entry_is_exported(const struct inventory_entry *entry)
 {
-	return !strcmp(item->device.driver, STUB_DRIVER);
+	return !strcmp(entry->device.driver, STUB_DRIVER);
 }
 
-void item_see_session(struct item *item)
+void entry_read_session(struct inventory_entry *entry)
 {
-	if (item->session.since > 0)
-		item->since = (uint64_t)item->session.since;
-	socket_look(item);
+	if (entry->session.since > 0)
+		entry->since = (uint64_t)entry->session.since;
+	tcp_info_read(&entry->session, &entry->tcp);
 }
 
-void item_see_export(struct item *item, const struct sysfs *sysfs, const char *run,
-		     const char *available)
+void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs, const char *run,
+		       const char *available)
 {
-	int status = stub_status(sysfs, item->device.busid);
+	int status = stub_status(sysfs, entry->device.busid);
 
-	if (status == STUB_USED && session_read(run, item->device.busid, &item->session))
-		item_see_session(item);
-	item_state(item, status == STUB_USED  ? "in use" :
-			 status == STUB_ERROR ? "error" :
-						available, " by ", item->session.peer);
+	if (status == STUB_USED && session_read(run, entry->device.busid, &entry->session))
+		entry_read_session(entry);
+	entry_set_state(entry,
+			status == STUB_USED  ? "in use" :
+			status == STUB_ERROR ? "error" :
+					       available,
+			" by ", entry->session.peer);
 }
 
-void item_describe(struct item *item, const struct op_device *device,
-		   const struct op_interface *interface)
+void entry_describe(struct inventory_entry *entry, const struct op_device *device,
+		    const struct op_interface *interface)
 {
 	unsigned mbits = usb_speed_mbits(device->speed);
 
-	str_format(item->id, sizeof(item->id), "%04x:%04x", (unsigned)item->device.vendor,
-		    (unsigned)item->device.product);
+	str_format(entry->id, sizeof(entry->id), "%04x:%04x", (unsigned)entry->device.vendor,
+		   (unsigned)entry->device.product);
 	if (mbits)
-		str_format(item->speed, sizeof(item->speed), mbits == 1 ? "%u.5" : "%u", mbits);
-	usb_class_words(device, interface, item->class, sizeof(item->class));
+		str_format(entry->speed, sizeof(entry->speed), mbits == 1 ? "%u.5" : "%u", mbits);
+	usb_class_words(device, interface, entry->class, sizeof(entry->class));
 }
 
-static void describe(struct item *item, const struct sysfs *sysfs)
+static void entry_read_descriptors(struct inventory_entry *entry, const struct sysfs *sysfs)
 {
 	struct op_interface interface[OP_INTERFACES_MAX];
 	struct op_device device;
 
-	if (device_describe(sysfs, item->device.busid, &device, interface))
-		device.class = item->device.class;
-	item_describe(item, &device, interface);
+	if (device_describe(sysfs, entry->device.busid, &device, interface))
+		device.class = entry->device.class;
+	entry_describe(entry, &device, interface);
 }
 
-static void see(void *ctx, const struct device *device)
+static bool entry_is_same_device(const struct inventory_entry *entry, const struct device *device)
 {
-	struct look *look = ctx;
-	struct items *items = look->items;
-	struct item *item = devices_find(items, device->busid);
-	bool same = item && item->device.devnum == device->devnum &&
-		    item->device.vendor == device->vendor &&
-		    item->device.product == device->product;
+	return entry->device.devnum == device->devnum &&
+	       entry->device.vendor == device->vendor && entry->device.product == device->product;
+}
 
-	if (!item && items->count == ITEMS_MAX) {
-		log_warning("more than %u devices: %s is not shown", ITEMS_MAX, device->name);
+static void inventory_add_device(void *ctx, const struct device *device)
+{
+	struct scan *scan = ctx;
+	struct inventory *inventory = scan->inventory;
+	struct inventory_entry *entry = inventory_find(inventory, device->busid);
+	bool known = entry && entry_is_same_device(entry, device);
+
+	if (!entry && inventory->count == INVENTORY_MAX) {
+		log_warning("%s: not shown, more than %u devices", device->name, INVENTORY_MAX);
 		return;
 	}
-	if (!item) {
-		item = place(items, device->busid);
-		memmove(item + 1, item,
-			(size_t)(items->item + items->count++ - item) * sizeof(*item));
-	}
-	if (!same)
-		memset(item, 0, sizeof(*item));
-	item->device = *device;
-	item->seen = true;
-	item_reset(item);
-	describe(item, look->sysfs);
+	if (!entry)
+		entry = inventory_insert(inventory, device->busid);
+	if (!known)
+		memset(entry, 0, sizeof(*entry));
+	entry->device = *device;
+	entry->present = true;
+	entry_reset(entry);
+	entry_read_descriptors(entry, scan->sysfs);
 }
 
-static void forget_unseen(struct items *items)
+/* Removes the devices that the scan did not find. */
+static void inventory_remove_absent(struct inventory *inventory)
 {
-	struct item *kept = items->item;
+	struct inventory_entry *kept = inventory->entry;
 
-	EACH_ITEM(items, i) {
-		if (!i->seen)
+	INVENTORY_EACH(inventory, e) {
+		if (!e->present)
 			continue;
-		memmove(kept, i, sizeof(*i));
-		kept++->seen = false;
+		memmove(kept, e, sizeof(*e));
+		kept->present = false;
+		kept++;
 	}
-	items->count = (unsigned)(kept - items->item);
+	inventory->count = (unsigned)(kept - inventory->entry);
 }
 
-/* Whether it has a serial number, and no other one of its kind has the same. */
-static bool is_unique(struct items *items, const struct item *item)
+/* Whether it has a serial number that no other device of its kind has. */
+static bool entry_serial_is_unique(struct inventory *inventory, const struct inventory_entry *entry)
 {
-	EACH_ITEM(items, i)
-		if (i != item && i->device.on_vhci == item->device.on_vhci &&
-		    !strcmp(i->id, item->id) && !strcmp(i->strings.serial, item->strings.serial))
+	INVENTORY_EACH(inventory, e)
+		if (e != entry && e->device.on_vhci == entry->device.on_vhci &&
+		    !strcmp(e->id, entry->id) && !strcmp(e->strings.serial, entry->strings.serial))
 			return false;
-	return item->strings.serial[0];
+	return entry->strings.serial[0];
 }
 
-/* One that came over USB/IP has no name by the place here. */
-static void name(struct items *items, struct item *item)
+/* An imported device gets no name by its port here: that would not be the port at its server. */
+static void entry_set_name(struct inventory *inventory, struct inventory_entry *entry)
 {
-	const struct device *device = &item->device;
+	const struct device *device = &entry->device;
 
-	if (is_unique(items, item))
-		name_of_serial(item->name, sizeof(item->name), device->vendor, device->product,
-			       item->strings.serial);
+	if (entry_serial_is_unique(inventory, entry))
+		name_of_serial(entry->name, sizeof(entry->name), device->vendor, device->product,
+			       entry->strings.serial);
 	else if (device->on_vhci)
-		item->name[0] = '\0';
+		entry->name[0] = '\0';
 	else
-		name_of_place(item->name, sizeof(item->name), device->vendor, device->product, NULL,
-			      device->busid);
+		name_of_place(entry->name, sizeof(entry->name), device->vendor, device->product,
+			      NULL, device->busid);
 }
 
-void items_label(struct items *items)
+/* "MANUFACTURER PRODUCT", as the device says, without a manufacturer that PRODUCT repeats. */
+static void entry_set_label(struct inventory_entry *entry)
+{
+	const char *maker = entry->strings.maker, *product = entry->strings.product;
+
+	if (!strncmp(product, maker, strlen(maker)))
+		maker = "";
+	if (*product)
+		str_format(entry->label, sizeof(entry->label), "%s%s%s", maker, *maker ? " " : "",
+			   product);
+}
+
+void inventory_set_labels(struct inventory *inventory)
 {
 	bool any = false;
 
-	EACH_ITEM(items, i) {
-		const char *maker = i->strings.maker, *product = i->strings.product;
-
-		if (!strncmp(product, maker, strlen(maker))) /* it begins with it */
-			maker = "";
-		if (*product)
-			str_format(i->label, sizeof(i->label), "%s%s%s", maker, *maker ? " " : "",
-				    product);
-		i->labelless = !i->label[0] && !i->looked_up;
-		i->looked_up = true;
-		any = any || i->labelless;
+	INVENTORY_EACH(inventory, e) {
+		entry_set_label(e);
+		e->wants_label = !e->label[0] && !e->usb_ids_searched;
+		e->usb_ids_searched = true;
+		any = any || e->wants_label;
 	}
 	if (any)
-		usb_ids_look(items);
-	EACH_ITEM(items, i)
-		if (!i->label[0])
-			str_format(i->label, sizeof(i->label), "%s", i->class);
+		usb_ids_set_labels(inventory);
+	INVENTORY_EACH(inventory, e)
+		if (!e->label[0])
+			str_format(e->label, sizeof(e->label), "%s", e->class);
 }
 
-int devices_look(struct items *items, const struct sysfs *sysfs)
+int inventory_scan(struct inventory *inventory, const struct sysfs *sysfs)
 {
-	struct look look = { items, sysfs };
-	int error = device_scan(sysfs, see, &look);
+	struct scan scan = { inventory, sysfs };
+	int error = device_scan(sysfs, inventory_add_device, &scan);
 
 	if (error && error != -ENOENT)
 		return error;
-	forget_unseen(items);
-	strings_look(items, sysfs);
-	items_label(items);
-	EACH_ITEM(items, i)
-		name(items, i);
+	inventory_remove_absent(inventory);
+	inventory_read_strings(inventory, sysfs);
+	inventory_set_labels(inventory);
+	INVENTORY_EACH(inventory, e)
+		entry_set_name(inventory, e);
 	return 0;
 }
 
-int devices_open(struct items *items, struct sysfs *sysfs, const char *root)
+int inventory_open(struct inventory *inventory, struct sysfs *sysfs, const char *root)
 {
 	int error = sysfs_open(sysfs, root);
 
 	if (!error)
-		error = devices_look(items, sysfs);
+		error = inventory_scan(inventory, sysfs);
 	if (error)
-		log_warning_errno(error, "cannot look at the devices in %s", root);
+		log_error_errno(error, "cannot read the devices in %s", root);
 	return error;
 }

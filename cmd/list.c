@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The devices of this machine, those of a server, and what a server would do. */
+/* usbiphp list and usbiphp-server --dry-run: local devices, and those of a server. */
 #include "client/client.h"
 #include "cmd/cmd.h"
-#include "cmd/inventory.h"
 #include "cmd/table.h"
 #include "host/choose.h"
 #include "lib/file.h"
@@ -10,200 +9,240 @@
 #include "lib/str.h"
 #include "sysfs/stub.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
-static struct view {
-	const struct endpoint *server;
+/* The local devices, and the server's policy on them. */
+struct list {
 	struct sysfs sysfs;
-	bool running;
-	struct host_wishes wishes;
-	struct items items;
-	struct page page;
-} view;
+	struct host_wishes policy;
+	struct inventory *inventory;
+	bool server_runs;
+};
 
-static int look(const struct daemon_options *options, bool take_all)
+static int list_open(struct list *list, const struct daemon_options *options, bool take_all)
 {
 	int error;
 
-	view.wishes.take_all = take_all;
-	if (!rules_read(&view.wishes.rules, &options->rules))
+	list->policy.take_all = take_all;
+	if (!rules_read(&list->policy.rules, &options->rules))
 		return 2;
-	error = holds_read(&view.wishes.held, options->config, "server");
+	error = holds_read(&list->policy.held, options->config, "server");
 	if (error)
 		log_warning_errno(error, "cannot read %s/held.%s", options->config, "server");
-	return devices_open(&view.items, &view.sysfs, options->sysfs) != 0;
+	return inventory_open(list->inventory, &list->sysfs, options->sysfs) != 0;
 }
 
-/* "1-1 REASON": what the running server left alone. */
-static bool see_left(void *ctx, char *line)
+/* A line "BUSID REASON" of the running server's file "left". */
+static bool left_read_line(void *ctx, char *line)
 {
 	const char *busid = str_word(&line);
-	struct item *item = busid ? devices_find(ctx, busid) : NULL;
+	struct inventory_entry *entry = busid ? inventory_find(ctx, busid) : NULL;
 
-	if (item)
-		str_format(item->why.text, sizeof(item->why.text), "%s", line);
+	if (entry)
+		str_format(entry->reason.text, sizeof(entry->reason.text), "%s", line);
 	return false;
 }
 
-static bool is_left(struct item *item)
+/* What the server's policy says. Sets the reason, which is empty if the device is allowed. */
+static enum rule_verdict list_judge(const struct list *list, struct inventory_entry *entry)
 {
-	enum rule_verdict wanted = host_choose(&view.sysfs, &item->device, &view.wishes,
-					       item->heard ? &item->strings : NULL, &item->why);
+	enum rule_verdict verdict = host_choose(&list->sysfs, &entry->device, &list->policy,
+						entry->has_strings ? &entry->strings : NULL,
+						&entry->reason);
 
-	if (wanted == RULE_UNKNOWN)
-		str_format(item->why.text, sizeof(item->why.text),
-			    "it does not tell its names, which matter to a rule");
-	else if (wanted == RULE_ALLOW)
-		item->why.text[0] = '\0';
-	return wanted != RULE_ALLOW;
+	if (verdict == RULE_UNKNOWN)
+		str_format(entry->reason.text, sizeof(entry->reason.text),
+			   "cannot read its serial number or product name, which a rule needs");
+	else if (verdict == RULE_ALLOW)
+		entry->reason.text[0] = '\0';
+	return verdict;
 }
 
-static void see_other(struct item *item)
+/* Of a device that is not exported. */
+static void list_set_state(const struct list *list, struct inventory_entry *entry)
 {
-	if (item->why.text[0] || is_left(item))
-		item_state(item, "left alone", ": ", item->why.text);
-	else if (!view.running)
-		item_state(item, "not exported", ": ", "no server runs");
-	else if (!item->device.driver[0])
-		item_state(item, "no driver", "", "");
-	else {
-		item_state(item, "own driver", "", "");
-		str_format(item->state, sizeof(item->state), "own driver (%s)",
-			    item->device.driver);
+	if (!entry->reason.text[0])
+		list_judge(list, entry);
+	if (entry->reason.text[0]) {
+		entry_set_state(entry, "left alone", ": ", entry->reason.text);
+	} else if (!list->server_runs) {
+		entry_set_state(entry, "not exported", ": ", "no server runs");
+	} else if (!entry->device.driver[0]) {
+		entry_set_state(entry, "no driver", "", "");
+	} else {
+		entry_set_state(entry, "own driver", "", "");
+		str_format(entry->state, sizeof(entry->state), "own driver (%s)",
+			   entry->device.driver);
 	}
 }
 
-static void render(bool measuring)
+/* server is NULL: the local devices. */
+static void list_put(struct table *table, const struct inventory *inventory,
+		     const struct endpoint *server, bool server_runs)
 {
-	struct page *page = &view.page;
-
-	page_begin(page, measuring);
-	if (page->json) {
-		page_put(page, "{\"version\":1,\"host\":");
-		page_string(page, view.server ? view.server->name : NULL);
-		page_format(page, ",\"server_running\":%s,\"devices\":",
-			    view.server ? "null" : view.running ? "true" : "false");
+	if (table->json) {
+		table_put(table, "{\"version\":1,\"host\":");
+		table_put_json_string(table, server ? server->name : NULL);
+		table_format(table, ",\"server_running\":%s,\"devices\":",
+			     server	 ? "null" :
+			     server_runs ? "true" :
+					   "false");
 	}
-	page_items(page, view.server ? PAGE_REMOTE : PAGE_LIST, &view.items, NULL);
-	if (page->json)
-		page_put(page, "}\n");
-	page_end(page);
+	table_put_inventory(table, server ? TABLE_REMOTE : TABLE_LIST, inventory, NULL);
+	if (table->json)
+		table_put(table, "}\n");
 }
 
-static int show(bool json)
+static void list_print(const struct inventory *inventory, const struct endpoint *server,
+		       bool server_runs, bool json)
 {
-	view.page.json = json;
-	render(true);
-	render(false);
+	struct table table = { .json = json };
+
+	table_begin(&table, true);
+	list_put(&table, inventory, server, server_runs);
+	table_begin(&table, false);
+	list_put(&table, inventory, server, server_runs);
+	table_end(&table);
+}
+
+int cmd_list(const struct daemon_options *options, struct inventories *inventories,
+	     bool ignore_server, bool take_all, bool json)
+{
+	static struct list list;
+	char path[PATH_MAX];
+	int status;
+
+	list.inventory = &inventories->local;
+	status = list_open(&list, options, take_all);
+	if (status)
+		return status;
+	list.server_runs = rundir_has_daemon(options->run, "server");
+	str_format(path, sizeof(path), "%s/left", options->run);
+	if (list.server_runs && !ignore_server)
+		file_each_line(AT_FDCWD, path, left_read_line, list.inventory);
+	INVENTORY_EACH(list.inventory, e)
+		if (entry_is_exported(e))
+			entry_read_export(e, &list.sysfs, options->run, "exported");
+		else
+			list_set_state(&list, e);
+	list_print(list.inventory, NULL, list.server_runs, json);
 	return 0;
 }
 
-int show_list(const struct daemon_options *options, bool try, bool take_all, bool json)
-{
-	char path[PATH_MAX];
-	int status = look(options, take_all);
+struct remote_list {
+	const struct endpoint *server;
+	struct inventory *inventory;
+};
 
-	if (status)
-		return status;
-	view.running = rundir_has_daemon(options->run, "server");
-	str_format(path, sizeof(path), "%s/left", options->run);
-	if (view.running && !try)
-		file_each_line(AT_FDCWD, path, see_left, &view.items);
-	EACH_ITEM(&view.items, i)
-		if (item_exported(i))
-			item_see_export(i, &view.sysfs, options->run, "exported");
-		else
-			see_other(i);
-	return show(json);
+static void remote_list_add(void *ctx, const struct op_device *device,
+			    const struct op_interface *interface)
+{
+	struct remote_list *list = ctx;
+	struct inventory_entry *entry = &list->inventory->entry[list->inventory->count];
+
+	assert(list->inventory->count < INVENTORY_MAX); /* OP_DEVLIST_MAX, checked by the reader */
+	list->inventory->count++;
+	entry_reset(entry);
+	str_format(entry->device.busid, sizeof(entry->device.busid), "%s", device->busid);
+	entry->device.vendor = device->vendor;
+	entry->device.product = device->product;
+	entry_describe(entry, device, interface);
+	name_of_place(entry->name, sizeof(entry->name), device->vendor, device->product,
+		      list->server->host, device->busid);
+	entry_set_state(entry, "exported", "", "");
 }
 
-static void see_remote(void *ctx, const struct op_device *device,
-		       const struct op_interface *interface)
+int cmd_list_remote(const struct endpoint *server, const struct psk *key,
+		    struct inventories *inventories, bool json)
 {
-	struct items *items = ctx;
-	struct item *item = &items->item[items->count++]; /* a list is never as long */
+	struct remote_list list = { server, &inventories->local };
+	int status = client_list(server, key, remote_list_add, &list);
 
-	item_reset(item);
-	str_format(item->device.busid, sizeof(item->device.busid), "%s", device->busid);
-	item->device.vendor = device->vendor;
-	item->device.product = device->product;
-	item_describe(item, device, interface);
-	name_of_place(item->name, sizeof(item->name), device->vendor, device->product,
-		      view.server->host, device->busid);
-	item_state(item, "exported", "", "");
-}
-
-int show_remote(const struct endpoint *server, const struct psk *key, bool json)
-{
-	int status;
-
-	view.server = server;
-	status = client_list(server, key, see_remote, &view.items);
 	if (status)
 		return status;
 	if (json)
-		items_label(&view.items);
-	else if (!view.items.count)
-		log_info("%s has no device to attach", server->name);
-	return show(json);
+		inventory_set_labels(list.inventory);
+	else if (!list.inventory->count)
+		log_info("%s exports no device", server->name);
+	list_print(list.inventory, server, false, json);
+	return 0;
 }
 
-/* Whether usbip-host can hold one bus id more beside those that are planned. */
-static bool fits(const struct item *item, unsigned *planned)
+/* Plans a slot of usbip-host for the device, unless it has one. False: all slots are taken. */
+static bool dry_run_plan_slot(const struct list *list, const struct inventory_entry *entry,
+			      unsigned *planned)
 {
-	bool held;
-	int used = stub_slots(&view.sysfs, item->device.busid, &held);
+	bool has_slot;
+	int used = stub_slots(&list->sysfs, entry->device.busid, &has_slot);
 
-	return used < 0 || held || (unsigned)used + (*planned)++ < STUB_SLOTS;
+	if (used < 0 || has_slot)
+		return true;
+	if ((unsigned)used + *planned >= STUB_SLOTS)
+		return false;
+	++*planned;
+	return true;
 }
 
-static void say(const char *name, const char *verdict, const char *reason)
+static void dry_run_print(struct table *table, const char *name, const char *verdict,
+			  const char *reason)
 {
-	page_text(&view.page, name);
-	page_format(&view.page, ": %s", verdict);
-	page_text(&view.page, reason);
-	page_put(&view.page, "\n");
+	table_put_printable(table, name);
+	table_format(table, ": %s", verdict);
+	table_put_printable(table, reason);
+	table_put(table, "\n");
 }
 
-static void plan(struct item *item, unsigned *planned)
+static void dry_run_print_device(struct table *table, const struct list *list,
+				 struct inventory_entry *entry, unsigned *planned)
 {
-	bool left = is_left(item);
-	const char *verdict = "would be exported";
+	bool allowed = list_judge(list, entry) == RULE_ALLOW;
+	const char *verdict;
 
-	if (item_exported(item))
-		verdict = left ? "is exported already, though " : "is exported already";
-	else if (left)
+	if (entry_is_exported(entry)) {
+		verdict = allowed ? "is exported already" : "is exported already, though ";
+	} else if (!allowed) {
 		verdict = "would be left alone: ";
-	else if (!fits(item, planned))
-		verdict = "would be left alone: usbip-host knows at most 16 bus ids";
-	say(item->device.name, verdict, item->why.text);
+	} else if (dry_run_plan_slot(list, entry, planned)) {
+		verdict = "would be exported";
+	} else {
+		verdict = "would be left alone: ";
+		str_format(entry->reason.text, sizeof(entry->reason.text),
+			   "usbip-host knows at most %u bus ids", STUB_SLOTS);
+	}
+	dry_run_print(table, entry->device.name, verdict, entry->reason.text);
 }
 
-/* Whether a name that is held is one of these devices'. */
-static bool is_here(const char *name)
+/* Whether the name in the list of holds is that of a device which is plugged in. */
+static bool hold_is_present(const struct list *list, const char *name)
 {
-	EACH_ITEM(&view.items, i)
-		if (holds_find(&view.wishes.held, i->device.vendor, i->device.product,
-			      i->strings.serial, NULL, i->device.busid) == name)
+	INVENTORY_EACH(list->inventory, e)
+		if (holds_find(&list->policy.held, e->device.vendor, e->device.product,
+			       e->strings.serial, NULL, e->device.busid) == name)
 			return true;
 	return false;
 }
 
-int show_dry_run(const struct daemon_options *options, bool take_all)
+int cmd_dry_run(const struct daemon_options *options, struct inventories *inventories,
+		bool take_all)
 {
-	const struct holds *held = &view.wishes.held;
+	static struct list list;
+	const struct holds *holds = &list.policy.held;
+	struct table table = { 0 };
 	unsigned planned = 0;
-	int status = look(options, take_all);
+	int status;
 
+	list.inventory = &inventories->local;
+	status = list_open(&list, options, take_all);
 	if (status)
 		return status;
-	EACH_ITEM(&view.items, i)
-		plan(i, &planned);
-	for (const char *i = holds_next(held, NULL); i; i = holds_next(held, i))
-		if (!is_here(i))
-			say(i, "is held, and not here", "");
-	page_end(&view.page);
+	INVENTORY_EACH(list.inventory, e)
+		dry_run_print_device(&table, &list, e, &planned);
+	for (const char *name = holds_next(holds, NULL); name; name = holds_next(holds, name))
+		if (!hold_is_present(&list, name))
+			dry_run_print(&table, name, "is held, and not here", "");
+	table_end(&table);
 	return 0;
 }

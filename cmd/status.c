@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* usbiphp status: what is exported, imported and held. */
+/* usbiphp status: exported, imported and held devices, once or again after every change. */
 #include "cmd/cmd.h"
-#include "cmd/inventory.h"
 #include "cmd/table.h"
 #include "lib/log.h"
-#include "lib/str.h"
+#include "lib/util.h"
 #include "policy/holds.h"
 #include "sysfs/stub.h"
 #include "sysfs/uevent.h"
@@ -17,197 +16,223 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 1000, CALM_MS = 100 /* between looks, whatever happens */ };
+enum {
+	STATUS_INTERVAL_MS = 1000,
+	STATUS_EVENT_MS = 100, /* from an event to the next pass, so that a burst makes one */
+};
 
 enum { SERVER, CLIENT, ROLES };
-static const char roles[][7] = { "server", "client" };
-static const char truth[][6] = { "false", "true" };
+static const char roles[ROLES][7] = { "server", "client" };
 
-static struct status {
+struct status {
 	const struct daemon_options *options;
 	struct sysfs sysfs;
-	struct items devices, imported;
-	unsigned exported; /* of the devices */
+	struct inventory *local, *imported;
+	bool any_exported;
 	bool has_stub, has_vhci;
-	bool running[ROLES];
-	struct holds held[ROLES];
-	struct page page;
+	bool runs[ROLES];
+	struct holds holds[ROLES];
+	struct table table;
 
-	bool watching;
-	bool terminal;
+	/* with --watch */
+	bool watch;
+	bool terminal; /* stdout is one: the screen is cleared, and redrawn in every pass */
 	bool ended;
-	uint32_t shown; /* page.hash */
+	uint32_t shown; /* table.hash of the latest output */
 	struct loop loop;
 	struct loop_source uevents, output;
-} status;
+};
 
-static void look(void)
+static const char *json_bool(bool value)
 {
-	const char *run = status.options->run;
+	return value ? "true" : "false";
+}
 
-	status.has_stub = !sysfs_can_open(&status.sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
-	status.exported = 0;
-	EACH_ITEM(&status.devices, i)
-		if (item_exported(i)) {
-			status.exported++;
-			item_see_export(i, &status.sysfs, run, "available");
+/* Completes the scan of local devices with everything else that is shown. */
+static void status_read(struct status *status)
+{
+	const char *run = status->options->run;
+
+	status->has_stub = !sysfs_can_open(&status->sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
+	status->any_exported = false;
+	INVENTORY_EACH(status->local, e)
+		if (entry_is_exported(e)) {
+			status->any_exported = true;
+			entry_read_export(e, &status->sysfs, run, "available");
 		}
-	status.has_vhci = imported_look(&status.imported, &status.devices, &status.sysfs, run) !=
-			  -ENOENT;
+	status->has_vhci = imported_read(status->imported, status->local, &status->sysfs, run) !=
+			   -ENOENT;
 	for (unsigned i = 0; i < ROLES; i++) {
-		status.running[i] = rundir_has_daemon(run, roles[i]);
-		if (holds_read(&status.held[i], status.options->config, roles[i]))
-			status.held[i].len = 0;
+		status->runs[i] = rundir_has_daemon(run, roles[i]);
+		if (holds_read(&status->holds[i], status->options->config, roles[i]))
+			status->holds[i].len = 0;
 	}
 }
 
-static void put_held(struct page *page, unsigned role)
+static void status_put_holds_json(struct table *table, const struct holds *holds)
 {
-	const struct holds *held = &status.held[role];
 	const char *before = "";
 
-	for (const char *i = holds_next(held, NULL); i; i = holds_next(held, i)) {
-		if (page->json) {
-			page_put(page, before);
-			page_string(page, i);
-			before = ",";
-		} else {
-			page_format(page, "\nheld (%s): ", roles[role]);
-			page_text(page, i);
-		}
+	for (const char *name = holds_next(holds, NULL); name; name = holds_next(holds, name)) {
+		table_put(table, before);
+		table_put_json_string(table, name);
+		before = ",";
 	}
 }
 
-static void put_json(struct page *page)
+static void status_put_json(struct status *status)
 {
-	page_format(page,
-		    "{\"version\":1,\"server_running\":%s,\"client_running\":%s,"
-		    "\"usbip_host\":%s,\"vhci_hcd\":%s,\"exported\":",
-		    truth[status.running[SERVER]], truth[status.running[CLIENT]],
-		    truth[status.has_stub], truth[status.has_vhci]);
-	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
-	page_put(page, ",\"imported\":");
-	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
-	page_put(page, ",\"held\":{\"server\":[");
-	put_held(page, SERVER);
-	page_put(page, "],\"client\":[");
-	put_held(page, CLIENT);
-	page_put(page, "]}}\n");
+	struct table *table = &status->table;
+
+	table_format(table,
+		     "{\"version\":1,\"server_running\":%s,\"client_running\":%s,"
+		     "\"usbip_host\":%s,\"vhci_hcd\":%s,\"exported\":",
+		     json_bool(status->runs[SERVER]), json_bool(status->runs[CLIENT]),
+		     json_bool(status->has_stub), json_bool(status->has_vhci));
+	table_put_inventory(table, TABLE_EXPORTED, status->local, entry_is_exported);
+	table_put(table, ",\"imported\":");
+	table_put_inventory(table, TABLE_IMPORTED, status->imported, NULL);
+	table_put(table, ",\"held\":{\"server\":[");
+	status_put_holds_json(table, &status->holds[SERVER]);
+	table_put(table, "],\"client\":[");
+	status_put_holds_json(table, &status->holds[CLIENT]);
+	table_put(table, "]}}\n");
 }
 
-static void put_text(struct page *page)
+static void status_put_holds(struct status *status, unsigned role)
 {
-	if (status.terminal)
-		page_put(page, "\033[H\033[J");
-	page_format(page, "server: %srunning, client: %srunning\n",
-		    status.running[SERVER] ? "" : "not ", status.running[CLIENT] ? "" : "not ");
-	page_format(page, "\nexported:%s\n", status.exported ? "" :
-					     status.has_stub ? " nothing" :
-							       " no usbip-host here");
-	page_items(page, PAGE_EXPORTED, &status.devices, item_exported);
-	page_format(page, "\nimported:%s\n", status.imported.count ? "" :
-					     status.has_vhci	   ? " nothing" :
-								     " no vhci-hcd here");
-	page_items(page, PAGE_IMPORTED, &status.imported, NULL);
-	put_held(page, SERVER);
-	put_held(page, CLIENT);
-	if (status.held[SERVER].len + status.held[CLIENT].len || status.watching)
-		page_put(page, "\n");
+	const struct holds *holds = &status->holds[role];
+
+	for (const char *name = holds_next(holds, NULL); name; name = holds_next(holds, name)) {
+		table_format(&status->table, "\nheld (%s): ", roles[role]);
+		table_put_printable(&status->table, name);
+	}
 }
 
-static void render(bool measuring)
+static void status_put_text(struct status *status)
 {
-	struct page *page = &status.page;
+	struct table *table = &status->table;
 
-	page_begin(page, measuring);
-	if (page->json)
-		put_json(page);
+	if (status->terminal)
+		table_put(table, "\033[H\033[J"); /* ECMA-48: cursor home, erase to the end */
+	table_format(table, "server: %srunning, client: %srunning\n",
+		     status->runs[SERVER] ? "" : "not ", status->runs[CLIENT] ? "" : "not ");
+	table_format(table, "\nexported:%s\n",
+		     status->any_exported ? "" :
+		     status->has_stub	  ? " nothing" :
+					    " no usbip-host here");
+	table_put_inventory(table, TABLE_EXPORTED, status->local, entry_is_exported);
+	table_format(table, "\nimported:%s\n",
+		     status->imported->count ? "" :
+		     status->has_vhci	     ? " nothing" :
+					       " no vhci-hcd here");
+	table_put_inventory(table, TABLE_IMPORTED, status->imported, NULL);
+	status_put_holds(status, SERVER);
+	status_put_holds(status, CLIENT);
+	if (status->holds[SERVER].len || status->holds[CLIENT].len || status->watch)
+		table_put(table, "\n");
+}
+
+static void status_put(struct status *status, bool measuring)
+{
+	table_begin(&status->table, measuring);
+	if (status->table.json)
+		status_put_json(status);
 	else
-		put_text(page);
-	page_end(page);
+		status_put_text(status);
+	table_end(&status->table);
 }
 
-static void show(void)
+/* Prints the status unless the same is shown already. */
+static void status_print(struct status *status)
 {
-	look();
-	render(true);
-	if (status.terminal || status.page.hash != status.shown)
-		render(false);
-	status.shown = status.page.hash;
+	status_read(status);
+	status_put(status, true);
+	if (status->terminal || status->table.hash != status->shown)
+		status_put(status, false);
+	status->shown = status->table.hash;
 }
 
-static void pass(void *ctx)
+static void status_pass(void *ctx)
 {
-	status.ended = devices_look(&status.devices, &status.sysfs) != 0;
-	if (!status.ended)
-		show();
-	(void)ctx;
+	struct status *status = ctx;
+
+	status->ended = inventory_scan(status->local, &status->sysfs) != 0;
+	if (!status->ended)
+		status_print(status);
 }
 
-static void stop(void *ctx)
+static void status_stop(void *ctx)
 {
-	(void)ctx;
-	status.ended = true;
+	struct status *status = ctx;
+
+	status->ended = true;
 }
 
-static bool done(void *ctx)
+static bool status_is_done(void *ctx)
 {
-	(void)ctx;
-	return status.ended || status.page.failed;
+	const struct status *status = ctx;
+
+	return status->ended || status->table.failed;
 }
 
-static void closed(struct loop_source *source, uint32_t events)
+static void status_output_closed(struct loop_source *source, uint32_t events)
 {
-	(void)source;
 	(void)events;
-	status.ended = true;
+	container_of(source, struct status, output)->ended = true;
 }
 
-static void hear(struct loop_source *source, uint32_t events)
+static void status_uevents_ready(struct loop_source *source, uint32_t events)
 {
+	struct loop *loop = &container_of(source, struct status, uevents)->loop;
 	struct uevent event;
 
 	(void)events;
 	while (uevent_receive(source->fd, &event) >= 0)
 		;
-	loop_pass_by(&status.loop, status.loop.now + CALM_MS);
+	loop_pass_by(loop, loop->now + STATUS_EVENT_MS);
 }
 
-static int watch(void)
+static int status_watch(struct status *status)
 {
-	static const struct loop_role role = { pass, stop, done };
-	struct loop *loop = &status.loop;
+	static const struct loop_role role = { status_pass, status_stop, status_is_done };
+	struct loop *loop = &status->loop;
 	struct winsize size;
-	sigset_t ends;
-	int error = loop_open(loop, LOOK_MS, &role, NULL);
+	sigset_t signals;
+	int error = loop_open(loop, STATUS_INTERVAL_MS, &role, status);
 
 	if (error) {
-		log_warning_errno(error, "cannot start");
+		log_error_errno(error, "cannot start");
 		return 1;
 	}
-	status.terminal = !status.page.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	status.page.stop = signalfd(-1, &ends, SFD_CLOEXEC); /* only to be polled */
-	status.output = (struct loop_source){ STDOUT_FILENO, closed };
-	status.uevents = (struct loop_source){ uevent_open(), hear };
-	loop_watch(loop, &status.output, 0); /* when nobody reads any more; a file cannot tell */
-	if (status.uevents.fd >= 0)
-		loop_watch(loop, &status.uevents, EPOLLIN);
+	status->terminal = !status->table.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	status->table.stop = signalfd(-1, &signals, SFD_CLOEXEC); /* polled, never read */
+	status->output = (struct loop_source){ STDOUT_FILENO, status_output_closed };
+	status->uevents = (struct loop_source){ uevent_open(), status_uevents_ready };
+	loop_watch(loop, &status->output, 0); /* EPOLLERR: the reader is gone. Fails for a file. */
+	if (status->uevents.fd >= 0)
+		loop_watch(loop, &status->uevents, EPOLLIN);
 	loop_run(loop);
 	return 0;
 }
 
-int show_status(const struct daemon_options *options, bool json, bool watching)
+int cmd_status(const struct daemon_options *options, struct inventories *inventories, bool json,
+	       bool watch)
 {
+	static struct status status;
+
 	status.options = options;
-	status.page.json = json;
-	status.watching = watching;
-	if (devices_open(&status.devices, &status.sysfs, options->sysfs))
+	status.local = &inventories->local;
+	status.imported = &inventories->imported;
+	status.table.json = json;
+	status.watch = watch;
+	if (inventory_open(status.local, &status.sysfs, options->sysfs))
 		return 1;
-	if (watching)
-		return watch();
-	show();
+	if (watch)
+		return status_watch(&status);
+	status_print(&status);
 	return 0;
 }

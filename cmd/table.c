@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written to standard output: tables for people or JSON for programs. */
+/* Output on stdout: text with tables, or JSON. */
 #include "cmd/table.h"
 
 #include "lib/json.h"
 #include "lib/str.h"
+#include "lib/util.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,109 +16,121 @@
 
 enum { CELL_SIZE = 384, LINE_SIZE = CELL_SIZE + 256, NUMBER_SIZE = 24 };
 
-enum kind {
-	TEXT,	/* char [] */
-	DIGITS, /* char [], a number */
-	PORT,	/* char [], what somebody says is one */
-	NUMBER, /* uint64_t, as are those that follow */
-	BYTES,	/* of a counter */
-	DELAY,	/* microseconds */
-	SINCE,	/* seconds since the epoch */
+enum column_kind {
+	/* char [] */
+	TEXT,	/* a JSON string */
+	DIGITS, /* a JSON number, as it is */
+	PORT,	/* a JSON number if it is a TCP port, else null */
+	/* uint64_t; for people all but NUMBER have a unit */
+	NUMBER,
+	BYTES,
+	MICROSECONDS,
+	SINCE, /* seconds since the epoch; for people the time that has passed */
 };
 
-enum { L = 1 << PAGE_LIST, R = 1 << PAGE_REMOTE, E = 1 << PAGE_EXPORTED, I = 1 << PAGE_IMPORTED };
+/* Layouts that have a column. */
+enum {
+	LIST = 1 << TABLE_LIST,
+	REMOTE = 1 << TABLE_REMOTE,
+	EXPORTED = 1 << TABLE_EXPORTED,
+	IMPORTED = 1 << TABLE_IMPORTED,
+	LOCAL = LIST | EXPORTED | IMPORTED,
+	ALL = LOCAL | REMOTE,
+	IN_USE = EXPORTED | IMPORTED,
+	JSON_ONLY = 0,
+};
 
-#define AT(member) offsetof(struct item, member)
+#define FIELD(member) offsetof(struct inventory_entry, member)
 
 static const struct column {
-	char key[13]; /* in JSON; empty: not there */
-	char head[8];
-	uint8_t tables; /* it is in these */
-	uint8_t kind;
-	uint16_t offset; /* of its value in struct item */
+	char key[13];	 /* in JSON; empty: not in JSON */
+	char head[8];	 /* in a table */
+	uint8_t layouts; /* tables that have it */
+	uint8_t kind;	 /* enum column_kind */
+	uint16_t offset; /* of the value in struct inventory_entry */
 } columns[] = {
-	{ "port", "PORT", I, NUMBER, AT(port) },
-	{ "server", "SERVER", I, TEXT, AT(record.host) },
-	{ "server_port", "", 0, PORT, AT(record.tcp_port) },
-	{ "remote_busid", "REMOTE", I, TEXT, AT(record.busid) },
-	{ "busid", "BUSID", L | R | E | I, TEXT, AT(device.busid) },
-	{ "id", "ID", L | R | E | I, TEXT, AT(id) },
-	{ "speed", "MBIT/S", L | R, DIGITS, AT(speed) },
-	{ "class", "CLASS", R, TEXT, AT(class) },
-	{ "description", "PRODUCT", L | E | I, TEXT, AT(label) },
-	{ "manufacturer", "", 0, TEXT, AT(strings.maker) },
-	{ "product", "", 0, TEXT, AT(strings.product) },
-	{ "serial", "", 0, TEXT, AT(strings.serial) },
-	{ "name", "NAME", E | I, TEXT, AT(name) },
-	{ "driver", "", 0, TEXT, AT(device.driver) },
-	{ "", "STATE", L | E | I, TEXT, AT(state) },
-	{ "state", "", 0, TEXT, AT(status) },
-	{ "reason", "", 0, TEXT, AT(why.text) },
-	{ "peer", "", 0, TEXT, AT(session.peer) },
-	{ "peer_port", "", 0, PORT, AT(session.peer_port) },
-	{ "since", "FOR", E | I, SINCE, AT(since) },
-	{ "bytes_in", "IN", E | I, BYTES, AT(in) },
-	{ "bytes_out", "OUT", E | I, BYTES, AT(out) },
-	{ "rtt_us", "RTT", E | I, DELAY, AT(rtt) },
+	{ "port", "PORT", IMPORTED, NUMBER, FIELD(port) },
+	{ "server", "SERVER", IMPORTED, TEXT, FIELD(record.host) },
+	{ "server_port", "", JSON_ONLY, PORT, FIELD(record.tcp_port) },
+	{ "remote_busid", "REMOTE", IMPORTED, TEXT, FIELD(record.busid) },
+	{ "busid", "BUSID", ALL, TEXT, FIELD(device.busid) },
+	{ "id", "ID", ALL, TEXT, FIELD(id) },
+	{ "speed", "MBIT/S", LIST | REMOTE, DIGITS, FIELD(speed) },
+	{ "class", "CLASS", REMOTE, TEXT, FIELD(class) },
+	{ "description", "PRODUCT", LOCAL, TEXT, FIELD(label) },
+	{ "manufacturer", "", JSON_ONLY, TEXT, FIELD(strings.maker) },
+	{ "product", "", JSON_ONLY, TEXT, FIELD(strings.product) },
+	{ "serial", "", JSON_ONLY, TEXT, FIELD(strings.serial) },
+	{ "name", "NAME", IN_USE, TEXT, FIELD(name) },
+	{ "driver", "", JSON_ONLY, TEXT, FIELD(device.driver) },
+	{ "", "STATE", LOCAL, TEXT, FIELD(state) },
+	{ "state", "", JSON_ONLY, TEXT, FIELD(status) },
+	{ "reason", "", JSON_ONLY, TEXT, FIELD(reason.text) },
+	{ "peer", "", JSON_ONLY, TEXT, FIELD(session.peer) },
+	{ "peer_port", "", JSON_ONLY, PORT, FIELD(session.peer_port) },
+	{ "since", "FOR", IN_USE, SINCE, FIELD(since) },
+	{ "bytes_in", "IN", IN_USE, BYTES, FIELD(tcp.bytes_in) },
+	{ "bytes_out", "OUT", IN_USE, BYTES, FIELD(tcp.bytes_out) },
+	{ "rtt_us", "RTT", IN_USE, MICROSECONDS, FIELD(tcp.rtt_us) },
 };
-enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
-static_assert((int)COLUMNS <= (int)PAGE_COLUMNS, "a width for each");
-static_assert(CELL_SIZE > sizeof(((struct item *)0)->name), "room for every cell");
+static_assert(ARRAY_SIZE(columns) <= TABLE_COLUMNS_MAX, "each column has a width");
+static_assert(CELL_SIZE > sizeof(((struct inventory_entry *)0)->name), "every value fits a cell");
 
-void page_begin(struct page *page, bool measuring)
+void table_begin(struct table *table, bool measuring)
 {
-	page->measuring = measuring;
+	table->measuring = measuring;
 	if (!measuring)
 		return;
-	page->hash = STR_HASH;
-	memset(page->width, 0, sizeof(page->width));
-	page->width[PAGE_REMOTE][0] = 15; /* as it always was */
+	table->hash = STR_HASH;
+	memset(table->width, 0, sizeof(table->width));
+	table->width[TABLE_REMOTE][0] = 15; /* as the first release printed it */
 }
 
-static void flush(struct page *page)
+/* A pipe is polled before each write(2), so that table->stop can end the wait. */
+static void table_flush(struct table *table)
 {
-	struct pollfd fds[] = { { STDOUT_FILENO, POLLOUT, 0 }, { page->stop, POLLIN, 0 } };
+	struct pollfd fds[] = { { STDOUT_FILENO, POLLOUT, 0 }, { table->stop, POLLIN, 0 } };
 	size_t at = 0;
 	ssize_t n;
 
-	while (at < page->len && !page->failed) {
-		poll(fds, page->stop > 0 ? 2 : 1, -1);
-		n = fds[1].revents ? -1 : write(STDOUT_FILENO, page->buf + at, page->len - at);
+	while (at < table->len && !table->failed) {
+		poll(fds, table->stop > 0 ? 2 : 1, -1);
+		n = fds[1].revents ? -1 : write(STDOUT_FILENO, table->buf + at, table->len - at);
 		if (n < 0)
-			page->failed = true;
+			table->failed = true;
 		else
 			at += (size_t)n;
 	}
-	page->len = 0;
+	table->len = 0;
 }
 
-void page_end(struct page *page)
+void table_end(struct table *table)
 {
-	flush(page);
+	table_flush(table);
 }
 
-/* What changes by itself is not measured. */
-static void put(struct page *page, const char *text, bool changes)
+/* counter: the value changes all the time, which is not a change of the output. */
+static void table_put_value(struct table *table, const char *text, bool counter)
 {
-	if (page->measuring) {
-		if (!changes)
-			page->hash = str_hash(page->hash, text);
+	if (table->measuring) {
+		if (!counter)
+			table->hash = str_hash(table->hash, text);
 		return;
 	}
 	for (; *text; text++) {
-		page->buf[page->len++] = *text;
-		if (page->len == sizeof(page->buf))
-			flush(page);
+		table->buf[table->len++] = *text;
+		if (table->len == sizeof(table->buf))
+			table_flush(table);
 	}
 }
 
-void page_put(struct page *page, const char *text)
+void table_put(struct table *table, const char *text)
 {
-	put(page, text, false);
+	table_put_value(table, text, false);
 }
 
-void page_format(struct page *page, const char *format, ...)
+void table_format(struct table *table, const char *format, ...)
 {
 	char line[LINE_SIZE];
 	va_list args;
@@ -125,161 +138,161 @@ void page_format(struct page *page, const char *format, ...)
 	va_start(args, format);
 	str_vformat(line, sizeof(line), format, args);
 	va_end(args);
-	page_put(page, line);
+	table_put(table, line);
 }
 
-static unsigned put_printable(struct page *page, const char *text, bool changes)
+/* Returns the number of characters. */
+static unsigned table_put_cell(struct table *table, const char *text, bool counter)
 {
 	char cell[CELL_SIZE];
 	size_t len = str_format(cell, sizeof(cell), "%s", text ? text : "-");
 
 	str_printable(cell);
-	put(page, cell, changes);
+	table_put_value(table, cell, counter);
 	return (unsigned)len;
 }
 
-void page_text(struct page *page, const char *text)
+void table_put_printable(struct table *table, const char *text)
 {
-	put_printable(page, text, false);
+	table_put_cell(table, text, false);
 }
 
-void page_string(struct page *page, const char *text)
+void table_put_json_string(struct table *table, const char *text)
 {
 	char buf[CELL_SIZE * JSON_BYTE_MAX] = "null";
 
 	if (text)
 		json_string(buf, sizeof(buf), text);
-	page_put(page, buf);
+	table_put(table, buf);
 }
 
-static void decimal(char *buf, uint64_t n)
-{
-	char digits[NUMBER_SIZE], *p = digits + sizeof(digits) - 1;
-
-	*p = '\0';
-	do
-		*--p = (char)('0' + n % 10);
-	while (n /= 10);
-	str_format(buf, NUMBER_SIZE, "%s", p);
-}
-
-/* For people: "640 B", "1.2 MB", "3.5 h". */
-static void in_units(char *buf, uint64_t n, enum kind kind)
+/* For people: "640 B", "1.2 MB", "3.5 h". One digit after the point, for numbers below 10. */
+static void number_with_unit(char *buf, uint64_t n, enum column_kind kind)
 {
 	static const struct unit {
 		char name[4];
-		uint16_t next; /* so many are one of the next; 0: there is none */
-	} units[] = {
-		{ "B", 1000 },	{ "kB", 1000 }, { "MB", 1000 }, { "GB", 1000 }, { "TB", 0 },
-		{ "us", 1000 }, { "ms", 1000 }, { "s", 0 },	{ "s", 60 },	{ "min", 60 },
-		{ "h", 24 },	{ "d", 0 },
-	};
-	const struct unit *unit = units + (kind == BYTES ? 0 : kind == DELAY ? 5 : 8);
-	unsigned tenths = UINT32_MAX;
+		uint16_t next; /* how many make one of the next unit; 0: the last */
+	} bytes[] = { { "B", 1000 }, { "kB", 1000 }, { "MB", 1000 }, { "GB", 1000 }, { "TB", 0 } },
+	  microseconds[] = { { "us", 1000 }, { "ms", 1000 }, { "s", 0 } },
+	  seconds[] = { { "s", 60 }, { "min", 60 }, { "h", 24 }, { "d", 0 } };
+	const struct unit *unit = kind == BYTES	       ? bytes :
+				  kind == MICROSECONDS ? microseconds :
+							 seconds;
+	bool divided = false;
+	unsigned tenths = 0;
 
 	for (; unit->next && n >= unit->next; unit++) {
 		tenths = (unsigned)(n % unit->next) * 10 / unit->next;
 		n /= unit->next;
+		divided = true;
 	}
-	if (tenths < 10 && n < 10)
+	if (divided && n < 10)
 		str_format(buf, NUMBER_SIZE, "%u.%u %s", (unsigned)n, tenths, unit->name);
 	else
-		str_format(buf, NUMBER_SIZE, "%u %s", (unsigned)n, unit->name);
+		str_format(buf, NUMBER_SIZE, "%ju %s", (uintmax_t)n, unit->name);
 }
 
-/* A value as text, for people or not; NULL: unknown. */
-static const char *value(const struct page *page, const struct item *item,
-			 const struct column *column, char *buf)
+static uint64_t seconds_since(uint64_t start)
 {
-	const char *at = (const char *)item + column->offset;
 	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec > start ? (uint64_t)now.tv_sec - start : 0;
+}
+
+/* The value as text, in buf or in the entry; NULL: not known. */
+static const char *column_text(const struct table *table, const struct column *column,
+			       const struct inventory_entry *entry, char *buf)
+{
+	const char *at = (const char *)entry + column->offset;
 	uint32_t port;
 	uint64_t n;
 
 	if (column->kind <= DIGITS)
 		return *at ? at : NULL;
 	if (column->kind == PORT)
-		n = str_decimal(at, 65535, &port) ? UNKNOWN : port;
+		n = str_decimal(at, 65535, &port) ? INVENTORY_UNKNOWN : port;
 	else
 		memcpy(&n, at, sizeof(n));
-	if (n == UNKNOWN)
+	if (n == INVENTORY_UNKNOWN)
 		return NULL;
-	if (page->json || column->kind <= NUMBER) {
-		decimal(buf, n);
-		return buf;
-	}
-	if (column->kind == SINCE) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		n = (uint64_t)now.tv_sec > n ? (uint64_t)now.tv_sec - n : 0;
-	}
-	in_units(buf, n, column->kind);
+	if (table->json || column->kind <= NUMBER)
+		str_format(buf, NUMBER_SIZE, "%ju", (uintmax_t)n);
+	else
+		number_with_unit(buf, column->kind == SINCE ? seconds_since(n) : n, column->kind);
 	return buf;
 }
 
 /* One device in JSON. */
-static void put_object(struct page *page, const struct item *item)
+static void table_put_object(struct table *table, const struct inventory_entry *entry)
 {
 	const char *before = "{", *text;
 	char buf[NUMBER_SIZE];
 
-	for (const struct column *i = columns; i < columns + COLUMNS; i++) {
-		if (!i->key[0])
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+		const struct column *column = &columns[i];
+
+		if (!column->key[0])
 			continue;
-		text = value(page, item, i, buf);
-		page_format(page, "%s\"%s\":", before, i->key);
+		text = column_text(table, column, entry, buf);
+		table_format(table, "%s\"%s\":", before, column->key);
 		before = ",";
-		if (text && i->kind != TEXT)
-			put(page, text, i->kind == BYTES || i->kind == DELAY);
+		if (text && column->kind != TEXT)
+			table_put_value(table, text,
+					column->kind == BYTES || column->kind == MICROSECONDS);
 		else
-			page_string(page, text);
+			table_put_json_string(table, text);
 	}
-	page_put(page, "}");
+	table_put(table, "}");
 }
 
-/* One row of a table: the heads, if item is NULL. */
-static void put_row(struct page *page, const struct item *item, enum page_table table)
+/* One row of a table; the header if entry is NULL. Nothing is padded at the end of the row. */
+static void table_put_row(struct table *table, const struct inventory_entry *entry,
+			  enum table_layout layout)
 {
-	unsigned *width = page->width[table], blanks = 0;
+	unsigned *width = table->width[layout], blanks = 0;
 	char buf[NUMBER_SIZE];
 
-	for (const struct column *i = columns; i < columns + COLUMNS; i++) {
-		const char *text = i->head;
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+		const struct column *column = &columns[i];
+		const char *text = column->head;
 		unsigned len;
 
-		if (!(i->tables & 1 << table))
+		if (!(column->layouts & 1 << layout))
 			continue;
-		if (item)
-			text = value(page, item, i, buf);
-		while (blanks--)
-			put(page, " ", blanks != 0);
-		len = put_printable(page, text, item && i->kind >= BYTES);
+		if (entry)
+			text = column_text(table, column, entry, buf);
+		for (; blanks; blanks--) /* their number depends on other rows: hash just one */
+			table_put_value(table, " ", blanks > 1);
+		len = table_put_cell(table, text, entry && column->kind >= BYTES);
 		if (*width < len)
 			*width = len;
 		blanks = *width++ - len + 2;
 	}
-	page_put(page, "\n");
+	table_put(table, "\n");
 }
 
-void page_items(struct page *page, enum page_table table, const struct items *items,
-		bool (*wanted)(const struct item *item))
+void table_put_inventory(struct table *table, enum table_layout layout,
+			 const struct inventory *inventory,
+			 bool (*filter)(const struct inventory_entry *entry))
 {
-	const char *before = "[";
+	bool first = true;
 
-	for (unsigned i = 0; i < items->count; i++) {
-		const struct item *item = &items->item[i];
+	for (unsigned i = 0; i < inventory->count; i++) {
+		const struct inventory_entry *entry = &inventory->entry[i];
 
-		if (wanted && !wanted(item))
+		if (filter && !filter(entry))
 			continue;
-		if (!page->json && *before == '[')
-			put_row(page, NULL, table);
-		if (page->json) {
-			page_put(page, before);
-			put_object(page, item);
+		if (table->json) {
+			table_put(table, first ? "[" : ",");
+			table_put_object(table, entry);
 		} else {
-			put_row(page, item, table);
+			if (first)
+				table_put_row(table, NULL, layout);
+			table_put_row(table, entry, layout);
 		}
-		before = ",";
+		first = false;
 	}
-	if (page->json)
-		page_put(page, *before == '[' ? "[]" : "]");
+	if (table->json)
+		table_put(table, first ? "[]" : "]");
 }

@@ -1,44 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is written to standard output: tables for people or JSON for programs. A page is made twice:
- * first it is only measured, for the width of the columns and to know whether it is another one
- * than before, then written.
+ * Output on stdout, for people as text with tables, for programs as JSON. The same calls are made
+ * twice: first measured, which finds the widths of the columns and whether anything changed since
+ * the last time, then written.
  */
 #ifndef CMD_TABLE_H
 #define CMD_TABLE_H
 
-#include "cmd/item.h"
+#include "cmd/inventory.h"
 
-enum { PAGE_COLUMNS = 23 };
+enum { TABLE_COLUMNS_MAX = 23 };
 
 /* Which columns a table has. */
-enum page_table { PAGE_LIST, PAGE_REMOTE, PAGE_EXPORTED, PAGE_IMPORTED, PAGE_TABLES };
+enum table_layout { TABLE_LIST, TABLE_REMOTE, TABLE_EXPORTED, TABLE_IMPORTED, TABLE_LAYOUTS };
 
-struct page {
+struct table {
+	/* set by the caller */
 	bool json;
+	int stop; /* no more is written when this descriptor is readable; 0: none */
+
 	bool measuring;
-	bool failed;   /* nobody reads it, or it is to end */
-	uint32_t hash; /* of what was measured, but for counters and ages */
-	int stop;      /* a descriptor; when it is readable, nothing more is written */
-	unsigned width[PAGE_TABLES][PAGE_COLUMNS];
+	bool failed;   /* the reader is gone, or stop was readable: nothing more is written */
+	uint32_t hash; /* of everything that was measured, except counters */
+	unsigned width[TABLE_LAYOUTS][TABLE_COLUMNS_MAX];
 	size_t len;
-	char buf[4096]; /* as much as a pipe takes without blocking, once it takes any: PIPE_BUF */
+	char buf[4096]; /* PIPE_BUF: a pipe that polls writable takes this much without blocking */
 };
 
-void page_begin(struct page *page, bool measuring);
-/* Writes what is left of it. */
-void page_end(struct page *page);
-/* Text as it is. */
-void page_put(struct page *page, const char *text);
-void page_format(struct page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Of what a device or person said, what can be printed. */
-void page_text(struct page *page, const char *text);
-/* A string of JSON; text may be NULL. */
-void page_string(struct page *page, const char *text);
-
-/* Those of the items for which wanted (NULL: all) is true; in JSON an array, which has all that is
- * known, in a table nothing when there are none. */
-void page_items(struct page *page, enum page_table table, const struct items *items,
-		bool (*wanted)(const struct item *item));
+/* Begins measuring, or writing. */
+void table_begin(struct table *table, bool measuring);
+/* Writes whatever is still in the buffer. */
+void table_end(struct table *table);
+/* Puts text as it is. */
+void table_put(struct table *table, const char *text);
+void table_format(struct table *table, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Puts text from a device, peer or file; bytes that are not printable become '?'. NULL: "-". */
+void table_put_printable(struct table *table, const char *text);
+/* Puts a JSON string, or null if text is NULL. */
+void table_put_json_string(struct table *table, const char *text);
+/*
+ * Puts the entries for which filter is true (NULL: all). JSON is an array, of objects with every
+ * known value; a table has the columns of its layout and a header, or is empty without entries.
+ */
+void table_put_inventory(struct table *table, enum table_layout layout,
+			 const struct inventory *inventory,
+			 bool (*filter)(const struct inventory_entry *entry));
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel knows about the TCP connection of a session. */
+/* TCP counters of a session, from the kernel's socket diagnostics over netlink. */
 #include "cmd/tcp_info.h"
 
 #include "lib/addr.h"
@@ -13,8 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of struct tcp_info, which grows, what is needed (since Linux 4.1). */
-#define INFO_SIZE offsetof(struct tcp_info, tcpi_segs_out)
+/* struct tcp_info grows with the kernel. These bytes have all the fields that are read here; Linux
+ * 4.1 and later send them. */
+#define TCP_INFO_SIZE offsetof(struct tcp_info, tcpi_segs_out)
 
 struct diag_request {
 	struct nlmsghdr head;
@@ -27,10 +28,13 @@ struct diag_reply {
 	char attributes[2048];
 };
 
-/* An end of the connection: its address, and port in network order. An IPv4 connection is found by
- * its own addresses, also when its socket is an IPv6 one. */
-static bool parse_end(const char *text, const char *port, uint32_t *address, uint16_t *number,
-		      struct inet_diag_req_v2 *request)
+/*
+ * Parses one end of the connection, and puts its address and port in network order where the
+ * request has them. The kernel finds an IPv4 connection by IPv4 addresses, even if its socket is an
+ * IPv6 one.
+ */
+static bool diag_set_end(struct diag_request *request, const char *text, const char *port,
+			 uint32_t *address, uint16_t *number)
 {
 	struct in6_addr end;
 	uint32_t n;
@@ -40,7 +44,7 @@ static bool parse_end(const char *text, const char *port, uint32_t *address, uin
 		return false;
 	v4 = addr_is_v4(&end);
 	*number = htons((uint16_t)n);
-	request->sdiag_family = v4 ? AF_INET : AF_INET6;
+	request->body.sdiag_family = v4 ? AF_INET : AF_INET6;
 	if (v4)
 		memcpy(address, end.s6_addr + 12, 4);
 	else
@@ -48,7 +52,8 @@ static bool parse_end(const char *text, const char *port, uint32_t *address, uin
 	return true;
 }
 
-static void take(struct item *item, const struct diag_reply *reply, size_t len)
+static void diag_read_attributes(const struct diag_reply *reply, size_t len,
+				 struct tcp_counters *counters)
 {
 	struct nlattr attribute;
 	struct tcp_info info;
@@ -59,18 +64,18 @@ static void take(struct item *item, const struct diag_reply *reply, size_t len)
 		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > len - at)
 			return;
 		if (attribute.nla_type != INET_DIAG_INFO ||
-		    attribute.nla_len < sizeof(attribute) + INFO_SIZE)
+		    attribute.nla_len < sizeof(attribute) + TCP_INFO_SIZE)
 			continue;
-		memcpy(&info, reply->attributes + at + sizeof(attribute), INFO_SIZE);
-		item->in = info.tcpi_bytes_received;
-		item->out = info.tcpi_bytes_acked;
-		item->rtt = info.tcpi_rtt;
+		memcpy(&info, reply->attributes + at + sizeof(attribute), TCP_INFO_SIZE);
+		counters->bytes_in = info.tcpi_bytes_received;
+		counters->bytes_out = info.tcpi_bytes_acked;
+		counters->rtt_us = info.tcpi_rtt;
 	}
 }
 
-/* The kernel answers before send() returns, if at all. Without such a connection it may do so with
- * the socket that listens for it. */
-static void ask(int fd, const struct diag_request *request, struct item *item)
+/* The kernel answers before send() returns, if at all. If there is no such connection, the answer
+ * may be the listening socket. */
+static void diag_query(int fd, const struct diag_request *request, struct tcp_counters *counters)
 {
 	struct diag_reply reply;
 	ssize_t n;
@@ -81,12 +86,12 @@ static void ask(int fd, const struct diag_request *request, struct item *item)
 	if (n >= (ssize_t)offsetof(struct diag_reply, attributes) &&
 	    reply.head.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
 	    reply.body.id.idiag_dport == request->body.id.idiag_dport)
-		take(item, &reply, (size_t)n - offsetof(struct diag_reply, attributes));
+		diag_read_attributes(&reply, (size_t)n - offsetof(struct diag_reply, attributes),
+				     counters);
 }
 
-void socket_look(struct item *item)
+void tcp_info_read(const struct session *session, struct tcp_counters *counters)
 {
-	const struct session *session = &item->session;
 	struct diag_request request = {
 		.head = {
 			.nlmsg_len = sizeof(request),
@@ -104,14 +109,14 @@ void socket_look(struct item *item)
 	int fd;
 
 	if (!session->peer[0] ||
-	    !parse_end(session->local, session->local_port, id->idiag_src, &id->idiag_sport,
-		       &request.body) ||
-	    !parse_end(session->peer, session->peer_port, id->idiag_dst, &id->idiag_dport,
-		       &request.body))
+	    !diag_set_end(&request, session->local, session->local_port, id->idiag_src,
+			  &id->idiag_sport) ||
+	    !diag_set_end(&request, session->peer, session->peer_port, id->idiag_dst,
+			  &id->idiag_dport))
 		return;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (fd < 0)
 		return;
-	ask(fd, &request, item);
+	diag_query(fd, &request, counters);
 	close(fd);
 }

@@ -1,64 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/* The names of vendors and products that the system knows: http://www.linux-usb.org/usb.ids */
+/* Names of vendors and products from the system's usb.ids. */
 #include "cmd/inventory.h"
 #include "lib/file.h"
 #include "lib/str.h"
+#include "lib/util.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { DIGITS = 4, NAME = DIGITS + 2 };
+enum { USB_IDS_DIGITS = 4, USB_IDS_NAME = USB_IDS_DIGITS + 2 /* offset of the name in a line */ };
 
-struct look {
-	struct items *items;
-	uint32_t vendor;
+struct usb_ids_search {
+	struct inventory *inventory;
+	uint32_t vendor; /* of the lines that follow */
 };
 
-static void append(char *label, const char *name)
+static void label_append(char *label, const char *name)
 {
 	size_t len = strlen(label);
 
-	str_format(label + len, LABEL_SIZE - len, "%s%s", len ? " " : "", name);
+	str_format(label + len, INVENTORY_LABEL_SIZE - len, "%s%s", len ? " " : "", name);
 }
 
-/* "0951  Kingston Technology", and below "\t1666  DataTraveler"; they end where classes begin. */
-static bool see(void *ctx, char *line)
+/* A vendor's line "0951  Kingston Technology" is followed by its products, "\t1666  DataTraveler".
+ * The list of classes ("C 00  ...") comes after all vendors. */
+static bool usb_ids_read_line(void *ctx, char *line)
 {
-	struct look *look = ctx;
-	bool product = line[0] == '\t';
+	struct usb_ids_search *search = ctx;
+	bool is_product = line[0] == '\t';
 	uint32_t number;
 
 	if (line[0] == 'C')
 		return true;
-	line += product;
-	if (strnlen(line, NAME) < NAME || line[DIGITS] != ' ')
+	line += is_product;
+	if (strnlen(line, USB_IDS_NAME) < USB_IDS_NAME || line[USB_IDS_DIGITS] != ' ')
 		return false;
-	line[DIGITS] = '\0';
+	line[USB_IDS_DIGITS] = '\0';
 	if (str_hex(line, 0xffff, &number))
 		return false;
-	if (!product)
-		look->vendor = number;
-	EACH_ITEM(look->items, i)
-		if (i->labelless && i->device.vendor == look->vendor &&
-		    (!product || i->device.product == number))
-			append(i->label, line + NAME);
+	if (!is_product)
+		search->vendor = number;
+	INVENTORY_EACH(search->inventory, e)
+		if (e->wants_label && e->device.vendor == search->vendor &&
+		    (!is_product || e->device.product == number))
+			label_append(e->label, line + USB_IDS_NAME);
 	return false;
 }
 
-void usb_ids_look(struct items *items)
+void usb_ids_set_labels(struct inventory *inventory)
 {
-	static const char *const places[] = {
+	static const char *const paths[] = {
 		"/usr/share/hwdata/usb.ids",
 		"/usr/share/misc/usb.ids",
 		"/var/lib/usbutils/usb.ids",
 		"/usr/share/usb.ids",
 	};
-	struct look look = { .items = items, .vendor = UINT32_MAX };
+	struct usb_ids_search search = { .inventory = inventory, .vendor = UINT32_MAX };
 
-	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++)
-		if (!access(places[i], R_OK)) {
-			file_each_line(AT_FDCWD, places[i], see, &look);
+	for (unsigned i = 0; i < ARRAY_SIZE(paths); i++)
+		if (!access(paths[i], R_OK)) {
+			file_each_line(AT_FDCWD, paths[i], usb_ids_read_line, &search);
 			return;
 		}
 }

@@ -529,7 +529,7 @@ static void doctor(void)
 	examine(FIXTURES "sysfs/client-6.12.tree", name);
 	CHECK_INT(got.status, 1);
 	CHECK_INT(findings("BAD"), 1);
-	snprintf(want, sizeof(want), "BAD     %s: Connection refused: is it on?", name);
+	snprintf(want, sizeof(want), "BAD     %s: Connection refused: is it running?", name);
 	CHECK(strstr(got.out, want));
 	close(fd);
 }
@@ -574,8 +574,8 @@ static void doctor_asks(void)
 		CHECK_INT(status, 0);
 		CHECK_INT(got.status, 0);
 		CHECK_INT(findings("BAD"), 0);
-		snprintf(want, sizeof(want), "ok      %s %s, devices: %u\n", name,
-			 watch ? "tells changes" : "must be asked", p[11]);
+		snprintf(want, sizeof(want), "ok      %s: exports %u devices, %s\n", name, p[11],
+			 watch ? "reports changes" : "has to be polled");
 		CHECK(strstr(got.out, want));
 	}
 	close(fd);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of cmd/doctor: what it says about trees of a whole machine.
+ * Tests of usbiphp doctor: its report on trees of a whole machine.
  * LINK: -Wl,--wrap=time,--wrap=__time64
  */
-#include "cmd/doctor.h"
+#include "cmd/cmd.h"
 
 #include "tests/files.h"
 
@@ -67,7 +67,7 @@ static void look_for(const struct endpoint *server)
 	snprintf(path, sizeof(path), "%s/said", root);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	must(was >= 0 && fd >= 0 && !fflush(stdout) && dup2(fd, STDOUT_FILENO) >= 0, "redirect");
-	exit_status = doctor_run(&options, "3240", server, server != NULL);
+	exit_status = cmd_doctor(&options, "3240", server, server != NULL);
 	must(dup2(was, STDOUT_FILENO) >= 0 && !close(was) && !close(fd), "restore");
 	free(said);
 	said = file_read(path, NULL);
@@ -115,18 +115,21 @@ static void stop_server(void)
 	rundir_close(&server, false);
 }
 
+#define NO_MODULES                                                                                 \
+	": no modules are installed for the running Linux 6.1.0: reboot; in a container, run "     \
+	"modprobe "
+
 static void empty_machine(void)
 {
 	begin(NULL);
 	look();
-	SAYS("BAD     usbip-host: no modules of Linux 6.1.0: reboot, or in a container modprobe "
-	     "outside");
-	SAYS("warn    vhci-hcd: no modules of Linux 6.1.0: reboot, or in a container modprobe "
-	     "outside");
-	SAYS("warn    usbiphp-server is down: systemctl restart usbip-bind or ./install.sh server");
-	SAYS("warn    usbiphp-client is down: systemctl restart usbip-attach or ./install.sh "
-	     "client");
-	CHECK_INT(lines("warn    run as root to see all\n"), geteuid() != 0);
+	SAYS("BAD     usbip-host" NO_MODULES "usbip-host on its host");
+	SAYS("warn    vhci-hcd" NO_MODULES "vhci-hcd on its host");
+	SAYS("warn    usbiphp-server is not running: systemctl restart usbip-bind, or ./install.sh "
+	     "server");
+	SAYS("warn    usbiphp-client is not running: systemctl restart usbip-attach, or "
+	     "./install.sh client");
+	CHECK_INT(lines("warn    not run as root: some checks are incomplete\n"), geteuid() != 0);
 	CHECK_INT(lines(""), geteuid() ? 5 : 4);
 	end();
 }
@@ -139,24 +142,24 @@ static void modules(void)
 	begin(NULL);
 	put_file(root, DEP, "kernel/drivers/usb/core/usbcore.ko:\n");
 	look();
-	CHECK_INT(lines("BAD     usbip-host is missing: "), 1);
-	CHECK_INT(lines("warn    vhci-hcd is missing: "), 1);
+	CHECK_INT(lines("BAD     usbip-host is not installed: "), 1);
+	CHECK_INT(lines("warn    vhci-hcd is not installed: "), 1);
 	put_file(root, DEP, DRIVERS "usbip-host.ko.xz: " DRIVERS "usbip-core.ko.xz\n");
 	look();
 	SAYS("ok      usbip-host is not loaded: modprobe usbip-host");
-	CHECK_INT(lines("warn    vhci-hcd is missing: "), 1);
+	CHECK_INT(lines("warn    vhci-hcd is not installed: "), 1);
 	end();
 	begin(NULL);
 	put_file(root, "lib/modules/6.1.0/vhci-hcd.ko", "");
 	look();
 	SAYS("ok      vhci-hcd is not loaded: modprobe vhci-hcd");
-	CHECK_INT(lines("BAD     usbip-host is missing: "), 1);
+	CHECK_INT(lines("BAD     usbip-host is not installed: "), 1);
 	end();
 }
 
 #define CONFIG "boot/config-6.1.0"
-#define HOST_LEFT_OUT "BAD     usbip-host is not configured in this kernel: "
-#define VHCI_LEFT_OUT "warn    vhci-hcd is not configured in this kernel: "
+#define HOST_LEFT_OUT "BAD     usbip-host is disabled in this kernel's configuration: "
+#define VHCI_LEFT_OUT "warn    vhci-hcd is disabled in this kernel's configuration: "
 
 static void configuration(void)
 {
@@ -177,9 +180,9 @@ static void configuration(void)
 		put_file(root, CONFIG, row[i].text);
 		look();
 		CHECK_INT(lines(HOST_LEFT_OUT), row[i].host);
-		CHECK_INT(lines("BAD     usbip-host is missing: "), !row[i].host);
+		CHECK_INT(lines("BAD     usbip-host is not installed: "), !row[i].host);
 		CHECK_INT(lines(VHCI_LEFT_OUT), row[i].vhci);
-		CHECK_INT(lines("warn    vhci-hcd is missing: "), !row[i].vhci);
+		CHECK_INT(lines("warn    vhci-hcd is not installed: "), !row[i].vhci);
 		end();
 	}
 }
@@ -195,18 +198,19 @@ static void tls(void)
 	CHECK(!strstr(said, "tls"));
 	keys = &some;
 	look();
-	SAYS("BAD     tls: no modules of Linux 6.1.0: reboot, or in a container modprobe outside");
+	SAYS("BAD     tls" NO_MODULES "tls on its host");
 	put_file(root, DEP, "kernel/net/unix/unix.ko:\n");
 	put_file(root, "etc/os-release", "ID=openwrt\n");
 	look();
-	SAYS("BAD     tls is missing: opkg install kmod-usbip-server kmod-usbip-client kmod-tls; "
-	     "reboot");
-	put_file(root, CONFIG, "# CONFIG_USBIP_HOST is not set\n# CONFIG_USBIP_VHCI_HCD is not set\n");
+	SAYS("BAD     tls is not installed: opkg update && opkg install kmod-tls");
+	put_file(root, CONFIG,
+		 "# CONFIG_USBIP_CORE is not set\n# CONFIG_USBIP_HOST is not set\n"
+		 "# CONFIG_USBIP_VHCI_HCD is not set\n");
 	look();
-	CHECK_INT(lines("BAD     tls is missing: "), 1);
+	CHECK_INT(lines("BAD     tls is not installed: "), 1);
 	put_file(root, CONFIG, "CONFIG_USBIP_CORE=m\n# CONFIG_TLS is not set\n");
 	look();
-	CHECK_INT(lines("BAD     tls is not configured in this kernel: "), 1);
+	CHECK_INT(lines("BAD     tls is disabled in this kernel's configuration: "), 1);
 	put_file(root, DEP, "kernel/net/tls/tls.ko.xz:\n");
 	look();
 	SAYS("ok      tls is not loaded: modprobe tls");
@@ -228,9 +232,18 @@ static void distributions(void)
 		{ "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", "linux-modules-extra-$(uname -r)" },
 		{ "ID=\"fedora\"\n", "dnf install kernel-modules-extra-$(uname -r)" },
 		{ "ID=alpine", "apk add linux-lts" },
+		{ "ID=\"ol\"\nID_LIKE=\"fedora\"\n", "kernel-uek-modules-extra-$(uname -r)" },
+		{ "ID=\"rhel\"\nID_LIKE=\"fedora\"\n", "ELRepo" },
+		{ "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", "ELRepo" },
+		{ "ID_LIKE='rhel fedora'\nID=scientific\n", "ELRepo" },
+		{ "ID=arch\nID_LIKE=debian\n", "pacman -Syu linux" },
+		{ "NAME=fedora\nVERSION_ID=debian\nID=arch\n", "pacman -Syu linux" },
+		{ "ID=debianish\nHOME_URL=ubuntu\n", "distribution's package" },
 		{ "ID=\"openwrt\"\nID_LIKE=\"lede openwrt\"\n", "opkg install kmod-usbip-server" },
-		{ "ID=gentoo\n", "install the kernel's modules" },
-		{ "", "install the kernel's modules" },
+		{ "ID=immortalwrt\nID_LIKE=\"lede openwrt\"\n", "opkg install kmod-usbip-server" },
+		{ "ID=gentoo\n", "distribution's package" },
+		{ "ID\n=\nID=\nID_LIKE=\"\n", "distribution's package" },
+		{ "", "distribution's package" },
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
@@ -244,6 +257,24 @@ static void distributions(void)
 	}
 }
 
+/* Files that tell more than os-release. */
+static void distribution_files(void)
+{
+	begin(NULL);
+	put_file(root, DEP, "");
+	put_file(root, "etc/os-release", "ID=debian\n");
+	put_file(root, "etc/rpi-issue", "");
+	look();
+	SAYS("BAD     usbip-host is not installed: apt-get full-upgrade, then reboot");
+	put_file(root, "etc/os-release", "ID=openwrt\n");
+	take_away(root, "etc/rpi-issue");
+	put_file(root, "usr/bin/apk", "");
+	look();
+	SAYS("BAD     usbip-host is not installed: apk add kmod-usbip-server");
+	SAYS("warn    vhci-hcd is not installed: apk add kmod-usbip-client");
+	end();
+}
+
 #define WANTS "etc/systemd/system/multi-user.target.wants/"
 
 /* Which roles it looks at, and how a service that does not run is found. */
@@ -251,9 +282,9 @@ static void check_roles(const char *server_level, const char *client_level)
 {
 	char head[64];
 
-	snprintf(head, sizeof(head), "%-8susbiphp-server is down: ", server_level);
+	snprintf(head, sizeof(head), "%-8susbiphp-server is not running: ", server_level);
 	CHECK_INT(lines(head), *server_level != '\0');
-	snprintf(head, sizeof(head), "%-8susbiphp-client is down: ", client_level);
+	snprintf(head, sizeof(head), "%-8susbiphp-client is not running: ", client_level);
 	CHECK_INT(lines(head), *client_level != '\0');
 	CHECK_INT(strstr(said, " usbip-host") != NULL, *server_level != '\0');
 	CHECK_INT(strstr(said, " vhci-hcd") != NULL, *client_level != '\0');
@@ -288,7 +319,8 @@ static void roles(void)
 	look_for(&nobody);
 	check_roles("", "warn");
 	snprintf(want, sizeof(want),
-		 "BAD     %s: Connection refused: is it on? There: usbiphp doctor\n", nobody.name);
+		 "BAD     %s: Connection refused: is it running? On the server: usbiphp doctor\n",
+		 nobody.name);
 	CHECK_INT(lines(want), 1);
 	put_file(root, WANTS "usbip-attach.service", "[Unit]\n");
 	look();
@@ -322,7 +354,7 @@ static void hangs_up(void)
 	look_for(&rude);
 	snprintf(want, sizeof(want),
 		 "BAD     %s: it hung up: is --psk given at one end only, or is this end not in "
-		 "its --allow? (there: usbiphp doctor)\n",
+		 "its --allow? (on the server: usbiphp doctor)\n",
 		 rude.name);
 	CHECK_INT(lines(want), 1);
 	end();
@@ -337,11 +369,11 @@ static void running(void)
 	begin(NULL);
 	must(!rundir_open(&state, run_dir, "client"), "take the lock");
 	look();
-	SAYS("ok      usbiphp-client runs");
+	SAYS("ok      usbiphp-client is running");
 	LACKS("warn    usbiphp-server");
 	rundir_close(&state, false);
 	look();
-	LACKS("ok      usbiphp-client runs");
+	LACKS("ok      usbiphp-client is running");
 	end();
 }
 
@@ -350,10 +382,10 @@ static void held(void)
 	begin(NULL);
 	put_file(root, "config/held.client", "");
 	look();
-	LACKS("ok      devices are held");
+	LACKS("ok      the server leaves");
 	put_file(root, "config/held.server", "0951:1666/60A4\n0627:0001@1-1.4\n");
 	look();
-	SAYS("ok      devices are held: usbiphp status");
+	SAYS("ok      the server leaves held devices alone: usbiphp status lists them");
 	end();
 }
 
@@ -392,15 +424,16 @@ static void stub(void)
 	put_device("pci", "1-3", "00\n", "usb", NULL);
 	look();
 	SAYS("ok      usbip-host is loaded");
-	SAYS("ok      3 of 16 slots are used");
-	SAYS("BAD     1-2 (0627:0001) is in error: systemctl restart usbip-bind");
+	SAYS("ok      usbip-host: 3 of 16 slots are used");
+	SAYS("BAD     1-2 (0627:0001) is in an error state: systemctl restart usbip-bind");
 	CHECK(!strstr(said, "1-1 (") && !strstr(said, "1-3 ("));
 	put_file(root, STUB "match_busid", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 \n");
 	look();
-	SAYS("ok      15 of 16 slots are used");
+	SAYS("ok      usbip-host: 15 of 16 slots are used");
 	put_file(root, STUB "match_busid", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 \n");
 	look();
-	SAYS("BAD     16 of 16 slots are used: replug in the same sockets, or reboot");
+	SAYS("BAD     usbip-host: all 16 slots are used: replug absent devices into their old "
+	     "ports, or reboot");
 	end();
 }
 
@@ -421,26 +454,30 @@ static void vhci(void)
 	begin(FIXTURES "sysfs/client-6.12.tree");
 	look();
 	SAYS("ok      vhci-hcd is loaded");
-	SAYS("ok      119 high-speed, 119 super-speed ports are free");
-	LACKS("BAD     port");
+	SAYS("ok      vhci-hcd: 119 high-speed and 119 super-speed ports are free");
+	LACKS("BAD     vhci-hcd: port");
 	take_away(root, "sys/devices/platform/vhci_hcd.0/status.1");
 	put_ports("004", "004");
 	look();
-	SAYS("ok      1 high-speed, 1 super-speed ports are free");
+	SAYS("ok      vhci-hcd: 1 high-speed and 1 super-speed ports are free");
 	put_ports("004", "006");
 	look();
-	SAYS("warn    1 high-speed, 0 super-speed ports are free: usbiphp detach PORT");
+	SAYS("warn    vhci-hcd: 1 high-speed and 0 super-speed ports are free: usbiphp detach "
+	     "PORT");
 	put_ports("006", "004");
 	look();
-	SAYS("BAD     0 high-speed, 1 super-speed ports are free: usbiphp detach PORT");
+	SAYS("BAD     vhci-hcd: 0 high-speed and 1 super-speed ports are free: usbiphp detach "
+	     "PORT");
 	put_ports("004", "007");
 	look();
-	SAYS("BAD     port 1 is in error: echo 1 >/sys/devices/platform/vhci_hcd.0/detach");
+	SAYS("BAD     vhci-hcd: port 1 is in an error state: "
+	     "echo 1 >/sys/devices/platform/vhci_hcd.0/detach");
 	put_file(root, "sys/devices/platform/vhci_hcd.0/status",
 		 "prt sta spd bus dev socket           local_busid\n"
 		 "000 004 000 000 000 0000000000000000 0-0\n");
 	look();
-	SAYS("warn    1 high-speed, 0 super-speed ports are free: usbiphp detach PORT");
+	SAYS("warn    vhci-hcd: 1 high-speed and 0 super-speed ports are free: usbiphp detach "
+	     "PORT");
 	end();
 }
 
@@ -493,13 +530,13 @@ static void listener(void)
 	SAYS("ok      usbiphp-server listens on TCP 3240");
 	take_away(root, "proc/8/fd");
 	look();
-	SAYS("warn    somebody listens on TCP 3240: stop that, or --listen ADDR:PORT");
+	SAYS("warn    another program listens on TCP 3240: stop it, or use --listen ADDR:PORT");
 	put_process("9", "exactly15chars_\n", "socket:[47]");
 	look();
-	SAYS("warn    exactly15chars_ listens on TCP 3240: stop that, or --listen ADDR:PORT");
+	SAYS("warn    exactly15chars_ listens on TCP 3240: stop it, or use --listen ADDR:PORT");
 	put_process("9", "usbipd\n", "socket:[47]");
 	look();
-	SAYS("warn    usbipd listens on TCP 3240: stop that, or --listen ADDR:PORT");
+	SAYS("warn    usbipd listens on TCP 3240: stop it, or use --listen ADDR:PORT");
 	end();
 }
 
@@ -509,14 +546,14 @@ static void listener_running(void)
 	begin(NULL);
 	start_server();
 	look();
-	SAYS("ok      usbiphp-server runs");
-	SAYS("BAD     nobody listens on TCP 3240: systemctl restart usbip-bind");
+	SAYS("ok      usbiphp-server is running");
+	SAYS("BAD     nothing listens on TCP 3240: systemctl restart usbip-bind");
 	put_file(root, "proc/net/tcp", TCP ROW("00000000:0CA8", "0A", "47"));
 	look();
 	SAYS("ok      usbiphp listens on TCP 3240");
 	put_process("9", "n\x1b[2J\n", "socket:[47]");
 	look();
-	SAYS("BAD     n?[2J listens on TCP 3240: stop that, or --listen ADDR:PORT");
+	SAYS("BAD     n?[2J listens on TCP 3240: stop it, or use --listen ADDR:PORT");
 	put_process("9", "usbiphp\n", "socket:[47]");
 	look();
 	SAYS("ok      usbiphp listens on TCP 3240");
@@ -562,20 +599,24 @@ static void programs(void)
 	}
 }
 
+#define FILTERED                                                                                   \
+	"warn    a packet filter is active, it must let TCP 3240 through: ufw allow 3240/tcp, or " \
+	"see nft list ruleset"
+
 static void firewalls(void)
 {
 	begin(NULL);
 	put_file(root, "sys/module/nf_tables/refcnt", "0\n");
 	put_file(root, "proc/net/ip_tables_names", "");
 	look();
-	LACKS("warn    packets");
+	LACKS("warn    a packet filter");
 	put_file(root, "sys/module/nf_tables/refcnt", "12\n");
 	look();
-	SAYS("warn    packets are filtered: ufw allow 3240/tcp; nft list ruleset");
+	SAYS(FILTERED);
 	put_file(root, "sys/module/nf_tables/refcnt", "0\n");
 	put_file(root, "proc/net/ip_tables_names", "filter\n");
 	look();
-	SAYS("warn    packets are filtered: ufw allow 3240/tcp; nft list ruleset");
+	SAYS(FILTERED);
 	end();
 }
 
@@ -586,7 +627,7 @@ static void clock_unset(void)
 	LACKS("warn    the clock");
 	now--;
 	look();
-	SAYS("warn    the clock is wrong: timedatectl set-ntp true");
+	SAYS("warn    the clock is not set: timedatectl set-ntp true");
 	now++;
 	end();
 }
@@ -688,6 +729,7 @@ int main(void)
 	RUN("t_doctor: the kernel's configuration", configuration);
 	RUN("t_doctor: what keys need", tls);
 	RUN("t_doctor: the distribution", distributions);
+	RUN("t_doctor: the distribution's files", distribution_files);
 	RUN("t_doctor: the roles", roles);
 	RUN("t_doctor: a server that hangs up", hangs_up);
 	RUN("t_doctor: a daemon", running);

@@ -153,7 +153,7 @@ def lists(work):
             check(there["host"] == name and there["devices"] == plain, f"{name}: {done}")
     with case("the doctor asks through ssh"):
         done = usbiphp("doctor", "-p", port, HERE)
-        check(f"{HERE} tells changes, devices: {len(server.list())}" in done.out, f"{done}")
+        check(f"{HERE}: exports {len(server.list())} device" in done.out and "reports changes" in done.out, f"{done}")
     check(server.stop() == 0, "the server's exit status")
 
 

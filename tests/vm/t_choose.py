@@ -410,7 +410,7 @@ def doctor(w):
         said = w.host.must("usbiphp doctor")
         check("BAD" not in said and "usbip-host" in said, said)
         said = w.client.must("usbiphp doctor host")
-        check("BAD" not in said and "host:3240 tells changes, devices: 0" in said, said)
+        check("BAD" not in said and "host:3240: exports 0 devices, reports changes" in said, said)
 
     with case("doctor: hooks that others may write, with the command that mends it"):
         w.host.must("mkdir -p /etc/usbiphp/hooks.d; cd /etc/usbiphp/hooks.d; touch x; chmod 777 x")
