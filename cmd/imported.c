@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The imported devices: the ports of vhci-hcd, with what the record files say about each. */
+/* The imported devices: ports of vhci-hcd, and the record files of their servers. */
 #include "cmd/inventory.h"
 #include "lib/str.h"
 #include "sysfs/vhci.h"

@@ -46,7 +46,7 @@ static bool left_read_line(void *ctx, char *line)
 	return false;
 }
 
-/* What the server's policy says. Sets the reason, which is empty if the device is allowed. */
+/* The verdict of the server's policy. Sets the reason, which is empty if the device is allowed. */
 static enum rule_verdict list_judge(const struct list *list, struct inventory_entry *entry)
 {
 	enum rule_verdict verdict = host_choose(&list->sysfs, &entry->device, &list->policy,
