@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of the command line: the program in $USBIPHP (build/usbiphp), its exit status, and that it
- * says what is wrong in one line. Nothing here lets it touch this machine's devices.
+ * Tests of the command line: the program in $USBIPHP (build/usbiphp), its exit status and its
+ * error messages of one line. No test touches devices of this machine.
  */
+#include "host/listener.h"
+#include "policy/rules.h"
 #include "proto/op.h"
 #include "tests/program.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
-/* One line, printable, which begins with the program's name and has the word in it. */
+/* stderr is one printable line, which begins with the program's name and contains word. */
 static void says(const char *name, const char *word)
 {
 	size_t len = strlen(got.err);
@@ -208,6 +211,64 @@ static void too_many_servers(void)
 	says(C, "'h64'");
 }
 
+/* So many words "OPTION VALUE", the last of them one too many. */
+static void too_many(const char *option, const char *value, unsigned limit)
+{
+	const char *argv[2 * 70 + 2] = { S };
+	char word[80];
+
+	for (unsigned i = 0; i <= limit; i++) {
+		argv[2 * i + 1] = option;
+		argv[2 * i + 2] = i < limit ? value : "excess";
+	}
+	run(argv);
+	CHECK_INT(got.status, 2);
+	snprintf(word, sizeof(word), "more than %u %s options: 'excess' (see --help)", limit,
+		 option);
+	says(S, word);
+}
+
+static void too_many_options(void)
+{
+	too_many("--listen", "127.0.0.1", LISTENERS_MAX);
+	too_many("--rule", "allow", RULE_OPTIONS_MAX);
+	RUN_IT(S, "-f", "a", "-f", "b");
+	CHECK_INT(got.status, 2);
+	says(S, "more than one --rules option: 'b'");
+}
+
+/* A line "IDENTITY:KEY" with a new key each time. */
+static void psk(void)
+{
+	static const char digits[] = "0123456789abcdef\n";
+	struct utsname system;
+	char first[200];
+
+	RUN_IT(U, "psk", "pi-4_a.b@c");
+	CHECK_INT(got.status, 0);
+	CHECK_STR(got.err, "");
+	CHECK(!strncmp(got.out, "pi-4_a.b@c:", 11));
+	CHECK_INT(strlen(got.out), 11 + 64 + 1);
+	CHECK_INT(strspn(got.out + 11, digits), 64 + 1);
+	CHECK(got.out[11 + 64] == '\n');
+	snprintf(first, sizeof(first), "%s", got.out);
+	RUN_IT(U, "psk", "pi-4_a.b@c");
+	CHECK(strcmp(got.out, first) != 0);
+	must(!uname(&system), "uname");
+	RUN_IT(U, "psk");
+	CHECK_INT(got.status, 0);
+	CHECK(!strncmp(got.out, system.nodename, strlen(system.nodename)));
+	CHECK(got.out[strlen(system.nodename)] == ':');
+	RUN_IT(U, "psk", "a b");
+	CHECK_INT(got.status, 2);
+	says(U " psk", "'a b'");
+	RUN_IT(U, "psk", "");
+	CHECK_INT(got.status, 2);
+	RUN_IT(U, "psk", "a", "b");
+	CHECK_INT(got.status, 2);
+	says(U " psk", "unexpected argument 'b'");
+}
+
 static void long_word(void)
 {
 	static char word[100000];
@@ -227,7 +288,7 @@ static void long_word(void)
 	CHECK_INT(got.status, 2);
 }
 
-/* The kernel may give it no argv[0] at all. */
+/* execve(2) may pass no argv[0] at all. */
 static void no_words(void)
 {
 	run((const char *const[]){ NULL });
@@ -235,7 +296,7 @@ static void no_words(void)
 	says(U, "command");
 }
 
-/* What is promised, by command: any may have more. */
+/* Options that each command must have; it may have more. */
 static const struct {
 	const char *name, *letter;
 	bool argument, server, client, list, status, doctor;
@@ -258,7 +319,7 @@ static const struct {
 	{ "--version", "-V", false, true, true, true, true, true },
 };
 
-/* The help has a line with the option, and its letter and argument in it. */
+/* The help has a line for the option, with its letter and argument. */
 static void help_has(size_t i)
 {
 	char word[32], *at, line[200];
@@ -293,7 +354,7 @@ static void help_of(const char *word, size_t column)
 	}
 }
 
-/* Without its value, or with something wrong behind it, it is not unknown. */
+/* The option is known: the error is its missing value, or the wrong option behind it. */
 static void is_option(const char *word, const char *option, bool argument)
 {
 	if (argument)
@@ -304,7 +365,7 @@ static void is_option(const char *word, const char *option, bool argument)
 	CHECK(strstr(got.err, argument ? "no value" : "'--bogus'"));
 }
 
-/* Every option that the help shows is one. */
+/* The command takes every option in its help. */
 static void help_is_true(const char *word)
 {
 	char *help, *line, *next, name[64];
@@ -391,7 +452,7 @@ static void no_sysfs(void)
 	temp_remove(root);
 }
 
-/* A port on loopback, where somebody listens or not. */
+/* A TCP port on loopback, listening or not. */
 static int loopback(bool listening, char *name)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
@@ -422,7 +483,7 @@ static void list_refused(void)
 	close(fd);
 }
 
-/* A server in a process of its own, for one request. */
+/* A server in a child process, which answers one request. */
 static pid_t serve(int fd, const uint8_t *reply, size_t len)
 {
 	pid_t pid = fork();
@@ -483,7 +544,7 @@ static void list_hostile(const char *path, const char *name)
 	check_end();
 }
 
-/* Lines of the doctor, each with its level; how many of them are that. */
+/* The number of the doctor's lines with that level. All lines must have a level. */
 static unsigned findings(const char *level)
 {
 	unsigned n = 0;
@@ -498,7 +559,7 @@ static unsigned findings(const char *level)
 	return n;
 }
 
-/* A machine whose /sys that is, and that server or NULL. */
+/* Runs the doctor on a machine with that tree as /sys, and with that server or NULL. */
 static void examine(const char *tree, const char *host)
 {
 	char root[TEMP_SIZE], sys[TEMP_SIZE + 8], notes[TEMP_SIZE + 8];
@@ -534,7 +595,7 @@ static void doctor(void)
 	close(fd);
 }
 
-/* A server in a process of its own, for a list and a watch: it answers that, or hangs up. */
+/* A server in a child process, which answers a list, and answers a watch or hangs up. */
 static pid_t serve_both(int fd, uint8_t *reply, size_t len, bool watch)
 {
 	pid_t pid = fork();
@@ -587,6 +648,8 @@ int main(void)
 	program_begin();
 	usage_errors();
 	RUN("t_cli: more servers than it takes", too_many_servers);
+	RUN("t_cli: more options than it takes", too_many_options);
+	RUN("t_cli: psk", psk);
 	RUN("t_cli: words that are too long", long_word);
 	RUN("t_cli: no words at all", no_words);
 	RUN("t_cli: help", help);

@@ -14,7 +14,7 @@
 
 /* A machine of its own: root/sys, root/etc, ... */
 static char root[TEMP_SIZE], sys[TEMP_SIZE + 8], run_dir[TEMP_SIZE + 8], config[TEMP_SIZE + 8];
-static char *said; /* the lines */
+static char *said; /* the output of the doctor */
 static int exit_status;
 
 static void begin(const char *tree)
@@ -36,7 +36,7 @@ static void end(void)
 	said = NULL;
 }
 
-/* The clock, as the test wants it. */
+/* The time of the wrapped clock. */
 static time_t now = 1704067200;
 
 time_t __wrap_time(time_t *t);
@@ -48,15 +48,15 @@ time_t __wrap_time(time_t *t)
 	return now;
 }
 
-/* What musl calls it where a long has 32 bits. */
+/* musl's name for it where a long has 32 bits. */
 time_t __wrap___time64(time_t *t)
 {
 	return __wrap_time(t);
 }
 
-static struct keys *keys; /* as --psk has given them */
+static struct keys *keys; /* of --psk */
 
-/* Runs it with that server or NULL, for what it says. */
+/* Runs the doctor with that server, or NULL, and keeps its output. */
 static void look_for(const struct endpoint *server)
 {
 	struct daemon_options options = { .sysfs = sys, .run = run_dir, .config = config,
@@ -80,7 +80,7 @@ static void look(void)
 	look_for(NULL);
 }
 
-/* How many lines begin so. */
+/* How many lines begin with head. */
 static unsigned lines(const char *head)
 {
 	unsigned n = 0;
@@ -90,13 +90,13 @@ static unsigned lines(const char *head)
 	return n;
 }
 
-/* That is one of the lines, as a whole. */
+/* The output has that line once. */
 #define SAYS(line)                                                                                 \
 	do {                                                                                       \
 		if (lines(line "\n") != 1)                                                         \
 			check_fault(__FILE__, __LINE__, "not said: %s; but: %s", line, said);      \
 	} while (0)
-/* No line begins so. */
+/* No line begins with head. */
 #define LACKS(head)                                                                                \
 	do {                                                                                       \
 		if (lines(head))                                                                   \
@@ -187,7 +187,7 @@ static void configuration(void)
 	}
 }
 
-/* What keys need is looked at with --psk only. */
+/* The tls module is checked only with --psk. */
 static void tls(void)
 {
 	static struct keys some;
@@ -277,7 +277,7 @@ static void distribution_files(void)
 
 #define WANTS "etc/systemd/system/multi-user.target.wants/"
 
-/* Which roles it looks at, and how a service that does not run is found. */
+/* Which roles are checked, and the level of a service that does not run; "": not checked. */
 static void check_roles(const char *server_level, const char *client_level)
 {
 	char head[64];
@@ -290,7 +290,7 @@ static void check_roles(const char *server_level, const char *client_level)
 	CHECK_INT(strstr(said, " vhci-hcd") != NULL, *client_level != '\0');
 }
 
-/* A socket with a port of its own, where nobody listens, yet. */
+/* A socket with a port of its own that does not listen yet. */
 static int take_port(struct endpoint *endpoint)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
@@ -337,7 +337,7 @@ static void roles(void)
 	close(fd);
 }
 
-/* One that is on, and hangs up before it has said a word. */
+/* A server that closes the connection before it has sent a byte. */
 static void hangs_up(void)
 {
 	struct endpoint rude;
@@ -359,7 +359,7 @@ static void hangs_up(void)
 	CHECK_INT(lines(want), 1);
 	end();
 	close(fd);
-	waitpid(child, NULL, 0); /* unless the doctor's own loop did */
+	waitpid(child, NULL, 0); /* the doctor's loop may have reaped it */
 }
 
 static void running(void)
@@ -437,7 +437,7 @@ static void stub(void)
 	end();
 }
 
-/* Ports of high and super speed, each in that state. */
+/* One high-speed and one super-speed port, in these states. */
 static void put_ports(const char *high, const char *super)
 {
 	char text[200];
@@ -481,7 +481,7 @@ static void vhci(void)
 	end();
 }
 
-/* Only root may write everything. */
+/* Attributes that only root may write. Root may write these, too. */
 static void other_drivers(void)
 {
 	static const char *const path[] = { "attach", "detach" };
@@ -540,7 +540,7 @@ static void listener(void)
 	end();
 }
 
-/* The same while the server runs. */
+/* While the server runs, its port should be its own. */
 static void listener_running(void)
 {
 	begin(NULL);
@@ -640,7 +640,7 @@ static void set_mode(const char *path, mode_t mode)
 	must(!chmod(name, mode), name);
 }
 
-/* Whether it is said of that path, and of none else. */
+/* Whether that path is reported, and no other. */
 static bool is_loose(const char *path)
 {
 	char want[3 * PATH_MAX];
@@ -679,7 +679,7 @@ static void places(void)
 	}
 }
 
-/* What is no file, and what is not ours. */
+/* A socket, and the directory above. */
 static void no_places(void)
 {
 	char name[PATH_MAX];
@@ -724,28 +724,28 @@ static void no_leak(void)
 int main(void)
 {
 	umask(022);
-	RUN("t_doctor: nothing is there", empty_machine);
+	RUN("t_doctor: an empty machine", empty_machine);
 	RUN("t_doctor: modules", modules);
 	RUN("t_doctor: the kernel's configuration", configuration);
-	RUN("t_doctor: what keys need", tls);
+	RUN("t_doctor: the tls module", tls);
 	RUN("t_doctor: the distribution", distributions);
 	RUN("t_doctor: the distribution's files", distribution_files);
 	RUN("t_doctor: the roles", roles);
 	RUN("t_doctor: a server that hangs up", hangs_up);
 	RUN("t_doctor: a daemon", running);
-	RUN("t_doctor: what is held", held);
+	RUN("t_doctor: held devices", held);
 	RUN("t_doctor: usbip-host and its devices", stub);
 	RUN("t_doctor: vhci-hcd and its ports", vhci);
 	RUN("t_doctor: a driver that only root may write", other_drivers);
-	RUN("t_doctor: who listens", listener);
-	RUN("t_doctor: who listens while the server runs", listener_running);
+	RUN("t_doctor: the listener", listener);
+	RUN("t_doctor: the listener while the server runs", listener_running);
 	RUN("t_doctor: odd lines of sockets", odd_sockets);
 	RUN("t_doctor: programs", programs);
 	RUN("t_doctor: firewalls", firewalls);
 	RUN("t_doctor: a clock that is not set", clock_unset);
-	RUN("t_doctor: what others may change", places);
-	RUN("t_doctor: what others may change rightly", no_places);
-	RUN("t_doctor: what is another's", owned_by_another);
+	RUN("t_doctor: files that others may change", places);
+	RUN("t_doctor: files that others may rightly change", no_places);
+	RUN("t_doctor: files of another user", owned_by_another);
 	RUN("t_doctor: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of cmd/: what the program in $USBIPHP prints about trees of the kernel's files and about
- * the daemons' notes.
+ * Tests of the commands list, status, detach, attach, release and bind, and of --dry-run: the
+ * output of the program in $USBIPHP for trees of sysfs and for status files of the daemons.
  */
 #include "tests/program.h"
 #include "tests/tree.h"
@@ -66,7 +66,7 @@ static void all_well(void)
 	CHECK_STR(got.err, "");
 }
 
-/* As if the daemon of that role ran: its lock, to be closed. */
+/* Takes the lock of a running daemon of that role; the caller closes it. */
 static int daemon_runs(const char *role)
 {
 	char name[40], path[PATH_MAX];
@@ -102,7 +102,7 @@ static void list_without_server(void)
 	finish();
 }
 
-/* What the running server has noted counts, and only while it runs. */
+/* The record of the running server decides, but only while it runs. */
 static void list_with_server(void)
 {
 	int lock;
@@ -126,7 +126,7 @@ static void list_with_server(void)
 	printed("\"server_running\":true");
 	printed("\"state\":\"left alone\",\"reason\":\"it holds the file system at /\"");
 	printed("\"state\":\"in use\",\"reason\":null,\"peer\":\"10.0.0.7\",\"peer_port\":40000,");
-	/* who tries rules does not want to know what the running one thinks */
+	/* with rules or --take-all, they decide */
 	SHOW(U, "list", "--take-all");
 	not_printed("it holds the file system");
 	put_file(root, STICK "usbip_status", "3\n");
@@ -171,7 +171,7 @@ static void names(void)
 	finish();
 }
 
-/* Its words, the system's list, its class; the system may have no list. */
+/* The device's strings, else usb.ids, else its class; usb.ids may not be installed. */
 static void products(void)
 {
 	begin(HOST);
@@ -219,7 +219,7 @@ static void hostile(void)
 	finish();
 }
 
-/* By their numbers, whatever order the kernel has. */
+/* Sorted by number, in whichever order the kernel lists them. */
 static void order(void)
 {
 	static const char *const busids[] = { "1-1",	"1-1.2", "1-1.2.1", "1-1.10", "1-2",
@@ -247,7 +247,7 @@ static void order(void)
 	finish();
 }
 
-/* One whose attributes are never shown costs its strings, not the others', nor the end. */
+/* A device that never answers has no strings; the others have theirs, and the command ends. */
 static void wedged(void)
 {
 	char path[PATH_MAX];
@@ -294,7 +294,7 @@ static void dry_run(void)
 	finish();
 }
 
-/* The bus ids that usbip-host holds already, and one of those here. */
+/* Slots of usbip-host are taken by absent devices, and by one that is present. */
 static void dry_run_slots(void)
 {
 	begin(HOST);
@@ -348,7 +348,7 @@ static void no_sysfs(void)
 	}
 }
 
-/* A machine without USB has nothing to show, and that is no fault. */
+/* A machine without USB has an empty list, which is no error. */
 static void no_usb(void)
 {
 	begin(NULL);
@@ -374,10 +374,10 @@ static void no_usb(void)
 	finish();
 }
 
-/* A connection on loopback: both ends and the listener, which stays open. */
+/* A connection on loopback: both ends, and the listener, which stays open. */
 struct connection {
 	int listener, server, client;
-	char note[120], peer[16]; /* as the server sees it */
+	char note[120], peer[16]; /* the server's status file, and the client's port */
 };
 
 static void connection_open(struct connection *c, int family)
@@ -403,7 +403,7 @@ static void connection_open(struct connection *c, int family)
 	snprintf(c->note, sizeof(c->note), "127.0.0.1 %u 127.0.0.1 %s\n", ntohs(port), c->peer);
 }
 
-/* So many bytes to it, and from it, and known to be there. */
+/* Sends so many bytes to the server and from it, and waits until they have arrived. */
 static void connection_use(const struct connection *c, size_t in, size_t out)
 {
 	char buf[5000] = { 0 };
@@ -450,7 +450,7 @@ static void exported(int family)
 	printed("\nexported:\nBUSID  ID         PRODUCT             NAME              STATE     ");
 	printed("46f4:0001/STICK1  in use by 127.0.0.1  ");
 	printed("  4.3 kB  1.2 kB  ");
-	/* the session is over, the note and the socket that listens are still there */
+	/* the session is over; its status file and the listening socket are still there */
 	close(c.client);
 	close(c.server);
 	snprintf(word, sizeof(word), "127.0.0.1 %s 127.0.0.1 1\n",
@@ -533,7 +533,7 @@ static void imported(void)
 	finish();
 }
 
-/* A port whose server has not answered yet has no device, and one may have no note. */
+/* A port whose server has not answered yet has no device; a port may have no record. */
 static void imported_without_device(void)
 {
 	char *text = file_read(FIXTURES "vhci/6.12-not-assigned.txt", NULL);
@@ -571,7 +571,7 @@ static void held_ones(void)
 	finish();
 }
 
-/* What a command that holds has noted; NULL: nothing. */
+/* The file of holds has this content; NULL: there is no such file. */
 static void noted(const char *role, const char *names)
 {
 	char name[32];
@@ -580,7 +580,7 @@ static void noted(const char *role, const char *names)
 	file_is(config, name, names);
 }
 
-/* One line of it, and the status. */
+/* The exit status, and a part of the message of one line. */
 static void said(int status, const char *word)
 {
 	CHECK_INT(got.status, status);
@@ -592,8 +592,8 @@ static void said(int status, const char *word)
 
 #define VHCI "devices/platform/vhci_hcd.0/"
 
-/* As the kernel does it: once somebody writes to "detach", that port is free. The process that sees
- * to it. */
+/* Does as the kernel does: once "detach" has been written, the port is free. Returns the child that
+ * does it. */
 static pid_t kernel_detaches(const char *port, const char *row)
 {
 	char path[PATH_MAX], *text, *at;
@@ -641,7 +641,7 @@ static void begin_attached(void)
 	take_away(root, "devices/platform/vhci_hcd.0/usb3/3-1/serial");
 }
 
-/* Whatever it is called, without a daemon: it is detached, and the notes on it are gone. */
+/* By every name, without a daemon: the device is detached and its record removed. */
 static void detach(void)
 {
 	static const char *const mouse[] = { "0", "3-1", "1-1.4", "pi.lan/1-1.4",
@@ -673,7 +673,7 @@ static void detach(void)
 	}
 }
 
-/* The daemon's notes are its own; one that is attached without any has the name of its place. */
+/* A running daemon keeps its records. A device without a record is named by its port here. */
 static void detach_with_client(void)
 {
 	pid_t pid;
@@ -708,12 +708,12 @@ static void detach_none(void)
 	said(1, "no device is called 'nobody'");
 	SHOW(U, "detach", "1");
 	said(1, "no device is called '1'");
-	/* alike: names by the serial number mean both of them */
+	/* two of a kind with one serial number: the name fits both */
 	put_file(root, "devices/platform/vhci_hcd.0/usb3/3-1/idVendor", "46f4\n");
 	SHOW(U, "detach", "46f4:0001/STICK1");
 	said(1, "more than one device is called");
 	noted("client", NULL);
-	/* one that is not there */
+	/* a device that is not attached */
 	SHOW(U, "detach", "1234:5678/GONE");
 	said(0, "1234:5678/GONE is held, until 'usbiphp attach 1234:5678/GONE'\n");
 	take_away(root, "devices/platform/vhci_hcd.0");
@@ -745,7 +745,7 @@ static void attach(void)
 	finish();
 }
 
-/* Without a daemon it is done here: unbind, del, rebind. */
+/* Without a daemon, the command gives the device back: unbind, del, rebind. */
 static void release(void)
 {
 	static const char *const stick[] = { "2-4", "STICK1", "46f4:0001/STICK1", "46f4:0001@2-4" };
@@ -782,7 +782,7 @@ static void release(void)
 	finish();
 }
 
-/* A server that runs does it; here one that has. A device that never answers is no reason to wait. */
+/* A running server gives the device back; here it has. A device that never answers is no delay. */
 static void release_with_server(void)
 {
 	char path[PATH_MAX];
@@ -831,7 +831,7 @@ static void hold_cannot(void)
 	finish();
 }
 
-/* A watch that runs, and what it has printed so far. */
+/* A running status --watch, and its output so far. */
 static struct {
 	pid_t pid;
 	int out;
@@ -865,7 +865,7 @@ static void watch_pipe(const char *option)
 	watch_start(fd[1], fd[0], option);
 }
 
-/* Reads until the text is there, n times; TIMEOUT_S ends it. */
+/* Reads output until it contains text n times. False: the time is over, or the output ended. */
 static bool watch_sees(const char *text, unsigned n)
 {
 	for (;;) {
@@ -887,7 +887,7 @@ static bool watch_sees(const char *text, unsigned n)
 	}
 }
 
-/* Its looks at the stick: each time it asks for its status. */
+/* Watches for passes: each opens the status attribute of the stick. */
 static int looks_open(void)
 {
 	int fd = inotify_init1(IN_CLOEXEC);
@@ -909,7 +909,7 @@ static void looks_wait(int fd, unsigned n)
 	close(fd);
 }
 
-/* Until it has looked at all at least once more. */
+/* Waits for at least one whole pass. */
 static void watch_looks(void)
 {
 	looks_wait(looks_open(), 2);
@@ -925,7 +925,7 @@ static void watch_ends(int signal_number)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* Again when something has changed, and only then: counters do not count. */
+/* Prints again after a change, and only then. Counters are not a change. */
 static void watched(void)
 {
 	struct connection c;
@@ -982,7 +982,7 @@ static void watched_json(void)
 	finish();
 }
 
-/* A new one is asked for its strings by a process, whose end is no reason to end, too. */
+/* The end of the child that reads a new device's strings does not end the command. */
 static void watched_plug(void)
 {
 	begin(HOST);
@@ -1002,7 +1002,7 @@ static void watched_plug(void)
 	finish();
 }
 
-/* It ends when nobody reads any more, also when it has nothing to say. */
+/* Ends when its reader is gone, even without new output. */
 static void watched_by_nobody(void)
 {
 	begin(HOST);
@@ -1013,7 +1013,7 @@ static void watched_by_nobody(void)
 	finish();
 }
 
-/* One who does not read does not keep it from ending. */
+/* A reader that does not read cannot keep it from ending. */
 static void watched_by_a_sleeper(void)
 {
 	int fd[2], looks;
