@@ -7,12 +7,10 @@
 #include "lib/socket.h"
 #include "lib/str.h"
 #include "lib/util.h"
-#include "loop/session.h"
 #include "sysfs/descriptors.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum {
@@ -221,18 +219,6 @@ bool import_wanted(struct import *import)
 	return false;
 }
 
-/* The connection was closed, by whichever end; the kernel may need a moment to free the port. */
-static void session_ended(struct loop_source *source, uint32_t events)
-{
-	struct import *import = container_of(source, struct import, session);
-	struct loop *loop = import->importer->loop;
-
-	(void)events;
-	loop_drop(loop, source);
-	import->ended = loop->now;
-	loop_pass_now(loop);
-}
-
 /* What is ours is noted before it is attached, so that a killed daemon's heir knows. */
 static void note(const struct import *import, const char *dir, unsigned port, const char *more)
 {
@@ -286,11 +272,7 @@ static void now_attached(struct import *import, int port, uint32_t devid, int fd
 	import->usable = false;
 	import->importer->vhci.port[port].state = VHCI_ATTACHING;
 	note(import, import->importer->record_dir, (unsigned)port, NULL);
-	/* kept only to hear it end: its bytes are the kernel's */
-	import->session.fd = fd;
-	import->session.ready = session_ended;
-	if (loop_watch(import->importer->loop, &import->session, EPOLLRDHUP))
-		loop_drop(import->importer->loop, &import->session); /* the port table tells, too */
+	session_watch_start(&import->session, fd);
 }
 
 /* Somebody may have put another one into its place since the list: the next list tells. */
@@ -330,7 +312,6 @@ void import_adopt(struct import *import, unsigned port)
 	import->importer->last[port] = place_hash(import);
 	import->devid = 0;
 	import->attached = import->importer->loop->now;
-	import->ended = 0;
 	import->detaching = import->refused = false;
 	/* an earlier daemon may have been killed before it answered */
 	import->usable = vhci_usable(import->importer->sysfs, &import->importer->vhci.port[port]);
@@ -381,7 +362,7 @@ static void now_free(struct import *import)
 	say_port(import, import->detaching ? "detached" : "lost", " from port ");
 	tell_hooks(import, "detached", NULL, NULL);
 	child_kill(&import->child);
-	loop_drop(importer->loop, &import->session);
+	session_watch_drop(&import->session);
 	record_remove(importer->own_dir, port);
 	if (record_names(importer->record_dir, port, import))
 		record_remove(importer->record_dir, port);
@@ -506,13 +487,13 @@ bool import_check(struct import *import)
 	if (import->port < 0)
 		return false;
 	row = &import->importer->vhci.port[import->port];
-	session_check(loop, &import->session, import->importer->dead_after);
+	session_watch_check(&import->session, import->importer->dead_after);
 	see_usable(import, row);
 	session = (struct client_session){
 		.state = row->state,
 		.stranger = row->devid && import->devid && row->devid != import->devid,
 		.unanswered = unanswered(import),
-		.ended_for = import->ended ? loop->now - import->ended : 0,
+		.ended_for = import->session.ended ? loop->now - import->session.ended : 0,
 	};
 	switch (client_session_judge(&session)) {
 	case CLIENT_GONE:
@@ -531,7 +512,7 @@ bool import_check(struct import *import)
 		import_detach(import);
 		break;
 	case CLIENT_KEEP:
-		if (import->ended)
+		if (import->session.ended)
 			loop_pass_by(loop, loop->now + POLL_MS);
 		break;
 	}

@@ -10,6 +10,7 @@
 #include "loop/child.h"
 #include "loop/hook_runner.h"
 #include "loop/loop.h"
+#include "loop/session.h"
 #include "policy/policy.h"
 #include "proto/op.h"
 
@@ -57,8 +58,7 @@ struct import {
 	unsigned quick;	       /* so many sessions in a row were short, or refused */
 	struct backoff backoff;
 	uint64_t attached; /* when */
-	uint64_t ended;	   /* when its session did, 0: it has not */
-	struct loop_source session; /* the connection the kernel uses, kept to hear it end */
+	struct session_watch session;
 	uint64_t remember;     /* its failures, until then, though it is not listed */
 	const char *said;      /* the failure that was logged, so that it is said once */
 	char busid[BUSID_SIZE];

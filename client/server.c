@@ -43,7 +43,8 @@ static struct import *find(struct server *server, const char *busid)
 	memset(place, 0, sizeof(*place));
 	place->endpoint = server->target.endpoint;
 	place->importer = server->importer;
-	place->port = place->session.fd = place->child.pipe.fd = -1;
+	place->port = place->child.pipe.fd = -1;
+	session_watch_init(&place->session, server->importer->loop);
 	str_format(place->busid, sizeof(place->busid), "%s", busid);
 	place->facts.busid = place->busid;
 	place->facts.name = place->strings.product;

@@ -54,7 +54,7 @@ static void work(const void *arg, void *result)
 	if (export->job == EXPORT_BINDING)
 		*out = stub_bind(export->sysfs, busid);
 	else if (export->job == EXPORT_ENDING)
-		*out = stub_end(export->sysfs, busid, export->session.fd);
+		*out = stub_end(export->sysfs, busid, export->session.socket.fd);
 	else
 		*out = stub_release(export->sysfs, busid);
 }

@@ -9,6 +9,7 @@
 #include "lib/addr.h"
 #include "loop/backoff.h"
 #include "loop/child.h"
+#include "loop/session.h"
 #include "policy/name.h"
 #include "policy/rules.h"
 #include "proto/op.h"
@@ -39,8 +40,8 @@ struct export {
 	/* One that comes and goes, or ends up in its error state, is exported again after a growing
 	 * delay, also when it has been away in the meantime. */
 	struct backoff calm;
-	uint64_t session_ended; /* when it did, 0: it has not, or the device is free again */
-	struct loop_source session; /* the connection usbip-host uses, kept to hear it end */
+	struct session_watch session; /* of usbip-host; its end is forgotten when the device is
+				       * free again */
 	struct stub_result result;
 	struct device device; /* as last seen; busid empty: the slot is free */
 	uint64_t driverless;  /* since when it has no driver, 0 = it has one */

@@ -4,11 +4,7 @@
 
 #include "lib/log.h"
 #include "lib/str.h"
-#include "lib/util.h"
-#include "loop/session.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
 
 enum {
 	RESET_MS = 5000, /* for the kernel to reset a device after its session: 0.2 s are usual */
@@ -24,22 +20,12 @@ uint32_t export_ask(const struct export *export)
 		return OP_OK;
 	case STUB_USED:
 		/* of a session that somebody else began nobody knows whether it has ended */
-		return export->session.fd >= 0 ? OP_BUSY : EXPORT_WAIT;
+		return session_watch_is_open(&export->session) ? OP_BUSY : EXPORT_WAIT;
 	case STUB_ERROR:
 		return OP_DEV_ERR;
 	default:
 		return OP_NA;
 	}
-}
-
-static void session_ended(struct loop_source *source, uint32_t events)
-{
-	struct export *export = container_of(source, struct export, session);
-
-	(void)events;
-	loop_drop(export->loop, source);
-	export->session_ended = export->loop->now;
-	loop_pass_now(export->loop);
 }
 
 int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who)
@@ -50,11 +36,7 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const stru
 		error = stub_import(export->sysfs, export->device.busid, fd);
 	if (error)
 		return error;
-	export_drop_session(export);
-	/* kept only to hear it end: its bytes are the kernel's */
-	export->session.fd = fd;
-	export->session.ready = session_ended;
-	loop_watch(export->loop, &export->session, EPOLLRDHUP); /* usbip_status tells, too */
+	session_watch_start(&export->session, fd);
 	export->noted = false;
 	export->from = who->address;
 	str_format(export->key, sizeof(export->key), "%s", who->key ? who->key : "");
@@ -70,21 +52,20 @@ void export_look(struct export *export, uint32_t dead_after)
 {
 	uint64_t now = export->loop->now;
 
-	session_check(export->loop, &export->session, dead_after);
-	if (!export->session_ended)
+	session_watch_check(&export->session, dead_after);
+	if (!export->session.ended)
 		return;
 	if (stub_status(export->sysfs, export->device.busid) == STUB_USED) {
-		if (now - export->session_ended < RESET_MS)
+		if (now - export->session.ended < RESET_MS)
 			loop_pass_by(export->loop, now + RESET_POLL_MS);
 		return;
 	}
 	log_info("%s is back from %s", export->device.name, export->peer);
-	export->session_ended = 0;
+	export_drop_session(export);
 	loop_pass_now(export->loop); /* what waited for it can go on */
 }
 
 void export_drop_session(struct export *export)
 {
-	loop_drop(export->loop, &export->session);
-	export->session_ended = 0;
+	session_watch_drop(&export->session);
 }

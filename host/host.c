@@ -104,7 +104,8 @@ static struct export *add(struct host *host, const char *busid)
 	}
 	memset(export, 0, sizeof(*export));
 	str_format(export->device.busid, sizeof(export->device.busid), "%s", busid);
-	export->child.pipe.fd = export->session.fd = -1;
+	export->child.pipe.fd = -1;
+	session_watch_init(&export->session, &host->daemon.loop);
 	export->sysfs = &host->daemon.sysfs;
 	export->loop = &host->daemon.loop;
 	export->ended = job_ended;
@@ -190,7 +191,7 @@ static void leave(struct host *host, struct export *export)
 static bool session_ending(struct host *host)
 {
 	EACH_EXPORT(&host->exports, i)
-		if (i->session_ended || i->job == EXPORT_ENDING)
+		if (i->session.ended || i->job == EXPORT_ENDING)
 			return true;
 	return false;
 }

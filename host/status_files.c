@@ -37,7 +37,7 @@ static void note_session(const struct rundir *state, struct export *export)
 	size_t len;
 
 	export->noted = true;
-	if (!socket_pair_text(export->session.fd, text))
+	if (!socket_pair_text(export->session.socket.fd, text))
 		text[0] = '\0'; /* not the peer of the one before */
 	len = strlen(text);
 	if (len)
@@ -54,9 +54,9 @@ void status_files_forget_session(const struct rundir *state, struct export *expo
 
 static void keep_session(const struct rundir *state, struct export *export)
 {
-	if (export->session.fd >= 0 && !export->noted)
+	if (session_watch_is_open(&export->session) && !export->noted)
 		note_session(state, export);
-	else if (export->noted && export->session.fd < 0 &&
+	else if (export->noted && !session_watch_is_open(&export->session) &&
 		   stub_status(export->sysfs, export->device.busid) != STUB_USED)
 		status_files_forget_session(state, export);
 }

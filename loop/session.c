@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the kernel and the daemon notice that the peer of a session is gone. */
+/* A session: the timeouts of its socket, and the watch for its end. */
 #include "loop/session.h"
 
 #include "lib/socket.h"
@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 enum { KERNEL_FIRST_SECONDS = 1 /* the kernel gets so much longer to notice by itself */ };
 
@@ -37,6 +39,36 @@ int session_set_timeouts(int fd, uint32_t dead_after)
 	return error == -EOPNOTSUPP ? 0 : error;
 }
 
+void session_watch_init(struct session_watch *watch, struct loop *loop)
+{
+	watch->loop = loop;
+	watch->socket.fd = -1;
+	watch->ended = 0;
+}
+
+static void session_closed(struct loop_source *source, uint32_t events)
+{
+	struct session_watch *watch = container_of(source, struct session_watch, socket);
+
+	(void)events;
+	loop_drop(watch->loop, source);
+	watch->ended = watch->loop->now;
+	loop_pass_now(watch->loop);
+}
+
+void session_watch_start(struct session_watch *watch, int fd)
+{
+	session_watch_drop(watch);
+	watch->socket.fd = fd;
+	watch->socket.ready = session_closed;
+	loop_watch(watch->loop, &watch->socket, EPOLLRDHUP);
+}
+
+bool session_watch_is_open(const struct session_watch *watch)
+{
+	return watch->socket.fd >= 0;
+}
+
 /* Milliseconds since the peer was last heard, if it owes an acknowledgement; else 0. */
 static int session_read_silence(int fd, uint32_t *silent)
 {
@@ -53,17 +85,24 @@ static int session_read_silence(int fd, uint32_t *silent)
 	return 0;
 }
 
-void session_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after)
+void session_watch_check(struct session_watch *watch, uint32_t dead_after)
 {
 	uint32_t limit = session_limit(dead_after), silent = 0;
 	/* the peer of an idle session was last heard at its latest keepalive probe */
 	uint32_t busy = DEAD_AFTER_MIN + limit / 3;
+	int fd = watch->socket.fd;
 
-	if (!dead_after || session->fd < 0 || session_read_silence(session->fd, &silent))
+	if (!dead_after || fd < 0 || session_read_silence(fd, &silent))
 		return;
 	limit = ((limit > busy ? limit : busy) + KERNEL_FIRST_SECONDS) * 1000;
 	if (silent < limit)
-		loop_pass_by(loop, loop->now + limit - silent);
+		loop_pass_by(watch->loop, watch->loop->now + limit - silent);
 	else
-		shutdown(session->fd, SHUT_RDWR);
+		shutdown(fd, SHUT_RDWR);
+}
+
+void session_watch_drop(struct session_watch *watch)
+{
+	loop_drop(watch->loop, &watch->socket);
+	watch->ended = 0;
 }

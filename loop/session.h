@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How the kernel and the daemon notice that the peer of a session is gone. */
+/*
+ * A session: a socket that the kernel owns, as usbip-host and vhci-hcd use it for one device. Its
+ * timeouts, and a descriptor that the daemon keeps of it, to notice its end.
+ */
 #ifndef LOOP_SESSION_H
 #define LOOP_SESSION_H
 
@@ -21,12 +24,30 @@ enum {
  */
 int session_set_timeouts(int fd, uint32_t dead_after);
 
+/* The kernel's bytes pass through the socket: the watch never reads or writes it. */
+struct session_watch {
+	struct loop *loop;
+	struct loop_source socket; /* fd -1: no session, or it has ended */
+	uint64_t ended;		   /* loop->now when the connection was closed, 0: it was not */
+};
+
+/* No session yet. */
+void session_watch_init(struct session_watch *watch, struct loop *loop);
 /*
- * Called in every pass: shuts the session down if data has been in flight and the peer has been
- * silent for longer than dead_after, else asks for a pass when that will be so. The kernel notices
- * by itself, but each ICMP "unreachable" makes it wait again (net/ipv4/tcp_ipv4.c
+ * Takes over fd, a socket that the kernel uses by now, in place of an earlier one. When either side
+ * closes the connection, fd is closed, watch->ended is set, and the loop runs a pass. Where no
+ * memory is left to watch it, fd stays open: the end shows in the kernel's status files.
+ */
+void session_watch_start(struct session_watch *watch, int fd);
+bool session_watch_is_open(const struct session_watch *watch);
+/*
+ * In every pass: shuts an open session down if data has been in flight and the peer has been silent
+ * for longer than dead_after, else asks for a pass when that will be so. The kernel notices by
+ * itself, but each ICMP "unreachable" makes it wait again (net/ipv4/tcp_ipv4.c
  * tcp_ld_RTO_revert()): hence a third longer here.
  */
-void session_check(struct loop *loop, const struct loop_source *session, uint32_t dead_after);
+void session_watch_check(struct session_watch *watch, uint32_t dead_after);
+/* Closes the descriptor and forgets the end; the kernel's reference stays. */
+void session_watch_drop(struct session_watch *watch);
 
 #endif

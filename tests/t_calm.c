@@ -34,7 +34,8 @@ static void start(void)
 	strcpy(export->device.busid, "1-3");
 	strcpy(export->device.name, "1-3 (0627:0001)");
 	export->present = true;
-	export->child.pipe.fd = export->session.fd = -1;
+	export->child.pipe.fd = -1;
+	session_watch_init(&export->session, &loop);
 	export->sysfs = &sysfs;
 	export->loop = &loop;
 	export->ended = job_ended;

@@ -218,7 +218,8 @@ static void add_export(unsigned i)
 
 	snprintf(busid, sizeof(busid), "1-%u", i + 1);
 	put_tree(busid);
-	export->child.pipe.fd = export->session.fd = -1;
+	export->child.pipe.fd = -1;
+	session_watch_init(&export->session, &t.loop);
 	export->sysfs = &sysfs;
 	export->loop = &t.loop;
 	must(!device_read(&sysfs, busid, &export->device), "read the device");
@@ -622,12 +623,12 @@ static void import_ok(void)
 	got_import(&client, BUSID);
 	CHECK_INT(t.writes, 1);
 	CHECK_STR(t.file, DEVICE_DIR BUSID "/usbip_sockfd");
-	CHECK(export->session.fd >= 0);
-	snprintf(value, sizeof(value), "%d", export->session.fd);
+	CHECK(export->session.socket.fd >= 0);
+	snprintf(value, sizeof(value), "%d", export->session.socket.fd);
 	CHECK_STR(t.value, value);
 	CHECK_INT(t.sent_then, 0); /* the kernel has it before the client knows */
 	CHECK(all_free());
-	CHECK_INT(export->session_ended, 0);
+	CHECK_INT(export->session.ended, 0);
 	CHECK_STR(export->peer, "127.0.0.1");
 	CHECK_INT(said("127.0.0.1 takes 1-1 (46f4:0001)"), 1);
 	CHECK_INT(export_ask(export), OP_BUSY);
@@ -651,7 +652,7 @@ static void import_sets_liveness(void)
 	start();
 	ask(&client, OP_REQ_IMPORT, BUSID);
 	UNTIL(&t.loop, reply_is_there);
-	fd = t.exports.export[0].session.fd;
+	fd = t.exports.export[0].session.socket.fd;
 	CHECK_INT(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
 	CHECK_INT(option(fd, IPPROTO_TCP, 18 /* TCP_USER_TIMEOUT */), 15000);
 	CHECK_INT(option(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */), 1);
@@ -695,7 +696,7 @@ static void import_pipelined(void)
 		got_import(&client, BUSID);
 		if (refused) {
 			UNTIL(&t.loop, is_over);
-			CHECK_INT(t.exports.export[0].session.fd, -1);
+			CHECK_INT(t.exports.export[0].session.socket.fd, -1);
 		} else {
 			CHECK_INT(recv(t.kernel, got, sizeof(got), 0), 48);
 			CHECK_INT(got[0], 0x77);
@@ -710,7 +711,7 @@ static void import_refused_as(const char *busid, uint32_t status)
 	ask(&client, OP_REQ_IMPORT, busid);
 	ends_well(&client);
 	got_status(&client, status);
-	CHECK_INT(t.exports.export[0].session.fd, -1);
+	CHECK_INT(t.exports.export[0].session.socket.fd, -1);
 }
 
 static void import_refused(void)
@@ -786,7 +787,7 @@ static void import_busy(void)
 	UNTIL(&t.loop, is_over);
 	got_status(&client, OP_BUSY);
 	CHECK_INT(t.writes, 1);
-	CHECK(t.exports.export[0].session.fd >= 0);
+	CHECK(t.exports.export[0].session.socket.fd >= 0);
 	end();
 }
 
@@ -820,7 +821,7 @@ static void import_waits(void)
 	UNTIL(&t.loop, reply_is_there);
 	got_import(&client, BUSID);
 	CHECK_INT(t.writes, 1);
-	CHECK(t.exports.export[0].session.fd >= 0);
+	CHECK(t.exports.export[0].session.socket.fd >= 0);
 	CHECK(all_free());
 	end();
 }
@@ -897,12 +898,12 @@ static void import_waits_pipelined(void)
 
 static bool session_is_over(void)
 {
-	return t.exports.export[0].session_ended != 0;
+	return t.exports.export[0].session.ended != 0;
 }
 
 static bool is_back(void)
 {
-	return !t.exports.export[0].session_ended;
+	return !t.exports.export[0].session.ended;
 }
 
 static void session_ends(void)
@@ -916,8 +917,8 @@ static void session_ends(void)
 	close(client.fd);
 	client.fd = -1;
 	UNTIL(&t.loop, session_is_over);
-	CHECK_INT(export->session.fd, -1);
-	CHECK_INT(export->session_ended, clock_now);
+	CHECK_INT(export->session.socket.fd, -1);
+	CHECK_INT(export->session.ended, clock_now);
 	run_quiet(&t.loop);
 	CHECK_INT(export_ask(export), EXPORT_WAIT);
 	CHECK(t.loop.next <= clock_now + 20);
@@ -952,7 +953,7 @@ static void session_after_session(void)
 	got_import(&client, BUSID);
 	CHECK_INT(t.writes, 2);
 	CHECK(is_back());
-	CHECK(t.exports.export[0].session.fd >= 0);
+	CHECK(t.exports.export[0].session.socket.fd >= 0);
 	end();
 	CHECK_INT(open_files(), before);
 }

@@ -452,7 +452,7 @@ static void end(void)
 		request_cancel(&server.request[i]);
 	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
 		if (server.import[i].endpoint)
-			loop_drop(&t.loop, &server.import[i].session);
+			loop_drop(&t.loop, &server.import[i].session.socket);
 	for (unsigned i = 0; i < PEERS; i++)
 		loop_drop(&t.loop, &t.peer[i].source);
 	for (unsigned i = 0; i < PORTS; i++)

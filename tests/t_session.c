@@ -5,7 +5,7 @@
  */
 #include "loop/session.h"
 
-#include "tests/check.h"
+#include "tests/files.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,6 +29,7 @@ int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len
 	return 0;
 }
 
+int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
 
 int __wrap_shutdown(int fd, int how)
@@ -44,12 +45,12 @@ static void silence(uint32_t dead_after, uint32_t unacked, uint32_t ack, uint32_
 		    uint64_t after, int end)
 {
 	struct loop loop = { .now = 5000, .next = UINT64_MAX };
-	struct loop_source session = { .fd = TOLD };
+	struct session_watch watch = { .loop = &loop, .socket.fd = TOLD };
 
 	told = (struct tcp_info){ .tcpi_unacked = unacked, .tcpi_last_ack_recv = ack,
 				  .tcpi_last_data_recv = data };
 	ended = 0;
-	session_check(&loop, &session, dead_after);
+	session_watch_check(&watch, dead_after);
 	CHECK_INT(loop.next, after ? 5000 + after : UINT64_MAX);
 	CHECK_INT(ended, end);
 }
@@ -57,7 +58,7 @@ static void silence(uint32_t dead_after, uint32_t unacked, uint32_t ack, uint32_
 static void silent(void)
 {
 	struct loop loop = { .now = 5000, .next = UINT64_MAX };
-	struct loop_source none = { .fd = -1 }, other = { .fd = 0 };
+	struct session_watch none, other = { .loop = &loop, .socket.fd = 0 };
 
 	silence(15, 1, 100, 200, 15900, 0);
 	silence(15, 1, 200, 100, 15900, 0);
@@ -72,9 +73,95 @@ static void silent(void)
 	silence(30, 1, 30999, 90000, 1, 0);
 	silence(0, 1, 90000, 90000, 0, 0); /* never */
 	silence(DEAD_AFTER_MAX, 1, 86400999, UINT32_MAX, 1, 0);
-	session_check(&loop, &none, 15);
-	session_check(&loop, &other, 15); /* no TCP socket */
+	session_watch_init(&none, &loop);
+	CHECK(!session_watch_is_open(&none));
+	session_watch_check(&none, 15);
+	session_watch_check(&other, 15); /* no TCP socket */
 	CHECK_INT(loop.next, UINT64_MAX);
+	CHECK_INT(ended, 0);
+}
+
+static bool watch_ended(void *ctx)
+{
+	const struct session_watch *watch = ctx;
+
+	return watch->ended || loop_clock() > watch->loop->next + 5000;
+}
+
+static void run_pass(void *ctx)
+{
+	(void)ctx;
+}
+
+/* Either side may close: the descriptor goes, the end is noted, and a pass follows. */
+static void closed(bool by_peer, bool with_data)
+{
+	static const struct loop_role role = { run_pass, run_pass, watch_ended };
+	struct session_watch watch;
+	struct loop loop;
+	char byte;
+	int pair[2];
+
+	must(!loop_open(&loop, 60000, &role, &watch), "open the loop");
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
+	session_watch_init(&watch, &loop);
+	session_watch_start(&watch, dup(pair[0]));
+	CHECK(session_watch_is_open(&watch));
+	CHECK_INT(watch.ended, 0);
+	if (with_data)
+		must(send(pair[1], "x", 1, 0) == 1, "send");
+	if (by_peer)
+		close(pair[1]);
+	else
+		__real_shutdown(pair[0], SHUT_RDWR);
+	loop_run(&loop);
+	CHECK(!session_watch_is_open(&watch));
+	CHECK(watch.ended && watch.ended == loop.now);
+	CHECK(loop.next <= loop.now);
+	CHECK_INT(recv(pair[0], &byte, 1, MSG_DONTWAIT), with_data); /* it is the kernel's */
+	session_watch_drop(&watch);
+	CHECK_INT(watch.ended, 0);
+	close(pair[0]);
+	if (!by_peer)
+		close(pair[1]);
+	loop_close(&loop);
+}
+
+static void closed_by_either_side(void)
+{
+	closed(true, false);
+	closed(true, true);
+	closed(false, false);
+}
+
+/* A new session takes the place of one that was not dropped; a drop closes and tells nothing. */
+static void replaced(void)
+{
+	unsigned before = open_files();
+	static const struct loop_role role = { run_pass, run_pass, watch_ended };
+	struct session_watch watch;
+	struct loop loop;
+	int one[2], two[2];
+
+	must(!loop_open(&loop, 60000, &role, &watch), "open the loop");
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, one) &&
+		     !socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, two), "make pairs");
+	session_watch_init(&watch, &loop);
+	session_watch_start(&watch, one[0]);
+	watch.ended = 7;
+	session_watch_start(&watch, two[0]);
+	CHECK_INT(watch.socket.fd, two[0]);
+	CHECK_INT(watch.ended, 0);
+	CHECK_INT(close(one[0]), -1);
+	session_watch_drop(&watch);
+	CHECK(!session_watch_is_open(&watch));
+	CHECK_INT(close(two[0]), -1);
+	session_watch_drop(&watch);
+	CHECK_INT(watch.ended, 0);
+	close(one[1]);
+	close(two[1]);
+	loop_close(&loop);
+	CHECK_INT(open_files(), before);
 }
 
 static int get(int fd, int level, int option)
@@ -127,6 +214,8 @@ int main(void)
 		check_end();
 	}
 	RUN("t_session: a peer that is silent", silent);
+	RUN("t_session: a connection that is closed", closed_by_either_side);
+	RUN("t_session: one session after another", replaced);
 	check_begin("t_session: no socket");
 	CHECK_INT(session_set_timeouts(-1, 15), -EBADF);
 	check_end();

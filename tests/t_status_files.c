@@ -39,7 +39,7 @@ static void begin(void)
 	must(!rundir_open(&t.state, run_dir, "server"), "open the run directory");
 	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
 		t.exports.export[i].sysfs = &sysfs;
-		t.exports.export[i].session.fd = -1;
+		t.exports.export[i].session.socket.fd = -1;
 	}
 	t.writes = 0;
 }
@@ -112,7 +112,7 @@ static void session(void)
 	keep();
 	CHECK(!is_there(root, "run/session.1-1.4"));
 	CHECK_INT(t.writes, 0);
-	client = join(&export->session.fd, text);
+	client = join(&export->session.socket.fd, text);
 	keep();
 	file_is(root, "run/session.1-1.4", text);
 	must(!stat(run_dir, &st) && (st.st_mode & 0005) == 0005, "let anybody look");
@@ -122,8 +122,8 @@ static void session(void)
 		keep();
 	CHECK_INT(t.writes, 1); /* since when is the file's time */
 	/* the connection ended, the device is not free yet */
-	close(export->session.fd);
-	export->session.fd = -1;
+	close(export->session.socket.fd);
+	export->session.socket.fd = -1;
 	keep();
 	file_is(root, "run/session.1-1.4", text);
 	put_status("1-1.4", STUB_AVAILABLE);
@@ -144,17 +144,17 @@ static void session_after_session(void)
 	begin();
 	export = add(0, "1-1", "usbip-host");
 	put_status("1-1", STUB_USED);
-	client[0] = join(&export->session.fd, text);
+	client[0] = join(&export->session.socket.fd, text);
 	keep();
-	close(export->session.fd);
-	client[1] = join(&export->session.fd, text);
+	close(export->session.socket.fd);
+	client[1] = join(&export->session.socket.fd, text);
 	export->noted = false; /* as export_import() does */
 	keep();
 	file_is(root, "run/session.1-1", text);
 	CHECK_INT(t.writes, 2);
 	for (int i = 0; i < 2; i++)
 		close(client[i]);
-	close(export->session.fd);
+	close(export->session.socket.fd);
 	finish();
 }
 
@@ -169,7 +169,7 @@ static void session_without_peer(void)
 	put_status("1-1", STUB_USED);
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
 	put_file(root, "run/session.1-1", "10.0.0.1 1 10.0.0.2 2\n");
-	export->session.fd = pair[0];
+	export->session.socket.fd = pair[0];
 	keep();
 	CHECK(!is_there(root, "run/session.1-1"));
 	CHECK(export->noted);
@@ -187,7 +187,7 @@ static void gone(void)
 
 	begin();
 	export = add(0, "1-1", "usbip-host");
-	client = join(&export->session.fd, text);
+	client = join(&export->session.socket.fd, text);
 	keep();
 	CHECK(is_there(root, "run/session.1-1"));
 	status_files_forget_session(&t.state, export);
@@ -195,7 +195,7 @@ static void gone(void)
 	CHECK(!export->noted);
 	status_files_forget_session(&t.state, export); /* none is fine */
 	close(client);
-	close(export->session.fd);
+	close(export->session.socket.fd);
 	finish();
 }
 
@@ -212,13 +212,13 @@ static void at_the_end(void)
 	strcpy(add(2, "1-3", "usb")->use.text, "it is a hub");
 	put_status("1-1", STUB_USED);
 	put_status("1-2", STUB_USED);
-	client[0] = join(&free_->session.fd, text);
-	client[1] = join(&used->session.fd, text);
+	client[0] = join(&free_->session.socket.fd, text);
+	client[1] = join(&used->session.socket.fd, text);
 	keep();
 	CHECK(is_there(root, LEFT));
-	close(used->session.fd);
-	close(free_->session.fd);
-	used->session.fd = free_->session.fd = -1;
+	close(used->session.socket.fd);
+	close(free_->session.socket.fd);
+	used->session.socket.fd = free_->session.socket.fd = -1;
 	put_status("1-2", STUB_AVAILABLE);
 	status_files_update(&t.status_files, &t.state, &t.exports, true);
 	CHECK(!is_there(root, LEFT));
@@ -272,7 +272,7 @@ static void back(const char *key, uint32_t print)
 
 	begin();
 	export = add(0, "1-1", "usbip-host");
-	client = join(&export->session.fd, text);
+	client = join(&export->session.socket.fd, text);
 	snprintf(export->key, sizeof(export->key), "%s", key);
 	export->print = print;
 	if (*key)
@@ -280,10 +280,10 @@ static void back(const char *key, uint32_t print)
 	put_status("1-1", STUB_USED);
 	keep();
 	file_is(root, "run/session.1-1", text);
-	close(export->session.fd);
+	close(export->session.socket.fd);
 	memset(&t.exports, 0, sizeof(t.exports));
 	for (unsigned i = 0; i < EXPORTS_MAX; i++)
-		t.exports.export[i].session.fd = -1;
+		t.exports.export[i].session.socket.fd = -1;
 	export = add(5, "1-1", "usbip-host");
 	export->sysfs = &sysfs;
 	status_files_load_session(&t.state, export);

@@ -81,7 +81,8 @@ static void make_export(void)
 	strcpy(export->device.name, "1-1 (0627:0001)");
 	strcpy(export->device.driver, "usbip-host");
 	export->present = true;
-	export->child.pipe.fd = export->session.fd = -1;
+	export->child.pipe.fd = -1;
+	session_watch_init(&export->session, &loop);
 	export->sysfs = &sysfs;
 	export->loop = &loop;
 	HOLDS(!device_describe(&sysfs, "1-1", &device, interface) && device.interfaces == 2);
