@@ -5,7 +5,6 @@
 #include "client/port_record.h"
 #include "client/server.h"
 #include "lib/log.h"
-#include "lib/str.h"
 
 #include <limits.h>
 #include <string.h>
@@ -48,7 +47,7 @@ static void adopt_port(struct client *client, unsigned port)
 	struct server *server;
 	bool noted = record_read(importer->own_dir, port, &ours);
 	bool recorded = noted && record_read(importer->record_dir, port, &other);
-	bool same = noted && record_is(importer->record_dir, port, ours.host, ours.tcp_port,
+	bool same = noted && record_matches(importer->record_dir, port, ours.host, ours.tcp_port,
 				       ours.busid);
 	bool free = importer->vhci.port[port].state <= VHCI_FREE;
 
@@ -155,7 +154,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	if (status)
 		return status;
 	client.importer.runner = &client.daemon.runner;
-	str_format(client.record_dir, sizeof(client.record_dir), "%s/../vhci_hcd", options->run);
+	record_stock_dir(client.record_dir, sizeof(client.record_dir), options->run);
 	client.importer.loop = &client.daemon.loop;
 	client.importer.sysfs = &client.daemon.sysfs;
 	client.importer.record_dir = client.record_dir;

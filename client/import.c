@@ -167,7 +167,7 @@ void import_list_whole(struct import *import)
 
 static bool record_names(const char *dir, unsigned port, const struct import *import)
 {
-	return record_is(dir, port, import->endpoint->host, import->endpoint->port, import->busid);
+	return record_matches(dir, port, import->endpoint->host, import->endpoint->port, import->busid);
 }
 
 static const char no_port[] = "every port of vhci-hcd for its speed is in use";

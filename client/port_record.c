@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The notes on what is attached to which vhci port. */
+/* Records of the devices that are attached to vhci ports. */
 #include "client/port_record.h"
 
+#include "lib/file.h"
 #include "lib/str.h"
 
 #include <errno.h>
@@ -12,9 +13,20 @@
 #include <unistd.h>
 
 enum {
-	NOTE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE +
-		    2 * (SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE),
+	LINE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE +
+		    2 * (CONNECTION_ADDR_SIZE + ENDPOINT_PORT_SIZE),
 };
+
+void record_stock_dir(char *dir, size_t size, const char *run)
+{
+	size_t len = strlen(run);
+
+	while (len && run[len - 1] == '/')
+		len--;
+	while (len && run[len - 1] != '/')
+		len--;
+	str_format(dir, size, "%.*svhci_hcd", (int)len, run);
+}
 
 static void record_path(char *path, const char *dir, unsigned port)
 {
@@ -24,7 +36,7 @@ static void record_path(char *path, const char *dir, unsigned port)
 int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
 		 const char *busid, const char *more)
 {
-	char path[PATH_MAX], line[NOTE_SIZE + 1];
+	char path[PATH_MAX], line[LINE_SIZE + 1];
 	size_t len = str_format(line, sizeof(line), "%s %s %s%s%s\n", host, tcp_port, busid,
 				 more && *more ? " " : "", more ? more : "");
 	int fd, error = 0;
@@ -43,74 +55,68 @@ int record_write(const char *dir, unsigned port, const char *host, const char *t
 	return error;
 }
 
-/* Copies the next word, if it fits. */
-static bool take_word(char **cursor, char *field, size_t size)
+/* Copies the next word. Returns false if there is none, or if it does not fit. */
+static bool copy_word(char **cursor, char *field, size_t size)
 {
 	const char *word = str_word(cursor);
 
 	return word && str_format(field, size, "%s", word) == strlen(word);
 }
 
-/* The beginning of a note, terminated; empty when there is none. */
-static void load(const char *path, char *line, int64_t *since)
+/* Reads the beginning of a file, terminated; empty if there is none. */
+static void read_line(const char *path, char *line, int64_t *since)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n = -1;
 	struct stat st;
 
-	if (fd >= 0) {
-		n = read(fd, line, NOTE_SIZE);
-		if (!fstat(fd, &st))
-			*since = st.st_mtime;
-		close(fd);
-	}
-	line[n > 0 ? n : 0] = '\0';
+	file_load(AT_FDCWD, path, O_NOFOLLOW, line, LINE_SIZE + 1);
+	if (!lstat(path, &st))
+		*since = st.st_mtime;
 }
 
-static bool take_session(char *line, struct session *session)
+static bool parse_connection(char *line, struct connection_addr *connection)
 {
-	if (take_word(&line, session->local, sizeof(session->local)) &&
-	    take_word(&line, session->local_port, sizeof(session->local_port)) &&
-	    take_word(&line, session->peer, sizeof(session->peer)) &&
-	    take_word(&line, session->peer_port, sizeof(session->peer_port)))
+	if (copy_word(&line, connection->local, sizeof(connection->local)) &&
+	    copy_word(&line, connection->local_port, sizeof(connection->local_port)) &&
+	    copy_word(&line, connection->peer, sizeof(connection->peer)) &&
+	    copy_word(&line, connection->peer_port, sizeof(connection->peer_port)))
 		return true;
-	session->peer[0] = session->peer_port[0] = '\0';
+	connection->peer[0] = connection->peer_port[0] = '\0';
 	return false;
 }
 
-bool record_read_session(const char *dir, unsigned port, struct record *record,
-			 struct session *session)
+bool record_read_connection(const char *dir, unsigned port, struct record *record,
+			    struct connection_addr *connection)
 {
-	char path[PATH_MAX], line[NOTE_SIZE + 1], *cursor = line;
+	char path[PATH_MAX], line[LINE_SIZE + 1], *cursor = line;
 
 	record_path(path, dir, port);
-	load(path, line, &session->since);
-	if (!take_word(&cursor, record->host, sizeof(record->host)) ||
-	    !take_word(&cursor, record->tcp_port, sizeof(record->tcp_port)) ||
-	    !take_word(&cursor, record->busid, sizeof(record->busid)))
+	read_line(path, line, &connection->since);
+	if (!copy_word(&cursor, record->host, sizeof(record->host)) ||
+	    !copy_word(&cursor, record->tcp_port, sizeof(record->tcp_port)) ||
+	    !copy_word(&cursor, record->busid, sizeof(record->busid)))
 		return false;
-	take_session(cursor, session);
+	parse_connection(cursor, connection);
 	return true;
 }
 
 bool record_read(const char *dir, unsigned port, struct record *record)
 {
-	struct session session;
+	struct connection_addr connection;
 
-	return record_read_session(dir, port, record, &session);
+	return record_read_connection(dir, port, record, &connection);
 }
 
-bool session_read(const char *dir, const char *busid, struct session *session)
+bool connection_read(const char *dir, const char *busid, struct connection_addr *connection)
 {
-	char path[PATH_MAX], line[NOTE_SIZE + 1];
+	char path[PATH_MAX], line[LINE_SIZE + 1];
 
 	str_format(path, sizeof(path), "%s/session.%s", dir, busid);
-	load(path, line, &session->since);
-	return take_session(line, session);
+	read_line(path, line, &connection->since);
+	return parse_connection(line, connection);
 }
 
-bool record_is(const char *dir, unsigned port, const char *host, const char *tcp_port,
-	       const char *busid)
+bool record_matches(const char *dir, unsigned port, const char *host, const char *tcp_port,
+		    const char *busid)
 {
 	struct record record;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Notes on what is attached to which vhci port: DIR/portN, one line "HOST TCP-PORT BUSID", as
- * `usbip attach` writes and `usbip port` reads them (tools/usb/usbip/src/usbip_attach.c
- * record_connection(), libsrc/vhci_driver.c read_record()). They outlive what they describe: never
- * the truth, only a name for what the port table shows.
+ * Records of the devices that are attached to vhci ports: DIR/portN, one line "HOST TCP-PORT
+ * BUSID", as `usbip attach` writes and `usbip port` reads them (tools/usb/usbip/src/usbip_attach.c
+ * record_connection(), libsrc/vhci_driver.c read_record()). A record can outlive its session: the
+ * port table decides, a record only adds names to it.
  */
 #ifndef CLIENT_PORT_RECORD_H
 #define CLIENT_PORT_RECORD_H
@@ -11,9 +11,11 @@
 #include "lib/endpoint.h"
 #include "proto/busid.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-enum { SESSION_ADDRESS_SIZE = 64 }; /* an IPv6 address with its scope */
+enum { CONNECTION_ADDR_SIZE = 64 }; /* an IPv6 address with its scope */
 
 struct record {
 	char host[ENDPOINT_HOST_SIZE];
@@ -22,33 +24,40 @@ struct record {
 };
 
 /*
- * The connection of a session, noted as "LOCAL-ADDR LOCAL-PORT PEER-ADDR PEER-PORT": by the server
- * in RUN/session.BUSID, with the name of the peer's key behind it, by the client behind the record
- * in RUN/portN. It outlives the session, too.
+ * The TCP connection of a session, written as "LOCAL-ADDR LOCAL-PORT PEER-ADDR PEER-PORT": by the
+ * server in RUN/session.BUSID, followed by the name of the peer's key, by the client behind the
+ * record in RUN/portN. It can outlive the session, too.
  */
-struct session {
-	int64_t since; /* when it was noted, seconds of time(2) */
-	char local[SESSION_ADDRESS_SIZE], local_port[ENDPOINT_PORT_SIZE];
-	char peer[SESSION_ADDRESS_SIZE], peer_port[ENDPOINT_PORT_SIZE]; /* empty: not noted */
+struct connection_addr {
+	int64_t since; /* when the file was written, seconds of time(2) */
+	char local[CONNECTION_ADDR_SIZE], local_port[ENDPOINT_PORT_SIZE];
+	char peer[CONNECTION_ADDR_SIZE], peer_port[ENDPOINT_PORT_SIZE]; /* empty: unknown */
 };
 
 /*
- * The directory (0700, as the stock tools make it) must be there. more, if not NULL, are words
- * behind the three, and anybody may read the file. 0 or -errno.
+ * The stock tools' directory for a run directory: vhci_hcd beside it, as /var/run/vhci_hcd is
+ * beside /var/run/usbiphp. If run is a symbolic link, it is beside the link. A path that does not
+ * fit is cut off.
+ */
+void record_stock_dir(char *dir, size_t size, const char *run);
+
+/*
+ * The directory (0700, as the stock tools make it) must exist. If more is not NULL, its words
+ * follow the three, and anybody may read the file. Returns 0, or -errno and no file is left.
  */
 int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
 		 const char *busid, const char *more);
-/* False when there is none that can be understood. */
+/* Returns false if there is no record, or a malformed one. */
 bool record_read(const char *dir, unsigned port, struct record *record);
-/* Whether there is one that says just this. */
-bool record_is(const char *dir, unsigned port, const char *host, const char *tcp_port,
-	       const char *busid);
-/* record_read(), and what is noted there of the session. */
-bool record_read_session(const char *dir, unsigned port, struct record *record,
-			 struct session *session);
-/* The server's note. False when there is none. */
-bool session_read(const char *dir, const char *busid, struct session *session);
-/* None to remove is fine. */
+/* Whether the port has a record with just these three words. */
+bool record_matches(const char *dir, unsigned port, const char *host, const char *tcp_port,
+		    const char *busid);
+/* As record_read(), and the connection that stands behind the record. */
+bool record_read_connection(const char *dir, unsigned port, struct record *record,
+			    struct connection_addr *connection);
+/* The file that the server writes. Returns false if there is none, or a malformed one. */
+bool connection_read(const char *dir, const char *busid, struct connection_addr *connection);
+/* Does nothing if there is no record. */
 void record_remove(const char *dir, unsigned port);
 
 #endif

@@ -166,7 +166,7 @@ static int hold_end_import(const struct hold *hold, const struct inventory_entry
 	if (error) {
 		log_error_errno(error, "cannot detach port %u", port);
 	} else if (!rundir_has_daemon(run, hold->role)) {
-		stock_record_dir(stock, run);
+		record_stock_dir(stock, sizeof(stock), run);
 		record_remove(run, port);
 		record_remove(stock, port);
 	}

@@ -7,17 +7,6 @@
 #include <limits.h>
 #include <string.h>
 
-void stock_record_dir(char *dir, const char *run)
-{
-	size_t len = str_format(dir, PATH_MAX - 16, "%s", run);
-
-	while (len && dir[len - 1] == '/')
-		len--;
-	while (len && dir[len - 1] != '/')
-		len--;
-	str_format(dir + len, PATH_MAX - len, "vhci_hcd");
-}
-
 /* local is the entry of the device here, or NULL: its server has not answered yet. */
 static void imported_set_port(struct inventory_entry *entry, const struct inventory_entry *local,
 			      const struct vhci_port *port)
@@ -39,8 +28,8 @@ static void imported_read_record(struct inventory_entry *entry, const char *run,
 	struct record *record = &entry->record;
 	unsigned port = (unsigned)entry->port;
 
-	if (!record_read_session(run, port, record, &entry->session) &&
-	    !record_read_session(stock, port, record, &entry->session)) {
+	if (!record_read_connection(run, port, record, &entry->session) &&
+	    !record_read_connection(stock, port, record, &entry->session)) {
 		memset(record, 0, sizeof(*record));
 		return;
 	}
@@ -57,7 +46,7 @@ int imported_read(struct inventory *imported, struct inventory *local, const str
 	int error = vhci_read(sysfs, &vhci);
 	char stock[PATH_MAX];
 
-	stock_record_dir(stock, run);
+	record_stock_dir(stock, sizeof(stock), run);
 	imported->count = 0;
 	for (unsigned i = 0; i < vhci.ports && imported->count < INVENTORY_MAX; i++) {
 		const struct vhci_port *port = &vhci.port[i];

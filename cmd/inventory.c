@@ -87,7 +87,7 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 {
 	int status = stub_status(sysfs, entry->device.busid);
 
-	if (status == STUB_USED && session_read(run, entry->device.busid, &entry->session))
+	if (status == STUB_USED && connection_read(run, entry->device.busid, &entry->session))
 		entry_read_session(entry);
 	entry_set_state(entry,
 			status == STUB_USED  ? "in use" :

@@ -42,7 +42,7 @@ struct inventory_entry {
 	char state[256];      /* status with its details, for people */
 	struct reason reason; /* of status */
 	/* the session of a device in use */
-	struct session session;
+	struct connection_addr session;
 	uint64_t since; /* seconds since the epoch */
 	struct tcp_counters tcp;
 	/* an imported device */
@@ -85,9 +85,6 @@ void inventory_set_labels(struct inventory *inventory);
 int imported_read(struct inventory *imported, struct inventory *local, const struct sysfs *sysfs,
 		  const char *run);
 
-/* The stock tools' directory of record files, vhci_hcd beside the run directory; it need not exist.
- * dir has PATH_MAX bytes. */
-void stock_record_dir(char *dir, const char *run);
 
 /* Clears everything that is not the device's own: state, session, import. */
 void entry_reset(struct inventory_entry *entry);

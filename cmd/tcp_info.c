@@ -90,7 +90,7 @@ static void diag_query(int fd, const struct diag_request *request, struct tcp_co
 				     counters);
 }
 
-void tcp_info_read(const struct session *session, struct tcp_counters *counters)
+void tcp_info_read(const struct connection_addr *session, struct tcp_counters *counters)
 {
 	struct diag_request request = {
 		.head = {

@@ -17,6 +17,6 @@ struct tcp_counters {
 
 /* Asks the kernel for the connection between the session's addresses. counters stay as they are if
  * there is no such connection, or the kernel is older than Linux 4.1. */
-void tcp_info_read(const struct session *session, struct tcp_counters *counters);
+void tcp_info_read(const struct connection_addr *session, struct tcp_counters *counters);
 
 #endif

@@ -42,11 +42,11 @@ static void there_and_back(void)
 	CHECK_STR(record.host, "pi.lan");
 	CHECK_STR(record.tcp_port, "3240");
 	CHECK_STR(record.busid, "1-1.4");
-	CHECK(record_is(dir, 0, "pi.lan", "3240", "1-1.4"));
-	CHECK(!record_is(dir, 0, "pi.la", "3240", "1-1.4"));
-	CHECK(!record_is(dir, 0, "pi.lan", "3241", "1-1.4"));
-	CHECK(!record_is(dir, 0, "pi.lan", "3240", "1-1"));
-	CHECK(!record_is(dir, 1, "pi.lan", "3240", "1-1.4"));
+	CHECK(record_matches(dir, 0, "pi.lan", "3240", "1-1.4"));
+	CHECK(!record_matches(dir, 0, "pi.la", "3240", "1-1.4"));
+	CHECK(!record_matches(dir, 0, "pi.lan", "3241", "1-1.4"));
+	CHECK(!record_matches(dir, 0, "pi.lan", "3240", "1-1"));
+	CHECK(!record_matches(dir, 1, "pi.lan", "3240", "1-1.4"));
 	end();
 }
 
@@ -82,8 +82,8 @@ static void more_words(void)
 		CHECK_STR(text, rows[i].line);
 		free(text);
 		CHECK_INT(mode_of("port0"), rows[i].mode);
-		CHECK(record_is(dir, 0, "pi", "3240", "1-1"));
-		CHECK(!record_is(dir, 0, "pi", "3240", "1-2"));
+		CHECK(record_matches(dir, 0, "pi", "3240", "1-1"));
+		CHECK(!record_matches(dir, 0, "pi", "3240", "1-2"));
 		end();
 	}
 	umask(before);
@@ -92,7 +92,7 @@ static void more_words(void)
 /* The longest words of each kind come whole. */
 static void longest_more(void)
 {
-	char host[ENDPOINT_HOST_SIZE], busid[BUSID_SIZE], more[2 * (SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE)], *text;
+	char host[ENDPOINT_HOST_SIZE], busid[BUSID_SIZE], more[2 * (CONNECTION_ADDR_SIZE + ENDPOINT_PORT_SIZE)], *text;
 
 	memset(host, 'h', sizeof(host) - 1);
 	host[sizeof(host) - 1] = '\0';
@@ -102,7 +102,7 @@ static void longest_more(void)
 	more[sizeof(more) - 1] = '\0';
 	start();
 	CHECK_INT(record_write(dir, 7, host, "65535", busid, more), 0);
-	CHECK(record_is(dir, 7, host, "65535", busid));
+	CHECK(record_matches(dir, 7, host, "65535", busid));
 	text = text_of("port7");
 	CHECK_INT(text[strlen(text) - 1], '\n');
 	CHECK_INT(strlen(text), strlen(host) + 7 + strlen(busid) + 1 + strlen(more) + 1);
@@ -117,7 +117,7 @@ static void replaced(void)
 	start();
 	CHECK_INT(record_write(dir, 3839, "a-rather-long-name.example", "65535", "1-1.2.3.4", NULL), 0);
 	CHECK_INT(record_write(dir, 3839, "b", "1", "2-2", NULL), 0);
-	CHECK(record_is(dir, 3839, "b", "1", "2-2"));
+	CHECK(record_matches(dir, 3839, "b", "1", "2-2"));
 	text = text_of("port3839");
 	CHECK_STR(text, "b 1 2-2\n");
 	free(text);
@@ -134,7 +134,7 @@ static void longest(void)
 	busid[sizeof(busid) - 1] = '\0';
 	start();
 	CHECK_INT(record_write(dir, 7, host, "65535", busid, NULL), 0);
-	CHECK(record_is(dir, 7, host, "65535", busid));
+	CHECK(record_matches(dir, 7, host, "65535", busid));
 	end();
 }
 
@@ -187,7 +187,7 @@ static void none(void)
 
 	start();
 	CHECK(!record_read(dir, 0, &record));
-	CHECK(!record_is(dir, 0, "a", "b", "c"));
+	CHECK(!record_matches(dir, 0, "a", "b", "c"));
 	record_remove(dir, 0);
 	put_file(root, "vhci_hcd/port1/file", "a directory in its place");
 	CHECK(!record_read(dir, 1, &record));
@@ -278,69 +278,93 @@ static void no_leak(void)
 /* What is noted behind the record, or alone by the server. */
 static void sessions(void)
 {
-	struct session session = { .since = -1 };
+	struct connection_addr connection = { .since = -1 };
 	struct record record;
 
 	start();
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 fe80::1%eth0 40000 fe80::2%eth0 3240\n");
-	CHECK(record_is(dir, 4, "pi.lan", "3240", "1-1.4"));
-	CHECK(record_read_session(dir, 4, &record, &session));
+	CHECK(record_matches(dir, 4, "pi.lan", "3240", "1-1.4"));
+	CHECK(record_read_connection(dir, 4, &record, &connection));
 	CHECK_STR(record.host, "pi.lan");
 	CHECK_STR(record.busid, "1-1.4");
-	CHECK_STR(session.local, "fe80::1%eth0");
-	CHECK_STR(session.local_port, "40000");
-	CHECK_STR(session.peer, "fe80::2%eth0");
-	CHECK_STR(session.peer_port, "3240");
-	CHECK(session.since > 1000000000);
+	CHECK_STR(connection.local, "fe80::1%eth0");
+	CHECK_STR(connection.local_port, "40000");
+	CHECK_STR(connection.peer, "fe80::2%eth0");
+	CHECK_STR(connection.peer_port, "3240");
+	CHECK(connection.since > 1000000000);
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4\n");
-	CHECK(record_read_session(dir, 4, &record, &session));
-	CHECK_STR(session.peer, "");
+	CHECK(record_read_connection(dir, 4, &record, &connection));
+	CHECK_STR(connection.peer, "");
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 10.0.0.1 1 10.0.0.2\n");
-	CHECK(record_read_session(dir, 4, &record, &session));
-	CHECK_STR(session.peer, "");
+	CHECK(record_read_connection(dir, 4, &record, &connection));
+	CHECK_STR(connection.peer, "");
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240\n");
-	CHECK(!record_read_session(dir, 4, &record, &session));
-	CHECK(!record_read_session(dir, 5, &record, &session));
+	CHECK(!record_read_connection(dir, 4, &record, &connection));
+	CHECK(!record_read_connection(dir, 5, &record, &connection));
 
 	put_file(root, "vhci_hcd/session.1-1.4", "10.0.0.1 3240 10.0.0.7 40000\n");
-	session.since = -1;
-	CHECK(session_read(dir, "1-1.4", &session));
-	CHECK_STR(session.local, "10.0.0.1");
-	CHECK_STR(session.local_port, "3240");
-	CHECK_STR(session.peer, "10.0.0.7");
-	CHECK_STR(session.peer_port, "40000");
-	CHECK(session.since > 1000000000);
-	CHECK(!session_read(dir, "1-1", &session));
+	connection.since = -1;
+	CHECK(connection_read(dir, "1-1.4", &connection));
+	CHECK_STR(connection.local, "10.0.0.1");
+	CHECK_STR(connection.local_port, "3240");
+	CHECK_STR(connection.peer, "10.0.0.7");
+	CHECK_STR(connection.peer_port, "40000");
+	CHECK(connection.since > 1000000000);
+	CHECK(!connection_read(dir, "1-1", &connection));
 	put_file(root, "vhci_hcd/session.1-1", "10.0.0.1 3240 10.0.0.8 40001 laptop\n");
-	CHECK(session_read(dir, "1-1", &session));
-	CHECK_STR(session.peer_port, "40001");
+	CHECK(connection_read(dir, "1-1", &connection));
+	CHECK_STR(connection.peer_port, "40001");
 	end();
 }
 
 /* The longest there can be, and one byte more. */
 static void long_sessions(void)
 {
-	char line[2 * SESSION_ADDRESS_SIZE + 40], address[SESSION_ADDRESS_SIZE + 1];
-	struct session session;
+	char line[2 * CONNECTION_ADDR_SIZE + 40], address[CONNECTION_ADDR_SIZE + 1];
+	struct connection_addr connection;
 
 	start();
-	memset(address, 'a', SESSION_ADDRESS_SIZE);
-	for (size_t len = SESSION_ADDRESS_SIZE - 1; len <= SESSION_ADDRESS_SIZE; len++) {
-		bool fits = len < SESSION_ADDRESS_SIZE;
+	memset(address, 'a', CONNECTION_ADDR_SIZE);
+	for (size_t len = CONNECTION_ADDR_SIZE - 1; len <= CONNECTION_ADDR_SIZE; len++) {
+		bool fits = len < CONNECTION_ADDR_SIZE;
 
 		address[len] = '\0';
 		snprintf(line, sizeof(line), "%s 65535 %s 65534\n", address, address);
 		put_file(root, "vhci_hcd/session.1-1", line);
-		CHECK_INT(session_read(dir, "1-1", &session), fits);
-		CHECK_STR(session.peer, fits ? address : "");
-		CHECK_STR(session.peer_port, fits ? "65534" : "");
+		CHECK_INT(connection_read(dir, "1-1", &connection), fits);
+		CHECK_STR(connection.peer, fits ? address : "");
+		CHECK_STR(connection.peer_port, fits ? "65534" : "");
 		address[len] = 'a';
 	}
 	end();
 }
 
+static void stock_dir(void)
+{
+	static const struct {
+		const char *run, *dir;
+	} rows[] = {
+		{ "/var/run/usbiphp", "/var/run/vhci_hcd" },
+		{ "/var/run/usbiphp/", "/var/run/vhci_hcd" },
+		{ "/var/run/usbiphp///", "/var/run/vhci_hcd" },
+		{ "/run", "/vhci_hcd" },
+		{ "run", "vhci_hcd" },
+		{ "a/run", "a/vhci_hcd" },
+		{ "", "vhci_hcd" },
+	};
+	char text[32];
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		record_stock_dir(text, sizeof(text), rows[i].run);
+		CHECK_STR(text, rows[i].dir);
+	}
+	record_stock_dir(text, 6, "/var/run");
+	CHECK_STR(text, "/var/");
+}
+
 int main(void)
 {
+	RUN("t_port_record: the stock tools' directory", stock_dir);
 	RUN("t_port_record: written and read", there_and_back);
 	RUN("t_port_record: more words", more_words);
 	RUN("t_port_record: the longest of more words", longest_more);

@@ -4,11 +4,11 @@
  * characters, and, to see that whole strings reach the kernel, short strings of every length up to SHORT. The
  * system calls are modelled here: each may fail, or give or take any number of bytes up to what it
  * was asked for.
- * SOURCES: client/port_record.c lib/str.c
+ * SOURCES: client/port_record.c lib/str.c lib/file.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 1000 -eva-widening-delay 40
  * EVA: -eva-slevel-function str_vformat:500,put_number:100,put_string:100
  * EVA: -eva-slevel-function record_write:500,record_remove:500,record_path:500,str_format:500
- * EVA: -eva-slevel-function prove_record_write_short:500,load:100 -eva-partition-history 1 -eva-interprocedural-history
+ * EVA: -eva-slevel-function prove_record_write_short:500,file_load:100 -eva-partition-history 1 -eva-interprocedural-history
  */
 #include "client/port_record.h"
 
@@ -28,10 +28,10 @@ enum {
 
 static char dir[DIR_MAX + 1];
 static char host[ENDPOINT_HOST_SIZE], port[ENDPOINT_PORT_SIZE], busid[BUSID_SIZE],
-	more[2 * (SESSION_ADDRESS_SIZE + ENDPOINT_PORT_SIZE)];
+	more[2 * (CONNECTION_ADDR_SIZE + ENDPOINT_PORT_SIZE)];
 
-/* What the file holds; -1: it cannot be read. */
-static int file_size;
+/* The bytes of the file, and those that were not read yet; -1: it cannot be read. */
+static int file_size, file_left;
 
 /* Whether the strings' lengths are known, so that what is made of them is, too. */
 static bool exact;
@@ -51,11 +51,23 @@ int open(const char *path, int flags, ...)
 	return any_int(-1, 1023);
 }
 
+int openat(int at, const char *path, int flags, ...)
+{
+	check_path(path);
+	(void)at;
+	(void)flags;
+	file_left = file_size;
+	errno = any_int(1, 133);
+	return any_int(-1, 1023);
+}
+
 ssize_t read(int fd, void *buf, size_t n)
 {
-	int got = file_size < (int)n ? file_size : (int)n;
+	int got = file_left < (int)n ? file_left : (int)n;
 
 	(void)fd;
+	if (got > 0)
+		file_left -= got;
 	/*@ assert space: \valid((char *)buf + (0 .. n - 1)); */
 	if (got > 0)
 		any_bytes(buf, (size_t)got);
@@ -80,6 +92,13 @@ int close(int fd)
 int fstat(int fd, struct stat *st)
 {
 	(void)fd;
+	st->st_mode = any_int(0, 1) ? S_IFREG : S_IFDIR;
+	return any_int(-1, 0);
+}
+
+int lstat(const char *path, struct stat *st)
+{
+	check_path(path);
 	st->st_mtime = any_int(0, INT32_MAX);
 	return any_int(-1, 0);
 }
@@ -93,24 +112,24 @@ int unlink(const char *path)
 static void read_one(int size)
 {
 	struct record record;
-	struct session session;
+	struct connection_addr connection;
 	bool there;
 
 	file_size = size;
-	there = record_read_session("/var/run/vhci_hcd", 7, &record, &session);
+	there = record_read_connection("/var/run/vhci_hcd", 7, &record, &connection);
 	/*@ assert result: there == 0 || there == 1; */
 }
 
 static void read_session(int size)
 {
-	struct session session = { 0 };
+	struct connection_addr connection = { 0 };
 	struct record record;
 	bool there;
 
 	file_size = size;
-	there = record_read_session("/var/run/usbiphp", 7, &record, &session);
+	there = record_read_connection("/var/run/usbiphp", 7, &record, &connection);
 	/*@ assert result: there == 0 || there == 1; */
-	there = session_read("/var/run/usbiphp", "1-1", &session);
+	there = connection_read("/var/run/usbiphp", "1-1", &connection);
 	/*@ assert result: there == 0 || there == 1; */
 }
 
