@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client role: every device that a server publishes is attached to this machine, and kept so;
- * what was attached is detached at the end.
+ * The client role: every device that a server exports is attached to this machine, and attached
+ * again when it comes back; at the end, all of them are detached.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
@@ -13,8 +13,8 @@
 enum { CLIENT_SERVERS_MAX = 64 };
 
 /*
- * Runs until told to stop. Returns the exit status: 0, or 1 when it could not do its work.
- * The stock tools' records are in the directory vhci_hcd beside the run directory.
+ * Runs until it is told to stop. Returns the exit status: 0, or 1 if it could not do its work, or 2
+ * if the rules are wrong. The records for the stock tools are in record_stock_dir().
  */
 int client_run(const struct daemon_options *options, const struct endpoint *server,
 	       unsigned servers);
@@ -23,8 +23,8 @@ typedef void client_show(void *ctx, const struct op_device *device,
 			 const struct op_interface *interface);
 
 /*
- * Shows the devices a server publishes, each as it comes; key is NULL for one that has none.
- * Returns the exit status: 0, or 1 when it has no answer, after one line that says why.
+ * Calls show for each device that a server exports. key is NULL if there is none. Returns the exit
+ * status: 0, or 1 after one line in the log that says why there is no list.
  */
 int client_list(const struct endpoint *server, const struct psk *key, client_show *show, void *ctx);
 

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Which devices are attached: the client's decisions, pure functions. */
+/* Which devices are attached and detached: the client's decisions, pure functions. */
 #include "client/decide.h"
 
-enum client_verdict client_judge(const struct client_facts *facts)
+enum attach_verdict decide_attach(const struct attach_facts *facts)
 {
-	if (!facts->listed || facts->attached || facts->elsewhere ||
-	    facts->held_back || facts->unwanted)
-		return CLIENT_LEAVE;
+	if (!facts->listed || facts->denied || facts->elsewhere || facts->backoff)
+		return ATTACH_NOT;
 	if (!facts->speed || facts->speed > VHCI_SPEED_SUPER_PLUS)
-		return CLIENT_NO_SPEED;
-	return facts->port_free ? CLIENT_ATTACH : CLIENT_NO_PORT;
+		return ATTACH_NO_SPEED;
+	return facts->port_free ? ATTACH_NOW : ATTACH_NO_PORT;
 }
 
-enum client_fate client_session_judge(const struct client_session *session)
+enum port_verdict decide_port(const struct port_facts *facts)
 {
-	if (session->state <= VHCI_FREE || session->stranger)
-		return CLIENT_GONE;
-	if (session->unanswered >= CLIENT_ANSWER_MS)
-		return CLIENT_UNANSWERED;
-	if (session->state == VHCI_ERROR || session->ended_for >= CLIENT_TEARDOWN_MS)
-		return CLIENT_DETACH;
-	return CLIENT_KEEP;
+	if (facts->state <= VHCI_FREE || facts->other_device)
+		return PORT_GONE;
+	if (facts->unanswered >= CLIENT_ANSWER_MS)
+		return PORT_UNANSWERED;
+	if (facts->state == VHCI_ERROR || facts->closed_for >= CLIENT_TEARDOWN_MS)
+		return PORT_DETACH;
+	return PORT_KEEP;
 }

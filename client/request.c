@@ -48,7 +48,7 @@ static void finish(struct request *request, enum request_outcome outcome, int er
 	if (request->tunnel.text[0] &&
 	    (outcome == REQUEST_CLOSED || outcome == REQUEST_SILENT)) {
 		result.outcome = REQUEST_SSH_FAILED;
-		result.error = (int)str_hash(0, request->tunnel.text); /* others are news */
+		result.error = 0;
 	}
 	request->done(request, &result, -1, NULL);
 }
@@ -400,7 +400,8 @@ const char *request_reason(const struct request *request, const struct request_r
 	}
 }
 
-void request_log_failure(const struct request *request, const struct request_result *result)
+void request_log_failure(const struct request *request, const struct request_result *result,
+			 struct log_once *once)
 {
 	const char *verb = "list devices of", *name = request->target->endpoint->name;
 
@@ -411,5 +412,6 @@ void request_log_failure(const struct request *request, const struct request_res
 		   result->outcome == REQUEST_SSH_FAILED) {
 		verb = "reach";
 	}
-	log_warning("cannot %s %s: %s", verb, name, request_reason(request, result));
+	log_once(once, LOG_LEVEL_WARNING, 0, "cannot %s %s: %s", verb, name,
+		 request_reason(request, result));
 }

@@ -10,6 +10,7 @@
 #include "client/reply.h"
 #include "client/resolve.h"
 #include "client/ssh.h"
+#include "lib/log_once.h"
 #include "tls/ktls.h"
 
 enum {
@@ -100,7 +101,11 @@ void request_cancel(struct request *request);
 
 /* Why it failed, in a few constant words. */
 const char *request_reason(const struct request *request, const struct request_result *result);
-/* The line about a list that failed: "cannot reach pi.lan:3240: Connection refused". */
-void request_log_failure(const struct request *request, const struct request_result *result);
+/*
+ * The line about a list that failed: "cannot reach pi.lan:3240: Connection refused". Not logged if
+ * it is the last one of that condition.
+ */
+void request_log_failure(const struct request *request, const struct request_result *result,
+			 struct log_once *once);
 
 #endif

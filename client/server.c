@@ -1,369 +1,235 @@
 /* SPDX-License-Identifier: MIT */
-/* One server: its list, asked for or pushed, and the imports of its devices. */
+/* One server and the imports of its devices. */
 #include "client/server.h"
 
-#include "lib/log.h"
-#include "lib/str.h"
+#include "lib/util.h"
 
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
-enum {
-	/* a watch that lasted so long was a good one: when it ends, the next may follow at once */
-	WATCH_SETTLED_MS = 10000,
-	ANSWERS_MS = 10000, /* for so long without a failure, and it is believed to answer again */
-};
-
-#define EACH_IMPORT(server, i) for (struct import *i = NULL; (i = next(server, i));)
-
-/* The place in use behind that one, the first for NULL; NULL: there is none. */
-static struct import *next(struct server *server, struct import *import)
+struct import *server_next_import(struct server *server, struct import *import)
 {
 	import = import ? import + 1 : server->import;
 	for (; import < server->import + server->imports; import++)
-		if (import->endpoint)
+		if (import->state != IMPORT_UNUSED)
 			return import;
 	return NULL;
 }
 
-/* The server's device of that busid, or a place for it; NULL when there is none left. */
-static struct import *find(struct server *server, const char *busid)
+struct import *server_find_import(struct server *server, const char *busid)
 {
-	struct import *place = server->import;
+	EACH_IMPORT(server, import)
+		if (!strcmp(import->busid, busid))
+			return import;
+	return NULL;
+}
 
-	EACH_IMPORT(server, i)
-		if (!strcmp(i->busid, busid))
-			return i;
-	while (place < server->import + server->imports && place->endpoint)
-		place++;
-	if (place == server->import + SERVER_IMPORTS_MAX)
+struct import *server_add_import(struct server *server, const char *busid)
+{
+	unsigned i = 0;
+
+	while (i < server->imports && server->import[i].state != IMPORT_UNUSED)
+		i++;
+	if (i == SERVER_IMPORTS_MAX)
 		return NULL;
-	if (place == server->import + server->imports)
+	if (i == server->imports)
 		server->imports++;
-	memset(place, 0, sizeof(*place));
-	place->endpoint = server->target.endpoint;
-	place->importer = server->importer;
-	place->port = place->child.pipe.fd = -1;
-	session_watch_init(&place->session, server->importer->loop);
-	str_format(place->busid, sizeof(place->busid), "%s", busid);
-	place->facts.busid = place->busid;
-	place->facts.name = place->strings.product;
-	place->facts.from = place->endpoint->host;
-	place->facts.server = place->endpoint->name;
-	return place;
+	import_init(&server->import[i], server->context, server->target.endpoint, busid);
+	return &server->import[i];
 }
 
-static void see(struct request *request, const struct op_device *device,
-		const struct op_interface *interface)
+static void server_import_done(struct request *request, const struct request_result *result, int fd,
+			       const struct op_device *device)
 {
-	struct server *server = request->ctx;
-	struct import *import = find(server, device->busid);
+	struct server_request *slot = container_of(request, struct server_request, request);
+	struct import *import = slot->import;
 
-	if (import) {
-		import_see(import, device, interface);
-		return;
-	}
-	if (!server->full)
-		log_warning("%s lists more than %u devices: the others are left alone",
-			  server->target.endpoint->name, SERVER_IMPORTS_MAX);
-	server->full = true;
-}
-
-static void forget_fresh(struct server *server)
-{
-	EACH_IMPORT(server, i)
-		i->fresh = false;
-}
-
-static void take_list(struct server *server)
-{
-	if (!server->answered)
-		server->answers = server->importer->loop->now;
-	server->answered = server->asked = true;
-	EACH_IMPORT(server, i) {
-		import_list_whole(i);
-		if (import_forgettable(i))
-			i->endpoint = NULL;
-	}
-}
-
-static void list_came(struct server *server)
-{
-	struct loop *loop = server->importer->loop;
-
-	if (!server->answered)
-		server->next_watch = loop->now; /* it may be another one by now */
-	take_list(server);
-	if (server->hurry)
-		backoff_fail(&server->pace, loop->now, loop->interval);
-	server->hurry = server->hurry && server->pace.delay < loop->interval;
-	server->next_list = server->hurry ? server->pace.until : loop->now + loop->interval;
-}
-
-/* What it had may be something else when it is back. */
-static void doubt(struct server *server)
-{
-	EACH_IMPORT(server, i)
-		if (i->port < 0 && !i->asking)
-			import_doubt(i);
-}
-
-static void list_failed(struct server *server, const struct request_result *result)
-{
-	struct loop *loop = server->importer->loop;
-	bool trouble = server->said.outcome != REQUEST_OK;
-
-	/* one that comes and goes has been complained of */
-	if (!trouble || (!server->answered && (result->outcome != server->said.outcome ||
-					       result->error != server->said.error))) {
-		request_log_failure(server->request, result);
-		server->said = *result;
-	}
-	server->asked = true;
-	doubt(server);
-	if (!trouble)
-		backoff_clear(&server->pace);
-	server->answered = server->hurry = false;
-	backoff_fail(&server->pace, loop->now, loop->interval);
-	server->next_list = server->pace.until;
-}
-
-static void see_recovery(struct server *server)
-{
-	struct loop *loop = server->importer->loop;
-
-	if (server->said.outcome == REQUEST_OK || !server->answered)
-		return;
-	if (loop->now - server->answers < ANSWERS_MS) {
-		loop_pass_by(loop, server->answers + ANSWERS_MS);
-		return;
-	}
-	log_info("%s answers again", server->target.endpoint->name);
-	server->said.outcome = REQUEST_OK;
-}
-
-static void pushed(struct request *request)
-{
-	struct server *server = request->ctx;
-	struct loop *loop = server->importer->loop;
-
-	if (!server->watched) {
-		log_debug("%s pushes its list", server->target.endpoint->name);
-		server->watched = loop->now;
-	}
-	take_list(server);
-	loop_pass_now(loop);
-}
-
-/* Asked as any other server from now on, and at once if it was a good one. */
-static void watch_ended(struct server *server, const struct request_result *result)
-{
-	struct loop *loop = server->importer->loop;
-	bool good = server->watched && loop->now - server->watched >= WATCH_SETTLED_MS;
-
-	log_debug("%s does not push its list%s: %s", server->target.endpoint->name,
-		  server->watched ? " any more" : "", request_reason(server->request, result));
-	server->next_watch = loop->now + (good ? 0 : SERVER_REWATCH_MS);
-	server->next_list = loop->now;
-	if (server->watched)
-		doubt(server);
-	server->watched = 0;
-	server->hurry = false;
-	if (server->said.outcome == REQUEST_OK)
-		backoff_clear(&server->pace);
-}
-
-static void list_ended(struct request *request, const struct request_result *result, int fd,
-		       const struct op_device *device)
-{
-	struct server *server = request->ctx;
-
-	(void)fd;
-	(void)device;
-	if (request->op.code == OP_REQ_WATCH)
-		watch_ended(server, result);
-	else if (result->outcome == REQUEST_OK)
-		list_came(server);
-	else
-		list_failed(server, result);
-	forget_fresh(server);
-	loop_pass_now(server->importer->loop);
-}
-
-static void import_ended(struct request *request, const struct request_result *result, int fd,
-			 const struct op_device *device)
-{
-	struct import *import = request->ctx;
-
-	request->ctx = NULL;
-	import->asking = false;
+	slot->import = NULL;
 	loop_pass_now(request->loop);
 	if (result->outcome != REQUEST_OK) {
-		import_failed(import, request_reason(request, result));
-		import->refused = result->outcome == REQUEST_REFUSED;
+		import_fail(import,
+			    result->outcome == REQUEST_REFUSED ? IMPORT_REFUSED : IMPORT_FAILED,
+			    request_reason(request, result));
 		return;
 	}
 	if (request->query_device)
-		import_learn(import, &request->descriptors);
-	if (import_choose(import) != RULE_ALLOW) /* also by what was changed meanwhile */
-		close(fd);
-	else
+		import_set_descriptors(import, &request->descriptors);
+	if (import_check_policy(import) == RULE_ALLOW) { /* it may also have changed meanwhile */
 		import_attach(import, fd, device);
+		return;
+	}
+	close(fd);
+	import_set_state(import, IMPORT_IDLE);
 }
 
-void server_init(struct server *server, struct importer *importer, const struct endpoint *endpoint,
-		 const struct psk *key)
+void server_init(struct server *server, struct import_context *context,
+		 const struct endpoint *endpoint, const struct psk *key)
 {
-	server->importer = importer;
+	server->context = context;
 	server->target.endpoint = endpoint;
 	server->target.key = key;
-	server->answered = true;
-	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++) {
-		request_init(&server->request[i], importer->loop, &server->target, NULL);
-		server->request[i].done = import_ended;
+	server_list_init(server);
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++) {
+		struct request *request = &server->import_request[i].request;
+
+		request_init(request, context->loop, &server->target, NULL);
+		request->done = server_import_done;
 	}
-	server->request->ctx = server;
-	server->request->record = see;
-	server->request->whole = pushed;
-	server->request->done = list_ended;
 }
 
 void server_adopt(struct server *server, const char *busid, unsigned port)
 {
-	struct import *import = find(server, busid);
+	struct import *import = server_find_import(server, busid);
 
-	if (import && import->port < 0)
+	if (!import)
+		import = server_add_import(server, busid);
+	if (import && !import_has_port(import))
 		import_adopt(import, port);
 }
 
-static struct import *next_wanted(struct server *server)
+void server_queue_imports(struct server *server)
 {
-	EACH_IMPORT(server, i)
-		if (import_wanted(i))
-			return i;
-	return NULL;
+	EACH_IMPORT(server, import)
+		import_queue(import);
 }
 
-static unsigned importing(const struct server *server)
+/* How many imports are being requested. */
+static unsigned server_requesting(const struct server *server)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 1; i <= SERVER_IMPORTS_AT_ONCE; i++)
-		n += server->request[i].ctx != NULL;
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
+		n += server->import_request[i].import != NULL;
 	return n;
 }
 
-static void start_imports(struct server *server)
+static struct import *server_first_due(struct server *server)
 {
-	unsigned most = server->watched ? SERVER_IMPORTS_AT_ONCE : 1;
+	EACH_IMPORT(server, import)
+		if (import->state == IMPORT_DUE)
+			return import;
+	return NULL;
+}
 
-	for (unsigned i = 1; i <= SERVER_IMPORTS_AT_ONCE; i++) {
-		struct request *request = &server->request[i];
-		struct import *import;
+static void server_request_import(struct server_request *slot, struct import *import)
+{
+	assert(!slot->import && !request_running(&slot->request));
+	import_set_state(import, IMPORT_REQUESTING);
+	slot->import = import;
+	slot->request.query_device = import_check_policy(import) == RULE_UNKNOWN;
+	request_start(&slot->request, OP_REQ_IMPORT, import->busid);
+}
 
-		if (request->ctx || importing(server) >= most)
-			continue;
-		import = next_wanted(server);
+/* At most that many at a time. */
+static void server_request_imports(struct server *server, unsigned most)
+{
+	EACH_IMPORT(server, import)
+		if (import_is_resting(import))
+			import_review(import);
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX && server_requesting(server) < most; i++) {
+		struct server_request *slot = &server->import_request[i];
+		struct import *import = server_first_due(server);
+
 		if (!import)
-			return;
-		import->asking = true;
-		request->ctx = import;
-		request->query_device = import_choose(import) == RULE_UNKNOWN;
-		request_start(request, OP_REQ_IMPORT, import->busid);
+			break;
+		if (!slot->import)
+			server_request_import(slot, import);
 	}
 }
 
-void server_line_up(struct server *server)
+/* The daemon stops: cancels all requests, and detaches all devices. */
+static void server_stop(struct server *server)
 {
-	EACH_IMPORT(server, i)
-		import_line_up(i);
+	request_cancel(&server->list_request);
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++) {
+		struct server_request *slot = &server->import_request[i];
+
+		request_cancel(&slot->request);
+		if (slot->import)
+			import_set_state(slot->import, IMPORT_IDLE);
+		slot->import = NULL;
+	}
+	EACH_IMPORT(server, import)
+		if (import_has_port(import))
+			import_detach(import);
 }
 
-static void give_back(struct server *server)
+/* One connection at a time: the list when it is due, imports, and now and then a watch. */
+static void server_poll(struct server *server)
 {
-	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++)
-		request_cancel(&server->request[i]);
-	EACH_IMPORT(server, i)
-		if (i->port >= 0)
-			import_detach(i);
-}
+	struct loop *loop = server->context->loop;
 
-static void start_list(struct server *server, enum op_code code)
-{
-	log_debug("asking %s", server->target.endpoint->name);
-	request_start(server->request, code, NULL);
-}
-
-/* One connection at a time: its list when due, imports, and now and then whether it pushes. */
-static void poll_pass(struct server *server)
-{
-	struct loop *loop = server->importer->loop;
-
-	if (request_running(server->request) || importing(server))
+	if (request_running(&server->list_request) || server_requesting(server))
 		return;
 	if (loop->now >= server->next_list) {
-		start_list(server, OP_REQ_DEVLIST);
+		server_list_request(server, OP_REQ_DEVLIST);
 		return;
 	}
 	loop_pass_by(loop, server->next_list);
 	if (!server->answered)
 		return;
-	start_imports(server);
-	if (importing(server) || !server->importer->watch)
+	server_request_imports(server, 1);
+	if (server_requesting(server) || !server->context->watch_lists)
 		return;
 	if (loop->now >= server->next_watch)
-		start_list(server, OP_REQ_WATCH);
+		server_list_request(server, OP_REQ_WATCH);
 	else
 		loop_pass_by(loop, server->next_watch);
 }
 
+/* The imports that have a port. */
+static void server_check_imports(struct server *server)
+{
+	unsigned attached = server_attached(server);
+
+	EACH_IMPORT(server, import) {
+		import_check(import);
+		import_enforce_policy(import);
+	}
+	if (server_attached(server) < attached && !server->watched_since)
+		server_list_hurry(server);
+}
+
 void server_pass(struct server *server)
 {
-	struct loop *loop = server->importer->loop;
-
-	EACH_IMPORT(server, i) {
-		if (import_check(i) && !server->watched) {
-			server->hurry = true;
-			backoff_clear(&server->pace);
-			server->next_list = loop->now;
-		}
-		import_obey(i); /* of what is still ours */
-	}
-	if (loop->stopping) {
-		give_back(server);
+	server_check_imports(server);
+	if (server->context->loop->stopping) {
+		server_stop(server);
 		return;
 	}
-	see_recovery(server);
-	for (unsigned i = 0; i <= SERVER_IMPORTS_AT_ONCE; i++)
-		request_pass(&server->request[i]);
-	if (server->watched)
-		start_imports(server);
+	server_list_check_recovery(server);
+	request_pass(&server->list_request);
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
+		request_pass(&server->import_request[i].request);
+	if (server->watched_since)
+		server_request_imports(server, SERVER_REQUESTS_MAX);
 	else
-		poll_pass(server);
+		server_poll(server);
 }
 
 unsigned server_attached(struct server *server)
 {
 	unsigned n = 0;
 
-	EACH_IMPORT(server, i)
-		n += i->port >= 0;
+	EACH_IMPORT(server, import)
+		n += import_has_port(import);
 	return n;
 }
 
-bool server_settled(struct server *server)
+bool server_is_settled(struct server *server)
 {
-	EACH_IMPORT(server, i)
-		if (i->port >= 0 && !i->usable)
+	EACH_IMPORT(server, import)
+		if (import_is_pending(import))
 			return false;
-	return server->asked && !request_running(server->request) && !importing(server) &&
-	       (!server->answered || !next_wanted(server));
+	return server->asked && !request_running(&server->list_request) &&
+	       (!server->answered || !server_first_due(server));
 }
 
-bool server_failing(struct server *server)
+bool server_is_failing(struct server *server)
 {
-	EACH_IMPORT(server, i)
-		if (i->said)
+	EACH_IMPORT(server, import)
+		if (import_is_failing(import))
 			return true;
 	return !server->answered;
 }

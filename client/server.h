@@ -1,58 +1,84 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One server. One that pushes its list is watched, and its devices are imported side by side.
- * Another one is asked for its list every interval, over one connection at a time, as that may be
- * all it can take.
+ * One server. If it pushes its list, the list is watched, and its devices are imported side by
+ * side. Any other server is asked for its list every interval, over one connection at a time,
+ * because it may not accept more.
  */
 #ifndef CLIENT_SERVER_H
 #define CLIENT_SERVER_H
 
 #include "client/import.h"
 #include "client/request.h"
-#include "loop/backoff.h"
 
 enum {
-	/* A server that lists more is told so once; what is beyond is left alone. No client kernel
-	 * as distributions build it has more ports for one speed. */
+	/* More devices of one server are ignored, which is logged once. No client kernel as
+	 * distributions build it has more ports for one speed. */
 	SERVER_IMPORTS_MAX = 128,
-	SERVER_IMPORTS_AT_ONCE = 4,
-	SERVER_REWATCH_MS = 60000, /* until one that does not push is asked for it again */
+	SERVER_REQUESTS_MAX = 4,   /* imports at a time */
+	SERVER_REWATCH_MS = 60000, /* until a server that does not push is asked for it again */
+};
+
+struct server_request {
+	struct request request;
+	struct import *import; /* that it is for; NULL: idle */
 };
 
 struct server {
-	struct importer *importer;
-	bool full;	     /* said that it lists too many */
-	bool answered;	     /* the latest list came, or none was asked for yet */
+	struct import_context *context;
+	struct request_target target;
+
+	/* The list. */
 	bool asked;	     /* at least one list came or failed */
-	bool hurry;	     /* a device went: ask soon, as it may come back */
-	unsigned imports;    /* places that are or were in use */
-	struct backoff pace; /* between lists, when it fails, comes and goes, or in a hurry */
+	bool answered;	     /* the latest list came, or none was asked for yet */
+	bool hurry;	     /* a device went: ask soon, because it may come back */
+	struct backoff pace; /* between lists, when they fail, come and go, or in a hurry */
 	uint64_t next_list;
 	uint64_t next_watch;
-	uint64_t watched; /* since when its list is pushed, 0: it is not */
-	uint64_t answers; /* since when, after it did not */
-	struct request_result said; /* the failure that was logged and is not over for good */
-	struct request_target target;
-	/* The first asks for its list once, or watches it. ctx of the others is the import that
-	 * runs, NULL: none. */
-	struct request request[1 + SERVER_IMPORTS_AT_ONCE];
+	uint64_t watched_since;	 /* when its first pushed list came; 0: it does not push */
+	uint64_t answered_since; /* when it began to answer again */
+	struct log_once failure; /* why it does not answer, until it does for a while */
+	struct log_once overflow; /* it lists too many */
+	struct request list_request;
+
+	/* Its devices. */
+	struct server_request import_request[SERVER_REQUESTS_MAX];
+	unsigned imports; /* places that are or were in use */
 	struct import import[SERVER_IMPORTS_MAX];
 };
 
-/* server is all zeros. */
-void server_init(struct server *server, struct importer *importer,
+#define EACH_IMPORT(server, import)                                                                \
+	for (struct import *import = NULL; (import = server_next_import(server, import));)
+
+/* The place in use behind that one, the first for NULL; NULL: there is none. */
+struct import *server_next_import(struct server *server, struct import *import);
+/* The device with that busid; NULL: there is none. */
+struct import *server_find_import(struct server *server, const char *busid);
+/* A new one; NULL: there is no place left. */
+struct import *server_add_import(struct server *server, const char *busid);
+
+/* server is all zeros. key is the client's own, NULL: none. */
+void server_init(struct server *server, struct import_context *context,
 		 const struct endpoint *endpoint, const struct psk *key);
-/* An earlier daemon attached this device of the server; it is ours now. */
+/* An earlier daemon attached this device of the server to that port: it is ours now. */
 void server_adopt(struct server *server, const char *busid, unsigned port);
-/* In every pass, before server_pass() of any: see import_line_up(). */
-void server_line_up(struct server *server);
+/* In every pass, before server_pass() of any: its imports take their places in the kernel's queue. */
+void server_queue_imports(struct server *server);
 /* In every pass, after the port table was read. When the loop is stopping, it detaches all. */
 void server_pass(struct server *server);
-/* How many of its devices are attached. */
+/* How many of its devices have a port. */
 unsigned server_attached(struct server *server);
-/* Whether it was asked, nothing runs, what is attached can be used, and all is that can be. */
-bool server_settled(struct server *server);
+/* Whether it was asked, no request runs or is due, and all attached devices have answered. */
+bool server_is_settled(struct server *server);
 /* Whether its latest list or an import failed. */
-bool server_failing(struct server *server);
+bool server_is_failing(struct server *server);
+
+/* The list: server_list.c, for server.c. */
+void server_list_init(struct server *server);
+/* Asks for the list, OP_REQ_DEVLIST or OP_REQ_WATCH. The request must not be running. */
+void server_list_request(struct server *server, enum op_code code);
+/* A device of a server that does not push went: it may be listed again soon. */
+void server_list_hurry(struct server *server);
+/* In every pass: whether the server has answered for long enough to call a failure over. */
+void server_list_check_recovery(struct server *server);
 
 #endif

@@ -28,9 +28,14 @@ bool log_once(struct log_once *once, enum log_level level, int error, const char
 	return true;
 }
 
+bool log_once_active(const struct log_once *once)
+{
+	return once->last != 0;
+}
+
 bool log_once_clear(struct log_once *once)
 {
-	bool logged = once->last != 0;
+	bool logged = log_once_active(once);
 
 	once->last = 0;
 	return logged;

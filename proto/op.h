@@ -92,6 +92,12 @@ struct op_interface {
 	uint8_t protocol;
 };
 
+/* The number that vhci-hcd and USB requests have for it (struct usbip_header_basic, devid). */
+static inline uint32_t op_devid(const struct op_device *device)
+{
+	return device->busnum << 16 | device->devnum;
+}
+
 /* The header of every message. Its version must be OP_VERSION: -EPROTONOSUPPORT. */
 int op_common_decode(const uint8_t *buf, size_t len, struct op_common *common);
 int op_common_encode(uint8_t *buf, size_t size, const struct op_common *common);

@@ -37,6 +37,17 @@ static inline unsigned said(const char *what)
 	return n;
 }
 
+/* How many lines begin with the thing that they are about, and have that in them. */
+static inline unsigned said_of(const char *thing, const char *what)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LENGTH(log_kept.line); i++)
+		n += !strncmp(log_kept.line[i], thing, strlen(thing)) &&
+		     strstr(log_kept.line[i], what) != NULL;
+	return n;
+}
+
 static inline void said_forget(void)
 {
 	memset(&log_kept, 0, sizeof(log_kept));

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of host/judge and client/decide: the decisions, as tables of cases. */
-#include "client/decide.h"
+/* Tests of host/judge: the decision, as a table of cases. */
 #include "host/judge.h"
 #include "tests/check.h"
 
@@ -41,79 +40,11 @@ static void host(size_t i)
 	CHECK_INT(host_judge(&device, devices[i].driverless_ms), devices[i].verdict);
 }
 
-static const struct {
-	const char *what;
-	struct client_facts facts; /* listed, attached, elsewhere, held_back, port_free, speed,
-				    * unwanted */
-	enum client_verdict verdict;
-} facts[] = {
-	{ "new", { true, false, false, false, true, 3, false }, CLIENT_ATTACH },
-	{ "low speed", { true, false, false, false, true, 1, false }, CLIENT_ATTACH },
-	{ "super speed plus", { true, false, false, false, true, 6, false }, CLIENT_ATTACH },
-	{ "no free port", { true, false, false, false, false, 3, false }, CLIENT_NO_PORT },
-	{ "speed 0", { true, false, false, false, true, 0, false }, CLIENT_NO_SPEED },
-	{ "speed 7", { true, false, false, false, true, 7, false }, CLIENT_NO_SPEED },
-	{ "speed huge", { true, false, false, false, true, UINT32_MAX, false }, CLIENT_NO_SPEED },
-	{ "speed 0, no free port", { true, false, false, false, false, 0, false }, CLIENT_NO_SPEED },
-	{ "not listed", { false, false, false, false, true, 3, false }, CLIENT_LEAVE },
-	{ "not listed, attached", { false, true, false, false, true, 3, false }, CLIENT_LEAVE },
-	{ "attached", { true, true, false, false, true, 3, false }, CLIENT_LEAVE },
-	{ "attached, no free port", { true, true, false, false, false, 3, false }, CLIENT_LEAVE },
-	{ "elsewhere", { true, false, true, false, true, 3, false }, CLIENT_LEAVE },
-	{ "held back", { true, false, false, true, true, 3, false }, CLIENT_LEAVE },
-	{ "held back, no speed", { true, false, false, true, true, 0, false }, CLIENT_LEAVE },
-	{ "held back, no free port", { true, false, false, true, false, 3, false }, CLIENT_LEAVE },
-	{ "unwanted", { true, false, false, false, true, 3, true }, CLIENT_LEAVE },
-	{ "unwanted, no free port", { true, false, false, false, false, 3, true }, CLIENT_LEAVE },
-	{ "unwanted, no speed", { true, false, false, false, true, 0, true }, CLIENT_LEAVE },
-	{ "unwanted, attached", { true, true, false, false, true, 3, true }, CLIENT_LEAVE },
-	{ "all zero", { false, false, false, false, false, 0, false }, CLIENT_LEAVE },
-};
-
-static const struct {
-	const char *what;
-	struct client_session session; /* state, stranger, unanswered, ended_for */
-	enum client_fate fate;
-} sessions[] = {
-	{ "in use", { VHCI_USED, false, 0, 0 }, CLIENT_KEEP },
-	{ "has an address, unanswered yet", { VHCI_USED, false, CLIENT_ANSWER_MS - 1, 0 }, CLIENT_KEEP },
-	{ "has an address, unanswered", { VHCI_USED, false, CLIENT_ANSWER_MS, 0 }, CLIENT_UNANSWERED },
-	{ "just attached", { VHCI_ATTACHING, false, 0, 0 }, CLIENT_KEEP },
-	{ "unanswered, yet", { VHCI_ATTACHING, false, CLIENT_ANSWER_MS - 1, 0 }, CLIENT_KEEP },
-	{ "unanswered", { VHCI_ATTACHING, false, CLIENT_ANSWER_MS, 0 }, CLIENT_UNANSWERED },
-	{ "unanswered and closed", { VHCI_ATTACHING, false, CLIENT_ANSWER_MS, CLIENT_TEARDOWN_MS },
-	  CLIENT_UNANSWERED },
-	{ "free", { VHCI_FREE, false, 0, 0 }, CLIENT_GONE },
-	{ "free for long", { VHCI_FREE, false, 100000, 100000 }, CLIENT_GONE },
-	{ "no such port", { VHCI_ABSENT, false, 0, 0 }, CLIENT_GONE },
-	{ "in use by another", { VHCI_USED, true, 0, 0 }, CLIENT_GONE },
-	{ "in use by another, unanswered", { VHCI_ATTACHING, true, 100000, 0 }, CLIENT_GONE },
-	{ "error of another", { VHCI_ERROR, true, 0, 0 }, CLIENT_GONE },
-	{ "in error", { VHCI_ERROR, false, 0, 0 }, CLIENT_DETACH },
-	{ "closed just now", { VHCI_USED, false, 5000, 1 }, CLIENT_KEEP },
-	{ "closed, the kernel cleans up", { VHCI_USED, false, 5000, CLIENT_TEARDOWN_MS - 1 },
-	  CLIENT_KEEP },
-	{ "closed, the kernel does not", { VHCI_USED, false, 5000, CLIENT_TEARDOWN_MS },
-	  CLIENT_DETACH },
-	{ "closed before it was answered", { VHCI_ATTACHING, false, 4000, CLIENT_TEARDOWN_MS },
-	  CLIENT_DETACH },
-};
-
 int main(void)
 {
 	for (size_t i = 0; i < LENGTH(devices); i++) {
 		check_begin("t_judge: host: %s", devices[i].what);
 		host(i);
-		check_end();
-	}
-	for (size_t i = 0; i < LENGTH(facts); i++) {
-		check_begin("t_judge: client: %s", facts[i].what);
-		CHECK_INT(client_judge(&facts[i].facts), facts[i].verdict);
-		check_end();
-	}
-	for (size_t i = 0; i < LENGTH(sessions); i++) {
-		check_begin("t_judge: session: %s", sessions[i].what);
-		CHECK_INT(client_session_judge(&sessions[i].session), sessions[i].fate);
 		check_end();
 	}
 	return check_status();

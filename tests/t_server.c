@@ -6,6 +6,7 @@
  */
 #include "client/server.h"
 
+#include "client/decide.h"
 #include "client/port_record.h"
 #include "lib/str.h"
 #include "sysfs/device.h"
@@ -36,7 +37,7 @@ struct peer {
 static struct hook_runner runner = { .source.fd = -1, .config = "." };
 static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], record_dir[TEMP_SIZE + 8];
 static struct sysfs sysfs;
-static struct importer importer; /* big */
+static struct import_context context; /* big */
 static struct server server;
 
 static struct {
@@ -79,7 +80,7 @@ enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rul
 {
 	const char *what = t.by_serial ? facts->serial : facts->busid;
 
-	CHECK(rules == &importer.rules);
+	CHECK(rules == &context.rules);
 	CHECK_STR(facts->from, t.endpoint.host);
 	CHECK_STR(facts->server, t.endpoint.name);
 	*which = NULL;
@@ -365,9 +366,9 @@ static void listen_again(void)
 static void pass(void *ctx)
 {
 	(void)ctx;
-	must(!vhci_read(&sysfs, &importer.vhci), "read the ports");
-	import_line_begin(&importer);
-	server_line_up(&server);
+	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
+	import_context_begin_pass(&context);
+	server_queue_imports(&server);
 	server_pass(&server);
 }
 
@@ -421,7 +422,7 @@ static void prepare(enum manner manner, unsigned devices)
 
 	memset(&t, 0, sizeof(t));
 	said_forget();
-	memset(&importer, 0, sizeof(importer));
+	memset(&context, 0, sizeof(context));
 	memset(&server, 0, sizeof(server));
 	for (unsigned i = 0; i < PEERS; i++)
 		t.peer[i].source.fd = -1;
@@ -429,13 +430,13 @@ static void prepare(enum manner manner, unsigned devices)
 	must(!loop_open(&t.loop, INTERVAL_MS, &role, NULL), "open the loop");
 	t.manner = manner;
 	set_devices(devices);
-	importer.loop = &t.loop;
-	importer.sysfs = &sysfs;
-	importer.own_dir = run_dir;
-	importer.record_dir = record_dir;
-	importer.dead_after = 15;
-	importer.watch = true;
-	importer.runner = &runner;
+	context.loop = &t.loop;
+	context.sysfs = &sysfs;
+	context.own_dir = run_dir;
+	context.record_dir = record_dir;
+	context.dead_after = 15;
+	context.watch_lists = true;
+	context.hooks = &runner;
 	address->sa.v4 = (struct sockaddr_in){ .sin_family = AF_INET };
 	address->sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address->len = sizeof(address->sa.v4);
@@ -443,16 +444,17 @@ static void prepare(enum manner manner, unsigned devices)
 	listen_again();
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address->sa.v4.sin_port));
 	must(!endpoint_parse(&t.endpoint, text, "3240"), "parse the address");
-	server_init(&server, &importer, &t.endpoint, NULL);
+	server_init(&server, &context, &t.endpoint, NULL);
 }
 
 static void end(void)
 {
-	for (unsigned i = 0; i < LENGTH(server.request); i++)
-		request_cancel(&server.request[i]);
+	request_cancel(&server.list_request);
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
+		request_cancel(&server.import_request[i].request);
 	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
-		if (server.import[i].endpoint)
-			loop_drop(&t.loop, &server.import[i].session.socket);
+		if (server.import[i].state)
+			session_watch_drop(&server.import[i].session);
 	for (unsigned i = 0; i < PEERS; i++)
 		loop_drop(&t.loop, &t.peer[i].source);
 	for (unsigned i = 0; i < PORTS; i++)
@@ -478,7 +480,7 @@ static struct import *import_of(const char *busid)
 	static struct import none;
 
 	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
-		if (server.import[i].endpoint && !strcmp(server.import[i].busid, busid))
+		if (server.import[i].state && !strcmp(server.import[i].busid, busid))
 			return &server.import[i];
 	none.port = -1;
 	return &none;
@@ -496,7 +498,7 @@ static bool all_attached(void)
 
 static bool is_watched(void)
 {
-	return server.watched && peers(WATCHER);
+	return server.watched_since && peers(WATCHER);
 }
 
 static bool all_watched(void)
@@ -552,8 +554,8 @@ static void polled_then_watched(void)
 	CHECK_INT(t.imports, 3);
 	CHECK_INT(t.most, 1);
 	CHECK_INT(peers(SESSION), 3);
-	CHECK_INT(said("attached 1-"), 3);
-	CHECK(!server_failing(&server));
+	CHECK_INT(said(": attached to port "), 3);
+	CHECK(!server_is_failing(&server));
 	/* from now on no list is asked for */
 	for (int i = 0; i < 12; i++) {
 		push();
@@ -588,7 +590,7 @@ static void pushes_are_followed(void)
 	CHECK(!is_attached("1-4"));
 	CHECK_INT(server_attached(&server), 3);
 	CHECK_INT(t.imports, 4); /* it is not listed: nobody asks for it */
-	CHECK_INT(said("lost 1-4 (0627:0001) of 127.0.0.1"), 1);
+	CHECK_INT(said_of("1-4 (0627:0001) at 127.0.0.1:", ": gone from port 3"), 1);
 	set_devices(4);
 	push();
 	run_quiet(&t.loop);
@@ -605,7 +607,7 @@ static void watch_refused(enum manner manner)
 	start(manner, 2);
 	go_on(0);
 	CHECK_INT(t.watches, 1);
-	CHECK_INT(server.watched, 0);
+	CHECK_INT(server.watched_since, 0);
 	asked = clock_now;
 	if (manner == SAYS_NOTHING) {
 		CHECK_INT(peers(WATCHER), 1);
@@ -631,7 +633,7 @@ static void watch_refused(enum manner manner)
 	CHECK_INT(t.most, 1);
 	CHECK_INT(t.imports, 2);
 	CHECK_INT(server_attached(&server), 2);
-	CHECK(!server_failing(&server));
+	CHECK(!server_is_failing(&server));
 	CHECK_INT(said("cannot"), 0); /* that is no failure */
 	end();
 }
@@ -774,7 +776,7 @@ static void one_at_a_time(void)
 
 static bool several_held(void)
 {
-	return peers(HELD) == SERVER_IMPORTS_AT_ONCE;
+	return peers(HELD) == SERVER_REQUESTS_MAX;
 }
 
 static void side_by_side(void)
@@ -785,11 +787,11 @@ static void side_by_side(void)
 	push();
 	UNTIL(&t.loop, several_held);
 	go_on(1000);
-	CHECK_INT(t.imports, 1 + SERVER_IMPORTS_AT_ONCE);
+	CHECK_INT(t.imports, 1 + SERVER_REQUESTS_MAX);
 	release();
 	UNTIL(&t.loop, all_attached);
 	CHECK_INT(t.imports, 8);
-	CHECK_INT(t.most, SERVER_IMPORTS_AT_ONCE);
+	CHECK_INT(t.most, SERVER_REQUESTS_MAX);
 	CHECK_INT(t.lists + t.watches, 2);
 	end();
 }
@@ -811,12 +813,12 @@ static void import_unanswered(void)
 	CHECK_INT(peers(HELD), 1);
 	go_on(1);
 	CHECK_INT(peers(HELD), 0);
-	CHECK_INT(said("cannot attach 1-2 (0627:0001) of 127.0.0.1"), 1);
-	CHECK(server_failing(&server));
+	CHECK_INT(said("cannot attach 1-2 (0627:0001) at 127.0.0.1"), 1);
+	CHECK(server_is_failing(&server));
 	CHECK(!is_attached("1-2"));
 	go_on(1000);
 	CHECK(is_attached("1-2"));
-	CHECK(!server_failing(&server));
+	CHECK(!server_is_failing(&server));
 	end();
 }
 
@@ -848,8 +850,8 @@ static void refused(void)
 		go_on(1);
 		CHECK_INT(t.imports, imports + 1);
 	}
-	CHECK_INT(said("cannot attach 1-1 (0627:0001) of 127.0.0.1"), 1);
-	CHECK(server_failing(&server));
+	CHECK_INT(said("cannot attach 1-1 (0627:0001) at 127.0.0.1"), 1);
+	CHECK(server_is_failing(&server));
 	CHECK_INT(t.lists, 1);
 	end();
 }
@@ -882,7 +884,7 @@ static void fails_with_a_list_that_flaps(void)
 		push();
 		go_on(INTERVAL_MS / 2);
 	}
-	CHECK(!import_of("1-1")->endpoint); /* forgotten in the end */
+	CHECK(!import_of("1-1")->state); /* forgotten in the end */
 	end();
 }
 
@@ -936,7 +938,7 @@ static void another_device(void)
 		go_on(watched ? 0 : INTERVAL_MS);
 		CHECK(is_attached("1-1"));
 		CHECK_INT(import_of("1-1")->backoff.delay, 0);
-		CHECK_INT(said("attached 1-1 (0627:0002)"), 1);
+		CHECK_INT(said_of("1-1 (0627:0002) at 127.0.0.1:", ": attached to port "), 1);
 		end();
 	}
 }
@@ -1019,7 +1021,7 @@ static void lost_and_not_listed(void)
 		CHECK_INT(t.lists, ++lists);
 	}
 	CHECK_INT(t.imports, 1);
-	CHECK(!import_of("1-1")->endpoint); /* nothing is kept of it */
+	CHECK(!import_of("1-1")->state); /* nothing is kept of it */
 	end();
 }
 
@@ -1039,7 +1041,7 @@ static void session_that_lingers(void)
 	CHECK_INT(t.detached, 1);
 	go_on(100);
 	CHECK(!is_attached("1-1"));
-	CHECK_INT(said("detached 1-1"), 1);
+	CHECK_INT(said_of("1-1 (0627:0001)", ": detached from port "), 1);
 	end();
 }
 
@@ -1061,7 +1063,7 @@ static void device_that_is_mute(void)
 	push();
 	go_on(2 * CLIENT_ANSWER_MS);
 	CHECK(is_attached("1-1"));
-	CHECK(!server_failing(&server));
+	CHECK(!server_is_failing(&server));
 	end();
 }
 
@@ -1106,7 +1108,7 @@ static void no_speed(void)
 	go_on(INTERVAL_MS);
 	CHECK_INT(t.imports, 0);
 	CHECK_INT(said("cannot attach 1-1"), 1);
-	CHECK(server_failing(&server));
+	CHECK(server_is_failing(&server));
 	end();
 }
 
@@ -1119,7 +1121,7 @@ static void unreachable(void)
 	loop_drop(&t.loop, &t.listener);
 	go_on(0);
 	CHECK_INT(said("cannot reach 127.0.0.1"), 1);
-	CHECK(server_failing(&server));
+	CHECK(server_is_failing(&server));
 	CHECK_INT(server.next_list, clock_now + 1000);
 	for (uint64_t delay = 1000; delay < 32000; delay *= 2, rounds++) {
 		go_on(server.next_list - clock_now);
@@ -1130,7 +1132,7 @@ static void unreachable(void)
 	listen_again();
 	go_on(INTERVAL_MS);
 	CHECK(all_watched());
-	CHECK(!server_failing(&server));
+	CHECK(!server_is_failing(&server));
 	CHECK_INT(said("answers again"), 0);
 	for (int i = 0; i < 3; i++) {
 		push();
@@ -1180,7 +1182,7 @@ static void back_as_another(void)
 	start(HANGS_UP, 1);
 	loop_drop(&t.loop, &t.listener);
 	go_on(INTERVAL_MS + 1000);
-	CHECK(server_failing(&server));
+	CHECK(server_is_failing(&server));
 	CHECK_INT(t.watches, 1);
 	CHECK_INT(server_attached(&server), 1); /* the kernel's connection is its own */
 	t.manner = PUSHES;
@@ -1200,7 +1202,7 @@ static void too_many(void)
 	run_quiet(&t.loop);
 	CHECK_INT(server_attached(&server), PORTS / 2);
 	CHECK(said("lists more than 128 devices") <= 1);
-	CHECK(server.full);
+	CHECK(log_once_active(&server.overflow));
 	end();
 }
 
@@ -1208,37 +1210,37 @@ static void too_many(void)
 static void once(void)
 {
 	prepare(PUSHES, 2);
-	importer.watch = false;
+	context.watch_lists = false;
 	UNTIL(&t.loop, all_attached);
 	go_on(SERVER_REWATCH_MS * 2);
 	CHECK_INT(t.watches, 0);
 	CHECK(t.lists >= 12);
-	CHECK(server_settled(&server));
+	CHECK(server_is_settled(&server));
 	end();
 }
 
 static void settled(void)
 {
 	prepare(HANGS_UP, 1);
-	importer.watch = false;
-	CHECK(!server_settled(&server)); /* it was never asked */
+	context.watch_lists = false;
+	CHECK(!server_is_settled(&server)); /* it was never asked */
 	t.hold = true;
 	UNTIL(&t.loop, one_held);
-	CHECK(!server_settled(&server));
+	CHECK(!server_is_settled(&server));
 	release();
 	UNTIL(&t.loop, all_attached);
 	run_quiet(&t.loop);
-	CHECK(server_settled(&server));
+	CHECK(server_is_settled(&server));
 	end();
 	prepare(HANGS_UP, 1);
-	importer.watch = false;
+	context.watch_lists = false;
 	t.mute = true;
 	UNTIL(&t.loop, all_attached);
 	go_on(CLIENT_ANSWER_MS - 1);
-	CHECK(!server_settled(&server)); /* it cannot be used yet */
+	CHECK(!server_is_settled(&server)); /* it cannot be used yet */
 	go_on(1 + 50);
-	CHECK(server_settled(&server)); /* nor will it be now */
-	CHECK(server_failing(&server));
+	CHECK(server_is_settled(&server)); /* nor will it be now */
+	CHECK(server_is_failing(&server));
 	end();
 }
 
@@ -1255,7 +1257,7 @@ static void stopping(void)
 	CHECK(none_attached());
 	CHECK_INT(t.detached, 3);
 	CHECK_INT(peers(WATCHER) + peers(HELD) + peers(SESSION) + peers(ASKING), 0);
-	CHECK_INT(said("detached 1-"), 3);
+	CHECK_INT(said(": detached from port "), 3);
 	CHECK_INT(t.lists, 1);
 	end();
 }
@@ -1266,7 +1268,7 @@ static void adopted(void)
 	prepare(PUSHES, 2);
 	t.port[0].devid = 1 << 16 | 2;
 	port_becomes(0, VHCI_USED);
-	must(!vhci_read(&sysfs, &importer.vhci), "read the ports");
+	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
 	server_adopt(&server, "1-1", 0);
 	UNTIL(&t.loop, all_watched);
 	CHECK_INT(t.imports, 1);
@@ -1284,7 +1286,7 @@ static void adopted_too_early(void)
 {
 	prepare(PUSHES, 1);
 	port_becomes(0, VHCI_ATTACHING);
-	must(!vhci_read(&sysfs, &importer.vhci), "read the ports");
+	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
 	server_adopt(&server, "1-1", 0);
 	UNTIL(&t.loop, is_watched);
 	go_on(CLIENT_ANSWER_MS - 1000);
@@ -1343,7 +1345,7 @@ static unsigned ports_in_use(void)
 	return n;
 }
 
-static const char not_listed[] = "cannot attach 1-1 (0627:0001) of 127.0.0.1";
+static const char not_listed[] = "cannot attach 1-1 (0627:0001) at 127.0.0.1";
 
 /* What came into its place since the list is not attached in its name; the next list names it. */
 static void another_than_listed(void)
@@ -1370,15 +1372,15 @@ static void another_than_listed(void)
 		CHECK_INT(ports_in_use(), 0);
 		CHECK_INT(said(not_listed), 1);
 		CHECK_INT(said("it is not the device that was listed"), 1);
-		CHECK(server_failing(&server));
+		CHECK(server_is_failing(&server));
 		t.device[0] = t.other;
 		push();
 		go_on(8000);
 		CHECK(is_attached("1-1"));
-		CHECK(!server_failing(&server));
-		snprintf(name, sizeof(name), "attached 1-1 (%04x:%04x)", t.other.vendor,
+		CHECK(!server_is_failing(&server));
+		snprintf(name, sizeof(name), "1-1 (%04x:%04x) at ", t.other.vendor,
 			 t.other.product);
-		CHECK_INT(said(name), 1);
+		CHECK_INT(said_of(name, ": attached to port "), 1);
 		end();
 	}
 }
@@ -1428,7 +1430,7 @@ static void same_port_again(void)
 	unplug("1-2");
 	go_on(1000);
 	CHECK_INT(import_of("1-2")->port, 1);
-	CHECK_INT(said("attached 1-2 (0951:0001)"), 1);
+	CHECK_INT(said_of("1-2 (0951:0001) at 127.0.0.1:", ": attached to port 1"), 1);
 	end();
 }
 
@@ -1446,14 +1448,14 @@ static void port_of_another(void)
 
 static void hold(const char *name)
 {
-	must(!holds_add(&importer.held, name), "hold");
+	must(!holds_add(&context.holds, name), "hold");
 	loop_pass_now(&t.loop);
 	go_on(100); /* a detach is looked at after 50 ms */
 }
 
 static void let(const char *name)
 {
-	holds_remove(&importer.held, name);
+	holds_remove(&context.holds, name);
 	loop_pass_now(&t.loop);
 	go_on(100);
 }
@@ -1470,21 +1472,21 @@ static void held_by_place(void)
 		hold(BY_PLACE);
 		CHECK(!is_attached("1-1") && is_attached("1-2"));
 		CHECK_INT(t.detached, round);
-		CHECK_INT(said("letting go 1-1 (0627:0001) of 127.0.0.1"), round);
-		CHECK_INT(said("detached 1-1"), round);
+		CHECK_INT(said_of("1-1 (0627:0001) at 127.0.0.1:", ": left alone: "), round);
+		CHECK_INT(said_of("1-1 (0627:0001)", ": detached from port "), round);
 		for (unsigned i = 0; i < 3; i++) {
 			go_on(INTERVAL_MS);
 			push();
 		}
 		CHECK_INT(t.imports, imports);
-		CHECK(!server_failing(&server));
+		CHECK(!server_is_failing(&server));
 		let(BY_PLACE);
 		CHECK_INT(import_of("1-1")->port, 0);
 		CHECK_INT(t.imports, imports + 1);
 		go_on(INTERVAL_MS); /* a good session */
 		push();
 	}
-	CHECK_INT(said("leaving alone"), 0);
+	CHECK_INT(said(": left alone: "), 2);
 	CHECK_INT(t.asked, 0); /* no device was asked */
 	end();
 }
@@ -1501,8 +1503,8 @@ static void held_before(void)
 	}
 	CHECK(!is_attached("1-1") && is_attached("1-2"));
 	CHECK_INT(t.imports, 1);
-	CHECK_INT(said("leaving alone 1-1 (0627:0001) of 127.0.0.1"), 1);
-	CHECK_INT(said("leaving alone"), 1);
+	CHECK_INT(said_of("1-1 (0627:0001) at 127.0.0.1:", ": left alone: "), 1);
+	CHECK_INT(said(": left alone: "), 1);
 	/* another device in its place is not held */
 	t.device[0].vendor = 0x951;
 	push();
@@ -1539,13 +1541,13 @@ static void held_by_serial(void)
 	CHECK_INT(t.imports, 1);
 	CHECK_INT(ports_in_use(), 0);
 	CHECK_INT(peers(SESSION), 0);
-	CHECK_INT(said("leaving alone 1-1"), 1);
+	CHECK_INT(said_of("1-1 ", ": left alone: "), 1);
 	for (unsigned i = 0; i < 3; i++) {
 		push();
 		go_on(INTERVAL_MS);
 	}
 	CHECK_INT(t.imports, 1); /* it is known now */
-	CHECK(!server_failing(&server));
+	CHECK(!server_is_failing(&server));
 	/* another plug, another device, maybe */
 	t.serial = "B";
 	t.device[0].devnum++;
@@ -1560,8 +1562,8 @@ static void held_by_serial(void)
 static void rule_by_serial(const char *serial, bool denied)
 {
 	start(PUSHES, 0);
-	importer.rules.count = 1;
-	importer.rules.file = "/etc/rules";
+	context.rules.count = 1;
+	context.rules.file = "/etc/rules";
 	t.rule.line = 7;
 	t.by_serial = true;
 	t.denied = "A 1";
@@ -1573,7 +1575,7 @@ static void rule_by_serial(const char *serial, bool denied)
 	CHECK_INT(is_attached("1-1"), !denied);
 	CHECK_INT(peers(SESSION), !denied);
 	CHECK_INT(ports_in_use(), !denied);
-	CHECK_INT(said("leaving alone 1-1 (0627:0001) of 127.0.0.1"), denied);
+	CHECK_INT(said_of("1-1 (0627:0001) at 127.0.0.1:", ": left alone: "), denied);
 	for (unsigned i = 0; i < 3; i++) {
 		push();
 		go_on(INTERVAL_MS);
@@ -1587,7 +1589,7 @@ static void rule_by_serial(const char *serial, bool denied)
 	CHECK_INT(is_attached("1-1"), denied);
 	/* one that was not taken is known, one that was may be another one afterwards */
 	CHECK_INT(t.asked, (*serial ? 4 : 2) * (denied ? 1 : 2));
-	CHECK_INT(said("letting go 1-1"), !denied);
+	CHECK_INT(said_of("1-1 ", ": left alone: "), 1);
 	end();
 }
 
@@ -1602,7 +1604,7 @@ static void rules_by_serial(void)
 static void asked_in_vain(void)
 {
 	start(PUSHES, 0);
-	importer.rules.count = 1;
+	context.rules.count = 1;
 	t.by_serial = true;
 	set_devices(1);
 	push();
@@ -1613,11 +1615,11 @@ static void asked_in_vain(void)
 	CHECK_INT(peers(SESSION), 0);
 	CHECK_INT(ports_in_use(), 0);
 	CHECK_INT(said("cannot attach 1-1"), 1);
-	CHECK(server_failing(&server));
+	CHECK(server_is_failing(&server));
 	t.serial = "B";
 	go_on(1000);
 	CHECK(is_attached("1-1"));
-	CHECK(!server_failing(&server));
+	CHECK(!server_is_failing(&server));
 	end();
 }
 
@@ -1625,8 +1627,8 @@ static void asked_in_vain(void)
 static void denied(void)
 {
 	start(HANGS_UP, 0);
-	importer.rules.count = 1;
-	importer.rules.file = "/etc/rules";
+	context.rules.count = 1;
+	context.rules.file = "/etc/rules";
 	t.rule.line = 7;
 	t.denied = "1-2";
 	set_devices(3);
@@ -1635,14 +1637,14 @@ static void denied(void)
 	go_on(3 * INTERVAL_MS);
 	CHECK_INT(t.imports, 2);
 	CHECK_INT(t.asked, 0);
-	CHECK_INT(said("leaving alone 1-2 (0627:0001) of 127.0.0.1"), 1);
+	CHECK_INT(said_of("1-2 (0627:0001) at 127.0.0.1:", ": left alone: "), 1);
 	CHECK_INT(said("denied by "), 1);
-	CHECK(!server_failing(&server));
+	CHECK(!server_is_failing(&server));
 	t.denied = "1-1"; /* other rules */
 	loop_pass_now(&t.loop);
 	go_on(INTERVAL_MS);
 	CHECK(!is_attached("1-1") && is_attached("1-2") && is_attached("1-3"));
-	CHECK_INT(said("letting go 1-1"), 1);
+	CHECK_INT(said_of("1-1 ", ": left alone: "), 1);
 	end();
 }
 
@@ -1663,15 +1665,15 @@ static bool strings_are_known(void)
 static void adopted_and_denied(bool deny)
 {
 	prepare(PUSHES, 1);
-	importer.rules.count = 1;
-	importer.rules.file = "/etc/rules";
+	context.rules.count = 1;
+	context.rules.file = "/etc/rules";
 	t.by_serial = true;
 	t.denied = deny ? "A 1" : "B";
 	put_file(root, "devices/there/serial", "A 1\n");
 	put_file(root, "devices/there/product", "Stick\n");
 	t.port[0].devid = 1 << 16 | 2;
 	port_becomes(0, VHCI_USED);
-	must(!vhci_read(&sysfs, &importer.vhci), "read the ports");
+	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
 	server_adopt(&server, "1-1", 0);
 	UNTIL(&t.loop, deny ? first_is_free : strings_are_known);
 	go_on(100);
@@ -1679,6 +1681,43 @@ static void adopted_and_denied(bool deny)
 	CHECK_INT(t.detached, deny);
 	CHECK_INT(t.imports, deny); /* once it was let go it is asked itself */
 	CHECK(deny || !t.asked);
+	end();
+}
+
+static bool all_are_known(void)
+{
+	unsigned n = 0;
+
+	clock_now += 2;
+	for (unsigned i = 0; i < server.imports; i++)
+		n += server.import[i].state == IMPORT_ATTACHED && server.import[i].facts.serial;
+	return is_watched() && n == t.devices;
+}
+
+/* More than are read at a time. */
+static void many_adopted(void)
+{
+	char busid[BUSID_SIZE];
+
+	prepare(PUSHES, IDENTITY_READERS + 2);
+	context.rules.count = 1;
+	t.by_serial = true;
+	put_file(root, "devices/there/serial", "A 1\n");
+	for (unsigned i = 0; i < t.devices; i++) {
+		t.port[i].devid = 1 << 16 | (i + 2);
+		port_becomes(i, VHCI_USED);
+	}
+	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
+	for (unsigned i = 0; i < t.devices; i++) {
+		snprintf(busid, sizeof(busid), "1-%u", i + 1);
+		server_adopt(&server, busid, i);
+	}
+	UNTIL(&t.loop, all_are_known);
+	CHECK_INT(t.detached + t.imports, 0);
+	for (unsigned i = 0; i < t.devices; i++)
+		CHECK_STR(server.import[i].facts.serial, "A 1");
+	for (unsigned i = 0; i < IDENTITY_READERS; i++)
+		CHECK(!context.identity_reader[i].import);
 	end();
 }
 
@@ -1697,6 +1736,7 @@ static void no_leak(void)
 	rules_by_serial();
 	asked_in_vain();
 	adopted_and_judged();
+	many_adopted();
 	pushes_are_followed();
 	watch_unanswered();
 	watch_dies();
@@ -1761,6 +1801,7 @@ int main(void)
 	RUN("t_server: a device that does not say what it is", asked_in_vain);
 	RUN("t_server: denied", denied);
 	RUN("t_server: an earlier daemon's, and the rules", adopted_and_judged);
+	RUN("t_server: many devices of an earlier daemon's, and the rules", many_adopted);
 	RUN("t_server: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -261,7 +261,7 @@ def trouble(work, sshd):
         sshd.settle()
         fake = Fake("serve", port)
         until(lambda: fake.watchers, "a watch")
-        until(lambda: f"{HERE} answers again" in daemon.log(), "the end of it")
+        until(lambda: f"{HERE}: answers again" in daemon.log(), "the end of it")
         check(daemon.log().count("cannot reach") in (2, 3), f"too much: {daemon.log()}")
         check(daemon.stop() == 0, "its exit status")
         none_left()

@@ -181,9 +181,9 @@ def restarts(w):
         check(w.sessions() == before, "a kill changed the sessions")
         w.client.must("rm /tmp/client.log")
         w.attach("host", "-v -i 1")
-        w.client.wait("test $(grep -c 'asking host' /tmp/client.log) -ge 3")
+        w.client.wait("test $(grep -c 'host:3240: requesting the device list' /tmp/client.log) -ge 3")
         check(w.sessions() == before, "the successor changed them")
-        check("attached" not in w.log(w.client), w.log(w.client))
+        check("attached to port" not in w.log(w.client), w.log(w.client))
 
     with case("a second client with the same notes is refused"):
         status, text = w.client.sh("usbiphp-client host")

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* The identity of a device for holds and rules: ids, classes and strings. */
+#include "client/import.h"
+
+#include "lib/str.h"
+#include "lib/util.h"
+#include "sysfs/descriptors.h"
+
+#include <assert.h>
+
+void import_forget_identity(struct import *import)
+{
+	import->facts.serial = NULL;
+	import->facts.described = false;
+}
+
+void import_set_classes(struct import *import, const struct op_device *device,
+			const struct op_interface *interface)
+{
+	rule_facts_add_classes(&import->facts, device, interface);
+	/* the list of a stock server has no interfaces of a device that was just bound */
+	import->facts.described = device->interfaces != 0;
+}
+
+static void import_set_strings(struct import *import, const struct device_strings *strings)
+{
+	str_format(import->product, sizeof(import->product), "%s", strings->product);
+	str_format(import->serial, sizeof(import->serial), "%s", strings->serial);
+	import->facts.serial = import->serial;
+}
+
+void import_set_descriptors(struct import *import, const struct descriptor_query *query)
+{
+	for (size_t i = 0; i < sizeof(query->class); i++)
+		import->facts.class[i] |= query->class[i]; /* those of the list stay */
+	import_set_strings(import, &query->strings);
+	import->facts.described = true;
+}
+
+static void identity_reader_done(struct strings_reader *reader, bool complete)
+{
+	struct identity_reader *slot = container_of(reader, struct identity_reader, reader);
+	struct import *import = slot->import;
+
+	assert(import);
+	slot->import = NULL;
+	if (complete)
+		import_set_strings(import, &reader->strings);
+	else
+		import->facts.serial = NULL;
+	loop_pass_now(import->context->loop);
+}
+
+/* The reader at work for that import, NULL: none. An idle one for NULL. */
+static struct identity_reader *identity_reader_find(struct import_context *context,
+						    const struct import *import)
+{
+	for (unsigned i = 0; i < IDENTITY_READERS; i++)
+		if (context->identity_reader[i].import == import)
+			return &context->identity_reader[i];
+	return NULL;
+}
+
+void import_context_begin_pass(struct import_context *context)
+{
+	enum_queue_clear(&context->queue);
+	for (unsigned i = 0; i < IDENTITY_READERS; i++)
+		if (context->identity_reader[i].import)
+			strings_reader_pass(&context->identity_reader[i].reader);
+}
+
+void import_read_identity(struct import *import)
+{
+	struct import_context *context = import->context;
+	const struct vhci_port *row = &context->vhci.port[import->port];
+	struct identity_reader *slot = identity_reader_find(context, NULL);
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device;
+
+	if (!slot || identity_reader_find(context, import) ||
+	    context->loop->now < import->identify_after || !vhci_usable(context->sysfs, row))
+		return;
+	if (!device_describe(context->sysfs, row->busid, &device, interface)) {
+		import_set_classes(import, &device, interface);
+		import->facts.vendor = device.vendor;
+		import->facts.product = device.product;
+		import->facts.described = import->identified = true;
+	}
+	import->identify_after = context->loop->now + STRINGS_READ_MS;
+	loop_pass_by(context->loop, import->identify_after);
+	slot->import = import;
+	strings_reader_init(&slot->reader);
+	strings_reader_start(&slot->reader, context->loop, context->sysfs, row->busid,
+			     identity_reader_done);
+}
+
+void import_cancel_identity(struct import *import)
+{
+	struct identity_reader *slot = identity_reader_find(import->context, import);
+
+	if (!slot)
+		return;
+	strings_reader_cancel(&slot->reader);
+	slot->import = NULL;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of a server's devices, requested every interval or pushed by the server. */
+#include "client/server.h"
+#include "lib/log.h"
+
+#include <assert.h>
+
+enum {
+	/* a watch that lasted so long was a good one: when it ends, the next may follow at once */
+	WATCH_SETTLED_MS = 10000,
+	RECOVERED_MS = 10000, /* for so long without a failure, and it counts as answering again */
+};
+
+static void server_list_entry(struct request *request, const struct op_device *device,
+			      const struct op_interface *interface)
+{
+	struct server *server = request->ctx;
+	struct import *import = server_find_import(server, device->busid);
+
+	if (!import)
+		import = server_add_import(server, device->busid);
+	if (import)
+		import_list_entry(import, device, interface);
+	else
+		log_once(&server->overflow, LOG_LEVEL_WARNING, 0,
+			 "%s: lists more than %u devices; the others are ignored",
+			 server->target.endpoint->name, SERVER_IMPORTS_MAX);
+}
+
+static void server_list_complete(struct server *server)
+{
+	if (!server->answered)
+		server->answered_since = server->context->loop->now;
+	server->answered = server->asked = true;
+	EACH_IMPORT(server, import) {
+		import_list_complete(import);
+		if (import_is_forgettable(import))
+			import_set_state(import, IMPORT_UNUSED);
+	}
+}
+
+static void server_list_came(struct server *server)
+{
+	struct loop *loop = server->context->loop;
+
+	if (!server->answered)
+		server->next_watch = loop->now; /* another program may answer there by now */
+	server_list_complete(server);
+	if (server->hurry)
+		backoff_fail(&server->pace, loop->now, loop->interval);
+	server->hurry = server->hurry && server->pace.delay < loop->interval;
+	server->next_list = server->hurry ? server->pace.until : loop->now + loop->interval;
+}
+
+/* When the server answers again, its devices may be others. */
+static void server_forget_identities(struct server *server)
+{
+	EACH_IMPORT(server, import)
+		if (import_is_resting(import))
+			import_forget_identity(import);
+}
+
+static void server_list_failed(struct server *server, const struct request_result *result)
+{
+	struct loop *loop = server->context->loop;
+	bool known = log_once_active(&server->failure);
+
+	/* while it comes and goes, its failures are one failure */
+	if (!known || !server->answered)
+		request_log_failure(&server->list_request, result, &server->failure);
+	if (!known)
+		backoff_clear(&server->pace);
+	server_forget_identities(server);
+	server->asked = true;
+	server->answered = server->hurry = false;
+	backoff_fail(&server->pace, loop->now, loop->interval);
+	server->next_list = server->pace.until;
+}
+
+void server_list_check_recovery(struct server *server)
+{
+	struct loop *loop = server->context->loop;
+
+	if (!log_once_active(&server->failure) || !server->answered)
+		return;
+	if (loop->now - server->answered_since < RECOVERED_MS) {
+		loop_pass_by(loop, server->answered_since + RECOVERED_MS);
+		return;
+	}
+	log_info("%s: answers again", server->target.endpoint->name);
+	log_once_clear(&server->failure);
+}
+
+static void server_list_pushed(struct request *request)
+{
+	struct server *server = request->ctx;
+	struct loop *loop = server->context->loop;
+
+	if (!server->watched_since) {
+		log_debug("%s: pushes its list", server->target.endpoint->name);
+		server->watched_since = loop->now;
+	}
+	server_list_complete(server);
+	loop_pass_now(loop);
+}
+
+/* From now on its list is requested, and a new watch at once if this was a good one. */
+static void server_watch_ended(struct server *server, const struct request_result *result)
+{
+	struct loop *loop = server->context->loop;
+	bool settled = server->watched_since &&
+		       loop->now - server->watched_since >= WATCH_SETTLED_MS;
+
+	log_debug("%s: does not push its list%s: %s", server->target.endpoint->name,
+		  server->watched_since ? " any more" : "",
+		  request_reason(&server->list_request, result));
+	server->next_watch = loop->now + (settled ? 0 : SERVER_REWATCH_MS);
+	server->next_list = loop->now;
+	if (server->watched_since)
+		server_forget_identities(server);
+	server->watched_since = 0;
+	server->hurry = false;
+	if (!log_once_active(&server->failure))
+		backoff_clear(&server->pace);
+}
+
+static void server_list_done(struct request *request, const struct request_result *result, int fd,
+			     const struct op_device *device)
+{
+	struct server *server = request->ctx;
+
+	(void)fd;
+	(void)device;
+	if (request->op.code == OP_REQ_WATCH)
+		server_watch_ended(server, result);
+	else if (result->outcome == REQUEST_OK)
+		server_list_came(server);
+	else
+		server_list_failed(server, result);
+	EACH_IMPORT(server, import)
+		import_list_abandon(import);
+	loop_pass_now(server->context->loop);
+}
+
+void server_list_init(struct server *server)
+{
+	server->answered = true;
+	request_init(&server->list_request, server->context->loop, &server->target, server);
+	server->list_request.record = server_list_entry;
+	server->list_request.whole = server_list_pushed;
+	server->list_request.done = server_list_done;
+}
+
+void server_list_request(struct server *server, enum op_code code)
+{
+	assert(!request_running(&server->list_request));
+	log_debug("%s: requesting %s", server->target.endpoint->name,
+		  code == OP_REQ_WATCH ? "a watch" : "the device list");
+	request_start(&server->list_request, code, NULL);
+}
+
+void server_list_hurry(struct server *server)
+{
+	server->hurry = true;
+	backoff_clear(&server->pace);
+	server->next_list = server->context->loop->now;
+}
