@@ -1818,7 +1818,7 @@ static void wrong_key(void)
 	start_with_keys();
 	strcpy(key.identity, "tablet"); /* the client is told the same */
 	CHECK_INT(shake_hands(&key), -EACCES);
-	CHECK_INT(said("10.0.0.2: connection refused: the name of its key is not in the file of --psk"), 1);
+	CHECK_INT(said("10.0.0.2: connection refused: unknown key name: it is not in the file of --psk"), 1);
 	end();
 }
 

@@ -79,12 +79,12 @@ static void malformed(void)
 	start();
 	CHECK(with("first:" K "\n", 0600));
 	refused("a:" K "\nb\n", 0600, "keys:2: no identity before a colon");
-	refused("# \n\na:" K "0\nb:" K "\n", 0600, "keys:3: its key is not 32 to 128");
-	refused("a:" K " b:" K "\n", 0600, "keys:1: more than a key");
-	refused("a:" K " # comment\n", 0600, "keys:1: more than a key");
-	refused("a:" K "\nb:" K "\na:" K K "\n", 0600, "keys:3: this identity has a key already");
-	refused("", 0600, "there is no key in it");
-	refused("# a:" K "\n", 0600, "there is no key in it");
+	refused("# \n\na:" K "0\nb:" K "\n", 0600, "keys:3: the key is not 32 to 128");
+	refused("a:" K " b:" K "\n", 0600, "keys:1: more than one key in a line");
+	refused("a:" K " # comment\n", 0600, "keys:1: more than one key in a line");
+	refused("a:" K "\nb:" K "\na:" K K "\n", 0600, "keys:3: duplicate identity");
+	refused("", 0600, "it contains no key");
+	refused("# a:" K "\n", 0600, "it contains no key");
 	end();
 }
 
@@ -101,7 +101,7 @@ static void too_many(void)
 	snprintf(text + len, sizeof(text) - len, "one:" K "\n");
 	refused(text, 0600, "keys:257: too many keys");
 	memset(blanks, '\n', sizeof(blanks) - 1);
-	refused(blanks, 0600, "it is too long");
+	refused(blanks, 0600, "the file is too long");
 	end();
 }
 
@@ -110,7 +110,7 @@ static void of_others(void)
 	start();
 	CHECK(with("a:" K "\n", 0600));
 	for (unsigned bit = 0; bit < 6; bit++)
-		refused("b:" K "\n", 0600 | 1U << bit, "others may read it");
+		refused("b:" K "\n", 0600 | 1U << bit, "other users have access to it");
 	CHECK(with("a:" K "\n", 0600));
 	user = 12345; /* root's is as good as one's own */
 	CHECK_INT(with("a:" K "\n", 0600), !getuid());
@@ -119,7 +119,7 @@ static void of_others(void)
 		CHECK(keys_read(&keys, path));
 		user = 0;
 		said_forget();
-		CHECK(!keys_read(&keys, path) && said("others may read it"));
+		CHECK(!keys_read(&keys, path) && said("other users have access to it"));
 	}
 	end();
 }

@@ -179,7 +179,7 @@ static void pieces(void)
 			CHECK_INT(ktls_step(&t.server, t.fd), 0);
 	}
 	CHECK(t.receives <= 4); /* the first byte, the header, the rest */
-	CHECK_INT(t.server.state, 0);
+	CHECK_INT(t.server.state, TLS_EXPECT_CLIENT_HELLO);
 	CHECK(!ready(t.fd, 50));
 	say(hello + len - 1, 1);
 	say("next", 4);
@@ -276,7 +276,7 @@ static void endless(void)
 static void words(void)
 {
 	CHECK(strstr(ktls_strerror(-EACCES), "the same key"));
-	CHECK(strstr(ktls_strerror(-ENOKEY), "the name of its key is not in the file"));
+	CHECK(strstr(ktls_strerror(-ENOKEY), "unknown key name"));
 	CHECK(strstr(ktls_strerror(-EBADMSG), "TLS"));
 	CHECK(strstr(ktls_strerror(-ECONNRESET), "--psk"));
 	CHECK(strstr(ktls_strerror(-EIO), strerror(EIO)));

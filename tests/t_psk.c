@@ -62,7 +62,7 @@ static void prints(void)
 static void malformed(void)
 {
 	static const char identity[] = "no identity before a colon";
-	static const char key[] = "its key is not 32 to 128 hexadecimal digits";
+	static const char key[] = "the key is not 32 to 128 hexadecimal digits";
 
 	bad("", identity);
 	bad("a", identity);

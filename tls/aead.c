@@ -14,7 +14,7 @@ bool aead_same(const uint8_t *a, const uint8_t *b, size_t len)
 void aead_seal(const struct aead *aead, const uint8_t *key, const uint8_t nonce[AEAD_NONCE_SIZE],
 	       const uint8_t *additional, size_t additional_len, uint8_t *text, size_t len)
 {
-	aead->run(key, nonce, text, len);
+	aead->crypt(key, nonce, text, len);
 	aead->make_tag(key, nonce, additional, additional_len, text, len, text + len);
 }
 
@@ -26,6 +26,6 @@ bool aead_open(const struct aead *aead, const uint8_t *key, const uint8_t nonce[
 	aead->make_tag(key, nonce, additional, additional_len, text, len, tag);
 	if (!aead_same(tag, text + len, sizeof(tag)))
 		return false;
-	aead->run(key, nonce, text, len);
+	aead->crypt(key, nonce, text, len);
 	return true;
 }

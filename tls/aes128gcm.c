@@ -6,8 +6,8 @@
 
 enum { BLOCK = 16, ROUNDS = 10 };
 
-/* FIPS 197 4.2: in the field of 256 elements, modulo x^8 + x^4 + x^3 + x + 1 */
-static uint8_t times(uint8_t a, uint8_t b)
+/* FIPS 197 4.2: a * b in the field of 256 elements, modulo x^8 + x^4 + x^3 + x + 1 */
+static uint8_t field_multiply8(uint8_t a, uint8_t b)
 {
 	uint8_t r = 0;
 
@@ -19,14 +19,14 @@ static uint8_t times(uint8_t a, uint8_t b)
 	return r;
 }
 
-/* FIPS 197 5.1.1, computed: a^254 is 1/a; then the affine map. */
-static uint8_t substitute(uint8_t a)
+/* FIPS 197 5.1.1, computed without a table: 1/a, which is a^254, then the affine map. */
+static uint8_t substitute_byte(uint8_t a)
 {
 	uint8_t r = 1, s;
 
 	for (size_t i = 0; i < 7; i++) {
-		a = times(a, a);
-		r = times(r, a);
+		a = field_multiply8(a, a);
+		r = field_multiply8(r, a);
 	}
 	s = r ^ 0x63;
 	for (size_t i = 1; i < 5; i++)
@@ -38,47 +38,47 @@ static uint8_t substitute(uint8_t a)
 static void next_key(uint8_t key[BLOCK], uint8_t round_constant)
 {
 	for (size_t i = 0; i < 4; i++)
-		key[i] ^= substitute(key[12 + (i + 1) % 4]);
+		key[i] ^= substitute_byte(key[12 + (i + 1) % 4]);
 	key[0] ^= round_constant;
 	for (size_t i = 4; i < BLOCK; i++)
 		key[i] ^= key[i - 4];
 }
 
-static void exclusive_or(uint8_t *to, const uint8_t *from, size_t len)
+static void xor_bytes(uint8_t *to, const uint8_t *from, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		to[i] ^= from[i];
 }
 
 /* FIPS 197 5.1 */
-static void encrypt(const uint8_t *cipher_key, uint8_t block[BLOCK])
+static void encrypt_block(const uint8_t *cipher_key, uint8_t block[BLOCK])
 {
 	uint8_t key[BLOCK], moved[BLOCK], round_constant = 1;
 
 	memcpy(key, cipher_key, sizeof(key));
-	exclusive_or(block, key, BLOCK);
+	xor_bytes(block, key, BLOCK);
 	for (unsigned round = 1; round <= ROUNDS; round++) {
 		/* bytes substituted, rows shifted */
 		for (size_t i = 0; i < BLOCK; i++)
-			moved[i] = substitute(block[(i + 4 * (i % 4)) % BLOCK]);
+			moved[i] = substitute_byte(block[(i + 4 * (i % 4)) % BLOCK]);
 		for (size_t i = 0; i < BLOCK; i++) {
 			const uint8_t *column = moved + i / 4 * 4;
 
 			/* 2 a + 3 b + c + d; the last round mixes no columns */
 			block[i] = round == ROUNDS
 					   ? moved[i]
-					   : times(2, column[i % 4]) ^
-						     times(3, column[(i + 1) % 4]) ^
+					   : field_multiply8(2, column[i % 4]) ^
+						     field_multiply8(3, column[(i + 1) % 4]) ^
 						     column[(i + 2) % 4] ^ column[(i + 3) % 4];
 		}
 		next_key(key, round_constant);
-		exclusive_or(block, key, BLOCK);
-		round_constant = times(2, round_constant);
+		xor_bytes(block, key, BLOCK);
+		round_constant = field_multiply8(2, round_constant);
 	}
 }
 
-/* SP 800-38D 6.3: y *= h, with the first bit of a block the least power */
-static void multiply(uint8_t y[BLOCK], const uint8_t h[BLOCK])
+/* SP 800-38D 6.3: y *= h. The first bit of a block is the lowest power. */
+static void ghash_multiply(uint8_t y[BLOCK], const uint8_t h[BLOCK])
 {
 	uint8_t r[BLOCK] = { 0 }, v[BLOCK];
 
@@ -98,52 +98,52 @@ static void multiply(uint8_t y[BLOCK], const uint8_t h[BLOCK])
 	memcpy(y, r, sizeof(r));
 }
 
-/* SP 800-38D 6.4, of bytes padded with zeros to whole blocks */
-static void hash(uint8_t y[BLOCK], const uint8_t h[BLOCK], const uint8_t *bytes, size_t len)
+/* SP 800-38D 6.4: adds bytes, padded with zeros to whole blocks. */
+static void ghash_add(uint8_t y[BLOCK], const uint8_t h[BLOCK], const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i += BLOCK) {
-		exclusive_or(y, bytes + i, len - i < BLOCK ? len - i : BLOCK);
-		multiply(y, h);
+		xor_bytes(y, bytes + i, len - i < BLOCK ? len - i : BLOCK);
+		ghash_multiply(y, h);
 	}
 }
 
-/* The block of the key stream with that number. */
+/* One block of the key stream. */
 static void counter_block(uint8_t block[BLOCK], const uint8_t *key, const uint8_t *nonce,
 			  size_t number)
 {
 	memcpy(block, nonce, AEAD_NONCE_SIZE);
 	for (size_t i = 0; i < 4; i++)
 		block[AEAD_NONCE_SIZE + i] = (uint8_t)(number >> (24 - 8 * i));
-	encrypt(key, block);
+	encrypt_block(key, block);
 }
 
-static void run(const uint8_t *key, const uint8_t *nonce, uint8_t *text, size_t len)
+static void aes128gcm_crypt(const uint8_t *key, const uint8_t *nonce, uint8_t *text, size_t len)
 {
 	uint8_t block[BLOCK];
 
 	for (size_t i = 0; i < len; i += BLOCK) {
 		counter_block(block, key, nonce, 2 + i / BLOCK);
-		exclusive_or(text + i, block, len - i < BLOCK ? len - i : BLOCK);
+		xor_bytes(text + i, block, len - i < BLOCK ? len - i : BLOCK);
 	}
 }
 
-static void make_tag(const uint8_t *key, const uint8_t *nonce, const uint8_t *additional,
-		     size_t additional_len, const uint8_t *text, size_t len, uint8_t *tag)
+static void aes128gcm_tag(const uint8_t *key, const uint8_t *nonce, const uint8_t *additional,
+			  size_t additional_len, const uint8_t *text, size_t len, uint8_t *tag)
 {
 	uint8_t h[BLOCK] = { 0 }, lengths[BLOCK] = { 0 }, first[BLOCK];
 
-	encrypt(key, h);
+	encrypt_block(key, h);
 	memset(tag, 0, BLOCK);
-	hash(tag, h, additional, additional_len);
-	hash(tag, h, text, len);
-	/* in bits */
+	ghash_add(tag, h, additional, additional_len);
+	ghash_add(tag, h, text, len);
+	/* the lengths are in bits */
 	for (size_t i = 0; i < 4; i++) {
 		lengths[7 - i] = (uint8_t)(additional_len * 8 >> (8 * i));
 		lengths[15 - i] = (uint8_t)(len * 8 >> (8 * i));
 	}
-	hash(tag, h, lengths, sizeof(lengths));
+	ghash_add(tag, h, lengths, sizeof(lengths));
 	counter_block(first, key, nonce, 1);
-	exclusive_or(tag, first, BLOCK);
+	xor_bytes(tag, first, BLOCK);
 }
 
-const struct aead aes128gcm = { 16, run, make_tag };
+const struct aead aes128gcm = { 16, aes128gcm_crypt, aes128gcm_tag };

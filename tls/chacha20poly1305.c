@@ -7,18 +7,18 @@
 #include <string.h>
 
 struct poly1305 {
-	uint32_t r[4], h[5]; /* the least first; h is below 2^131 */
+	uint32_t r[4], h[5]; /* the least significant word first; h is below 2^131 */
 };
 
-/* RFC 8439 2.1: a += b; d ^= a; d <<<= n */
-static void half(uint32_t *a, uint32_t b, uint32_t *d, unsigned n)
+/* A quarter of RFC 8439 2.1: a += b; d ^= a; d <<<= n */
+static void add_xor_rotate(uint32_t *a, uint32_t b, uint32_t *d, unsigned n)
 {
 	*a += b;
 	*d ^= *a;
 	*d = *d << n | *d >> (32 - n);
 }
 
-/* RFC 8439 2.3: the block of that number. */
+/* RFC 8439 2.3: one block of the key stream. */
 static void chacha20_block(uint8_t out[64], const uint8_t *key, const uint8_t *nonce,
 			   uint32_t number)
 {
@@ -36,16 +36,16 @@ static void chacha20_block(uint8_t out[64], const uint8_t *key, const uint8_t *n
 		uint32_t *a = x + n, *b = x + 4 + ((n + turn) & 3),
 			 *c = x + 8 + ((n + 2 * turn) & 3), *d = x + 12 + ((n + 3 * turn) & 3);
 
-		half(a, *b, d, 16);
-		half(c, *d, b, 12);
-		half(a, *b, d, 8);
-		half(c, *d, b, 7);
+		add_xor_rotate(a, *b, d, 16);
+		add_xor_rotate(c, *d, b, 12);
+		add_xor_rotate(a, *b, d, 8);
+		add_xor_rotate(c, *d, b, 7);
 	}
 	for (size_t i = 0; i < 16; i++)
 		wire_store_le32(out + 4 * i, x[i] + first[i]);
 }
 
-static void chacha20(const uint8_t *key, const uint8_t *nonce, uint8_t *text, size_t len)
+static void chacha20_crypt(const uint8_t *key, const uint8_t *nonce, uint8_t *text, size_t len)
 {
 	uint8_t block[64];
 
@@ -76,7 +76,7 @@ static void poly1305_block(struct poly1305 *poly, const uint8_t *block)
 		}
 		t[i + 4] = (uint32_t)carry;
 	}
-	/* what is above 2^130 comes in again, times 5 */
+	/* bits above 2^130 are added again, times 5 */
 	carry = 0;
 	for (size_t i = 0; i < 5; i++) {
 		carry += (uint64_t)(t[i + 4] >> 2 | t[i + 5] << 30) * 5 + (i < 4 ? t[i] : t[i] & 3);
@@ -108,7 +108,7 @@ static void poly1305_end(struct poly1305 *poly, const uint8_t *s, uint8_t tag[AE
 		poly->h[i] = (uint32_t)carry;
 		carry >>= 32;
 	}
-	/* 5 more reach 2^130 just if it is not below 2^130 - 5 */
+	/* h + 5 reaches 2^130 exactly if h is not below 2^130 - 5 */
 	carry = 5;
 	for (size_t i = 0; i < 5; i++) {
 		carry += poly->h[i];
@@ -118,14 +118,16 @@ static void poly1305_end(struct poly1305 *poly, const uint8_t *s, uint8_t tag[AE
 	more = 0 - (g[4] >> 2);
 	carry = 0;
 	for (size_t i = 0; i < 4; i++) {
-		carry += (uint64_t)((poly->h[i] & ~more) | (g[i] & more)) + wire_load_le32(s + 4 * i);
+		carry += (poly->h[i] & ~more) | (g[i] & more);
+		carry += wire_load_le32(s + 4 * i);
 		wire_store_le32(tag + 4 * i, (uint32_t)carry);
 		carry >>= 32;
 	}
 }
 
-static void make_tag(const uint8_t *key, const uint8_t *nonce, const uint8_t *additional,
-		     size_t additional_len, const uint8_t *text, size_t len, uint8_t *tag)
+static void chacha20poly1305_tag(const uint8_t *key, const uint8_t *nonce,
+				 const uint8_t *additional, size_t additional_len,
+				 const uint8_t *text, size_t len, uint8_t *tag)
 {
 	struct poly1305 poly = { 0 };
 	uint8_t one_time[64], lengths[16] = { 0 };
@@ -141,4 +143,4 @@ static void make_tag(const uint8_t *key, const uint8_t *nonce, const uint8_t *ad
 	poly1305_end(&poly, one_time + 16, tag);
 }
 
-const struct aead chacha20poly1305 = { 32, chacha20, make_tag };
+const struct aead chacha20poly1305 = { 32, chacha20_crypt, chacha20poly1305_tag };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The handshake of TLS 1.3 (RFC 8446) with an external pre-shared key: psk_dhe_ke with X25519, and
- * nothing else. Bytes in, bytes out: no I/O, no allocation. It is strict: every message is whole in
- * one record; there is no certificate, no HelloRetryRequest, no early data, no ticket.
+ * nothing else. Bytes in, bytes out: no I/O, no allocation. It is strict: a message does not span
+ * records; there is no certificate, no HelloRetryRequest, no early data, no ticket.
  */
 #ifndef TLS_HANDSHAKE_H
 #define TLS_HANDSHAKE_H
@@ -13,14 +13,31 @@
 #include "tls/x25519.h"
 
 enum {
-	TLS_FIRST_BYTE = 22, /* of a record with a message of a handshake */
-	TLS_HEADER_SIZE = 5,
-	TLS_RECORD_MAX = 4096, /* with its header: a larger one is refused */
-	TLS_REPLY_MAX = 512,   /* what one record is answered with, and the first one */
+	TLS_FIRST_BYTE = 22, /* of a record with a handshake message */
+	TLS_HEADER_SIZE = 5, /* of a record */
+	TLS_RECORD_MAX = 4096, /* with its header; a larger one is refused */
+	TLS_REPLY_MAX = 512,   /* the longest reply to a record, and the longest first record */
 	TLS_RANDOM_SIZE = 32 + X25519_SIZE,
+	TLS_FINISHED_SIZE = 4 + SHA256_SIZE, /* the message, with its header */
 };
 
-/* What protects one direction. */
+/*
+ * The message that is expected next:
+ *
+ *	server: CLIENT_HELLO ----------------------------> FINISHED --> DONE
+ *	client: SERVER_HELLO --> ENCRYPTED_EXTENSIONS ---> FINISHED --> DONE
+ *
+ * After a failure the state is left as it was; the connection is of no use then.
+ */
+enum tls_state {
+	TLS_EXPECT_CLIENT_HELLO,
+	TLS_EXPECT_SERVER_HELLO,
+	TLS_EXPECT_ENCRYPTED_EXTENSIONS,
+	TLS_EXPECT_FINISHED,
+	TLS_DONE,
+};
+
+/* The protection of one direction. */
 struct tls_cipher {
 	uint8_t key[AEAD_KEY_MAX];
 	uint8_t iv[AEAD_NONCE_SIZE];
@@ -29,22 +46,23 @@ struct tls_cipher {
 
 struct tls {
 	bool server;
-	bool aes; /* AES-128-GCM is offered, or taken if it is */
-	uint8_t state;
-	uint16_t keys;		   /* so many has the server */
-	const struct psk *key;	   /* the server's first; then the one in use */
-	const struct aead *aead;   /* NULL: not yet agreed on */
+	bool aes; /* a client offers AES-128-GCM, a server takes it if offered */
+	enum tls_state state;
+	unsigned key_count;	 /* of the server's keys */
+	const struct psk *key;	 /* the server's first; then the one in use */
+	const struct aead *aead; /* NULL: not agreed on yet */
 	struct sha256 transcript;
-	uint8_t secret[SHA256_SIZE];	 /* of the key schedule, as far as it has come */
-	uint8_t traffic[2][SHA256_SIZE]; /* of the handshake: the client's, the server's */
-	uint8_t own[X25519_SIZE];
+	uint8_t secret[SHA256_SIZE];	   /* the latest of the key schedule */
+	uint8_t traffic[2][SHA256_SIZE];   /* the client's and the server's traffic secret */
+	uint8_t private_key[X25519_SIZE];
 	uint8_t random[32];
-	uint8_t finished[4 + SHA256_SIZE]; /* the message that is due */
-	uint16_t waits; /* bytes of a record that are not yet all there, see ktls.h */
-	struct tls_cipher in, out; /* after the end: those of the application's data, from 0 on */
+	uint8_t finished[TLS_FINISHED_SIZE]; /* the client's Finished: to be sent, or expected */
+	uint16_t record_size; /* bytes of an incomplete record that ktls waits for, 0: none */
+	struct tls_cipher in, out; /* after the end: for application data, from sequence 0 on */
 };
 
-/* random is TLS_RANDOM_SIZE random bytes. The keys stay the caller's, and where they are. */
+/* random is TLS_RANDOM_SIZE random bytes. The keys, count at least 1, are not copied: they must
+ * stay where they are until the handshake has ended. */
 void tls_server(struct tls *tls, const struct psk *keys, unsigned count, bool aes,
 		const uint8_t *random);
 /* Puts the first record into out, which has TLS_REPLY_MAX bytes. */
@@ -52,11 +70,13 @@ void tls_client(struct tls *tls, const struct psk *key, bool aes, const uint8_t 
 		struct wire_out *out);
 
 /*
- * One whole record, header and all, which is decrypted in place. What is to be sent goes into out,
- * which has TLS_REPLY_MAX bytes, also when it fails: an alert.
- * 1: done, tls->in and out are for what follows; 0: not yet; -EACCES: the other end does not accept
- * the key, or has another one; -ENOKEY: it has one of a name that the server has not; -EBADMSG: it
- * does not keep to the protocol.
+ * Takes one whole record, header and all, and decrypts it in place. Puts the reply into out, which
+ * has TLS_REPLY_MAX bytes; after a failure that may be an alert. Returns
+ * 1: done, tls->in and tls->out are for application data;
+ * 0: more records are needed;
+ * -EACCES: the other end has another key, or does not accept ours;
+ * -ENOKEY: the server has no key of the client's identity;
+ * -EBADMSG: the other end does not keep to the protocol.
  */
 int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out);
 

@@ -26,20 +26,21 @@ const struct psk *keys_find(const struct keys *keys, const char *identity)
 	return NULL;
 }
 
-static const char *add(struct keys *keys, const char *line)
+/* Returns NULL, or what is wrong with the line. */
+static const char *add_key(struct keys *keys, const char *line)
 {
 	struct psk *key = &keys->key[keys->count];
 	const char *wrong = keys->count == KEYS_MAX ? "too many keys" : psk_parse(key, line);
 
 	if (!wrong && keys_find(keys, key->identity))
-		wrong = "this identity has a key already";
+		wrong = "duplicate identity";
 	if (!wrong)
 		keys->count++;
 	return wrong;
 }
 
-/* What is wrong, and in which line; 0: in none. */
-static const char *fill(struct keys *keys, char *text, unsigned *line)
+/* Returns NULL, or what is wrong; *line is the number of the line, 0 if it is in no line. */
+static const char *parse_keys(struct keys *keys, char *text, unsigned *line)
 {
 	unsigned number = 1;
 
@@ -49,13 +50,14 @@ static const char *fill(struct keys *keys, char *text, unsigned *line)
 		const char *wrong = NULL;
 
 		if (word && *word != '#')
-			wrong = str_word(&cursor) ? "more than a key" : add(keys, word);
+			wrong = str_word(&cursor) ? "more than one key in a line"
+						  : add_key(keys, word);
 		if (wrong) {
 			*line = number;
 			return wrong;
 		}
 	}
-	return keys->count ? NULL : "there is no key in it: usbiphp psk makes one";
+	return keys->count ? NULL : "it contains no key: create one with usbiphp psk";
 }
 
 static bool is_private(const char *path)
@@ -71,7 +73,7 @@ bool keys_read(struct keys *keys, const char *path)
 	static char text[TEXT_SIZE + 1];
 	static struct keys trial;
 	ssize_t len = file_load(AT_FDCWD, path, 0, text, sizeof(text));
-	const char *wrong = "it is too long";
+	const char *wrong = "the file is too long";
 	unsigned line = 0;
 
 	if (len < 0) {
@@ -79,9 +81,9 @@ bool keys_read(struct keys *keys, const char *path)
 		return false;
 	}
 	if (!is_private(path))
-		wrong = "others may read it: chown 0 and chmod 600 mend that";
+		wrong = "other users have access to it: run chown 0 and chmod 600 on it";
 	else if (len < TEXT_SIZE)
-		wrong = fill(&trial, text, &line);
+		wrong = parse_keys(&trial, text, &line);
 	if (!wrong)
 		*keys = trial;
 	else if (line)

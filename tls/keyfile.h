@@ -13,14 +13,15 @@ struct keys {
 };
 
 /*
- * Reads lines "IDENTITY:HEXDIGITS" (psk.h) anew; blank ones and those that begin with # are
- * ignored. False after a line in the log; the keys are then as they were. The file must be its
- * user's own or root's, and nobody else may read or write it; it has at least one key.
+ * Reads the file again: lines "IDENTITY:HEXDIGITS" (psk.h); blank lines and those that begin with #
+ * are ignored. The file must belong to this user or to root, nobody else may have access to it, and
+ * it has at least one key. If not, logs a warning, leaves keys as they were and returns false.
  */
 bool keys_read(struct keys *keys, const char *path);
-/* The first: with it a client proves itself, and expects it of a server. NULL of NULL. */
+/* The first key: a client authenticates with it, and accepts only a server that has it. NULL if
+ * keys is NULL. */
 const struct psk *keys_own(const struct keys *keys);
-/* NULL when there is none of that identity. */
+/* NULL if the identity is not in the file. */
 const struct psk *keys_find(const struct keys *keys, const char *identity);
 
 #endif

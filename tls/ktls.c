@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A handshake on a socket, after which the kernel encrypts and decrypts what goes over it. */
+/* A TLS handshake on a socket; afterwards the kernel encrypts and decrypts its data. */
 #include "tls/ktls.h"
 
 #include "lib/file.h"
 #include "lib/socket.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tls.h>
@@ -14,23 +15,26 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-enum { STACK_SIZE = 4096 /* more than a step of the handshake takes */ };
+enum { STACK_SIZE = 4096 /* more than one step of the handshake uses */ };
 
-/* "name : gcm(aes)", then "driver : generic-gcm-aesni"; one put together of parts has brackets. */
-static bool is_fast(void *ctx, char *line)
+/*
+ * An entry of /proc/crypto begins with "name : gcm(aes)"; then comes "driver : generic-gcm-aesni".
+ * The name of a driver that is composed of a generic GCM and an AES has parentheses.
+ */
+static bool is_fast_gcm(void *ctx, char *line)
 {
-	bool *here = ctx;
+	bool *in_entry = ctx;
 
 	if (!strncmp(line, "name ", 5))
-		*here = strstr(line, ": gcm(aes)") != NULL;
-	return *here && !strncmp(line, "driver ", 7) && !strchr(line, '(');
+		*in_entry = strstr(line, ": gcm(aes)") != NULL;
+	return *in_entry && !strncmp(line, "driver ", 7) && !strchr(line, '(');
 }
 
 bool ktls_has_aes(void)
 {
-	bool here = false;
+	bool in_entry = false;
 
-	return file_each_line(AT_FDCWD, "/proc/crypto", is_fast, &here);
+	return file_each_line(AT_FDCWD, "/proc/crypto", is_fast_gcm, &in_entry);
 }
 
 static int send_message(int fd, const uint8_t *bytes, const struct wire_out *out)
@@ -38,7 +42,7 @@ static int send_message(int fd, const uint8_t *bytes, const struct wire_out *out
 	return out->bad ? -EIO : socket_send_all(fd, bytes, (size_t)(out->p - bytes));
 }
 
-/* Where the handshake has computed: what a function leaves on the stack stays there. */
+/* Overwrites the stack below, where the functions of a handshake have left secrets. */
 static __attribute__((noinline)) void wipe_stack(void)
 {
 	uint8_t used[STACK_SIZE];
@@ -70,9 +74,8 @@ int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count, bool ae
 	return 0;
 }
 
-/* linux/tls.h; the nonce is split in two for AES-128-GCM. 0: all is well. */
-static int set_direction(bool aes, int fd, int direction,
-			 const struct tls_cipher *cipher)
+/* direction is TLS_TX or TLS_RX: linux/tls.h. The nonce of AES-128-GCM is split in two. */
+static int set_kernel_cipher(bool aes, int fd, int direction, const struct tls_cipher *cipher)
 {
 	union {
 		struct tls_crypto_info info;
@@ -80,6 +83,7 @@ static int set_direction(bool aes, int fd, int direction,
 		struct tls12_crypto_info_chacha20_poly1305 chacha;
 	} u = { .info.version = TLS_1_3_VERSION };
 	socklen_t size = sizeof(u.aes);
+	int result;
 
 	if (aes) {
 		u.info.cipher_type = TLS_CIPHER_AES_GCM_128;
@@ -92,51 +96,54 @@ static int set_direction(bool aes, int fd, int direction,
 		memcpy(u.chacha.key, cipher->key, sizeof(u.chacha.key));
 		size = sizeof(u.chacha);
 	}
-	direction = setsockopt(fd, SOL_TLS, direction, &u, size);
+	result = setsockopt(fd, SOL_TLS, direction, &u, size);
 	explicit_bzero(&u, sizeof(u));
-	return direction;
+	return result;
 }
 
-static int hand_over(struct tls *tls, int fd)
+/* The handshake is done: the kernel takes the keys over. 1 or -errno. */
+static int hand_over_to_kernel(struct tls *tls, int fd)
 {
 	const struct psk *key = tls->key;
 	bool aes = tls->aead == &aes128gcm;
 	int result = 1;
 
+	assert(tls->state == TLS_DONE);
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
-		result = errno == ENOTCONN ? -ECONNRESET : -errno; /* it hung up meanwhile */
-	for (int i = TLS_TX; i <= TLS_RX && result > 0; i++)
-		if (set_direction(aes, fd, i, i == TLS_TX ? &tls->out : &tls->in))
-			result = -ENOPKG;
+		result = errno == ENOTCONN ? -ECONNRESET : -errno; /* closed meanwhile */
+	else if (set_kernel_cipher(aes, fd, TLS_TX, &tls->out) ||
+		 set_kernel_cipher(aes, fd, TLS_RX, &tls->in))
+		result = -ENOPKG;
 	tls_wipe(tls);
 	tls->key = key;
 	return result;
 }
 
 /*
- * A whole record is there, or the socket is not ready again before it is: then 0, else its length.
- * When it is ready with less than it was to wait for, the other end has closed.
+ * Looks for a whole record and leaves it in the socket. Returns its length, or 0 if bytes are
+ * missing: then the socket is not readable again before that many are there, or the other end has
+ * closed. So if it is readable and they are still not there, it has closed.
  */
-static int whole_record(struct tls *tls, int fd, uint8_t *record)
+static int peek_record(struct tls *tls, int fd, uint8_t *record)
 {
 	size_t want = TLS_HEADER_SIZE;
 
 	for (;;) {
-		ssize_t n = recv(fd, record, want, MSG_PEEK);
+		int n = socket_peek(fd, record, want);
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return 0;
-		if (n <= 0 || ((size_t)n < want && want == tls->waits))
+		if (n <= 0)
+			return n;
+		if ((size_t)n < want && want == tls->record_size)
 			return -ECONNRESET;
 		if ((size_t)n < want) {
-			tls->waits = (uint16_t)want;
+			tls->record_size = (uint16_t)want;
 			socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, (int)want);
 			return 0;
 		}
 		if (want > TLS_HEADER_SIZE)
 			return (int)want;
 		want += (size_t)record[3] << 8 | record[4];
-		/* who speaks no TLS at all may never send so much */
+		/* a peer that does not speak TLS may never send as much as this seems to say */
 		if (want > TLS_RECORD_MAX || want == TLS_HEADER_SIZE || record[1] != 3)
 			return -EBADMSG;
 	}
@@ -148,16 +155,16 @@ const char *ktls_strerror(int error)
 	case -EACCES:
 		return "both ends need the same key: compare the files of --psk";
 	case -ENOKEY:
-		return "the name of its key is not in the file of --psk";
+		return "unknown key name: it is not in the file of --psk";
 	case -EBADMSG:
-		return "it speaks no TLS with keys";
+		return "it does not speak TLS 1.3 with a pre-shared key";
 	case -ECONNRESET:
 		return "it hung up: is --psk given at one end only, or is this end not in its "
 		       "--allow?";
 	case -ENOENT:
 		return "this kernel has no module tls: modprobe tls";
 	case -ENOPKG:
-		return "this kernel's module tls has not the cipher";
+		return "this kernel's module tls lacks the negotiated cipher";
 	default:
 		return strerror(-error);
 	}
@@ -167,17 +174,18 @@ int ktls_step(struct tls *tls, int fd)
 {
 	uint8_t record[TLS_RECORD_MAX], reply[TLS_REPLY_MAX];
 	struct wire_out out = { reply, sizeof(reply), false };
-	int result, len = whole_record(tls, fd, record);
+	int result, len = peek_record(tls, fd, record);
 
 	if (len <= 0)
 		return len;
 	if (recv(fd, record, (size_t)len, 0) != len)
 		return -ECONNRESET;
-	tls->waits = 0;
+	assert((size_t)len <= sizeof(record));
+	tls->record_size = 0;
 	socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
 	result = tls_take(tls, record, (size_t)len, &out);
 	wipe_stack();
 	if (out.p != reply && send_message(fd, reply, &out) && result >= 0)
 		result = -ECONNRESET;
-	return result == 1 ? hand_over(tls, fd) : result;
+	return result == 1 ? hand_over_to_kernel(tls, fd) : result;
 }

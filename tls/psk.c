@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys that both ends know, as text. */
+/* Pre-shared keys as text. */
 #include "tls/psk.h"
 
 #include "lib/str.h"
@@ -14,7 +14,7 @@ void psk_set(struct psk *psk, const uint8_t *key, size_t len)
 	hkdf_label((uint8_t *)&psk->print, sizeof(psk->print), psk->secret, "print", NULL);
 }
 
-/* How long the name at the beginning is, which ends at end: 0 when it is none. */
+/* The length of the identity that text begins with, which ends at the character end; 0: invalid. */
 static size_t identity_length(const char *text, char end)
 {
 	size_t len = 0;
@@ -24,7 +24,7 @@ static size_t identity_length(const char *text, char end)
 	return len < PSK_IDENTITY_SIZE && text[len] == end ? len : 0;
 }
 
-/* Hexadecimal digits to bytes: how many, or 0 when they are none, or too many. */
+/* Hexadecimal digits to bytes. Returns how many, 0 if a digit is invalid or there are too many. */
 static size_t parse_key(uint8_t key[PSK_KEY_MAX], const char *hex)
 {
 	size_t n = 0;
@@ -52,7 +52,7 @@ const char *psk_parse(struct psk *psk, const char *line)
 	n = parse_key(key, line + len + 1);
 	psk_set(psk, key, n);
 	explicit_bzero(key, sizeof(key));
-	return n < PSK_KEY_MIN ? "its key is not 32 to 128 hexadecimal digits" : NULL;
+	return n < PSK_KEY_MIN ? "the key is not 32 to 128 hexadecimal digits" : NULL;
 }
 
 const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_SIZE])

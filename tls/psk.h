@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys that both ends know, as text: "IDENTITY:HEXDIGITS". Pure functions. */
+/* Pre-shared keys as text: "IDENTITY:HEXDIGITS". Pure functions. */
 #ifndef TLS_PSK_H
 #define TLS_PSK_H
 
@@ -9,7 +9,7 @@
 
 enum {
 	PSK_IDENTITY_SIZE = 65,	 /* with its terminator */
-	PSK_KEY_MIN = 16,	 /* bytes: who sees a handshake can try out all shorter ones */
+	PSK_KEY_MIN = 16,	 /* bytes: a shorter key could be found by trying all of them */
 	PSK_KEY_MAX = 64,
 	PSK_LINE_SIZE = PSK_IDENTITY_SIZE + 2 * PSK_KEY_MAX + 1,
 };
@@ -17,16 +17,18 @@ enum {
 struct psk {
 	char identity[PSK_IDENTITY_SIZE];
 	uint8_t secret[SHA256_SIZE]; /* the Early Secret of RFC 8446 7.1 */
-	uint32_t print; /* tells two secrets apart, and nothing of either */
+	uint32_t print; /* tells two secrets apart without revealing either */
 };
 
+/* Sets secret and print from a key of len bytes. */
 void psk_set(struct psk *psk, const uint8_t *key, size_t len);
 /*
- * Letters, digits and "-._@", 1 to 64 of them, a colon, then the key, 32 to 128 hexadecimal digits.
- * NULL, or what is wrong with it, in a few words.
+ * Parses a line: an identity of 1 to 64 letters, digits and "-._@", a colon, then the key, 32 to
+ * 128 hexadecimal digits. Returns NULL, or what is wrong with the line, for a message.
  */
 const char *psk_parse(struct psk *psk, const char *line);
-/* The line of a key; line has PSK_LINE_SIZE bytes. NULL or what is wrong with the identity. */
+/* Writes the line of a key; line has PSK_LINE_SIZE bytes. Returns NULL, or what is wrong with the
+ * identity. */
 const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_SIZE]);
 
 #endif

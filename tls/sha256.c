@@ -2,17 +2,18 @@
 /* SHA-256, HMAC with it, and HKDF as TLS 1.3 uses it. No secret decides a branch or an index. */
 #include "tls/sha256.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { LABEL_SIZE = 2 + 1 + 255 + 1 + SHA256_SIZE + 1 };
 
-static uint32_t rotate(uint32_t x, unsigned n)
+static uint32_t rotate_right(uint32_t x, unsigned n)
 {
 	return x >> n | x << (32 - n);
 }
 
 /* FIPS 180-4 6.2.2, with the message schedule in a ring of 16 words. */
-static void compress(struct sha256 *hash)
+static void compress_block(struct sha256 *hash)
 {
 	/* FIPS 180-4 4.2.2 */
 	static const uint32_t k[64] = {
@@ -38,17 +39,17 @@ static void compress(struct sha256 *hash)
 	for (size_t i = 0; i < 64; i++) {
 		uint32_t e = s[4], a = s[0], t, x = w[(i + 1) & 15], y = w[(i + 14) & 15];
 
-		t = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+		t = s[7] + (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) +
 		    ((e & s[5]) ^ (~e & s[6])) + k[i] + w[i & 15];
-		s[7] = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
+		s[7] = t + (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +
 		       ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
 		s[3] += t;
 		/* the registers move on by one */
 		t = s[7];
 		memmove(s + 1, s, 7 * sizeof(*s));
 		s[0] = t;
-		w[i & 15] += (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[(i + 9) & 15] +
-			     (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
+		w[i & 15] += (rotate_right(x, 7) ^ rotate_right(x, 18) ^ x >> 3) + w[(i + 9) & 15] +
+			     (rotate_right(y, 17) ^ rotate_right(y, 19) ^ y >> 10);
 	}
 	for (size_t i = 0; i < 8; i++)
 		hash->state[i] += s[i];
@@ -69,7 +70,7 @@ void sha256_add(struct sha256 *hash, const void *bytes, size_t len)
 	for (const uint8_t *p = bytes; len--; p++) {
 		hash->block[hash->len++ % SHA256_BLOCK] = *p;
 		if (!(hash->len % SHA256_BLOCK))
-			compress(hash);
+			compress_block(hash);
 	}
 }
 
@@ -89,9 +90,9 @@ void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE])
 		digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-/* One of the two hashes of an HMAC: the padded key, then bytes. */
-static void padded(uint8_t out[SHA256_SIZE], const uint8_t key[SHA256_BLOCK], uint8_t pad,
-		   const void *bytes, size_t len)
+/* One of the two hashes of an HMAC: over the padded key, then bytes. */
+static void hash_padded(uint8_t out[SHA256_SIZE], const uint8_t key[SHA256_BLOCK], uint8_t pad,
+			const void *bytes, size_t len)
 {
 	struct sha256 hash;
 	uint8_t block[SHA256_BLOCK];
@@ -117,8 +118,8 @@ void hmac(uint8_t out[SHA256_SIZE], const uint8_t *key, size_t key_len, const vo
 	} else {
 		memcpy(block, key, key_len);
 	}
-	padded(inner, block, 0x36, bytes, len);
-	padded(out, block, 0x5c, inner, sizeof(inner));
+	hash_padded(inner, block, 0x36, bytes, len);
+	hash_padded(out, block, 0x5c, inner, sizeof(inner));
 }
 
 void hkdf_label(uint8_t *out, size_t out_len, const uint8_t secret[SHA256_SIZE],
@@ -127,6 +128,7 @@ void hkdf_label(uint8_t *out, size_t out_len, const uint8_t secret[SHA256_SIZE],
 	uint8_t info[LABEL_SIZE], digest[SHA256_SIZE];
 	size_t label_len = strlen(label), len = 0;
 
+	assert(out_len <= SHA256_SIZE && 6 + label_len <= 255);
 	info[len++] = 0;
 	info[len++] = (uint8_t)out_len;
 	info[len++] = (uint8_t)(6 + label_len);
@@ -138,7 +140,7 @@ void hkdf_label(uint8_t *out, size_t out_len, const uint8_t secret[SHA256_SIZE],
 		memcpy(info + len, context, SHA256_SIZE);
 		len += SHA256_SIZE;
 	}
-	info[len++] = 1; /* the only block of HKDF-Expand, RFC 5869 2.3 */
+	info[len++] = 1; /* the first block of HKDF-Expand (RFC 5869 2.3), and the only one */
 	hmac(digest, secret, SHA256_SIZE, info, len);
 	memcpy(out, digest, out_len);
 }

@@ -8,7 +8,7 @@
 
 enum { SHA256_SIZE = 32, SHA256_BLOCK = 64 };
 
-/* A copy of it goes on from the same place. */
+/* A hash that is not finished; a copy goes on by itself. */
 struct sha256 {
 	uint32_t state[8];
 	uint64_t len; /* bytes so far */
@@ -19,12 +19,12 @@ void sha256_start(struct sha256 *hash);
 void sha256_add(struct sha256 *hash, const void *bytes, size_t len);
 void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE]);
 
-/* out may be key or bytes. Keys of any length (RFC 2104). */
+/* out may be the same memory as key or bytes. A key may have any length: RFC 2104. */
 void hmac(uint8_t out[SHA256_SIZE], const uint8_t *key, size_t key_len, const void *bytes,
 	  size_t len);
 /*
- * HKDF-Expand-Label (RFC 8446 7.1): out_len at most SHA256_SIZE, context one digest, or NULL for an
- * empty one.
+ * HKDF-Expand-Label (RFC 8446 7.1). out_len is at most SHA256_SIZE, label at most 249 characters;
+ * context is a digest, or NULL for an empty one.
  */
 void hkdf_label(uint8_t *out, size_t out_len, const uint8_t secret[SHA256_SIZE],
 		const char *label, const uint8_t *context);

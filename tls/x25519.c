@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* X25519. No secret decides a branch or an index. */
+/* X25519 (RFC 7748). No secret decides a branch or an index. */
 #include "tls/x25519.h"
 
 #include <string.h>
 
 /*
- * A number modulo p = 2^255 - 19, below 2^256, in eight words, the least first. As 2^256 is 38
- * modulo p, what is carried out of the last word comes in again at the first, times 38.
+ * An element of the field: a number modulo p = 2^255 - 19, below 2^256, in eight words, the least
+ * significant first. 2^256 is 38 modulo p, so a carry out of the last word is added to the first
+ * one, times 38.
  */
-typedef uint32_t number[8];
+typedef uint32_t field[8];
 
-static void fold(number r, uint64_t carry)
+static void field_fold(field r, uint64_t carry)
 {
 	for (unsigned times = 0; times < 2; times++) {
 		carry *= 38;
@@ -22,7 +23,7 @@ static void fold(number r, uint64_t carry)
 	}
 }
 
-static void add(number r, const number a, const number b)
+static void field_add(field r, const field a, const field b)
 {
 	uint64_t carry = 0;
 
@@ -31,11 +32,11 @@ static void add(number r, const number a, const number b)
 		r[i] = (uint32_t)carry;
 		carry >>= 32;
 	}
-	fold(r, carry);
+	field_fold(r, carry);
 }
 
-/* As ~b is 2^256 - 1 - b, a + ~b is a - b + 37 modulo p; p - 37 = 2^255 - 56 makes that good. */
-static void subtract(number r, const number a, const number b)
+/* ~b is 2^256 - 1 - b, so a + ~b is a - b + 37 modulo p. Adding p - 37 = 2^255 - 56 corrects it. */
+static void field_subtract(field r, const field a, const field b)
 {
 	uint64_t carry = 0;
 
@@ -45,10 +46,10 @@ static void subtract(number r, const number a, const number b)
 		r[i] = (uint32_t)carry;
 		carry >>= 32;
 	}
-	fold(r, carry);
+	field_fold(r, carry);
 }
 
-static void multiply(number r, const number a, const number b)
+static void field_multiply(field r, const field a, const field b)
 {
 	uint32_t t[16] = { 0 };
 	uint64_t carry = 0;
@@ -68,24 +69,24 @@ static void multiply(number r, const number a, const number b)
 		r[i] = (uint32_t)carry;
 		carry >>= 32;
 	}
-	fold(r, carry);
+	field_fold(r, carry);
 }
 
-/* 1/a = a^(p - 2); all bits of p - 2 = 2^255 - 21 are ones, but 2 and 4. */
-static void invert(number r, const number a)
+/* 1/a = a^(p - 2). All bits of p - 2 = 2^255 - 21 are ones but bits 2 and 4. */
+static void field_invert(field r, const field a)
 {
-	number x = { 1 };
+	field x = { 1 };
 
 	for (int bit = 254; bit >= 0; bit--) {
-		multiply(x, x, x);
+		field_multiply(x, x, x);
 		if (bit != 2 && bit != 4)
-			multiply(x, x, a);
+			field_multiply(x, x, a);
 	}
 	memcpy(r, x, sizeof(x));
 }
 
-/* Exchanges them if bit is 1. */
-static void swap(number a, number b, uint32_t bit)
+/* Exchanges a and b if bit is 1, in the same time as if it is 0. */
+static void field_swap(field a, field b, uint32_t bit)
 {
 	for (size_t i = 0; i < 8; i++) {
 		uint32_t x = (a[i] ^ b[i]) & (0 - bit);
@@ -95,83 +96,85 @@ static void swap(number a, number b, uint32_t bit)
 	}
 }
 
-static void load(number r, const uint8_t bytes[X25519_SIZE])
+static void field_load(field r, const uint8_t bytes[X25519_SIZE])
 {
-	memset(r, 0, sizeof(number));
+	memset(r, 0, sizeof(field));
 	for (size_t i = 0; i < X25519_SIZE; i++)
 		r[i / 4] |= (uint32_t)bytes[i] << (8 * (i % 4));
 }
 
-/* The one of the same numbers that is below p. */
-static void store(uint8_t bytes[X25519_SIZE], number a)
+/* Reduces a below p, the only form on the wire. */
+static void field_store(uint8_t bytes[X25519_SIZE], field a)
 {
-	static const number nineteen = { 19 };
-	number t;
+	static const field nineteen = { 19 };
+	field t;
 
-	/* below 2^255, in two steps: 2^255 is 19 */
+	/* below 2^255, in two steps: 2^255 is 19 modulo p */
 	for (unsigned times = 0; times < 2; times++) {
 		memset(t, 0, sizeof(t));
 		t[0] = 19 * (a[7] >> 31);
 		a[7] &= 0x7fffffff;
-		add(a, a, t);
+		field_add(a, a, t);
 	}
-	/* 19 more reach 2^255 just if it was not below p */
-	add(t, a, nineteen);
-	swap(a, t, t[7] >> 31);
+	/* a + 19 reaches 2^255 exactly if a is not below p */
+	field_add(t, a, nineteen);
+	field_swap(a, t, t[7] >> 31);
 	a[7] &= 0x7fffffff;
 	for (size_t i = 0; i < X25519_SIZE; i++)
 		bytes[i] = (uint8_t)(a[i / 4] >> (8 * (i % 4)));
 }
 
-/* The numbers of RFC 7748 5, whose names these are; A is also DA, and so on. */
-enum { X1, X2, Z2, X3, Z3, A24, A, B, C, D, E, NUMBERS };
-
-/* One round of it: to = a OPERATION b. */
-static void step(number n[NUMBERS])
+/* One step of the Montgomery ladder: RFC 7748 5, with its names. */
+static void ladder_step(field x2, field z2, field x3, field z3, const field x1)
 {
-	static void (*const operation[])(number, const number, const number) = { add, subtract,
-										 multiply };
-	enum { ADD, SUBTRACT, MULTIPLY };
-	static const uint8_t program[][4] = {
-		{ ADD, A, X2, Z2 },	 { SUBTRACT, B, X2, Z2 }, { ADD, C, X3, Z3 },
-		{ SUBTRACT, D, X3, Z3 }, { MULTIPLY, D, D, A },	  { MULTIPLY, C, C, B },
-		{ MULTIPLY, A, A, A },	 { MULTIPLY, B, B, B },	  { SUBTRACT, E, A, B },
-		{ ADD, X3, D, C },	 { MULTIPLY, X3, X3, X3 }, { SUBTRACT, Z3, D, C },
-		{ MULTIPLY, Z3, Z3, Z3 }, { MULTIPLY, Z3, Z3, X1 }, { MULTIPLY, X2, A, B },
-		{ MULTIPLY, Z2, E, A24 }, { ADD, Z2, Z2, A },	  { MULTIPLY, Z2, Z2, E },
-	};
+	static const field a24 = { 121665 };
+	field a, b, c, d, e, aa, bb, da, cb;
 
-	for (size_t i = 0; i < sizeof(program) / sizeof(*program); i++) {
-		const uint8_t *p = program[i];
-
-		operation[p[0]](n[p[1]], n[p[2]], n[p[3]]);
-	}
+	field_add(a, x2, z2);
+	field_multiply(aa, a, a);
+	field_subtract(b, x2, z2);
+	field_multiply(bb, b, b);
+	field_subtract(e, aa, bb);
+	field_add(c, x3, z3);
+	field_subtract(d, x3, z3);
+	field_multiply(da, d, a);
+	field_multiply(cb, c, b);
+	field_add(x3, da, cb);
+	field_multiply(x3, x3, x3);
+	field_subtract(z3, da, cb);
+	field_multiply(z3, z3, z3);
+	field_multiply(z3, z3, x1);
+	field_multiply(x2, aa, bb);
+	field_multiply(z2, e, a24);
+	field_add(z2, z2, aa);
+	field_multiply(z2, z2, e);
 }
 
 bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	    const uint8_t point[X25519_SIZE])
 {
-	number k, n[NUMBERS] = { [X2] = { 1 }, [Z3] = { 1 }, [A24] = { 121665 } };
-	uint32_t bit, before = 0;
+	field k, x1, x2 = { 1 }, z2 = { 0 }, x3, z3 = { 1 };
+	uint32_t bit, previous = 0;
 	uint8_t any = 0;
 
-	load(k, secret);
+	/* decodeScalar25519 and decodeUCoordinate */
+	field_load(k, secret);
 	k[0] &= 0xfffffff8;
 	k[7] = (k[7] & 0x7fffffff) | 0x40000000;
-	load(n[X1], point);
-	n[X1][7] &= 0x7fffffff;
-	memcpy(n[X3], n[X1], sizeof(number));
+	field_load(x1, point);
+	x1[7] &= 0x7fffffff;
+	memcpy(x3, x1, sizeof(field));
 	for (int i = 254; i >= 0; i--) {
 		bit = k[i / 32] >> (i % 32) & 1;
-		swap(n[X2], n[X3], bit ^ before);
-		swap(n[Z2], n[Z3], bit ^ before);
-		before = bit;
-		step(n);
+		field_swap(x2, x3, bit ^ previous);
+		field_swap(z2, z3, bit ^ previous);
+		previous = bit;
+		ladder_step(x2, z2, x3, z3, x1);
 	}
-	/* the last bit of every secret is 0 */
-	invert(n[Z3], n[Z2]);
-	multiply(n[X2], n[X2], n[Z3]);
-	store(shared, n[X2]);
+	/* no swap is due: the last bit of every scalar is 0 */
+	field_invert(z2, z2);
+	field_multiply(x2, x2, z2);
+	field_store(shared, x2);
 	for (size_t i = 0; i < X25519_SIZE; i++)
 		any |= shared[i];
 	return any != 0;

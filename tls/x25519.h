@@ -8,9 +8,10 @@
 
 enum { X25519_SIZE = 32 };
 
-/* The public key of a secret one: 32 random bytes. */
+/* The public key that belongs to secret, which is 32 random bytes. */
 void x25519_public(uint8_t point[X25519_SIZE], const uint8_t secret[X25519_SIZE]);
-/* What both sides have in common. False when the other's key is one of those that give zero. */
+/* The secret that both ends share. Returns false if the other end's point gives zero: RFC 7748
+ * 6.1. */
 bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	    const uint8_t point[X25519_SIZE]);
 
