@@ -149,12 +149,12 @@ static int raise_fd_limit(void)
 {
 	struct rlimit limit;
 
-	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit))
+	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return FDS_RESERVED;
 	if (limit.rlim_cur >= FDS_WANTED)
 		return FDS_WANTED;
 	limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
-	prlimit(0, RLIMIT_NOFILE, &limit, NULL);
+	setrlimit(RLIMIT_NOFILE, &limit);
 	return (int)limit.rlim_cur;
 }
 

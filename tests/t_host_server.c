@@ -2,7 +2,7 @@
 /*
  * Tests of host/server, conn, listener and export_session: clients of every kind on loopback, a
  * tree of files where the test plays usbip-host, a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=setsockopt,--wrap=ktls_has_aes
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=getrlimit,--wrap=setrlimit,--wrap=setsockopt,--wrap=ktls_has_aes
  */
 #include "host/server.h"
 
@@ -274,16 +274,22 @@ static void find_port(struct listener_address *address)
 /* The hard limit of open files, 0: as it is. */
 static rlim_t allowed;
 
-int __real_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old);
-int __wrap_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old);
+int __real_getrlimit(int resource, struct rlimit *limit);
+int __wrap_getrlimit(int resource, struct rlimit *limit);
+int __real_setrlimit(int resource, const struct rlimit *limit);
+int __wrap_setrlimit(int resource, const struct rlimit *limit);
 
-int __wrap_prlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old)
+int __wrap_getrlimit(int resource, struct rlimit *limit)
 {
 	if (!allowed)
-		return __real_prlimit(pid, resource, limit, old);
-	if (old)
-		old->rlim_cur = old->rlim_max = allowed;
+		return __real_getrlimit(resource, limit);
+	limit->rlim_cur = limit->rlim_max = allowed;
 	return 0;
+}
+
+int __wrap_setrlimit(int resource, const struct rlimit *limit)
+{
+	return allowed ? 0 : __real_setrlimit(resource, limit);
 }
 
 static void start_every(uint32_t interval_ms)
