@@ -161,16 +161,19 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		modprobe("tls");
 	/* before any file is open that only the daemon may have, and before the sandbox */
 	error = hook_runner_start(&daemon->runner, options->config, options->name);
-	if (error)
-		goto cannot_start;
-	if (rundir_open(&daemon->rundir, options->run, role->name))
+	if (error) {
+		log_error_errno(error, "cannot start");
 		goto close_sysfs;
+	}
+	if (rundir_open(&daemon->rundir, options->run, role->name))
+		goto close_runner;
 	error = daemon_open_loop(daemon);
 	if (!error)
 		return 0;
-	rundir_close(&daemon->rundir, true);
-cannot_start:
 	log_error_errno(error, "cannot start");
+	rundir_close(&daemon->rundir, true);
+close_runner:
+	hook_runner_close(&daemon->runner);
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
 	return 1;

@@ -108,9 +108,14 @@ static void runner_ready(struct loop_source *source, uint32_t events)
 
 int hook_runner_watch(struct hook_runner *runner, struct loop *loop)
 {
-	runner->loop = loop;
+	int error = 0;
+
 	runner->source.ready = runner_ready;
-	return runner->source.fd < 0 ? 0 : loop_watch(loop, &runner->source, EPOLLIN);
+	if (runner->source.fd >= 0)
+		error = loop_watch(loop, &runner->source, EPOLLIN);
+	if (!error)
+		runner->loop = loop;
+	return error;
 }
 
 void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts)
@@ -149,5 +154,8 @@ void hook_runner_stop(const struct hook_runner *runner)
 
 void hook_runner_close(struct hook_runner *runner)
 {
-	loop_drop(runner->loop, &runner->source);
+	if (runner->loop)
+		loop_drop(runner->loop, &runner->source);
+	else if (runner->source.fd >= 0)
+		close(runner->source.fd);
 }

@@ -43,7 +43,7 @@ void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts
 bool hook_runner_busy(const struct hook_runner *runner);
 /* HOOKS_MS after this no hook runs any more, and events that still wait are lost; logged. */
 void hook_runner_stop(const struct hook_runner *runner);
-/* Lets the process end when no event waits. */
+/* Lets the process end when no event waits. Watched or not. */
 void hook_runner_close(struct hook_runner *runner);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 
 enum { HOUR_S = 3600, DEADLINE_MS = 20000 };
 
@@ -340,10 +341,12 @@ static void cannot_open(void)
 	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
 	CHECK_INT(said("cannot use kernel module none"), 1);
 	driver_error = 0;
+	put_file(root, "etc/hooks.d/.x", ""); /* its process ends */
 	put_file(root, "run", "");
 	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
 	CHECK_INT(said("cannot use "), 2);
 	CHECK_INT(log_kept.lines, 3);
+	must(wait(NULL) > 0, "wait for the process of the hooks");
 	temp_remove(root);
 }
 
