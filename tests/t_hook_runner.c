@@ -338,26 +338,43 @@ static void malformed(void)
 	end();
 }
 
-/* The daemon dies with answers unread and events unhandled: these are told, within the time. */
+static bool is_told(void)
+{
+	return is_there(root, "out");
+}
+
+/* The daemon dies with an answer unread and an event unhandled: its hooks are run. */
 static void left_with_answers(void)
 {
 	begin("usbiphp-server");
-	put_hook("a", "touch $T/hangs; while [ -e $T/hangs ]; do sleep 0.01; done\n"
-		      "echo $1 >>$T/out");
+	put_hook("a", "echo $1 >>$T/out");
 	tell("bound");
-	tell("bound");
+	while (!is_told())
+		usleep(1000);
+	while (recv(runner.source.fd, &(char){ 0 }, 1, MSG_PEEK) != 1)
+		;
+	kill(runner.pid, SIGSTOP); /* it waits for the next one */
 	tell("released");
-	for (int i = 0; i < 2; i++) {
-		while (!hangs())
-			usleep(1000);
-		if (i) /* the first answer is there, and not read */
-			hook_runner_close(&runner);
-		take_away(root, "hangs");
-	}
-	wait_until(hangs);
-	take_away(root, "hangs");
+	hook_runner_close(&runner);
+	kill(runner.pid, SIGCONT);
 	wait_until(nobody_left);
-	file_is(root, "out", "bound\nbound\nreleased\n");
+	file_is(root, "out", "bound\nreleased\n");
+	end();
+}
+
+/* With no event under way. */
+static void has_ended_idle(void)
+{
+	begin("usbiphp-server");
+	put_hook("a", "exit 0");
+	tell("bound");
+	wait_until(idle);
+	kill(runner.pid, SIGKILL);
+	wait_until(gone);
+	CHECK_INT(said("the process that runs hooks has ended"), 1);
+	tell("bound");
+	CHECK(!hook_runner_busy(&runner));
+	CHECK_INT(log_kept.lines, 1);
 	end();
 }
 
@@ -369,6 +386,7 @@ int main(int argc, char **argv)
 	RUN("t_hook_runner: it has a name of its own", has_its_own_name);
 	RUN("t_hook_runner: and a command line", has_its_own_line);
 	RUN("t_hook_runner: one that is killed: said, and the daemon goes on", has_ended);
+	RUN("t_hook_runner: one that is killed when it is idle", has_ended_idle);
 	RUN("t_hook_runner: none where there are no hooks", none);
 	RUN("t_hook_runner: it ends with the daemon", stops);
 	RUN("t_hook_runner: more events than it takes", too_many);
