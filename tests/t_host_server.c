@@ -1402,8 +1402,13 @@ static size_t block_watcher(void)
 	for (int i = 0; i < 200; i++, lists++) {
 		change(20);
 		run_quiet(&t.loop);
-		if (is_blocked())
-			run_long_quiet(&t.loop);
+		if (!is_blocked())
+			continue;
+		/* the kernel fills the rest of the window when its timer, 200 ms at least, expires */
+		for (int ms = 0; ms < 500 && is_blocked(); ms += 50) {
+			usleep(50000);
+			run_quiet(&t.loop);
+		}
 		if (is_blocked())
 			return lists;
 	}
