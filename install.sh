@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Puts the server or the client in place as a system service; run again, it upgrades that.
+# Installs the server or the client as a system service. Run again, it upgrades that service.
 set -eu
 
 forms="install.sh [--dry-run] server [OPTION]... | client HOST[:PORT]... [OPTION]..."
@@ -8,13 +8,13 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 . "$here/install/common.sh"
 . "$here/install/kernel.sh"
 
-# The words as one line that systemd and a shell split into the same words again.
+# join WORD...: sets $line to one line, which systemd and a shell split into the same words again.
 join() {
 	line=
 	for word; do
 		case $word in
 		*[\'\"\\\$\`]* | *[[:cntrl:]]* | --)
-			usage "cannot keep '$word': it has a quote, a backslash, a dollar sign or the like" ;;
+			usage "cannot store '$word': it has a quote, a backslash, a dollar sign or a control character" ;;
 		'' | *[!A-Za-z0-9_.,:/@%+=-]*)
 			word="'$word'" ;;
 		esac
@@ -25,7 +25,7 @@ join() {
 apt_install() {
 	echo "installing $*"
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -qq -o Acquire::Retries=3 update >/dev/null 2>&1 || : # what is known may do
+	apt-get -qq -o Acquire::Retries=3 update >/dev/null 2>&1 || : # the old package lists may be enough
 	output=$(apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=60 install -y --no-install-recommends "$@" 2>&1) ||
 		die "cannot install $*: $(last_line "$output")"
 }
@@ -40,12 +40,12 @@ load_module() {
 	fi
 }
 
-# In a tarball of a release it is there; in the source tree it is built.
+# A release tarball has the program; in the source tree it is built.
 find_program() {
 	program=usbiphp
 	[ ! -e Makefile ] || program=build/usbiphp
 	[ -e Makefile ] || [ -x usbiphp ] ||
-		die "cannot install: there is neither a Makefile nor a program 'usbiphp' in $here"
+		die "cannot install: $here has neither a Makefile nor a program 'usbiphp'"
 }
 
 built() {
@@ -61,29 +61,29 @@ build() {
 			apt_install make gcc musl-tools linux-libc-dev
 		fi
 	elif ! has make || ! { has musl-gcc || has cc; } || ! [ -e /usr/include/linux/netlink.h ]; then
-		die "cannot build: make, a C compiler (best musl-gcc) and the kernel's headers are needed"
+		die "cannot build: install make, a C compiler (preferably musl-gcc) and the kernel's headers"
 	fi
 	echo "building"
 	output=$(make 2>&1) || die "cannot build: $(printf '%s\n' "$output" | grep -i -m 1 error)"
 }
 
-# The daemon itself judges what it is to be started with: it stops at the lack of a /sys.
+# The daemon itself checks its arguments. It ends with 1 if they are right, as there is no such /sys.
 check_arguments() {
 	[ -x "$program" ] || return 0 # it would be built now
-	for word; do # abbreviations, too
-		case $word in --o | --on | --onc | --once | --d | --dr*) usage "no service is started with $word" ;; esac
+	for word; do # also in short
+		case $word in --o | --on | --onc | --once | --d | --dr*) usage "$word makes no sense for a service" ;; esac
 	done
 	status=0
 	output=$("./$program" "$role" --sysfs /nonexistent "$@" --sysfs /nonexistent 2>&1) || status=$?
 	case $status in
 	1) ;;
 	2) echo "$output" >&2 && exit 2 ;;
-	0) usage "no service is started with these options" ;;
+	0) usage "these options make no sense for a service" ;;
 	*) die "$program does not run on this machine: $output" ;;
 	esac
 }
 
-# Killed, not stopped: what is in use stays in use, the new daemon goes on with it.
+# The old daemon is killed, not stopped: devices in use stay in use, and the new daemon takes them over.
 upgrade() {
 	kill -KILL "$1" 2>/dev/null || :
 	tries=30
@@ -103,7 +103,7 @@ start() {
 	init_active || die "$service does not run: $(init_log)"
 }
 
-# What was changed is as before, when this does not come to its end.
+# Undoes every change, if the installation did not finish.
 take_back() {
 	if [ ! "$installed" ] && [ "$placed" ]; then
 		stop
@@ -150,7 +150,7 @@ note() {
 	for name in $loaded; do
 		remember module "$name"
 	done
-	# with --psk, now or by options of another day, the daemon loads it
+	# with --psk, now or in later options, the daemon loads it
 	[ -d /sys/module/tls ] || remember module tls
 }
 
@@ -159,7 +159,7 @@ end_old() {
 	end_predecessor "$@"
 }
 
-# The installer's own option, wherever it stands: it makes no sense for a service.
+# The installer's own option may stand anywhere. It makes no sense for a service.
 dry=
 for word; do
 	shift
@@ -172,7 +172,7 @@ case ${1-} in
 server | client) set_role "$1" ;;
 -h | --help) echo "usage: $forms" && exit ;;
 '') usage "server or client?" ;;
-*) usage "neither server nor client: '$1'" ;;
+*) usage "unknown role '$1': neither server nor client" ;;
 esac
 shift
 loaded='' placed='' started='' ended='' complete='' installed=''
@@ -183,7 +183,7 @@ if [ "$role" = client ] && ! has_settings && has_predecessor; then
 	case ${1--} in
 	-*) # no HOST
 		host=$(predecessor_host)
-		[ "$host" ] || usage "no HOST given, and none found in $old_script"
+		[ "$host" ] || usage "no HOST given, and $old_script names none"
 		set -- "$host" "$@"
 		;;
 	esac
@@ -199,13 +199,13 @@ init_check
 cd "$here"
 if [ ! "$dry" ]; then
 	trap leave EXIT
-	trap 'die "stopped by a signal; what was changed is as before"' HUP INT TERM
+	trap 'die "stopped by a signal; all changes were undone"' HUP INT TERM
 	take_lock
-	rm -rf $kept # of one that was killed
+	rm -rf $kept # left by an installer that was killed
 	known=$(cat $undo 2>/dev/null) || :
 fi
 
-# All that mostly fails comes before the first file is put in place.
+# The steps that may fail come first, before a file is installed.
 find_program
 [ "$keep" ] || check_arguments "$@"
 [ -d "$driver" ] || act "load kernel module $module" load_module
@@ -221,23 +221,23 @@ put 755 uninstall.sh $target/uninstall.sh
 put 644 install/common.sh $target/install/common.sh
 [ "$init" = none ] || put 644 "install/$init/init.sh" "$target/install/$init/init.sh"
 act "remember what to undo" note
-# The daemon runs hooks only when this is there as it starts.
-act "make $config/hooks.d" make_dir $config/hooks.d
+# The daemon runs hooks only if this directory exists when it starts.
+act "create $config/hooks.d" make_dir $config/hooks.d
 [ "$keep" ] || act "write '$line' to $settings" write_settings
 if has_predecessor; then
-	[ "$dry" ] || echo "USBip Hot Plug is here: its $service ends, what it shared goes on${host:+ ($host)}"
-	act "end the $service of USBip Hot Plug${host:+ ($host)}" end_old "$@"
+	[ "$dry" ] || echo "replacing $service of USBip Hot Plug; devices in use stay in use${host:+ ($host)}"
+	act "end $service of USBip Hot Plug${host:+ ($host)}" end_old "$@"
 fi
 placed=yes
 act "link $daemon to the program" ln -sf usbiphp "$daemon"
 init_put
 if init_runs; then
-	# The daemon loads its module at every start: nothing else is needed for that at boot.
+	# The daemon loads its module when it starts, so nothing else is needed at boot.
 	act "start $service" start
 	complete=yes
 	[ "$dry" ] || echo "$service runs, now$lasts"
 else
 	complete=yes
-	echo "no init system runs here: start it with '$daemon${line:+ $line}'"
+	echo "no init system runs here; start the daemon with '$daemon${line:+ $line}'"
 fi
 [ "$dry" ] || rm -rf $kept

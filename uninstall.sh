@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Removes the server, the client, or both; every device goes back to its driver.
+# Removes the server, the client, or both. Every device goes back to its own driver.
 set -eu
 
 forms="uninstall.sh [--dry-run] [server|client]"
@@ -15,12 +15,12 @@ for word; do
 	*) set -- "$@" "$word" ;;
 	esac
 done
-[ $# -le 1 ] || usage "one role, or none for both"
+[ $# -le 1 ] || usage "more than one role: give one, or none for both"
 case ${1-} in
 server | client) roles=$1 ;;
 -h | --help) echo "usage: $forms" && exit ;;
 '') roles="client server" ;;
-*) usage "neither server nor client: '$1'" ;;
+*) usage "unknown role '$1': neither server nor client" ;;
 esac
 [ "$dry" ] || [ "$(id -u)" = 0 ] || die "cannot uninstall: run it as root (sudo $0)"
 if [ ! "$dry" ]; then
@@ -39,7 +39,7 @@ for one in $roles; do
 	act "remove $service" remove
 done
 if [ "$dry" ]; then
-	[ $# = 1 ] || echo "would remove $target and unload the kernel modules that were not loaded before"
+	[ $# = 1 ] || echo "would remove $target and unload the kernel modules that were not loaded before the installation"
 elif ! any_role; then
 	restore
 fi

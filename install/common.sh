@@ -1,17 +1,17 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# What install.sh and uninstall.sh share: the roles, the init systems, what to undo. Read by both.
-# Variables are set here for those who read this file, and there for this.
+# What install.sh and uninstall.sh share: the roles, the init systems, the list of changes to undo.
+# Both source this file. It sets variables that they use, and uses variables that they set.
 # shellcheck disable=SC1090,SC2034,SC2154
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 umask 022
 
 target=/opt/usbip
-kept=$target/.old # files as they were, while install.sh runs
+kept=$target/.old # old copies of changed files, while install.sh runs
 lock=/var/run/usbiphp.install
 notes=/var/run/usbiphp
 config=/etc/usbiphp
-undo=$target/undo # lines "init NAME"; "dir PATH" and "module NAME": what was not there before
+undo=$target/undo # lines "init NAME"; and "dir PATH", "module NAME": those that were not there before
 
 usage() {
 	echo "${0##*/}: $1 (usage: $forms)" >&2
@@ -27,13 +27,13 @@ last_line() {
 	printf '%s\n' "$1" | tail -n 1
 }
 
-# The kernel's word in what a command has said, as in "cp: cannot open 'x': No such file".
+# reason OUTPUT: the text of the error in a command's output, as in "cp: cannot open 'x': No such file"
 reason() {
 	line_said=$(last_line "$1")
 	echo "${line_said##*: }"
 }
 
-# One at a time: a link that leads to nothing but says whose it is.
+# One installer at a time. The lock is a dangling symbolic link, whose target is the pid of its owner.
 take_lock() {
 	for try in 1 2; do
 		ln -sn $$ $lock 2>/dev/null && locked=yes && return
@@ -42,9 +42,9 @@ take_lock() {
 		if grep -sq install "/proc/$other/cmdline"; then
 			break
 		fi
-		rm -f $lock # it was killed
+		rm -f $lock # its owner was killed
 	done
-	die "another one is at work here (process $other): wait for its end"
+	die "another installer is running (process $other): wait until it has ended"
 }
 
 drop_lock() {
@@ -56,7 +56,7 @@ has() {
 	command -v "$1" >/dev/null
 }
 
-# act WHAT COMMAND...: does it; with --dry-run only says so.
+# act WHAT COMMAND...: runs the command; with --dry-run only prints what it would do
 act() {
 	what=$1
 	shift
@@ -67,30 +67,30 @@ act() {
 	fi
 }
 
-# put MODE FILE PLACE: at once as a whole, also when the old one is running
+# put MODE FILE PLACE: replaces the file in one step, so that it may be a program that runs
 put() {
-	act "put $3" put_now "$@"
+	act "install $3" put_now "$@"
 }
 
 put_now() {
 	save "$3"
-	output=$(put_whole "$@" 2>&1) || die "cannot put $3: $(reason "$output")"
+	output=$(put_whole "$@" 2>&1) || die "cannot install $3: $(reason "$output")"
 }
 
 put_whole() {
 	make_dir "${3%/*}" && cp "$2" "$3.new" && chmod "$1" "$3.new" && mv -f "$3.new" "$3"
 }
 
-# save FILE: notes that it changes, and what it was
+# save FILE: keeps a copy, so that take_back() can restore it
 save() {
 	saved="$saved $1"
 	[ -e "$1" ] || [ -L "$1" ] || return 0
 	output=$({ mkdir -p "$kept${1%/*}" && cp -pP "$1" "$kept$1"; } 2>&1) ||
-		die "cannot keep $1: $(reason "$output")"
+		die "cannot save $1: $(reason "$output")"
 }
 saved=
 
-# A directory and those above it; uninstall.sh removes those that were not there.
+# make_dir DIR: with the directories above it. uninstall.sh removes those that are new.
 make_dir() {
 	[ ! -d "$1" ] || return 0
 	make_dir "$(dirname "$1")" && mkdir -p "$1" || return
@@ -101,12 +101,12 @@ remember() {
 	make_dir $target && { grep -sqx "$1 $2" $undo || echo "$1 $2" >>$undo; }
 }
 
-# was KIND: what was noted of that kind
+# was KIND: the values that remember() has recorded for it
 was() {
 	sed -n "s/^$1 //p" $undo 2>/dev/null || :
 }
 
-# What belongs to a role.
+# set_role ROLE: sets the variables that depend on it
 set_role() {
 	role=$1
 	case $role in
@@ -117,7 +117,7 @@ set_role() {
 	settings=/etc/default/$service
 }
 
-# The init system that runs here; else, as in a root tree, the one that is installed.
+# Prints the init system that runs; if none does, as in a chroot, the one that is installed.
 find_init() {
 	if [ -d /run/systemd/system ]; then
 		echo systemd
@@ -148,7 +148,7 @@ remove_settings() {
 	rm -f "$settings"
 }
 
-# The words of a service's line in its settings, quotes and all.
+# Prints the options of the service from its settings, with their quotes.
 settings_line() {
 	sed -n 's/^OPTIONS="\(.*\)"$/\1/p' "$settings"
 }
@@ -165,7 +165,7 @@ write_now() {
 	END
 }
 
-# The pids of a daemon that was installed here, whoever started it, without its children.
+# Prints the pids of the role's daemon, if it was installed here, whoever started it; not of its children.
 pids() {
 	# shellcheck disable=SC2012
 	for process in $(ls -l /proc/[0-9]*/exe 2>/dev/null |
@@ -176,7 +176,7 @@ pids() {
 	done 2>/dev/null
 }
 
-# pid_comes SECONDS: whether the daemon is there, at the latest then: it may be about to be started
+# pid_comes SECONDS: waits so long for the daemon, which may be about to be started; 1 if it does not come
 pid_comes() {
 	left=$1
 	until [ "$(init_pid)" ]; do
@@ -186,7 +186,7 @@ pid_comes() {
 	done
 }
 
-# The service and what was started by hand, too; it gives everything back. Fails when a device is not.
+# Stops the service, and daemons that were started by hand. They give every device back; 1 if one is not.
 stop() {
 	well=0
 	init_stop || well=1
@@ -201,13 +201,13 @@ stop() {
 		sleep 1
 	done
 	[ "$role" = client ] || [ ! -s $notes/bound ] || {
-		echo "${0##*/}: cannot give back $(tr '\n' ' ' <$notes/bound)" >&2
+		echo "${0##*/}: cannot give back devices: $(tr '\n' ' ' <$notes/bound)" >&2
 		well=1
 	}
 	return $well
 }
 
-# What belongs to the role alone. Hooks and rules are their owner's, and stay.
+# Removes the files of the role. Hooks, rules and keys belong to the user, and stay.
 remove() {
 	init_remove
 	case $role in
@@ -219,8 +219,9 @@ remove() {
 	rmdir $notes 2>/dev/null || :
 }
 
-# usbip-host must not be unloaded when a device was unplugged while it had it: its table still has it
-# then. Nobody's device is taken away, either. Of tls the kernel knows itself whether it is in use.
+# can_unload MODULE. usbip-host must not be unloaded if a device was unplugged while bound: its table still
+# has the bus id then. vhci-hcd must not, while it has a device of somebody else. For tls the kernel's own
+# use count is enough.
 can_unload() {
 	case $1 in
 	usbip_host) [ -z "$(tr -d ' \n' </sys/bus/usb/drivers/usbip-host/match_busid)" ] ;;
@@ -229,7 +230,7 @@ can_unload() {
 	esac
 }
 
-# unload NAME...: those of them that are not needed, first what stands on others
+# unload NAME...: those that are not in use; a module comes before the modules that it uses
 unload() {
 	for name in usbip_host vhci_hcd usbip_core tls; do
 		case " $* " in *" $name "*) ;; *) continue ;; esac
@@ -237,24 +238,24 @@ unload() {
 		if can_unload $name 2>/dev/null; then
 			rmmod $name 2>/dev/null || :
 		elif [ $name = usbip_host ]; then
-			echo "$name stays loaded until the next boot: it still knows devices that were unplugged"
+			echo "$name stays loaded until the next boot: it still has the bus ids of devices that were unplugged"
 		elif [ $name = vhci_hcd ]; then
-			echo "$name stays loaded: it has devices that somebody else attached"
+			echo "$name stays loaded: somebody else has attached devices"
 		fi
 	done
 }
 
-# Whether a role is in place.
+# True if a role is installed.
 any_role() {
 	[ -L $target/usbiphp-server ] || [ -L $target/usbiphp-client ]
 }
 
-# As it was before the first installation.
+# Restores the state before the first installation.
 restore() {
 	# shellcheck disable=SC2046
 	unload $(was module)
 	dirs=$(was dir)
-	# nothing else that somebody has put there
+	# only our own files: the user may have others there
 	rm -rf $target/usbiphp $target/usbiphp.new $target/uninstall.sh $target/uninstall.sh.new \
 		$target/install $target/run $kept $undo
 	rmdir $config/hooks.d $config $target 2>/dev/null || :
@@ -263,21 +264,21 @@ restore() {
 	done
 }
 
-# How an init system does it. Each install/INIT/init.sh says so for the service that $service names;
-# what follows is for none at all.
+# The functions of an init system, for the service $service. Each install/INIT/init.sh replaces them; these
+# are for a machine without one.
 restart=
 lasts=" and after every boot"
-init_check() { :; }      # ends install.sh where the service cannot be put in place; changes nothing
-init_put() { :; }        # the service's files, enabled at boot; by put() and save()
-init_runs() { false; }   # whether the init system itself is running, so that services can be started
-init_active() { false; } # whether the service is running, or its daemon is about to be started again
+init_check() { :; }      # ends install.sh if the service cannot be installed; changes nothing
+init_put() { :; }        # installs the service's files with put() and save(), and enables it at boot
+init_runs() { false; }   # true if the init system itself runs, so that services can be started
+init_active() { false; } # true if the service runs, or its daemon is about to be started again
 init_start() { :; }      # after init_put
-init_pid() { :; }        # the daemon's process; nothing when there is none
-init_log() { :; }        # its last line
-init_stop() { :; }       # and wait until its daemon has ended
-init_remove() { :; }     # what init_put did; it is stopped
+init_pid() { :; }        # prints the daemon's pid, or nothing
+init_log() { :; }        # prints the last line of its log
+init_stop() { :; }       # stops the service and waits until its daemon has ended
+init_remove() { :; }     # undoes init_put; the service is stopped
 
-# use_init NAME: from $here, the directory of install.sh or of uninstall.sh
+# use_init NAME: loads its functions from $here, the directory of install.sh or of uninstall.sh
 use_init() {
 	init=$1
 	[ "$init" = none ] || . "$here/install/$init/init.sh"

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # daemon.sh VERB SERVICE SETTINGS: what some init systems lack for a service's daemon: options from
-# a file, a log, a pid. /var/run/SERVICE.pid has the daemon's; whatever supervises it has another.
-#   run     becomes the daemon, after the end of one whose supervisor is gone
-#   check   whether the options are right: 2 if not, which is said
+# a file, a log, a pid. /var/run/SERVICE.pid has the daemon's pid; its supervisor has another file.
+#   run     becomes the daemon, after it has ended one whose supervisor is gone
+#   check   checks the options: 2 and a message if they are wrong
 #   pid     prints it; 1 if there is none
 #   said    prints the last line of its log
-#   reload  makes it read the rules again
-#   stop    waits until it has given everything back
+#   reload  makes the daemon read its rules again
+#   stop    stops the daemon and waits until it has given everything back
 set -u
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 umask 022
@@ -19,19 +19,19 @@ usbip-bind) daemon=/opt/usbip/usbiphp-server ;;
 esac
 pidfile=/var/run/$service.pid
 
-# What was there before a crash may be another process now.
+# After a crash the pid may belong to another process.
 running() {
 	pid=$(cat "$pidfile" 2>/dev/null) && [ "$pid" ] && grep -qs "^$daemon" "/proc/$pid/cmdline"
 }
 
-# It stops at the lack of a /sys, after it has judged everything else.
+# The daemon stops because there is no such /sys, after it has checked everything else.
 check() {
 	"$daemon" --sysfs /nonexistent "$@" --sysfs /nonexistent 2>/dev/null
 	[ $? = 2 ] || return 0
 	"$daemon" "$@" --sysfs /nonexistent
 }
 
-# To syslog, by a process that ends with the daemon; without one to the kernel's log, a ring.
+# Output goes to syslog, by a logger that ends with the daemon; without syslog to the kernel's log.
 log() {
 	fifo=/var/run/$service.log
 	rm -f "$fifo"
@@ -52,7 +52,7 @@ logged() {
 	fi
 }
 
-# end SIGNAL SECONDS: the process $pid; 1 if it is still there after that time
+# end SIGNAL SECONDS: ends the process $pid; 1 if it still runs after that time
 end() {
 	kill "-$1" "$pid" 2>/dev/null
 	tries=$2
@@ -74,13 +74,13 @@ esac
 case $verb in
 run)
 	log
-	# supervise-daemon does not ask how the daemon has ended, and would start it again for ever.
-	# Asked to stop, it waits for the end of what runs here by its own hand.
+	# supervise-daemon ignores the exit status and would start the daemon again for ever. So stop the
+	# supervisor itself. It then waits for its child, which is this process.
 	if [ "${RC_SVCNAME-}" ] && ! check "$@"; then
 		kill "$PPID"
 		exec sleep 60
 	fi
-	# Killed, so that what is in use stays in use: this one goes on with it.
+	# The old daemon is killed, so that devices in use stay in use: this one takes them over.
 	! running || end KILL 5
 	echo $$ >"$pidfile"
 	exec "$daemon" "$@" </dev/null

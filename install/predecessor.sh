@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# The scripts "USBip Hot Plug", whose services have our names: what they did goes on with ours. Read
-# by install.sh.
+# The scripts "USBip Hot Plug", whose services have the same names as ours. Our services take over what they
+# have bound or attached. install.sh sources this file.
 # shellcheck disable=SC2034,SC2154
 old_unit=/etc/systemd/system/$service.service
 old_script=$target/$service
@@ -15,31 +15,31 @@ has_predecessor() {
 	[ -f "$old_script" ] || foreign_unit
 }
 
-# Commands, one a line, without comments.
+# Prints the commands of the old script and unit, one on each line, without comments.
 commands() {
 	for file in "$old_script" "$old_unit"; do
 		[ ! -f "$file" ] || sed '/^[[:space:]]*#/d' "$file" | tr '|;&()`' '\n'
 	done
 }
 
-# What is given to usbip as its server; then what variables with such names are set to.
+# Prints the arguments of usbip's --remote and -r, then the values of variables with such names.
 hosts() {
 	commands | sed -nE "s/.*usbip.*[[:space:]](--remote[=[:space:]]|-r)[[:space:]]*[\"']*([^[:space:]\"']+).*/\2/p"
 	commands | sed -nE "s/.*([Hh][Oo][Ss][Tt]|[Ss][Ee][Rr][Vv][Ee][Rr]|[Rr][Ee][Mm][Oo][Tt][Ee]|[Ff][Qq][Dd][Nn])=[\"']*([^[:space:]\"']+).*/\2/p"
 }
 
-# The server that its client was installed for, or nothing.
+# Prints the server that its client was installed for, or nothing.
 predecessor_host() {
 	found=$(hosts | sed -n '/^[A-Za-z0-9][A-Za-z0-9._:%-]*$/s/.*:.*:.*/[&]/;/^[A-Za-z0-9[][]A-Za-z0-9._:%-]*$/p')
 	echo "${found%%[!]A-Za-z0-9._:%[-]*}" # the first line
 }
 
-# Those in the control group of its unit.
+# Prints the pids in the control group of its unit.
 its_processes() {
 	[ ! "$cgroup" ] || grep -ls ":$cgroup\$" /proc/[0-9]*/cgroup | cut -d / -f 3
 }
 
-# Its end, also of what its unit left running, as a usbipd; not of another one's.
+# Ends all processes of its unit, also a usbipd that the unit left running; not a usbipd from elsewhere.
 end_processes() {
 	signal=TERM
 	for try in 1 2 3 4 5 6; do
@@ -52,7 +52,7 @@ end_processes() {
 	done
 	[ "$role" = client ] || for process in /proc/[0-9]*; do
 		[ "$(cat "$process/comm" 2>/dev/null)" != usbipd ] ||
-			echo "usbipd (process ${process#/proc/}) is left alone: where it listens, it serves"
+			echo "usbipd (process ${process#/proc/}) is left alone: it goes on serving where it listens"
 	done
 }
 
@@ -74,7 +74,7 @@ end_predecessor() {
 	[ -e "$daemon" ] || inherit "$@"
 }
 
-# inherit [HOST...]: what it has bound, or attached from one of these servers, counts as ours
+# inherit [HOST...]: records as ours the devices that it has bound, or attached from one of these servers
 inherit() {
 	mkdir -p "$notes"
 	chmod 755 "$notes"
@@ -96,7 +96,7 @@ inherit() {
 	done
 }
 
-# After its files are back.
+# Starts the predecessor again, after its files were restored.
 revive_predecessor() {
 	init_runs || return 0
 	systemctl daemon-reload

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# busybox init: a line in /etc/inittab, which init reads again on SIGHUP. A daemon that ends is started
-# again, unless its line is gone.
+# busybox init: a line in /etc/inittab, which init reads again on SIGHUP. Init starts a daemon again when it
+# has ended, unless its line is gone.
 # shellcheck disable=SC2034,SC2154
 restart="killall usbiphp-$role"
 table=/etc/inittab
@@ -19,7 +19,7 @@ tty4::askfirst:-/bin/sh
 ::shutdown:swapoff -a
 ::restart:init"
 
-# The type of the file system that a directory is in.
+# type_of DIR: prints the type of its file system
 type_of() {
 	while read -r _ place type _; do
 		case $1/ in
@@ -29,7 +29,7 @@ type_of() {
 	echo "$found"
 }
 
-# Nothing is written with --dry-run.
+# can_write DIR: ends install.sh if not; with --dry-run nothing is tried.
 can_write() {
 	dir=$1
 	while [ ! -d "$dir" ]; do
@@ -48,7 +48,7 @@ init_check() {
 	esac
 }
 
-# write_table TEXT: at once as a whole, with the old one's owner and mode
+# write_table TEXT: replaces the table in one step; owner and mode stay
 write_table() {
 	file=$(readlink -f $table)
 	[ ! -e "$file" ] || cp -p "$file" "$file.new" || return 1
@@ -68,13 +68,13 @@ put_entry() {
 	case $text in
 	*"$end" | '') ;;
 	"$default") text=$text$end ;;
-	*) text=$text$end && remember inittab open ;; # its last line has no end
+	*) text=$text$end && remember inittab open ;; # its last line had no newline
 	esac
 	write_table "$text$entry$end"
 }
 
-# Also when somebody has made a comment of it. A table that was made here is removed when nobody has
-# added anything to it.
+# Removes the line, also if somebody has commented it out. If install.sh created the table, and nobody has
+# added a line, the table is removed.
 take_entry() {
 	grep -sqxF -e "$entry" -e "#$entry" $table || return 0
 	text=$({ grep -vxF -e "$entry" -e "#$entry" $table || [ $? = 1 ]; } && echo .) || return 1
@@ -115,7 +115,7 @@ init_pid() {
 	pids | head -n 1
 }
 
-# Where syslogd may write to; else it is on the console.
+# Syslogd may write to one of these. Without syslogd the log is on the console.
 init_log() {
 	{ logread || cat /var/log/messages; } 2>/dev/null | grep "usbiphp-$role" | tail -n 1
 }

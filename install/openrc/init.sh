@@ -27,7 +27,7 @@ init_active() {
 	supervised && pid_comes 3
 }
 
-# Without a supervisor it counts as started, though it is not: the new one ends the old daemon.
+# If the supervisor was killed, OpenRC still counts the service as started. A new one ends the old daemon.
 init_start() {
 	supervised || {
 		rc-service -q "$service" zap

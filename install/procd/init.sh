@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# procd, as OpenWrt has it: a script in /etc/init.d, a section for each role in /etc/config/usbiphp.
+# procd (OpenWrt): a script in /etc/init.d, and a section for each role in /etc/config/usbiphp.
 # shellcheck disable=SC2034,SC2154
 settings=/etc/config/usbiphp
 script=/etc/init.d/$service
@@ -15,7 +15,7 @@ settings_line() {
 	"$script" arguments
 }
 
-# long_of SHORT; takes_value LONG: as the daemon's own help says
+# long_of SHORT; takes_value LONG: from the daemon's own help
 long_of() {
 	printf '%s\n' "$help" | sed -n "s/^ *-$1, \(--[a-z-]*\).*/\1/p"
 }
@@ -35,7 +35,7 @@ set_option() {
 	esac
 }
 
-# set_options WORD...: the daemon has found them right
+# set_options WORD...: the daemon has checked them
 set_options() {
 	while [ $# != 0 ]; do
 		word=$1
@@ -52,7 +52,7 @@ set_options() {
 			name=$(long_of "${name%"$rest"}")
 			value=$rest
 			if [ "$rest" ] && ! takes_value "$name"; then
-				set -- "-$rest" "$@" # several in one word
+				set -- "-$rest" "$@" # several options in one word
 				value=
 			fi
 			;;
@@ -61,7 +61,7 @@ set_options() {
 			continue
 			;;
 		esac
-		# One that is not written out.
+		# An abbreviated option.
 		name=$(printf '%s\n' "$help" | sed -n "s/.*\(${name}[a-z-]*\).*/\1/p" | head -n 1)
 		if [ -z "$value" ] && takes_value "$name"; then
 			value=$1
@@ -90,9 +90,9 @@ remove_settings() {
 }
 
 init_check() {
-	has uci || die "cannot install: there is no uci"
+	has uci || die "cannot install: no program uci found"
 	if [ -e "$script" ] && ! grep -q "^PROGRAM=$target/" "$script"; then
-		die "cannot install: $script is of a package, which is to be removed first"
+		die "cannot install: $script belongs to a package; remove the package first"
 	fi
 }
 
@@ -110,7 +110,7 @@ init_active() {
 	pid_comes 5
 }
 
-# procd ends a daemon that is to have other options in order. Killed before that, what is in use stays.
+# procd stops a daemon in the normal way when its options change. Killed before that, it keeps its devices.
 init_start() {
 	old=$(init_pid)
 	[ -z "$old" ] || kill -KILL "$old" || :

@@ -19,11 +19,11 @@ enable() {
 	elif has insserv; then
 		insserv "$service"
 	else
-		echo "$script is not started at boot: there is neither update-rc.d nor insserv"
+		echo "$script is not started at boot: found neither update-rc.d nor insserv"
 	fi
 }
 
-# Without the script, so that what is left gets the places it had without it.
+# The script is gone by now, so the other scripts get back the places that they had.
 disable() {
 	if has update-rc.d; then
 		update-rc.d "$service" remove >/dev/null
@@ -44,7 +44,7 @@ init_active() {
 	supervised && pid_comes 3
 }
 
-# Harmless if it runs; a daemon that has lost its supervisor is ended by the new one.
+# Does nothing if it runs. A daemon without a supervisor is ended by the new one.
 init_start() {
 	"$script" start >/dev/null || {
 		echo "$service did not start" >&2

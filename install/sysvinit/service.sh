@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# What the scripts of both roles in /etc/init.d do.
+# The functions of both scripts in /etc/init.d.
 # shellcheck disable=SC2154
 settings=/etc/default/$service
 tools=/opt/usbip/install
@@ -10,7 +10,7 @@ daemon() {
 	"$tools/daemon.sh" "$1" "$service" "$settings"
 }
 
-# Its pid, as $pid.
+# True if the supervisor runs; $pid is its pid.
 supervised() {
 	pid=$(cat "$pidfile" 2>/dev/null) && [ "$pid" ] &&
 		tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "/supervise.sh $service "
@@ -28,7 +28,7 @@ start() {
 	[ "$tries" != 0 ]
 }
 
-# The supervisor hands it on. A daemon whose supervisor has been killed is stopped, too.
+# The supervisor passes the signal on. A daemon whose supervisor was killed is stopped, too.
 stop() {
 	! supervised || kill "$pid"
 	daemon stop

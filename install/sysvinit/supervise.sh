@@ -12,13 +12,13 @@ while [ -z "$stop" ]; do
 	"${0%/*}/../daemon.sh" run "$@" &
 	child=$!
 	[ -z "$stop" ] || kill "$child" 2>/dev/null
-	# A signal ends the wait, not the daemon.
+	# A signal interrupts wait, not the daemon.
 	while
 		wait "$child"
 		status=$?
 		kill -0 "$child" 2>/dev/null
 	do :; done
-	# Asked to stop; wrong usage, which would be wrong again.
+	# It was asked to stop; or its usage is wrong, and would be wrong again.
 	case $status in
 	0 | 2) break ;;
 	esac

@@ -364,7 +364,7 @@ def test_install(router, before):
 
     with case("--dry-run changes nothing"):
         output = router.must("./install.sh --dry-run server -v && ./install.sh -n client 10.0.0.1")
-        check("would enable usbip-attach" in output and "would put /etc/init.d/usbip-bind" in output, output)
+        check("would enable usbip-attach" in output and "would install /etc/init.d/usbip-bind" in output, output)
         router.check_as(before)
 
     with case("install.sh: options become settings, and the daemon has them"):
