@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# make: build/usbiphp and its links; see CONTRIBUTING.md for the other targets.
+# make builds build/usbiphp and its links. CONTRIBUTING.md has the other targets.
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -7,7 +7,7 @@ CROSS_COMPILE ?=
 SAN ?=
 DEBUG ?=
 
-# musl when it is there: a static binary with glibc could not resolve names. Never with sanitizers.
+# musl-gcc, if it is installed: a static binary with glibc cannot resolve names. Never with sanitizers.
 ifeq ($(origin CC),default)
   ifneq ($(CROSS_COMPILE),)
     CC := $(CROSS_COMPILE)gcc
@@ -18,7 +18,7 @@ ifeq ($(origin CC),default)
   endif
 endif
 
-# Whether the compiler takes a flag.
+# $(call has,FLAG): the flag, if the compiler knows it.
 has = $(shell echo 'int x;' | $(CC) -Werror $(1) -c -x c -o /dev/null - 2>/dev/null && echo $(1))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wmissing-prototypes \
@@ -26,7 +26,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wmissing-proto
 MACHINE := $(shell $(CC) -dumpmachine)
 MUSL := $(findstring musl,$(notdir $(CC)) $(MACHINE))
 
-# The defaults; whoever sets CFLAGS or LDFLAGS replaces them.
+# The defaults. If you set CFLAGS or LDFLAGS, yours replace them.
 ifneq ($(SAN),)
   CFLAGS ?= -g -O1 -fno-omit-frame-pointer
   LDFLAGS ?=
@@ -39,10 +39,10 @@ else
 	-D_FORTIFY_SOURCE=2 $(call has,-fstack-clash-protection) $(call has,-fcf-protection)
   LDFLAGS ?= -s -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--gc-sections,--build-id=none
 endif
-# At once: what the compiler takes is asked for one time, not for every file.
+# Expanded now, so that the compiler is asked for its flags once, not for every file.
 CFLAGS := $(CFLAGS)
 
-# What the program needs whatever the flags are. They come first, so those of the builder win.
+# Flags that the program needs in any case. They come first, so yours win.
 BASE_CPPFLAGS := -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
 BASE_CFLAGS := -std=c11 $(WARNINGS)
 ifneq ($(SAN),)
@@ -70,7 +70,7 @@ else
     START := $(MUSL_LIB)/rcrt1.o $(MUSL_LIB)/crti.o $(shell $(CC) -print-file-name=crtbeginS.o)
     END := $(shell $(CC) -print-file-name=crtendS.o) $(MUSL_LIB)/crtn.o
   endif
-  # Debian's musl-gcc does not look where the kernel's headers are.
+  # Debian's musl-gcc does not search the directories of the kernel's headers.
   ifeq ($(notdir $(CC)),musl-gcc)
     BASE_CPPFLAGS += -idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch)
   endif
@@ -84,7 +84,7 @@ LINKS := build/usbiphp-server build/usbiphp-client
 
 all: build/usbiphp $(LINKS)
 
-# What was built with other flags is built again.
+# If the flags have changed, everything is built again.
 COMPILE := $(CC) $(BASE_CPPFLAGS) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS)
 LINK := $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(filter-out $(if $(MUSL),-pie),$(LDFLAGS))
 FLAGS := $(COMPILE) $(LINK) $(START)
@@ -128,7 +128,7 @@ prove:
 mutate:
 	tests/mutate
 
-# Shells look for the completion of a command in a file of its name.
+# Shells search the completion of a command in a file with the name of the command.
 SHARE = $(DESTDIR)$(PREFIX)/share
 BASH_DIR = $(SHARE)/bash-completion/completions
 FISH_DIR = $(SHARE)/fish/vendor_completions.d
@@ -153,7 +153,7 @@ uninstall:
 	rm -f $(BASH_DIR)/usbiphp $(ROLES:%=$(BASH_DIR)/%) $(ZSH_DIR)/_usbiphp \
 		$(FISH_DIR)/usbiphp.fish $(ROLES:%=$(FISH_DIR)/%.fish)
 
-# make release ARCH="aarch64 mips": only these.
+# make release ARCH="aarch64 mips" builds only these.
 release:
 	install/release/run $(ARCH)
 
@@ -164,7 +164,7 @@ dist:
 deb:
 	@VERSION='$(VERSION)' install/debian/package
 
-# For scripts that compile or check the product.
+# Prints the rooms, for scripts that compile or check the product.
 rooms:
 	@echo $(ROOMS)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The system calls of a pass with nothing to do, on captured trees."""
+"""The system calls of a pass that has nothing to do, on captured trees."""
 
 import os
 import pathlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a byte costs, and how long a plug takes, over plain TCP, with keys, and through ssh."""
+"""The cost of a byte, and the time of a plug, over plain TCP, with keys, and through ssh."""
 
 import pathlib
 import re

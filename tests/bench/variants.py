@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is compared: ours, the stock tools fired at once, and the stock tools in two loops."""
+"""The variants that are compared: ours, the stock tools started at once, and the stock tools in two loops."""
 
 import pathlib
 

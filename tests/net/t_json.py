@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What programs read: the JSON of `list`, `status` and `list HOST`, and the tables beside it.
+"""The JSON of `list`, `status` and `list HOST`, which programs read, and the tables beside it.
 
-Every file of the fuzz corpus stands as the strings of a device, in the daemons' notes, and in the
-reply of a server. Whatever they are: the JSON is valid UTF-8, a strict parser takes it, every key is
-there, and a terminal obeys nothing in a table.
+Every file of the fuzz corpus is used as the strings of a device, in the daemons' status files, and in
+the reply of a server. In each case the JSON is valid UTF-8, a strict parser accepts it, every key is
+present, and a table has nothing that a terminal interprets.
 """
 
 import contextlib

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The network side of both daemons, against good, bad and absent peers; no USB is involved.
 
-The server runs on a captured sysfs tree whose devices are all bound to usbip-host, the client on
-another and against servers that are made here. The kernel announces nothing of what changes in a
-tree: SIGHUP asks for a look at it.
+The server runs on a captured sysfs tree whose devices are all bound to usbip-host. The client runs on
+another tree, against servers that this test makes. The kernel sends no uevent when a captured tree changes,
+so the tests send SIGHUP to start a pass.
 """
 
 import collections

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The client through ssh: OpenSSH's and dropbear's, good and bad ones; no USB is involved.
+"""The client through ssh: OpenSSH's and dropbear's, working and failing; no USB is involved.
 
 All of it is in namespaces of its own: network, processes, and mounts, where root has another home.
 """

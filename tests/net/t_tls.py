@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """TLS of our own against OpenSSL's: handshakes in both directions, and every primitive.
 
-No kernel is asked: tests/tls_peer is an end of a connection without it, tests/tls_tool computes.
-`t_tls.py record` makes tests/fixtures/tls/ anew.
+The kernel is not involved: tests/tls_peer is one end of a connection, tests/tls_tool computes.
+`t_tls.py record` writes tests/fixtures/tls/ again.
 """
 
 import contextlib

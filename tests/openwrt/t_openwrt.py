@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """install.sh on OpenWrt, the services' scripts there, and the package directory.
 
-There is no OpenWrt here. All of it runs in a root directory with busybox and stand-ins that were
+There is no OpenWrt here. Everything runs in a root directory with busybox and stand-ins, which were
 written for this test from OpenWrt's documentation and sources: rc.common and functions.sh beside this
-file, and here what procd (start, restart when a command has changed, respawn, TERM and then KILL) and
-uci do. So this shows that the scripts do what they are meant to when those do what they say; it does
-not show that they run on a real OpenWrt. The kernel's files are a captured tree.
+file, and in this file procd (start, restart when a command has changed, respawn, TERM and then KILL) and
+uci. The test shows that the scripts are right if OpenWrt behaves as documented; it does not show that
+they run on a real OpenWrt. The kernel's files are a captured tree.
 """
 
 import os

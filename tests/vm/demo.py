@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The main job told live: what was plugged in where, what appeared there, how long it took."""
+"""make demo: the main task, explained while it runs: what is plugged in, what appears, after how long."""
 
 import hashlib
 import pathlib

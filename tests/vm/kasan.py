@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds a kernel that tells on itself: Debian's 6.1 source with KASAN, lock proving and hung-task
-detection, and all that the tests need built in. It is the guests' kernel "kasan"; ten minutes, once.
+"""Builds a kernel that reports its own faults: Debian's 6.1 source with KASAN, lock proving and hung-task
+detection, and everything that the tests need built in. It is the guests' kernel "kasan"; ten minutes, once.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The places where faults are tried: both daemons, a stick and a keyboard, and what can be looked at.
+"""The machines for faults: both daemons, a stick, a keyboard, and ways to look at their state.
 
 A Box is one machine with virtual time, where waiting costs nothing: both daemons live in it, each in
 a network namespace of its own, and the machine itself is the router between them. Where a machine

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A small system as a guest: busybox with its init, nothing else, on a disk that keeps what is written."""
+"""A small system as a guest: busybox with its init and nothing else, on a disk that keeps its contents."""
 
 import contextlib
 import pathlib

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The main job between two architectures, an aarch64 and an x86_64 machine, each way round."""
+"""The main task between an aarch64 and an x86_64 machine, in both directions."""
 
 import hashlib
 import pathlib

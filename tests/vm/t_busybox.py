@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""install.sh and uninstall.sh under busybox init: a guest with nothing but busybox plays both roles.
+"""install.sh and uninstall.sh under busybox init: both roles in a guest that has nothing but busybox.
 
 With --long also by hand, over a reboot, with wrong options, and where they cannot be installed.
 """

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What people choose, on real kernels: rules on both sides, names, what is held, hooks."""
+"""The choices that users have, on real kernels: rules on both sides, names, held devices, hooks."""
 
 import hashlib
 import os

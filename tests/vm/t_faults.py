@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What may go wrong, when, and on which side: after each fault every device is where it should be.
+"""Faults of every kind, on each side: after each fault every device is where it should be.
 
     t_faults.py [KERNEL] [--fast] [WORD...]     the cells whose name has one of the words
 """

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The main job on real kernels: what is plugged in at the host is usable at the client, and stays so."""
+"""The main task on real kernels: a device that is plugged in at the host is usable at the client, and stays so."""
 
 import hashlib
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the server's own machine needs is not taken from it, and is once it is not needed any more."""
+"""The server leaves a device alone while its own machine needs it, and takes it afterwards."""
 
 import contextlib
 import pathlib

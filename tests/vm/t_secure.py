@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Connections with --psk on real kernels: what gets through, and what of it the wire tells."""
+"""Connections with --psk on real kernels: who is let in, and what an attacker on the wire can read."""
 
 import os
 import pathlib
