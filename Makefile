@@ -49,9 +49,9 @@ ifneq ($(SAN),)
   BASE_CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
 endif
 
-# Position-independent, unless the builder's flags say -no-pie. With musl the program is static; its
-# musl-gcc knows nothing of a static PIE, so the start files, which are beside its specs, are named
-# here. A native musl compiler knows them by itself.
+# Position-independent, unless your flags say -no-pie. With musl the program is static. musl-gcc does not
+# know static PIE, so the start files, which are beside its specs, are named here. A native musl compiler
+# knows them by itself.
 PIE := $(if $(filter -no-pie,$(CFLAGS) $(LDFLAGS)),,pie)
 ifneq ($(PIE),)
   BASE_CFLAGS += -fPIE
