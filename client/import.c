@@ -89,7 +89,7 @@ void import_init(struct import *import, struct import_context *context,
 	session_watch_init(&import->session, context->loop);
 	str_format(import->busid, sizeof(import->busid), "%s", busid);
 	import->facts.busid = import->busid;
-	import->facts.name = import->product;
+	import->facts.product_name = import->product;
 	import->facts.from = server->host;
 	import->facts.server = server->name;
 	import_set_state(import, IMPORT_IDLE);

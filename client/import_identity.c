@@ -17,7 +17,7 @@ void import_forget_identity(struct import *import)
 void import_set_classes(struct import *import, const struct op_device *device,
 			const struct op_interface *interface)
 {
-	rule_facts_add_classes(&import->facts, device, interface);
+	rule_facts_set_classes(&import->facts, device, interface);
 	/* the list of a stock server has no interfaces of a device that was just bound */
 	import->facts.described = device->interfaces != 0;
 }

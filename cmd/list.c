@@ -3,11 +3,11 @@
 #include "client/client.h"
 #include "cmd/cmd.h"
 #include "cmd/table.h"
-#include "host/choose.h"
+#include "host/engine.h"
+#include "host/facts.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "sysfs/stub.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 /* The local devices, and the server's policy on them. */
 struct list {
 	struct sysfs sysfs;
-	struct host_wishes policy;
+	struct policy policy;
 	struct inventory *inventory;
 	bool server_runs;
 };
@@ -29,7 +29,7 @@ static int list_open(struct list *list, const struct daemon_options *options, bo
 	list->policy.take_all = take_all;
 	if (!rules_read(&list->policy.rules, &options->rules))
 		return 2;
-	error = holds_read(&list->policy.held, options->config, "server");
+	error = holds_read(&list->policy.holds, options->config, "server");
 	if (error)
 		log_warning_errno(error, "cannot read %s/held.%s", options->config, "server");
 	return inventory_open(list->inventory, &list->sysfs, options->sysfs) != 0;
@@ -46,26 +46,48 @@ static bool left_read_line(void *ctx, char *line)
 	return false;
 }
 
-/* The verdict of the server's policy. Sets the reason, which is empty if the device is allowed. */
-static enum rule_verdict list_judge(const struct list *list, struct inventory_entry *entry)
+/*
+ * The decision of a server that has seen the device for a while. planned: NULL, or how many devices
+ * before it take room of usbip-host; then its room is looked at, and counted.
+ */
+static struct policy_decision list_decide(const struct list *list,
+					  const struct inventory_entry *entry, unsigned *planned)
 {
-	enum rule_verdict verdict = host_choose(&list->sysfs, &entry->device, &list->policy,
-						entry->has_strings ? &entry->strings : NULL,
-						&entry->reason);
+	const struct device_strings *strings = entry->has_strings ? &entry->strings : NULL;
+	const struct engine *engine = &engine_kernel;
+	const struct device *device = &entry->device;
+	struct policy_decision decision;
+	struct device_record record;
+	struct rule_facts identity;
+	struct device_facts facts;
 
-	if (verdict == RULE_UNKNOWN)
-		str_format(entry->reason.text, sizeof(entry->reason.text),
+	facts_identify(&list->sysfs, device, strings, &identity, &record);
+	facts_begin(engine, device, &identity, &facts);
+	facts.ours = true;
+	facts.driverless_ms = POLICY_DRIVERLESS_MS;
+	if (!planned)
+		facts.room.answer = POLICY_YES;
+	for (;;) {
+		decision = policy_decide(&list->policy, &facts);
+		if (decision.verdict == POLICY_ASK_NEED)
+			facts_ask_need(&list->sysfs, device, &facts.need);
+		else if (decision.verdict == POLICY_ASK_ROOM)
+			*planned += facts_ask_room(engine, &list->sysfs, device, *planned,
+						   &facts.room);
+		else
+			break;
+	}
+	if (decision.allowed == RULE_UNKNOWN)
+		str_format(decision.reason.text, sizeof(decision.reason.text),
 			   "cannot read its serial number or product name, which a rule needs");
-	else if (verdict == RULE_ALLOW)
-		entry->reason.text[0] = '\0';
-	return verdict;
+	return decision;
 }
 
 /* Of a device that is not exported. */
 static void list_set_state(const struct list *list, struct inventory_entry *entry)
 {
 	if (!entry->reason.text[0])
-		list_judge(list, entry);
+		entry->reason = list_decide(list, entry, NULL).reason;
 	if (entry->reason.text[0]) {
 		entry_set_state(entry, "left alone", ": ", entry->reason.text);
 	} else if (!list->server_runs) {
@@ -171,21 +193,6 @@ int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 	return 0;
 }
 
-/* Plans a slot of usbip-host for the device, unless it has one. False: all slots are taken. */
-static bool dry_run_plan_slot(const struct list *list, const struct inventory_entry *entry,
-			      unsigned *planned)
-{
-	bool has_slot;
-	int used = stub_slots(&list->sysfs, entry->device.busid, &has_slot);
-
-	if (used < 0 || has_slot)
-		return true;
-	if ((unsigned)used + *planned >= STUB_SLOTS)
-		return false;
-	++*planned;
-	return true;
-}
-
 static void dry_run_print(struct table *table, const char *name, const char *verdict,
 			  const char *reason)
 {
@@ -196,30 +203,24 @@ static void dry_run_print(struct table *table, const char *name, const char *ver
 }
 
 static void dry_run_print_device(struct table *table, const struct list *list,
-				 struct inventory_entry *entry, unsigned *planned)
+				 const struct inventory_entry *entry, unsigned *planned)
 {
-	bool allowed = list_judge(list, entry) == RULE_ALLOW;
-	const char *verdict;
+	struct policy_decision decision = list_decide(list, entry, planned);
+	bool left_alone = decision.reason.text[0];
+	const char *verdict = "would be exported";
 
-	if (entry_is_exported(entry)) {
-		verdict = allowed ? "is exported already" : "is exported already, though ";
-	} else if (!allowed) {
+	if (entry_is_exported(entry))
+		verdict = left_alone ? "is exported already, though " : "is exported already";
+	else if (left_alone)
 		verdict = "would be left alone: ";
-	} else if (dry_run_plan_slot(list, entry, planned)) {
-		verdict = "would be exported";
-	} else {
-		verdict = "would be left alone: ";
-		str_format(entry->reason.text, sizeof(entry->reason.text),
-			   "usbip-host knows at most %u bus ids", STUB_SLOTS);
-	}
-	dry_run_print(table, entry->device.name, verdict, entry->reason.text);
+	dry_run_print(table, entry->device.name, verdict, decision.reason.text);
 }
 
 /* Whether the name in the list of holds is that of a device which is plugged in. */
 static bool hold_is_present(const struct list *list, const char *name)
 {
 	INVENTORY_EACH(list->inventory, e)
-		if (holds_find(&list->policy.held, e->device.vendor, e->device.product,
+		if (holds_find(&list->policy.holds, e->device.vendor, e->device.product,
 			       e->strings.serial, NULL, e->device.busid) == name)
 			return true;
 	return false;
@@ -229,7 +230,7 @@ int cmd_dry_run(const struct daemon_options *options, struct inventories *invent
 		bool take_all)
 {
 	static struct list list;
-	const struct holds *holds = &list.policy.held;
+	const struct holds *holds = &list.policy.holds;
 	struct table table = { 0 };
 	unsigned planned = 0;
 	int status;

@@ -30,13 +30,13 @@ bool access_allows_peer(const struct access *access, const struct peer_id *peer)
 bool access_allows_device(const struct access *access, const struct export *export,
 			  const struct peer_id *peer)
 {
-	struct rule_facts facts = export->facts;
+	struct rule_facts facts = export->identity;
 	const struct rule *rule;
 
 	if (!access->rules)
 		return true;
 	facts.to = peer;
-	return export->wanted && rules_judge(access->rules, &facts, &rule) == RULE_ALLOW;
+	return export->allowed && rules_judge(access->rules, &facts, &rule) == RULE_ALLOW;
 }
 
 bool access_depends_on_peer(const struct access *access)

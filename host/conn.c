@@ -6,7 +6,6 @@
 #include "lib/log.h"
 #include "lib/socket.h"
 #include "lib/util.h"
-#include "sysfs/descriptors.h"
 
 #include <assert.h>
 #include <netinet/tcp.h>
@@ -174,17 +173,15 @@ static void conn_send_due_list(struct conn *conn)
 static void conn_hand_over(struct conn *conn, struct export *export)
 {
 	struct conn_shared *shared = conn->shared;
-	struct op_interface interface[OP_INTERFACES_MAX];
-	struct op_device device;
 	uint8_t reply[OP_REP_IMPORT_SIZE], byte;
 	bool reply_first = socket_peek(conn->source.fd, &byte, 1) > 0;
 	int fd;
 
-	if (device_describe(export->sysfs, export->device.busid, &device, interface)) {
+	if (!export->identity.described) {
 		conn_refuse_import(conn, OP_NA);
 		return;
 	}
-	op_rep_import_encode(reply, sizeof(reply), OP_OK, &device);
+	op_rep_import_encode(reply, sizeof(reply), OP_OK, &export->record.device);
 	if (reply_first && socket_send_all(conn->source.fd, reply, sizeof(reply))) {
 		conn_drop(conn);
 		return;

@@ -1,281 +1,382 @@
 /* SPDX-License-Identifier: MIT */
-/* The devices that are exported: their binding and release. */
+/* The devices that are exported: their states, binding and release. */
 #include "host/export.h"
 
-#include "host/judge.h"
 #include "lib/log.h"
+#include "lib/str.h"
 #include "lib/util.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-enum {
-	RETRY_LIMIT_MS = 60000,
-	SETTLED_MS = 10000,  /* who stays so long after it was bound has come to stay */
-	READ_MS = 2000, /* for a device to tell its strings; the kernel remembers them */
-	QUICK_FREE = 3,	     /* so many short visits in a row are somebody who replugs it */
-	REMEMBER_MS = 60000, /* more than that is a bad contact */
+enum { RESET_MS = 5000, RESET_POLL_MS = 20 }; /* for a device to be reset: 0.2 s are usual */
+
+#define TO(state) (1U << EXPORT_##state)
+/* As the engine reports it. */
+#define TO_REPORTED (TO(BOUND) | TO(AVAILABLE) | TO(IN_USE) | TO(RESETTING) | TO(ERROR))
+
+static const struct {
+	const char *name;
+	unsigned next; /* the states that may follow */
+} export_states[] = {
+	[EXPORT_UNUSED] = { "unused", TO(ADOPTED) | TO(LEFT_ALONE) },
+	[EXPORT_ADOPTED] = { "adopted", TO(LEFT_ALONE) | TO_REPORTED | TO(UNPLUGGED) },
+	[EXPORT_LEFT_ALONE] = { "left alone", TO(BINDING) | TO(RELEASING) | TO_REPORTED |
+						      TO(UNPLUGGED) },
+	[EXPORT_BINDING] = { "binding", TO(BOUND) | TO(LEFT_ALONE) },
+	[EXPORT_BOUND] = { "bound", TO_REPORTED | TO(RELEASING) | TO(LEFT_ALONE) | TO(UNPLUGGED) },
+	[EXPORT_AVAILABLE] = { "available", TO_REPORTED | TO(RELEASING) | TO(LEFT_ALONE) |
+						    TO(UNPLUGGED) },
+	[EXPORT_IN_USE] = { "in use", TO_REPORTED | TO(ENDING) | TO(LEFT_ALONE) | TO(UNPLUGGED) },
+	[EXPORT_RESETTING] = { "resetting", TO_REPORTED | TO(ENDING) | TO(LEFT_ALONE) |
+						    TO(UNPLUGGED) },
+	[EXPORT_ERROR] = { "error", TO_REPORTED | TO(RELEASING) | TO(LEFT_ALONE) | TO(UNPLUGGED) },
+	[EXPORT_ENDING] = { "ending", TO(IN_USE) | TO(RESETTING) },
+	[EXPORT_RELEASING] = { "releasing", TO(LEFT_ALONE) | TO(BOUND) },
+	[EXPORT_UNPLUGGED] = { "unplugged", TO(LEFT_ALONE) | TO_REPORTED | TO(UNUSED) },
 };
 
-struct export *exports_find(struct exports *exports, const char *busid)
+const char *export_state_name(enum export_state state)
 {
-	unsigned i;
+	assert((size_t)state < ARRAY_SIZE(export_states));
+	return export_states[state].name;
+}
 
-	for (i = 0; i < exports->count; i++)
-		if (!strcmp(exports->export[i].device.busid, busid))
-			return &exports->export[i];
-	if (*busid || i == EXPORTS_MAX)
-		return NULL;
-	exports->count++;
-	return &exports->export[i];
+void export_set_state(struct export *export, enum export_state state)
+{
+	if (export->state == state)
+		return;
+	log_debug("%s: %s, now %s", export->device.busid, export_state_name(export->state),
+		  export_state_name(state));
+	assert(export_states[export->state].next & 1U << state);
+	export->state = state;
 }
 
 struct export *exports_next(struct exports *exports, struct export *export)
 {
 	export = export ? export + 1 : exports->export;
 	for (; export < exports->export + exports->count; export++)
-		if (export->device.busid[0])
+		if (export->state != EXPORT_UNUSED)
 			return export;
 	return NULL;
 }
 
-bool export_bound(const struct export *export)
+struct export *exports_find(struct exports *exports, const char *busid)
 {
-	return export->present && export->job <= EXPORT_READING &&
-	       host_judge(&export->device, 0) == HOST_EXPORTED;
+	EACH_EXPORT(exports, export)
+		if (!strcmp(export->device.busid, busid))
+			return export;
+	return NULL;
 }
 
-static void work(const void *arg, void *result)
+struct export *exports_add(struct exports *exports, struct loop *loop, const char *busid,
+			   enum export_state state)
+{
+	struct export *export = exports->export;
+
+	while (export < exports->export + exports->count && export->state != EXPORT_UNUSED)
+		export++;
+	if (export == exports->export + EXPORTS_MAX)
+		return NULL;
+	if (export == exports->export + exports->count)
+		exports->count++;
+	memset(export, 0, sizeof(*export));
+	str_format(export->device.busid, sizeof(export->device.busid), "%s", busid);
+	export->loop = loop;
+	export->child.pipe.fd = -1;
+	session_watch_init(&export->session, loop);
+	strings_reader_init(&export->reader);
+	export_set_state(export, state);
+	return export;
+}
+
+unsigned exports_count(struct exports *exports, enum export_state state)
+{
+	unsigned n = 0;
+
+	EACH_EXPORT(exports, export)
+		n += export->state == state;
+	return n;
+}
+
+bool export_has_job(const struct export *export)
+{
+	return export->state == EXPORT_BINDING || export->state == EXPORT_ENDING ||
+	       export->state == EXPORT_RELEASING;
+}
+
+bool export_is_bound(const struct export *export)
+{
+	switch (export->state) {
+	case EXPORT_BOUND:
+	case EXPORT_AVAILABLE:
+	case EXPORT_IN_USE:
+	case EXPORT_RESETTING:
+	case EXPORT_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* In the child process of a job. */
+static void export_child_main(const void *arg, void *result)
 {
 	const struct export *export = arg;
+	const struct engine *engine = export->engine;
 	const char *busid = export->device.busid;
-	struct stub_result *out = result;
+	struct engine_result *out = result;
 
-	if (export->job == EXPORT_BINDING)
-		*out = stub_bind(export->sysfs, busid);
-	else if (export->job == EXPORT_ENDING)
-		*out = stub_end(export->sysfs, busid, export->session.socket.fd);
+	if (export->state == EXPORT_BINDING)
+		*out = engine->bind(export->sysfs, busid);
+	else if (export->state == EXPORT_ENDING)
+		*out = engine->end(export->sysfs, busid, export->session.socket.fd);
 	else
-		*out = stub_release(export->sysfs, busid);
+		*out = engine->release(export->sysfs, busid);
 }
 
-static void say_failure(struct export *export, enum export_job job)
+/* Returns whether it was logged: the same failure is logged once. */
+static bool export_log_failure(struct export *export, enum export_state job)
 {
-	const struct device *device = &export->device;
-	const char *verb = job == EXPORT_BINDING ? "export" : "give back";
+	const char *name = export->device.name;
+	const struct engine *engine = export->engine;
 
-	if (export->result.error == export->said.error && export->result.step == export->said.step)
-		return;
-	export->news = true;
-	export->said = export->result;
-	if (export->result.step == STUB_STEP_ADD && export->result.error == -ENOMEM)
-		log_warning("cannot export %s: usbip-host holds %u bus ids, until the next boot",
-			  device->name, STUB_SLOTS);
-	else
-		log_warning_errno(export->result.error, "cannot %s %s: %s", verb, device->name,
-			 stub_step_text(export->result.step));
+	if (export->result.outcome == ENGINE_FULL)
+		return log_once(&export->failure_log, LOG_LEVEL_WARNING, 0,
+				"cannot export %s: %s has no room for it; plug a device that was "
+				"exported back into its old port, or reboot", name, engine->name);
+	return log_once(&export->failure_log, LOG_LEVEL_WARNING, export->result.error,
+			"cannot %s %s: %s", job == EXPORT_BINDING ? "export" : "give back", name,
+			engine->step_text(export->result.step));
 }
 
-/* It left meanwhile, or a new session was quicker than its release: the next pass sees. */
-static bool transient(const struct stub_result *result)
+/* The state after a job, until the next pass observes the device. */
+static enum export_state export_state_after(const struct export *export, enum export_state job)
 {
-	return result->error == -ENODEV ||
-	       (result->error == -EBUSY && result->step == STUB_STEP_SESSION);
+	bool done = export->result.outcome == ENGINE_DONE;
+
+	switch (job) {
+	case EXPORT_BINDING:
+		return done ? EXPORT_BOUND : EXPORT_LEFT_ALONE;
+	case EXPORT_ENDING:
+		return export->session.ended ? EXPORT_RESETTING : EXPORT_IN_USE;
+	default:
+		return done || !export->engine->has(&export->device) ? EXPORT_LEFT_ALONE :
+								       EXPORT_BOUND;
+	}
 }
 
-static void end_job(struct export *export)
+static void export_finish_job(struct export *export, enum export_state job)
 {
-	const struct device *device = &export->device;
-	enum export_job job = export->job;
+	bool logged = false;
 
-	export->job = EXPORT_IDLE;
-	export->failed = EXPORT_IDLE;
-	export->news = false;
-	if (!export->result.error) {
+	export->failed = EXPORT_UNUSED;
+	switch (export->result.outcome) {
+	case ENGINE_DONE:
+		if (job == EXPORT_ENDING && !export->session.ended)
+			export->session.ended = export->loop->now;
 		if (job != EXPORT_ENDING)
-			log_info("%s %s", job == EXPORT_BINDING ? "exporting" : "gave back",
-				 device->name);
-		export->said = export->result;
+			log_info("%s: %s", export->device.name,
+				 job == EXPORT_BINDING ? "exported" : "given back");
+		log_once_clear(&export->failure_log);
 		backoff_clear(&export->backoff);
-	} else if (!transient(&export->result)) {
+		break;
+	case ENGINE_GONE:
+	case ENGINE_BUSY: /* a new session was quicker: the next pass will see */
+		break;
+	default:
 		export->failed = job;
-		say_failure(export, job);
+		logged = export_log_failure(export, job);
 		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
 	}
-	export->ended(export, job);
+	if (export->state == job)
+		export_set_state(export, export_state_after(export, job));
+	export->job_ended(export, job, logged);
 }
 
-static void child_ended(struct child *child, bool whole)
+static void export_child_ended(struct child *child, bool whole)
 {
 	struct export *export = container_of(child, struct export, child);
 
-	if (!whole)
-		export->result.error = -ECHILD; /* somebody killed it */
-	end_job(export);
+	if (!whole) /* it was killed */
+		export->result = (struct engine_result){ -ECHILD, ENGINE_STRANDED, 0 };
+	export_finish_job(export, export->state);
 }
 
-static void start(struct export *export, enum export_job job)
+static void export_start_job(struct export *export, enum export_state job)
 {
 	int error;
 
-	export->job = job;
+	assert(!child_running(&export->child));
+	export_set_state(export, job);
 	memset(&export->result, 0, sizeof(export->result));
-	error = child_start(export->loop, &export->child, work, export, &export->result,
-			    sizeof(export->result), child_ended);
-	if (error) {
-		export->result.error = error;
-		end_job(export);
-	}
-}
-
-static void read_strings(const void *arg, void *result)
-{
-	const struct export *export = arg;
-
-	device_strings_read(export->sysfs, export->device.busid, result);
-}
-
-static void end_reading(struct export *export, bool whole)
-{
-	export->job = EXPORT_IDLE;
-	export->facts.serial = whole ? export->strings.serial : NULL;
-	export->facts.name = export->strings.product;
-	if (!whole)
-		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
-	loop_pass_now(export->loop);
-}
-
-static void strings_came(struct child *child, bool whole)
-{
-	end_reading(container_of(child, struct export, child),
-		    whole);
-}
-
-void export_read(struct export *export)
-{
-	export->job = EXPORT_READING;
-	export->read_by = export->loop->now + READ_MS;
-	loop_pass_by(export->loop, export->read_by);
-	if (child_start(export->loop, &export->child, read_strings, export, &export->strings,
-			sizeof(export->strings), strings_came))
-		end_reading(export, false);
-}
-
-void export_await(struct export *export)
-{
-	if (export->job != EXPORT_READING)
+	error = child_start(export->loop, &export->child, export_child_main, export,
+			    &export->result, sizeof(export->result), export_child_ended);
+	if (!error)
 		return;
-	if (export->loop->now < export->read_by) {
-		loop_pass_by(export->loop, export->read_by);
-		return;
-	}
-	child_kill(&export->child);
-	end_reading(export, false);
+	export->result = (struct engine_result){ error, ENGINE_FAILED, 0 };
+	export_finish_job(export, job);
 }
 
 void export_bind(struct export *export)
 {
 	export->bound_at = export->loop->now;
-	start(export, EXPORT_BINDING);
+	export_start_job(export, EXPORT_BINDING);
 }
 
-void export_end(struct export *export)
+void export_end_session(struct export *export)
 {
-	start(export, EXPORT_ENDING);
+	export_start_job(export, EXPORT_ENDING);
 }
 
 void export_release(struct export *export)
 {
-	start(export, EXPORT_RELEASING);
+	export_start_job(export, EXPORT_RELEASING);
 }
 
-void export_fail(struct export *export, enum export_job job, enum stub_step step, int error)
+void export_fail_for_room(struct export *export)
 {
-	export->job = job;
-	export->result = (struct stub_result){ error, step };
-	end_job(export);
+	export->result = (struct engine_result){ -ENOMEM, ENGINE_FULL, 0 };
+	export_finish_job(export, EXPORT_BINDING);
 }
 
-static void calm_down(struct export *export)
+static void export_strings_read(struct strings_reader *reader, bool complete)
 {
-	export->remember = export->loop->now + REMEMBER_MS;
-	backoff_fail(&export->calm, export->loop->now, RETRY_LIMIT_MS);
+	struct export *export = container_of(reader, struct export, reader);
+
+	export->identity.serial = complete ? reader->strings.serial : NULL;
+	export->identity.product_name = reader->strings.product;
+	if (!complete)
+		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
+	loop_pass_now(export->loop);
 }
 
-bool export_left(struct export *export)
+void export_read_strings(struct export *export)
 {
-	uint64_t now = export->loop->now;
-
-	if (export->away)
-		return now >= export->remember;
-	export->away = true;
-	export->failed = EXPORT_IDLE;
-	export->error = false;
-	if (export->bound_at && now - export->bound_at >= SETTLED_MS) {
-		export->quickly_gone = 0;
-	} else if (export->bound_at && ++export->quickly_gone > QUICK_FREE) {
-		if (!export->calm.delay)
-			log_warning("%s comes and goes: it is exported after a growing delay",
-				  export->device.name);
-		calm_down(export);
-	} else if (export->bound_at || export->calm.delay) {
-		export->remember = now + REMEMBER_MS;
-	}
-	export->bound_at = 0;
-	return now >= export->remember;
+	strings_reader_start(&export->reader, export->loop, export->sysfs, export->device.busid,
+			     export_strings_read);
 }
 
-void export_identify(struct export *export, const struct device *device)
+/* The facts about the former device in this place do not hold any more. */
+static void export_identify(struct export *export, const struct device *device)
 {
 	uint32_t id = (uint32_t)device->vendor << 16 | device->product;
 
 	/* it has no number while the kernel resets it */
 	if ((device->devnum && device->devnum != export->device.devnum) || id != export->id) {
-		export->facts.serial = NULL;
-		export->facts.described = false;
+		strings_reader_cancel(&export->reader);
+		export->identity.serial = NULL;
+		export->identity.described = false;
 	}
 	if (id == export->id)
 		return;
-	export->offered = false;
-	export->failed = EXPORT_IDLE;
-	memset(&export->said, 0, sizeof(export->said));
+	export->failed = EXPORT_UNUSED;
+	log_once_clear(&export->failure_log);
 	backoff_clear(&export->backoff);
-	if (id != export->former_id) {
-		export->quickly_gone = 0;
-		backoff_clear(&export->calm);
-	}
+	if (id != export->former_id)
+		flaps_clear(&export->flaps);
 	export->former_id = export->id;
 	export->id = id;
 }
 
-bool export_held_back(struct export *export)
+void export_observe(struct export *export, const struct device *device)
 {
-	uint64_t until = export->backoff.until;
+	uint32_t devnum = export->device.devnum;
 
-	if (export->calm.delay && export->loop->now >= export->remember + export->calm.delay)
-		backoff_clear(&export->calm); /* it has been good for long */
-	if (until < export->calm.until)
-		until = export->calm.until;
-	if (export->loop->now >= until)
-		return false;
-	loop_pass_by(export->loop, until);
-	return true;
+	export->seen = true;
+	export_identify(export, device);
+	if (export_has_job(export))
+		return;
+	export->device = *device;
+	if (!device->devnum)
+		export->device.devnum = devnum;
+	if (device->driver[0])
+		export->driverless_since = 0;
+	else if (!export->driverless_since)
+		export->driverless_since = export->loop->now;
 }
 
-bool export_recover(struct export *export, bool error)
+static enum export_state export_reported_state(const struct export *export)
 {
-	bool again = export->error;
-
-	export->error = error;
-	if (!error)
-		return false;
-	if (again) {
-		export->error = export_held_back(export);
-		return !export->error;
+	if (!export->engine->has(&export->device))
+		return EXPORT_LEFT_ALONE;
+	switch (export->engine->status(export->sysfs, export->device.busid)) {
+	case ENGINE_AVAILABLE:
+		return EXPORT_AVAILABLE;
+	case ENGINE_IN_USE:
+		return export->session.ended ? EXPORT_RESETTING : EXPORT_IN_USE;
+	case ENGINE_ERROR:
+		return EXPORT_ERROR;
+	default:
+		return export_is_bound(export) ? export->state : EXPORT_BOUND;
 	}
-	if (!export->calm.delay)
-		log_warning("%s is in its error state: it is bound anew", export->device.name);
-	calm_down(export);
-	loop_pass_by(export->loop, export->calm.until);
-	return false;
+}
+
+/* The engine has reset the device after its session, or has lost it. */
+static void export_close_session(struct export *export)
+{
+	log_info("%s: session with %s ended", export->device.name, export->peer);
+	export_drop_session(export);
+	loop_pass_now(export->loop); /* others may have waited for that */
+}
+
+/* It is released and bound again after the delay of devices that come and go. */
+static void export_enter_error(struct export *export)
+{
+	if (!export->flaps.backoff.delay)
+		log_warning("%s: in its error state, releasing it", export->device.name);
+	flaps_fail(&export->flaps, export->loop->now);
+	loop_pass_by(export->loop, export->flaps.backoff.until);
+}
+
+void export_refresh(struct export *export, uint32_t dead_after)
+{
+	enum export_state before = export->state, now;
+	struct loop *loop = export->loop;
+
+	flaps_forgive(&export->flaps, loop->now);
+	session_watch_check(&export->session, dead_after);
+	if (export_has_job(export))
+		return;
+	now = export_reported_state(export);
+	export_set_state(export, now);
+	if (now == EXPORT_RESETTING && loop->now - export->session.ended < RESET_MS)
+		loop_pass_by(loop, loop->now + RESET_POLL_MS);
+	if (export->peer[0] && !session_watch_is_open(&export->session) &&
+	    (now == EXPORT_AVAILABLE || now == EXPORT_ERROR || now == EXPORT_LEFT_ALONE))
+		export_close_session(export);
+	if (now == EXPORT_ERROR && before != EXPORT_ERROR && export->ours)
+		export_enter_error(export);
+}
+
+void export_unplug(struct export *export)
+{
+	uint64_t now = export->loop->now;
+	bool damped = export->flaps.backoff.delay;
+
+	strings_reader_cancel(&export->reader);
+	export_drop_session(export);
+	export_set_state(export, EXPORT_UNPLUGGED);
+	export->failed = EXPORT_UNUSED;
+	export->driverless_since = 0;
+	if (!export->bound_at) {
+		if (damped)
+			export->flaps.remember = now + FLAP_REMEMBER_MS;
+	} else if (flaps_stay_ended(&export->flaps, now, now - export->bound_at) && !damped) {
+		log_warning("%s: comes and goes; it will be exported after a growing delay",
+			    export->device.name);
+	}
+	export->bound_at = 0;
+}
+
+bool export_is_forgettable(const struct export *export)
+{
+	return export->state == EXPORT_UNPLUGGED && export->loop->now >= export->flaps.remember;
+}
+
+void export_forget(struct export *export)
+{
+	export_set_state(export, EXPORT_UNUSED);
+	memset(export, 0, sizeof(*export));
 }

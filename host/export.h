@@ -1,123 +1,153 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The devices that are exported, or are to be: each with its binding and release, which are steps
- * in a child, and with the session of the client that uses it.
+ * The devices that are exported, or may be: each with its state, its binding and release, which are
+ * jobs in a child process, and the session of the client that uses it.
+ *
+ *	LEFT_ALONE --> BINDING --> BOUND --> AVAILABLE --> IN_USE --> RESETTING --> AVAILABLE
+ *	     ^                                   |            |           ^
+ *	     |                                   v            v           |
+ *	     +---------- RELEASING <---------- ERROR        ENDING -------+
+ *
+ * BOUND, AVAILABLE, IN_USE, RESETTING and ERROR can follow each other, as the engine reports them. A device enters as LEFT_ALONE, or as ADOPTED. In any state but those of a job it may become
+ * UNPLUGGED, and from there UNUSED, or it is seen again. The table is in export.c.
  */
 #ifndef HOST_EXPORT_H
 #define HOST_EXPORT_H
 
+#include "host/engine.h"
+#include "host/facts.h"
 #include "lib/addr.h"
-#include "loop/backoff.h"
+#include "lib/log_once.h"
 #include "loop/child.h"
+#include "loop/flaps.h"
 #include "loop/session.h"
-#include "policy/name.h"
+#include "loop/strings_reader.h"
 #include "policy/rules.h"
-#include "proto/op.h"
-#include "sysfs/protect.h"
-#include "sysfs/stub.h"
 #include "tls/psk.h"
 
-/* usbip-host holds 16; the rest is for devices that wait or fail. */
+/* An engine may hold fewer; the rest is for devices that wait or fail. */
 enum { EXPORTS_MAX = 128 };
 
-enum export_job { EXPORT_IDLE, EXPORT_READING, EXPORT_BINDING, EXPORT_ENDING, EXPORT_RELEASING };
+enum export_state {
+	EXPORT_UNUSED = 0, /* this place in the table is free */
+	EXPORT_ADOPTED,	   /* bound by an earlier run, not seen yet */
+	EXPORT_LEFT_ALONE, /* no engine has it: it has its own driver, or none */
+	EXPORT_BINDING,	   /* job: the engine takes it from its driver */
+	EXPORT_BOUND,	   /* the engine has it; its status is not known */
+	EXPORT_AVAILABLE,  /* clients may import it */
+	EXPORT_IN_USE,	   /* a session uses it */
+	EXPORT_RESETTING,  /* its session has ended, the engine has yet to reset it */
+	EXPORT_ERROR,	   /* the engine cannot use it any more: to be released */
+	EXPORT_ENDING,	   /* job: its session is being ended */
+	EXPORT_RELEASING,  /* job: it goes back to its own driver */
+	EXPORT_UNPLUGGED,  /* remembered, because it may come and go */
+};
 
 struct export {
-	enum export_job job;
-	enum export_job failed; /* the job that failed last, EXPORT_IDLE = none since */
-	bool seen;	      /* in the scan that is under way */
-	bool present;	      /* in the latest scan */
-	bool away;	      /* it has left, and is remembered */
-	bool ours;	      /* bound by us, or about to be: to be given back */
-	bool offered;	      /* in the list that clients get */
-	bool error;	      /* in its error state, until it is released */
-	bool wanted;	      /* by what a person has set, as far as that is known */
-	bool news;	      /* a failure was said just now */
-	bool noted; /* its session is in the run directory, or an earlier run may have done that */
+	enum export_state state;
+	enum export_state failed; /* the state of the job that failed last, and has not succeeded
+				   * since; EXPORT_UNUSED: none */
+	bool seen;    /* in the scan that is under way */
+	bool ours;    /* bound by us, or about to be: to be given back */
+	bool allowed; /* by holds and rules, as far as they could be judged */
+	bool listed;  /* in the list that clients get */
+	bool noted;   /* there may be a file of its session in the run directory */
 	struct loop *loop;
 	const struct sysfs *sysfs;
-	struct backoff backoff; /* of a job that failed */
-	/* One that comes and goes, or ends up in its error state, is exported again after a growing
-	 * delay, also when it has been away in the meantime. */
-	struct backoff calm;
-	struct session_watch session; /* of usbip-host; its end is forgotten when the device is
-				       * free again */
-	struct stub_result result;
-	struct device device; /* as last seen; busid empty: the slot is free */
-	uint64_t driverless;  /* since when it has no driver, 0 = it has one */
-	struct reason use;	      /* why it is left alone, empty: it is not */
-	uint64_t use_again;   /* when that is looked at again */
-	struct child child; /* the job's process */
-	struct stub_result said; /* the failure that was logged, so that it is said once */
-	uint64_t read_by;	 /* strings must have come */
-	uint32_t id, former_id; /* vendor << 16 | product, of it and of what was there before */
-	uint64_t bound_at;	/* when that began; 0: it did not, or it is away */
-	uint64_t remember;	/* what was seen of it, until then */
-	unsigned quickly_gone;	/* so many times in a row soon after it was bound */
-	/* called when a job has ended */
-	void (*ended)(struct export *export, enum export_job job);
+	const struct engine *engine;
+
+	struct device device;	    /* as last seen; busid empty: the place is free */
+	uint32_t id, former_id;	    /* vendor << 16 | product: now, and of the device before */
+	uint64_t driverless_since;  /* 0: it has a driver */
+	struct rule_facts identity;
+	struct device_record record; /* valid if identity.described */
+	struct strings_reader reader;
+
+	struct reason reason; /* why it is not exported, empty: no reason of policy */
+	uint64_t need_again;  /* this machine needs it; to be asked again at that time */
+	uint64_t bound_at;    /* when it was bound since it was plugged in, 0: it was not */
+	struct flaps flaps;
+
+	struct child child;	     /* the process of a job */
+	struct engine_result result; /* of the latest job */
+	struct backoff backoff;	     /* after a job that failed, or strings that did not come */
+	struct log_once failure_log;
+	/* Called when a job has ended; logged: it failed, and that was logged. */
+	void (*job_ended)(struct export *export, enum export_state job, bool logged);
 	void *ctx;
-	char peer[ADDR_TEXT_SIZE]; /* whose session it is, empty: not known */
-	struct in6_addr from; /* the same; an IPv4 address is a mapped one */
-	char key[PSK_IDENTITY_SIZE]; /* with which it has proved itself, empty: with none */
+
+	/* The session, in the states IN_USE, RESETTING and ENDING. */
+	struct session_watch session; /* its end is forgotten when the device is free again */
+	char peer[ADDR_TEXT_SIZE];   /* the client's address, empty: not known */
+	struct in6_addr from;	     /* the same; IPv4 as a mapped address */
+	char key[PSK_IDENTITY_SIZE]; /* identity of the client's key, empty: it has none */
 	uint32_t print;		     /* of that key */
-	struct rule_facts facts;
-	struct device_strings strings;
 };
 
 struct exports {
-	unsigned count; /* of places that are or were in use */
+	unsigned count; /* places that are or were in use */
 	struct export export[EXPORTS_MAX];
 };
 
-#define EACH_EXPORT(exports, i) for (struct export *i = NULL; (i = exports_next(exports, i));)
+#define EACH_EXPORT(exports, export)                                                               \
+	for (struct export *export = NULL; (export = exports_next(exports, export));)
 
 /* The place in use behind that one, the first for NULL; NULL: there is none. */
 struct export *exports_next(struct exports *exports, struct export *export);
-/* NULL when there is none; that of an empty busid is a free place. */
+/* NULL: there is none of that busid. */
 struct export *exports_find(struct exports *exports, const char *busid);
+/* A free place, now for a device of that busid in that state; NULL: the table is full. The caller
+ * fills in sysfs, engine, job_ended and ctx. */
+struct export *exports_add(struct exports *exports, struct loop *loop, const char *busid,
+			   enum export_state state);
+/* How many devices are in that state. */
+unsigned exports_count(struct exports *exports, enum export_state state);
 
-/* Whether usbip-host has it and no job of ours is changing that. */
-bool export_bound(const struct export *export);
+/* Every change of state goes through here. Only the transitions of the table are allowed. */
+void export_set_state(struct export *export, enum export_state state);
+const char *export_state_name(enum export_state state);
+/* A job's child process is running. */
+bool export_has_job(const struct export *export);
+/* The engine has it, and no job is changing that. */
+bool export_is_bound(const struct export *export);
 
-/* Starts to read its strings; a pass follows. What takes too long is tried again later. */
-void export_read(struct export *export);
-/* In a pass, with a job that is under way: ends one that reads and takes too long. */
-void export_await(struct export *export);
-/* Starts the job. The result comes with ended, also if no child could be made. */
+/*
+ * In a pass: the scan has seen the device. Another one than before in the same place has no history
+ * of failures, unless it turns into the former one and back, as a device does that crashes into its
+ * bootloader.
+ */
+void export_observe(struct export *export, const struct device *device);
+/*
+ * In a pass, after the scan, for a device that was seen: its state as the engine reports it. Ends a
+ * session whose client has been silent for dead_after seconds.
+ */
+void export_refresh(struct export *export, uint32_t dead_after);
+/* In a pass, after the scan, for a device that was not seen and has no job. */
+void export_unplug(struct export *export);
+/* An unplugged device of which nothing has to be remembered. */
+bool export_is_forgettable(const struct export *export);
+/* Its place is free again. */
+void export_forget(struct export *export);
+
+/* Starts to read its strings; a pass follows. Strings that do not come are tried again later. */
+void export_read_strings(struct export *export);
+/* Start a job; its end is told by job_ended, also if no child process could be made. */
 void export_bind(struct export *export);
-void export_end(struct export *export); /* its session */
+void export_end_session(struct export *export);
 void export_release(struct export *export);
-/* No job: what would come of one is known. Said once, as if it had been tried. */
-void export_fail(struct export *export, enum export_job job, enum stub_step step, int error);
+/* The engine has no room for it: the same as a bind that fails, but nothing is tried. */
+void export_fail_for_room(struct export *export);
 
-/* In a pass: it has left; whether it may be forgotten. */
-bool export_left(struct export *export);
-/*
- * It is there, maybe as another device than before: that one begins anew. Not so one that turns
- * into the other and back, as a device that crashes into its bootloader does.
- */
-void export_identify(struct export *export, const struct device *device);
-/* Whether it is to be left in peace for now. */
-bool export_held_back(struct export *export);
-/*
- * In a pass, whether it is in its error state: true when it has been so for as long as that is
- * left alone, and is to be released, and then bound anew at once.
- */
-bool export_recover(struct export *export, bool error);
-
-/* What export_ask() says when the device may be free in a moment: ask again. */
+/* The result of export_ask() while the device may be free in a moment: ask again. */
 #define EXPORT_WAIT UINT32_MAX
-/* The status for a client that asks for it: OP_OK when it may have it. */
+/* The status for a client that asks for it: OP_OK if it may be imported now. */
 uint32_t export_ask(const struct export *export);
 /*
- * Gives the connection fd to usbip-host and keeps it, as the session of that peer. -errno: fd is
- * still the caller's.
+ * Gives the connection fd to the engine and keeps it, as the session of that client. 0 or -errno:
+ * then fd is still the caller's.
  */
 int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who);
-/* In every pass: ends a session whose peer is silent, looks whether the device is free after it. */
-void export_look(struct export *export, uint32_t dead_after);
-/* Its device is gone, or was given back: nothing is kept open. */
+/* Forgets the session, and closes its socket here: the engine has its own reference. */
 void export_drop_session(struct export *export);
 
 #endif

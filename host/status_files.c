@@ -54,22 +54,23 @@ void status_files_forget_session(const struct rundir *state, struct export *expo
 
 static void keep_session(const struct rundir *state, struct export *export)
 {
-	if (session_watch_is_open(&export->session) && !export->noted)
+	if (export->session.socket.fd >= 0 && !export->noted)
 		note_session(state, export);
-	else if (export->noted && !session_watch_is_open(&export->session) &&
-		   stub_status(export->sysfs, export->device.busid) != STUB_USED)
+	else if (export->noted && (export->state == EXPORT_AVAILABLE ||
+				   export->state == EXPORT_ERROR ||
+				   export->state == EXPORT_LEFT_ALONE))
 		status_files_forget_session(state, export);
 }
 
 static const char *reason(const struct export *export)
 {
-	if (!strcmp(export->device.driver, STUB_DRIVER) || export->job != EXPORT_IDLE)
+	if (export->state != EXPORT_LEFT_ALONE)
 		return NULL;
-	if (export->use.text[0])
-		return export->use.text;
+	if (export->reason.text[0])
+		return export->reason.text;
 	if (export->failed == EXPORT_BINDING)
-		return stub_step_text(export->result.step);
-	return export->calm.delay ? "it comes and goes" : NULL;
+		return export->engine->step_text(export->result.step);
+	return export->flaps.backoff.delay ? "it comes and goes" : NULL;
 }
 
 static void keep_left(struct status_files *files, const struct rundir *state,
@@ -80,12 +81,12 @@ static void keep_left(struct status_files *files, const struct rundir *state,
 	uint32_t now;
 
 	text[0] = '\0';
-	EACH_EXPORT(exports, i) {
-		const char *why = i->present && !end ? reason(i) : NULL;
+	EACH_EXPORT(exports, export) {
+		const char *why = end ? NULL : reason(export);
 
 		if (why)
 			len += str_format(text + len, sizeof(text) - len, "%s %s\n",
-					   i->device.busid, why);
+					   export->device.busid, why);
 	}
 	now = str_hash(STR_HASH, text) | 1; /* 0 is not known */
 	if (now != files->left && !rundir_save(state, left_file, text, len))
@@ -95,8 +96,8 @@ static void keep_left(struct status_files *files, const struct rundir *state,
 void status_files_update(struct status_files *files, const struct rundir *state,
 			 struct exports *exports, bool end)
 {
-	EACH_EXPORT(exports, i)
-		keep_session(state, i);
+	EACH_EXPORT(exports, export)
+		keep_session(state, export);
 	keep_left(files, state, exports, end);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a person has switched off: the names of devices that are not taken until that is undone, a
- * line each in CONFIG/held.server and CONFIG/held.client. Names: policy/name.h.
+ * Holds: the names of devices that an administrator has switched off, until they are switched on
+ * again. They are in CONFIG/held.server and CONFIG/held.client, one name a line. Names: see
+ * policy/name.h.
  */
 #ifndef POLICY_HOLDS_H
 #define POLICY_HOLDS_H
@@ -19,22 +20,23 @@ struct holds {
 	char text[HOLDS_TEXT_SIZE]; /* names, each with its terminator */
 };
 
-/* Reads the role's file, "server" or "client"; none is an empty one. 0 or -errno, and then
- * held is as it was. */
-int holds_read(struct holds *held, const char *config, const char *role);
-/* Writes it as a whole, or removes it when it is empty. 0 or -errno. */
-int holds_write(const struct holds *held, const char *config, const char *role);
+/* Reads the file of a role, "server" or "client"; a missing file is an empty one. Returns 0 or
+ * -errno, and then holds is unchanged. */
+int holds_read(struct holds *holds, const char *config, const char *role);
+/* Replaces the file as a whole, or removes it when there are no holds. 0 or -errno. */
+int holds_write(const struct holds *holds, const char *config, const char *role);
 
-/* The first name, or the one after a name; NULL: none. */
-const char *holds_next(const struct holds *held, const char *name);
-/* The name there that is the device's, by its serial number (NULL: not known) or its place; NULL:
- * none. */
-const char *holds_find(const struct holds *held, uint16_t vendor, uint16_t product,
-		      const char *serial, const char *host, const char *busid);
-/* Whether the serial number is needed to know. */
-bool holds_need_serial(const struct holds *held, uint16_t vendor, uint16_t product);
-/* -ENOSPC: full. Nothing when it is there already. */
-int holds_add(struct holds *held, const char *name);
-void holds_remove(struct holds *held, const char *name);
+/* The name that follows name, the first one for NULL; NULL: there is none. */
+const char *holds_next(const struct holds *holds, const char *name);
+/* The name by which a device is held, that of its serial number (NULL: not known) or of its place;
+ * NULL: it is not held. host is the server it is on, NULL for a device of this machine. */
+const char *holds_find(const struct holds *holds, uint16_t vendor, uint16_t product,
+		       const char *serial, const char *host, const char *busid);
+/* Whether a device's serial number must be known to tell whether it is held. */
+bool holds_need_serial(const struct holds *holds, uint16_t vendor, uint16_t product);
+/* Does nothing if the name is there already. 0, or -ENOSPC when there are too many. */
+int holds_add(struct holds *holds, const char *name);
+/* Does nothing if the name is not there. */
+void holds_remove(struct holds *holds, const char *name);
 
 #endif

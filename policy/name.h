@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names for devices that survive a replug: by the serial number where there is one, else by the
- * place. A device has both, a list shows the first where it is unique:
+ * Names of devices that survive a replug. A device has one by its serial number, if it has that,
+ * and one by its place; a list shows the first where it is unique:
  *	0951:1666/60A44C413F4EE2C0	VID:PID/SERIAL
  *	0627:0001@1-1.4			VID:PID@BUSID, of this machine
  *	0627:0001@pi.lan/1-1.4		VID:PID@HOST/BUSID, of a server
@@ -15,8 +15,8 @@
 enum { DEVICE_NAME_SIZE = 320 }; /* with the longest host */
 
 /*
- * The names, of at most size - 1 bytes. Of the serial, what is not a letter, a digit or one of
- * "-._+" becomes '_'. host is NULL for a device of this machine.
+ * Write a name of at most size - 1 bytes. Each byte of the serial number that is not a letter, a
+ * digit or one of "-._+" becomes '_'. host is NULL for a device of this machine.
  */
 void name_of_serial(char *name, size_t size, uint16_t vendor, uint16_t product, const char *serial);
 void name_of_place(char *name, size_t size, uint16_t vendor, uint16_t product, const char *host,

@@ -1,24 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a person wants a device to be taken. */
+/* The policy: may a device be shared, and what has to be done with it now. Pure functions. */
 #include "policy/policy.h"
 
 #include "lib/str.h"
 
-enum rule_verdict policy_judge(const struct rules *rules, const struct holds *held,
-			     const struct rule_facts *facts, struct reason *why)
+enum { PLACE_SIZE = 96 };
+
+static void reason_set(struct reason *why, const char *text)
 {
-	const char *name = holds_find(held, facts->vendor, facts->product, facts->serial,
-				     facts->from, facts->busid);
+	str_format(why->text, sizeof(why->text), "%s", text);
+}
+
+bool policy_excludes(const struct device_facts *facts, struct reason *why)
+{
+	if (facts->is_hub)
+		reason_set(why, "it is a hub");
+	else if (facts->is_imported)
+		reason_set(why, "it came over USB/IP");
+	return facts->is_hub || facts->is_imported;
+}
+
+enum rule_verdict policy_judge(const struct rules *rules, const struct holds *holds,
+			       const struct rule_facts *facts, struct reason *why)
+{
+	const char *name = holds_find(holds, facts->vendor, facts->product, facts->serial,
+				      facts->from, facts->busid);
 	enum rule_verdict verdict;
 	const struct rule *rule;
-	char place[96];
+	char place[PLACE_SIZE];
 
 	if (name) {
 		str_format(why->text, sizeof(why->text), "it is held, until 'usbiphp %s %s'",
-			    facts->from ? "attach" : "bind", facts->from ? name : facts->busid);
+			   facts->from ? "attach" : "bind", facts->from ? name : facts->busid);
 		return RULE_DENY;
 	}
-	if (!facts->serial && holds_need_serial(held, facts->vendor, facts->product))
+	if (!facts->serial && holds_need_serial(holds, facts->vendor, facts->product))
 		return RULE_UNKNOWN;
 	verdict = rules_judge(rules, facts, &rule);
 	if (verdict == RULE_DENY) {
@@ -26,4 +42,84 @@ enum rule_verdict policy_judge(const struct rules *rules, const struct holds *he
 		str_format(why->text, sizeof(why->text), "denied by %s", place);
 	}
 	return verdict;
+}
+
+/* Holds or rules depend on facts that are not known. */
+static enum policy_verdict decide_unknown(const struct device_facts *facts)
+{
+	if (facts->identity.serial)
+		return POLICY_ASK_CLASSES;
+	return facts->retry_later || facts->damped ? POLICY_WAIT : POLICY_ASK_STRINGS;
+}
+
+/* A device that an engine has. */
+static enum policy_verdict decide_exported(const struct device_facts *facts, bool allowed)
+{
+	if (!facts->ours)
+		return allowed ? POLICY_KEEP : POLICY_LEAVE;
+	if (facts->retry_later)
+		return POLICY_WAIT;
+	if (facts->use == DEVICE_IN_USE) {
+		if (allowed && !facts->session_denied)
+			return POLICY_KEEP;
+		return facts->session_ending || facts->others_releasing ? POLICY_WAIT :
+									  POLICY_END_SESSION;
+	}
+	if (allowed && facts->use != DEVICE_ERROR)
+		return POLICY_KEEP;
+	if (facts->session_ending || (allowed && facts->damped))
+		return POLICY_WAIT;
+	return POLICY_RELEASE;
+}
+
+/* A device that no engine has, and that may not be exported. */
+static enum policy_verdict decide_denied(const struct device_facts *facts)
+{
+	if (!facts->ours || facts->has_driver)
+		return POLICY_LEAVE;
+	/* a bind or release of ours left it without a driver */
+	return facts->retry_later || facts->session_ending ? POLICY_WAIT : POLICY_RELEASE;
+}
+
+/* A device that no engine has, and that holds and rules allow to be exported. */
+static enum policy_verdict decide_allowed(const struct policy *policy,
+					  const struct device_facts *facts, struct reason *why)
+{
+	if (!facts->has_driver && facts->driverless_ms < POLICY_DRIVERLESS_MS)
+		return POLICY_WAIT; /* the kernel may be about to find one */
+	if (facts->retry_later || facts->damped)
+		return POLICY_WAIT;
+	if (!policy->take_all && facts->need.answer == POLICY_UNKNOWN)
+		return POLICY_ASK_NEED;
+	if (!policy->take_all && facts->need.answer == POLICY_YES) {
+		*why = facts->need.reason;
+		return POLICY_LEAVE;
+	}
+	if (facts->room.answer == POLICY_UNKNOWN)
+		return POLICY_ASK_ROOM;
+	if (facts->room.answer == POLICY_YES)
+		return POLICY_BIND;
+	if (facts->others_binding)
+		return POLICY_WAIT; /* not all of them may succeed */
+	*why = facts->room.reason;
+	return POLICY_NO_ROOM;
+}
+
+struct policy_decision policy_decide(const struct policy *policy, const struct device_facts *facts)
+{
+	struct policy_decision decision = { POLICY_LEAVE, RULE_DENY, { "" } };
+
+	if (policy_excludes(facts, &decision.reason))
+		return decision;
+	decision.allowed = policy_judge(&policy->rules, &policy->holds, &facts->identity,
+					&decision.reason);
+	if (decision.allowed == RULE_UNKNOWN)
+		decision.verdict = decide_unknown(facts);
+	else if (facts->use != DEVICE_LOCAL)
+		decision.verdict = decide_exported(facts, decision.allowed == RULE_ALLOW);
+	else if (decision.allowed == RULE_DENY)
+		decision.verdict = decide_denied(facts);
+	else
+		decision.verdict = decide_allowed(policy, facts, &decision.reason);
+	return decision;
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a person wants a device to be taken: it is not held, and no rule denies it. */
+/*
+ * The policy: may a device be shared, and what has to be done with it now. policy_decide() is the
+ * only place where a server decides that: the daemon, "usbiphp list" and --dry-run call it. It is a
+ * pure function of facts that were gathered before. Facts that cost system calls are gathered only
+ * when a verdict asks for them; then the caller decides again.
+ */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
@@ -7,8 +12,91 @@
 #include "policy/holds.h"
 #include "policy/rules.h"
 
-/* As rules_judge(); why is set with RULE_DENY. */
-enum rule_verdict policy_judge(const struct rules *rules, const struct holds *held,
-			     const struct rule_facts *facts, struct reason *why);
+/* For a device without a driver: by then the kernel has looked for one and found none. */
+enum { POLICY_DRIVERLESS_MS = 2000 };
+
+/* What the administrator of this machine has set. */
+struct policy {
+	struct rules rules;
+	struct holds holds;
+	bool take_all; /* also devices that this machine itself needs */
+};
+
+enum policy_answer { POLICY_UNKNOWN, POLICY_NO, POLICY_YES };
+
+/* A fact that is gathered when a verdict asks for it. */
+struct policy_fact {
+	enum policy_answer answer;
+	struct reason reason; /* why a device is needed, why there is no room */
+};
+
+/* How the device is used by the engine that exports it. */
+enum device_use {
+	DEVICE_LOCAL = 0, /* no engine has it: it has a driver of its own, or none */
+	DEVICE_IDLE,	  /* exported, without a session; also if its status cannot be read */
+	DEVICE_IN_USE,	  /* exported, a client's session uses it */
+	DEVICE_ERROR,	  /* exported, in its error state: clients cannot use it */
+};
+
+struct device_facts {
+	struct rule_facts identity; /* its strings: NULL until a verdict asks for them */
+	bool is_hub;
+	bool is_imported; /* over USB/IP, from another server */
+	bool has_driver;  /* also that of an engine */
+	enum device_use use;
+	bool ours;		/* this server has bound it, or an earlier run of it */
+	uint64_t driverless_ms; /* for how long it has been seen without a driver */
+	bool retry_later;	/* a bind, a release, or reading its strings failed a moment ago */
+	bool damped;		/* it comes and goes, or was in its error state a moment ago */
+	bool session_denied;	/* a rule or key that its client needs has changed */
+	bool session_ending;	/* a session of any device is being ended, or was, and the device
+				 * is not yet free */
+	bool others_releasing;	/* another device is being given back to its driver */
+	bool others_binding;	/* other devices are about to take room */
+	struct policy_fact need; /* this machine itself needs it; must be "yes" if that cannot be
+				  * found out */
+	struct policy_fact room; /* the engine can take it */
+};
+
+enum policy_verdict {
+	POLICY_LEAVE = 0,   /* it stays with its own driver */
+	POLICY_WAIT,	    /* nothing for now; decide again later */
+	POLICY_KEEP,	    /* it is exported, and stays so */
+	POLICY_BIND,	    /* export it */
+	POLICY_NO_ROOM,	    /* it would be exported, but the engine cannot take it */
+	POLICY_END_SESSION, /* of a client that may not use it, or not any more */
+	POLICY_RELEASE,	    /* give it back to its own driver */
+	/* more facts are needed: */
+	POLICY_ASK_STRINGS, /* identity.serial and product_name */
+	POLICY_ASK_CLASSES, /* identity.class */
+	POLICY_ASK_NEED,
+	POLICY_ASK_ROOM,
+};
+
+struct policy_decision {
+	enum policy_verdict verdict;
+	/* by holds and rules alone: clients may use and see it. RULE_UNKNOWN counts as no */
+	enum rule_verdict allowed;
+	/* why it is not to be exported, or not exported any more; empty if it may be */
+	struct reason reason;
+};
+
+/*
+ * What has to be done with a device of this machine. Total: each combination of facts has a
+ * verdict. It binds only a device of which all facts are known and in favour; it changes only what
+ * is ours. While a session is being ended no device is released, and no session is ended while
+ * another device is being released: see stub_release().
+ */
+struct policy_decision policy_decide(const struct policy *policy, const struct device_facts *facts);
+
+/* Whether a device can never be exported, whatever the policy says. *why is set then. */
+bool policy_excludes(const struct device_facts *facts, struct reason *why);
+
+/*
+ * Holds and rules alone, for either role: a held device is denied, else rules_judge() decides. *why
+ * is set with RULE_DENY.
+ */
+enum rule_verdict policy_judge(const struct rules *rules, const struct holds *holds,
+			       const struct rule_facts *facts, struct reason *why);
 
 #endif

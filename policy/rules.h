@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rules: which devices are exported, to whom, and which are attached. The first that matches
- * decides, without one a device is allowed. A rule is one line:
+ * Rules: which devices are exported, to which clients, and which are attached. The first rule that
+ * matches decides; a device that none matches is allowed. A rule is one line:
  *
  *	allow|deny [busid GLOB] [id VID:PID] [serial GLOB] [product GLOB] [class NAME|HEX]
  *		[from HOST] [to CIDR | to key NAME]
  *
- * All its conditions, each at most once and in any order, must hold; without any it matches every
- * device. Words stand apart by blanks. A value that has blanks, is empty or begins with # stands in
- * double quotes; between them every character is itself, but there are no control characters. A
- * word that begins with # begins a comment, to the end of the line; blank lines are ignored.
+ * A rule matches if all its conditions hold; without any it matches every device. Each condition
+ * may stand once, in any order. Words are separated by blanks. A value that contains blanks, is
+ * empty or begins with # is put in double quotes, in which every character stands for itself.
+ * Control characters are not allowed. A word that begins with # begins a comment, up to the end of
+ * the line. Blank lines are ignored.
  *
- * In a GLOB, * is any bytes and ? is one; ASCII letters are the same in upper and lower case. It is
- * compared with the device's string as it is; "" is a device that has none. VID and PID are one to
- * four hexadecimal digits or *. class is that of the device or of any of its interfaces: one or two
- * hexadecimal digits or a word of usb_class_text() but "other". from is for a client: the server,
- * its host or endpoint.name, a GLOB. to is for a server: who asks, ADDRESS[/BITS]; bits of ADDRESS
- * beyond BITS are ignored. Who asks over IPv4 is matched only by IPv4, over IPv6 only by IPv6: it
- * takes both 0.0.0.0/0 and ::/0 to mean everybody, as no "to" does. key is the identity of the
- * key with which who asks has proved itself, a GLOB.
+ * GLOB	  * matches any bytes, ? matches one; ASCII letters match in upper and lower case. It is
+ *	  compared with the device's string as the device has it; "" matches a device without one.
+ * id	  VID and PID are one to four hexadecimal digits, or *.
+ * class  the class of the device or of any of its interfaces: one or two hexadecimal digits or a
+ *	  word of usb_class_text() except "other".
+ * from	  only for a client: a GLOB for the server, by its host or endpoint.name.
+ * to	  only for a server: the client's ADDRESS[/BITS], where bits of ADDRESS beyond BITS are
+ *	  ignored, or "key" and a GLOB for the identity of the client's key. A client that connects
+ *	  over IPv4 is matched by IPv4 ranges only, over IPv6 by IPv6 ranges only: all clients are
+ *	  0.0.0.0/0 and ::/0 together, as without "to".
  */
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
@@ -35,36 +38,33 @@ enum {
 	RULES_MAX = 1000,
 	RULES_TEXT_SIZE = 65536, /* of all of them */
 	RULE_OPTIONS_MAX = 64,	 /* given as --rule */
-	RULE_GLOBS = 4,
 };
 
 enum rule_role { RULE_SERVER, RULE_CLIENT };
+
+/* The strings that a rule can have a glob for. */
+enum rule_string { RULE_BUSID, RULE_SERIAL, RULE_PRODUCT, RULE_FROM, RULE_STRINGS };
 
 struct rule {
 	bool deny;
 	bool has_class, has_to;
 	uint8_t class;
 	uint16_t vendor, product, vendor_mask, product_mask; /* a mask is 0 for '*' */
-	uint32_t line; /* of the file, or 0 and then order is that of --rule, from 1 */
+	uint32_t line;	 /* of the file; 0: the rule is an option, numbered by its place */
 	struct cidr to;
-	const char *key; /* a glob: "to key NAME", and no network */
-	union { /* globs, NULL: no such condition */
-		struct {
-			const char *busid, *serial, *name, *from;
-		};
-		const char *glob[RULE_GLOBS]; /* the same */
-	};
+	const char *key; /* the glob of "to key NAME", which has no address; else NULL */
+	const char *glob[RULE_STRINGS]; /* NULL: no such condition */
 };
 
 struct rules {
 	unsigned count;
-	size_t len; /* of text */
-	const char *file; /* its name, for messages */
-	struct rule rule[RULES_MAX + 1]; /* the last one is only to say that it is too many */
-	char text[RULES_TEXT_SIZE + 1]; /* what the rules point into */
+	size_t len;			 /* of text */
+	const char *file;		 /* its name, for messages */
+	struct rule rule[RULES_MAX + 1]; /* the last one is only used to find that it is too many */
+	char text[RULES_TEXT_SIZE + 1];	 /* the rules point into it */
 };
 
-/* Where they come from: first the options in their order, then the file. */
+/* Where the rules come from: first the options in their order, then the file. */
 struct rules_source {
 	enum rule_role role;
 	unsigned options;
@@ -73,59 +73,78 @@ struct rules_source {
 };
 
 /*
- * Reads all of them anew. False after one line in the log that says what is wrong and where
- * ("/etc/usbiphp/rules:7: unknown class 'hidd'"); the rules in force are then as they were.
- * source->file must stay valid. Only a regular file is read, and no more of it than fits. An
- * option without a rule in it is wrong, a file may well have none.
+ * Reads the rules of all sources again. Returns false after one line in the log that tells the
+ * fault and its place ("/etc/usbiphp/rules:7: unknown class 'hidd'"); the rules in force are then
+ * unchanged. source->file must stay valid. Only a regular file is read, and no more of it than
+ * fits. An option that contains no rule is a fault, an empty file is not.
  */
 bool rules_read(struct rules *rules, const struct rules_source *source);
 
-/* Who asks a server for a device. */
+/* The fault of a line: a text ("unknown class"), and the word of the line that it is about. */
+struct rule_fault {
+	const char *text;
+	const char *word;
+};
+
+/*
+ * Parses one line, without its newline, in place: the rule points into it. Returns 1; 0 if the line
+ * is blank or a comment; -EINVAL with *fault. *rule is valid only after 1; its line number is 0.
+ */
+int rule_parse(struct rule *rule, char *line, enum rule_role role, struct rule_fault *fault);
+
+/* A client that asks a server for a device. */
 struct peer_id {
-	struct in6_addr address; /* IPv4 is a mapped one */
+	struct in6_addr address; /* IPv4 as a mapped address */
 	const char *key;	 /* the identity of its key, NULL: it has none */
 	uint32_t print;		 /* of that key, see psk.h */
 };
 
-/* What is known about a device. */
+/* The facts about a device that rules ask for. */
 struct rule_facts {
-	union {
-		struct {
-			const char *busid;
-			const char *serial; /* as the device has it; NULL: name is unknown, too */
-			const char *name;
-			const char *from;	   /* the server's host, NULL on a server */
-		};
-		const char *text[RULE_GLOBS]; /* the same, in the order of a rule's globs */
-	};
-	const char *server;	/* where there is from: the same with its port */
-	const struct peer_id *to; /* NULL: nobody yet, or on a client */
+	const char *busid;
+	const char *serial;	  /* as the device has it; NULL: not known */
+	const char *product_name; /* known if the serial number is */
+	const char *from;	  /* the server's host, NULL on a server */
+	const char *server;	  /* where from is set: the same with its port */
+	const struct peer_id *to; /* NULL: no particular client, or on a client */
 	uint16_t vendor, product;
-	bool described;		/* class is known */
+	bool described;		/* the classes are known */
 	uint8_t class[256 / 8]; /* a bit for each class of the device and its interfaces */
 };
 
 void rule_facts_add_class(struct rule_facts *facts, uint8_t class);
-/* Those of the device and its interfaces, and no other. */
-void rule_facts_add_classes(struct rule_facts *facts, const struct op_device *device,
-			const struct op_interface *interface);
+/* Sets the classes to those of the device and its interfaces. */
+void rule_facts_set_classes(struct rule_facts *facts, const struct op_device *device,
+			    const struct op_interface *interface);
+
+enum rule_match { RULE_DIFFERS, RULE_MATCHES, RULE_NEEDS_MORE };
+
+/*
+ * Whether all conditions of a rule hold. RULE_NEEDS_MORE: all that can be checked do, and one on
+ * strings or class cannot be. Without a particular client, "to" counts as unmet by a rule that
+ * denies and as met by one that allows, because some client may be allowed.
+ */
+enum rule_match rule_match(const struct rule *rule, const struct rule_facts *facts);
+
+/* Whether text matches glob; takes at most as many steps as the product of their lengths. */
+bool rule_glob(const char *glob, const char *text);
 
 enum rule_verdict {
-	RULE_ALLOW, /* with nobody asking: at least to somebody */
+	RULE_ALLOW, /* without a particular client: to some client at least */
 	RULE_DENY,
-	RULE_UNKNOWN, /* the strings or the classes are needed to know */
+	RULE_UNKNOWN, /* depends on the strings or the classes, which are not known */
 };
 
 /*
- * *which is the rule that decided, NULL: none did, or that could not be decided. While nobody asks,
- * a rule that denies to somebody is passed over.
+ * *which becomes the rule that decided, or that could not be decided; NULL: none. Without a
+ * particular client, a rule that denies the device to some clients is passed over.
  */
 enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
 			      const struct rule **which);
 
-/* Where a rule is, for a message: "--rule 2", "/etc/usbiphp/rules:7". */
+/* The place of a rule, for a message: "--rule 2", "/etc/usbiphp/rules:7". */
 void rule_place(const struct rules *rules, const struct rule *rule, char *buf, size_t size);
-/* Whether any has a condition "to". */
+/* Whether any rule has a condition "to". */
 bool rules_have_to(const struct rules *rules);
 
 #endif

@@ -129,10 +129,10 @@ static void devices(void)
 		{ { "allow to key laptop", "deny" }, true, true, true, "laptop" },
 		{ { "allow to key laptop", "deny" }, true, false, true, "tablet" },
 	};
-	static struct export export = { .facts = { .vendor = 0x951, .product = 0x1666 } };
+	static struct export export = { .identity = { .vendor = 0x951, .product = 0x1666 } };
 	static const struct access all;
 
-	export.facts.busid = "1-1";
+	export.identity.busid = "1-1";
 	for (size_t i = 0; i < LENGTH(row); i++) {
 		struct access access = { .rules = &rules };
 		struct rules_source source = { .role = RULE_SERVER };
@@ -143,13 +143,13 @@ static void devices(void)
 			source.options++;
 		}
 		must(rules_read(&rules, &source), row[i].rule[0]);
-		export.wanted = row[i].wanted;
+		export.allowed = row[i].wanted;
 		CHECK_INT(access_allows_device(&access, &export, &peer), row[i].allowed);
 		CHECK_INT(access_depends_on_peer(&access), row[i].depends);
 		CHECK(access_allows_device(&all, &export, &peer)); /* without rules */
 	}
 	CHECK(!access_depends_on_peer(&all));
-	CHECK(!export.facts.to); /* the export's own facts name no peer */
+	CHECK(!export.identity.to); /* the export's own facts name no peer */
 }
 
 /* One line a minute for each kind, whoever the peers are. */

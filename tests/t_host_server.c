@@ -213,17 +213,18 @@ static void put_tree(const char *busid)
 
 static void add_export(unsigned i)
 {
-	struct export *export = &t.exports.export[i];
+	struct export *export;
 	char busid[8];
 
 	snprintf(busid, sizeof(busid), "1-%u", i + 1);
 	put_tree(busid);
-	export->child.pipe.fd = -1;
-	session_watch_init(&export->session, &t.loop);
+	export = exports_add(&t.exports, &t.loop, busid, EXPORT_LEFT_ALONE);
+	must(export, "have a place for the device");
 	export->sysfs = &sysfs;
-	export->loop = &t.loop;
+	export->engine = &engine_kernel;
 	must(!device_read(&sysfs, busid, &export->device), "read the device");
-	export->present = true;
+	facts_identify(&sysfs, &export->device, NULL, &export->identity, &export->record);
+	must(export->identity.described, "describe the device");
 }
 
 /* The first n devices are on offer. */
@@ -245,7 +246,7 @@ static void pass(void *ctx)
 {
 	(void)ctx;
 	for (unsigned i = 0; i < DEVICES; i++)
-		export_look(&t.exports.export[i], 15);
+		export_refresh(&t.exports.export[i], 15);
 	host_server_pass(&t.server);
 }
 
@@ -304,7 +305,6 @@ static void start_every(uint32_t interval_ms)
 	must(!loop_open(&t.loop, interval_ms, &role, NULL), "open the loop");
 	for (unsigned i = 0; i < DEVICES; i++)
 		add_export(i);
-	t.exports.count = DEVICES;
 	find_port(&address);
 	host_server_init(&t.server, &t.loop, &t.exports, &t.access, 15, &address, 1);
 	offer(2);
@@ -636,7 +636,8 @@ static void import_ok(void)
 	CHECK(all_free());
 	CHECK_INT(export->session.ended, 0);
 	CHECK_STR(export->peer, "127.0.0.1");
-	CHECK_INT(said("127.0.0.1 takes 1-1 (46f4:0001)"), 1);
+	CHECK_INT(said("1-1 (46f4:0001): imported by 127.0.0.1"), 1);
+	CHECK_INT(export->state, EXPORT_IN_USE);
 	CHECK_INT(export_ask(export), OP_BUSY);
 	end();
 	CHECK_INT(open_files(), before);
@@ -754,9 +755,11 @@ static void import_of_what_is_not_bound(void)
 		else if (i == 1)
 			export->device.driver[0] = '\0';
 		else if (i == 2)
-			export->present = false;
+			export_unplug(export);
 		else
-			export->job = EXPORT_RELEASING;
+			export_set_state(export, EXPORT_RELEASING);
+		if (i < 2)
+			export_refresh(export, 15);
 		import_refused_as(BUSID, OP_NODEV);
 		end();
 	}
@@ -768,10 +771,10 @@ static void import_that_fails(void)
 	t.refuses = -EINVAL; /* it was quicker to be unplugged, say */
 	import_refused_as(BUSID, OP_NA);
 	CHECK_INT(t.writes, 1);
-	CHECK_INT(said("takes"), 0);
+	CHECK_INT(said("imported by"), 0);
 	end();
 	start();
-	take_away(root, HOME BUSID "/speed");
+	t.exports.export[0].identity.described = false;
 	import_refused_as(BUSID, OP_NA);
 	CHECK_INT(t.writes, 0);
 	end();
@@ -926,16 +929,19 @@ static void session_ends(void)
 	CHECK_INT(export->session.socket.fd, -1);
 	CHECK_INT(export->session.ended, clock_now);
 	run_quiet(&t.loop);
+	CHECK_INT(export->state, EXPORT_RESETTING);
 	CHECK_INT(export_ask(export), EXPORT_WAIT);
 	CHECK(t.loop.next <= clock_now + 20);
 	run_after(&t.loop, 20);
 	CHECK(session_is_over()); /* the kernel is still at it */
-	CHECK_INT(said("is back"), 0);
+	CHECK_INT(said("session with"), 0);
 	kernel_ends();
 	put_status(BUSID, "1\n");
 	clock_now += 20;
 	UNTIL(&t.loop, is_back);
-	CHECK_INT(said("1-1 (46f4:0001) is back from 127.0.0.1"), 1);
+	CHECK_INT(said("1-1 (46f4:0001): session with 127.0.0.1 ended"), 1);
+	CHECK_INT(export->state, EXPORT_AVAILABLE);
+	CHECK_STR(export->peer, "");
 	CHECK_INT(export_ask(export), OP_OK);
 	end();
 }
@@ -1790,7 +1796,7 @@ static void keyed(void)
 		say(&client, request, sizeof(request));
 	}
 	run_long_quiet(&t.loop);
-	CHECK_INT(said("laptop at 10.0.0.2 takes 1-1"), 1);
+	CHECK_INT(said("imported by laptop (10.0.0.2)"), 1);
 	CHECK_STR(t.exports.export[0].key, "laptop");
 	CHECK_INT(t.exports.export[0].print, keys.key[1].print);
 	CHECK(all_free());

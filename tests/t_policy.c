@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of host/choose: which devices are left alone, and why, as a table of cases.
+ * Tests of policy/policy and host/facts: the decision about a device as tables of cases, and its
+ * promises over all combinations of facts.
  * LINK: -Wl,--wrap=rules_judge,--wrap=protect_check
  */
-#include "host/choose.h"
+#include "host/facts.h"
 
 #include "lib/str.h"
 #include "tests/tree.h"
 
-/* What the rules say, to whom they are asked. */
+/* What the rules and the check for needed devices say, and how often they are asked. */
 static struct {
 	enum rule_verdict verdict, without_strings;
 	bool in_use;
@@ -42,62 +43,18 @@ bool __wrap_protect_check(const struct sysfs *fs, const char *busid, struct reas
 	return t.in_use;
 }
 
-static struct host_wishes wishes; /* big */
-
-#define HELD "it is held, until 'usbiphp bind 1-1.4'"
-#define DENIED "denied by /etc/rules:7"
-
-/* The device is 0951:1666 at 1-1.4; its serial number is "A 1", where it is known. */
-static const struct {
-	const char *what, *held;
-	enum rule_verdict without, with; /* of the rules */
-	uint8_t class;
-	bool on_vhci, in_use, take_all;
-	enum rule_verdict unread, read; /* while its strings are unknown, and then */
-	const char *why;	       /* of RULE_DENY */
-} table[] = {
-	{ "nothing is said", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, RULE_ALLOW, RULE_ALLOW, "" },
-	{ "held by its place", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  RULE_DENY, RULE_DENY, HELD },
-	{ "held by its serial number", "0951:1666/A_1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  RULE_UNKNOWN, RULE_DENY, HELD },
-	{ "another of its kind is held", "0951:1666/B", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  RULE_UNKNOWN, RULE_ALLOW, "" },
-	{ "another kind is held", "0951:1667/A_1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  RULE_ALLOW, RULE_ALLOW, "" },
-	{ "another place is held", "0951:1666@1-1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  RULE_ALLOW, RULE_ALLOW, "" },
-	{ "one of a server is held", "0951:1666@pi/1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0,
-	  RULE_ALLOW, RULE_ALLOW, "" },
-	{ "denied", "", RULE_DENY, RULE_DENY, 0, 0, 0, 0, RULE_DENY, RULE_DENY, DENIED },
-	{ "denied by its strings", "", RULE_UNKNOWN, RULE_DENY, 0, 0, 0, 0,
-	  RULE_UNKNOWN, RULE_DENY, DENIED },
-	{ "allowed by its strings", "", RULE_UNKNOWN, RULE_ALLOW, 0, 0, 0, 0,
-	  RULE_UNKNOWN, RULE_ALLOW, "" },
-	{ "held and denied", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 0, 0, 0, 0,
-	  RULE_DENY, RULE_DENY, HELD },
-	{ "in use", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 0, RULE_DENY, RULE_DENY,
-	  "it holds the root" },
-	{ "in use, take all", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1, RULE_ALLOW, RULE_ALLOW, "" },
-	{ "in use and denied", "", RULE_DENY, RULE_DENY, 0, 0, 1, 0, RULE_DENY, RULE_DENY,
-	  DENIED },
-	{ "denied, take all", "", RULE_DENY, RULE_DENY, 0, 0, 1, 1, RULE_DENY, RULE_DENY,
-	  DENIED },
-	{ "held, take all", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1,
-	  RULE_DENY, RULE_DENY, HELD },
-	{ "in use, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 0, 0, 1, 0,
-	  RULE_UNKNOWN, RULE_DENY, "it holds the root" },
-	{ "a hub", "", RULE_ALLOW, RULE_ALLOW, 9, 0, 0, 1, RULE_DENY, RULE_DENY,
-	  "it is a hub" },
-	{ "a hub that is held", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 9, 0, 1, 0, RULE_DENY,
-	  RULE_DENY, "it is a hub" },
-	{ "a hub, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 9, 0, 0, 0, RULE_DENY,
-	  RULE_DENY, "it is a hub" },
-	{ "imported", "", RULE_UNKNOWN, RULE_ALLOW, 0, 1, 1, 1, RULE_DENY, RULE_DENY,
-	  "it came over USB/IP" },
-};
-
+static struct policy policy; /* big */
 static struct device device;
+static struct device_record record;
+
+static void reset(bool take_all)
+{
+	memset(&t, 0, sizeof(t));
+	memset(&policy, 0, sizeof(policy));
+	policy.rules.file = "/etc/rules";
+	policy.take_all = take_all;
+	t.rule.line = 7;
+}
 
 static void make_device(uint8_t class, bool on_vhci)
 {
@@ -105,54 +62,386 @@ static void make_device(uint8_t class, bool on_vhci)
 				  .product = 0x1666, .class = class, .on_vhci = on_vhci };
 }
 
-static void choose(size_t i, const struct device_strings *strings, enum rule_verdict want)
+/* As a server decides that has seen the device for a while, and has room for it. */
+static struct policy_decision decide(const struct device_strings *strings, uint64_t driverless_ms)
 {
-	struct reason why = { "" };
+	struct policy_decision decision;
+	struct rule_facts identity;
+	struct device_facts facts;
 
-	t.rules = t.uses = 0;
-	CHECK_INT(host_choose(&sysfs, &device, &wishes, strings, &why), want);
-	CHECK_STR(why.text, want == RULE_DENY ? table[i].why : "");
-	if (table[i].take_all || want == RULE_UNKNOWN)
-		CHECK_INT(t.uses, 0); /* looking for it costs much */
+	facts_identify(&sysfs, &device, strings, &identity, &record);
+	facts_begin(&engine_kernel, &device, &identity, &facts);
+	facts.driverless_ms = driverless_ms;
+	facts.room.answer = POLICY_YES;
+	decision = policy_decide(&policy, &facts);
+	if (decision.verdict == POLICY_ASK_NEED) {
+		CHECK_INT(decision.allowed, RULE_ALLOW);
+		facts_ask_need(&sysfs, &device, &facts.need);
+		decision = policy_decide(&policy, &facts);
+	}
+	return decision;
 }
 
-static void row(size_t i)
+#define HELD "it is held, until 'usbiphp bind 1-1.4'"
+#define DENIED "denied by /etc/rules:7"
+#define ASK POLICY_ASK_STRINGS
+#define LEAVE POLICY_LEAVE
+#define BIND POLICY_BIND
+
+/* The device is 0951:1666 at 1-1.4; its serial number is "A 1", where it is known. */
+static const struct {
+	const char *what, *held;
+	enum rule_verdict without, with; /* of the rules */
+	uint8_t class;
+	bool on_vhci, in_use, take_all;
+	enum policy_verdict unread, read; /* while its strings are unknown, and then */
+	const char *why;		  /* of LEAVE */
+} permission[] = {
+	{ "no rule, no hold", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, BIND, BIND, "" },
+	{ "held by its place", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, LEAVE, LEAVE,
+	  HELD },
+	{ "held by its serial number", "0951:1666/A_1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, ASK,
+	  LEAVE, HELD },
+	{ "another of its kind is held", "0951:1666/B", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, ASK,
+	  BIND, "" },
+	{ "another kind is held", "0951:1667/A_1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, BIND, BIND,
+	  "" },
+	{ "another place is held", "0951:1666@1-1", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, BIND, BIND,
+	  "" },
+	{ "one of a server is held", "0951:1666@pi/1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 0, 0, BIND,
+	  BIND, "" },
+	{ "denied", "", RULE_DENY, RULE_DENY, 0, 0, 0, 0, LEAVE, LEAVE, DENIED },
+	{ "denied by its strings", "", RULE_UNKNOWN, RULE_DENY, 0, 0, 0, 0, ASK, LEAVE, DENIED },
+	{ "allowed by its strings", "", RULE_UNKNOWN, RULE_ALLOW, 0, 0, 0, 0, ASK, BIND, "" },
+	{ "depends on its classes", "", RULE_UNKNOWN, RULE_UNKNOWN, 0, 0, 0, 0, ASK,
+	  POLICY_ASK_CLASSES, "" },
+	{ "held and denied", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 0, 0, 0, 0, LEAVE, LEAVE,
+	  HELD },
+	{ "needed", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 0, LEAVE, LEAVE, "it holds the root" },
+	{ "needed, take all", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1, BIND, BIND, "" },
+	{ "needed and denied", "", RULE_DENY, RULE_DENY, 0, 0, 1, 0, LEAVE, LEAVE, DENIED },
+	{ "denied, take all", "", RULE_DENY, RULE_DENY, 0, 0, 1, 1, LEAVE, LEAVE, DENIED },
+	{ "held, take all", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1, LEAVE, LEAVE,
+	  HELD },
+	{ "needed, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 0, 0, 1, 0, ASK, LEAVE,
+	  "it holds the root" },
+	{ "a hub", "", RULE_ALLOW, RULE_ALLOW, 9, 0, 0, 1, LEAVE, LEAVE, "it is a hub" },
+	{ "a hub that is held", "0951:1666@1-1.4", RULE_DENY, RULE_DENY, 9, 0, 1, 0, LEAVE, LEAVE,
+	  "it is a hub" },
+	{ "a hub, strings unknown", "", RULE_UNKNOWN, RULE_ALLOW, 9, 0, 0, 0, LEAVE, LEAVE,
+	  "it is a hub" },
+	{ "imported", "", RULE_UNKNOWN, RULE_ALLOW, 0, 1, 1, 1, LEAVE, LEAVE,
+	  "it came over USB/IP" },
+};
+
+static void permission_is(size_t i, const struct device_strings *strings, enum policy_verdict want)
+{
+	struct policy_decision decision;
+
+	t.rules = t.uses = 0;
+	decision = decide(strings, 0);
+	CHECK_INT(decision.verdict, want);
+	CHECK_STR(decision.reason.text, want == LEAVE ? permission[i].why : "");
+	if (permission[i].take_all || want == ASK)
+		CHECK_INT(t.uses, 0); /* it costs much */
+}
+
+static void permission_row(size_t i)
 {
 	static const struct device_strings strings = { "A 1", "Stick", "Maker" };
 
-	check_begin("t_policy: %s", table[i].what);
+	check_begin("t_policy: %s", permission[i].what);
 	start(NULL);
-	memset(&t, 0, sizeof(t));
-	memset(&wishes, 0, sizeof(wishes));
-	wishes.rules.file = "/etc/rules";
-	wishes.take_all = table[i].take_all;
-	t.rule.line = 7;
-	t.without_strings = table[i].without;
-	t.verdict = table[i].with;
-	t.in_use = table[i].in_use;
-	if (table[i].held[0])
-		must(!holds_add(&wishes.held, table[i].held), "hold");
-	make_device(table[i].class, table[i].on_vhci);
-	choose(i, NULL, table[i].unread);
-	choose(i, &strings, table[i].read);
+	reset(permission[i].take_all);
+	t.without_strings = permission[i].without;
+	t.verdict = permission[i].with;
+	t.in_use = permission[i].in_use;
+	if (permission[i].held[0])
+		must(!holds_add(&policy.holds, permission[i].held), "hold");
+	make_device(permission[i].class, permission[i].on_vhci);
+	permission_is(i, NULL, permission[i].unread);
+	permission_is(i, &strings, permission[i].read);
 	end();
 	check_end();
+}
+
+/* What the device is and which driver it has. */
+static const struct {
+	const char *what;
+	uint8_t class;
+	bool on_vhci;
+	const char *driver;
+	uint64_t driverless_ms;
+	enum policy_verdict verdict;
+} kind[] = {
+	{ "an ordinary device", 0, false, "usb", 0, BIND },
+	{ "one with a class", 0xef, false, "usb", 0, BIND },
+	{ "one with a driver of its own kind", 0, false, "apple-mfi-fastcharge", 0, BIND },
+	{ "one with a driver since long", 0, false, "usb", 100000, BIND },
+	{ "one that is exported", 0, false, "usbip-host", 0, POLICY_KEEP },
+	{ "a hub", 9, false, "usb", 0, LEAVE },
+	{ "a hub without driver", 9, false, "", 100000, LEAVE },
+	{ "a hub on usbip-host", 9, false, "usbip-host", 0, LEAVE },
+	{ "an imported device", 0, true, "usb", 0, LEAVE },
+	{ "an imported device without driver", 0, true, "", 100000, LEAVE },
+	{ "an imported device that somebody exports", 0, true, "usbip-host", 0, LEAVE },
+	{ "an imported hub", 9, true, "usb", 0, LEAVE },
+	{ "no driver, just seen", 0, false, "", 0, POLICY_WAIT },
+	{ "no driver, for a while", 0, false, "", POLICY_DRIVERLESS_MS - 1, POLICY_WAIT },
+	{ "no driver, for long enough", 0, false, "", POLICY_DRIVERLESS_MS, BIND },
+	{ "no driver, for ever", 0, false, "", UINT64_MAX, BIND },
+	{ "a driver that begins like it", 0, false, "usbip-host2", 0, BIND },
+	{ "the driver of gadgets", 0, false, "usbip-vudc", 0, BIND },
+};
+
+static void kind_row(size_t i)
+{
+	struct policy_decision decision;
+
+	check_begin("t_policy: kind: %s", kind[i].what);
+	start(NULL);
+	reset(false);
+	make_device(kind[i].class, kind[i].on_vhci);
+	strcpy(device.driver, kind[i].driver);
+	decision = decide(NULL, kind[i].driverless_ms);
+	CHECK_INT(decision.verdict, kind[i].verdict);
+	if (kind[i].verdict == LEAVE)
+		CHECK_STR(decision.reason.text,
+			  kind[i].class == 9 ? "it is a hub" : "it came over USB/IP");
+	end();
+	check_end();
+}
+
+enum { /* facts as bits, for the tables below */
+	OURS = 1, DRIVER = 2, RETRY = 4, DAMPED = 8, SESSION_DENIED = 16, ENDING = 32,
+	RELEASING = 64, BINDING = 128, HUB = 256, IMPORTED = 512, TAKE_ALL = 1024, FACTS = 2048,
+};
+
+static struct device_facts make_facts(unsigned bits, enum device_use use, uint64_t driverless_ms)
+{
+	return (struct device_facts){
+		.identity = { .busid = "1-1.4", .serial = "A 1", .product_name = "Stick",
+			      .described = true },
+		.is_hub = bits & HUB, .is_imported = bits & IMPORTED, .has_driver = bits & DRIVER,
+		.use = use, .ours = bits & OURS, .driverless_ms = driverless_ms,
+		.retry_later = bits & RETRY, .damped = bits & DAMPED,
+		.session_denied = bits & SESSION_DENIED, .session_ending = bits & ENDING,
+		.others_releasing = bits & RELEASING, .others_binding = bits & BINDING,
+		.need = { POLICY_NO, { "" } }, .room = { POLICY_YES, { "" } },
+	};
+}
+
+/* A device that an engine has, or had. */
+static const struct {
+	const char *what;
+	enum device_use use;
+	unsigned facts;
+	enum rule_verdict rules;
+	enum policy_verdict verdict;
+} exported[] = {
+	{ "free", DEVICE_IDLE, OURS | DRIVER, RULE_ALLOW, POLICY_KEEP },
+	{ "in use", DEVICE_IN_USE, OURS | DRIVER, RULE_ALLOW, POLICY_KEEP },
+	{ "of somebody else", DEVICE_IDLE, DRIVER, RULE_ALLOW, POLICY_KEEP },
+	{ "of somebody else, in use", DEVICE_IN_USE, DRIVER | SESSION_DENIED, RULE_ALLOW,
+	  POLICY_KEEP },
+	{ "of somebody else, in error", DEVICE_ERROR, DRIVER, RULE_ALLOW, POLICY_KEEP },
+	{ "of somebody else, denied", DEVICE_IDLE, DRIVER, RULE_DENY, LEAVE },
+	{ "of somebody else, in use, denied", DEVICE_IN_USE, DRIVER, RULE_DENY, LEAVE },
+	{ "denied", DEVICE_IDLE, OURS | DRIVER, RULE_DENY, POLICY_RELEASE },
+	{ "denied, another is being released", DEVICE_IDLE, OURS | DRIVER | RELEASING, RULE_DENY,
+	  POLICY_RELEASE },
+	{ "denied, a session is being ended", DEVICE_IDLE, OURS | DRIVER | ENDING, RULE_DENY,
+	  POLICY_WAIT },
+	{ "denied, its release failed", DEVICE_IDLE, OURS | DRIVER | RETRY, RULE_DENY,
+	  POLICY_WAIT },
+	{ "denied, comes and goes", DEVICE_IDLE, OURS | DRIVER | DAMPED, RULE_DENY,
+	  POLICY_RELEASE },
+	{ "denied in use", DEVICE_IN_USE, OURS | DRIVER, RULE_DENY, POLICY_END_SESSION },
+	{ "denied in use, a session is being ended", DEVICE_IN_USE, OURS | DRIVER | ENDING,
+	  RULE_DENY, POLICY_WAIT },
+	{ "denied in use, another is being released", DEVICE_IN_USE, OURS | DRIVER | RELEASING,
+	  RULE_DENY, POLICY_WAIT },
+	{ "denied in use, its end failed", DEVICE_IN_USE, OURS | DRIVER | RETRY, RULE_DENY,
+	  POLICY_WAIT },
+	{ "its client is denied", DEVICE_IN_USE, OURS | DRIVER | SESSION_DENIED, RULE_ALLOW,
+	  POLICY_END_SESSION },
+	{ "its client is denied, another is being released", DEVICE_IN_USE,
+	  OURS | DRIVER | SESSION_DENIED | RELEASING, RULE_ALLOW, POLICY_WAIT },
+	{ "in error", DEVICE_ERROR, OURS | DRIVER, RULE_ALLOW, POLICY_RELEASE },
+	{ "in error, just now", DEVICE_ERROR, OURS | DRIVER | DAMPED, RULE_ALLOW, POLICY_WAIT },
+	{ "in error, its release failed", DEVICE_ERROR, OURS | DRIVER | RETRY, RULE_ALLOW,
+	  POLICY_WAIT },
+	{ "in error, a session is being ended", DEVICE_ERROR, OURS | DRIVER | ENDING, RULE_ALLOW,
+	  POLICY_WAIT },
+	{ "in error and denied", DEVICE_ERROR, OURS | DRIVER | DAMPED, RULE_DENY, POLICY_RELEASE },
+	{ "rules need more", DEVICE_IDLE, OURS | DRIVER, RULE_UNKNOWN, POLICY_ASK_CLASSES },
+	{ "without driver after us, denied", DEVICE_LOCAL, OURS, RULE_DENY, POLICY_RELEASE },
+	{ "without driver after us, denied, a session is being ended", DEVICE_LOCAL, OURS | ENDING,
+	  RULE_DENY, POLICY_WAIT },
+	{ "without driver after us, denied, that failed", DEVICE_LOCAL, OURS | RETRY, RULE_DENY,
+	  POLICY_WAIT },
+	{ "without driver after us, allowed", DEVICE_LOCAL, OURS, RULE_ALLOW, POLICY_BIND },
+	{ "without driver, denied", DEVICE_LOCAL, 0, RULE_DENY, LEAVE },
+	{ "taken from us, denied", DEVICE_LOCAL, OURS | DRIVER, RULE_DENY, LEAVE },
+	{ "taken from us, allowed", DEVICE_LOCAL, OURS | DRIVER, RULE_ALLOW, POLICY_BIND },
+	{ "its bind failed", DEVICE_LOCAL, DRIVER | RETRY, RULE_ALLOW, POLICY_WAIT },
+	{ "comes and goes", DEVICE_LOCAL, DRIVER | DAMPED, RULE_ALLOW, POLICY_WAIT },
+	{ "others are being bound", DEVICE_LOCAL, DRIVER | BINDING | ENDING | RELEASING, RULE_ALLOW,
+	  POLICY_BIND },
+};
+
+static void exported_row(size_t i)
+{
+	struct device_facts facts = make_facts(exported[i].facts, exported[i].use, 60000);
+	struct policy_decision decision;
+
+	check_begin("t_policy: exported: %s", exported[i].what);
+	reset(false);
+	t.verdict = exported[i].rules;
+	decision = policy_decide(&policy, &facts);
+	CHECK_INT(decision.verdict, exported[i].verdict);
+	CHECK_INT(decision.allowed, exported[i].rules);
+	CHECK_STR(decision.reason.text, exported[i].rules == RULE_DENY ? DENIED : "");
+	check_end();
+}
+
+/* The facts that are asked for, in their order. */
+static const struct {
+	const char *what;
+	enum policy_answer need, room;
+	unsigned facts;
+	enum policy_verdict verdict;
+	const char *why;
+} asked[] = {
+	{ "nothing", POLICY_UNKNOWN, POLICY_UNKNOWN, 0, POLICY_ASK_NEED, "" },
+	{ "room alone", POLICY_UNKNOWN, POLICY_YES, 0, POLICY_ASK_NEED, "" },
+	{ "no room alone", POLICY_UNKNOWN, POLICY_NO, 0, POLICY_ASK_NEED, "" },
+	{ "need", POLICY_YES, POLICY_UNKNOWN, 0, LEAVE, "needed" },
+	{ "need and no room", POLICY_YES, POLICY_NO, 0, LEAVE, "needed" },
+	{ "no need", POLICY_NO, POLICY_UNKNOWN, 0, POLICY_ASK_ROOM, "" },
+	{ "no need, room", POLICY_NO, POLICY_YES, 0, POLICY_BIND, "" },
+	{ "no need, no room", POLICY_NO, POLICY_NO, 0, POLICY_NO_ROOM, "full" },
+	{ "no need, no room beside others", POLICY_NO, POLICY_NO, BINDING, POLICY_WAIT, "" },
+	{ "nothing, take all", POLICY_UNKNOWN, POLICY_UNKNOWN, TAKE_ALL, POLICY_ASK_ROOM, "" },
+	{ "need, take all", POLICY_YES, POLICY_YES, TAKE_ALL, POLICY_BIND, "" },
+	{ "need and no room, take all", POLICY_YES, POLICY_NO, TAKE_ALL, POLICY_NO_ROOM, "full" },
+	{ "nothing, it failed a moment ago", POLICY_UNKNOWN, POLICY_UNKNOWN, RETRY, POLICY_WAIT,
+	  "" },
+};
+
+static void asked_row(size_t i)
+{
+	struct device_facts facts = make_facts(asked[i].facts | DRIVER, DEVICE_LOCAL, 0);
+	struct policy_decision decision;
+
+	check_begin("t_policy: asked: %s", asked[i].what);
+	reset(asked[i].facts & TAKE_ALL);
+	facts.need = (struct policy_fact){ asked[i].need, { "needed" } };
+	facts.room = (struct policy_fact){ asked[i].room, { "full" } };
+	decision = policy_decide(&policy, &facts);
+	CHECK_INT(decision.verdict, asked[i].verdict);
+	CHECK_STR(decision.reason.text, asked[i].why);
+	check_end();
+}
+
+/* The promises of policy_decide(), for one combination of facts. */
+static bool keeps_promises(const struct device_facts *facts, const struct policy_decision *decision)
+{
+	bool allowed = decision->allowed == RULE_ALLOW, never = facts->is_hub || facts->is_imported;
+	bool needed = !policy.take_all && facts->need.answer != POLICY_NO;
+	bool given_back = !allowed || facts->use == DEVICE_ERROR;
+
+	switch (decision->verdict) {
+	case POLICY_BIND:
+		return allowed && !never && !needed && facts->room.answer == POLICY_YES &&
+		       facts->use == DEVICE_LOCAL && !facts->retry_later && !facts->damped &&
+		       (facts->has_driver || facts->driverless_ms >= POLICY_DRIVERLESS_MS);
+	case POLICY_NO_ROOM:
+		return allowed && !never && !needed && facts->room.answer == POLICY_NO &&
+		       facts->use == DEVICE_LOCAL && decision->reason.text[0];
+	case POLICY_RELEASE:
+		return facts->ours && given_back && facts->use != DEVICE_IN_USE &&
+		       !facts->session_ending && !facts->retry_later &&
+		       (facts->use != DEVICE_LOCAL || !facts->has_driver);
+	case POLICY_END_SESSION:
+		return facts->ours && facts->use == DEVICE_IN_USE && !facts->session_ending &&
+		       !facts->others_releasing && (!allowed || facts->session_denied);
+	case POLICY_LEAVE:
+		return decision->reason.text[0] && (!facts->ours || facts->use == DEVICE_LOCAL ||
+						    never);
+	case POLICY_KEEP:
+		return allowed && !never && facts->use != DEVICE_LOCAL;
+	case POLICY_ASK_NEED:
+		return allowed && !policy.take_all && facts->need.answer == POLICY_UNKNOWN;
+	case POLICY_ASK_ROOM:
+		return allowed && !needed && facts->room.answer == POLICY_UNKNOWN;
+	case POLICY_ASK_STRINGS:
+		return decision->allowed == RULE_UNKNOWN && !facts->identity.serial;
+	case POLICY_ASK_CLASSES:
+		return decision->allowed == RULE_UNKNOWN && facts->identity.serial;
+	default:
+		return decision->verdict == POLICY_WAIT &&
+		       (facts->retry_later || facts->damped || facts->session_ending ||
+			facts->others_releasing || facts->others_binding || !facts->has_driver);
+	}
+}
+
+/* One combination of answers: the needs, the room, the rules, whether the strings are known. */
+static void try_answers(struct device_facts *facts, unsigned n)
+{
+	struct policy_decision decision;
+
+	facts->need = (struct policy_fact){ n % 3, { "needed" } };
+	facts->room = (struct policy_fact){ n / 3 % 3, { "full" } };
+	t.verdict = t.without_strings = n / 9 % 3;
+	facts->identity.serial = n / 27 % 2 ? "A 1" : NULL;
+	decision = policy_decide(&policy, facts);
+	if (!keeps_promises(facts, &decision))
+		check_fault(__FILE__, __LINE__, "verdict %d, answers %u, use %d", decision.verdict,
+			    n, facts->use);
+}
+
+static void all_facts(void)
+{
+	static const uint64_t driverless[] = { 0, POLICY_DRIVERLESS_MS };
+
+	reset(false);
+	for (unsigned bits = 0; bits < FACTS; bits++)
+		for (unsigned use = DEVICE_LOCAL; use <= DEVICE_ERROR; use++)
+			for (unsigned i = 0; i < LENGTH(driverless); i++) {
+				struct device_facts facts = make_facts(bits, use, driverless[i]);
+
+				policy.take_all = bits & TAKE_ALL;
+				for (unsigned n = 0; n < 54; n++)
+					try_answers(&facts, n);
+			}
 }
 
 /* With strings that are empty it is known that it has none. */
 static void without_serial(void)
 {
 	static const struct device_strings strings;
-	struct reason why = { "" };
 
 	start(NULL);
-	memset(&t, 0, sizeof(t));
-	memset(&wishes, 0, sizeof(wishes));
-	must(!holds_add(&wishes.held, "0951:1666/A_1"), "hold");
+	reset(false);
+	must(!holds_add(&policy.holds, "0951:1666/A_1"), "hold");
 	make_device(0, false);
-	CHECK_INT(host_choose(&sysfs, &device, &wishes, NULL, &why), RULE_UNKNOWN);
-	CHECK_INT(host_choose(&sysfs, &device, &wishes, &strings, &why), RULE_ALLOW);
+	CHECK_INT(decide(NULL, 0).verdict, POLICY_ASK_STRINGS);
+	CHECK_INT(decide(&strings, 0).verdict, POLICY_BIND);
 	end();
+}
+
+/* Strings that could not be read are asked for again after a while. */
+static void unreadable_strings(void)
+{
+	struct device_facts facts = make_facts(RETRY, DEVICE_IDLE, 0);
+
+	reset(false);
+	t.without_strings = RULE_UNKNOWN;
+	facts.identity.serial = NULL;
+	CHECK_INT(policy_decide(&policy, &facts).verdict, POLICY_WAIT);
+	facts.retry_later = false;
+	CHECK_INT(policy_decide(&policy, &facts).verdict, POLICY_ASK_STRINGS);
 }
 
 /* A client is told to attach it by its name, a server to bind it by its place. */
@@ -161,23 +450,22 @@ static void of_a_client(void)
 	struct rule_facts facts = { .busid = "1-1.4", .vendor = 0x951, .product = 0x1666 };
 	struct reason why = { "" };
 
-	memset(&t, 0, sizeof(t));
-	memset(&wishes, 0, sizeof(wishes));
+	reset(false);
 	facts.serial = "A 1";
 	facts.from = "pi";
-	must(!holds_add(&wishes.held, "0951:1666/A_1"), "hold");
-	CHECK_INT(policy_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	must(!holds_add(&policy.holds, "0951:1666/A_1"), "hold");
+	CHECK_INT(policy_judge(&policy.rules, &policy.holds, &facts, &why), RULE_DENY);
 	CHECK_STR(why.text, "it is held, until 'usbiphp attach 0951:1666/A_1'");
 	facts.from = NULL;
-	CHECK_INT(policy_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	CHECK_INT(policy_judge(&policy.rules, &policy.holds, &facts, &why), RULE_DENY);
 	CHECK_STR(why.text, HELD);
 	CHECK_INT(t.rules, 0);
 	/* by its place at that server, and no other */
-	memset(&wishes, 0, sizeof(wishes));
-	must(!holds_add(&wishes.held, "0951:1666@pi/1-1.4"), "hold");
-	CHECK_INT(policy_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_ALLOW);
+	reset(false);
+	must(!holds_add(&policy.holds, "0951:1666@pi/1-1.4"), "hold");
+	CHECK_INT(policy_judge(&policy.rules, &policy.holds, &facts, &why), RULE_ALLOW);
 	facts.from = "pi";
-	CHECK_INT(policy_judge(&wishes.rules, &wishes.held, &facts, &why), RULE_DENY);
+	CHECK_INT(policy_judge(&policy.rules, &policy.holds, &facts, &why), RULE_DENY);
 	CHECK_STR(why.text, "it is held, until 'usbiphp attach 0951:1666@pi/1-1.4'");
 }
 
@@ -196,7 +484,7 @@ static bool has_class(const struct rule_facts *facts, unsigned class)
 }
 
 /* What the rules are asked about. */
-static void facts(void)
+static void identity(void)
 {
 	static const uint8_t descriptors[] = {
 		18, 1, 0, 2, 0xef, 2, 1, 64, 0x51, 9, 0x66, 0x16, 0, 1, 1, 2, 3, 1,
@@ -210,40 +498,84 @@ static void facts(void)
 	start(NULL);
 	make_device(0xef, false);
 	memset(&facts, 0xa5, sizeof(facts));
-	host_facts(&sysfs, &device, NULL, &facts);
+	facts_identify(&sysfs, &device, NULL, &facts, &record);
 	CHECK(!facts.described); /* it cannot be read */
-	CHECK(!facts.serial && !facts.name && !facts.from && !facts.to);
+	CHECK(!facts.serial && !facts.product_name && !facts.from && !facts.to);
 	CHECK(has_class(&facts, 0xef) && classes(&facts) == 1);
 	put_link(root, DEVICE_DIR "1-1.4", "../../../devices/there");
 	put_file(root, "devices/there/busnum", "1\n");
 	put_file(root, "devices/there/devnum", "4\n");
 	put_file(root, "devices/there/speed", "480\n");
 	put_bytes(root, "devices/there/descriptors", descriptors, sizeof(descriptors));
-	host_facts(&sysfs, &device, &strings, &facts);
+	facts_identify(&sysfs, &device, &strings, &facts, &record);
 	CHECK(facts.described);
 	CHECK_STR(facts.busid, "1-1.4");
 	CHECK_INT(facts.vendor, 0x951);
 	CHECK_INT(facts.product, 0x1666);
 	CHECK_STR(facts.serial, "A 1");
-	CHECK_STR(facts.name, "Stick");
+	CHECK_STR(facts.product_name, "Stick");
 	CHECK(has_class(&facts, 0xef) && has_class(&facts, 8) && has_class(&facts, 3));
 	CHECK_INT(classes(&facts), 3);
+	CHECK_INT(record.device.devnum, 4);
+	CHECK_INT(record.device.interfaces, 2);
+	CHECK_INT(record.interface[1].class, 3);
+	put_file(root, "devices/there/devnum", "0\n"); /* the kernel is resetting it */
+	facts_identify(&sysfs, &device, &strings, &facts, &record);
+	CHECK(!facts.described);
+	put_file(root, "devices/there/devnum", "4\n");
+	facts_identify(&sysfs, &device, &strings, &facts, &record);
 	/* these very facts are the rules' */
-	memset(&wishes, 0, sizeof(wishes));
-	t.rules = 0;
-	host_choose(&sysfs, &device, &wishes, &strings, &(struct reason){ "" });
-	CHECK_INT(t.rules, 1);
+	reset(false);
+	decide(&strings, 0);
+	CHECK_INT(t.rules, 2); /* and once more when it is known that it is not needed */
 	CHECK_BYTES(t.facts.class, facts.class, sizeof(facts.class));
 	CHECK(t.facts.serial == strings.serial && t.facts.described);
 	end();
 }
 
+/* The places in usbip-host's table. */
+static void room(void)
+{
+	char text[16 * 6 + 2] = "";
+	struct policy_fact room;
+
+	start(NULL);
+	make_device(0, false);
+	CHECK(!facts_ask_room(&engine_kernel, &sysfs, &device, 100, &room)); /* no table: the bind tells */
+	CHECK_INT(room.answer, POLICY_YES);
+	for (unsigned i = 0; i < 15; i++)
+		sprintf(text + strlen(text), "9-%u ", i + 1);
+	put_file(root, "bus/usb/drivers/usbip-host/match_busid", text);
+	CHECK(facts_ask_room(&engine_kernel, &sysfs, &device, 0, &room));
+	CHECK_INT(room.answer, POLICY_YES);
+	CHECK(facts_ask_room(&engine_kernel, &sysfs, &device, 1, &room));
+	CHECK_INT(room.answer, POLICY_NO);
+	CHECK_STR(room.reason.text, "usbip-host knows at most 16 bus ids");
+	strcat(text, "9-16 ");
+	put_file(root, "bus/usb/drivers/usbip-host/match_busid", text);
+	CHECK(facts_ask_room(&engine_kernel, &sysfs, &device, 0, &room));
+	CHECK_INT(room.answer, POLICY_NO);
+	strcpy(device.busid, "9-16"); /* it has a place of its own */
+	CHECK(!facts_ask_room(&engine_kernel, &sysfs, &device, 0, &room));
+	CHECK_INT(room.answer, POLICY_YES);
+	end();
+}
+
 int main(void)
 {
-	for (size_t i = 0; i < LENGTH(table); i++)
-		row(i);
+	for (size_t i = 0; i < LENGTH(permission); i++)
+		permission_row(i);
+	for (size_t i = 0; i < LENGTH(kind); i++)
+		kind_row(i);
+	for (size_t i = 0; i < LENGTH(exported); i++)
+		exported_row(i);
+	for (size_t i = 0; i < LENGTH(asked); i++)
+		asked_row(i);
+	RUN("t_policy: all combinations of facts", all_facts);
 	RUN("t_policy: a device without serial number", without_serial);
+	RUN("t_policy: strings that cannot be read", unreadable_strings);
 	RUN("t_policy: one that a client holds", of_a_client);
-	RUN("t_policy: what the rules are asked about", facts);
+	RUN("t_policy: what the rules are asked about", identity);
+	RUN("t_policy: room in the driver's table", room);
 	return check_status();
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of policy/rule.c and rules.c: the language, what it matches, and files that are none. */
+/* Tests of policy/rules: the language, what it matches, and files that are none. */
 #include "policy/rules.h"
 
-#include "policy/rule.h"
 #include "tests/files.h"
 
 #include <arpa/inet.h>
@@ -73,7 +72,7 @@ static struct rule_facts stick(void)
 {
 	struct rule_facts facts = {
 		.busid = "1-1.4", .vendor = 0x0951, .product = 0x1666, .described = true,
-		.serial = "60A44C4138D2", .name = "DataTraveler 3.0", .from = "pi.lan",
+		.serial = "60A44C4138D2", .product_name = "DataTraveler 3.0", .from = "pi.lan",
 		.server = "pi.lan:3240",
 	};
 
@@ -209,7 +208,7 @@ static void no_strings(void)
 {
 	struct rule_facts facts = stick();
 
-	facts.serial = facts.name = "";
+	facts.serial = facts.product_name = "";
 	CHECK(read_option(RULE_SERVER, "deny serial \"\""));
 	CHECK_INT(judge(&facts), RULE_DENY);
 	CHECK(read_option(RULE_SERVER, "deny serial * product *"));
@@ -522,9 +521,9 @@ static void words(void)
 			check_fault(__FILE__, __LINE__, "%u rules in '%s': %s", rules.count,
 				    row[i].text, said);
 		else if (row[i].serial)
-			CHECK_STR(rules.rule[0].serial, row[i].serial);
+			CHECK_STR(rules.rule[0].glob[RULE_SERIAL], row[i].serial);
 		else if (row[i].rules)
-			CHECK(!rules.rule[0].serial);
+			CHECK(!rules.rule[0].glob[RULE_SERIAL]);
 	}
 	end();
 }
@@ -672,8 +671,8 @@ static void sources(void)
 	put_file(dir, "rules", "\ndeny product x*\n");
 	CHECK(read_rules(&source));
 	CHECK_INT(rules.count, 3);
-	CHECK_STR(rules.rule[0].serial, "a b");
-	CHECK_STR(rules.rule[2].name, "x*");
+	CHECK_STR(rules.rule[0].glob[RULE_SERIAL], "a b");
+	CHECK_STR(rules.rule[2].glob[RULE_PRODUCT], "x*");
 	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_ALLOW);
 	CHECK(which == &rules.rule[1]);
 	rule_place(&rules, which, place, sizeof(place));
@@ -686,7 +685,7 @@ static void sources(void)
 	CHECK(!read_rules(&source));
 	CHECK_STR(said, "usbiphp: --rule 2: unknown class 'hidd'");
 	CHECK_INT(rules.count, 3);
-	CHECK_STR(rules.rule[0].serial, "a b");
+	CHECK_STR(rules.rule[0].glob[RULE_SERIAL], "a b");
 	source.options = 0;
 	source.file = NULL;
 	CHECK(read_rules(&source));
@@ -708,11 +707,11 @@ static void own_text(void)
 	CHECK(read_text("deny busid 1-* serial 60* product *3.0 from pi*\n"));
 	CHECK(!read_text("deny busid 2-* serial 70* product *4.0 from po*\nx"));
 	CHECK_INT(judge(&facts), RULE_DENY);
-	for (unsigned i = 0; i < RULE_GLOBS; i++)
+	for (unsigned i = 0; i < RULE_STRINGS; i++)
 		CHECK(rules.rule[0].glob[i] > rules.text &&
 		      rules.rule[0].glob[i] < rules.text + rules.len);
-	CHECK(rules.rule[0].glob[0] == rules.rule[0].busid);
-	CHECK(rules.rule[0].glob[3] == rules.rule[0].from);
+	CHECK_STR(rules.rule[0].glob[RULE_BUSID], "1-*");
+	CHECK_STR(rules.rule[0].glob[RULE_FROM], "pi*");
 	end();
 }
 
@@ -769,10 +768,10 @@ static void size(void)
 	memcpy(big, "deny serial ", 12);
 	CHECK(read_bytes(RULE_SERVER, big, RULES_TEXT_SIZE));
 	CHECK_INT(rules.count, 1);
-	CHECK_INT(strlen(rules.rule[0].serial), RULES_TEXT_SIZE - 12);
+	CHECK_INT(strlen(rules.rule[0].glob[RULE_SERIAL]), RULES_TEXT_SIZE - 12);
 	CHECK(!read_bytes(RULE_SERVER, big, RULES_TEXT_SIZE + 1));
 	said_of_file("usbiphp: %s: more than 65536 bytes of rules");
-	CHECK_INT(strlen(rules.rule[0].serial), RULES_TEXT_SIZE - 12);
+	CHECK_INT(strlen(rules.rule[0].glob[RULE_SERIAL]), RULES_TEXT_SIZE - 12);
 	memset(option, ' ', sizeof(option) - 1);
 	memcpy(option, "deny", 4);
 	CHECK(!read_rules(&source));
@@ -822,7 +821,7 @@ static void no_text(void)
 	CHECK(!read_bytes(RULE_CLIENT, "\0", 1));
 	said_of_file("usbiphp: %s:1: NUL character");
 	CHECK_INT(rules.count, 1);
-	CHECK_STR(rules.rule[0].busid, "7-7");
+	CHECK_STR(rules.rule[0].glob[RULE_BUSID], "7-7");
 	end();
 }
 
@@ -861,9 +860,9 @@ static void no_file(void)
 	snprintf(link, sizeof(link), "%s/link", dir);
 	source.file = link;
 	CHECK_INT(rules.count, 1);
-	CHECK_STR(rules.rule[0].busid, "7-7");
+	CHECK_STR(rules.rule[0].glob[RULE_BUSID], "7-7");
 	CHECK(read_rules(&source));
-	CHECK_STR(rules.rule[0].busid, "8-8");
+	CHECK_STR(rules.rule[0].glob[RULE_BUSID], "8-8");
 	end();
 }
 

@@ -5,6 +5,7 @@
  */
 #include "host/status_files.h"
 
+#include "sysfs/stub.h"
 #include "tests/tree.h"
 
 #include <arpa/inet.h>
@@ -37,10 +38,6 @@ static void begin(void)
 	memset(&t, 0, sizeof(t));
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
 	must(!rundir_open(&t.state, run_dir, "server"), "open the run directory");
-	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
-		t.exports.export[i].sysfs = &sysfs;
-		t.exports.export[i].session.socket.fd = -1;
-	}
 	t.writes = 0;
 }
 
@@ -50,25 +47,21 @@ static void finish(void)
 	end();
 }
 
-static struct export *add(unsigned i, const char *busid, const char *driver)
+static struct export *add(const char *busid, enum export_state state)
 {
-	struct export *export = &t.exports.export[i];
+	struct export *export = exports_add(&t.exports, NULL, busid, EXPORT_LEFT_ALONE);
 
-	if (t.exports.count <= i)
-		t.exports.count = i + 1;
-	snprintf(export->device.busid, sizeof(export->device.busid), "%s", busid);
-	snprintf(export->device.driver, sizeof(export->device.driver), "%s", driver);
-	export->present = true;
+	must(export, "have a place for the device");
+	export->sysfs = &sysfs;
+	export->engine = &engine_kernel;
+	export_set_state(export, state);
 	return export;
 }
 
-static void put_status(const char *busid, enum stub_status status)
+/* As the engine reports it. */
+static void becomes(const char *busid, enum export_state state)
 {
-	char path[100], text[8];
-
-	snprintf(path, sizeof(path), "bus/usb/devices/%s/usbip_status", busid);
-	snprintf(text, sizeof(text), "%d\n", status);
-	put_file(root, path, text);
+	export_set_state(exports_find(&t.exports, busid), state);
 }
 
 static void keep(void)
@@ -105,10 +98,10 @@ static void session(void)
 	int client;
 
 	begin();
-	export = add(3, "1-1.4", "usbip-host");
-	other = add(4, "1-1", "usbip-host");
-	put_status("1-1.4", STUB_USED);
-	put_status("1-1", STUB_AVAILABLE);
+	export = add("1-1.4", EXPORT_AVAILABLE);
+	other = add("1-1", EXPORT_AVAILABLE);
+	becomes("1-1.4", EXPORT_IN_USE);
+	becomes("1-1", EXPORT_AVAILABLE);
 	keep();
 	CHECK(!is_there(root, "run/session.1-1.4"));
 	CHECK_INT(t.writes, 0);
@@ -126,7 +119,7 @@ static void session(void)
 	export->session.socket.fd = -1;
 	keep();
 	file_is(root, "run/session.1-1.4", text);
-	put_status("1-1.4", STUB_AVAILABLE);
+	becomes("1-1.4", EXPORT_AVAILABLE);
 	keep();
 	CHECK(!is_there(root, "run/session.1-1.4"));
 	CHECK(!export->noted);
@@ -142,8 +135,8 @@ static void session_after_session(void)
 	int client[2];
 
 	begin();
-	export = add(0, "1-1", "usbip-host");
-	put_status("1-1", STUB_USED);
+	export = add("1-1", EXPORT_AVAILABLE);
+	becomes("1-1", EXPORT_IN_USE);
 	client[0] = join(&export->session.socket.fd, text);
 	keep();
 	close(export->session.socket.fd);
@@ -165,8 +158,8 @@ static void session_without_peer(void)
 	int pair[2];
 
 	begin();
-	export = add(0, "1-1", "usbip-host");
-	put_status("1-1", STUB_USED);
+	export = add("1-1", EXPORT_AVAILABLE);
+	becomes("1-1", EXPORT_IN_USE);
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
 	put_file(root, "run/session.1-1", "10.0.0.1 1 10.0.0.2 2\n");
 	export->session.socket.fd = pair[0];
@@ -186,7 +179,7 @@ static void gone(void)
 	int client;
 
 	begin();
-	export = add(0, "1-1", "usbip-host");
+	export = add("1-1", EXPORT_AVAILABLE);
 	client = join(&export->session.socket.fd, text);
 	keep();
 	CHECK(is_there(root, "run/session.1-1"));
@@ -207,11 +200,11 @@ static void at_the_end(void)
 	int client[2];
 
 	begin();
-	used = add(0, "1-1", "usbip-host");
-	free_ = add(1, "1-2", "usbip-host");
-	strcpy(add(2, "1-3", "usb")->use.text, "it is a hub");
-	put_status("1-1", STUB_USED);
-	put_status("1-2", STUB_USED);
+	used = add("1-1", EXPORT_AVAILABLE);
+	free_ = add("1-2", EXPORT_AVAILABLE);
+	strcpy(add("1-3", EXPORT_LEFT_ALONE)->reason.text, "it is a hub");
+	becomes("1-1", EXPORT_IN_USE);
+	becomes("1-2", EXPORT_IN_USE);
 	client[0] = join(&free_->session.socket.fd, text);
 	client[1] = join(&used->session.socket.fd, text);
 	keep();
@@ -219,7 +212,7 @@ static void at_the_end(void)
 	close(used->session.socket.fd);
 	close(free_->session.socket.fd);
 	used->session.socket.fd = free_->session.socket.fd = -1;
-	put_status("1-2", STUB_AVAILABLE);
+	becomes("1-2", EXPORT_AVAILABLE);
 	status_files_update(&t.status_files, &t.state, &t.exports, true);
 	CHECK(!is_there(root, LEFT));
 	CHECK(!is_there(root, "run/session.1-2"));
@@ -249,14 +242,14 @@ static void peer(void)
 		struct in6_addr none = IN6ADDR_ANY_INIT;
 
 		begin();
-		export = add(0, "1-1", "usbip-host");
+		export = add("1-1", EXPORT_AVAILABLE);
 		if (rows[i].text)
 			put_file(root, "run/session.1-1", rows[i].text);
 		status_files_load_session(&t.state, export);
 		CHECK_STR(export->peer, rows[i].peer);
 		CHECK_INT(!memcmp(&export->from, &none, sizeof(none)), !*rows[i].peer);
 		CHECK(export->noted); /* it is to be removed when the device is free */
-		put_status("1-1", STUB_AVAILABLE);
+		becomes("1-1", EXPORT_AVAILABLE);
 		keep();
 		CHECK(!is_there(root, "run/session.1-1"));
 		finish();
@@ -271,21 +264,18 @@ static void back(const char *key, uint32_t print)
 	int client;
 
 	begin();
-	export = add(0, "1-1", "usbip-host");
+	export = add("1-1", EXPORT_AVAILABLE);
 	client = join(&export->session.socket.fd, text);
 	snprintf(export->key, sizeof(export->key), "%s", key);
 	export->print = print;
 	if (*key)
 		sprintf(text + strlen(text) - 1, " %s %x\n", key, print);
-	put_status("1-1", STUB_USED);
+	becomes("1-1", EXPORT_IN_USE);
 	keep();
 	file_is(root, "run/session.1-1", text);
 	close(export->session.socket.fd);
 	memset(&t.exports, 0, sizeof(t.exports));
-	for (unsigned i = 0; i < EXPORTS_MAX; i++)
-		t.exports.export[i].session.socket.fd = -1;
-	export = add(5, "1-1", "usbip-host");
-	export->sysfs = &sysfs;
+	export = add("1-1", EXPORT_IN_USE);
 	status_files_load_session(&t.state, export);
 	CHECK_STR(export->peer, "127.0.0.1");
 	CHECK_STR(export->key, key);
@@ -306,7 +296,7 @@ static void no_print(void)
 		char text[100];
 
 		begin();
-		export = add(0, "1-1", "usbip-host");
+		export = add("1-1", EXPORT_AVAILABLE);
 		snprintf(text, sizeof(text), "10.0.0.1 3240 10.0.0.2 1 %s\n", rows[i]);
 		put_file(root, "run/session.1-1", text);
 		status_files_load_session(&t.state, export);
@@ -328,21 +318,17 @@ static void left(void)
 	struct export *export;
 
 	begin();
-	strcpy(add(0, "1-1", "usb")->use.text, "it holds the file system at /");
-	add(1, "1-2", "usb"); /* about to be bound */
-	strcpy(add(2, "1-3", STUB_DRIVER)->use.text, "it is a hub"); /* of somebody else */
-	export = add(3, "1-4", "usb");
+	strcpy(add("1-1", EXPORT_LEFT_ALONE)->reason.text, "it holds the file system at /");
+	add("1-2", EXPORT_LEFT_ALONE); /* about to be bound */
+	strcpy(add("1-3", EXPORT_AVAILABLE)->reason.text, "it is a hub"); /* of somebody else */
+	export = add("1-4", EXPORT_LEFT_ALONE);
 	export->failed = EXPORT_BINDING;
 	export->result.step = STUB_STEP_ADD;
-	export = add(4, "1-5", "usb");
-	export->calm.delay = 1000;
-	export = add(5, "1-6", "usb");
-	strcpy(export->use.text, "it is a hub");
-	export->present = false;
-	export = add(6, "1-7", "usb");
-	strcpy(export->use.text, "it is a hub");
-	export->job = EXPORT_RELEASING;
-	export = add(7, "1-8", "usb");
+	export = add("1-5", EXPORT_LEFT_ALONE);
+	export->flaps.backoff.delay = 1000;
+	strcpy(add("1-6", EXPORT_UNPLUGGED)->reason.text, "it is a hub");
+	strcpy(add("1-7", EXPORT_RELEASING)->reason.text, "it is a hub");
+	export = add("1-8", EXPORT_LEFT_ALONE);
 	export->failed = EXPORT_RELEASING;
 	keep();
 	{
@@ -357,7 +343,7 @@ static void left(void)
 	for (int i = 0; i < 3; i++)
 		keep();
 	CHECK_INT(t.writes, 1);
-	strcpy(t.exports.export[0].use.text, "it holds the file system at /x");
+	strcpy(t.exports.export[0].reason.text, "it holds the file system at /x");
 	keep();
 	CHECK_INT(t.writes, 2);
 	memset(&t.exports, 0, sizeof(t.exports));
@@ -365,7 +351,7 @@ static void left(void)
 		keep();
 	CHECK(!is_there(root, LEFT)); /* an empty one is none */
 	CHECK_INT(t.writes, 2);
-	strcpy(add(0, "1-1", "usb")->use.text, "it is a hub");
+	strcpy(add("1-1", EXPORT_LEFT_ALONE)->reason.text, "it is a hub");
 	keep();
 	file_is(root, LEFT, "1-1 it is a hub\n");
 	finish();
@@ -389,10 +375,10 @@ static void left_all(void)
 
 	begin();
 	for (unsigned i = 0; i < EXPORTS_MAX; i++) {
-		struct export *export = add(i, "1-1.2.3.4.5.6", "usb");
+		struct export *export = add("1-1.2.3.4.5.6", EXPORT_LEFT_ALONE);
 
-		memset(export->use.text, 'r', sizeof(export->use.text) - 1);
-		len += strlen(export->device.busid) + 1 + sizeof(export->use.text);
+		memset(export->reason.text, 'r', sizeof(export->reason.text) - 1);
+		len += strlen(export->device.busid) + 1 + sizeof(export->reason.text);
 	}
 	keep();
 	snprintf(path, sizeof(path), "%s/" LEFT, root);
@@ -406,7 +392,7 @@ static void left_all(void)
 static void cannot_write(void)
 {
 	begin();
-	strcpy(add(0, "1-1", "usb")->use.text, "it is a hub");
+	strcpy(add("1-1", EXPORT_LEFT_ALONE)->reason.text, "it is a hub");
 	put_file(root, LEFT "/file", "");
 	keep();
 	take_away(root, LEFT);

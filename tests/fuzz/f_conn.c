@@ -73,20 +73,17 @@ static void make_tree(void)
 
 static void make_export(void)
 {
-	struct export *export = &exports.export[0];
-	struct op_interface interface[OP_INTERFACES_MAX];
-	struct op_device device;
+	struct export *export = exports_add(&exports, &loop, "1-1", EXPORT_LEFT_ALONE);
+	struct device_record *record = &export->record;
 
-	strcpy(export->device.busid, "1-1");
 	strcpy(export->device.name, "1-1 (0627:0001)");
 	strcpy(export->device.driver, "usbip-host");
-	export->present = true;
-	export->child.pipe.fd = -1;
-	session_watch_init(&export->session, &loop);
 	export->sysfs = &sysfs;
-	export->loop = &loop;
-	HOLDS(!device_describe(&sysfs, "1-1", &device, interface) && device.interfaces == 2);
-	HOLDS(devlist_add(&server.devlist, &device, interface));
+	export->engine = &engine_kernel;
+	export_set_state(export, EXPORT_AVAILABLE);
+	facts_identify(&sysfs, &export->device, NULL, &export->identity, record);
+	HOLDS(export->identity.described && record->device.interfaces == 2);
+	HOLDS(devlist_add(&server.devlist, &record->device, record->interface));
 }
 
 static void pass(void *ctx)

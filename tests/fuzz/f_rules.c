@@ -3,7 +3,7 @@
  * Fuzz entry: rule_parse(), for each line of a file and both roles. What it takes means the same
  * when it is written anew, and matches what a plain matcher says.
  */
-#include "policy/rule.h"
+#include "policy/rules.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <arpa/inet.h>
@@ -56,9 +56,9 @@ static enum rule_match see_glob(const char *glob, const char *text)
 
 static enum rule_match see_from(const struct rule *rule, const struct rule_facts *facts)
 {
-	enum rule_match host = see_glob(rule->from, facts->from);
+	enum rule_match host = see_glob(rule->glob[RULE_FROM], facts->from);
 
-	return host == RULE_MATCHES ? host : see_glob(rule->from, facts->server);
+	return host == RULE_MATCHES ? host : see_glob(rule->glob[RULE_FROM], facts->server);
 }
 
 static enum rule_match see_class(const struct rule *rule, const struct rule_facts *facts)
@@ -93,9 +93,9 @@ static enum rule_match see_id(uint16_t mask, uint16_t want, uint16_t id)
 static enum rule_match plain_match(const struct rule *rule, const struct rule_facts *facts)
 {
 	enum rule_match all[] = {
-		see_glob(rule->busid, facts->busid), see_from(rule, facts),
-		see_glob(rule->serial, facts->serial),
-		see_glob(rule->name, facts->serial ? facts->name : NULL),
+		see_glob(rule->glob[RULE_BUSID], facts->busid), see_from(rule, facts),
+		see_glob(rule->glob[RULE_SERIAL], facts->serial),
+		see_glob(rule->glob[RULE_PRODUCT], facts->serial ? facts->product_name : NULL),
 		see_class(rule, facts), see_to(rule, facts->to) ? RULE_MATCHES : RULE_DIFFERS,
 		see_id(rule->vendor_mask, rule->vendor, facts->vendor),
 		see_id(rule->product_mask, rule->product, facts->product),
@@ -122,7 +122,7 @@ static void compare_matches(const struct rule *rule)
 		struct rule_facts facts = {
 			.busid = i & 1 ? "1-1.2" : "2-1", .vendor = i & 2 ? 0x0951 : 1,
 			.product = 0x1666, .described = i & 4,
-			.serial = i & 8 ? "60A44C4138D2" : NULL, .name = "a disk",
+			.serial = i & 8 ? "60A44C4138D2" : NULL, .product_name = "a disk",
 			.from = "pi.lan", .server = "pi.lan:1", .to = i & 16 ? &to : NULL,
 		};
 
@@ -144,11 +144,11 @@ static char *put_value(char *to, const char *name, const char *value)
 /* The rule in its plainest words. */
 static void write_rule(char *to, const struct rule *rule)
 {
-	static const char *const name[RULE_GLOBS] = { "busid", "serial", "product", "from" };
+	static const char *const name[RULE_STRINGS] = { "busid", "serial", "product", "from" };
 	char address[INET6_ADDRSTRLEN];
 
 	to += sprintf(to, "%s", rule->deny ? "deny" : "allow");
-	for (unsigned i = 0; i < RULE_GLOBS; i++)
+	for (unsigned i = 0; i < RULE_STRINGS; i++)
 		if (rule->glob[i])
 			to = put_value(to, name[i], rule->glob[i]);
 	if (rule->vendor_mask && rule->product_mask)
@@ -169,7 +169,7 @@ static void write_rule(char *to, const struct rule *rule)
 
 static bool same(const struct rule *a, const struct rule *b)
 {
-	for (unsigned i = 0; i < RULE_GLOBS; i++)
+	for (unsigned i = 0; i < RULE_STRINGS; i++)
 		if (!a->glob[i] != !b->glob[i] || (a->glob[i] && strcmp(a->glob[i], b->glob[i])))
 			return false;
 	return a->deny == b->deny && a->vendor == b->vendor && a->product == b->product &&
@@ -184,11 +184,13 @@ static bool same(const struct rule *a, const struct rule *b)
 static void judge_rule(const struct rule *rule)
 {
 	const struct peer_id who = { .address = rule->to.address, .key = rule->key };
+	const char *const *glob = rule->glob;
 	struct rule_facts facts = {
-		.busid = rule->busid ? rule->busid : "1-1", .vendor = rule->vendor,
+		.busid = glob[RULE_BUSID] ? glob[RULE_BUSID] : "1-1", .vendor = rule->vendor,
 		.product = rule->product, .described = true,
-		.serial = rule->serial ? rule->serial : "", .name = rule->name ? rule->name : "",
-		.from = "pi", .server = rule->from ? rule->from : "pi:1", .to = &who,
+		.serial = glob[RULE_SERIAL] ? glob[RULE_SERIAL] : "",
+		.product_name = glob[RULE_PRODUCT] ? glob[RULE_PRODUCT] : "",
+		.from = "pi", .server = glob[RULE_FROM] ? glob[RULE_FROM] : "pi:1", .to = &who,
 	};
 	bool mapped = !rule->key && IN6_IS_ADDR_V4MAPPED(&rule->to.address) && rule->to.bits < 96;
 
@@ -197,9 +199,9 @@ static void judge_rule(const struct rule *rule)
 	facts.to = NULL;
 	HOLDS(rule_match(rule, &facts) ==
 	      (rule->has_to && rule->deny ? RULE_DIFFERS : RULE_MATCHES));
-	facts.serial = facts.name = NULL;
+	facts.serial = facts.product_name = NULL;
 	HOLDS(rule->deny || rule_match(rule, &facts) ==
-	      (rule->serial || rule->name ? RULE_NEEDS_MORE : RULE_MATCHES));
+	      (glob[RULE_SERIAL] || glob[RULE_PRODUCT] ? RULE_NEEDS_MORE : RULE_MATCHES));
 	facts.serial = "";
 	facts.vendor ^= 0x100;
 	HOLDS(!rule->vendor_mask || rule_match(rule, &facts) == RULE_DIFFERS);
@@ -219,21 +221,21 @@ static void see_line(const char *line, enum rule_role role)
 	n = rule_parse(&rule, exact, role, &fault);
 	HOLDS(n == rule_parse(&second, again, role, &other));
 	HOLDS(n == 1 || n == 0 || n == -EINVAL);
-	HOLDS(n < 0 || !fault.what);
+	HOLDS(n < 0 || !fault.text);
 	if (n < 0) {
-		HOLDS(fault.what && !strcmp(fault.what, other.what));
+		HOLDS(fault.text && !strcmp(fault.text, other.text));
 		HOLDS(!strcmp(fault.word, other.word));
 		HOLDS(strstr(text, fault.word));
 	}
 	if (n == 1) {
 		HOLDS(same(&rule, &second) && !rule.line);
-		HOLDS(role == RULE_SERVER ? !rule.from : !rule.has_to);
+		HOLDS(role == RULE_SERVER ? !rule.glob[RULE_FROM] : !rule.has_to);
 		write_rule(anew, &rule);
 		HOLDS(rule_parse(&second, anew, role, &other) == 1 && same(&rule, &second));
 		judge_rule(&rule);
 		if (strlen(line) < 200)
 			compare_matches(&rule);
-		for (unsigned i = 0; i < RULE_GLOBS; i++)
+		for (unsigned i = 0; i < RULE_STRINGS; i++)
 			if (rule.glob[i]) {
 				for (const char *c = rule.glob[i]; *c; c++)
 					HOLDS((unsigned char)*c >= ' ' && *c != 0x7f);

@@ -1082,7 +1082,7 @@ def passes(server, busid):
         server.tree.remove(busid)
         server.hup()
         time.sleep(0.02)
-        return f"{busid} (1a2b:3c4d) is gone" in server.log()
+        return f"{busid} (1a2b:3c4d): unplugged" in server.log()
 
     until(seen, f"it looks at the world: {server.log()}")
 

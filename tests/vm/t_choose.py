@@ -90,7 +90,7 @@ def server_rules(w):
             w.host.must(f"rm -f /tmp/server.log; usbiphp-server -i 1 -r '{rule}' "
                         ">>/tmp/server.log 2>&1 &")
             w.exported(STICK)
-            w.said(w.host, "server", f"leaving alone {KEYBOARD} .*: denied by --rule 1")
+            w.said(w.host, "server", f"{KEYBOARD} .*: left alone: denied by --rule 1")
             w.steady(w.host, "usbiphp-server")
             w.exported(STICK)
             w.said(w.host, "server", "denied by")
@@ -123,7 +123,7 @@ def changed_rules(w):
         w.exported(KEYBOARD)
         w.host.wait("test -b /dev/sda")
         w.has(HID)
-        w.said(w.host, "server", f"letting go {STICK} .*: denied by {RULES}:1")
+        w.said(w.host, "server", f"{STICK} .*: to be given back: denied by {RULES}:1")
 
     with case("server: a file with a mistake is refused whole, the rules in force stay"):
         w.rules(w.host, "allow class storage", "# and now", "deny clas hid")

@@ -530,18 +530,18 @@ def twenty_sockets(s):
                 60)
     exported = []
     for port in [str(n) for n in range(3, 15)] + [f"15.{n}" for n in range(1, 9)]:
-        before = s.log("server").count("exporting")
-        failed = s.log("server").count("no free slot")
+        before = s.log("server").count(": exported")
+        failed = s.log("server").count("has no room for it")
         s.plug("turn", "usb-mouse", port)
-        s.host.wait(f"test $(grep -c exporting /tmp/server.log) -gt {before} || "
-                    f"test $(grep -c 'no free slot' /tmp/server.log) -gt {failed}", 120)
-        exported.append(s.log("server").count("exporting") > before)
+        s.host.wait(f"test $(grep -c ': exported' /tmp/server.log) -gt {before} || "
+                    f"test $(grep -c 'has no room for it' /tmp/server.log) -gt {failed}", 120)
+        exported.append(s.log("server").count(": exported") > before)
         if not exported[-1]:
             s.host.wait("ls -d /sys/bus/usb/drivers/usbhid/*:1.0 | grep -q '/1-'", 60)
         s.unplug("turn")
     check(exported == [True] * 14 + [False] * 6, f"exported: {exported}")
     log = s.log("server")
-    check(log.count("no free slot") == 6, f"{log.count('no free slot')} complaints for 6 devices")
+    check(log.count("has no room for it") == 6, f"{log.count('has no room for it')} complaints for 6 devices")
     s.plug("turn", "usb-mouse", "3")
     s.attached(3, 120)
     for ident in ("turn", "hub"):

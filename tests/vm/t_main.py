@@ -196,7 +196,7 @@ def restarts(w):
         w.serve()
         w.host.wait("test -f /var/run/usbiphp/server.lock")
         w.attached(2)
-        check("exporting" not in w.log(w.host), w.log(w.host))
+        check(": exported" not in w.log(w.host), w.log(w.host))
 
     with case("stopping the client detaches everything and leaves no record"):
         w.stop(w.client, "usbiphp-client")

@@ -36,11 +36,11 @@ class Server:
 
     def left(self, busid, reason, colon=": "):
         """It is left alone, with its driver, and that is said once, while the others are taken."""
-        self.guest.wait(f"grep -q 'leaving alone {busid} .*{colon}{reason}' /tmp/log")
+        self.guest.wait(f"grep -q '{busid} .*: left alone.*{colon}{reason}' /tmp/log")
         self.guest.must("for i in 1 2 3 4 5 6; do kill -HUP $(pidof usbiphp-server); usleep 100000; "
                         "done")
         self.guest.must(f"! ls -d {STUB}/{busid}")
-        count = self.guest.must(f"grep -c 'leaving alone {busid} ' /tmp/log; true").strip()
+        count = self.guest.must(f"grep -c '{busid} .*: left alone' /tmp/log; true").strip()
         check(count == "1", f"said {count} times")
 
     def taken(self, busid):

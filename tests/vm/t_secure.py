@@ -268,18 +268,18 @@ def strangers(w):
 
 def damage(w):
     with case("a bit that is turned on the wire: both ends are free in seconds, and it comes back"):
-        before = w.count("is back from")
+        before = w.count(": session with")
         w.wire.turn_a_bit()
         w.client.sh("echo 3 >/proc/sys/vm/drop_caches; "
                     "dd if=$(ls /dev/sd? | tail -1) of=/dev/null bs=64k 2>/dev/null", 60)
-        w.again("is back from", before + 1)
+        w.again(": session with", before + 1)
         w.attached(2, SOON)
         w.read_anew()
 
     with case("the wire is cut: both ends are free, and it comes back"):
-        before = w.count("is back from")
+        before = w.count(": session with")
         w.client.link(False)
-        w.again("is back from", before + 2)
+        w.again(": session with", before + 2)
         w.attached(0, SOON)
         w.client.link(True)
         w.attached(2, 100)
@@ -289,9 +289,9 @@ def damage(w):
 def keys_change(w):
     with case("SIGHUP: whose key is gone, its session is"):
         w.set_keys("phone")
-        before = w.count("is back from")
+        before = w.count(": session with")
         w.host.must("kill -HUP $(pidof usbiphp-server)")
-        w.again("is back from", before + 2)
+        w.again(": session with", before + 2)
         w.attached(0, SOON)
         w.free(2)
 
@@ -301,9 +301,9 @@ def keys_change(w):
         w.attached(2, 100)
 
     with case("SIGHUP: whose key has other digits, its session ends and does not come back"):
-        before = w.count("is back from")
+        before = w.count(": session with")
         w.new_digits("laptop")
-        w.again("is back from", before + 2)
+        w.again(": session with", before + 2)
         w.attached(0, SOON)
         w.free(2)
         w.refused("list --psk /tmp/laptop host", "--psk")

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine of the kernel: usbip-host. */
+#include "host/engine.h"
+
+#include "sysfs/stub.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool kernel_has(const struct device *device)
+{
+	return !strcmp(device->driver, STUB_DRIVER);
+}
+
+static enum engine_status kernel_status(const struct sysfs *sysfs, const char *busid)
+{
+	switch (stub_status(sysfs, busid)) {
+	case STUB_AVAILABLE:
+		return ENGINE_AVAILABLE;
+	case STUB_USED:
+		return ENGINE_IN_USE;
+	case STUB_ERROR:
+		return ENGINE_ERROR;
+	default:
+		return ENGINE_UNKNOWN;
+	}
+}
+
+static int kernel_room(const struct sysfs *sysfs, const char *busid, struct engine_room *room)
+{
+	int used = stub_slots(sysfs, busid, &room->listed);
+
+	if (used < 0)
+		return used;
+	room->used = (unsigned)used;
+	room->max = STUB_SLOTS;
+	return 0;
+}
+
+static struct engine_result kernel_result(struct stub_result stub)
+{
+	struct engine_result result = { stub.error, ENGINE_FAILED, (int)stub.step };
+
+	if (!stub.error)
+		result.outcome = ENGINE_DONE;
+	else if (stub.step == STUB_STEP_RESTORE)
+		result.outcome = ENGINE_STRANDED;
+	else if (stub.error == -ENODEV)
+		result.outcome = ENGINE_GONE;
+	else if (stub.error == -EBUSY && stub.step == STUB_STEP_SESSION)
+		result.outcome = ENGINE_BUSY;
+	else if (stub.error == -ENOMEM && stub.step == STUB_STEP_ADD)
+		result.outcome = ENGINE_FULL;
+	return result;
+}
+
+static struct engine_result kernel_bind(const struct sysfs *sysfs, const char *busid)
+{
+	return kernel_result(stub_bind(sysfs, busid));
+}
+
+static struct engine_result kernel_end(const struct sysfs *sysfs, const char *busid, int connection)
+{
+	return kernel_result(stub_end(sysfs, busid, connection));
+}
+
+static struct engine_result kernel_release(const struct sysfs *sysfs, const char *busid)
+{
+	return kernel_result(stub_release(sysfs, busid));
+}
+
+static const char *kernel_step_text(int step)
+{
+	return stub_step_text((enum stub_step)step);
+}
+
+const struct engine engine_kernel = {
+	.name = STUB_DRIVER,
+	.module = STUB_MODULE,
+	.check = stub_check,
+	.has = kernel_has,
+	.status = kernel_status,
+	.room = kernel_room,
+	.bind = kernel_bind,
+	.end = kernel_end,
+	.release = kernel_release,
+	.import = stub_import,
+	.step_text = kernel_step_text,
+};

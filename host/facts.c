@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Gathers the facts about a device of this machine for policy_decide(). */
+#include "host/facts.h"
+
+#include "lib/str.h"
+#include "sysfs/descriptors.h"
+#include "sysfs/protect.h"
+
+#include <string.h>
+
+void facts_identify(const struct sysfs *sysfs, const struct device *device,
+		    const struct device_strings *strings, struct rule_facts *identity,
+		    struct device_record *record)
+{
+	struct op_device *described = &record->device;
+
+	memset(identity, 0, sizeof(*identity));
+	identity->busid = device->busid;
+	identity->vendor = device->vendor;
+	identity->product = device->product;
+	identity->serial = strings ? strings->serial : NULL;
+	identity->product_name = strings ? strings->product : NULL;
+	/* a device that the kernel is resetting has no number: clients need it */
+	identity->described =
+		!device_describe(sysfs, device->busid, described, record->interface) &&
+		described->devnum;
+	if (identity->described)
+		rule_facts_set_classes(identity, described, record->interface);
+	rule_facts_add_class(identity, device->class);
+}
+
+void facts_begin(const struct engine *engine, const struct device *device,
+		 const struct rule_facts *identity, struct device_facts *facts)
+{
+	memset(facts, 0, sizeof(*facts));
+	facts->identity = *identity;
+	facts->is_hub = device->class == DEVICE_CLASS_HUB;
+	facts->is_imported = device->on_vhci;
+	facts->has_driver = device->driver[0];
+	if (engine->has(device))
+		facts->use = DEVICE_IDLE;
+}
+
+void facts_ask_need(const struct sysfs *sysfs, const struct device *device,
+		    struct policy_fact *need)
+{
+	need->answer = protect_check(sysfs, device->busid, &need->reason) ? POLICY_YES : POLICY_NO;
+}
+
+bool facts_ask_room(const struct engine *engine, const struct sysfs *sysfs,
+		    const struct device *device, unsigned others, struct policy_fact *room)
+{
+	struct engine_room engine_room;
+
+	room->answer = POLICY_YES;
+	if (engine->room(sysfs, device->busid, &engine_room) || engine_room.listed)
+		return false;
+	if (engine_room.used + others < engine_room.max)
+		return true;
+	room->answer = POLICY_NO;
+	str_format(room->reason.text, sizeof(room->reason.text), "%s knows at most %u bus ids",
+		   engine->name, engine_room.max);
+	return true;
+}
