@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The devices that are exported: their states, binding and release. */
+/* The devices that are exported: their table and their states. */
 #include "host/export.h"
 
 #include "lib/log.h"
@@ -7,7 +7,6 @@
 #include "lib/util.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 enum { RESET_MS = 5000, RESET_POLL_MS = 20 }; /* for a device to be reset: 0.2 s are usual */
@@ -118,127 +117,6 @@ bool export_is_bound(const struct export *export)
 	default:
 		return false;
 	}
-}
-
-/* In the child process of a job. */
-static void export_child_main(const void *arg, void *result)
-{
-	const struct export *export = arg;
-	const struct engine *engine = export->engine;
-	const char *busid = export->device.busid;
-	struct engine_result *out = result;
-
-	if (export->state == EXPORT_BINDING)
-		*out = engine->bind(export->sysfs, busid);
-	else if (export->state == EXPORT_ENDING)
-		*out = engine->end(export->sysfs, busid, export->session.socket.fd);
-	else
-		*out = engine->release(export->sysfs, busid);
-}
-
-/* Returns whether it was logged: the same failure is logged once. */
-static bool export_log_failure(struct export *export, enum export_state job)
-{
-	const char *name = export->device.name;
-	const struct engine *engine = export->engine;
-
-	if (export->result.outcome == ENGINE_FULL)
-		return log_once(&export->failure_log, LOG_LEVEL_WARNING, 0,
-				"cannot export %s: %s has no room for it; plug a device that was "
-				"exported back into its old port, or reboot", name, engine->name);
-	return log_once(&export->failure_log, LOG_LEVEL_WARNING, export->result.error,
-			"cannot %s %s: %s", job == EXPORT_BINDING ? "export" : "give back", name,
-			engine->step_text(export->result.step));
-}
-
-/* The state after a job, until the next pass observes the device. */
-static enum export_state export_state_after(const struct export *export, enum export_state job)
-{
-	bool done = export->result.outcome == ENGINE_DONE;
-
-	switch (job) {
-	case EXPORT_BINDING:
-		return done ? EXPORT_BOUND : EXPORT_LEFT_ALONE;
-	case EXPORT_ENDING:
-		return export->session.ended ? EXPORT_RESETTING : EXPORT_IN_USE;
-	default:
-		return done || !export->engine->has(&export->device) ? EXPORT_LEFT_ALONE :
-								       EXPORT_BOUND;
-	}
-}
-
-static void export_finish_job(struct export *export, enum export_state job)
-{
-	bool logged = false;
-
-	export->failed = EXPORT_UNUSED;
-	switch (export->result.outcome) {
-	case ENGINE_DONE:
-		if (job == EXPORT_ENDING && !export->session.ended)
-			export->session.ended = export->loop->now;
-		if (job != EXPORT_ENDING)
-			log_info("%s: %s", export->device.name,
-				 job == EXPORT_BINDING ? "exported" : "given back");
-		log_once_clear(&export->failure_log);
-		backoff_clear(&export->backoff);
-		break;
-	case ENGINE_GONE:
-	case ENGINE_BUSY: /* a new session was quicker: the next pass will see */
-		break;
-	default:
-		export->failed = job;
-		logged = export_log_failure(export, job);
-		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
-	}
-	if (export->state == job)
-		export_set_state(export, export_state_after(export, job));
-	export->job_ended(export, job, logged);
-}
-
-static void export_child_ended(struct child *child, bool whole)
-{
-	struct export *export = container_of(child, struct export, child);
-
-	if (!whole) /* it was killed */
-		export->result = (struct engine_result){ -ECHILD, ENGINE_STRANDED, 0 };
-	export_finish_job(export, export->state);
-}
-
-static void export_start_job(struct export *export, enum export_state job)
-{
-	int error;
-
-	assert(!child_running(&export->child));
-	export_set_state(export, job);
-	memset(&export->result, 0, sizeof(export->result));
-	error = child_start(export->loop, &export->child, export_child_main, export,
-			    &export->result, sizeof(export->result), export_child_ended);
-	if (!error)
-		return;
-	export->result = (struct engine_result){ error, ENGINE_FAILED, 0 };
-	export_finish_job(export, job);
-}
-
-void export_bind(struct export *export)
-{
-	export->bound_at = export->loop->now;
-	export_start_job(export, EXPORT_BINDING);
-}
-
-void export_end_session(struct export *export)
-{
-	export_start_job(export, EXPORT_ENDING);
-}
-
-void export_release(struct export *export)
-{
-	export_start_job(export, EXPORT_RELEASING);
-}
-
-void export_fail_for_room(struct export *export)
-{
-	export->result = (struct engine_result){ -ENOMEM, ENGINE_FULL, 0 };
-	export_finish_job(export, EXPORT_BINDING);
 }
 
 static void export_strings_read(struct strings_reader *reader, bool complete)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The server role: observes the devices of this machine. */
+#include "host/host_state.h"
+
+#include "lib/log.h"
+#include "lib/str.h"
+
+#include <errno.h>
+
+static struct export *host_add_export(struct host *host, const char *busid,
+				      enum export_state state)
+{
+	struct export *export = exports_add(&host->exports, &host->daemon.loop, busid, state);
+
+	if (!export) {
+		log_once(&host->full_log, LOG_LEVEL_WARNING, 0,
+			 "more than %u devices: the others are left alone", EXPORTS_MAX);
+		return NULL;
+	}
+	export->sysfs = &host->daemon.sysfs;
+	export->engine = host->engine;
+	export->job_ended = host_job_ended;
+	export->ctx = host;
+	if (!host->passed)
+		status_files_load_session(&host->daemon.rundir, export);
+	return export;
+}
+
+void host_adopt_bound(struct host *host)
+{
+	char text[EXPORTS_MAX * BUSID_SIZE + 1], *cursor = text;
+	const char *busid;
+	struct export *export;
+
+	if (host->daemon.rundir.stale)
+		rundir_save(&host->daemon.rundir, HOST_BOUND_FILE, NULL, 0);
+	rundir_load(&host->daemon.rundir, HOST_BOUND_FILE, text, sizeof(text));
+	while ((busid = str_word(&cursor))) {
+		if (!busid_is_device(busid) || exports_find(&host->exports, busid))
+			continue;
+		export = host_add_export(host, busid, EXPORT_ADOPTED);
+		if (export)
+			export->ours = true;
+	}
+}
+
+/* For device_scan(). Devices that can never be exported take no place. */
+static void host_observe_device(void *ctx, const struct device *device)
+{
+	static const struct rule_facts no_identity;
+	struct host *host = ctx;
+	struct export *export = exports_find(&host->exports, device->busid);
+	struct device_facts facts;
+	struct reason why;
+
+	facts_begin(host->engine, device, &no_identity, &facts);
+	if (policy_excludes(&facts, &why)) {
+		if (!host->passed)
+			log_debug("%s: left alone: %s", device->name, why.text);
+		return;
+	}
+	if (!export)
+		export = host_add_export(host, device->busid, EXPORT_LEFT_ALONE);
+	if (!export)
+		return;
+	export_observe(export, device);
+	if (export->listed && !export->identity.described) /* its record was another device's */
+		host->list_changed = true;
+}
+
+static void host_observe_unplugged(struct host *host, struct export *export)
+{
+	if (export->state != EXPORT_UNPLUGGED) {
+		if (host->passed && (export->bound_at || !export->flaps.backoff.delay))
+			log_info("%s: unplugged", export->device.name);
+		host_set_ours(host, export, false);
+		status_files_forget_session(&host->daemon.rundir, export);
+		host->list_changed |= export->listed;
+		export->listed = false;
+		export_unplug(export);
+	}
+	if (export_is_forgettable(export)) {
+		export_forget(export);
+		log_once_clear(&host->full_log);
+	}
+}
+
+bool host_observe(struct host *host)
+{
+	int error = host->engine->check(&host->daemon.sysfs);
+
+	if (error == -EROFS) /* bound devices go on, and a bind that fails is logged */
+		error = 0;
+	EACH_EXPORT(&host->exports, export)
+		export->seen = false;
+	if (!error)
+		error = device_scan(&host->daemon.sysfs, host_observe_device, host);
+	if (!daemon_check_driver(&host->daemon, error))
+		return false;
+	EACH_EXPORT(&host->exports, export) {
+		strings_reader_pass(&export->reader);
+		if (export->seen)
+			export_refresh(export, host->daemon.options->dead_after);
+		else if (!export_has_job(export))
+			host_observe_unplugged(host, export);
+	}
+	host->passed = true;
+	return true;
+}
