@@ -64,7 +64,7 @@ bool import_is_resting(const struct import *import)
 
 bool import_is_pending(const struct import *import)
 {
-	return import->state == IMPORT_REQUESTING ||
+	return import->state == IMPORT_DUE || import->state == IMPORT_REQUESTING ||
 	       (import_has_port(import) && !import->answered_at);
 }
 

@@ -63,7 +63,7 @@ enum import_state {
 	IMPORT_IDLE,	    /* known, and nothing to do */
 	IMPORT_FAILED,	    /* the latest attempt to attach it failed */
 	IMPORT_REFUSED,	    /* the same, by the server's answer: it may list it again when it is free */
-	IMPORT_DUE,	    /* is requested as soon as a request of its server is free */
+	IMPORT_DUE,	    /* to be requested in this pass */
 	IMPORT_REQUESTING,  /* a request is under way */
 	IMPORT_ENUMERATING, /* the kernel has the connection, the device has not answered yet */
 	IMPORT_ATTACHED,    /* the device is in use */
@@ -117,7 +117,7 @@ const char *import_state_text(enum import_state state);
 bool import_has_port(const struct import *import);
 /* Whether nothing is under way: IDLE, FAILED, REFUSED or DUE. */
 bool import_is_resting(const struct import *import);
-/* Whether it is being requested, or the kernel waits for the device. */
+/* Whether it is due, being requested, or the kernel waits for the device. */
 bool import_is_pending(const struct import *import);
 /* Whether the latest attempt failed, and it was not attached since. */
 bool import_is_failing(const struct import *import);

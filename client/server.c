@@ -104,37 +104,36 @@ static unsigned server_requesting(const struct server *server)
 	return n;
 }
 
-static struct import *server_first_due(struct server *server)
+static struct server_request *server_idle_request(struct server *server)
 {
-	EACH_IMPORT(server, import)
-		if (import->state == IMPORT_DUE)
-			return import;
+	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
+		if (!server->import_request[i].import)
+			return &server->import_request[i];
 	return NULL;
 }
 
-static void server_request_import(struct server_request *slot, struct import *import)
+static void server_request_import(struct server *server, struct import *import)
 {
-	assert(!slot->import && !request_running(&slot->request));
+	struct server_request *slot = server_idle_request(server);
+
+	assert(slot && !request_running(&slot->request));
 	import_set_state(import, IMPORT_REQUESTING);
 	slot->import = import;
 	slot->request.query_device = import_check_policy(import) == RULE_UNKNOWN;
 	request_start(&slot->request, OP_REQ_IMPORT, import->busid);
 }
 
-/* At most that many at a time. */
+/* At most that many at a time. The others are reviewed when a request has ended. */
 static void server_request_imports(struct server *server, unsigned most)
 {
-	EACH_IMPORT(server, import)
-		if (import_is_resting(import))
-			import_review(import);
-	for (unsigned i = 0; i < SERVER_REQUESTS_MAX && server_requesting(server) < most; i++) {
-		struct server_request *slot = &server->import_request[i];
-		struct import *import = server_first_due(server);
-
-		if (!import)
+	EACH_IMPORT(server, import) {
+		if (server_requesting(server) >= most)
 			break;
-		if (!slot->import)
-			server_request_import(slot, import);
+		if (!import_is_resting(import))
+			continue;
+		import_review(import);
+		if (import->state == IMPORT_DUE)
+			server_request_import(server, import);
 	}
 }
 
@@ -222,8 +221,7 @@ bool server_is_settled(struct server *server)
 	EACH_IMPORT(server, import)
 		if (import_is_pending(import))
 			return false;
-	return server->asked && !request_running(&server->list_request) &&
-	       (!server->answered || !server_first_due(server));
+	return server->asked && !request_running(&server->list_request);
 }
 
 bool server_is_failing(struct server *server)

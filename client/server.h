@@ -67,7 +67,7 @@ void server_queue_imports(struct server *server);
 void server_pass(struct server *server);
 /* How many of its devices have a port. */
 unsigned server_attached(struct server *server);
-/* Whether it was asked, no request runs or is due, and all attached devices have answered. */
+/* Whether it was asked, nothing is under way, and all attached devices have answered. */
 bool server_is_settled(struct server *server);
 /* Whether its latest list or an import failed. */
 bool server_is_failing(struct server *server);

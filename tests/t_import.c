@@ -101,9 +101,10 @@ static void questions(void)
 		CHECK_INT(import_has_port(&import), has_port(state));
 		CHECK_INT(import_is_resting(&import),
 			  state && state != IMPORT_REQUESTING && !has_port(state));
-		CHECK_INT(import_is_pending(&import), state >= IMPORT_REQUESTING);
+		CHECK_INT(import_is_pending(&import), state >= IMPORT_DUE);
 		import.answered_at = 1;
-		CHECK_INT(import_is_pending(&import), state == IMPORT_REQUESTING);
+		CHECK_INT(import_is_pending(&import),
+			  state == IMPORT_DUE || state == IMPORT_REQUESTING);
 		CHECK_INT(import_is_forgettable(&import),
 			  state && state != IMPORT_REQUESTING && !has_port(state));
 		import.listed = true;
