@@ -1142,6 +1142,35 @@ static void unreachable(void)
 	end();
 }
 
+static void accept_and_close(struct loop_source *source, uint32_t events)
+{
+	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)events;
+	must(fd >= 0, "accept");
+	close(fd);
+}
+
+/* Each failure is logged once, and again when it has changed. */
+static void fails_in_other_ways(void)
+{
+	prepare(PUSHES, 1);
+	loop_drop(&t.loop, &t.listener);
+	go_on(3 * INTERVAL_MS);
+	CHECK_INT(said("cannot reach 127.0.0.1"), 1);
+	listen_again();
+	t.listener.ready = accept_and_close;
+	go_on(3 * INTERVAL_MS);
+	CHECK_INT(said("cannot list devices of 127.0.0.1"), 1);
+	CHECK_INT(said("cannot reach 127.0.0.1"), 1);
+	loop_drop(&t.loop, &t.listener);
+	go_on(3 * INTERVAL_MS);
+	CHECK_INT(said("cannot list devices of 127.0.0.1"), 1);
+	CHECK_INT(said("cannot reach 127.0.0.1"), 2);
+	CHECK(server_is_failing(&server));
+	end();
+}
+
 /* A link that comes and goes: said once, asked ever later, and once it is over that is said. */
 static void flapping_link(void)
 {
@@ -1779,6 +1808,7 @@ int main(void)
 	RUN("t_server: no port is free", no_port);
 	RUN("t_server: a device without a speed", no_speed);
 	RUN("t_server: a server that cannot be reached", unreachable);
+	RUN("t_server: a server that fails in other ways", fails_in_other_ways);
 	RUN("t_server: a link that comes and goes", flapping_link);
 	RUN("t_server: a server that is back as another", back_as_another);
 	RUN("t_server: too many devices", too_many);
