@@ -76,7 +76,7 @@ bool import_is_failing(const struct import *import)
 bool import_is_forgettable(const struct import *import)
 {
 	return import_is_resting(import) && !import->listed &&
-	       import->context->loop->now >= import->forget_after;
+	       import->context->loop->now >= import->flaps.remember;
 }
 
 void import_init(struct import *import, struct import_context *context,
@@ -97,7 +97,7 @@ void import_init(struct import *import, struct import_context *context,
 
 struct import_name import_name(const struct import *import)
 {
-	struct import_name name;
+	struct import_name name = { "" };
 
 	str_format(name.text, sizeof(name.text), "%s (%04x:%04x) at %s", import->busid,
 		   import->facts.vendor, import->facts.product, import->endpoint->name);
@@ -125,9 +125,8 @@ void import_run_hooks(const struct import *import, const char *event, const char
 /* Another device than before: nothing is held against it. */
 static void import_forget_past(struct import *import)
 {
-	import->short_sessions = 0;
 	log_once_clear(&import->failure);
-	backoff_clear(&import->backoff);
+	flaps_clear(&import->flaps);
 	if (import->state == IMPORT_FAILED || import->state == IMPORT_REFUSED)
 		import_set_state(import, IMPORT_IDLE);
 }
@@ -162,8 +161,8 @@ void import_list_complete(struct import *import)
 	import->listed_next = false;
 	if (again && import->state == IMPORT_REFUSED) {
 		import_set_state(import, IMPORT_IDLE);
-		if (++import->short_sessions <= IMPORT_FLAPS_FREE)
-			import->backoff.until = 0;
+		if (++import->flaps.short_stays <= FLAP_FREE)
+			import->flaps.backoff.until = 0;
 	} else if (!import->listed && import->state == IMPORT_DUE) {
 		import_set_state(import, IMPORT_IDLE);
 	}
@@ -176,13 +175,10 @@ void import_list_abandon(struct import *import)
 
 void import_record_failure(struct import *import, const char *reason)
 {
-	uint64_t now = import->context->loop->now;
-
 	if (log_once(&import->failure, LOG_LEVEL_WARNING, 0, "cannot attach %s: %s",
 		     import_name(import).text, reason))
 		import_run_hooks(import, "failed", NULL, reason);
-	import->forget_after = now + IMPORT_FAILURE_KEPT_MS;
-	backoff_fail(&import->backoff, now, IMPORT_RETRY_LIMIT_MS);
+	flaps_fail(&import->flaps, import->context->loop->now);
 }
 
 void import_fail(struct import *import, enum import_state state, const char *reason)

@@ -19,7 +19,7 @@
 #include "client/enum_queue.h"
 #include "lib/endpoint.h"
 #include "lib/log_once.h"
-#include "loop/backoff.h"
+#include "loop/flaps.h"
 #include "loop/hook_runner.h"
 #include "loop/loop.h"
 #include "loop/session.h"
@@ -28,14 +28,7 @@
 #include "proto/op.h"
 #include "sysfs/vhci.h"
 
-enum {
-	IMPORT_RETRY_LIMIT_MS = 60000,	/* the longest delay before another attempt */
-	IMPORT_FAILURE_KEPT_MS = 60000, /* for so long a failure counts after it left the list */
-	/* So many short sessions or refusals in a row are a person who replugs it, or another
-	 * client that gives it back: no delay. More are a bad contact. */
-	IMPORT_FLAPS_FREE = 3,
-	IDENTITY_READERS = 4, /* child processes at a time */
-};
+enum { IDENTITY_READERS = 4 /* child processes at a time */ };
 
 /* What all imports of this machine share. */
 struct import_context {
@@ -89,9 +82,8 @@ struct import {
 	uint64_t identify_after; /* no attempt to read its identity before */
 
 	/* Attempts to attach it. */
-	struct backoff backoff;
-	unsigned short_sessions; /* sessions in a row that were short, or refusals */
-	uint64_t forget_after;	 /* until then its failures count, even if it is not listed */
+	struct flaps flaps; /* of failures, short sessions and refusals; while its past counts it is
+			     * not forgotten, listed or not */
 	struct log_once failure; /* why it cannot be attached, until it is */
 	struct log_once denial;	 /* why it is left alone, until it is not */
 

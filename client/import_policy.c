@@ -63,7 +63,7 @@ void import_review(struct import *import)
 	struct loop *loop = import->context->loop;
 	struct attach_facts facts = {
 		.listed = import->listed,
-		.backoff = loop->now < import->backoff.until,
+		.backoff = loop->now < import->flaps.backoff.until,
 		.speed = import->speed,
 	};
 
@@ -71,7 +71,7 @@ void import_review(struct import *import)
 	if (facts.listed)
 		facts.denied = import_check_policy(import) == RULE_DENY;
 	if (facts.listed && facts.backoff) {
-		loop_pass_by(loop, import->backoff.until);
+		loop_pass_by(loop, import->flaps.backoff.until);
 	} else if (facts.listed) {
 		facts.elsewhere = import_is_elsewhere(import);
 		facts.port_free =

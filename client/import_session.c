@@ -9,7 +9,6 @@
 #include <errno.h>
 
 enum {
-	LONG_SESSION_MS = 10000, /* a session that lasted so long was a good one */
 	POLL_MS = 50,		 /* between looks at a port that is about to become free */
 	DETACH_RETRY_MS = 1000,	 /* after a detach that failed for want of a descriptor */
 };
@@ -29,16 +28,18 @@ void import_queue(const struct import *import)
 /* A short session may be a replug; many of them, or one without an answer, are a fault. */
 static void import_judge_session(struct import *import, uint64_t now)
 {
-	if (import->answered_at && now - import->attached_at >= LONG_SESSION_MS) {
-		import->short_sessions = 0;
-		backoff_clear(&import->backoff);
-		return;
-	}
-	import->forget_after = now + IMPORT_FAILURE_KEPT_MS;
-	if (now < import->backoff.until) /* this failure was counted before */
-		return;
-	if (!import->answered_at || ++import->short_sessions > IMPORT_FLAPS_FREE)
-		backoff_fail(&import->backoff, now, IMPORT_RETRY_LIMIT_MS);
+	uint64_t lasted = now - import->attached_at;
+
+	if (import->answered_at && lasted >= FLAP_SETTLED_MS)
+		backoff_clear(&import->flaps.backoff);
+	else
+		import->flaps.remember = now + FLAP_REMEMBER_MS;
+	if (now < import->flaps.backoff.until)
+		return; /* this failure was counted before */
+	if (import->answered_at)
+		flaps_stay_ended(&import->flaps, now, lasted);
+	else
+		flaps_fail(&import->flaps, now);
 }
 
 static void import_release_port(struct import *import)
@@ -120,8 +121,8 @@ static void import_give_up(struct import *import)
 {
 	if (import->state != IMPORT_DETACHING) {
 		/* the kernel goes by port: leave it time for those behind this one */
-		if (import->backoff.delay < CLIENT_ANSWER_MS)
-			import->backoff.delay = CLIENT_ANSWER_MS;
+		if (import->flaps.backoff.delay < CLIENT_ANSWER_MS)
+			import->flaps.backoff.delay = CLIENT_ANSWER_MS;
 		import_record_failure(import, "its server took it but never answered");
 	}
 	import_detach(import);

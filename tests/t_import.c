@@ -110,9 +110,9 @@ static void questions(void)
 		import.listed = true;
 		CHECK(!import_is_forgettable(&import));
 		import.listed = false;
-		import.forget_after = loop.now + 1;
+		import.flaps.remember = loop.now + 1;
 		CHECK(!import_is_forgettable(&import));
-		import.forget_after = loop.now;
+		import.flaps.remember = loop.now;
 	}
 	CHECK_STR(import_state_text(IMPORT_UNUSED), "unused");
 	CHECK_STR(import_state_text(IMPORT_DETACHING), "detaching");
@@ -149,8 +149,8 @@ static void another_device(void)
 	import_list_complete(&import);
 	for (unsigned i = 1; i <= 3; i++) {
 		import_fail(&import, IMPORT_FAILED, "no answer");
-		CHECK_INT(import.backoff.delay, 500u << i);
-		CHECK_INT(import.forget_after, loop.now + IMPORT_FAILURE_KEPT_MS);
+		CHECK_INT(import.flaps.backoff.delay, 500u << i);
+		CHECK_INT(import.flaps.remember, loop.now + FLAP_REMEMBER_MS);
 	}
 	CHECK_INT(log_kept.lines, 1);
 	import_list_entry(&import, &device, NULL); /* the same one */
@@ -160,11 +160,11 @@ static void another_device(void)
 	import_list_entry(&import, &device, NULL);
 	import_list_complete(&import);
 	CHECK_INT(import.state, IMPORT_FAILED);
-	CHECK_INT(import.backoff.delay, 4000);
+	CHECK_INT(import.flaps.backoff.delay, 4000);
 	device.product = 2;
 	import_list_entry(&import, &device, NULL);
 	CHECK_INT(import.state, IMPORT_IDLE);
-	CHECK_INT(import.backoff.delay, 0);
+	CHECK_INT(import.flaps.backoff.delay, 0);
 	CHECK(!import_is_failing(&import));
 	import_fail(&import, IMPORT_FAILED, "no answer");
 	CHECK_INT(log_kept.lines, 2);
@@ -184,11 +184,11 @@ static void refused_and_listed_again(void)
 		CHECK(import.listed);
 		CHECK_INT(import.state, IMPORT_IDLE);
 		if (i > 1)
-			CHECK_INT(import.backoff.until != 0, i - 1 > IMPORT_FLAPS_FREE);
+			CHECK_INT(import.flaps.backoff.until != 0, i - 1 > FLAP_FREE);
 		import_set_state(&import, IMPORT_DUE);
 		import_set_state(&import, IMPORT_REQUESTING);
 		import_fail(&import, IMPORT_REFUSED, "it is in use");
-		CHECK(import.backoff.until > loop.now);
+		CHECK(import.flaps.backoff.until > loop.now);
 		import_list_entry(&import, &device, NULL); /* it was never away */
 		import_list_complete(&import);
 		CHECK_INT(import.state, IMPORT_REFUSED);

@@ -878,7 +878,7 @@ static void fails_with_a_list_that_flaps(void)
 	flap();
 	CHECK_INT(t.imports, 6); /* after 1, 2, 4, 8, 16, 32 s */
 	CHECK_INT(said("cannot attach 1-1"), 1);
-	CHECK(import_of("1-1")->backoff.delay >= 32000);
+	CHECK(import_of("1-1")->flaps.backoff.delay >= 32000);
 	t.devices = 0;
 	for (unsigned i = 0; i < 12; i++) {
 		push();
@@ -898,7 +898,7 @@ static void refused_and_free_again(void)
 	go_on(20000);
 	push();
 	go_on(1000);
-	CHECK(import_of("1-1")->backoff.until > clock_now + 1000);
+	CHECK(import_of("1-1")->flaps.backoff.until > clock_now + 1000);
 	t.devices = 0;
 	push();
 	go_on(10000);
@@ -931,13 +931,13 @@ static void another_device(void)
 		push();
 		go_on(INTERVAL_MS * 5 / 2);
 		CHECK(t.imports >= 3);
-		CHECK(import_of("1-1")->backoff.until > clock_now + 1000);
+		CHECK(import_of("1-1")->flaps.backoff.until > clock_now + 1000);
 		t.refuse = OP_OK;
 		t.device[0].product = 2;
 		push();
 		go_on(watched ? 0 : INTERVAL_MS);
 		CHECK(is_attached("1-1"));
-		CHECK_INT(import_of("1-1")->backoff.delay, 0);
+		CHECK_INT(import_of("1-1")->flaps.backoff.delay, 0);
 		CHECK_INT(said_of("1-1 (0627:0002) at 127.0.0.1:", ": attached to port "), 1);
 		end();
 	}
@@ -1034,6 +1034,7 @@ static void session_that_lingers(void)
 			hang_up(&t.peer[i]);
 	go_on(CLIENT_TEARDOWN_MS - 1);
 	CHECK(is_attached("1-1"));
+	CHECK_INT(import_of("1-1")->state, IMPORT_CLOSING);
 	CHECK_INT(t.detached, 0);
 	t.devices = 0;
 	push();
@@ -1059,6 +1060,7 @@ static void device_that_is_mute(void)
 	CHECK_INT(t.detached, 1);
 	CHECK_INT(said("never answered"), 1);
 	CHECK_INT(t.imports, 1);
+	CHECK_INT(import_of("1-1")->state, IMPORT_FAILED);
 	t.mute = false;
 	push();
 	go_on(2 * CLIENT_ANSWER_MS);
