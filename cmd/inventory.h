@@ -39,7 +39,7 @@ struct inventory_entry {
 
 	/* From here on: cleared by entry_reset(). */
 	char status[16];      /* "in use", "left alone", ...; one of few constants */
-	char state[256];      /* status with its details, for people */
+	char state[16 + sizeof(struct reason)]; /* status with its details, for people */
 	struct reason reason; /* of status */
 	/* the session of a device in use */
 	struct connection_addr session;
@@ -55,7 +55,7 @@ struct inventory {
 	struct inventory_entry entry[INVENTORY_MAX];
 };
 
-/* A process runs one command, so all commands share these. About 4 MB: never on the stack. */
+/* A process runs one command, so all commands share these. Several MB: never on the stack. */
 struct inventories {
 	struct inventory local, imported;
 };
@@ -84,7 +84,6 @@ void inventory_set_labels(struct inventory *inventory);
  */
 int imported_read(struct inventory *imported, struct inventory *local, const struct sysfs *sysfs,
 		  const char *run);
-
 
 /* Clears everything that is not the device's own: state, session, import. */
 void entry_reset(struct inventory_entry *entry);
