@@ -76,7 +76,7 @@ static void doctor_check_holds(struct doctor *doctor, const struct doctor_role *
 	char path[PATH_MAX];
 
 	str_format(path, sizeof(path), "%s/held.%s", doctor->options->config, role->name);
-	if (file_each_line(AT_FDCWD, path, line_is_any, NULL))
+	if (file_each_line(AT_FDCWD, path, line_is_any, NULL) > 0)
 		doctor_report(doctor, DOCTOR_OK,
 			      "the %s leaves held devices alone: usbiphp status lists them",
 			      role->name);

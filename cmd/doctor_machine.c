@@ -119,7 +119,7 @@ void doctor_check_programs(struct doctor *doctor)
 	int root = doctor->machine.root;
 
 	str_decimal(doctor->port, 65535, &search.port);
-	if (!file_each_line(root, "proc/net/tcp", listener_read_socket, &search))
+	if (file_each_line(root, "proc/net/tcp", listener_read_socket, &search) <= 0)
 		file_each_line(root, "proc/net/tcp6", listener_read_socket, &search);
 	sysfs_each_entry(root, "proc", doctor_check_process, &search);
 	doctor_report_listener(doctor, &search);

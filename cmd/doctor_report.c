@@ -46,7 +46,7 @@ bool doctor_file_contains(const struct doctor *doctor, const char *text, const c
 	va_start(args, path);
 	str_vformat(buf, sizeof(buf), path, args);
 	va_end(args);
-	return file_each_line(doctor->machine.root, buf, line_contains, (void *)text);
+	return file_each_line(doctor->machine.root, buf, line_contains, (void *)text) > 0;
 }
 
 bool doctor_file_exists(const struct doctor *doctor, const char *path, ...)

@@ -8,60 +8,86 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUF_SIZE = 4096, LINE_SIZE = 4096 };
+enum { LINE_SIZE = 4096 };
+
+ssize_t file_read_all(int fd, void *buf, size_t size)
+{
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && len < size) {
+		n = read(fd, (char *)buf + len, size - len);
+		if (n > 0)
+			len += (size_t)n;
+	}
+	return n < 0 ? -errno : (ssize_t)len;
+}
 
 ssize_t file_load(int dir, const char *path, int flags, char *buf, size_t size)
 {
 	int fd = openat(dir, path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n;
 	struct stat st;
+	ssize_t n;
 
 	buf[0] = '\0';
 	if (fd < 0)
 		return -errno;
-	n = fstat(fd, &st);
-	if (!n && !S_ISREG(st.st_mode)) {
-		errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP;
-		n = -1;
-	}
-	while (n >= 0 && (n = read(fd, buf + len, size - 1 - len)) > 0)
-		len += (size_t)n;
-	buf[len] = '\0';
-	n = n < 0 ? -errno : (ssize_t)len;
+	if (fstat(fd, &st))
+		n = -errno;
+	else if (!S_ISREG(st.st_mode))
+		n = S_ISDIR(st.st_mode) ? -EISDIR : -ENOTSUP;
+	else
+		n = file_read_all(fd, buf, size - 1);
+	buf[n > 0 ? n : 0] = '\0';
 	close(fd);
 	return n;
 }
 
-bool file_each_line(int dir, const char *path, bool (*see)(void *ctx, char *line), void *ctx)
+struct line {
+	char text[LINE_SIZE];
+	size_t len;
+};
+
+/* Adds a piece of the file to the line, and calls visit for each line that ends in it. */
+static bool line_add(struct line *line, const char *piece, size_t len,
+		     bool (*visit)(void *ctx, char *line), void *ctx)
 {
-	char buf[BUF_SIZE], line[LINE_SIZE];
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < len; i++) {
+		if (piece[i] != '\n') {
+			line->text[line->len] = piece[i];
+			line->len += line->len < sizeof(line->text) - 1;
+			continue;
+		}
+		line->text[line->len] = '\0';
+		line->len = 0;
+		if (visit(ctx, line->text))
+			return true;
+	}
+	return false;
+}
+
+int file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC), error = 0;
+	struct line line;
+	char piece[4096];
 	bool found = false;
-	size_t len = 0;
 	ssize_t n;
 
 	if (fd < 0)
-		return false;
-	do {
-		n = read(fd, buf, sizeof(buf));
-		if (n <= 0 && len) { /* the last line has no end */
-			buf[0] = '\n';
-			n = 1;
+		return -errno;
+	line.len = 0;
+	while (!found && (n = read(fd, piece, sizeof(piece))) != 0) {
+		if (n < 0) {
+			error = -errno;
+			break;
 		}
-		for (ssize_t i = 0; i < n && !found; i++) {
-			if (buf[i] != '\n') {
-				line[len] = buf[i];
-				len += len < sizeof(line) - 1;
-				continue;
-			}
-			line[len] = '\0';
-			len = 0;
-			found = see(ctx, line);
-		}
-	} while (n > 0 && !found);
+		found = line_add(&line, piece, (size_t)n, visit, ctx);
+	}
+	if (!found && !error && line.len) /* the last line has no '\n' */
+		found = line_add(&line, "\n", 1, visit, ctx);
 	close(fd);
-	return found;
+	return error ? error : found;
 }
 
 int file_replace(int dir, const char *path, const char *fresh, int flags, const char *text,

@@ -109,7 +109,8 @@ bool rundir_has_daemon(const char *path, const char *role)
 	struct stat st;
 
 	str_format(name, sizeof(name), "%s/%s.lock", path, role);
-	return !stat(name, &st) && file_each_line(AT_FDCWD, "/proc/locks", line_locks_inode, &st.st_ino);
+	return !stat(name, &st) &&
+	       file_each_line(AT_FDCWD, "/proc/locks", line_locks_inode, &st.st_ino) > 0;
 }
 
 void rundir_load(const struct rundir *rundir, const char *name, char *buf, size_t size)

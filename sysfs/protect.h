@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this machine itself needs a USB device for: whoever takes it then saws off the branch he
- * sits on. Found from sysfs, /proc and /run, without opening a device or waiting for one.
+ * Which USB devices this host itself depends on: mounted disks, its network, its console. Exporting
+ * one would cut the host off. Found from sysfs, /proc and /run, without opening a device or waiting
+ * for one.
  */
 #ifndef SYSFS_PROTECT_H
 #define SYSFS_PROTECT_H
@@ -10,27 +11,60 @@
 #include "sysfs/sysfs.h"
 
 /*
- * Whether the device of that busid, which has no `/` in it, is needed:
+ * Whether this host needs the device with that busid, which has no '/' in it. If so, reason says
+ * why; else reason is not touched. A device is needed if
  * - it backs a mounted file system (proc(5) mountinfo) or swap, through partitions, device mapper,
  *   md or a loop device that stands on a disk (/sys/block/DISK/slaves, loop/backing_file);
  * - it carries the network interface of the default route or of a TCP connection, also through a
  *   bridge, bond or VLAN, or the only link that is up (/proc/net/route, ipv6_route, tcp, tcp6);
- * - it is a keyboard or pointer (/proc/bus/input/devices) while somebody is logged in at this
- *   machine's own screen or console: by logind's sessions, or where there are none by a program
- *   whose terminal is a virtual console.
- * What cannot be read counts for nothing.
+ * - it is a keyboard or pointer (/proc/bus/input/devices) while somebody is logged in at the console
+ *   of this host: by the sessions of logind, or without logind by a process whose terminal is a
+ *   virtual console.
+ *
+ * It fails closed: if one of these files or directories cannot be read, the device is needed, and
+ * reason names the file. A file that this kernel does not have (-ENOENT: /proc/swaps without swap,
+ * net/tcp6 without IPv6, no logind) is no failure, unless the whole of /proc is hidden: not mounted,
+ * or mounted with subset=pid.
+ *
+ * On a test's tree (sysfs->fake) no device is needed.
  */
-bool protect_check(const struct sysfs *sysfs, const char *busid, struct reason *use);
+bool protect_check(const struct sysfs *sysfs, const char *busid, struct reason *reason);
 
-/* Its parts. */
-bool protect_disk(const struct sysfs *sysfs, const char *busid, struct reason *use);
-bool protect_net(const struct sysfs *sysfs, const char *busid, struct reason *use);
-bool protect_console(const struct sysfs *sysfs, const char *busid, struct reason *use);
+/* One such question, as its parts share it. */
+struct protect_query {
+	const struct sysfs *sysfs;
+	const char *busid;
+	struct reason *reason;
+	bool unknown; /* something could not be found out, and reason says what */
+};
 
-/* For them: says why, by a format with one string; always true. */
-bool protect_because(struct reason *use, const char *format, const char *what)
-	__attribute__((format(printf, 2, 0)));
-/* Whether a sysfs path leads through that USB device. */
+/* The parts. True if the device is needed, or if that could not be found out; reason is set then. */
+bool protect_disk(struct protect_query *query);
+bool protect_net(struct protect_query *query);
+bool protect_console(struct protect_query *query);
+
+/* For the parts: sets the reason, unless something is unknown, which is the better reason. Always
+ * true. */
+bool protect_because(struct protect_query *query, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* For the parts: the device may be needed, because the file dir/path cannot be read (a -errno) or
+ * because of what the format says. Always true. */
+bool protect_unreadable(struct protect_query *query, const char *dir, const char *path,
+			ssize_t error);
+bool protect_unknown(struct protect_query *query, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* For the parts: whether an error means that there is no such file, or not any more. */
+bool protect_is_gone(ssize_t error);
+/*
+ * For the parts: file_each_line() below /proc and sysfs_each_entry() below the sysfs. True if visit
+ * returned true, or if the file could not be read; one that does not exist is empty.
+ */
+bool protect_each_proc_line(struct protect_query *query, const char *path,
+			    bool (*visit)(void *ctx, char *line), void *ctx);
+bool protect_each_entry(struct protect_query *query, const char *path,
+			bool (*visit)(void *ctx, const char *name), void *ctx);
+
+/* Whether a path in sysfs leads through the USB device with that busid. */
 bool protect_path_contains(const char *path, const char *busid);
 
 #endif

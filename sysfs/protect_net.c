@@ -1,68 +1,68 @@
 /* SPDX-License-Identifier: MIT */
-/* Network interfaces that somebody depends on. */
+/* Network interfaces that this host depends on. */
 #include "sysfs/protect.h"
 
-#include "lib/file.h"
 #include "lib/str.h"
+#include "lib/util.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <limits.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <string.h>
 
 enum {
-	ADDRESS = 16, /* bytes: of IPv6, where IPv4 is ::ffff:a.b.c.d */
+	ADDRESS_SIZE = 16, /* of IPv6, where IPv4 is ::ffff:a.b.c.d */
 	V4_DIGITS = 8,
 	V6_DIGITS = 32,
-	V4_BITS = 96, /* so many before those of IPv4 */
+	V4_BITS = 96, /* of a mapped address, before those of IPv4 */
 	ROUTES_MAX = 256,
-	UPPERS_MAX = 8, /* bridges and the like upon each other */
+	NAMES_MAX = 32,
 	ESTABLISHED = 1, /* include/net/tcp_states.h */
-	/* what changes the place of a byte where words are shown as numbers */
-	WORDS = BYTE_ORDER == LITTLE_ENDIAN ? 3 : 0,
-	BYTES = 0,
+	/* added to the place of a byte by exclusive or, where /proc shows words as numbers */
+	SWAP_WORDS = BYTE_ORDER == LITTLE_ENDIAN ? 3 : 0,
+	SWAP_NOTHING = 0,
 };
 
 struct net_route {
 	uint32_t metric;
 	uint32_t bits;
-	uint8_t to[ADDRESS];
+	bool is_default;
+	uint8_t to[ADDRESS_SIZE];
 	char interface[IFNAMSIZ];
 };
 
 struct net_search {
-	const struct sysfs *sysfs;
-	const char *busid;
-	struct reason *use;
-	unsigned routes;
-	/* The interface that is looked at, and what it is a part of. */
+	struct protect_query *query;
+	/* One interface of the USB device, and the bridges, bonds and VLANs that it is a part of. */
 	unsigned names;
-	char name[UPPERS_MAX][IFNAMSIZ];
+	char name[NAMES_MAX][IFNAMSIZ];
+	unsigned routes; /* more than ROUTES_MAX: the others are not in the table */
 	struct net_route route[ROUTES_MAX];
 };
 
-/* Eight or thirty-two hex digits. */
-static bool parse_address(const char *text, unsigned order, uint8_t *address)
+/* Parses eight or thirty-two hex digits. */
+static bool net_parse_address(const char *text, unsigned swap, uint8_t *address)
 {
-	static const uint8_t v4[ADDRESS] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t v4[ADDRESS_SIZE] = { [10] = 0xff, [11] = 0xff };
 	size_t len = strlen(text);
 	char digits[3];
 	uint32_t byte;
 
 	if (len != V4_DIGITS && len != V6_DIGITS)
 		return false;
-	memcpy(address, v4, ADDRESS);
-	for (size_t i = ADDRESS - len / 2; i < ADDRESS; i++, text += 2) {
+	memcpy(address, v4, ADDRESS_SIZE);
+	for (size_t i = ADDRESS_SIZE - len / 2; i < ADDRESS_SIZE; i++, text += 2) {
 		str_format(digits, sizeof(digits), "%s", text);
 		if (str_hex(digits, UINT8_MAX, &byte))
 			return false;
-		address[i ^ order] = (uint8_t)byte;
+		address[i ^ swap] = (uint8_t)byte;
 	}
 	return true;
 }
 
-static bool is_ours(const struct net_search *search, const char *interface)
+static bool net_has_name(const struct net_search *search, const char *interface)
 {
 	for (unsigned i = 0; i < search->names; i++)
 		if (!strcmp(search->name[i], interface))
@@ -71,46 +71,58 @@ static bool is_ours(const struct net_search *search, const char *interface)
 }
 
 /*
+ * Parses a line of net/route or net/ipv6_route; false if it is no route that is up.
  * IPv4: "eth0 00000000 0102A8C0 0003 0 0 100 00000000 0 0 0":
  *	interface to via flags - - metric mask - - -
  * IPv6: "fe80... 40 0... 00 0... 00000100 00000001 00000000 00000001 eth0":
  *	to bits from bits via metric - - flags interface
- * True when it is the default route and ours.
  */
-static bool see_route(void *ctx, char *line)
+static bool net_parse_route(char *line, struct net_route *route)
 {
 	enum { TO, MASK, METRIC, FLAGS, INTERFACE };
-	static const uint8_t v4_place[] = { 1, 7, 6, 3, 0 }, v6_place[] = { 0, 1, 5, 8, 9 };
-	struct net_search *search = ctx;
-	struct net_route route;
+	static const uint8_t v4_column[] = { 1, 7, 6, 3, 0 }, v6_column[] = { 0, 1, 5, 8, 9 };
+	const uint8_t *column;
 	uint32_t mask, flags;
-	const uint8_t *place;
 	char *word[10];
 	bool v6;
 
-	if (search->routes == ROUTES_MAX || str_words(line, word, 10) < 10)
+	if (str_words(line, word, ARRAY_SIZE(word)) < ARRAY_SIZE(word))
 		return false;
 	v6 = strlen(word[0]) == V6_DIGITS;
-	place = v6 ? v6_place : v4_place;
-	if (!parse_address(word[place[TO]], v6 ? BYTES : WORDS, route.to) ||
-	    str_hex(word[place[MASK]], v6 ? 8 * ADDRESS : UINT32_MAX, &mask) ||
-	    (v6 ? str_hex(word[place[METRIC]], UINT32_MAX, &route.metric) :
-		  str_decimal(word[place[METRIC]], UINT32_MAX, &route.metric)) ||
-	    str_hex(word[place[FLAGS]], UINT32_MAX, &flags) || !(flags & RTF_UP) ||
+	column = v6 ? v6_column : v4_column;
+	if (!net_parse_address(word[column[TO]], v6 ? SWAP_NOTHING : SWAP_WORDS, route->to) ||
+	    str_hex(word[column[MASK]], v6 ? 8 * ADDRESS_SIZE : UINT32_MAX, &mask) ||
+	    (v6 ? str_hex(word[column[METRIC]], UINT32_MAX, &route->metric) :
+		  str_decimal(word[column[METRIC]], UINT32_MAX, &route->metric)) ||
+	    str_hex(word[column[FLAGS]], UINT32_MAX, &flags) || !(flags & RTF_UP) ||
 	    flags & RTF_REJECT)
 		return false;
-	if (!mask && is_ours(search, word[place[INTERFACE]]))
-		return true;
-	route.bits = mask;
+	route->is_default = !mask;
+	route->bits = mask;
 	if (!v6)
-		for (route.bits = V4_BITS; mask; mask &= mask - 1)
-			route.bits++;
-	str_format(route.interface, sizeof(route.interface), "%s", word[place[INTERFACE]]);
-	search->route[search->routes++] = route;
+		for (route->bits = V4_BITS; mask; mask &= mask - 1)
+			route->bits++;
+	str_format(route->interface, sizeof(route->interface), "%s", word[column[INTERFACE]]);
+	return true;
+}
+
+/* True if it is the default route, through the interface; else it goes into the table. */
+static bool net_visit_route(void *ctx, char *line)
+{
+	struct net_search *search = ctx;
+	struct net_route route;
+
+	if (!net_parse_route(line, &route))
+		return false;
+	if (route.is_default && net_has_name(search, route.interface))
+		return true;
+	if (search->routes < ROUTES_MAX)
+		search->route[search->routes] = route;
+	search->routes += search->routes <= ROUTES_MAX;
 	return false;
 }
 
-static bool matches(const struct net_route *route, const uint8_t *address)
+static bool net_route_contains(const struct net_route *route, const uint8_t *address)
 {
 	for (unsigned i = 0; i < route->bits; i++)
 		if ((route->to[i / 8] ^ address[i / 8]) & 0x80 >> i % 8)
@@ -118,121 +130,149 @@ static bool matches(const struct net_route *route, const uint8_t *address)
 	return true;
 }
 
-/* Whether what leads to an address is ours. */
-static bool is_way_to(const struct net_search *search, const uint8_t *address)
+/* Whether the way to an address is through the interface. */
+static bool net_leads_to(const struct net_search *search, const uint8_t *address)
 {
 	const struct net_route *best = NULL;
 
 	for (unsigned i = 0; i < search->routes; i++) {
 		const struct net_route *route = &search->route[i];
 
-		if (matches(route, address) &&
+		if (net_route_contains(route, address) &&
 		    (!best || route->bits > best->bits ||
 		     (route->bits == best->bits && route->metric < best->metric)))
 			best = route;
 	}
-	return best && is_ours(search, best->interface);
+	return best && net_has_name(search, best->interface);
 }
 
 /* "0100007F:0CA8" */
-static bool parse_end(char *text, uint8_t *address)
+static bool net_parse_end(char *text, uint8_t *address)
 {
 	text[strcspn(text, ":")] = '\0';
-	return parse_address(text, WORDS, address);
+	return net_parse_address(text, SWAP_WORDS, address);
 }
 
 /* "0: 0100007F:0CA8 0100007F:9C40 01 ...": - local remote state */
-static bool see_connection(void *ctx, char *line)
+static bool net_visit_connection(void *ctx, char *line)
 {
-	uint8_t address[ADDRESS];
+	uint8_t address[ADDRESS_SIZE];
+	struct net_search *search = ctx;
 	uint32_t state;
 	char *word[4];
 
 	if (str_words(line, word, 4) < 4 || str_hex(word[3], UINT32_MAX, &state) ||
-	    state != ESTABLISHED || !parse_end(word[2], address))
+	    state != ESTABLISHED || !net_parse_end(word[2], address))
 		return false;
-	/* fe80::/10 is behind every interface: its own address tells which one it is */
-	if (address[0] == 0xfe && (address[1] & 0xc0) == 0x80 && !parse_end(word[1], address))
+	/* every interface has a route to fe80::/10: the address at this end tells which one it is */
+	if (address[0] == 0xfe && (address[1] & 0xc0) == 0x80 && !net_parse_end(word[1], address))
 		return false;
-	return is_way_to(ctx, address);
+	if (search->routes > ROUTES_MAX)
+		return protect_unknown(search->query, "this host has more than %d routes", ROUTES_MAX);
+	return net_leads_to(search, address);
 }
 
-static bool is_up(const struct net_search *search, const char *interface)
+/* Whether the interface has a carrier: 1, 0 or -errno. -EINVAL means that it is not up. */
+static int net_is_up(const struct net_search *search, const char *interface)
 {
 	uint32_t carrier = 0;
+	int error = sysfs_read_number(search->query->sysfs, false, 1, &carrier,
+				      "class/net/%s/carrier", interface);
 
-	sysfs_read_number(search->sysfs, false, 1, &carrier, "class/net/%s/carrier", interface);
-	return carrier;
+	if (error == -EINVAL || protect_is_gone(error))
+		return 0;
+	return error ? error : (int)carrier;
 }
 
-static bool add_upper(void *ctx, const char *entry)
+static bool net_visit_upper(void *ctx, const char *entry)
 {
+	static const char upper[] = "upper_";
 	struct net_search *search = ctx;
+	const char *name = entry + sizeof(upper) - 1;
 
-	if (strncmp(entry, "upper_", 6) != 0 || is_ours(search, entry + 6))
+	if (strncmp(entry, upper, sizeof(upper) - 1) != 0 || net_has_name(search, name))
 		return false;
-	str_format(search->name[search->names++], IFNAMSIZ, "%s", entry + 6);
-	return search->names == UPPERS_MAX;
+	if (search->names == NAMES_MAX)
+		return protect_unknown(search->query, "%s is a part of more than %d interfaces",
+				       search->name[0], NAMES_MAX);
+	str_format(search->name[search->names++], IFNAMSIZ, "%s", name);
+	return false;
 }
 
-/* The interface, and the bridges, bonds and VLANs it is a part of. */
-static void collect_names(struct net_search *search, const char *interface)
+/* Collects the names: true if not all can be known. */
+static bool net_add_uppers(struct net_search *search, const char *interface)
 {
 	char path[32 + IFNAMSIZ];
+	bool unknown = false;
 
 	search->names = 1;
 	str_format(search->name[0], IFNAMSIZ, "%s", interface);
-	for (unsigned i = 0; i < search->names && search->names < UPPERS_MAX; i++) {
+	for (unsigned i = 0; i < search->names && !unknown; i++) {
 		str_format(path, sizeof(path), "class/net/%s", search->name[i]);
-		sysfs_each_entry(search->sysfs->root, path, add_upper, search);
+		unknown = protect_each_entry(search->query, path, net_visit_upper, search);
 	}
+	return unknown;
 }
 
-/* Whether it is a device, and one of this USB device, or not. */
-static bool is_of_it(const struct net_search *search, const char *name, bool of_it)
+/* Where an interface is in sysfs, if it is hardware, into target of PATH_MAX bytes: 1, 0 or -errno. */
+static int net_find_hardware(const struct net_search *search, const char *name, char *target)
 {
-	char target[PATH_MAX];
+	ssize_t n = sysfs_read_link(search->query->sysfs, target, PATH_MAX, "class/net/%s", name);
 
-	return sysfs_read_link(search->sysfs, target, sizeof(target), "class/net/%s", name) >= 0 &&
-	       !strstr(target, "/virtual/") && protect_path_contains(target, search->busid) == of_it;
+	if (n == -EINVAL || protect_is_gone(n)) /* "." and the like are no links */
+		return 0;
+	return n < 0 ? (int)n : !strstr(target, "/virtual/");
 }
 
-/* Whether it is another link to the world. */
-static bool see_other(void *ctx, const char *name)
-{
-	return is_of_it(ctx, name, false) && is_up(ctx, name);
-}
-
-static bool see_interface(void *ctx, const char *name)
+/* Whether it is a link to the world that is up, and not of the USB device. */
+static bool net_visit_other(void *ctx, const char *name)
 {
 	struct net_search *search = ctx;
-	const struct sysfs *sysfs = search->sysfs;
-	const char *what;
+	char target[PATH_MAX];
 
-	if (!is_of_it(search, name, true))
-		return false;
-	collect_names(search, name);
-	search->routes = 0;
-	if (file_each_line(sysfs->proc, "net/route", see_route, search) ||
-	    file_each_line(sysfs->proc, "net/ipv6_route", see_route, search))
-		what = "its network interface %s has the default route";
-	else if (file_each_line(sysfs->proc, "net/tcp", see_connection, search) ||
-		 file_each_line(sysfs->proc, "net/tcp6", see_connection, search))
-		what = "its network interface %s has a connection";
-	else if (is_up(search, name) &&
-		 sysfs_each_entry(sysfs->root, "class/net", see_other, search) <= 0)
-		what = "its network interface %s is the only link that is up";
-	else
-		return false;
-	return protect_because(search->use, what, name);
+	return net_find_hardware(search, name, target) > 0 &&
+	       !protect_path_contains(target, search->query->busid) && net_is_up(search, name) > 0;
 }
 
-bool protect_net(const struct sysfs *sysfs, const char *busid, struct reason *use)
+static bool net_is_only_link(struct net_search *search, const char *name)
 {
-	static struct net_search search; /* big */
+	int up = net_is_up(search, name);
 
-	search.sysfs = sysfs;
-	search.busid = busid;
-	search.use = use;
-	return sysfs_each_entry(sysfs->root, "class/net", see_interface, &search) > 0;
+	if (up < 0)
+		return protect_unknown(search->query, "cannot read /sys/class/net/%s/carrier: %s",
+				       name, strerror(-up));
+	return up && sysfs_each_entry(search->query->sysfs->root, "class/net", net_visit_other,
+				      search) <= 0;
+}
+
+static bool net_visit_interface(void *ctx, const char *name)
+{
+	struct net_search *search = ctx;
+	struct protect_query *query = search->query;
+	char target[PATH_MAX];
+	int found = net_find_hardware(search, name, target);
+
+	if (found < 0)
+		return protect_unreadable(query, "/sys/class/net", name, found);
+	if (!found || !protect_path_contains(target, query->busid))
+		return false;
+	if (net_add_uppers(search, name))
+		return true;
+	search->routes = 0;
+	if (protect_each_proc_line(query, "net/route", net_visit_route, search) ||
+	    protect_each_proc_line(query, "net/ipv6_route", net_visit_route, search))
+		return protect_because(query, "its network interface %s has the default route", name);
+	if (protect_each_proc_line(query, "net/tcp", net_visit_connection, search) ||
+	    protect_each_proc_line(query, "net/tcp6", net_visit_connection, search))
+		return protect_because(query, "its network interface %s has a connection", name);
+	return net_is_only_link(search, name) &&
+	       protect_because(query, "its network interface %s is the only link that is up", name);
+}
+
+bool protect_net(struct protect_query *query)
+{
+	struct net_search search;
+
+	search.query = query;
+	return protect_each_entry(query, "class/net", net_visit_interface, &search);
 }

@@ -2,40 +2,56 @@
 /* The kernel's attribute files below one root directory. */
 #include "sysfs/sysfs.h"
 
+#include "lib/file.h"
 #include "lib/str.h"
+#include "lib/util.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdarg.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Enough for every path that is made from constants and checked bus ids. */
 enum { PATH_SIZE = 160 };
 
-static int open_directory(const char *path)
+static int open_directory(int dir, const char *path)
 {
-	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static bool is_kernels_sysfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) || fs.f_type == SYSFS_MAGIC;
 }
 
 int sysfs_open(struct sysfs *sysfs, const char *root)
 {
-	bool real = !strcmp(root, "/sys");
-
-	sysfs->root = open_directory(root);
+	sysfs->root = open_directory(AT_FDCWD, root);
 	if (sysfs->root < 0)
-		return -errno;
-	sysfs->usb_nodes = real ? open_directory("/dev/bus/usb") : -1;
-	sysfs->proc = real ? open_directory("/proc") : -1;
-	sysfs->run = real ? open_directory("/run") : -1;
+		return sysfs->root;
+	sysfs->fake = !is_kernels_sysfs(sysfs->root);
+	sysfs->usb_nodes = sysfs->proc = sysfs->run = -ENOENT;
+	if (!sysfs->fake) {
+		sysfs->usb_nodes = open_directory(AT_FDCWD, "/dev/bus/usb");
+		sysfs->proc = open_directory(AT_FDCWD, "/proc");
+		sysfs->run = open_directory(AT_FDCWD, "/run");
+	}
 	return 0;
 }
 
 void sysfs_close(struct sysfs *sysfs)
 {
-	int fd[] = { sysfs->usb_nodes, sysfs->proc, sysfs->run, sysfs->root };
+	const int fd[] = { sysfs->usb_nodes, sysfs->proc, sysfs->run, sysfs->root };
 
-	for (size_t i = 0; i < sizeof(fd) / sizeof(*fd); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
 		if (fd[i] >= 0)
 			close(fd[i]);
 }
@@ -45,7 +61,7 @@ bool error_is_resource(int error)
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
 }
 
-static int open_path(const struct sysfs *sysfs, int flags, const char *format, va_list args)
+static int open_attribute(const struct sysfs *sysfs, int flags, const char *format, va_list args)
 {
 	char path[PATH_SIZE];
 	int fd;
@@ -61,7 +77,7 @@ int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path, ...)
 	int fd;
 
 	va_start(args, path);
-	fd = open_path(sysfs, flags, path, args);
+	fd = open_attribute(sysfs, flags, path, args);
 	va_end(args);
 	if (fd < 0)
 		return fd;
@@ -69,29 +85,15 @@ int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path, ...)
 	return 0;
 }
 
-/* Up to size bytes. */
-static ssize_t read_all(int fd, void *buf, size_t size)
+static ssize_t read_bytes(const struct sysfs *sysfs, void *buf, size_t size, const char *path,
+			  va_list args)
 {
-	size_t len = 0;
-	ssize_t n = 1;
-
-	while (n > 0 && len < size) {
-		n = read(fd, (char *)buf + len, size - len);
-		if (n > 0)
-			len += (size_t)n;
-	}
-	return n < 0 ? -errno : (ssize_t)len;
-}
-
-static ssize_t read_path(const struct sysfs *sysfs, void *buf, size_t size, const char *path,
-			 va_list args)
-{
-	int fd = open_path(sysfs, O_RDONLY, path, args);
+	int fd = open_attribute(sysfs, O_RDONLY, path, args);
 	ssize_t n;
 
 	if (fd < 0)
 		return fd;
-	n = read_all(fd, buf, size);
+	n = file_read_all(fd, buf, size);
 	close(fd);
 	return n;
 }
@@ -99,7 +101,7 @@ static ssize_t read_path(const struct sysfs *sysfs, void *buf, size_t size, cons
 static ssize_t read_text(const struct sysfs *sysfs, char *buf, size_t size, const char *path,
 			 va_list args)
 {
-	ssize_t n = read_path(sysfs, buf, size, path, args);
+	ssize_t n = read_bytes(sysfs, buf, size, path, args);
 
 	if (n < 0)
 		return n;
@@ -118,7 +120,7 @@ ssize_t sysfs_read_bytes(const struct sysfs *sysfs, uint8_t *buf, size_t size,
 	ssize_t n;
 
 	va_start(args, path);
-	n = read_path(sysfs, buf, size, path, args);
+	n = read_bytes(sysfs, buf, size, path, args);
 	va_end(args);
 	return n;
 }
@@ -157,7 +159,7 @@ int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, 
 	int fd;
 
 	va_start(args, path);
-	fd = open_path(sysfs, O_WRONLY, path, args);
+	fd = open_attribute(sysfs, O_WRONLY, path, args);
 	va_end(args);
 	if (fd < 0)
 		return fd;
@@ -170,34 +172,30 @@ int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, 
 	return (int)n;
 }
 
-/* What getdents64(2) fills in: opendir() would bring an allocator along. */
-struct entry {
-	uint64_t inode;
-	int64_t offset;
-	uint16_t length;
-	uint8_t type;
-	char name[];
-};
-
-int sysfs_each_entry(int dir, const char *path, bool (*show)(void *ctx, const char *name), void *ctx)
+int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const char *name),
+		     void *ctx)
 {
-	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_Alignas(struct entry) char buf[2048];
+	int fd = open_directory(dir, path), error;
+	const struct dirent *entry;
 	bool found = false;
-	long n;
+	DIR *entries;
 
 	if (fd < 0)
-		return -errno;
-	while (!found && (n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
-		for (long at = 0; !found && at < n;) {
-			const struct entry *entry = (const void *)(buf + at);
-
-			found = show(ctx, entry->name);
-			at += entry->length;
-		}
-	n = !found && n < 0 ? -errno : found;
-	close(fd);
-	return (int)n;
+		return fd;
+	entries = fdopendir(fd);
+	if (!entries) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	do {
+		errno = 0;
+		entry = readdir(entries);
+		error = -errno;
+		found = entry && visit(ctx, entry->d_name);
+	} while (entry && !found);
+	closedir(entries);
+	return found ? 1 : error;
 }
 
 ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)

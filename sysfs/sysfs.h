@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's attribute files below one root directory, which tests replace by one of their own.
- * Every path is a str_format() format with its arguments, relative to the root; every function
- * returns 0 (or a length) or -errno.
+ * The kernel's attribute files below one root directory, which a test replaces by a tree of its own.
+ * A path is relative to the root and given as a format with its arguments, as for printf(3). Every
+ * function returns 0 (or a length), or -errno.
  */
 #ifndef SYSFS_SYSFS_H
 #define SYSFS_SYSFS_H
@@ -17,33 +17,43 @@
 
 #define SYSFS_PATH(n, args) __attribute__((format(printf, n, args)))
 
+/*
+ * Directory handles. usb_nodes, proc and run are -errno where the directory could not be opened:
+ * -ENOENT if this host has none.
+ */
 struct sysfs {
-	int root;      /* directory handle, usually of /sys */
-	int usb_nodes; /* of /dev/bus/usb, or -1: see stub_release() */
-	int proc;      /* of /proc, or -1: see protect_check() */
-	int run;       /* of /run, or -1: the same */
+	int root;      /* of the sysfs */
+	bool fake;     /* root is a test's tree, not the kernel's: this host depends on nothing in it */
+	int usb_nodes; /* of /dev/bus/usb: stub_release() */
+	int proc;      /* of /proc: protect_check() */
+	int run;       /* of /run: protect_check() */
 };
 
-/* Opens root; the others are looked for only beside the kernel's own /sys. */
+/*
+ * Opens root. If it is the kernel's sysfs, by whatever path, the other directories are opened too;
+ * it is no error if they cannot be. The kernel's is told by its file system (statfs(2)), and where
+ * that cannot be asked it is taken for the kernel's.
+ */
 int sysfs_open(struct sysfs *sysfs, const char *root);
 void sysfs_close(struct sysfs *sysfs);
 
-/* Whether an error says nothing of the file: this machine is short of memory or descriptors. */
+/* True if an error tells nothing about the file: this host is short of memory or descriptors. */
 bool error_is_resource(int error);
 
-/* Whether a file can be opened so: 0 or -errno. O_WRONLY: it may be written (-EACCES, -EROFS);
- * O_PATH: it is there. */
+/* Whether a file can be opened with these flags: 0 or -errno. O_WRONLY: may it be written
+ * (-EACCES, -EROFS)? O_PATH: does it exist? */
 int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path, ...) SYSFS_PATH(3, 4);
 
-/* Reads an attribute into buf, terminated, without its last newline; returns the length.
- * One that does not fit into size - 1 bytes is -EFBIG. */
+/* Reads an attribute into buf without its last newline, terminates it, and returns its length;
+ * -EFBIG if it has more than size - 1 bytes. */
 ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
 	SYSFS_PATH(4, 5);
-/* The same for one that is no text: as it is; of a longer one, what fits. */
+/* Reads at most size bytes of a binary attribute, as they are, and returns their number. */
 ssize_t sysfs_read_bytes(const struct sysfs *sysfs, uint8_t *buf, size_t size,
 			 const char *path, ...)
 	SYSFS_PATH(4, 5);
-/* An attribute that is one number of at most max; -EINVAL or -ERANGE if it is not. */
+/* Reads an attribute that is one number, decimal or hexadecimal: -EINVAL if it is none, -ERANGE if
+ * it is above max. */
 int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_t *value,
 		      const char *path, ...) SYSFS_PATH(5, 6);
 
@@ -52,12 +62,15 @@ int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, 
 	SYSFS_PATH(3, 4);
 
 /*
- * Calls show for each entry of the directory at path below the handle dir, in no order, until it
- * returns true. 1 when it did, else 0 or -errno.
+ * Calls visit for each entry, "." and ".." among them, of the directory at path below the directory
+ * handle dir, in no order, until visit returns true. Returns 1 if visit returned true, 0 if it never
+ * did, or -errno if the directory could not be read to its end.
  */
-int sysfs_each_entry(int dir, const char *path, bool (*show)(void *ctx, const char *name), void *ctx);
+int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const char *name),
+		     void *ctx);
 
-/* The target of a symbolic link, as it is written there; -ENAMETOOLONG when it does not fit. */
+/* Reads the target of a symbolic link, as it stands there, terminates it, and returns its length;
+ * -ENAMETOOLONG if it has more than size - 1 bytes. */
 ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
 	SYSFS_PATH(4, 5);
 

@@ -12,6 +12,7 @@
 enum { TIMEOUT_S = 60 };
 
 static const char *program;
+static void (*before_exec)(void); /* called in the child; what it prints counts as the program's */
 
 static struct {
 	int status; /* -1: killed */
@@ -41,6 +42,8 @@ static inline void run(const char *const *argv)
 		dup2(out, STDOUT_FILENO);
 		dup2(err, STDERR_FILENO);
 		alarm(TIMEOUT_S); /* survives the exec */
+		if (before_exec)
+			before_exec();
 		execv(program, (char **)(uintptr_t)argv);
 		_exit(99);
 	}

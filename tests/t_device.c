@@ -207,6 +207,49 @@ static void no_usb(void)
 	CHECK(sysfs_open(&sysfs, "/nonexistent/sys") == -ENOENT);
 }
 
+/* Whether a directory is the kernel's is told by what it is, not by how its path is written. */
+static void kernels_or_fake(void)
+{
+	static const char *const paths[] = { "/sys", "/sys/", "//sys", "/sys/.", "/proc/../sys", "sys" };
+	char link[TEMP_SIZE + 8], here[PATH_MAX];
+
+	must(getcwd(here, sizeof(here)) && !chdir("/"), "change the directory");
+	for (size_t i = 0; i < LENGTH(paths); i++) {
+		must(!sysfs_open(&sysfs, paths[i]), paths[i]);
+		CHECK(!sysfs.fake);
+		CHECK(sysfs.proc >= 0);
+		sysfs_close(&sysfs);
+	}
+	must(!chdir(here), "go back");
+	start(NULL);
+	CHECK(sysfs.fake);
+	CHECK(sysfs.proc < 0 && sysfs.run < 0 && sysfs.usb_nodes < 0);
+	sysfs_close(&sysfs);
+	put_link(root, "link", "/sys");
+	snprintf(link, sizeof(link), "%s/link", root);
+	must(!sysfs_open(&sysfs, link), link);
+	CHECK(!sysfs.fake);
+	end();
+}
+
+/* What cannot be opened beside the kernel's sysfs is noted as such. */
+static void no_descriptor_to_open(void)
+{
+	must(!sysfs_open(&sysfs, "/sys"), "open /sys");
+	sysfs_close(&sysfs);
+	for (int n = 0; n < 4; n++) {
+		open_fails = n;
+		CHECK_INT(sysfs_open(&sysfs, "/sys"), n ? 0 : -EMFILE);
+		open_fails = -1;
+		if (!n)
+			continue;
+		CHECK(!sysfs.fake);
+		CHECK_INT(n == 1 ? sysfs.usb_nodes : n == 2 ? sysfs.proc : sysfs.run, -EMFILE);
+		CHECK(n == 2 || sysfs.proc >= 0);
+		sysfs_close(&sysfs);
+	}
+}
+
 /* More than one getdents() has room for, and with names of every kind among them. */
 static void many(void)
 {
@@ -331,6 +374,8 @@ int main(void)
 	RUN("t_device: names that are no devices", bad_names);
 	RUN("t_device: a long driver name", long_driver);
 	RUN("t_device: no USB at all", no_usb);
+	RUN("t_device: the kernel's sysfs by any name", kernels_or_fake);
+	RUN("t_device: no descriptor for /proc and /run", no_descriptor_to_open);
 	RUN("t_device: many devices", many);
 	RUN("t_device: attributes", attributes);
 	RUN("t_device: an attribute is written without newline", write_attribute);

@@ -9,6 +9,7 @@
 
 static char root[TEMP_SIZE];
 static size_t piece, room; /* so much in one read(); so much is written, SIZE_MAX: all */
+static int read_fails = -1; /* the next read() but so many; -1: none */
 static int dir;
 
 ssize_t __real_read(int fd, void *buf, size_t n);
@@ -16,6 +17,10 @@ ssize_t __wrap_read(int fd, void *buf, size_t n);
 
 ssize_t __wrap_read(int fd, void *buf, size_t n)
 {
+	if (read_fails >= 0 && !read_fails--) {
+		errno = EIO;
+		return -1;
+	}
 	return __real_read(fd, buf, piece && n > piece ? piece : n);
 }
 
@@ -80,7 +85,111 @@ static void not_loaded(void)
 	CHECK_INT(file_load(dir, "link", O_NOFOLLOW, buf, sizeof(buf)), -ELOOP);
 	CHECK_INT(file_load(dir, "link", 0, buf, sizeof(buf)), 1);
 	CHECK_STR(buf, "x");
+	read_fails = 0;
+	CHECK_INT(file_load(dir, "link", 0, buf, sizeof(buf)), -EIO);
+	CHECK_STR(buf, "");
 	CHECK_INT(open_files(), before);
+	end();
+}
+
+static struct {
+	unsigned count;
+	const char *stop; /* the line after which no other is wanted */
+	char text[200]; /* of all lines, each in brackets */
+} lines;
+
+static bool add_line(void *ctx, char *line)
+{
+	size_t len = strlen(lines.text);
+
+	CHECK(ctx == &lines);
+	lines.count++;
+	snprintf(lines.text + len, sizeof(lines.text) - len, "[%s]", line);
+	return lines.stop && !strcmp(line, lines.stop);
+}
+
+static int each_line(const char *stop)
+{
+	memset(&lines, 0, sizeof(lines));
+	lines.stop = stop;
+	return file_each_line(dir, "file", add_line, &lines);
+}
+
+static void each_line_of_it(void)
+{
+	static const struct {
+		const char *text, *lines;
+	} row[] = {
+		{ "", "" },	       { "\n", "[]" },	    { "a", "[a]" },
+		{ "a\n", "[a]" },      { "a\n\nb", "[a][][b]" }, { "a b\nc\n", "[a b][c]" },
+	};
+
+	start();
+	for (size_t i = 0; i < LENGTH(row); i++)
+		for (piece = 0; piece <= 3; piece++) {
+			put_file(root, "file", row[i].text);
+			CHECK_INT(each_line(NULL), 0);
+			CHECK_STR(lines.text, row[i].lines);
+		}
+	piece = 0;
+	put_file(root, "file", "a\nb\nc");
+	CHECK_INT(each_line("b"), 1);
+	CHECK_STR(lines.text, "[a][b]");
+	CHECK_INT(each_line("c"), 1);
+	CHECK_INT(each_line("d"), 0);
+	end();
+}
+
+/* "no line matched" and "it could not be read" are not the same. */
+static void each_line_fails(void)
+{
+	unsigned before;
+
+	start();
+	before = open_files();
+	CHECK_INT(each_line(NULL), -ENOENT);
+	put_file(root, "file/in", "");
+	CHECK_INT(each_line(NULL), -EISDIR);
+	take_away(root, "file");
+	put_file(root, "file", "a\nbc");
+	piece = 3;
+	read_fails = 0;
+	CHECK_INT(each_line(NULL), -EIO);
+	CHECK_INT(lines.count, 0);
+	read_fails = 1;
+	CHECK_INT(each_line(NULL), -EIO);
+	CHECK_STR(lines.text, "[a]"); /* and not the piece of the next one */
+	read_fails = 1;
+	CHECK_INT(each_line("a"), 1); /* the rest does not matter */
+	read_fails = -1;
+	CHECK_INT(open_files(), before);
+	end();
+}
+
+static bool is_cut_off(void *ctx, char *line)
+{
+	size_t *len = ctx;
+
+	CHECK_INT(strlen(line), *len < 4095 ? *len : 4095);
+	CHECK_INT(strspn(line, "x"), strlen(line));
+	(*len)++;
+	return false;
+}
+
+static void long_lines(void)
+{
+	static char text[4 * 5000];
+	size_t len = 0, n = 4093;
+
+	start();
+	for (size_t line = 4093; line < 4097; line++) {
+		memset(text + len, 'x', line);
+		len += line;
+		text[len++] = '\n';
+	}
+	put_bytes(root, "file", text, len);
+	CHECK_INT(file_each_line(dir, "file", is_cut_off, &n), 0);
+	CHECK_INT(n, 4097);
 	end();
 }
 
@@ -144,6 +253,9 @@ int main(void)
 {
 	RUN("t_file: loaded in pieces, into every size", loaded);
 	RUN("t_file: what is not loaded", not_loaded);
+	RUN("t_file: each line", each_line_of_it);
+	RUN("t_file: each line of a file that cannot be read", each_line_fails);
+	RUN("t_file: lines longer than any buffer", long_lines);
 	RUN("t_file: replaced", replaced);
 	RUN("t_file: not replaced", not_replaced);
 	return check_status();

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of sysfs/protect*: what this machine needs a device for, on trees of /sys, /proc and /run. */
+/*
+ * Tests of sysfs/protect*: the devices that this host depends on, on trees of /sys, /proc and /run,
+ * whole ones and such as cannot be read.
+ * LINK: -Wl,--wrap=openat
+ */
 #include "sysfs/protect.h"
 
 #include "lib/str.h"
+#include "tests/openat.h"
 #include "tests/tree.h"
 
 #define USB "devices/pci0000:00/usb1/1-2/1-2:1.0/"
@@ -10,11 +15,15 @@
 
 static struct reason use;
 
+/* A tree as of a real kernel: the files of /proc that always exist are there. */
 static void begin(void)
 {
 	start(NULL);
-	put_file(root, "proc/x", "");
+	put_file(root, "proc/version", "Linux version 6.1\n");
+	put_file(root, "proc/self/mountinfo", "");
+	put_file(root, "proc/1/stat", "1 (init) S 0 1 1 0 -1 4194560\n");
 	put_file(root, "run/x", "");
+	sysfs.fake = false;
 	sysfs.proc = openat(sysfs.root, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	sysfs.run = openat(sysfs.root, "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	must(sysfs.proc >= 0 && sysfs.run >= 0, "open the trees");
@@ -71,6 +80,18 @@ static void needed(const char *reason)
 	CHECK(!protect_check(&sysfs, "2-2", &use));
 }
 
+/* It cannot be found out which. */
+static void needed_by_all(const char *reason)
+{
+	static const char *const busids[] = { "1-2", "1-22", "2-2" };
+
+	for (size_t i = 0; i < LENGTH(busids); i++) {
+		memset(&use, 0, sizeof(use));
+		CHECK(protect_check(&sysfs, busids[i], &use));
+		CHECK_STR(use.text, reason);
+	}
+}
+
 static void not_needed(void)
 {
 	CHECK(!protect_check(&sysfs, "1-2", &use));
@@ -119,7 +140,32 @@ static void stacked(void)
 	put_virtual("dm-0", 252, "dm-1");
 	put_virtual("dm-1", 253, "dm-0");
 	mount_("proc/1/mountinfo", "252:0", "/");
-	not_needed();
+	needed_by_all("this host may need it: /sys/class/block/dm-0 has more than 16 layers of disks below it");
+	end();
+}
+
+/* So many virtual disks upon each other, the last on the USB device. */
+static void stack(unsigned layers)
+{
+	char name[16], below[16];
+
+	begin();
+	put_disk(USB, "sda", 8);
+	for (unsigned i = 0; i < layers; i++) {
+		snprintf(name, sizeof(name), "dm-%u", i);
+		snprintf(below, sizeof(below), "dm-%u", i + 1);
+		put_virtual(name, 300 + i, i + 1 < layers ? below : "sda");
+	}
+	mount_("proc/1/mountinfo", "300:0", "/");
+}
+
+static void stacked_high(void)
+{
+	stack(15);
+	needed("it holds the file system at /");
+	end();
+	stack(17);
+	needed_by_all("this host may need it: /sys/class/block/dm-16 has more than 16 layers of disks below it");
 	end();
 }
 
@@ -394,12 +440,250 @@ static void paths(void)
 	CHECK(!protect_path_contains("", "1-2"));
 }
 
-static void no_proc(void)
+/* A test's tree: nothing here depends on it. */
+static void fake(void)
 {
-	start(NULL);
-	CHECK_INT(sysfs.proc, -1);
+	begin();
+	put_disk(USB, "sda", 8);
+	mount_("proc/1/mountinfo", "8:1", "/");
+	sysfs.fake = true;
+	not_needed();
+	close(sysfs.proc);
+	sysfs.proc = -ENOENT;
 	not_needed();
 	end();
+}
+
+/* A machine on which the device is not needed, though every file and directory is read. */
+static void begin_all(void)
+{
+	begin_network();
+	put_disk(USB, "sda", 8);
+	put_disk(ELSEWHERE, "sdb", 9);
+	put_virtual("dm-0", 252, "sdbp1");
+	put_virtual("dm-1", 253, "dm-0");
+	put_file(root, "devices/virtual/block/dm-1/dm/name", "swap\n");
+	put_disk("devices/virtual/", "loop0", 7);
+	put_file(root, "devices/virtual/block/loop0/loop/backing_file", "/dev/sdbp1\n");
+	put_file(root, "proc/1/mountinfo", "36 35 252:0 / / rw - ext4 x rw\n"
+					   "37 35 7:0 / /mnt rw - ext4 x rw\n");
+	put_file(root, "proc/swaps", "Filename\tType\n/dev/mapper/swap partition 1 0 -2\n");
+	put_file(root, "fs/btrfs/features/x", "");
+	put_link(root, "fs/btrfs/0f1e/devices/sdbp1", "../../../../class/block/sdbp1");
+	put_file(root, "proc/net/route",
+		 ROUTES "eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
+	put_file(root, "proc/net/ipv6_route", "");
+	put_file(root, "proc/net/tcp", TCP);
+	put_file(root, "proc/net/tcp6", TCP);
+	put_file(root, "proc/bus/input/devices", INPUT(USB, "sysrq kbd event3 leds"));
+	put_file(root, "proc/7/stat", "7 (sh) S 1 7 7 0 -1 4194304");
+	put_file(root, "run/systemd/sessions/1", "UID=0\nCLASS=user\nSTATE=active\nREMOTE=1\n");
+}
+
+/* Without logind, by the processes. */
+static void begin_all_processes(void)
+{
+	begin_all();
+	take_away(root, "run/systemd");
+}
+
+/* A directory in the place of a file, a file in the place of a directory. */
+static void make_unreadable(const char *path)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%s/%s", root, path);
+	must(!lstat(name, &st), name);
+	take_away(root, path);
+	if (S_ISREG(st.st_mode))
+		must(!mkdir(name, 0755), name);
+	else
+		put_file(root, path, "");
+}
+
+#define MAY "this host may need it: cannot read "
+
+static void unreadable(void)
+{
+	static const struct {
+		const char *path, *reason;
+		void (*begin)(void);
+	} row[] = {
+		{ "proc/swaps", MAY "/proc/swaps: Is a directory", begin_all },
+		{ "proc/net/route", MAY "/proc/net/route: Is a directory", begin_all },
+		{ "proc/net/ipv6_route", MAY "/proc/net/ipv6_route: Is a directory", begin_all },
+		{ "proc/net/tcp", MAY "/proc/net/tcp: Is a directory", begin_all },
+		{ "proc/net/tcp6", MAY "/proc/net/tcp6: Is a directory", begin_all },
+		{ "proc/bus/input/devices", MAY "/proc/bus/input/devices: Is a directory", begin_all },
+		{ "proc/1/stat", MAY "/proc/1/stat: Is a directory", begin_all_processes },
+		{ "proc/7/stat", MAY "/proc/7/stat: Is a directory", begin_all_processes },
+		{ "run/systemd/sessions", MAY "/run/systemd/sessions: Not a directory", begin_all },
+		{ "run/systemd/sessions/1", MAY "/run/systemd/sessions/1: Is a directory", begin_all },
+		{ "class/net", MAY "/sys/class/net: Not a directory", begin_all },
+		{ USB "net/eth1/carrier", MAY "/sys/class/net/eth1/carrier: Is a directory", begin_all },
+		{ "class/block", MAY "/sys/class/block/sdbp1: Not a directory", begin_all },
+		{ "fs/btrfs", MAY "/sys/fs/btrfs: Not a directory", begin_all },
+		{ "fs/btrfs/0f1e/devices", MAY "/sys/fs/btrfs/0f1e/devices: Not a directory", begin_all },
+		{ "devices/virtual/block/dm-0/slaves",
+		  MAY "/sys/dev/block/252:0/slaves: Not a directory", begin_all },
+		{ "devices/virtual/block/dm-1/slaves",
+		  MAY "/sys/class/block/dm-1/slaves: Not a directory", begin_all },
+		{ "devices/virtual/block/dm-1/dm/name",
+		  MAY "/sys/class/block/dm-1/dm/name: Is a directory", begin_all },
+		{ "devices/virtual/block/loop0/loop/backing_file",
+		  MAY "/sys/dev/block/7:0/loop/backing_file: Is a directory", begin_all },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		row[i].begin();
+		not_needed();
+		make_unreadable(row[i].path);
+		memset(&use, 0, sizeof(use));
+		CHECK(protect_check(&sysfs, "1-2", &use));
+		CHECK_STR(use.text, row[i].reason);
+		end();
+	}
+}
+
+/* The mounts are known as long as one of the two views can be read. */
+static void unreadable_mounts(void)
+{
+	begin_all();
+	make_unreadable("proc/self/mountinfo");
+	not_needed();
+	make_unreadable("proc/1/mountinfo");
+	needed_by_all(MAY "/proc/self/mountinfo: Is a directory");
+	end();
+	begin_all();
+	make_unreadable("proc/1/mountinfo");
+	not_needed();
+	take_away(root, "proc/1/mountinfo");
+	not_needed();
+	take_away(root, "proc/self/mountinfo");
+	needed_by_all(MAY "/proc/self/mountinfo: No such file or directory");
+	end();
+}
+
+/* Kernels and hosts differ in these; that they are not there is an answer. */
+static void absent(void)
+{
+	static const char *const paths[] = {
+		"proc/swaps", "proc/net/ipv6_route", "proc/net/tcp6", "proc/net", "proc/bus",
+		"run/systemd", "class/net", "class/block", "dev/block", "fs/btrfs", "fs",
+		USB "net/eth1/carrier", USB "net", "devices/virtual/block/dm-0/slaves",
+	};
+
+	for (size_t i = 0; i < LENGTH(paths); i++) {
+		begin_all();
+		take_away(root, paths[i]);
+		not_needed();
+		end();
+	}
+}
+
+static void hidden_proc(void)
+{
+	static const int errors[] = { EACCES, ENOENT, EMFILE };
+	char reason[100];
+
+	for (size_t i = 0; i < LENGTH(errors); i++) {
+		begin_all();
+		close(sysfs.proc);
+		sysfs.proc = -errors[i];
+		snprintf(reason, sizeof(reason), MAY "/proc: %s", strerror(errors[i]));
+		needed_by_all(reason);
+		end();
+	}
+	begin_all(); /* mounted with subset=pid */
+	take_away(root, "proc/version");
+	needed_by_all(MAY "/proc/version: No such file or directory");
+	end();
+	begin_all_processes(); /* with hidepid=2 */
+	take_away(root, "proc/1");
+	memset(&use, 0, sizeof(use));
+	CHECK(protect_check(&sysfs, "1-2", &use));
+	CHECK_STR(use.text, MAY "/proc/1/stat: No such file or directory");
+	end();
+}
+
+static void hidden_run(void)
+{
+	begin_all();
+	close(sysfs.run);
+	sysfs.run = -ENOENT; /* no /run: by the processes */
+	not_needed();
+	sysfs.run = -EMFILE;
+	memset(&use, 0, sizeof(use));
+	CHECK(protect_check(&sysfs, "1-2", &use));
+	CHECK_STR(use.text, MAY "/run/systemd/sessions: Too many open files");
+	end();
+}
+
+/* Whichever open(2) finds no free descriptor: the device is needed then. */
+static void no_descriptor(void)
+{
+	static void (*const begin_one[])(void) = { begin_all, begin_all_processes };
+
+	for (size_t i = 0; i < LENGTH(begin_one); i++) {
+		unsigned before, n = 0;
+
+		begin_one[i]();
+		before = open_files();
+		for (;;) {
+			bool is_needed;
+
+			open_fails = (int)n;
+			memset(&use, 0, sizeof(use));
+			is_needed = protect_check(&sysfs, "1-2", &use);
+			if (open_fails >= 0) /* it made fewer calls than that */
+				break;
+			CHECK(is_needed);
+			if (strcmp(use.text, "its network interface eth1 is the only link that is up"))
+				CHECK(strstr(use.text, MAY) && strstr(use.text, ": Too many open files"));
+			n++;
+		}
+		open_fails = -1;
+		CHECK(n > 25);
+		CHECK_INT(open_files(), before);
+		end();
+	}
+}
+
+/* More routes or names than there is room for: they may be those that decide. */
+static void too_many(void)
+{
+	size_t size = 40000, len;
+	char *text = malloc(size), path[200];
+
+	begin_network();
+	len = (size_t)snprintf(text, size, ROUTES);
+	for (unsigned i = 0; i < 257; i++) {
+		len += (size_t)snprintf(text + len, size - len,
+					"eth0\t%08X\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n", i + 1);
+		if (i == 255) {
+			put_file(root, "proc/net/route", text);
+			put_file(root, "proc/net/tcp", TCP "   0: 0101010A:0CA8 0901010A:9C40 01 0:0\n");
+			not_needed();
+		}
+	}
+	put_file(root, "proc/net/route", text);
+	needed("this host may need it: this host has more than 256 routes");
+	snprintf(text + len, size - len,
+		 "eth1\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
+	put_file(root, "proc/net/route", text);
+	needed("its network interface eth1 has the default route");
+	end();
+	begin_network();
+	for (unsigned i = 0; i < 32; i++) {
+		if (i == 31)
+			not_needed();
+		snprintf(path, sizeof(path), USB "net/eth1/upper_vlan%u", i);
+		put_link(root, path, "x");
+	}
+	needed("this host may need it: eth1 is a part of more than 32 interfaces");
+	end();
+	free(text);
 }
 
 static void no_leak(void)
@@ -419,6 +703,7 @@ int main(void)
 	RUN("t_protect: paths", paths);
 	RUN("t_protect: mounted", mounted);
 	RUN("t_protect: mapped, mirrored, in partitions", stacked);
+	RUN("t_protect: many layers", stacked_high);
 	RUN("t_protect: a loop device on a disk", looped);
 	RUN("t_protect: swap", swapped);
 	RUN("t_protect: btrfs", btrfs);
@@ -430,7 +715,14 @@ int main(void)
 	RUN("t_protect: the only link", only_link);
 	RUN("t_protect: a keyboard and a session", console);
 	RUN("t_protect: a keyboard and a program", console_by_process);
-	RUN("t_protect: no /proc", no_proc);
+	RUN("t_protect: a test's tree", fake);
+	RUN("t_protect: a file that cannot be read", unreadable);
+	RUN("t_protect: mounts that cannot be read", unreadable_mounts);
+	RUN("t_protect: files that do not exist", absent);
+	RUN("t_protect: a hidden /proc", hidden_proc);
+	RUN("t_protect: a hidden /run", hidden_run);
+	RUN("t_protect: no free descriptor", no_descriptor);
+	RUN("t_protect: more than there is room for", too_many);
 	RUN("t_protect: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -34,7 +34,7 @@ bool ktls_has_aes(void)
 {
 	bool in_entry = false;
 
-	return file_each_line(AT_FDCWD, "/proc/crypto", is_fast_gcm, &in_entry);
+	return file_each_line(AT_FDCWD, "/proc/crypto", is_fast_gcm, &in_entry) > 0;
 }
 
 static int send_message(int fd, const uint8_t *bytes, const struct wire_out *out)
