@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ranges of addresses. */
+/* Ranges of addresses, for --allow, for rules and for routes. */
 #include "lib/cidr.h"
 
 #include "lib/addr.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-	MAPPED_BITS = 96, /* ::ffff:0:0/96 are the IPv4 addresses */
+	MAPPED_BITS = 96, /* ::ffff:0:0/96 is the range of the IPv4 addresses */
 	TEXT_SIZE = 256,
 };
 

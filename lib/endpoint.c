@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine and port as people write them. */
+/* A server as people write it. */
 #include "lib/endpoint.h"
 
 #include "lib/str.h"
@@ -29,7 +29,7 @@ const char *endpoint_parse(struct endpoint *e, const char *text, const char *def
 	memcpy(e->host, user, before);
 	memcpy(e->host + before, host, len);
 	e->host[len += before] = '\0';
-	if (*e->host == '-') /* ssh would take it for an option */
+	if (*e->host == '-') /* ssh would read it as an option */
 		return "not a host name:";
 	for (size_t i = 0; i < len; i++)
 		if (e->host[i] <= ' ' || e->host[i] > '~' || e->host[i] == '/')

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A machine and port as people write them: HOST, HOST:PORT, [IPV6], [IPV6]:PORT, and each behind
+ * A server as people write it: HOST, HOST:PORT, [IPV6], [IPV6]:PORT, or one of these after
  * ssh://[USER@], where the port is that of ssh.
  */
 #ifndef LIB_ENDPOINT_H
@@ -15,23 +15,23 @@ enum {
 };
 
 #define ENDPOINT_SCHEME "ssh://"
-/* The port of ssh, where ssh itself knows it. */
+/* Stands for the port of ssh, if none is given: ssh finds it itself. */
 #define ENDPOINT_SSH "ssh"
 
 struct endpoint {
-	char host[ENDPOINT_HOST_SIZE]; /* without brackets; with ssh may begin with USER@ */
+	char host[ENDPOINT_HOST_SIZE]; /* without brackets; with ssh it may begin with USER@ */
 	char port[ENDPOINT_PORT_SIZE]; /* decimal, 1..65535, no leading zero, or ENDPOINT_SSH */
-	char through[ENDPOINT_PORT_SIZE]; /* with ssh: the port behind it; else empty */
+	char through[ENDPOINT_PORT_SIZE]; /* with ssh: the server's port; else empty */
 	char name[ENDPOINT_NAME_SIZE]; /* for messages: HOST:PORT, [IPV6]:PORT, ssh://... */
 };
 
 /*
- * Parses text; a missing port is default_port. Returns NULL, or what is wrong, to be
- * followed by text.
+ * Parses text; a missing port is default_port. Returns NULL, or the reason why it is malformed, a
+ * text to be followed by a blank and text.
  */
 const char *endpoint_parse(struct endpoint *e, const char *text, const char *default_port);
 
-/* Whether the host is written as an address, which needs no name server. */
+/* Whether the host is an address, which needs no name resolution. */
 bool endpoint_is_address(const struct endpoint *e);
 
 #endif

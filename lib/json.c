@@ -6,13 +6,13 @@
 
 #include <string.h>
 
-/* The length of the valid UTF-8 character at p, terminated, and its code; 0: it is none. */
-static size_t character(const unsigned char *p, uint32_t *code)
+/* Decodes the UTF-8 character at p, in a terminated string: its length, or 0 if it is invalid. */
+static size_t utf8_decode(const unsigned char *p, uint32_t *code)
 {
 	static const uint8_t lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	uint32_t c = (uint32_t)p[0] - lead[len]; /* huge when it is no lead */
+	uint32_t c = (uint32_t)p[0] - lead[len]; /* huge if it is no leading byte */
 
 	for (size_t i = 1; i < len; i++) {
 		if ((p[i] & 0xc0) != 0x80)
@@ -20,17 +20,17 @@ static size_t character(const unsigned char *p, uint32_t *code)
 		c = c << 6 | (p[i] & 0x3f);
 	}
 	*code = c;
-	/* longer than needed, a surrogate, beyond U+10FFFF */
+	/* an overlong form, a surrogate, beyond U+10FFFF */
 	return c < least[len] || c >> 11 == 0xd800 >> 11 || c > 0x10ffff ? 0 : len;
 }
 
-/* The character at p as it is to be written, and its length; returns the length of that. */
-static size_t written(char *to, const unsigned char *p, size_t *len)
+/* Writes the character at p, *len bytes, as it stands in JSON; returns the number of bytes written. */
+static size_t json_character(char *to, const unsigned char *p, size_t *len)
 {
 	uint32_t code;
 	size_t n = 0;
 
-	*len = character(p, &code);
+	*len = utf8_decode(p, &code);
 	if (!*len) {
 		*len = 1;
 		code = 0xfffd;
@@ -55,7 +55,7 @@ size_t json_string(char *buf, size_t size, const char *text)
 	buf[at++] = '"';
 	while (*p) {
 		char one[JSON_BYTE_MAX + 1];
-		size_t len, n = written(one, p, &len);
+		size_t len, n = json_character(one, p, &len);
 
 		if (n + 2 > size - at)
 			break;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Plain text: strict numbers in, bounded strings out. */
+/* Strings: strict parsing of numbers, bounded formatting. */
 #include "lib/str.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-static int digit(char c)
+static int digit_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -16,14 +16,14 @@ static int digit(char c)
 	return 16;
 }
 
-static int number(const char *s, int base, uint32_t max, uint32_t *value)
+static int number_parse(const char *s, int base, uint32_t max, uint32_t *value)
 {
 	uint64_t n = 0;
 
 	if (!*s)
 		return -EINVAL;
 	for (; *s; s++) {
-		int d = digit(*s);
+		int d = digit_value(*s);
 
 		if (d >= base)
 			return -EINVAL;
@@ -37,19 +37,19 @@ static int number(const char *s, int base, uint32_t max, uint32_t *value)
 
 int str_decimal(const char *s, uint32_t max, uint32_t *value)
 {
-	return number(s, 10, max, value);
+	return number_parse(s, 10, max, value);
 }
 
 int str_hex(const char *s, uint32_t max, uint32_t *value)
 {
-	return number(s, 16, max, value);
+	return number_parse(s, 16, max, value);
 }
 
 size_t str_vformat(char *buf, size_t size, const char *format, va_list args)
 {
 	int len = vsnprintf(buf, size, format, args);
 
-	if (len < 0) { /* only a conversion that libc does not know */
+	if (len < 0) { /* a conversion that failed */
 		buf[0] = '\0';
 		return 0;
 	}

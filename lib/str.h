@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Plain text: strict numbers in, bounded strings out. Pure functions, no locale, no allocation. */
+/* Strings: strict parsing of numbers, bounded formatting. No locale, no allocation. */
 #ifndef LIB_STR_H
 #define LIB_STR_H
 
@@ -9,47 +9,48 @@
 #include <stdint.h>
 
 /*
- * The whole of s is a number, digits only, of at most max: 0 and *value, else -EINVAL or -ERANGE
- * (*value is then untouched). No sign, no white space, no prefix.
+ * Parses s, which must be a number as a whole: digits only, without sign, white space or prefix.
+ * Returns 0 and sets *value, or -EINVAL if it is malformed, or -ERANGE if it is above max; *value is
+ * not touched then.
  */
 int str_decimal(const char *s, uint32_t max, uint32_t *value);
 int str_hex(const char *s, uint32_t max, uint32_t *value);
 
 /*
- * snprintf(3) that returns the length written: what does not fit is cut off, buf is always
- * terminated, and buf + the length is where the next text goes. size must not be 0.
+ * snprintf(3) that returns the length written: a text that does not fit is cut off, and buf is always
+ * terminated. The next text can be appended at buf + length. size must not be 0.
  */
 size_t str_format(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 size_t str_vformat(char *buf, size_t size, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
-/* A letter, a digit or one of "-._": what needs no quotes anywhere. */
+/* Whether c is a letter, a digit or one of "-._", which need no quotes anywhere. */
 bool str_is_plain(char c);
 
 /*
- * Goes on with a hash of text: FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/).
- * The first begins with STR_HASH.
+ * Adds text to a hash, whose first value is STR_HASH: FNV-1a with 32 bits
+ * (http://www.isthe.com/chongo/tech/comp/fnv/).
  */
 #define STR_HASH 2166136261u
 uint32_t str_hash(uint32_t hash, const char *text);
 
-/* Replaces each byte of s that is not printable ASCII by '?': for what a peer or device named. */
+/* Replaces each byte that is not printable ASCII by '?': for strings from a peer or a device. */
 void str_printable(char *s);
 
-/* Why something is or is not done: a short sentence for a message. Empty: there is none. */
+/* Why something is or is not done: a short sentence for a message. Empty if there is no reason. */
 struct reason {
 	char text[128];
 };
 
 /*
- * The next word of *cursor, which ends at white space or the end of the string; terminates it in
- * place and moves *cursor behind it. NULL when there is none.
+ * Returns the next word at *cursor, which ends at white space or at the end of the string, or NULL if
+ * there is none. Terminates the word in place and moves *cursor behind it.
  */
 char *str_word(char **cursor);
-/* The first words of a line, at most max: how many there are. */
+/* Splits a line into its first words, at most max, and returns their number. */
 unsigned str_words(char *line, char **word, unsigned max);
-/* The next line: up to '\n' or the end. An empty line is an empty string. */
+/* The same for lines, which end at '\n' or at the end. An empty line is an empty string. */
 char *str_line(char **cursor);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the wire says about a device. */
+/* The record of a device for the wire, from its descriptors and attributes. */
 #include "sysfs/descriptors.h"
 
 #include "lib/str.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-	DESCRIPTORS_SIZE = 16384, /* of more, what fits counts */
+	DESCRIPTORS_SIZE = 16384, /* longer ones are cut off */
 	DEVICE_DESCRIPTOR = 1,
 	DEVICE_DESCRIPTOR_SIZE = 18,
 	CONFIGURATION_DESCRIPTOR = 2,
@@ -20,13 +20,14 @@ enum {
 	INTERFACE_DESCRIPTOR_SIZE = 9,
 };
 
-static bool is_descriptor(const uint8_t *p, size_t len, uint8_t type, uint8_t size)
+static bool descriptor_is(const uint8_t *p, size_t len, uint8_t type, uint8_t size)
 {
 	return len >= size && p[0] >= size && p[1] == type;
 }
 
-static void parse_configuration(const uint8_t *p, size_t len, struct op_device *device,
-				struct op_interface *interface)
+static void descriptors_parse_configuration(const uint8_t *p, size_t len,
+					     struct op_device *device,
+					     struct op_interface *interface)
 {
 	bool seen[256] = { false };
 	size_t total = wire_load_le16(p + 2);
@@ -37,7 +38,7 @@ static void parse_configuration(const uint8_t *p, size_t len, struct op_device *
 	for (size_t at = 0; at + 2 <= len && p[at] >= 2 && at + p[at] <= len; at += p[at]) {
 		const uint8_t *d = p + at;
 
-		if (!is_descriptor(d, len - at, INTERFACE_DESCRIPTOR, INTERFACE_DESCRIPTOR_SIZE) ||
+		if (!descriptor_is(d, len - at, INTERFACE_DESCRIPTOR, INTERFACE_DESCRIPTOR_SIZE) ||
 		    seen[d[2]] || device->interfaces == OP_INTERFACES_MAX)
 			continue;
 		seen[d[2]] = true;
@@ -52,7 +53,7 @@ int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
 		      struct op_interface *interface)
 {
 	device->configuration = device->interfaces = 0;
-	if (!is_descriptor(buf, len, DEVICE_DESCRIPTOR, DEVICE_DESCRIPTOR_SIZE))
+	if (!descriptor_is(buf, len, DEVICE_DESCRIPTOR, DEVICE_DESCRIPTOR_SIZE))
 		return -EPROTO;
 	device->class = buf[4];
 	device->subclass = buf[5];
@@ -63,13 +64,14 @@ int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
 	device->configurations = buf[17];
 	buf += DEVICE_DESCRIPTOR_SIZE;
 	len -= DEVICE_DESCRIPTOR_SIZE;
-	if (is_descriptor(buf, len, CONFIGURATION_DESCRIPTOR, CONFIGURATION_DESCRIPTOR_SIZE))
-		parse_configuration(buf, len, device, interface);
+	if (descriptor_is(buf, len, CONFIGURATION_DESCRIPTOR, CONFIGURATION_DESCRIPTOR_SIZE))
+		descriptors_parse_configuration(buf, len, device, interface);
 	return 0;
 }
 
-/* Where it is below /sys, as the link to it says; informational, so one too long is left out. */
-static int read_path(const struct sysfs *sysfs, const char *busid, struct op_device *device)
+/* Reads the path below /sys from the link to the device. It only informs, so a path that is too long
+ * is left out. */
+static int device_read_path(const struct sysfs *sysfs, const char *busid, struct op_device *device)
 {
 	static const char up[] = "../../../";
 	char target[OP_PATH_SIZE];
@@ -95,7 +97,7 @@ int device_describe(const struct sysfs *sysfs, const char *busid, struct op_devi
 	if (!busid_is_device(busid))
 		return -EINVAL;
 	str_format(device->busid, sizeof(device->busid), "%s", busid);
-	if (read_path(sysfs, busid, device) ||
+	if (device_read_path(sysfs, busid, device) ||
 	    device_number(sysfs, busid, "busnum", &device->busnum) ||
 	    device_number(sysfs, busid, "devnum", &device->devnum) ||
 	    sysfs_read(sysfs, speed, sizeof(speed), DEVICE_FILE, busid, "speed") < 0)

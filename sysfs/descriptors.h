@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the wire says about a device, from attributes that are shown without its lock. A device that
- * has just been bound to usbip-host has no configuration, so its interfaces are taken from its
- * descriptors: those of its first configuration.
+ * The record of a device for OP_REP_DEVLIST and OP_REP_IMPORT, from attributes that the kernel shows
+ * without taking the lock of the device. A device that was just bound to usbip-host has no
+ * configuration, so its interfaces are taken from its descriptors: those of its first configuration.
  * Sources: USB 2.0 specification 9.5 and 9.6, drivers/usb/core/sysfs.c read_descriptors().
  */
 #ifndef SYSFS_DESCRIPTORS_H
@@ -12,15 +12,15 @@
 #include "sysfs/sysfs.h"
 
 /*
- * Reads a device's descriptors, as they are in its file: its own, then that of each configuration
- * with all that belongs to it. interface has OP_INTERFACES_MAX places, device->interfaces are
- * filled in, each by the first of its alternate settings. What cannot be understood is left out;
- * -EPROTO when there is not even a device descriptor.
+ * Parses the content of the attribute "descriptors": the device descriptor, then each configuration
+ * descriptor, followed by the descriptors that belong to it. interface has room for
+ * OP_INTERFACES_MAX; device->interfaces of them are set, each from the first of its alternate
+ * settings. Malformed parts are left out. Returns 0, or -EPROTO if there is no device descriptor.
  */
 int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
 		      struct op_interface *interface);
 
-/* One device as a whole: 0 or -errno, -ENODEV when it is not there. */
+/* Reads the whole record of one device: 0 or -errno, -ENODEV if it does not exist. */
 int device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
 		    struct op_interface *interface);
 

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The last part of the driver link's target; no link means no driver. */
-static void read_driver(const struct sysfs *sysfs, struct device *device)
+/* The driver is the last part of its link's target; a device without a link has no driver. */
+static void device_read_driver(const struct sysfs *sysfs, struct device *device)
 {
 	char target[256];
 	const char *name;
@@ -40,7 +40,7 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 	for (unsigned i = 0; error >= 0 && i < 3; i++)
 		error = sysfs_read_number(sysfs, true, i ? UINT16_MAX : UINT8_MAX, &number[i],
 					  DEVICE_FILE, busid, attribute[i]);
-	/* what of it cannot be read is no device, or not any more */
+	/* an entry without these attributes is no device, or not any more */
 	if (error < 0)
 		return error_is_resource(error) ? error : -ENODEV;
 	memset(device, 0, sizeof(*device));
@@ -53,43 +53,43 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 	device->on_vhci = strstr(target, "/vhci_hcd") != NULL;
 	str_format(device->busid, sizeof(device->busid), "%s", busid);
 	str_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, number[1],
-		    number[2]);
-	read_driver(sysfs, device);
+		   number[2]);
+	device_read_driver(sysfs, device);
 	return 0;
 }
 
-struct scan {
+struct device_scan {
 	const struct sysfs *sysfs;
-	void (*show)(void *ctx, const struct device *device);
+	void (*visit)(void *ctx, const struct device *device);
 	void *ctx;
-	int error; /* what made it give up */
+	int error; /* that ended the scan */
 };
 
-/* What is no device is left out. */
-static bool see(void *ctx, const char *name)
+/* Entries that are no devices are left out. */
+static bool device_scan_entry(void *ctx, const char *name)
 {
-	struct scan *scan = ctx;
+	struct device_scan *scan = ctx;
 	struct device device;
 	int error = device_read(scan->sysfs, name, &device);
 
 	if (!error)
-		scan->show(scan->ctx, &device);
+		scan->visit(scan->ctx, &device);
 	else if (error_is_resource(error))
 		scan->error = error;
 	return scan->error != 0;
 }
 
-int device_scan(const struct sysfs *sysfs, void (*show)(void *ctx, const struct device *device),
+int device_scan(const struct sysfs *sysfs, void (*visit)(void *ctx, const struct device *device),
 		void *ctx)
 {
-	struct scan scan = { .sysfs = sysfs, .show = show, .ctx = ctx };
-	int error = sysfs_each_entry(sysfs->root, DEVICE_DIR, see, &scan);
+	struct device_scan scan = { .sysfs = sysfs, .visit = visit, .ctx = ctx };
+	int error = sysfs_each_entry(sysfs->root, DEVICE_DIR, device_scan_entry, &scan);
 
 	return error > 0 ? scan.error : error;
 }
 
-static void read_string(const struct sysfs *sysfs, const char *busid, const char *attribute,
-			char *string)
+static void device_read_string(const struct sysfs *sysfs, const char *busid, const char *attribute,
+			       char *string)
 {
 	uint8_t text[SYSFS_ATTRIBUTE_SIZE];
 	ssize_t n = sysfs_read_bytes(sysfs, text, sizeof(text), DEVICE_FILE, busid, attribute);
@@ -107,7 +107,7 @@ static void read_string(const struct sysfs *sysfs, const char *busid, const char
 void device_strings_read(const struct sysfs *sysfs, const char *busid,
 			 struct device_strings *strings)
 {
-	read_string(sysfs, busid, "serial", strings->serial);
-	read_string(sysfs, busid, "product", strings->product);
-	read_string(sysfs, busid, "manufacturer", strings->maker);
+	device_read_string(sysfs, busid, "serial", strings->serial);
+	device_read_string(sysfs, busid, "product", strings->product);
+	device_read_string(sysfs, busid, "manufacturer", strings->maker);
 }

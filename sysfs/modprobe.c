@@ -1,49 +1,56 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernel modules, by the system's modprobe. */
+/* Loads kernel modules with the system's modprobe. */
 #include "sysfs/modprobe.h"
+
+#include "lib/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NO_MODPROBE = 127 };
+/* The places of it in distributions whose services do not have them all in PATH. */
+static const char *const modprobe_paths[] = { "/sbin/modprobe", "/usr/sbin/modprobe",
+					      "/bin/modprobe", "/usr/bin/modprobe" };
 
-static void run(const char *name)
+/* Starts it with its output discarded and no signal blocked: 0 or an errno. */
+static int modprobe_start(const char *name, pid_t *pid)
 {
-	/* where it is on distributions whose services do not have it in their PATH */
-	static const char *const path[] = { "/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe",
-					    "/usr/bin/modprobe" };
 	const char *const argv[] = { "modprobe", "-q", name, NULL };
-	char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	int null = open("/dev/null", O_RDWR);
+	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *const envp[] = { path, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int error = ENOENT;
 	sigset_t none;
 
-	if (null >= 0) {
-		dup2(null, 1);
-		dup2(null, 2);
-	}
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (unsigned i = 0; i < sizeof(path) / sizeof(*path); i++)
-		execve(path[i], (char *const *)argv, envp);
-	_exit(NO_MODPROBE);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+	for (size_t i = 0; error == ENOENT && i < ARRAY_SIZE(modprobe_paths); i++)
+		error = posix_spawn(pid, modprobe_paths[i], &actions, &attributes,
+				    (char *const *)(uintptr_t)argv, envp);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return error;
 }
 
 int modprobe(const char *name)
 {
-	pid_t pid = fork();
-	int status;
+	int status, error;
+	pid_t pid;
 
-	if (pid < 0)
-		return -errno;
-	if (!pid)
-		run(name);
+	error = modprobe_start(name, &pid);
+	if (error)
+		return -error;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MODPROBE)
-		return -ENOENT;
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -ENOEXEC;
 }

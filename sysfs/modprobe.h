@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernel modules, by the system's modprobe. */
+/* Loads kernel modules with the system's modprobe. */
 #ifndef SYSFS_MODPROBE_H
 #define SYSFS_MODPROBE_H
 
 /*
- * Runs modprobe and waits for it: 0; -ENOENT when there is no modprobe, -ENOEXEC when it failed.
- * It blocks: not for an event loop.
+ * Runs modprobe for the module name and waits for its end: 0, -ENOENT if there is no modprobe,
+ * -ENOEXEC if it failed, or another -errno if it could not be started. It blocks: not for an event
+ * loop.
  */
 int modprobe(const char *name);
 

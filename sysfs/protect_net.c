@@ -2,6 +2,7 @@
 /* Network interfaces that this host depends on. */
 #include "sysfs/protect.h"
 
+#include "lib/cidr.h"
 #include "lib/str.h"
 #include "lib/util.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 
 enum {
-	ADDRESS_SIZE = 16, /* of IPv6, where IPv4 is ::ffff:a.b.c.d */
+	ADDRESS_SIZE = sizeof(struct in6_addr),
 	V4_DIGITS = 8,
 	V6_DIGITS = 32,
 	V4_BITS = 96, /* of a mapped address, before those of IPv4 */
@@ -26,10 +27,9 @@ enum {
 };
 
 struct net_route {
-	uint32_t metric;
-	uint32_t bits;
+	struct cidr to;
 	bool is_default;
-	uint8_t to[ADDRESS_SIZE];
+	uint32_t metric;
 	char interface[IFNAMSIZ];
 };
 
@@ -42,22 +42,22 @@ struct net_search {
 	struct net_route route[ROUTES_MAX];
 };
 
-/* Parses eight or thirty-two hex digits. */
-static bool net_parse_address(const char *text, unsigned swap, uint8_t *address)
+/* Parses eight or thirty-two hex digits; IPv4 becomes a mapped address. */
+static bool net_parse_address(const char *text, unsigned swap, struct in6_addr *address)
 {
-	static const uint8_t v4[ADDRESS_SIZE] = { [10] = 0xff, [11] = 0xff };
+	static const struct in6_addr v4 = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
 	size_t len = strlen(text);
 	char digits[3];
 	uint32_t byte;
 
 	if (len != V4_DIGITS && len != V6_DIGITS)
 		return false;
-	memcpy(address, v4, ADDRESS_SIZE);
+	*address = v4;
 	for (size_t i = ADDRESS_SIZE - len / 2; i < ADDRESS_SIZE; i++, text += 2) {
 		str_format(digits, sizeof(digits), "%s", text);
 		if (str_hex(digits, UINT8_MAX, &byte))
 			return false;
-		address[i ^ swap] = (uint8_t)byte;
+		address->s6_addr[i ^ swap] = (uint8_t)byte;
 	}
 	return true;
 }
@@ -90,7 +90,8 @@ static bool net_parse_route(char *line, struct net_route *route)
 		return false;
 	v6 = strlen(word[0]) == V6_DIGITS;
 	column = v6 ? v6_column : v4_column;
-	if (!net_parse_address(word[column[TO]], v6 ? SWAP_NOTHING : SWAP_WORDS, route->to) ||
+	if (!net_parse_address(word[column[TO]], v6 ? SWAP_NOTHING : SWAP_WORDS,
+			       &route->to.address) ||
 	    str_hex(word[column[MASK]], v6 ? 8 * ADDRESS_SIZE : UINT32_MAX, &mask) ||
 	    (v6 ? str_hex(word[column[METRIC]], UINT32_MAX, &route->metric) :
 		  str_decimal(word[column[METRIC]], UINT32_MAX, &route->metric)) ||
@@ -98,10 +99,9 @@ static bool net_parse_route(char *line, struct net_route *route)
 	    flags & RTF_REJECT)
 		return false;
 	route->is_default = !mask;
-	route->bits = mask;
-	if (!v6)
-		for (route->bits = V4_BITS; mask; mask &= mask - 1)
-			route->bits++;
+	route->to.bits = (uint8_t)(v6 ? mask : V4_BITS);
+	for (; !v6 && mask; mask &= mask - 1)
+		route->to.bits++;
 	str_format(route->interface, sizeof(route->interface), "%s", word[column[INTERFACE]]);
 	return true;
 }
@@ -122,32 +122,24 @@ static bool net_visit_route(void *ctx, char *line)
 	return false;
 }
 
-static bool net_route_contains(const struct net_route *route, const uint8_t *address)
-{
-	for (unsigned i = 0; i < route->bits; i++)
-		if ((route->to[i / 8] ^ address[i / 8]) & 0x80 >> i % 8)
-			return false;
-	return true;
-}
-
 /* Whether the way to an address is through the interface. */
-static bool net_leads_to(const struct net_search *search, const uint8_t *address)
+static bool net_leads_to(const struct net_search *search, const struct in6_addr *address)
 {
 	const struct net_route *best = NULL;
 
 	for (unsigned i = 0; i < search->routes; i++) {
 		const struct net_route *route = &search->route[i];
 
-		if (net_route_contains(route, address) &&
-		    (!best || route->bits > best->bits ||
-		     (route->bits == best->bits && route->metric < best->metric)))
+		if (cidr_contains(&route->to, address) &&
+		    (!best || route->to.bits > best->to.bits ||
+		     (route->to.bits == best->to.bits && route->metric < best->metric)))
 			best = route;
 	}
 	return best && net_has_name(search, best->interface);
 }
 
 /* "0100007F:0CA8" */
-static bool net_parse_end(char *text, uint8_t *address)
+static bool net_parse_end(char *text, struct in6_addr *address)
 {
 	text[strcspn(text, ":")] = '\0';
 	return net_parse_address(text, SWAP_WORDS, address);
@@ -156,20 +148,20 @@ static bool net_parse_end(char *text, uint8_t *address)
 /* "0: 0100007F:0CA8 0100007F:9C40 01 ...": - local remote state */
 static bool net_visit_connection(void *ctx, char *line)
 {
-	uint8_t address[ADDRESS_SIZE];
+	struct in6_addr address;
 	struct net_search *search = ctx;
 	uint32_t state;
 	char *word[4];
 
 	if (str_words(line, word, 4) < 4 || str_hex(word[3], UINT32_MAX, &state) ||
-	    state != ESTABLISHED || !net_parse_end(word[2], address))
+	    state != ESTABLISHED || !net_parse_end(word[2], &address))
 		return false;
 	/* every interface has a route to fe80::/10: the address at this end tells which one it is */
-	if (address[0] == 0xfe && (address[1] & 0xc0) == 0x80 && !net_parse_end(word[1], address))
+	if (IN6_IS_ADDR_LINKLOCAL(&address) && !net_parse_end(word[1], &address))
 		return false;
 	if (search->routes > ROUTES_MAX)
 		return protect_unknown(search->query, "this host has more than %d routes", ROUTES_MAX);
-	return net_leads_to(search, address);
+	return net_leads_to(search, &address);
 }
 
 /* Whether the interface has a carrier: 1, 0 or -errno. -EINVAL means that it is not up. */

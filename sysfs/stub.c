@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* usbip-host, the kernel's exporting driver: takes a device from its driver and gives it back. */
+/* usbip-host, the kernel's exporting driver: binds a device to it and gives it back. */
 #include "sysfs/stub.h"
 
 #include "lib/str.h"
@@ -14,14 +14,14 @@
 #define STUB_DIR "bus/usb/drivers/" STUB_DRIVER "/"
 
 enum {
-	SESSION_END_MS = 5000, /* for a session to end: 130 to 350 ms are usual */
+	SESSION_END_MS = 5000, /* limit for a session to end: it usually takes 130 to 350 ms */
 	SESSION_POLL_MS = 20,
-	DRAIN_MS = 100, /* for the event handler to forget a session that ended: microseconds */
+	DRAIN_MS = 100, /* ample time for the event handler to empty its queue: it needs microseconds */
 };
 
-static const struct stub_result ok = { 0, STUB_STEP_NONE };
+static const struct stub_result stub_ok = { 0, STUB_STEP_NONE };
 
-static struct stub_result failed(enum stub_step step, int error)
+static struct stub_result stub_failed(enum stub_step step, int error)
 {
 	struct stub_result result = { error, step };
 
@@ -41,31 +41,31 @@ int stub_status(const struct sysfs *sysfs, const char *busid)
 	return error ? error : (int)status;
 }
 
-int stub_slots(const struct sysfs *sysfs, const char *busid, bool *held)
+int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot)
 {
 	char text[STUB_SLOTS * 2 * (BUSID_SIZE + 1)], *cursor = text;
 	ssize_t n = sysfs_read(sysfs, text, sizeof(text), STUB_DIR "match_busid");
 	const char *word;
 	int used = 0;
 
-	*held = false;
+	*has_slot = false;
 	if (n < 0)
 		return (int)n;
 	while ((word = str_word(&cursor))) {
 		used++;
-		*held = *held || !strcmp(word, busid);
+		*has_slot = *has_slot || !strcmp(word, busid);
 	}
 	return used;
 }
 
-static bool present(const struct sysfs *sysfs, const char *busid)
+static bool device_is_present(const struct sysfs *sysfs, const char *busid)
 {
 	int error = sysfs_can_open(sysfs, O_PATH, DEVICE_FILE, busid, "idVendor");
 
 	return !error || error_is_resource(error);
 }
 
-static int match_busid(const struct sysfs *sysfs, const char *verb, const char *busid)
+static int match_busid_write(const struct sysfs *sysfs, const char *verb, const char *busid)
 {
 	char value[4 + BUSID_SIZE];
 
@@ -73,63 +73,69 @@ static int match_busid(const struct sysfs *sysfs, const char *verb, const char *
 	return sysfs_write(sysfs, value, STUB_DIR "match_busid");
 }
 
-/* 0, also -ENODEV when the device left meanwhile. */
-static int unbind(const struct sysfs *sysfs, const char *driver, const char *busid)
+/* 0 or -errno, -ENODEV if the device was unplugged meanwhile. */
+static int driver_unbind(const struct sysfs *sysfs, const char *driver, const char *busid)
 {
 	int error = sysfs_write(sysfs, busid, "bus/usb/drivers/%s/unbind", driver);
 
-	return error && !present(sysfs, busid) ? -ENODEV : error;
+	return error && !device_is_present(sysfs, busid) ? -ENODEV : error;
 }
 
-/* Lets the kernel look for the device's driver again; the device must have one afterwards. */
-static int probe(const struct sysfs *sysfs, const char *busid)
+/* Makes the kernel look for a driver of the device again; the device must have one afterwards. */
+static int driver_probe(const struct sysfs *sysfs, const char *busid)
 {
 	struct device device;
 	int error = sysfs_write(sysfs, busid, "bus/usb/drivers_probe");
 	int gone = device_read(sysfs, busid, &device);
 
-	if (gone) /* it left: nobody is stranded */
+	if (gone) /* unplugged: there is no device without a driver */
 		return error_is_resource(gone) ? gone : 0;
 	if (device.driver[0])
 		return 0;
 	return error ? error : -ENXIO;
 }
 
+/* After a bind that failed, gives the device, which has no driver now, back to its own one. */
+static struct stub_result stub_restore(const struct sysfs *sysfs, const char *busid,
+				       enum stub_step step, int error)
+{
+	int probed;
+
+	/* The entry stays in match_busid: "del" of one that is not bound does nothing. */
+	if (!device_is_present(sysfs, busid))
+		return stub_failed(step, -ENODEV);
+	probed = driver_probe(sysfs, busid);
+	if (probed)
+		return stub_failed(STUB_STEP_RESTORE, probed);
+	return stub_failed(step, error == -ENODEV ? -ENXIO : error); /* it is still plugged in */
+}
+
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 {
-	enum stub_step step = STUB_STEP_UNBIND;
 	struct device device;
-	int error = device_read(sysfs, busid, &device), again;
+	int error = device_read(sysfs, busid, &device);
 
 	if (!error && !strcmp(device.driver, STUB_DRIVER))
-		return ok;
+		return stub_ok;
 	if (!error && device.driver[0])
-		error = unbind(sysfs, device.driver, busid);
+		error = driver_unbind(sysfs, device.driver, busid);
 	if (error)
-		return failed(step, error);
-	step = STUB_STEP_ADD;
-	if (!present(sysfs, busid)) /* its slot would be lost until it is back */
-		return failed(step, -ENODEV);
-	error = match_busid(sysfs, "add", busid);
-	if (!error) {
-		step = STUB_STEP_BIND;
-		error = sysfs_write(sysfs, busid, STUB_DIR "bind");
-	}
-	if (!error) {
-		error = device_read(sysfs, busid, &device);
-		if (error)
-			return failed(error_is_resource(error) ? STUB_STEP_RESTORE : step, error);
-		if (!strcmp(device.driver, STUB_DRIVER))
-			return ok;
-		error = -EBUSY; /* somebody took it away again */
-	}
-	/* The entry stays in match_busid: "del" of one that is not bound does nothing. */
-	if (!present(sysfs, busid))
-		return failed(step, -ENODEV);
-	again = probe(sysfs, busid);
-	if (again)
-		return failed(STUB_STEP_RESTORE, again);
-	return failed(step, error == -ENODEV ? -ENXIO : error); /* it did not leave */
+		return stub_failed(STUB_STEP_UNBIND, error);
+	if (!device_is_present(sysfs, busid)) /* its slot would be lost until it is back */
+		return stub_failed(STUB_STEP_ADD, -ENODEV);
+	error = match_busid_write(sysfs, "add", busid);
+	if (error)
+		return stub_restore(sysfs, busid, STUB_STEP_ADD, error);
+	error = sysfs_write(sysfs, busid, STUB_DIR "bind");
+	if (error)
+		return stub_restore(sysfs, busid, STUB_STEP_BIND, error);
+	error = device_read(sysfs, busid, &device);
+	if (error)
+		return stub_failed(error_is_resource(error) ? STUB_STEP_RESTORE : STUB_STEP_BIND,
+				   error);
+	if (strcmp(device.driver, STUB_DRIVER) != 0) /* another program took it away again */
+		return stub_restore(sysfs, busid, STUB_STEP_BIND, -EBUSY);
+	return stub_ok;
 }
 
 int stub_import(const struct sysfs *sysfs, const char *busid, int fd)
@@ -145,23 +151,23 @@ struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int co
 	int waited = 0;
 
 	if (stub_status(sysfs, busid) != STUB_USED)
-		return ok;
-	/* a failure means that it has just ended by itself */
+		return stub_ok;
+	/* a failure means that the session has just ended by itself */
 	if (connection < 0)
 		sysfs_write(sysfs, "-1", DEVICE_FILE, busid, "usbip_sockfd");
 	else
 		shutdown(connection, SHUT_RDWR);
 	while (stub_status(sysfs, busid) == STUB_USED) {
 		if (waited >= SESSION_END_MS)
-			return failed(STUB_STEP_SESSION, -ETIMEDOUT);
+			return stub_failed(STUB_STEP_SESSION, -ETIMEDOUT);
 		poll(NULL, 0, SESSION_POLL_MS);
 		waited += SESSION_POLL_MS;
 	}
-	return ok;
+	return stub_ok;
 }
 
-/* An open device node, which keeps the kernel's record of the device; -1 where it cannot be. */
-static int hold(const struct sysfs *sysfs, const char *busid)
+/* Opens the device's node, which keeps the kernel's record of the device: fd, or -1 if it cannot. */
+static int node_open(const struct sysfs *sysfs, const char *busid)
 {
 	uint32_t busnum, devnum;
 	char path[16];
@@ -175,44 +181,44 @@ static int hold(const struct sysfs *sysfs, const char *busid)
 }
 
 /*
- * unbind, del, rebind: no other order. "rebind" is written only after an unbind that succeeded, and
- * only while the device is there: else it is a use after free in the kernel.
+ * The order must be unbind, del, rebind. "rebind" is written only after an unbind that succeeded and
+ * only while the device is plugged in: else it is a use after free in the kernel.
  */
-static struct stub_result release_bound(const struct sysfs *sysfs, const char *busid)
+static struct stub_result stub_release_bound(const struct sysfs *sysfs, const char *busid)
 {
 	int error;
 
 	poll(NULL, 0, DRAIN_MS);
 	if (stub_status(sysfs, busid) == STUB_USED)
-		return failed(STUB_STEP_SESSION, -EBUSY);
-	error = unbind(sysfs, STUB_DRIVER, busid);
+		return stub_failed(STUB_STEP_SESSION, -EBUSY);
+	error = driver_unbind(sysfs, STUB_DRIVER, busid);
 	if (error)
-		return failed(STUB_STEP_RELEASE, error);
-	match_busid(sysfs, "del", busid);
-	if (!present(sysfs, busid))
-		return failed(STUB_STEP_REBIND, -ENODEV);
-	sysfs_write(sysfs, busid, STUB_DIR "rebind"); /* judged by its effect, in probe() */
-	return ok;
+		return stub_failed(STUB_STEP_RELEASE, error);
+	match_busid_write(sysfs, "del", busid);
+	if (!device_is_present(sysfs, busid))
+		return stub_failed(STUB_STEP_REBIND, -ENODEV);
+	sysfs_write(sysfs, busid, STUB_DIR "rebind"); /* driver_probe() tells whether it worked */
+	return stub_ok;
 }
 
 struct stub_result stub_release(const struct sysfs *sysfs, const char *busid)
 {
-	struct stub_result result = ok;
+	struct stub_result result = stub_ok;
 	struct device device;
 	int error = device_read(sysfs, busid, &device);
 	int node;
 
 	if (error)
-		return failed(STUB_STEP_RELEASE, error);
+		return stub_failed(STUB_STEP_RELEASE, error);
 	if (device.driver[0] && strcmp(device.driver, STUB_DRIVER) != 0)
-		return ok;
-	node = hold(sysfs, busid);
+		return stub_ok;
+	node = node_open(sysfs, busid);
 	if (device.driver[0])
-		result = release_bound(sysfs, busid);
+		result = stub_release_bound(sysfs, busid);
 	if (!result.error && !device_read(sysfs, busid, &device) && !device.driver[0]) {
-		error = probe(sysfs, busid);
+		error = driver_probe(sysfs, busid);
 		if (error)
-			result = failed(STUB_STEP_REBIND, error);
+			result = stub_failed(STUB_STEP_REBIND, error);
 	}
 	if (node >= 0)
 		close(node);

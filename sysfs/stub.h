@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * usbip-host, the kernel's exporting driver ("stub"): takes a device from its driver and gives it
- * back. Sources: drivers/usb/usbip/stub_main.c, stub_dev.c; the write order is that of the stock
- * tools (tools/usb/usbip/src/usbip_bind.c, usbip_unbind.c).
+ * usbip-host, the kernel's exporting driver ("stub"): binds a device to it and gives it back to its
+ * own driver. Sources: drivers/usb/usbip/stub_main.c, stub_dev.c; the order of the writes is that of
+ * the stock tools (tools/usb/usbip/src/usbip_bind.c, usbip_unbind.c).
  *
- * The functions that bind and release write attributes whose effect takes as long as the device's
- * drivers need to let go: not for an event loop. They must run with signals blocked: a signal while
+ * The functions that bind and release write attributes that block until the drivers of the device
+ * have let go of it: not for an event loop. They must run with signals blocked: a signal while
  * usbip-host waits for its event handler makes it free memory that is in use (usbip_stop_eh()).
  */
 #ifndef SYSFS_STUB_H
@@ -15,75 +15,75 @@
 
 #define STUB_MODULE "usbip-host"
 #define STUB_DRIVER "usbip-host"
-/* The driver knows at most so many bus ids at a time (stub_main.c MAX_BUSID). */
+/* The driver has this number of slots for bus ids (stub_main.c MAX_BUSID). */
 #define STUB_SLOTS 16
 
-/* What failed, in the order of the writes. */
+/* The step that failed, in the order of the writes. */
 enum stub_step {
-	STUB_STEP_NONE,	    /* with an error: nothing was tried, or nobody knows */
-	STUB_STEP_UNBIND,   /* taking the device from its driver */
+	STUB_STEP_NONE,	    /* with an error: no step was tried, or the result was lost */
+	STUB_STEP_UNBIND,   /* unbinding the device from its driver */
 	STUB_STEP_ADD,	    /* -ENOMEM: all slots are taken */
-	STUB_STEP_BIND,	    /* giving it to usbip-host */
+	STUB_STEP_BIND,	    /* binding it to usbip-host */
 	STUB_STEP_SESSION,  /* ending the session that uses it */
-	STUB_STEP_RELEASE,  /* taking it from usbip-host */
-	STUB_STEP_REBIND,   /* giving it back to its own driver */
-	STUB_STEP_RESTORE,  /* the same after a bind that failed: it has no driver now */
+	STUB_STEP_RELEASE,  /* unbinding it from usbip-host */
+	STUB_STEP_REBIND,   /* binding it to its own driver again */
+	STUB_STEP_RESTORE,  /* the same after a failed bind: it has no driver now */
 };
 
 struct stub_result {
-	int error; /* 0 or -errno; -ENODEV also when the device left meanwhile */
+	int error; /* 0 or -errno; -ENODEV also if the device was unplugged meanwhile */
 	enum stub_step step;
 };
 
-enum stub_status { /* include/uapi/linux/usbip.h; of usbip_status */
+enum stub_status { /* the attribute usbip_status: include/uapi/linux/usbip.h */
 	STUB_AVAILABLE = 1,
 	STUB_USED = 2,
 	STUB_ERROR = 3,
 };
 
-/* Whether the module is there and may be written: 0, -ENOENT, -EACCES, -EROFS. */
+/* Whether the module is loaded and its attributes may be written: 0, -ENOENT, -EACCES, -EROFS. */
 int stub_check(const struct sysfs *sysfs);
 
 /*
- * How many bus ids the driver holds now, or -errno; *held says whether that busid is one of them.
- * One that was unplugged while bound stays: only its return to the same socket makes it useful
- * again, and only the next boot frees its slot (a "del" does nothing then, and "rebind" would use
- * freed memory).
+ * Counts the slots in use, or -errno; *has_slot tells whether that busid has one. A bus id whose
+ * device was unplugged while bound keeps its slot: only a device in the same socket can use it again,
+ * and only the next boot frees it (a "del" does nothing then, and "rebind" would use freed memory).
  */
-int stub_slots(const struct sysfs *sysfs, const char *busid, bool *held);
+int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot);
 
 /* enum stub_status of a bound device, or -errno; never blocks. */
 int stub_status(const struct sysfs *sysfs, const char *busid);
 
 /*
- * Takes the device from the driver it has now, if any, and gives it to usbip-host. On failure the
- * device is back with a driver of its own when this returns, or step is STUB_STEP_RESTORE.
- * stub_slots() tells before whether there is room, so that the device need not be taken in vain.
+ * Unbinds the device from its driver, if it has one, and binds it to usbip-host. After a failure the
+ * device has its own driver again, or step is STUB_STEP_RESTORE. Call stub_slots() first, so that a
+ * device is not unbound while no slot is free.
  */
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
 /*
- * Hands the connected stream socket fd of this process to usbip-host, which keeps a reference of
- * its own; the device is in use then. 0 or -errno: mostly -EINVAL, for whatever reason.
+ * Hands fd, a connected stream socket of this process, to usbip-host, which keeps a reference of its
+ * own; the device is in use then. 0 or -errno: the kernel answers most failures with -EINVAL.
  */
 int stub_import(const struct sysfs *sysfs, const char *busid, int fd);
 
 /*
- * Ends the session that uses the device, if there is one, and waits until the kernel has reset it.
- * connection is that of the session where it is known, else -1: to shut it down has the same effect
- * as "-1" in usbip_sockfd, which releases a lock that it does not hold before Linux 6.12.
+ * Ends the session that uses the device, if there is one, and waits until the kernel has reset the
+ * device. connection is the socket of the session, or -1 if it is not known. Shutting the socket down
+ * has the same effect as writing "-1" to usbip_sockfd, which before Linux 6.12 releases a lock that
+ * the kernel does not hold.
  */
 struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int connection);
 
 /*
- * Gives a device that usbip-host has, or that no driver has, back to its own driver; -EBUSY while a
+ * Gives a device that is bound to usbip-host, or to no driver, back to its own driver; -EBUSY while a
  * session uses it. After the end of a session the kernel's event handler, one for all devices, may
- * still have the device in its queue; to unbind it then makes the kernel use freed memory
- * (usbip_event.c: what is queued twice is handled once). So all sessions should be ended before the
- * first release, and each release waits a moment.
+ * still have the device in its queue; unbinding it then makes the kernel use freed memory
+ * (usbip_event.c: an event that is queued twice is handled once). So end all sessions before the
+ * first release; each release also waits a moment.
  *
- * While it runs it holds the device's node open, so that the kernel's record of the device outlives
- * an unplug: usbip-host does not hold it itself when it looks at it in "rebind".
+ * Meanwhile the device's node in /dev/bus/usb is held open, so that the kernel's record of the device
+ * outlives an unplug: usbip-host takes no reference of its own when it uses the record in "rebind".
  */
 struct stub_result stub_release(const struct sysfs *sysfs, const char *busid);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's announcements that a device came, went or got a driver. */
+/* Uevents: the kernel's messages that a device came, went or got a driver. */
 #include "sysfs/uevent.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-	MESSAGE_SIZE = 4096,	    /* the kernel's limit is 2048 (UEVENT_BUFFER_SIZE) and a path */
+	MESSAGE_SIZE = 4096, /* the kernel's limit is 2048 (UEVENT_BUFFER_SIZE) and a path */
 	RECEIVE_BUFFER = 256 * 1024, /* for the burst of a hub with many devices */
 	KERNEL_GROUP = 1,
 };
@@ -60,12 +60,12 @@ int uevent_receive(int fd, struct uevent *event)
 	char buf[MESSAGE_SIZE];
 	struct sockaddr_nl sender = { 0 };
 	socklen_t size = sizeof(sender);
-	/* MSG_TRUNC: the length that it has, not what fits */
+	/* MSG_TRUNC: returns the length of the message even if it does not fit */
 	ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_TRUNC, (struct sockaddr *)&sender, &size);
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
-	/* only the kernel has port id 0; any process may send to the group with one of its own */
+	/* only the kernel has port id 0; other processes may send to the group, with their own id */
 	if (sender.nl_pid || (size_t)n > sizeof(buf))
 		return 0;
 	return uevent_parse(buf, (size_t)n, event);
