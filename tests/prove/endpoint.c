@@ -4,8 +4,8 @@
  * name may be (one that ends earlier is among them), and behind ssh:// up to SSH_SHORT, and of
  * SSH_LONGEST with a user's name of up to 1 or of about ENDPOINT_HOST_SIZE; any default port.
  * SOURCES: lib/endpoint.c lib/str.c
- * EVA: -eva-precision 1 -eva-plevel 1000 -eva-split-limit 1000 -eva-split-return-function number:0,str_decimal:0
- * EVA: -eva-slevel-function prove_endpoint_parse:1000,prove_endpoint_parse_ssh:1000,prove_endpoint_parse_ssh_long:1000,parsed:100,endpoint_parse:3000,endpoint_is_address:1000,strrchr:10,number:50,str_decimal:50,str_vformat:500,put_number:100
+ * EVA: -eva-precision 1 -eva-plevel 1000 -eva-split-limit 1000 -eva-split-return-function number_parse:0,str_decimal:0
+ * EVA: -eva-slevel-function prove_endpoint_parse:1000,prove_endpoint_parse_ssh:1000,prove_endpoint_parse_ssh_long:1000,parsed:100,endpoint_parse:3000,endpoint_is_address:1000,strrchr:10,number_parse:50,str_decimal:50
  * HINT: lib/endpoint.c:	str_format(e->name + len, sizeof(e->name) - len,:	//@ split len;
  * EVA: -eva-slevel-merge-after-loop endpoint_parse
  */
