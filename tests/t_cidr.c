@@ -6,9 +6,9 @@
 #include "tests/check.h"
 
 static const struct {
-	const char *range; /* NULL: those a server answers where nothing is said */
-	const char *in;	   /* NULL: it is no range */
-	const char *out;   /* NULL: there is no other */
+	const char *range; /* NULL: the ranges that a server answers by default */
+	const char *in;	   /* an address in it; NULL: it is malformed */
+	const char *out;   /* an address outside; NULL: there is none */
 } table[] = {
 	{ "10.0.7.0/24", "10.0.7.0", "10.0.6.255" },
 	{ "10.0.7.0/24", "10.0.7.255", "10.0.8.0" },
@@ -97,7 +97,7 @@ static void row(size_t i)
 	block_free(text);
 }
 
-/* One after the other; blanks are no range, and one too many is a fault. */
+/* Lists: blanks alone are no range, and one too many is an error. */
 static void many(void)
 {
 	static struct cidr_list networks;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of sysfs/descriptors: the descriptors of real devices against what their kernel says of them,
- * made ones with every oddity, each cut off at every byte.
+ * Tests of sysfs/descriptors: the descriptors of real devices compared with the attributes of their
+ * kernel, and made ones with every oddity; each cut off at every byte.
  */
 #include "sysfs/descriptors.h"
 
@@ -15,7 +15,7 @@ static uint8_t buf[BUF_MAX];
 static size_t len;
 
 static struct op_device device;
-static struct op_interface *interface; /* in a block of just the places that there are */
+static struct op_interface *interface; /* in a block of the exact size */
 
 static void put(const void *bytes, size_t n)
 {
@@ -32,7 +32,7 @@ static void put_device(void)
 	PUT(18, 1, 0x10, 3, 0xef, 2, 1, 64, 0x34, 0x12, 0x78, 0x56, 0xbc, 0x9a, 1, 2, 3, 2);
 }
 
-/* total: of the configuration and all that belongs to it. */
+/* total: the length of the configuration with all descriptors that belong to it. */
 static void put_configuration(size_t total)
 {
 	PUT(9, 2, (uint8_t)total, (uint8_t)(total >> 8), 7, 5, 0, 0x80, 50);
@@ -103,7 +103,7 @@ static void simple(void)
 	INTERFACES(8, 3);
 }
 
-/* Alternate settings are no interfaces of their own; the first of each is what counts. */
+/* Alternate settings are no interfaces of their own; the first of each counts. */
 static void alternate_settings(void)
 {
 	put_device();
@@ -127,7 +127,7 @@ static void other_descriptors(void)
 	put_configuration(9 + 8 + 9 + 13 + 5 + 7 + 6 + 2 + 9 + 9 + 11);
 	PUT(8, 0x0b, 0, 2, 0x0e, 3, 0, 0);
 	put_interface(0, 0, 0x0e);
-	PUT(13, 0x24, 1, 0, 1, 9, 4, 9, 0, 0, 7, 7, 7); /* with what looks like an interface */
+	PUT(13, 0x24, 1, 0, 1, 9, 4, 9, 0, 0, 7, 7, 7); /* its content looks like an interface */
 	PUT(5, 0x24, 6, 0, 1);
 	put_endpoint();
 	PUT(6, 0x30, 15, 0, 0, 0);
@@ -159,7 +159,7 @@ static void no_configuration(void)
 	device_is_ours();
 	CHECK_INT(device.configuration, 0);
 	interfaces_are(NULL, 0);
-	/* something else where it should be */
+	/* another descriptor in its place */
 	put_interface(0, 0, 8);
 	CHECK_INT(parse(), 0);
 	CHECK_INT(device.configuration, 0);
@@ -173,7 +173,7 @@ static void no_configuration(void)
 	interfaces_are(NULL, 0);
 }
 
-/* It would be stepped over for ever. */
+/* A length of 0 must not end in an endless loop. */
 static void no_length(void)
 {
 	for (uint8_t length = 0; length < 2; length++) {
@@ -273,14 +273,14 @@ static void no_device(void)
 		buf[1] = (uint8_t)type;
 		CHECK_INT(parse(), type == 1 ? 0 : -EPROTO);
 	}
-	/* in the file each has the size of today, whatever it says */
+	/* in the file each has the fixed size, whatever its length byte says */
 	buf[0] = 19;
 	buf[1] = 1;
 	CHECK_INT(parse(), 0);
 	INTERFACES(8);
 }
 
-/* What the first bytes of well-formed descriptors hold, and nothing else. */
+/* Exactly the content of the first bytes of well-formed descriptors. */
 static void truncated(const uint8_t *bytes, size_t whole)
 {
 	struct op_interface *want = block(NULL, OP_INTERFACES_MAX * sizeof(*want));
@@ -415,7 +415,7 @@ static void as_shown(void *ctx, const struct device *d)
 	CHECK_INT(device.subclass, number(busid, "bDeviceSubClass", 16));
 	CHECK_INT(device.protocol, number(busid, "bDeviceProtocol", 16));
 	CHECK_INT(device.configurations, number(busid, "bNumConfigurations", 10));
-	if (!strcmp(busid, "1-2")) { /* its kernel has chosen the second, which has the value 1 */
+	if (!strcmp(busid, "1-2")) { /* its kernel has chosen the second configuration, which has the value 1 */
 		CHECK_INT(configuration, 1);
 		CHECK_INT(device.configuration, 2);
 	} else if (configuration >= 0) {
@@ -520,7 +520,7 @@ static void files_odd(void)
 	put_file(root, HOME "/devnum", "65535\n");
 	CHECK_INT(describe("1-3"), 0);
 	CHECK_INT(device.devnum, 65535);
-	put_file(root, HOME "/devnum", "65536\n"); /* a devid has 16 bits for it */
+	put_file(root, HOME "/devnum", "65536\n"); /* a devid has only 16 bits for it */
 	CHECK_INT(describe("1-3"), -ENODEV);
 	put_file(root, HOME "/devnum", "-1\n");
 	CHECK_INT(describe("1-3"), -ENODEV);

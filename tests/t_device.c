@@ -83,7 +83,7 @@ static void client_trees(void)
 	}
 }
 
-/* One machine on both sides: the same stick as it is, and as it came back. */
+/* One machine on both sides: the same stick as exported, and as imported. */
 static void loop_tree(void)
 {
 	start(FIXTURES "sysfs/both-loop.tree");
@@ -129,7 +129,7 @@ static void one_device(void)
 	end();
 }
 
-/* Every attribute in turn is gone, as it is while the device leaves; or is no number. */
+/* Each attribute in turn is missing, as during an unplug; or it is no number. */
 static void vanished(void)
 {
 	static const char *const files[] = { HOME "/idVendor", HOME "/idProduct",
@@ -232,7 +232,7 @@ static void kernels_or_fake(void)
 	end();
 }
 
-/* What cannot be opened beside the kernel's sysfs is noted as such. */
+/* A directory beside the kernel's sysfs that cannot be opened leaves its error. */
 static void no_descriptor_to_open(void)
 {
 	must(!sysfs_open(&sysfs, "/sys"), "open /sys");
@@ -250,7 +250,7 @@ static void no_descriptor_to_open(void)
 	}
 }
 
-/* More than one getdents() has room for, and with names of every kind among them. */
+/* More entries than one getdents() returns, with names of every kind among them. */
 static void many(void)
 {
 	start(NULL);
@@ -336,7 +336,7 @@ static void links(void)
 	block_free(buf);
 }
 
-/* A scan for which there are too few descriptors is none: nothing has gone. */
+/* A scan without enough descriptors is an error: no device counts as gone. */
 static void no_descriptor(void)
 {
 	int n = 0;

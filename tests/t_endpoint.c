@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of lib/endpoint: machines as people write them. */
+/* Tests of lib/endpoint: servers as people write them. */
 #include "lib/endpoint.h"
 #include "tests/check.h"
 
 static const struct {
 	const char *text;
-	const char *host; /* NULL: it is wrong */
+	const char *host; /* NULL: it is malformed */
 	const char *port;
 	const char *name;
 	bool address;

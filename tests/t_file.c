@@ -8,8 +8,8 @@
 #include "tests/files.h"
 
 static char root[TEMP_SIZE];
-static size_t piece, room; /* so much in one read(); so much is written, SIZE_MAX: all */
-static int read_fails = -1; /* the next read() but so many; -1: none */
+static size_t piece, room; /* bytes that one read() returns; that one write() takes, SIZE_MAX: all */
+static int read_fails = -1; /* the number of read() calls before the one that fails; -1: none */
 static int dir;
 
 ssize_t __real_read(int fd, void *buf, size_t n);
@@ -47,7 +47,7 @@ static void end(void)
 	temp_remove(root);
 }
 
-/* What fits is loaded, whatever the pieces, and is terminated. */
+/* As much as fits is loaded, whatever the pieces, and is terminated. */
 static void loaded(void)
 {
 	static const char text[] = "0123456789";
@@ -94,7 +94,7 @@ static void not_loaded(void)
 
 static struct {
 	unsigned count;
-	const char *stop; /* the line after which no other is wanted */
+	const char *stop; /* the line that ends the search */
 	char text[200]; /* of all lines, each in brackets */
 } lines;
 
@@ -252,7 +252,7 @@ static void not_replaced(void)
 int main(void)
 {
 	RUN("t_file: loaded in pieces, into every size", loaded);
-	RUN("t_file: what is not loaded", not_loaded);
+	RUN("t_file: not loaded", not_loaded);
 	RUN("t_file: each line", each_line_of_it);
 	RUN("t_file: each line of a file that cannot be read", each_line_fails);
 	RUN("t_file: lines longer than any buffer", long_lines);

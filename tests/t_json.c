@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of lib/json: what becomes of every byte, and strings that do not fit. */
+/* Tests of lib/json: every byte, and strings that do not fit. */
 #include "lib/json.h"
 
 #include "tests/check.h"
@@ -22,11 +22,11 @@ static const struct {
 	{ "\xc2\xa0\xdf\xbf", "\xc2\xa0\xdf\xbf" },
 	{ "\xe0\xa0\x80\xef\xbf\xbf", "\xe0\xa0\x80\xef\xbf\xbf" },
 	{ "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
-	/* the neighbours of surrogates, and they */
+	/* surrogates and their neighbours */
 	{ "\xed\x9f\xbf\xee\x80\x80", "\xed\x9f\xbf\xee\x80\x80" },
 	{ "\xed\xa0\x80", BAD BAD BAD },
 	{ "\xed\xbf\xbf", BAD BAD BAD },
-	/* longer than needed */
+	/* overlong forms */
 	{ "\xc0\xaf", BAD BAD },
 	{ "\xc1\xbf", BAD BAD },
 	{ "\xe0\x80\xaf", BAD BAD BAD },
@@ -37,7 +37,7 @@ static const struct {
 	{ "\xf4\x90\x80\x80", BAD BAD BAD BAD },
 	{ "\xf5\x80\x80\x80", BAD BAD BAD BAD },
 	{ "\xfe\xff", BAD BAD },
-	/* cut off, and what follows is whole */
+	/* cut off, followed by whole characters */
 	{ "\xc3", BAD },
 	{ "\xe2\x82", BAD BAD },
 	{ "\xf0\x9f\x98", BAD BAD BAD },
@@ -103,7 +103,8 @@ static void every_pair(void)
 		}
 }
 
-/* What fits into less is a string, and a beginning of the whole: no escape or character is cut. */
+/* In a smaller buffer the result is a string, and a prefix of the whole one: no escape or character is
+ * cut. */
 static void truncated(const char *text)
 {
 	char whole[4096];
@@ -124,7 +125,7 @@ static void truncated(const char *text)
 			CHECK_INT(n == len, size > len);
 			/* less than one more character is missing */
 			CHECK(n + JSON_BYTE_MAX >= (size > len ? len : size - 1));
-			/* what is not escaped is valid: it stays as it is when it is written again */
+			/* a text without escapes is valid: writing it again does not change it */
 			snprintf(inside, sizeof(inside), "%.*s", (int)n - 2, buf + 1);
 			json_string(again, sizeof(again), inside);
 			CHECK(!strstr(again, BAD) || strstr(inside, BAD));

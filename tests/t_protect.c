@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of sysfs/protect*: the devices that this host depends on, on trees of /sys, /proc and /run,
- * whole ones and such as cannot be read.
+ * complete ones and ones with unreadable parts.
  * LINK: -Wl,--wrap=openat
  */
 #include "sysfs/protect.h"
@@ -80,7 +80,7 @@ static void needed(const char *reason)
 	CHECK(!protect_check(&sysfs, "2-2", &use));
 }
 
-/* It cannot be found out which. */
+/* Every device, as it cannot be found out which one. */
 static void needed_by_all(const char *reason)
 {
 	static const char *const busids[] = { "1-2", "1-22", "2-2" };
@@ -144,7 +144,7 @@ static void stacked(void)
 	end();
 }
 
-/* So many virtual disks upon each other, the last on the USB device. */
+/* Virtual disks on top of each other, the last on the USB device. */
 static void stack(unsigned layers)
 {
 	char name[16], below[16];
@@ -161,8 +161,18 @@ static void stack(unsigned layers)
 
 static void stacked_high(void)
 {
+	char text[1000] = "";
+
 	stack(15);
 	needed("it holds the file system at /");
+	end();
+	/* many mounts beside each other are no layers */
+	begin();
+	put_disk(ELSEWHERE, "sdb", 9);
+	for (unsigned i = 0; i < 20; i++)
+		strcat(text, "36 35 9:0 / /mnt rw - ext4 x rw\n");
+	put_file(root, "proc/1/mountinfo", text);
+	not_needed();
 	end();
 	stack(17);
 	needed_by_all("this host may need it: /sys/class/block/dm-16 has more than 16 layers of disks below it");
@@ -337,7 +347,7 @@ static void connected(void)
 	end();
 }
 
-/* Every interface has a route to these addresses: the own one, local to one, decides. */
+/* Every interface has a route to these addresses, so the address at this end decides. */
 static void connected_on_the_link(void)
 {
 	static const char net[] =
@@ -384,7 +394,7 @@ static void console(void)
 {
 	begin();
 	put_file(root, "proc/bus/input/devices", INPUT(USB, "sysrq kbd event3 leds"));
-	not_needed(); /* nobody is there */
+	not_needed(); /* nobody is logged in */
 	put_file(root, "run/systemd/sessions/1", "UID=0\nCLASS=user\nSTATE=active\nREMOTE=1\n");
 	not_needed(); /* over the network */
 	put_file(root, "run/systemd/sessions/2", "UID=0\nCLASS=greeter\nSEAT=seat0\nSTATE=active\n");
@@ -565,7 +575,7 @@ static void unreadable_mounts(void)
 	end();
 }
 
-/* Kernels and hosts differ in these; that they are not there is an answer. */
+/* Files that some kernels and hosts do not have: their absence is an answer. */
 static void absent(void)
 {
 	static const char *const paths[] = {
@@ -620,7 +630,7 @@ static void hidden_run(void)
 	end();
 }
 
-/* Whichever open(2) finds no free descriptor: the device is needed then. */
+/* If any open(2) finds no free descriptor, the device is needed. */
 static void no_descriptor(void)
 {
 	static void (*const begin_one[])(void) = { begin_all, begin_all_processes };
@@ -650,7 +660,7 @@ static void no_descriptor(void)
 	}
 }
 
-/* More routes or names than there is room for: they may be those that decide. */
+/* More routes or names than there is room for: those left out may decide. */
 static void too_many(void)
 {
 	size_t size = 40000, len;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of sysfs/stub against a model of usbip-host (drivers/usb/usbip/stub_main.c): it keeps the
- * order of the writes, changes the tree like the real one, and knows what would crash it. Every
- * write is made to fail in every way, and the device to vanish before and after each.
+ * order of the writes, changes the tree like the real one, and tells which write would crash the real
+ * one. Every write is made to fail in every way, and the device to vanish before and after each.
  * LINK: -Wl,--wrap=sysfs_write,--wrap=poll,--wrap=shutdown
  */
 #include "sysfs/stub.h"
@@ -37,7 +37,7 @@ int __wrap_shutdown(int fd, int how)
 	return __real_shutdown(fd, how);
 }
 
-/* What goes wrong at a write. */
+/* The fault at a write. */
 enum fault { FAULT_NONE, FAULT_ERROR, FAULT_GONE_BEFORE, FAULT_GONE_AFTER };
 
 static char root[TEMP_SIZE];
@@ -52,16 +52,16 @@ static struct kernel {
 	bool slot_was_bound; /* its record of the device is set */
 	bool slots_full;
 	int status;
-	int polls;	   /* so many after the -1 until the session has ended */
+	int polls;	   /* calls of poll() after the -1 until the session has ended */
 	bool session_ends; /* -1 was written */
-	bool session_begins; /* while somebody waits */
-	bool bind_is_void;   /* it says so, but does not bind */
-	bool autoprobe;	   /* a driver for the device is there */
+	bool session_begins; /* during a wait */
+	bool bind_is_void;   /* bind succeeds without effect */
+	bool autoprobe;	   /* there is a driver for the device */
 	bool node_held;    /* the device's node was open at the rebind */
 	int fault_at;	   /* the write that fails, or NEVER */
 	enum fault fault;
 	int error;
-	const char *crash; /* what would have crashed the real one */
+	const char *crash; /* the write that would have crashed the real one */
 } kernel;
 
 static void set_status(int status)
@@ -150,8 +150,8 @@ static int kernel_bind(void)
 }
 
 /*
- * do_rebind() looks at the slot's device without a check. What leaves in the very moment of the
- * write cannot be seen before, but for that its node is held.
+ * do_rebind() uses the slot's device without a check. A device that is unplugged in the moment of the
+ * write cannot be noticed before; for that case its node is held open.
  */
 static int kernel_rebind(void)
 {
@@ -402,7 +402,7 @@ static void bind_fails(int at, int error, enum stub_step step)
 	kernel.fault_at = at;
 	kernel.fault = FAULT_ERROR;
 	kernel.error = error;
-	/* it is there: nobody may believe that it left */
+	/* the device exists: it must not count as unplugged */
 	if (at && error == -ENODEV)
 		error = -ENXIO;
 	result_is(stub_bind(&sysfs, BUSID), error, step);
@@ -461,7 +461,7 @@ static void release_in_error(void)
 	end();
 }
 
-/* To unbind it then would take the session's memory away from the kernel's event handler. */
+/* Unbinding it then would free the session's memory while the kernel's event handler uses it. */
 static void release_in_session(void)
 {
 	start("usbip-host");
@@ -517,7 +517,7 @@ static void end_known(void)
 	close(pair[1]);
 }
 
-/* Bound, says the kernel, but it is not: its own driver must have it back. */
+/* The kernel reports success, but it is not bound: its own driver must get it back. */
 static void bind_without_effect(void)
 {
 	start("usb");
@@ -567,7 +567,7 @@ static void end_never(void)
 	end();
 }
 
-/* It ended between the look at its status and the write. */
+/* The session ended after its status was read and before the write. */
 static void end_just_over(void)
 {
 	start("usbip-host");
@@ -582,7 +582,7 @@ static void end_just_over(void)
 	end();
 }
 
-/* As a daemon that stops does it. */
+/* As a daemon does it that stops. */
 static struct stub_result end_and_release(const struct sysfs *fs, const char *busid)
 {
 	struct stub_result result = stub_end(fs, busid, -1);
@@ -645,7 +645,7 @@ static void open_nodes(void)
 	must(sysfs.usb_nodes >= 0, "open the nodes");
 }
 
-/* While it is released its node is open, where there are nodes. */
+/* During a release the device node is open, if there are nodes. */
 static void release_holds_node(void)
 {
 	unsigned before;

@@ -82,7 +82,7 @@ static void row(size_t i)
 		CHECK_INT(event.stub, table[i].stub);
 	}
 	block_free(p);
-	/* cut off anywhere: without its terminator it is none */
+	/* cut off anywhere: without its terminator it does not count */
 	for (size_t cut = 0; cut < len; cut++) {
 		char *part = message(table[i].text, &len);
 		char *exact = block(part, cut);
@@ -108,7 +108,7 @@ static void no_terminator(void)
 	block_free(p);
 }
 
-/* What udev sends on: a header with its magic number, then the same keys. */
+/* A message as udev forwards it: a header with its magic number, then the same keys. */
 static void of_udev(void)
 {
 	static const uint8_t head[] = { 'l', 'i', 'b', 'u', 'd', 'e', 'v', 0, 0xfe, 0xed,
@@ -132,10 +132,10 @@ static void of_udev(void)
 	block_free(p);
 }
 
-/* What the socket gives next. */
+/* The next message of the socket. */
 static struct {
 	const char *text;
-	size_t longer; /* than what fits */
+	size_t longer; /* bytes that do not fit */
 	uint32_t sender;
 	int error;
 } next;

@@ -128,7 +128,7 @@ static void busid_is(unsigned port, const char *busid)
 	CHECK_STR(vhci.port[port].busid, busid);
 }
 
-/* The device here, of a port in use only, and only if it is a name of the kernel's. */
+/* The local device, only of a port in use, and only if it is a bus id of the kernel's. */
 static void busids(void)
 {
 	CHECK_INT(parse(ERA_E "hs  0000 006 003 00010002 000003 3-1\n"
@@ -314,7 +314,7 @@ static void free_ports(void)
 	}
 }
 
-/* With who had which port last: a letter each, '.' is nobody; 'm' asks. */
+/* The devices that used the ports last: a letter each, '.' for none; 'm' needs a port. */
 static void remembered_ports(void)
 {
 	static const struct {
@@ -322,26 +322,26 @@ static void remembered_ports(void)
 		uint32_t speed;
 		int port;
 	} table[] = {
-		/* nobody had any: as without memory */
+		/* no device used any: as without memory */
 		{ "hhss", "....", 3, 0 }, { "hhss", "....", 5, 2 }, { "Hhss", "....", 3, 1 },
 		/* its own again */
 		{ "hhss", ".m..", 3, 1 }, { "hhss", "xm..", 3, 1 }, { "hhss", "...m", 5, 3 },
 		{ "hhss", "m...", 3, 0 }, { "hhhhss", "xyzm..", 3, 3 },
 		{ "hhss|hhss", ".....m..", 3, 5 }, /* though it is on the second */
-		{ "hHss|HHss", ".....m..", 3, 0 }, /* it is in use by somebody */
+		{ "hHss|HHss", ".....m..", 3, 0 }, /* in use by another */
 		{ "hhss|HHHs", "...m....", 3, 0 }, /* not of its speed */
 		{ "HHSS|hhss", "m...x...", 3, 5 },
-		/* another's is avoided while there are fresh ones */
+		/* another device's port is avoided while there are unused ones */
 		{ "hhss", "x...", 3, 1 }, { "hhhss", "xy...", 3, 2 }, { "hhss", "..x.", 5, 3 },
 		{ "hhss", "..xx", 3, 0 }, /* the other half does not matter */
 		{ "Hhhss", ".x...", 3, 2 },
-		/* and taken when not */
+		/* and taken if there are none */
 		{ "hhss", "xy..", 3, 0 }, { "Hhss", "xy..", 3, 1 }, { "hhss", "..xy", 5, 2 },
 		{ "hHss", "x...", 3, 0 }, { "HHss", "m...", 3, -ENOSPC },
 		{ "HHss", "....", 3, -ENOSPC }, { "", "", 3, -ENOSPC }, { "h_ss", "x...", 3, 0 },
-		/* fresh ones on the controller with the fewest devices */
+		/* unused ones on the controller with the fewest devices */
 		{ "hhss|hhss", "x.......", 3, 1 }, { "Hhss|hhss", "........", 3, 4 },
-		{ "Hhss|hhss", "....xy..", 3, 1 }, /* a fresh one matters more */
+		{ "Hhss|hhss", "....xy..", 3, 1 }, /* an unused one matters more */
 		{ "Hhss|hhss", "....x...", 3, 5 }, { "HhSs|hhss", "xyzx..yx", 5, 6 },
 		{ "Hhss|hhss", "xyxyxyxy", 3, 4 }, { "HHss|Hhss|hhss", "........xy..", 3, 5 },
 		/* a hub for all speeds */
@@ -354,7 +354,7 @@ static void remembered_ports(void)
 
 		make_ports(table[i].ports);
 		must(strlen(table[i].last) == vhci.ports, "say it of each port");
-		memset(last, 0xff, sizeof(last)); /* behind the table nothing is looked at */
+		memset(last, 0xff, sizeof(last)); /* nothing behind the table is read */
 		for (unsigned n = 0; n < vhci.ports; n++)
 			last[n] = table[i].last[n] == '.' ? 0 : (uint8_t)table[i].last[n];
 		port = vhci_free_port(&vhci, table[i].speed, last, 'm');
@@ -439,7 +439,7 @@ static void read_several(void)
 	end();
 }
 
-/* A table that was full before is as good as new. */
+/* A table that was full before is as good as an empty one. */
 static void read_again(void)
 {
 	start();
@@ -480,7 +480,7 @@ static void driver_missing(void)
 	not_probed(2);
 }
 
-/* Whichever file cannot be opened for want of a descriptor: it is not taken for absent. */
+/* A file that cannot be opened because no descriptor is free is not taken for absent. */
 static void no_descriptor(void)
 {
 	int n = 0;

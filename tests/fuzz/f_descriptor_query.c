@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz entry: a device that is asked what it is. The first byte of the input is the size of the
- * pieces in which the rest, the server's bytes, comes in. Whatever the pieces, what is learnt is
- * the same, and no byte behind the last reply is asked for.
+ * Fuzz entry: a device is asked for its descriptors. The first byte of the input is the size of the
+ * pieces in which the rest, the bytes of the server, arrives. Whatever the pieces, the result is the
+ * same, and no byte after the last reply is asked for.
  */
 #include "client/descriptor_query.h"
 #include "tests/fuzz/fuzz.h"

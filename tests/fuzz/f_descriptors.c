@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz entry: descriptors_parse(). Interfaces are counted, each number once, and lie in the input. */
+/* Fuzz entry: descriptors_parse(). Each interface number is counted once, and the interfaces are those of the input. */
 #include "proto/usb.h"
 #include "sysfs/descriptors.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz entry: device_read() on a tree whose attributes are the input, cut at bytes of zero: idVendor,
- * idProduct, bDeviceClass, usbip_status, and where the link of its driver points.
+ * Fuzz entry: device_read() on a tree whose attributes are the input, split at zero bytes: idVendor,
+ * idProduct, bDeviceClass, usbip_status, and the target of the link to its driver.
  */
 #include "sysfs/stub.h"
 #include "tests/fuzz/fuzz.h"
@@ -36,7 +36,7 @@ static void make_tree(void)
 					     "usbip_status" };
 	int dir;
 
-	/* in memory, where there is such a place: it is written in every run */
+	/* in memory, if there is such a directory: it is written in every run */
 	snprintf(root, sizeof(root), "%s/usbiphp-fuzz.XXXXXX",
 		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	HOLDS(mkdtemp(root) && !sysfs_open(&sysfs, root));
@@ -73,7 +73,7 @@ static void set_attributes(const uint8_t *data, size_t size)
 		HOLDS(!symlinkat(target, home, "driver"));
 }
 
-/* What the attribute says, if it is a number: an independent opinion. */
+/* The value of the attribute, if it is a number, by other code than the product's. */
 static long value_of(int fd)
 {
 	char text[32], *end;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz entry: endpoint_parse(). What it takes is printable, and its name means the same again. */
+/* Fuzz entry: endpoint_parse(). An accepted text is printable, and its name parses to the same endpoint. */
 #include "lib/endpoint.h"
 #include "tests/fuzz/fuzz.h"
 

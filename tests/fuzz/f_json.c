@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz entry: json_string() into a buffer of any size: a string, valid, printable, and the same. */
+/* Fuzz entry: json_string() into a buffer of any size writes a valid, printable string with the same
+ * meaning. */
 #include "lib/json.h"
 #include "tests/fuzz/fuzz.h"
 
-/* The character at *p, of a string of JSON that must be valid; moves on. */
+/* Decodes the character at *p, in a JSON string that must be valid, and moves *p behind it. */
 static unsigned long next(const unsigned char **p)
 {
 	static const unsigned long least[] = { 0, 0, 0x80, 0x800, 0x10000 };

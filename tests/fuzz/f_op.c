@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz entry: every decoder of proto/op. What is decoded reads no byte behind its message, and
- * becomes bytes which decode to the same.
+ * Fuzz entry: every decoder of proto/op. A decoder reads no byte behind its message, and its result is
+ * encoded to bytes that decode to the same.
  */
 #include "proto/op.h"
 #include "proto/usb.h"

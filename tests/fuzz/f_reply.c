@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz entry: the client's side of a conversation. The first byte of the input picks the request,
- * the second the size of the pieces in which the rest, the server's bytes, comes in. Whatever the
- * pieces, what is read is the same, and after an import no byte too many is asked for.
+ * Fuzz entry: the client's side of a conversation. The first byte of the input picks the request, the
+ * second the size of the pieces in which the rest, the bytes of the server, arrives. Whatever the
+ * pieces, the result is the same, and after an import no byte too many is asked for.
  */
 #include "client/reply.h"
 #include "tests/fuzz/fuzz.h"
 
-/* What came of a conversation. */
+/* The result of a conversation. */
 struct outcome {
 	unsigned records, lists, imports;
 	int error;

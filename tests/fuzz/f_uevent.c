@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz entry: uevent_parse(). Only what ends with its terminator and has both keys matters. */
+/* Fuzz entry: uevent_parse(). Only a message that is terminated and has both keys matters. */
 #include "sysfs/uevent.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz entry: vhci_parse(). The table stays within its bounds and holds only what can be there. */
+/* Fuzz entry: vhci_parse(). The table stays within its bounds and holds only possible ports. */
 #include "sysfs/vhci.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the fuzz entries share. */
+/* Shared by the fuzz entries. */
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H
 
@@ -11,7 +11,7 @@
 /* One run of an entry (llvm.org/docs/LibFuzzer.html). */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What must hold whatever the input; unlike assert() never compiled away. */
+/* A property that must hold for every input; unlike assert() it is never compiled away. */
 #define HOLDS(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \

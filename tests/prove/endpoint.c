@@ -27,12 +27,12 @@ static char block[LONGEST + 1];
 static char port[ENDPOINT_PORT_SIZE + 10];
 static struct endpoint e;
 
-/* What the texts of a harness begin with, and how long the user's name in front of the last '@' is;
- * if longer than the rest, there is none. */
+/* Whether the texts of a harness begin with ssh://, and the length of the user's name before the last
+ * '@'; if it is longer than the rest, there is no user. */
 static bool ssh;
 static size_t user;
 
-/* Frama-C's contracts say nothing of what was compared, nor that what is found is in the string. */
+/* Frama-C's contracts tell neither the result of a comparison nor that a match is inside the string. */
 int strncmp(const char *a, const char *b, size_t n)
 {
 	(void)a;
@@ -100,7 +100,7 @@ void prove_endpoint_parse_ssh_long(void)
 	END();
 }
 
-/* What it leaves is strings, and what is said of them needs no more. */
+/* For any endpoint whose host is terminated. */
 void prove_endpoint_is_address(void)
 {
 	bool is;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the harnesses share: values that may be anything, and the mark of a harness' end. */
+/* Shared by the harnesses: values that may be anything, and the mark of the end of a harness. */
 #ifndef PROVE_PROVE_H
 #define PROVE_PROVE_H
 
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Each harness ends with it; tests/prove/run looks for it in what Eva says. */
+/* Each harness ends with it; tests/prove/run looks for it in the output of Eva. */
 #define END() Frama_C_show_each_end()
 
 static inline size_t any_size(size_t min, size_t max)
