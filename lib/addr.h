@@ -32,8 +32,8 @@ void addr_text(const struct in6_addr *address, char *text);
 bool addr_parse(const char *text, struct in6_addr *address);
 /*
  * Sets family, address and scope id from "fe80::1" or "fe80::1%eth0"; behind the '%' is the name or
- * the number of an interface. The port is left alone. Returns 0, -EINVAL if text is no IPv6 address,
- * or -ENODEV if this machine has no such interface. Works inside the sandbox.
+ * the number of an interface. The port is left alone. Returns 0, -EINVAL if text is no IPv6
+ * address, or -ENODEV if this machine has no such interface. Works inside the sandbox.
  */
 int addr_parse_scoped(const char *text, struct sockaddr_in6 *sa);
 

@@ -20,8 +20,8 @@ struct cidr_list {
 };
 
 /*
- * The ranges that a server answers without --allow: loopback, link-local (RFC 3927, RFC 4291 2.5.6),
- * private (RFC 1918) and unique local (RFC 4193).
+ * The ranges that a server answers without --allow: loopback, link-local (RFC 3927, RFC 4291
+ * 2.5.6), private (RFC 1918) and unique local (RFC 4193).
  */
 #define NETWORKS_NEAR                                                                              \
 	"127.0.0.0/8 ::1 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"

@@ -24,7 +24,7 @@ static size_t utf8_decode(const unsigned char *p, uint32_t *code)
 	return c < least[len] || c >> 11 == 0xd800 >> 11 || c > 0x10ffff ? 0 : len;
 }
 
-/* Writes the character at p, *len bytes, as it stands in JSON; returns the number of bytes written. */
+/* Writes the character at p, *len bytes, as it stands in JSON; returns the length written. */
 static size_t json_character(char *to, const unsigned char *p, size_t *len)
 {
 	uint32_t code;

@@ -10,15 +10,15 @@
 
 /*
  * Parses s, which must be a number as a whole: digits only, without sign, white space or prefix.
- * Returns 0 and sets *value, or -EINVAL if it is malformed, or -ERANGE if it is above max; *value is
- * not touched then.
+ * Returns 0 and sets *value, or -EINVAL if it is malformed, or -ERANGE if it is above max; *value
+ * is not touched then.
  */
 int str_decimal(const char *s, uint32_t max, uint32_t *value);
 int str_hex(const char *s, uint32_t max, uint32_t *value);
 
 /*
- * snprintf(3) that returns the length written: a text that does not fit is cut off, and buf is always
- * terminated. The next text can be appended at buf + length. size must not be 0.
+ * snprintf(3) that returns the length written: a text that does not fit is cut off, and buf is
+ * always terminated. The next text can be appended at buf + length. size must not be 0.
  */
 size_t str_format(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -44,8 +44,8 @@ struct reason {
 };
 
 /*
- * Returns the next word at *cursor, which ends at white space or at the end of the string, or NULL if
- * there is none. Terminates the word in place and moves *cursor behind it.
+ * Returns the next word at *cursor, which ends at white space or at the end of the string, or NULL
+ * if there is none. Terminates the word in place and moves *cursor behind it.
  */
 char *str_word(char **cursor);
 /* Splits a line into its first words, at most max, and returns their number. */

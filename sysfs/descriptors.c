@@ -69,8 +69,8 @@ int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
 	return 0;
 }
 
-/* Reads the path below /sys from the link to the device. It only informs, so a path that is too long
- * is left out. */
+/* Reads the path below /sys from the link to the device. It only informs, so a path that is too
+ * long is left out. */
 static int device_read_path(const struct sysfs *sysfs, const char *busid, struct op_device *device)
 {
 	static const char up[] = "../../../";

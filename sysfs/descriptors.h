@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The record of a device for OP_REP_DEVLIST and OP_REP_IMPORT, from attributes that the kernel shows
- * without taking the lock of the device. A device that was just bound to usbip-host has no
- * configuration, so its interfaces are taken from its descriptors: those of its first configuration.
+ * The record of a device for OP_REP_DEVLIST and OP_REP_IMPORT, from attributes that the kernel
+ * shows without taking the lock of the device. A device that was just bound to usbip-host has no
+ * configuration, so its interfaces are taken from its descriptors: those of its first
+ * configuration.
  * Sources: USB 2.0 specification 9.5 and 9.6, drivers/usb/core/sysfs.c read_descriptors().
  */
 #ifndef SYSFS_DESCRIPTORS_H

@@ -15,7 +15,8 @@ static void device_read_driver(const struct sysfs *sysfs, struct device *device)
 	char target[256];
 	const char *name;
 
-	if (sysfs_read_link(sysfs, target, sizeof(target), DEVICE_FILE, device->busid, "driver") < 0)
+	if (sysfs_read_link(sysfs, target, sizeof(target), DEVICE_FILE, device->busid,
+			    "driver") < 0)
 		return;
 	name = strrchr(target, '/');
 	str_format(device->driver, sizeof(device->driver), "%s", name ? name + 1 : target);

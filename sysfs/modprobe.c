@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +35,7 @@ static int modprobe_start(const char *name, pid_t *pid)
 	posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
 	for (size_t i = 0; error == ENOENT && i < ARRAY_SIZE(modprobe_paths); i++)
 		error = posix_spawn(pid, modprobe_paths[i], &actions, &attributes,
-				    (char *const *)(uintptr_t)argv, envp);
+				    (char *const *)argv, envp);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	return error;

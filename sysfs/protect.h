@@ -17,14 +17,14 @@
  *   md or a loop device that stands on a disk (/sys/block/DISK/slaves, loop/backing_file);
  * - it carries the network interface of the default route or of a TCP connection, also through a
  *   bridge, bond or VLAN, or the only link that is up (/proc/net/route, ipv6_route, tcp, tcp6);
- * - it is a keyboard or pointer (/proc/bus/input/devices) while somebody is logged in at the console
- *   of this host: by the sessions of logind, or without logind by a process whose terminal is a
- *   virtual console.
+ * - it is a keyboard or pointer (/proc/bus/input/devices) while somebody is logged in at the
+ *   console of this host: by the sessions of logind, or without logind by a process whose terminal
+ *   is a virtual console.
  *
  * It fails closed: if one of these files or directories cannot be read, the device is needed, and
  * reason names the file. A file that this kernel does not have (-ENOENT: /proc/swaps without swap,
- * net/tcp6 without IPv6, no logind) is no failure, unless the whole of /proc is hidden: not mounted,
- * or mounted with subset=pid.
+ * net/tcp6 without IPv6, no logind) is no failure, unless the whole of /proc is hidden: not
+ * mounted, or mounted with subset=pid.
  *
  * On a test's tree (sysfs->fake) no device is needed.
  */
@@ -38,7 +38,7 @@ struct protect_query {
 	bool unknown; /* something could not be found out, and reason says what */
 };
 
-/* The parts. True if the device is needed, or if that could not be found out; reason is set then. */
+/* The parts. True, and reason is set, if the device is needed or that could not be found out. */
 bool protect_disk(struct protect_query *query);
 bool protect_net(struct protect_query *query);
 bool protect_console(struct protect_query *query);

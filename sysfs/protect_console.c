@@ -20,7 +20,7 @@ struct input_search {
 	bool on_device; /* the lines that follow are of an input device of this USB device */
 };
 
-/* Finds a keyboard or pointer by "S: Sysfs=/devices/...", then "H: Handlers=sysrq kbd event3 leds". */
+/* Finds a keyboard or pointer: "S: Sysfs=/devices/...", then "H: Handlers=sysrq kbd event3". */
 static bool input_visit_line(void *ctx, char *line)
 {
 	static const char handlers[] = "H: Handlers=";

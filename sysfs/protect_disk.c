@@ -129,11 +129,11 @@ static bool disk_visit_mount(void *ctx, char *line)
 static bool disk_is_mounted(struct disk_search *search)
 {
 	static const char *const files[] = { "1/mountinfo", "self/mountinfo" };
+	int proc = search->query->sysfs->proc, found = 0;
 	bool readable = false;
-	int found = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		found = file_each_line(search->query->sysfs->proc, files[i], disk_visit_mount, search);
+		found = file_each_line(proc, files[i], disk_visit_mount, search);
 		if (found > 0)
 			return true;
 		if (error_is_resource(found))
@@ -160,7 +160,8 @@ static bool disk_visit_btrfs(void *ctx, const char *name)
 	char path[PATH_SIZE];
 
 	str_format(path, sizeof(path), "fs/btrfs/%s/devices", name);
-	return name[0] != '.' && protect_each_entry(search->query, path, disk_visit_slave, search) &&
+	return name[0] != '.' &&
+	       protect_each_entry(search->query, path, disk_visit_slave, search) &&
 	       protect_because(search->query, "it holds a part of the btrfs %s", name);
 }
 

@@ -35,7 +35,7 @@ struct net_route {
 
 struct net_search {
 	struct protect_query *query;
-	/* One interface of the USB device, and the bridges, bonds and VLANs that it is a part of. */
+	/* One interface of the USB device, and the bridges, bonds and VLANs above it. */
 	unsigned names;
 	char name[NAMES_MAX][IFNAMSIZ];
 	unsigned routes; /* more than ROUTES_MAX: the others are not in the table */
@@ -156,11 +156,12 @@ static bool net_visit_connection(void *ctx, char *line)
 	if (str_words(line, word, 4) < 4 || str_hex(word[3], UINT32_MAX, &state) ||
 	    state != ESTABLISHED || !net_parse_end(word[2], &address))
 		return false;
-	/* every interface has a route to fe80::/10: the address at this end tells which one it is */
+	/* every interface has a route to fe80::/10: the local address tells which one it is */
 	if (IN6_IS_ADDR_LINKLOCAL(&address) && !net_parse_end(word[1], &address))
 		return false;
 	if (search->routes > ROUTES_MAX)
-		return protect_unknown(search->query, "this host has more than %d routes", ROUTES_MAX);
+		return protect_unknown(search->query, "this host has more than %d routes",
+				       ROUTES_MAX);
 	return net_leads_to(search, &address);
 }
 
@@ -206,7 +207,8 @@ static bool net_add_uppers(struct net_search *search, const char *interface)
 	return unknown;
 }
 
-/* Where an interface is in sysfs, if it is hardware, into target of PATH_MAX bytes: 1, 0 or -errno. */
+/* Reads the place of an interface in sysfs, if it is hardware, into target, of PATH_MAX bytes:
+ * 1, 0 or -errno. */
 static int net_find_hardware(const struct net_search *search, const char *name, char *target)
 {
 	ssize_t n = sysfs_read_link(search->query->sysfs, target, PATH_MAX, "class/net/%s", name);
@@ -253,7 +255,8 @@ static bool net_visit_interface(void *ctx, const char *name)
 	search->routes = 0;
 	if (protect_each_proc_line(query, "net/route", net_visit_route, search) ||
 	    protect_each_proc_line(query, "net/ipv6_route", net_visit_route, search))
-		return protect_because(query, "its network interface %s has the default route", name);
+		return protect_because(query, "its network interface %s has the default route",
+				       name);
 	if (protect_each_proc_line(query, "net/tcp", net_visit_connection, search) ||
 	    protect_each_proc_line(query, "net/tcp6", net_visit_connection, search))
 		return protect_because(query, "its network interface %s has a connection", name);

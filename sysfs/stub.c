@@ -16,7 +16,7 @@
 enum {
 	SESSION_END_MS = 5000, /* limit for a session to end: it usually takes 130 to 350 ms */
 	SESSION_POLL_MS = 20,
-	DRAIN_MS = 100, /* ample time for the event handler to empty its queue: it needs microseconds */
+	DRAIN_MS = 100, /* for the event handler to empty its queue: it needs microseconds */
 };
 
 static const struct stub_result stub_ok = { 0, STUB_STEP_NONE };
@@ -166,7 +166,7 @@ struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int co
 	return stub_ok;
 }
 
-/* Opens the device's node, which keeps the kernel's record of the device: fd, or -1 if it cannot. */
+/* Opens the device's node, which keeps the kernel's record of the device: fd or -1. */
 static int node_open(const struct sysfs *sysfs, const char *busid)
 {
 	uint32_t busnum, devnum;
@@ -181,8 +181,8 @@ static int node_open(const struct sysfs *sysfs, const char *busid)
 }
 
 /*
- * The order must be unbind, del, rebind. "rebind" is written only after an unbind that succeeded and
- * only while the device is plugged in: else it is a use after free in the kernel.
+ * The order must be unbind, del, rebind. "rebind" is written only after an unbind that succeeded
+ * and only while the device is plugged in: else it is a use after free in the kernel.
  */
 static struct stub_result stub_release_bound(const struct sysfs *sysfs, const char *busid)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * usbip-host, the kernel's exporting driver ("stub"): binds a device to it and gives it back to its
- * own driver. Sources: drivers/usb/usbip/stub_main.c, stub_dev.c; the order of the writes is that of
- * the stock tools (tools/usb/usbip/src/usbip_bind.c, usbip_unbind.c).
+ * own driver. Sources: drivers/usb/usbip/stub_main.c, stub_dev.c; the order of the writes is that
+ * of the stock tools (tools/usb/usbip/src/usbip_bind.c, usbip_unbind.c).
  *
  * The functions that bind and release write attributes that block until the drivers of the device
  * have let go of it: not for an event loop. They must run with signals blocked: a signal while
@@ -46,8 +46,9 @@ int stub_check(const struct sysfs *sysfs);
 
 /*
  * Counts the slots in use, or -errno; *has_slot tells whether that busid has one. A bus id whose
- * device was unplugged while bound keeps its slot: only a device in the same socket can use it again,
- * and only the next boot frees it (a "del" does nothing then, and "rebind" would use freed memory).
+ * device was unplugged while bound keeps its slot: only a device in the same socket can use it
+ * again, and only the next boot frees it (a "del" does nothing then, and "rebind" would use freed
+ * memory).
  */
 int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot);
 
@@ -55,35 +56,36 @@ int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot);
 int stub_status(const struct sysfs *sysfs, const char *busid);
 
 /*
- * Unbinds the device from its driver, if it has one, and binds it to usbip-host. After a failure the
- * device has its own driver again, or step is STUB_STEP_RESTORE. Call stub_slots() first, so that a
- * device is not unbound while no slot is free.
+ * Unbinds the device from its driver, if it has one, and binds it to usbip-host. After a failure
+ * the device has its own driver again, or step is STUB_STEP_RESTORE. Call stub_slots() first, so
+ * that a device is not unbound while no slot is free.
  */
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
 /*
- * Hands fd, a connected stream socket of this process, to usbip-host, which keeps a reference of its
- * own; the device is in use then. 0 or -errno: the kernel answers most failures with -EINVAL.
+ * Hands fd, a connected stream socket of this process, to usbip-host, which keeps a reference of
+ * its own; the device is in use then. 0 or -errno: the kernel answers most failures with -EINVAL.
  */
 int stub_import(const struct sysfs *sysfs, const char *busid, int fd);
 
 /*
  * Ends the session that uses the device, if there is one, and waits until the kernel has reset the
- * device. connection is the socket of the session, or -1 if it is not known. Shutting the socket down
- * has the same effect as writing "-1" to usbip_sockfd, which before Linux 6.12 releases a lock that
- * the kernel does not hold.
+ * device. connection is the socket of the session, or -1 if it is not known. Shutting the socket
+ * down has the same effect as writing "-1" to usbip_sockfd, which before Linux 6.12 releases a lock
+ * that the kernel does not hold.
  */
 struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int connection);
 
 /*
- * Gives a device that is bound to usbip-host, or to no driver, back to its own driver; -EBUSY while a
- * session uses it. After the end of a session the kernel's event handler, one for all devices, may
- * still have the device in its queue; unbinding it then makes the kernel use freed memory
+ * Gives a device that is bound to usbip-host, or to no driver, back to its own driver; -EBUSY while
+ * a session uses it. After the end of a session the kernel's event handler, one for all devices,
+ * may still have the device in its queue; unbinding it then makes the kernel use freed memory
  * (usbip_event.c: an event that is queued twice is handled once). So end all sessions before the
  * first release; each release also waits a moment.
  *
- * Meanwhile the device's node in /dev/bus/usb is held open, so that the kernel's record of the device
- * outlives an unplug: usbip-host takes no reference of its own when it uses the record in "rebind".
+ * Meanwhile the device's node in /dev/bus/usb is held open, so that the kernel's record of the
+ * device outlives an unplug: usbip-host takes no reference of its own when it uses the record in
+ * "rebind".
  */
 struct stub_result stub_release(const struct sysfs *sysfs, const char *busid);
 

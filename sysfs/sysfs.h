@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's attribute files below one root directory, which a test replaces by a tree of its own.
- * A path is relative to the root and given as a format with its arguments, as for printf(3). Every
- * function returns 0 (or a length), or -errno.
+ * The kernel's attribute files below one root directory, which a test replaces by a tree of its
+ * own. A path is relative to the root and given as a format with its arguments, as for printf(3).
+ * Every function returns 0 (or a length), or -errno.
  */
 #ifndef SYSFS_SYSFS_H
 #define SYSFS_SYSFS_H
@@ -23,7 +23,7 @@
  */
 struct sysfs {
 	int root;      /* of the sysfs */
-	bool fake;     /* root is a test's tree, not the kernel's: this host depends on nothing in it */
+	bool fake;     /* root is a test's tree: this host depends on nothing in it */
 	int usb_nodes; /* of /dev/bus/usb: stub_release() */
 	int proc;      /* of /proc: protect_check() */
 	int run;       /* of /run: protect_check() */
@@ -63,8 +63,8 @@ int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, 
 
 /*
  * Calls visit for each entry, "." and ".." among them, of the directory at path below the directory
- * handle dir, in no order, until visit returns true. Returns 1 if visit returned true, 0 if it never
- * did, or -errno if the directory could not be read to its end.
+ * handle dir, in no order, until visit returns true. Returns 1 if visit returned true, 0 if it
+ * never did, or -errno if the directory could not be read to its end.
  */
 int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const char *name),
 		     void *ctx);

@@ -65,7 +65,8 @@ int uevent_receive(int fd, struct uevent *event)
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
-	/* only the kernel has port id 0; other processes may send to the group, with their own id */
+	/* only the kernel has port id 0; other processes may send to the group, with their own
+	 * id */
 	if (sender.nl_pid || (size_t)n > sizeof(buf))
 		return 0;
 	return uevent_parse(buf, (size_t)n, event);

@@ -16,8 +16,8 @@ struct uevent {
 };
 
 /*
- * Parses one message of len bytes. True if a USB device (not an interface) was removed, or was bound
- * to its driver, which is the moment from which it is ready.
+ * Parses one message of len bytes. True if a USB device (not an interface) was removed, or was
+ * bound to its driver, which is the moment from which it is ready.
  */
 bool uevent_parse(const char *buf, size_t len, struct uevent *event);
 

@@ -109,8 +109,8 @@ static int vhci_check_live(const struct sysfs *sysfs)
 
 /*
  * Returns 1 if the controller exists, 0 if not, or -errno: -EAGAIN while it has no driver yet, as
- * platform devices exist before they are probed. name is set to the name of its status file; those of
- * all controllers are in the directory of the first.
+ * platform devices exist before they are probed. name is set to the name of its status file; those
+ * of all controllers are in the directory of the first.
  */
 static int vhci_find_controller(const struct sysfs *sysfs, const char *dir, unsigned controller,
 				char *name)
@@ -126,7 +126,8 @@ static int vhci_find_controller(const struct sysfs *sysfs, const char *dir, unsi
 	if (error)
 		return error == -ENOENT ? 0 : error;
 	if (controller)
-		error = sysfs_can_open(sysfs, O_PATH, "devices/platform/vhci_hcd.%u/driver", controller);
+		error = sysfs_can_open(sysfs, O_PATH, "devices/platform/vhci_hcd.%u/driver",
+				       controller);
 	else
 		error = sysfs_can_open(sysfs, O_PATH, "%s/driver", dir);
 	if (error)
@@ -146,31 +147,37 @@ int vhci_check(const struct sysfs *sysfs)
 {
 	char name[NAME_SIZE];
 	const char *dir;
-	int more = vhci_find_live_dir(sysfs, &dir);
+	int error = vhci_find_live_dir(sysfs, &dir), found = 1;
 
-	for (unsigned i = 0; more >= 0 && (more = vhci_find_controller(sysfs, dir, i, name)) > 0; i++)
-		;
-	if (!more)
-		more = sysfs_can_open(sysfs, O_WRONLY, "%s/attach", dir);
-	return more ? more : sysfs_can_open(sysfs, O_WRONLY, "%s/detach", dir);
+	for (unsigned i = 0; !error && found; i++) {
+		found = vhci_find_controller(sysfs, dir, i, name);
+		error = found < 0 ? found : 0;
+	}
+	if (!error)
+		error = sysfs_can_open(sysfs, O_WRONLY, "%s/attach", dir);
+	return error ? error : sysfs_can_open(sysfs, O_WRONLY, "%s/detach", dir);
 }
 
 int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
 {
 	char name[NAME_SIZE], text[SYSFS_ATTRIBUTE_SIZE + 1];
 	const char *dir;
-	int more = vhci_find_live_dir(sysfs, &dir);
+	int error = vhci_find_live_dir(sysfs, &dir);
 
 	/* only the part that was in use, so that the rest of the table never takes memory */
 	memset(vhci->port, 0, vhci->ports * sizeof(vhci->port[0]));
 	vhci->ports = vhci->controllers = 0;
-	while (more >= 0 && (more = vhci_find_controller(sysfs, dir, vhci->controllers, name)) > 0) {
-		ssize_t n = sysfs_read(sysfs, text, sizeof(text), "%s/%s", dir, name);
+	while (!error) {
+		int found = vhci_find_controller(sysfs, dir, vhci->controllers, name);
+		ssize_t n;
 
-		more = n < 0 ? (int)n : vhci_parse(vhci, text);
+		if (found <= 0)
+			return found;
+		n = sysfs_read(sysfs, text, sizeof(text), "%s/%s", dir, name);
+		error = n < 0 ? (int)n : vhci_parse(vhci, text);
 		vhci->controllers++;
 	}
-	return more;
+	return error;
 }
 
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
@@ -211,7 +218,8 @@ static int vhci_lowest_port(const struct vhci *vhci, uint32_t speed, const uint3
 		for (unsigned i = first; i < first + each && i < vhci->ports; i++) {
 			if (vhci->port[i].state > VHCI_FREE)
 				used++;
-			else if (free < 0 && port_is_free(&vhci->port[i], speed) && !(unused && last[i]))
+			else if (free < 0 && port_is_free(&vhci->port[i], speed) &&
+				 !(unused && last[i]))
 				free = (int)i;
 		}
 		if (free >= 0 && used < least) {

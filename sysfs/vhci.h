@@ -69,23 +69,23 @@ unsigned vhci_controller(const struct vhci *vhci, unsigned port);
 
 /*
  * Picks a free port for a device of that speed, or -ENOSPC. last, which may be NULL, has for each
- * port the caller's number of the device that used it last, 0 for none; device is such a number. The
- * order of preference: the port the device used last, a port that no device used, any other; among
- * several the lowest on the controller with the fewest devices.
+ * port the caller's number of the device that used it last, 0 for none; device is such a number.
+ * The order of preference: the port the device used last, a port that no device used, any other;
+ * among several the lowest on the controller with the fewest devices.
  */
 int vhci_free_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last, uint32_t device);
 
 /*
- * Hands fd, a connected stream socket of this process, to the kernel, which keeps a reference of its
- * own. 0 or -errno; -EBUSY means that another program took the port: read the table again. After
- * success the device does not exist yet: the port goes from VHCI_ATTACHING to VHCI_USED when the
- * server has answered. If the kernel (before 6.12) does not know super-speed-plus, the device is
- * attached as super-speed.
+ * Hands fd, a connected stream socket of this process, to the kernel, which keeps a reference of
+ * its own. 0 or -errno; -EBUSY means that another program took the port: read the table again.
+ * After success the device does not exist yet: the port goes from VHCI_ATTACHING to VHCI_USED when
+ * the server has answered. If the kernel (before 6.12) does not know super-speed-plus, the device
+ * is attached as super-speed.
  */
 int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid, uint32_t speed);
 
-/* Detaches the device at the port, which is free a moment later: 0 or -errno, -EINVAL if it was free
- * already. */
+/* Detaches the device at the port, which is free a moment later: 0 or -errno, -EINVAL if it was
+ * free already. */
 int vhci_detach(const struct sysfs *sysfs, unsigned port);
 
 #endif

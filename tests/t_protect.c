@@ -405,6 +405,10 @@ static void console(void)
 	needed("somebody is logged in at the console");
 	put_file(root, "proc/bus/input/devices", INPUT(USB, "mouse0 event3"));
 	needed("somebody is logged in at the console");
+	put_file(root, "proc/bus/input/devices", INPUT(USB, "sysrq kbd event3"));
+	needed("somebody is logged in at the console");
+	put_file(root, "proc/bus/input/devices", INPUT(USB, "kbd event3 leds"));
+	needed("somebody is logged in at the console");
 	put_file(root, "proc/bus/input/devices", INPUT(USB, "kbd event3") /* some buttons */
 		 INPUT(ELSEWHERE, "sysrq kbd event3 leds"));
 	not_needed();
