@@ -13,6 +13,8 @@
 #define SOCK_CLOEXEC 02000000
 #define SOCK_NONBLOCK 00004000
 #define SO_RCVBUFFORCE 33
+int unlinkat(int dir, const char *path, int flags);
+int renameat(int from, const char *path, int to, const char *target);
 
 /*
  * What snprintf(3) promises, whatever the format and its arguments: it writes to no byte beyond size,

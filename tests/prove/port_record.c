@@ -7,7 +7,7 @@
  * SOURCES: client/port_record.c lib/str.c lib/file.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 1000 -eva-widening-delay 40
  * EVA: -eva-slevel-function record_write:500,record_remove:500,record_path:500,str_format:500
- * EVA: -eva-slevel-function prove_record_write_short:500,file_load:100 -eva-partition-history 1 -eva-interprocedural-history
+ * EVA: -eva-slevel-function prove_record_write_short:500,file_load:100,file_read_all:100,read:100 -eva-partition-history 3 -eva-interprocedural-history
  */
 #include "client/port_record.h"
 
