@@ -11,7 +11,9 @@
 #include "tests/files.h"
 #include "tests/said.h"
 
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define MATCH_BUSID "bus/usb/drivers/usbip-host/match_busid"
 
@@ -22,6 +24,7 @@ static struct exports exports;
 static struct export *export;
 static struct device device;
 static struct stub_result stub; /* of all three, in the child process */
+static bool job_hangs; /* until it is killed */
 static unsigned ended;
 static enum export_state ended_job;
 static bool ended_logged;
@@ -34,6 +37,8 @@ struct stub_result __wrap_stub_bind(const struct sysfs *fs, const char *busid)
 {
 	(void)fs;
 	(void)busid;
+	while (job_hangs)
+		pause();
 	return stub;
 }
 
@@ -461,7 +466,9 @@ static void failures_logged_once(void)
 static void killed_job(void)
 {
 	start();
+	job_hangs = true;
 	export_bind(export);
+	job_hangs = false;
 	kill(export->child.pid, SIGKILL);
 	loop_run(&loop);
 	CHECK_INT(ended, 1);
