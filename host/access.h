@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Access control of the server: which addresses may connect, which peers have proved that they have
- * a key, and which devices a peer may see and import. Refusals are logged at a limited rate, so that
- * peers cannot fill the log.
+ * Access control of the server: which addresses may connect, which peers have proved that they
+ * have a key, and which devices a peer may see and import. Refusals are logged at a limited rate,
+ * so that peers cannot fill the log.
  */
 #ifndef HOST_ACCESS_H
 #define HOST_ACCESS_H

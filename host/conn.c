@@ -45,7 +45,7 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
 void conn_drop(struct conn *conn)
 {
 	assert(conn->state != CONN_FREE && conn->source.fd >= 0);
-	/* a child may still have a copy of the socket: close() alone would not end the connection */
+	/* a child may have a copy of the socket: close() alone would not end the connection */
 	shutdown(conn->source.fd, SHUT_RDWR);
 	loop_drop(conn->shared->loop, &conn->source);
 	tls_wipe(&conn->tls);
@@ -121,8 +121,10 @@ static void conn_reply_list(struct conn *conn)
 	conn_reply(conn, devlist->bytes, devlist->len);
 }
 
-/* The next list goes out as soon as the kernel has sent the last one. If one is due already, it will
- * be the newest. */
+/*
+ * The next list goes out as soon as the kernel has sent the last one. One that is due already will be
+ * the newest.
+ */
 static void conn_schedule_list(struct conn *conn)
 {
 	if (conn->list_due)
@@ -132,8 +134,10 @@ static void conn_schedule_list(struct conn *conn)
 	loop_rewatch(conn->shared->loop, &conn->source, EPOLLIN | EPOLLOUT);
 }
 
-/* With 1, EPOLLOUT means that everything was sent, and not that there is room. send(2) would wait
- * for that, too. */
+/*
+ * With 1, EPOLLOUT means that everything was sent, and not that there is room. send(2) keeps to it,
+ * too.
+ */
 static void conn_set_unsent_limit(struct conn *conn, int limit)
 {
 	socket_set(conn->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, limit);
@@ -298,7 +302,7 @@ static void conn_step_handshake(struct conn *conn)
 
 static void conn_read_request(struct conn *conn)
 {
-	/* not beyond the request: what follows an import is for the kernel */
+	/* not beyond the request: the bytes after an import are for the kernel */
 	size_t end = conn->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REQ_IMPORT_SIZE;
 	int complete, n;
 
@@ -337,7 +341,8 @@ static void conn_read(struct conn *conn)
 	if (first && access->keys && conn_begins_with_tls(conn)) {
 		conn_start_handshake(conn);
 	} else if (first && !access_allows_peer(access, &conn->peer)) {
-		conn_log_refusal(conn, ACCESS_NO_KEY, "the client has no key, which --psk requires");
+		conn_log_refusal(conn, ACCESS_NO_KEY,
+				 "the client has no key, which --psk requires");
 		conn_drop(conn);
 	} else {
 		conn_read_request(conn);

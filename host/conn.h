@@ -40,7 +40,7 @@ enum conn_state {
 	CONN_WATCHING,	/* a list is sent whenever the devices change */
 };
 
-/* What all connections of a server share. */
+/* Shared by all connections of a server. */
 struct conn_shared {
 	struct loop *loop;
 	struct exports *exports;
@@ -76,7 +76,7 @@ struct conn {
  */
 void conn_open(struct conn *conn, struct conn_shared *shared, int fd,
 	       const struct in6_addr *address);
-/* Called in every pass for a place that is not FREE: deadlines, waiting imports, lists of a watch. */
+/* Called in every pass, unless the place is FREE: deadlines, waiting imports, lists of a watch. */
 void conn_pass(struct conn *conn);
 /* The devices have changed: if this is a watch, a list is due. */
 void conn_announce(struct conn *conn);

@@ -74,7 +74,7 @@ static void host_observe_unplugged(struct host *host, struct export *export)
 		if (host->passed && (export->bound_at || !export->flaps.backoff.delay))
 			log_info("%s: unplugged", export->device.name);
 		host_set_ours(host, export, false);
-		status_files_forget_session(&host->daemon.rundir, export);
+		status_files_remove_session(&host->daemon.rundir, export);
 		host->list_changed |= export->listed;
 		export->listed = false;
 		export_unplug(export);

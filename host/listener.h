@@ -20,11 +20,13 @@ struct listener {
 	struct loop_source source; /* fd is -1: it does not listen */
 	struct loop *loop;
 	struct listener_address address;
-	/* A connection from that address (an IPv4 address is a mapped one). The callee owns fd, which
-	 * does not block. */
+	/*
+	 * A connection from that address (IPv4: a mapped one). The callee owns fd, which does not
+	 * block.
+	 */
 	void (*accepted)(void *ctx, int fd, const struct in6_addr *from);
 	void *ctx;
-	int error; /* the caller's: the result of the last listener_pass(); at first none of those */
+	int error; /* for the caller: the last result; at first one that cannot be */
 };
 
 /* Copies the address. Opens nothing yet. */

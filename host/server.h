@@ -18,7 +18,7 @@ enum {
 
 struct host_server {
 	struct conn_shared shared;
-	struct devlist devlist; /* what peers get; host_server_announce() after a change */
+	struct devlist devlist; /* of all clients; host_server_announce() after a change */
 	struct devlist filtered;
 	int fds_max; /* file descriptors from here on are not for connections */
 	struct log_once port_in_use;

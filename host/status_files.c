@@ -1,68 +1,74 @@
 /* SPDX-License-Identifier: MIT */
-/* What the server tells those who ask on this machine. */
+/* Small files in the run directory about sessions, and devices that are left alone. */
 #include "host/status_files.h"
 
 #include "lib/addr.h"
 #include "lib/socket.h"
 #include "lib/str.h"
 
+#include <assert.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
-	LINE_SIZE = BUSID_SIZE + sizeof(((struct reason *)0)->text) + 2,
-	FILE_NAME_SIZE = 8 + BUSID_SIZE,
-	NOTE_SIZE = SOCKET_PAIR_SIZE + PSK_IDENTITY_SIZE + 10,
+	LEFT_LINE_SIZE = BUSID_SIZE + sizeof(((struct reason *)0)->text) + 2,
+	SESSION_NAME_SIZE = sizeof("session.") + BUSID_SIZE,
+	SESSION_LINE_SIZE = SOCKET_PAIR_SIZE + PSK_IDENTITY_SIZE + sizeof(" ffffffff\n"),
+	SESSION_WORDS = 6,
 };
 
-static const char left_file[] = "left";
-
-static void session_file(char *name, const struct export *export)
+static void format_session_name(char *name, const struct export *export)
 {
-	str_format(name, FILE_NAME_SIZE, "session.%s", export->device.busid);
+	str_format(name, SESSION_NAME_SIZE, "session.%s", export->device.busid);
 }
 
-/* What is noted of its session; without it a session has no peer in status. */
-static void save_session(const struct rundir *state, struct export *export, const char *text)
+/* If that fails, `usbiphp status` shows the session without its peer. */
+static void save_session_file(const struct rundir *rundir, const struct export *export,
+			      const char *text)
 {
-	char name[FILE_NAME_SIZE];
+	char name[SESSION_NAME_SIZE];
 
-	session_file(name, export);
-	rundir_save(state, name, text, strlen(text));
+	format_session_name(name, export);
+	rundir_save(rundir, name, text, strlen(text));
 }
 
-static void note_session(const struct rundir *state, struct export *export)
+/* A connection that is over already has no line: then the file of the last session goes. */
+static void write_session_file(const struct rundir *rundir, struct export *export)
 {
-	char text[NOTE_SIZE];
+	char text[SESSION_LINE_SIZE];
 	size_t len;
 
-	export->noted = true;
 	if (!socket_pair_text(export->session.socket.fd, text))
-		text[0] = '\0'; /* not the peer of the one before */
+		text[0] = '\0';
 	len = strlen(text);
-	if (len)
-		str_format(text + len, sizeof(text) - len, *export->key ? " %s %x\n" : "\n",
-			    export->key, export->print);
-	save_session(state, export, text);
+	if (len && *export->key)
+		str_format(text + len, sizeof(text) - len, " %s %x\n", export->key, export->print);
+	else if (len)
+		str_format(text + len, sizeof(text) - len, "\n");
+	save_session_file(rundir, export, text);
+	export->noted = true;
 }
 
-void status_files_forget_session(const struct rundir *state, struct export *export)
+void status_files_remove_session(const struct rundir *rundir, struct export *export)
 {
-	save_session(state, export, "");
+	save_session_file(rundir, export, "");
 	export->noted = false;
 }
 
-static void keep_session(const struct rundir *state, struct export *export)
+/* The file stays until the device is free, which is later than the end of the connection. */
+static void update_session_file(const struct rundir *rundir, struct export *export)
 {
-	if (export->session.socket.fd >= 0 && !export->noted)
-		note_session(state, export);
-	else if (export->noted && (export->state == EXPORT_AVAILABLE ||
-				   export->state == EXPORT_ERROR ||
-				   export->state == EXPORT_LEFT_ALONE))
-		status_files_forget_session(state, export);
+	bool connected = session_watch_is_open(&export->session);
+	bool free = export->state == EXPORT_AVAILABLE || export->state == EXPORT_ERROR ||
+		    export->state == EXPORT_LEFT_ALONE;
+
+	if (connected && !export->noted)
+		write_session_file(rundir, export);
+	else if (!connected && export->noted && free)
+		status_files_remove_session(rundir, export);
 }
 
-static const char *reason(const struct export *export)
+/* NULL: it is exported, or about to be. */
+static const char *reason_left_alone(const struct export *export)
 {
 	if (export->state != EXPORT_LEFT_ALONE)
 		return NULL;
@@ -73,46 +79,57 @@ static const char *reason(const struct export *export)
 	return export->flaps.backoff.delay ? "it comes and goes" : NULL;
 }
 
-static void keep_left(struct status_files *files, const struct rundir *state,
-		      struct exports *exports, bool end)
+static size_t format_left_file(char *text, size_t size, struct exports *exports)
 {
-	static char text[EXPORTS_MAX * LINE_SIZE];
 	size_t len = 0;
-	uint32_t now;
 
 	text[0] = '\0';
 	EACH_EXPORT(exports, export) {
-		const char *why = end ? NULL : reason(export);
+		const char *reason = reason_left_alone(export);
 
-		if (why)
-			len += str_format(text + len, sizeof(text) - len, "%s %s\n",
-					   export->device.busid, why);
+		if (reason)
+			len += str_format(text + len, size - len, "%s %s\n", export->device.busid,
+					  reason);
 	}
-	now = str_hash(STR_HASH, text) | 1; /* 0 is not known */
-	if (now != files->left && !rundir_save(state, left_file, text, len))
-		files->left = now;
+	assert(len < size);
+	return len;
 }
 
-void status_files_update(struct status_files *files, const struct rundir *state,
-			 struct exports *exports, bool end)
+static void update_left_file(struct status_files *files, const struct rundir *rundir,
+			     const char *text, size_t len)
 {
+	uint32_t hash = str_hash(STR_HASH, text) | 1; /* never 0: that is not known */
+
+	if (hash != files->left && !rundir_save(rundir, "left", text, len))
+		files->left = hash;
+}
+
+void status_files_update(struct status_files *files, const struct rundir *rundir,
+			 struct exports *exports, bool stopping)
+{
+	static char text[EXPORTS_MAX * LEFT_LINE_SIZE];
+	size_t len = 0;
+
 	EACH_EXPORT(exports, export)
-		keep_session(state, export);
-	keep_left(files, state, exports, end);
+		update_session_file(rundir, export);
+	text[0] = '\0';
+	if (!stopping)
+		len = format_left_file(text, sizeof(text), exports);
+	update_left_file(files, rundir, text, len);
 }
 
-void status_files_load_session(const struct rundir *state, struct export *export)
+void status_files_load_session(const struct rundir *rundir, struct export *export)
 {
-	char name[FILE_NAME_SIZE], text[NOTE_SIZE], *word[6];
+	char name[SESSION_NAME_SIZE], text[SESSION_LINE_SIZE], *word[SESSION_WORDS];
 	unsigned words;
 
-	export->noted = true;
-	session_file(name, export);
-	rundir_load(state, name, text, sizeof(text));
-	words = str_words(text, word, 6);
+	export->noted = true; /* also if it cannot be read: it is removed when the device is free */
+	format_session_name(name, export);
+	rundir_load(rundir, name, text, sizeof(text));
+	words = str_words(text, word, SESSION_WORDS);
 	if (words < 3 || !addr_parse(word[2], &export->from))
 		return;
 	addr_text(&export->from, export->peer);
-	if (words == 6 && !str_hex(word[5], UINT32_MAX, &export->print))
+	if (words == SESSION_WORDS && !str_hex(word[5], UINT32_MAX, &export->print))
 		str_format(export->key, sizeof(export->key), "%s", word[4]);
 }

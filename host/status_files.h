@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the server tells those who ask on this machine, as small files in the run directory that
- * anybody may read:
- *	session.BUSID	"LOCAL-ADDRESS PORT PEER-ADDRESS PORT", since when is the file's time
- *	left		"BUSID REASON", a line for each device that is left alone
+ * Small files in the run directory, for `usbiphp status` and for the next run of the server: facts
+ * that are not in sysfs. All users may read them:
+ *	session.BUSID	"LOCAL-ADDRESS PORT PEER-ADDRESS PORT[ KEY PRINT]", one line. The file's
+ *			time is the begin of the session. KEY is the identity of the key that the
+ *			peer has proved, PRINT (hexadecimal) tells it from others of that name.
+ *	left		"BUSID REASON", one line for each device that is left alone
  */
 #ifndef HOST_STATUS_FILES_H
 #define HOST_STATUS_FILES_H
@@ -12,15 +14,19 @@
 #include "loop/rundir.h"
 
 struct status_files {
-	uint32_t left; /* a hash of the file as it is, 0: not known */
+	uint32_t left; /* a hash of the file "left" as it is; 0: not known */
 };
 
-/* In every pass, and at the end: then those of sessions that go on stay. */
-void status_files_update(struct status_files *files, const struct rundir *state,
-			 struct exports *exports, bool end);
-/* The device is gone. */
-void status_files_forget_session(const struct rundir *state, struct export *export);
-/* What an earlier run has noted, it may still hold. */
-void status_files_load_session(const struct rundir *state, struct export *export);
+/*
+ * Called in every pass: writes the files that have changed. A write that fails is tried again in
+ * the next pass.
+ * stopping: for the last time; the files of sessions that go on stay.
+ */
+void status_files_update(struct status_files *files, const struct rundir *rundir,
+			 struct exports *exports, bool stopping);
+/* The device is gone: removes the file of its session, if there is one. */
+void status_files_remove_session(const struct rundir *rundir, struct export *export);
+/* Reads which peer uses the device, as an earlier run has written it: peer, from, key and print. */
+void status_files_load_session(const struct rundir *rundir, struct export *export);
 
 #endif

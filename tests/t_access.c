@@ -167,8 +167,8 @@ static void refusals(void)
 	CHECK_INT(lines, ACCESS_REFUSALS);
 	CHECK_STR(last_line, "fd00:0:0:0:0:0:0:2: x");
 	for (int kind = 0; kind < ACCESS_REFUSALS; kind++)
-		access_log_refusal(&access, (enum access_refusal)kind, now + ACCESS_LOG_INTERVAL_MS - 1,
-				   &second, "x");
+		access_log_refusal(&access, (enum access_refusal)kind,
+				   now + ACCESS_LOG_INTERVAL_MS - 1, &second, "x");
 	CHECK_INT(lines, ACCESS_REFUSALS);
 	now += ACCESS_LOG_INTERVAL_MS;
 	for (int kind = 0; kind < ACCESS_REFUSALS; kind++)

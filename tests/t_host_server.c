@@ -33,7 +33,7 @@ static struct {
 	struct host_server server;
 	struct sockaddr_in there;
 	uint64_t epoch;
-	/* what usbip-host was told */
+	/* written to usbip-host */
 	unsigned writes;
 	char value[16], file[100];
 	int refuses;	  /* -errno of the next write */
@@ -46,13 +46,13 @@ static struct {
 	/* accept4() */
 	unsigned accepts;
 	int accept_error;
-	const char *from; /* who comes says so; NULL: the truth */
+	const char *from; /* the address that accept4() returns; NULL: the real one */
 	unsigned aes_asked;
 	unsigned lines;
 	char line[64][200];
 } t;
 
-/* A client, with all that it got. */
+/* A client, and all bytes that it received. */
 struct client {
 	int fd;
 	bool over; /* the server has closed */
@@ -130,8 +130,8 @@ void __wrap_log_line(enum log_level level, int error, const char *format, ...)
 	va_end(args);
 }
 
-/* How many lines have that in them. */
-static unsigned said(const char *what)
+/* How many lines of the log contain text. */
+static unsigned logged(const char *what)
 {
 	unsigned n = 0;
 
@@ -172,7 +172,7 @@ int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *pa
 	return 0;
 }
 
-/* usbip-host lets go of its connection, and has the device reset when the test says so. */
+/* usbip-host closes its connection; the test decides when the device has been reset. */
 static void kernel_ends(void)
 {
 	close(t.kernel);
@@ -309,7 +309,7 @@ static void start_every(uint32_t interval_ms)
 	host_server_init(&t.server, &t.loop, &t.exports, &t.access, 15, &address, 1);
 	offer(2);
 	run_quiet(&t.loop);
-	CHECK_INT(said("listening on"), 1);
+	CHECK_INT(logged("listening on"), 1);
 }
 
 static void start(void)
@@ -490,10 +490,9 @@ static void list(void)
 	}
 }
 
-/* As it may be: 103 devices, which is all that fits; always in one piece. */
 static unsigned asked_about;
 
-/* ctx: a bit for each that is allowed, in the order of the list. */
+/* ctx: a bit for each device that is allowed, in the order of the list. */
 static bool allow(void *ctx, const char *busid)
 {
 	char want[BUSID_SIZE];
@@ -503,7 +502,7 @@ static bool allow(void *ctx, const char *busid)
 	return *(const unsigned *)ctx >> asked_about++ & 1;
 }
 
-/* Every part of a list, in its order, as if no other had ever been in it. */
+/* Every part of a list: in its order, and the same bytes as a list of these devices alone. */
 static void selected(void)
 {
 	enum { RECORDS = 6 };
@@ -540,6 +539,7 @@ static void selected(void)
 	CHECK(!part.devices && part.len == OP_DEVLIST_HEAD_SIZE && !asked_about);
 }
 
+/* 103 devices are all that fit; the list goes out in one piece. */
 static void long_list(void)
 {
 	start();
@@ -551,7 +551,7 @@ static void long_list(void)
 	end();
 }
 
-/* The same for one who takes little at a time. */
+/* The same for a client that takes little at a time. */
 static void long_list_to_the_slow(void)
 {
 	start();
@@ -576,7 +576,7 @@ static void long_list_to_the_slow(void)
 	end();
 }
 
-/* A byte at a time, and what comes behind it is not answered. */
+/* A byte at a time; bytes after the request are not answered. */
 static void list_in_pieces(void)
 {
 	static const uint8_t request[] = { 1, 0x11, 0x80, 5, 0, 0, 0, 0 };
@@ -596,7 +596,7 @@ static void list_in_pieces(void)
 	end();
 }
 
-/* A list that does not go out at once is not sent in part for ever: the peer is dropped. */
+/* If a list does not go out at once, the peer is dropped: half a list is of no use. */
 static void list_sent_in_part(void)
 {
 	start();
@@ -636,7 +636,7 @@ static void import_ok(void)
 	CHECK(all_free());
 	CHECK_INT(export->session.ended, 0);
 	CHECK_STR(export->peer, "127.0.0.1");
-	CHECK_INT(said("1-1 (46f4:0001): imported by 127.0.0.1"), 1);
+	CHECK_INT(logged("1-1 (46f4:0001): imported by 127.0.0.1"), 1);
 	CHECK_INT(export->state, EXPORT_IN_USE);
 	CHECK_INT(export_ask(export), OP_BUSY);
 	end();
@@ -668,7 +668,7 @@ static void import_sets_liveness(void)
 	end();
 }
 
-/* The bytes of the kernel's are left to it, and nothing of ours reads them later. */
+/* Bytes after an import are the kernel's; the server reads none of them. */
 static void import_leaves_the_rest(void)
 {
 	static const uint8_t extra[] = { 0, 0, 0, 1, 0xde, 0xad };
@@ -684,7 +684,7 @@ static void import_leaves_the_rest(void)
 	end();
 }
 
-/* USB requests behind its own: then the reply goes first, or the kernel's would overtake it. */
+/* USB requests right after the import: the reply goes out before the kernel can answer them. */
 static void import_pipelined(void)
 {
 	uint8_t request[40 + 48] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '1', '-', '1' };
@@ -743,7 +743,7 @@ static void import_refused(void)
 	}
 }
 
-/* A device that usbip-host does not have, or that a job of ours is at. */
+/* A device that usbip-host does not have, or that a job of ours is changing. */
 static void import_of_what_is_not_bound(void)
 {
 	for (int i = 0; i < 4; i++) {
@@ -768,17 +768,17 @@ static void import_of_what_is_not_bound(void)
 static void import_that_fails(void)
 {
 	start();
-	t.refuses = -EINVAL; /* it was quicker to be unplugged, say */
+	t.refuses = -EINVAL; /* as if it had just been unplugged */
 	import_refused_as(BUSID, OP_NA);
 	CHECK_INT(t.writes, 1);
-	CHECK_INT(said("imported by"), 0);
+	CHECK_INT(logged("imported by"), 0);
 	end();
 	start();
 	t.exports.export[0].identity.described = false;
 	import_refused_as(BUSID, OP_NA);
 	CHECK_INT(t.writes, 0);
 	end();
-	start(); /* the reply itself: the session that has begun is of no use */
+	start(); /* the reply cannot be sent: the session that has begun is ended */
 	t.send_most = 10;
 	ask(&client, OP_REQ_IMPORT, BUSID);
 	UNTIL(&t.loop, is_over);
@@ -787,7 +787,7 @@ static void import_that_fails(void)
 	end();
 }
 
-/* In use by a session that is ours: no use to wait. */
+/* In use by a session of ours: the import does not wait. */
 static void import_busy(void)
 {
 	start();
@@ -851,7 +851,7 @@ static void import_waits_in_vain(void)
 	end();
 }
 
-/* Its next state decides, and it may go away itself meanwhile. */
+/* The next status of the device decides; the client may leave meanwhile. */
 static void import_waits_for_else(void)
 {
 	struct linger linger = { 1, 0 };
@@ -886,7 +886,7 @@ static void import_waits_for_else(void)
 	end();
 }
 
-/* USB requests that come while it waits: the reply first. */
+/* USB requests that come while an import waits: the reply goes out first. */
 static void import_waits_pipelined(void)
 {
 	uint8_t urb[48] = { 0, 0, 0, 1 };
@@ -933,20 +933,20 @@ static void session_ends(void)
 	CHECK_INT(export_ask(export), EXPORT_WAIT);
 	CHECK(t.loop.next <= clock_now + 20);
 	run_after(&t.loop, 20);
-	CHECK(session_is_over()); /* the kernel is still at it */
-	CHECK_INT(said("session with"), 0);
+	CHECK(session_is_over()); /* the kernel is not done with it */
+	CHECK_INT(logged("session with"), 0);
 	kernel_ends();
 	put_status(BUSID, "1\n");
 	clock_now += 20;
 	UNTIL(&t.loop, is_back);
-	CHECK_INT(said("1-1 (46f4:0001): session with 127.0.0.1 ended"), 1);
+	CHECK_INT(logged("1-1 (46f4:0001): session with 127.0.0.1 ended"), 1);
 	CHECK_INT(export->state, EXPORT_AVAILABLE);
 	CHECK_STR(export->peer, "");
 	CHECK_INT(export_ask(export), OP_OK);
 	end();
 }
 
-/* One who waits for the end of a session gets the device, though others are quicker to look. */
+/* An import that waits for the end of a session gets the device. */
 static void session_after_session(void)
 {
 	unsigned before = open_files();
@@ -970,7 +970,7 @@ static void session_after_session(void)
 	CHECK_INT(open_files(), before);
 }
 
-/* A device that the kernel never gives back is looked at no more than every interval. */
+/* A device that the kernel never gives back is polled only once an interval. */
 static void session_never_ends(void)
 {
 	start();
@@ -986,7 +986,7 @@ static void session_never_ends(void)
 	end();
 }
 
-/* Every hostile request: no answer but the end; one line about it in a minute. */
+/* Every hostile request ends the connection without a reply, and with one line in the log. */
 static void hostile(const char *path, const char *name)
 {
 	char *comment;
@@ -1006,13 +1006,13 @@ static void hostile(const char *path, const char *name)
 	} else if (strstr(comment, "# expect: OK")) {
 		awaited = 8;
 		UNTIL(&t.loop, so_much_came);
-		CHECK_INT(said("refused"), 0);
+		CHECK_INT(logged("refused"), 0);
 	} else {
 		CHECK_INT(t.writes, 0);
 		UNTIL(&t.loop, is_over);
 		CHECK_INT(client.len, 0);
 		CHECK(all_free());
-		CHECK_INT(said(*p == TLS_FIRST_BYTE ?
+		CHECK_INT(logged(*p == TLS_FIRST_BYTE ?
 				       "127.0.0.1: connection refused: the client speaks TLS" :
 				       "127.0.0.1: connection refused: not a USB/IP request"),
 			  1);
@@ -1031,18 +1031,18 @@ static void bad_request(void)
 	end_client(&client);
 }
 
-static void bad_said_once(void)
+static void bad_request_logged_once(void)
 {
 	start();
 	for (int i = 0; i < 20; i++)
 		bad_request();
-	CHECK_INT(said("not a USB/IP request"), 1);
+	CHECK_INT(logged("not a USB/IP request"), 1);
 	clock_now += 59999;
 	bad_request();
-	CHECK_INT(said("not a USB/IP request"), 1);
+	CHECK_INT(logged("not a USB/IP request"), 1);
 	clock_now++;
 	bad_request();
-	CHECK_INT(said("not a USB/IP request"), 2);
+	CHECK_INT(logged("not a USB/IP request"), 2);
 	end();
 }
 
@@ -1072,25 +1072,25 @@ static void strangers(void)
 {
 	start_choosy();
 	refused_from(2);
-	CHECK_INT(said("127.1.0.2: connection refused: --allow does not include this address"), 1);
+	CHECK_INT(logged("127.1.0.2: connection refused: --allow does not include this address"), 1);
 	refused_from(2);
 	refused_from(3);
-	CHECK_INT(said("127.1.0.3: connection refused"), 1);
+	CHECK_INT(logged("127.1.0.3: connection refused"), 1);
 	clock_now += 3600 * 1000;
 	refused_from(2);
 	refused_from(3);
-	CHECK_INT(said("does not include"), 2);
+	CHECK_INT(logged("does not include"), 2);
 	CHECK_INT(t.sends, 0);
 	CHECK_INT(t.server.conns, 0);
 	join_from(&client, 1);
 	say(&client, "\1\x11\x80\5\0\0\0\0", 8);
 	ends_well(&client);
 	got_list(&client, OP_REP_DEVLIST, 2);
-	CHECK_INT(said("does not include"), 2);
+	CHECK_INT(logged("does not include"), 2);
 	end();
 }
 
-/* Of a crowd no more are said than that in a minute, and those who were not said are said later. */
+/* Of a crowd a fixed number is logged in a minute; the others are logged later. */
 static void many_strangers(void)
 {
 	uint16_t host = 0;
@@ -1098,23 +1098,23 @@ static void many_strangers(void)
 	start_choosy();
 	while (host < 100)
 		refused_from(1000 + host++);
-	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX);
+	CHECK_INT(logged("does not include"), ACCESS_STRANGERS_MAX);
 	clock_now += 59999;
 	while (host < 200)
 		refused_from(1000 + host++);
-	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX);
+	CHECK_INT(logged("does not include"), ACCESS_STRANGERS_MAX);
 	refused_from(1000);
-	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX);
+	CHECK_INT(logged("does not include"), ACCESS_STRANGERS_MAX);
 	clock_now++;
 	refused_from(1199);
-	CHECK_INT(said("127.1.4.175: connection refused"), 1);
-	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX + 1);
+	CHECK_INT(logged("127.1.4.175: connection refused"), 1);
+	CHECK_INT(logged("does not include"), ACCESS_STRANGERS_MAX + 1);
 	refused_from(1000); /* the oldest was forgotten */
-	CHECK_INT(said("does not include"), ACCESS_STRANGERS_MAX + 2);
+	CHECK_INT(logged("does not include"), ACCESS_STRANGERS_MAX + 2);
 	end();
 }
 
-/* The time for a request does not begin anew with each byte of it. */
+/* The deadline of a request does not move with each byte of it. */
 static void request_deadline(void)
 {
 	static const uint8_t request[] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '1' };
@@ -1136,7 +1136,7 @@ static void request_deadline(void)
 	}
 }
 
-/* Nor does who got his list, but does not close. */
+/* Nor does the deadline of a client that has its list, but does not close. */
 static void reply_deadline(void)
 {
 	uint8_t junk[2000] = { 0 };
@@ -1177,7 +1177,7 @@ static void peer_leaves(void)
 		}
 }
 
-/* So many connections of one address, and so many of all; made up, on one socket. */
+/* The limits of connections, from one address and in all. They are copies of one socket. */
 static int spare[2];
 
 static bool one_more(uint32_t address)
@@ -1213,14 +1213,14 @@ static void caps(void)
 		CHECK(one_more(1));
 	CHECK(!one_more(1));
 	CHECK(!one_more(1));
-	CHECK_INT(said("fd00:0:0:0:0:0:0:1: connection refused: too many connections"), 1);
+	CHECK_INT(logged("fd00:0:0:0:0:0:0:1: connection refused: too many connections"), 1);
 	for (unsigned i = 0; i < CONNS_MAX - CONNS_PER_ADDRESS_MAX; i++)
 		CHECK(one_more(2 + i));
 	CHECK(!one_more(0));
 	CHECK(!one_more(1));
 	CHECK_INT(t.lines, 2); /* in a minute */
 	CHECK_INT(in_use(), CONNS_MAX);
-	/* one goes: there is a place for one, but not for him who has too many */
+	/* one leaves: its place is free, but not for an address that has too many */
 	conn_drop(&t.server.conn[400]);
 	CHECK(!one_more(1));
 	CHECK(one_more(0));
@@ -1235,16 +1235,16 @@ static void caps(void)
 	CHECK(one_more(1));
 	run_after(&t.loop, 60000);
 	t.server.fds_max = spare[0];
-	CHECK(!one_more(2)); /* the descriptors that are left are for other uses */
-	CHECK_INT(said("connection refused: too many open files"), 1);
-	CHECK_INT(said("connection refused: too many"), 2);
+	CHECK(!one_more(2)); /* the remaining descriptors are for other uses */
+	CHECK_INT(logged("connection refused: too many open files"), 1);
+	CHECK_INT(logged("connection refused: too many"), 2);
 	close(spare[0]);
 	close(spare[1]);
 	end();
 	CHECK_INT(open_files(), before);
 }
 
-/* The soft limit is raised as far as it is needed; sessions and sysfs have theirs in reserve. */
+/* The soft limit is raised as far as needed, with a reserve for sessions and sysfs. */
 static void descriptors(void)
 {
 	struct rlimit was, limit;
@@ -1262,7 +1262,7 @@ static void descriptors(void)
 	must(!setrlimit(RLIMIT_NOFILE, &was), "set the limit");
 }
 
-/* With few there are places for few; with next to none that is said. */
+/* A low limit leaves few places; a very low one is logged. */
 static void few_descriptors(void)
 {
 	static const struct {
@@ -1274,7 +1274,7 @@ static void few_descriptors(void)
 		allowed = row[i].limit;
 		start();
 		CHECK_INT(t.server.fds_max, row[i].max);
-		CHECK_INT(said("only 23 open files are allowed"), allowed < 24);
+		CHECK_INT(logged("only 23 open files are allowed"), allowed < 24);
 		end();
 	}
 	allowed = 0;
@@ -1288,7 +1288,7 @@ static void watch_with(int receive)
 	say(&client, request, sizeof(request));
 }
 
-/* The next list came, the only one. */
+/* Exactly one more list comes. */
 static void one_list(unsigned devices)
 {
 	size_t at = client.len;
@@ -1334,7 +1334,7 @@ static void watch(void)
 	end();
 }
 
-/* Several changes before the kernel has sent: one list, the newest. */
+/* Several changes before the last list was sent: one list, the newest. */
 static void watch_coalesced(void)
 {
 	start();
@@ -1359,7 +1359,7 @@ static bool second_is_over(void)
 	return second.over;
 }
 
-/* Lists that others ask for have another head than those of a watch. */
+/* The reply to another client has another head than the list of a watch. */
 static void watch_beside_list(void)
 {
 	start();
@@ -1373,7 +1373,7 @@ static void watch_beside_list(void)
 	end();
 }
 
-/* Many watchers at once get the same. */
+/* Several watchers get the same list. */
 static void watch_by_many(void)
 {
 	start();
@@ -1397,7 +1397,7 @@ static bool is_blocked(void)
 	return t.server.conn[0].list_due;
 }
 
-/* One who takes little, and reads nothing: until what he is sent stays in the kernel. */
+/* A watcher with a small receive buffer that reads nothing, until lists stay in our kernel. */
 static size_t block_watcher(void)
 {
 	size_t lists = 1;
@@ -1460,7 +1460,7 @@ static void watcher_that_reads_late(void)
 
 	start();
 	before = (unsigned)block_watcher();
-	CHECK(before < 10); /* what the kernel has yet to send is the oldest news */
+	CHECK(before < 10); /* lists that the kernel has yet to send are old */
 	sends = t.sends;
 	for (unsigned i = 0; i < 50; i++)
 		change(i % 20);
@@ -1480,13 +1480,13 @@ static void watcher_that_is_dead(void)
 	block_watcher();
 	run_after(&t.loop, CONN_SEND_LIST_MS - 1);
 	CHECK_INT(t.server.conn[0].state, CONN_WATCHING);
-	change(3); /* more news make it no younger */
+	change(3); /* further changes do not move the deadline */
 	run_after(&t.loop, 1 + GRANULE);
 	CHECK(all_free());
 	end();
 }
 
-/* One who reads again has all the time for the next list. */
+/* A watcher that reads again has the full time for the next list. */
 static void watcher_that_lives_again(void)
 {
 	start();
@@ -1501,7 +1501,7 @@ static void watcher_that_lives_again(void)
 	end();
 }
 
-/* The time between two lists, whatever the interval: the client's patience ends at 25 s. */
+/* The time between two lists does not depend on the interval: clients wait 25 s at most. */
 static void signs_of_life(uint32_t interval_ms)
 {
 	start_every(interval_ms);
@@ -1525,7 +1525,7 @@ static void sign_of_life(void)
 	signs_of_life(1000);
 }
 
-/* A long interval is for looks at the world, not for watchers. */
+/* A long interval does not delay the lists of a watch. */
 static void sign_of_life_between_passes(void)
 {
 	signs_of_life(3600 * 1000);
@@ -1565,7 +1565,7 @@ static void watcher_that_talks(void)
 	end();
 }
 
-/* A child of ours may hold a copy of the connection: its client hears the end all the same. */
+/* A child of ours may hold a copy of the socket: the connection ends all the same. */
 static void end_with_a_copy(void)
 {
 	int copy;
@@ -1623,22 +1623,22 @@ static void port_in_use(void)
 	for (int i = 0; i < 4; i++) {
 		run_after(&t.loop, INTERVAL_MS);
 		CHECK_INT(listener->source.fd, -1);
-		CHECK_INT(said("is in use"), 1);
-		CHECK_INT(said("without --allow"), 1);
+		CHECK_INT(logged("is in use"), 1);
+		CHECK_INT(logged("without --allow"), 1);
 	}
-	CHECK_INT(said("listening"), 1);
+	CHECK_INT(logged("listening"), 1);
 	close(other);
 	run_after(&t.loop, INTERVAL_MS);
 	CHECK(listener->source.fd >= 0);
-	CHECK_INT(said("listening"), 2);
+	CHECK_INT(logged("listening"), 2);
 	run_after(&t.loop, INTERVAL_MS);
-	CHECK_INT(said("listening"), 2);
+	CHECK_INT(logged("listening"), 2);
 	join_with(&client, 0);
 	UNTIL(&t.loop, has_place);
 	end();
 }
 
-/* It does not spin, and the one who waits is served a second later. */
+/* The loop does not spin, and the client that waits is served a second later. */
 static void no_descriptor_left(void)
 {
 	static const int errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM };
@@ -1669,7 +1669,7 @@ static void client_gone_before_accept(void)
 	t.accept_error = ECONNABORTED;
 	join_with(&client, 0);
 	clock_until = NULL;
-	for (int i = 0; i < 3; i++) /* the others are heard all the same */
+	for (int i = 0; i < 3; i++) /* other connections are accepted all the same */
 		t.server.listener[0].source.ready(&t.server.listener[0].source, EPOLLIN);
 	t.accept_error = 0;
 	UNTIL(&t.loop, has_place);
@@ -1728,7 +1728,7 @@ static void add_key(const char *line)
 	must(!psk_parse(&keys.key[keys.count++], line), "make a key");
 }
 
-/* The server has keys, and who comes is elsewhere. */
+/* The server has keys, and clients come from another machine. */
 static void start_with_keys(void)
 {
 	start();
@@ -1746,7 +1746,7 @@ static bool has_shaken(void)
 	return shaken;
 }
 
-/* The client proves itself: the result of ktls_step(). */
+/* Makes the handshake of a client: the result of ktls_step(). */
 static int shake_hands(const struct psk *key)
 {
 	shaken = 0;
@@ -1771,7 +1771,7 @@ static void keyless(void)
 		CHECK_INT(client.len, 0);
 		end_client(&client);
 	}
-	CHECK_INT(said("10.0.0.2: connection refused: the client has no key, which --psk requires"), 1);
+	CHECK_INT(logged("10.0.0.2: connection refused: the client has no key, which --psk requires"), 1);
 	CHECK_INT(t.lines, 2);
 	end();
 }
@@ -1796,14 +1796,14 @@ static void keyed(void)
 		say(&client, request, sizeof(request));
 	}
 	run_long_quiet(&t.loop);
-	CHECK_INT(said("imported by laptop (10.0.0.2)"), 1);
+	CHECK_INT(logged("imported by laptop (10.0.0.2)"), 1);
 	CHECK_STR(t.exports.export[0].key, "laptop");
 	CHECK_INT(t.exports.export[0].print, keys.key[1].print);
 	CHECK(all_free());
 	end();
 }
 
-/* Behind the handshake only a request may come. */
+/* After the handshake only a request may come. */
 static void second_handshake(void)
 {
 	start_with_keys();
@@ -1811,7 +1811,7 @@ static void second_handshake(void)
 	run_quiet(&t.loop);
 	say(&client, (uint8_t[]){ TLS_FIRST_BYTE, 3, 1, 0, 200, 1, 0, 0 }, 8);
 	UNTIL(&t.loop, is_over);
-	CHECK_INT(said("10.0.0.2: connection refused: not a USB/IP request"), 1);
+	CHECK_INT(logged("10.0.0.2: connection refused: not a USB/IP request"), 1);
 	CHECK(all_free());
 	end();
 }
@@ -1827,19 +1827,19 @@ static void wrong_key(void)
 	run_quiet(&t.loop);
 	CHECK(all_free());
 	end_client(&client);
-	t.from = NULL; /* the one from here, too, if it comes with a key */
+	t.from = NULL; /* a client on this machine, too, if it uses a key */
 	CHECK_INT(shake_hands(&key), -EACCES);
-	CHECK_INT(said("10.0.0.2: connection refused: both ends need the same key"), 1);
+	CHECK_INT(logged("10.0.0.2: connection refused: both ends need the same key"), 1);
 	CHECK_INT(t.lines, 2);
 	end();
 	start_with_keys();
-	strcpy(key.identity, "tablet"); /* the client is told the same */
+	strcpy(key.identity, "tablet"); /* the client gets the same alert */
 	CHECK_INT(shake_hands(&key), -EACCES);
-	CHECK_INT(said("10.0.0.2: connection refused: unknown key name: it is not in the file of --psk"), 1);
+	CHECK_INT(logged("10.0.0.2: connection refused: unknown key name: it is not in the file of --psk"), 1);
 	end();
 }
 
-/* Neither TLS nor USB/IP, nor a server that has no keys but gets TLS. */
+/* Neither TLS nor USB/IP; and TLS to a server that has no keys. */
 static void first_bytes(void)
 {
 	static const uint8_t bytes[] = { 0, 20, 21, 23, 0x80, 0xff };
@@ -1849,13 +1849,13 @@ static void first_bytes(void)
 		join_with(&client, 0);
 		say(&client, &bytes[i], 1);
 		UNTIL(&t.loop, is_over);
-		CHECK_INT(said("no key, which --psk requires"), 1);
+		CHECK_INT(logged("no key, which --psk requires"), 1);
 		end();
 	}
 	start_with_keys();
 	t.access.keys = NULL;
 	CHECK_INT(shake_hands(&keys.key[1]), -ECONNRESET);
-	CHECK_INT(said("10.0.0.2: connection refused: the client speaks TLS, but this server has no --psk"), 1);
+	CHECK_INT(logged("10.0.0.2: connection refused: the client speaks TLS, but this server has no --psk"), 1);
 	end();
 }
 
@@ -1880,7 +1880,7 @@ static void shaking_deadline(void)
 			CHECK(!((uint8_t *)&t.server.conn[0].tls)[i]);
 		end();
 	}
-	/* nor does one that is through get more time */
+	/* the end of the handshake does not move the deadline */
 	start_with_keys();
 	join_with(&client, 0);
 	run_quiet(&t.loop);
@@ -1894,7 +1894,7 @@ static void shaking_deadline(void)
 	end();
 }
 
-/* Strangers do not have it asked as often as they like. */
+/* /proc/crypto is read once in an interval, however many clients connect. */
 static void aes_once(void)
 {
 	start_with_keys();
@@ -1933,7 +1933,7 @@ static void new_keys(void)
 	UNTIL(&t.loop, second_is_over);
 	no_more_came();
 	CHECK(access_allows_peer(&t.access, &who));
-	who.print = keys.key[0].print; /* the same name, other digits */
+	who.print = keys.key[0].print; /* the same name, another key */
 	CHECK(!access_allows_peer(&t.access, &who));
 	who.key = "phone";
 	CHECK(access_allows_peer(&t.access, &who));
@@ -1949,7 +1949,66 @@ static void new_keys(void)
 	end();
 }
 
-/* All at once, and nothing is left open. */
+/* The states of the one connection, as the debug log has them. */
+static void went(const char *states)
+{
+	char text[200] = "free", was[20], is[20];
+
+	for (unsigned i = 0; i < t.lines; i++) {
+		if (sscanf(t.line[i], "127.0.0.1: connection: %19s -> %19s", was, is) != 2)
+			continue;
+		CHECK_STR(strrchr(text, ' ') ? strrchr(text, ' ') + 1 : text, was);
+		strcat(strcat(text, " "), is);
+	}
+	CHECK_STR(text, states);
+}
+
+static void states(void)
+{
+	enum { LIST = 5, WATCH = 0x60, IMPORT = 3 };
+	static const struct {
+		uint8_t code;
+		size_t len; /* of the request */
+		const char *busid, *status, *states;
+	} row[] = {
+		{ LIST, 8, "", "1\n", "free reading closing free" },
+		{ LIST, 7, "", "1\n", "free reading free" },
+		{ WATCH, 8, "", "1\n", "free reading watching free" },
+		{ 0x77, 8, "", "1\n", "free reading free" },
+		{ IMPORT, 40, BUSID, "1\n", "free reading free" },
+		{ IMPORT, 40, BUSID, "2\n", "free reading waiting closing free" },
+		{ IMPORT, 40, BUSID, "3\n", "free reading closing free" },
+		{ IMPORT, 40, "1-9", "1\n", "free reading closing free" },
+		{ TLS_FIRST_BYTE, 1, "", "1\n", "free reading handshake free" },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		uint8_t request[OP_REQ_IMPORT_SIZE] = { 1, 0x11, 0x80, row[i].code };
+		struct linger linger = { 1, 0 };
+
+		start_with_keys();
+		t.from = NULL;
+		log_open("test", true);
+		t.lines = 0;
+		put_status(BUSID, row[i].status);
+		strcpy((char *)request + OP_COMMON_SIZE, row[i].busid);
+		if (row[i].len == 1)
+			request[0] = row[i].code;
+		join_with(&client, 0);
+		say(&client, request, row[i].len);
+		run_quiet(&t.loop);
+		run_after(&t.loop, CONN_IMPORT_MS + GRANULE);
+		setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+		close(client.fd);
+		client.fd = -1;
+		UNTIL(&t.loop, all_free);
+		went(row[i].states);
+		log_open("test", false);
+		end();
+	}
+}
+
+/* One of each kind, and no descriptor is left open. */
 static void no_leak(void)
 {
 	unsigned before = open_files();
@@ -1963,7 +2022,7 @@ static void no_leak(void)
 	watcher_that_is_dead();
 	port_in_use();
 	session_ends();
-	start(); /* of every kind one is there at the end */
+	start(); /* one of each kind is open at the end */
 	put_status("1-2", "2\n");
 	ask(&client, OP_REQ_IMPORT, BUSID);
 	UNTIL(&t.loop, reply_is_there);
@@ -1981,17 +2040,17 @@ int main(void)
 	RUN("t_host_server: a list", list);
 	RUN("t_host_server: a part of a list", selected);
 	RUN("t_host_server: a long list", long_list);
-	RUN("t_host_server: a long list for one who takes little", long_list_to_the_slow);
+	RUN("t_host_server: a long list for a slow client", long_list_to_the_slow);
 	RUN("t_host_server: a request in pieces", list_in_pieces);
 	RUN("t_host_server: a list that is sent in part", list_sent_in_part);
 	RUN("t_host_server: an import", import_ok);
 	RUN("t_host_server: an import whose client will be silent", import_sets_liveness);
 	RUN("t_host_server: an import leaves what is the kernel's", import_leaves_the_rest);
-	RUN("t_host_server: an import by one who does not wait for the reply", import_pipelined);
+	RUN("t_host_server: an import whose client does not wait for the reply", import_pipelined);
 	RUN("t_host_server: imports that are refused", import_refused);
-	RUN("t_host_server: an import of what is not bound", import_of_what_is_not_bound);
+	RUN("t_host_server: an import of a device that is not bound", import_of_what_is_not_bound);
 	RUN("t_host_server: imports that fail", import_that_fails);
-	RUN("t_host_server: an import of what is in use", import_busy);
+	RUN("t_host_server: an import of a device in use", import_busy);
 	RUN("t_host_server: an import waits for the end of a session", import_waits);
 	RUN("t_host_server: an import waits in vain", import_waits_in_vain);
 	RUN("t_host_server: an import waits, and something else comes", import_waits_for_else);
@@ -2000,8 +2059,8 @@ int main(void)
 	RUN("t_host_server: one session after the other", session_after_session);
 	RUN("t_host_server: a session that never ends", session_never_ends);
 	each_file(FIXTURES "hostile", ".hex", hostile);
-	RUN("t_host_server: bad requests are said once in a minute", bad_said_once);
-	RUN("t_host_server: strangers are refused and said once", strangers);
+	RUN("t_host_server: bad requests are logged once in a minute", bad_request_logged_once);
+	RUN("t_host_server: strangers are refused and logged once", strangers);
 	RUN("t_host_server: many strangers do not fill the log", many_strangers);
 	RUN("t_host_server: a request has a deadline", request_deadline);
 	RUN("t_host_server: a reply has a deadline", reply_deadline);
@@ -2018,7 +2077,7 @@ int main(void)
 	RUN("t_host_server: a watcher that lives again", watcher_that_lives_again);
 	RUN("t_host_server: signs of life", sign_of_life);
 	RUN("t_host_server: signs of life with a long interval", sign_of_life_between_passes);
-	RUN("t_host_server: news are signs of life", news_are_signs_of_life);
+	RUN("t_host_server: changes are signs of life", news_are_signs_of_life);
 	RUN("t_host_server: a watcher that talks", watcher_that_talks);
 	RUN("t_host_server: a connection of which a child has a copy", end_with_a_copy);
 	RUN("t_host_server: a watcher that leaves", watcher_that_leaves);
@@ -2028,14 +2087,15 @@ int main(void)
 	RUN("t_host_server: a client that was gone before it was accepted", client_gone_before_accept);
 	RUN("t_host_server: addresses to listen on", addresses);
 	RUN("t_host_server: addresses as text", names);
-	RUN("t_host_server: keys, and who comes without", keyless);
-	RUN("t_host_server: keys, and who has one", keyed);
+	RUN("t_host_server: keys, and a client without", keyless);
+	RUN("t_host_server: keys, and a client that has one", keyed);
 	RUN("t_host_server: keys, and a second handshake", second_handshake);
-	RUN("t_host_server: keys, and who has another", wrong_key);
+	RUN("t_host_server: keys, and a client that has another", wrong_key);
 	RUN("t_host_server: keys, and other first bytes", first_bytes);
 	RUN("t_host_server: keys, and a handshake's deadline", shaking_deadline);
 	RUN("t_host_server: keys, and whether AES is fast", aes_once);
-	RUN("t_host_server: keys that are others now", new_keys);
+	RUN("t_host_server: keys that have changed", new_keys);
+	RUN("t_host_server: the states of a connection", states);
 	RUN("t_host_server: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of host/status_files: what others on this machine are told of sessions, and of what is left alone.
+ * Tests of host/status_files: the files about sessions, and about devices that are left alone.
  * LINK: -Wl,--wrap=renameat
  */
 #include "host/status_files.h"
@@ -25,7 +25,7 @@ static struct {
 int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
 
-/* Each note that is written comes into its place this way. */
+/* Each file that is written is renamed into its place. */
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
 	t.writes++;
@@ -69,7 +69,7 @@ static void keep(void)
 	status_files_update(&t.status_files, &t.state, &t.exports, false);
 }
 
-/* A connection over loopback, the server's end in *fd; text becomes what is to be noted. */
+/* A connection over loopback, the server's end in *fd; text becomes the line of its file. */
 static int join(int *fd, char *text)
 {
 	struct sockaddr_in there = { .sin_family = AF_INET }, own;
@@ -113,7 +113,7 @@ static void session(void)
 	CHECK_INT(t.writes, 1);
 	for (int i = 0; i < 3; i++)
 		keep();
-	CHECK_INT(t.writes, 1); /* since when is the file's time */
+	CHECK_INT(t.writes, 1); /* the file's time is the begin of the session */
 	/* the connection ended, the device is not free yet */
 	close(export->session.socket.fd);
 	export->session.socket.fd = -1;
@@ -127,7 +127,7 @@ static void session(void)
 	finish();
 }
 
-/* The next one before it was free in a pass: the note is the new one's. */
+/* A session begins before a pass has seen the device free: the file is that of the new one. */
 static void session_after_session(void)
 {
 	struct export *export;
@@ -151,7 +151,7 @@ static void session_after_session(void)
 	finish();
 }
 
-/* What is no connection is not noted, and not tried in each pass; nor is one of an old session kept. */
+/* A socket that is no TCP connection has no file, nor does the file of an old session stay. */
 static void session_without_peer(void)
 {
 	struct export *export;
@@ -183,16 +183,16 @@ static void gone(void)
 	client = join(&export->session.socket.fd, text);
 	keep();
 	CHECK(is_there(root, "run/session.1-1"));
-	status_files_forget_session(&t.state, export);
+	status_files_remove_session(&t.state, export);
 	CHECK(!is_there(root, "run/session.1-1"));
 	CHECK(!export->noted);
-	status_files_forget_session(&t.state, export); /* none is fine */
+	status_files_remove_session(&t.state, export); /* it need not be there */
 	close(client);
 	close(export->session.socket.fd);
 	finish();
 }
 
-/* At the end those of sessions that go on stay, for the next run. */
+/* At the end the files of sessions that go on stay, for the next run. */
 static void at_the_end(void)
 {
 	struct export *used, *free_;
@@ -222,7 +222,7 @@ static void at_the_end(void)
 	finish();
 }
 
-/* Who has a device from an earlier run. */
+/* The peer that uses a device since an earlier run. */
 static void peer(void)
 {
 	static const struct {
@@ -248,7 +248,7 @@ static void peer(void)
 		status_files_load_session(&t.state, export);
 		CHECK_STR(export->peer, rows[i].peer);
 		CHECK_INT(!memcmp(&export->from, &none, sizeof(none)), !*rows[i].peer);
-		CHECK(export->noted); /* it is to be removed when the device is free */
+		CHECK(export->noted); /* the file is removed when the device is free */
 		becomes("1-1", EXPORT_AVAILABLE);
 		keep();
 		CHECK(!is_there(root, "run/session.1-1"));
@@ -256,7 +256,7 @@ static void peer(void)
 	}
 }
 
-/* What was written is read back by the next run. */
+/* The next run reads back the file. */
 static void back(const char *key, uint32_t print)
 {
 	struct export *export;
@@ -286,7 +286,7 @@ static void back(const char *key, uint32_t print)
 	finish();
 }
 
-/* Of a note that does not say which key it was, nobody has proved himself. */
+/* A file without the print of the key does not count as a proved key. */
 static void no_print(void)
 {
 	static const char *const rows[] = { "laptop", "laptop x", "laptop 123456789" };
@@ -320,7 +320,7 @@ static void left(void)
 	begin();
 	strcpy(add("1-1", EXPORT_LEFT_ALONE)->reason.text, "it holds the file system at /");
 	add("1-2", EXPORT_LEFT_ALONE); /* about to be bound */
-	strcpy(add("1-3", EXPORT_AVAILABLE)->reason.text, "it is a hub"); /* of somebody else */
+	strcpy(add("1-3", EXPORT_AVAILABLE)->reason.text, "it is a hub"); /* bound by another program */
 	export = add("1-4", EXPORT_LEFT_ALONE);
 	export->failed = EXPORT_BINDING;
 	export->result.step = STUB_STEP_ADD;
@@ -349,7 +349,7 @@ static void left(void)
 	memset(&t.exports, 0, sizeof(t.exports));
 	for (int i = 0; i < 3; i++)
 		keep();
-	CHECK(!is_there(root, LEFT)); /* an empty one is none */
+	CHECK(!is_there(root, LEFT)); /* an empty file is removed */
 	CHECK_INT(t.writes, 2);
 	strcpy(add("1-1", EXPORT_LEFT_ALONE)->reason.text, "it is a hub");
 	keep();
@@ -357,7 +357,7 @@ static void left(void)
 	finish();
 }
 
-/* What a killed daemon left there is not the truth. */
+/* The file of a killed daemon is replaced. */
 static void left_by_another(void)
 {
 	begin();
@@ -367,7 +367,7 @@ static void left_by_another(void)
 	finish();
 }
 
-/* As many as can be, with the longest reasons. */
+/* The greatest number of devices, with the longest reasons. */
 static void left_all(void)
 {
 	size_t len = 0;
@@ -420,9 +420,9 @@ int main(void)
 	RUN("t_status_files: at the end", at_the_end);
 	RUN("t_status_files: the peer of an earlier run", peer);
 	RUN("t_status_files: there and back", there_and_back);
-	RUN("t_status_files: a key of which nobody knows which", no_print);
-	RUN("t_status_files: what is left alone", left);
-	RUN("t_status_files: what a killed one left", left_by_another);
+	RUN("t_status_files: a key without its print", no_print);
+	RUN("t_status_files: devices that are left alone", left);
+	RUN("t_status_files: the file of a killed daemon", left_by_another);
 	RUN("t_status_files: all devices are left alone", left_all);
 	RUN("t_status_files: it cannot be written", cannot_write);
 	RUN("t_status_files: no descriptor is left open", no_leak);
