@@ -451,9 +451,9 @@ class Server(Daemon):
 
     def listening(self):
         self.alive()
-        with contextlib.suppress(ConnectionRefusedError):
-            dial(self.port).close()
-            return True
+        with contextlib.suppress(ConnectionRefusedError), dial(self.port) as sock:
+            # Where nobody listens, a socket that got this very port connects to itself.
+            return sock.getsockname() != sock.getpeername()
 
     def list(self, **options):
         self.alive()
