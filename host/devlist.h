@@ -8,8 +8,8 @@
 enum {
 	/*
 	 * Room for the 16 devices that usbip-host can hold, each with as many interfaces as there
-	 * can be, and for some more. The whole list goes out in one send(2), so conn.c sizes the
-	 * send buffer by it.
+	 * can be, and for some more. The whole list goes out in one send(2), so conn_list.c sizes
+	 * the send buffer by it.
 	 */
 	DEVLIST_SIZE = 32768,
 };
