@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz entry: the server's side of a conversation. The first byte of the input is the size of the
- * pieces, the second the state of the one device that is exported; the rest is what a client says
- * over a real connection. What the server answers must be what the protocol says, to the last byte.
+ * Fuzz entry: a connection of the server. The first byte of the input is the size of the pieces, the
+ * second the status of the one device that is exported; the client sends the rest over a real
+ * connection. Every byte of the reply must be as the protocol says.
  */
 #include "client/reply.h"
 #include "host/server.h"
@@ -115,7 +115,7 @@ static void set_up(void)
 	      !listen(listener, 16) && !getsockname(listener, (struct sockaddr *)&there, &size));
 }
 
-/* Lets the server hear all that was said. */
+/* Runs the server until it has read everything. */
 static void run_events(void)
 {
 	struct epoll_event event;
@@ -127,7 +127,7 @@ static void run_events(void)
 	}
 }
 
-/* What the server has said: whole replies to the request, if it was one. */
+/* All that the server sent must be whole replies to the request. */
 static void read_answer(int fd, const uint8_t *request)
 {
 	static uint8_t bytes[65536];
