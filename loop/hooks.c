@@ -9,11 +9,9 @@
 #include "sysfs/sysfs.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -114,11 +112,10 @@ static int hooks_open_dir(struct hooks *hooks, const char *path)
 	return error;
 }
 
-static int is_hook(const struct dirent *entry)
+static bool is_hook_name(const char *name)
 {
 	static const char *const left_behind[] = { ".bak", ".dpkg-", ".new", ".old", ".orig",
 						   ".rpm", ".save",  ".swp", ".tmp", ".ucf-" };
-	const char *name = entry->d_name;
 
 	if (*name == '.')
 		return false;
@@ -129,6 +126,22 @@ static int is_hook(const struct dirent *entry)
 		if (strstr(name, left_behind[i]))
 			return false;
 	return true;
+}
+
+/* The first hook behind a name, in the order of bytes. */
+struct name_search {
+	const char *after;
+	char found[NAME_MAX + 1]; /* empty: none */
+};
+
+static bool compare_name(void *ctx, const char *name)
+{
+	struct name_search *search = ctx;
+
+	if (strcmp(name, search->after) > 0 && is_hook_name(name) &&
+	    (!search->found[0] || strcmp(name, search->found) < 0))
+		str_format(search->found, sizeof(search->found), "%s", name);
+	return false;
 }
 
 /* The daemon blocks some signals, and its supervisor may have ignored others. */
@@ -237,36 +250,35 @@ static void hooks_try(struct hooks *hooks, int dir, const char *name, struct hoo
 	close(hook.file);
 }
 
-/* Returns 0, or -errno if hooks.d cannot be read. */
-static int hooks_run_all(struct hooks *hooks, struct hook_event *event)
+/* Goes on behind the hook of that name, and leaves the name of the last one that was tried. Returns
+ * 0, or -errno if hooks.d cannot be read. */
+static int hooks_run_after(struct hooks *hooks, char *name, struct hook_event *event)
 {
+	struct name_search search = { .after = name };
 	char path[PATH_MAX];
-	struct dirent **entry;
-	int dir, n, error = 0;
+	int dir, error;
 
 	str_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
 	dir = hooks_open_dir(hooks, path);
 	if (dir < 0)
 		return dir;
-	n = scandir(path, &entry, is_hook, alphasort); /* no locale is set: by bytes */
-	if (n < 0)
-		error = -errno;
-	for (int i = 0; i < n; i++) {
-		if (!hooks_are_over(hooks))
-			hooks_try(hooks, dir, entry[i]->d_name, event);
-		free(entry[i]);
+	while (!(error = sysfs_each_entry(dir, ".", compare_name, &search)) && search.found[0] &&
+	       !hooks_are_over(hooks)) {
+		memcpy(name, search.found, sizeof(search.found));
+		search.found[0] = '\0';
+		hooks_try(hooks, dir, name, event);
 	}
-	if (n >= 0)
-		free(entry);
 	close(dir);
 	return error;
 }
 
 void hooks_run(struct hooks *hooks, struct hook_event *event)
 {
+	char name[NAME_MAX + 1] = "";
+
 	assert(hook_event_is_valid(event));
 	hooks_wait(hooks, 0); /* for a signal that came meanwhile */
-	while (!hooks_are_over(hooks) && error_is_resource(hooks_run_all(hooks, event)))
+	while (!hooks_are_over(hooks) && error_is_resource(hooks_run_after(hooks, name, event)))
 		hooks_wait(hooks, RETRY_MS);
 	if (hooks_are_over(hooks))
 		log_once(&hooks->late, LOG_LEVEL_WARNING, 0, "hooks took too long: events are lost");
