@@ -171,8 +171,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	       unsigned servers)
 {
 	static const struct daemon_role role = {
-		.module = VHCI_MODULE,
-		.check = vhci_check,
+		.driver = { VHCI_MODULE, vhci_check },
 		.name = "client",
 		.vhci_events = true,
 		.stop_ms = STOP_MS,

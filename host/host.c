@@ -139,8 +139,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	     unsigned listeners, const struct cidr_list *networks, bool take_all)
 {
 	const struct daemon_role role = {
-		.module = engine_kernel.module,
-		.check = engine_kernel.check,
+		.driver = { engine_kernel.module, engine_kernel.check },
 		.name = "server",
 		.vhci_events = false,
 		.stop_ms = STOP_MS,

@@ -9,47 +9,11 @@
 #include "sysfs/uevent.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-enum {
-	SETUP_MS = 5000, /* for the module's devices to appear after modprobe has returned */
-	SETUP_POLL_MS = 20,
-	DRIVER_RETRY_MS = 1000,
-};
-
-static void log_driver_fault(const char *module, int error)
-{
-	struct utsname system;
-
-	if (geteuid())
-		log_error("cannot use kernel module %s: run as root", module);
-	else if (error == -ENOENT && !uname(&system))
-		log_error("cannot load kernel module %s: not installed for Linux %s; install your "
-			  "distribution's kernel modules package",
-			  module, system.release);
-	else
-		log_error_errno(error, "cannot use kernel module %s", module);
-}
-
-/* Loads the driver if it is missing. */
-static int open_driver(const struct sysfs *sysfs, const struct daemon_role *role)
-{
-	int error = role->check(sysfs), waited = 0;
-
-	if (error == -ENOENT && !modprobe(role->module))
-		error = role->check(sysfs);
-	for (; error == -EAGAIN && waited < SETUP_MS; waited += SETUP_POLL_MS) {
-		poll(NULL, 0, SETUP_POLL_MS);
-		error = role->check(sysfs);
-	}
-	if (error)
-		log_driver_fault(role->module, error);
-	return error;
-}
+enum { DRIVER_RETRY_MS = 1000 };
 
 /* An event only asks for a pass; so do lost events. */
 static void uevents_ready(struct loop_source *source, uint32_t events)
@@ -154,7 +118,7 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		log_error_errno(error, "cannot open %s", options->sysfs);
 		return 1;
 	}
-	if (open_driver(&daemon->sysfs, role))
+	if (driver_load(&daemon->sysfs, &role->driver))
 		goto close_sysfs;
 	/* later the kernel would load it only for processes with CAP_NET_ADMIN */
 	if (options->keys)
@@ -197,7 +161,7 @@ void daemon_close(struct daemon *daemon, bool keep_notes)
 
 bool daemon_check_driver(struct daemon *daemon, int error)
 {
-	const char *module = daemon->role->module;
+	const char *module = daemon->role->driver.module;
 
 	if (!error) {
 		log_once_clear(&daemon->driver_fault);

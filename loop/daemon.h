@@ -9,6 +9,7 @@
 #include "loop/rundir.h"
 #include "policy/holds.h"
 #include "policy/rules.h"
+#include "sysfs/driver.h"
 #include "sysfs/sysfs.h"
 #include "tls/keyfile.h"
 
@@ -26,8 +27,7 @@ struct daemon_options {
 };
 
 struct daemon_role {
-	const char *module; /* loaded if check does not find its files */
-	int (*check)(const struct sysfs *sysfs); /* stub_check() or vhci_check() */
+	struct driver driver;
 	const char *name;   /* "server" or "client": names files in the run directory */
 	bool vhci_events;   /* pass on events of devices below vhci-hcd, or of all others */
 	uint32_t stop_ms;   /* limit for giving everything back */
