@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a device says of itself, asked over the connection of its import before that is the
- * kernel's: for rules and holds that need more than a server's list tells. No I/O here.
+ * The descriptors of a device, queried over the connection of its import before that goes to the
+ * kernel: for rules and holds that need more than a server's list tells. No I/O here.
  */
 #ifndef CLIENT_DESCRIPTOR_QUERY_H
 #define CLIENT_DESCRIPTOR_QUERY_H
@@ -10,26 +10,43 @@
 #include "proto/urb.h"
 #include "sysfs/device.h"
 
+/* The descriptors, in the order in which they are requested. */
+enum descriptor_step {
+	DESCRIPTOR_STEP_DEVICE,
+	DESCRIPTOR_STEP_CONFIGURATION,
+	DESCRIPTOR_STEP_LANGUAGES,
+	DESCRIPTOR_STEP_PRODUCT,
+	DESCRIPTOR_STEP_SERIAL,
+	DESCRIPTOR_STEP_END,
+};
+
+enum descriptor_query_event {
+	DESCRIPTOR_QUERY_MORE = 0, /* more bytes are needed */
+	DESCRIPTOR_QUERY_SEND,	   /* query->request is to be sent */
+	DESCRIPTOR_QUERY_DONE,	   /* strings and class are complete */
+};
+
 struct descriptor_query {
-	struct urb_request request; /* the one that is under way */
-	unsigned step;
-	uint8_t index[2]; /* of the strings */
+	struct urb_request request; /* the one under way */
+	enum descriptor_step step;
+	uint8_t index[2]; /* of the strings for product and serial number, 0: there is none */
 	uint16_t language;
-	size_t len; /* of in */
+	size_t len; /* bytes in in; the caller adds those that it received */
 	/* the result */
 	struct device_strings strings;
-	uint8_t class[256 / 8]; /* a bit for each of the device and its interfaces */
+	uint8_t class[256 / 8]; /* a bit for each class of the device and its interfaces */
 	uint8_t in[URB_SIZE + URB_DATA_MAX];
 };
 
-/* The first request is in query->request. */
+/* Begins: query->request is to be sent. devid is busnum << 16 | devnum at the server. */
 void descriptor_query_start(struct descriptor_query *query, uint32_t devid);
-/* Where the next bytes are to be received, and how many at most: none behind the reply. */
+/* The place for the next bytes; *size is their greatest number, so that none behind the reply is
+ * received. */
 uint8_t *descriptor_query_room(struct descriptor_query *query, size_t *size);
 /*
- * len has grown: 0 when more bytes are needed, 1 when the next request is in query->request, 2
- * when all is known, -EBADMSG when it was no reply, or the device could not tell. What it refuses
- * to tell is empty.
+ * Call it when len has grown. Returns an event, or -EBADMSG: that was no reply to the request, or
+ * the device failed to send its device or configuration descriptor. A string that the device does
+ * not send is empty.
  */
 int descriptor_query_next(struct descriptor_query *query);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A reply as it comes in, in pieces of any size. */
+/* A reply, decoded as it arrives in pieces of any size. */
 #include "client/reply.h"
 
 #include <string.h>
 
 void reply_start(struct reply *reply, enum op_code request)
 {
-	reply->code = request & 0x7fff; /* the top bit is what makes it a request */
+	reply->code = request & 0x7fff; /* the top bit marks a request */
 	reply->in_list = false;
 	reply->used = reply->len = 0;
 }
@@ -15,10 +15,11 @@ uint8_t *reply_room(struct reply *reply, size_t *size)
 {
 	size_t end = sizeof(reply->buf);
 
+	assert(reply->used <= reply->len && reply->len <= sizeof(reply->buf));
 	reply->len -= reply->used;
 	memmove(reply->buf, reply->buf + reply->used, reply->len);
 	reply->used = 0;
-	/* what follows an import's reply is the kernel's */
+	/* the bytes behind the reply to an import are for the kernel */
 	if (reply->code == OP_REP_IMPORT)
 		end = reply->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REP_IMPORT_SIZE;
 	*size = end - reply->len;

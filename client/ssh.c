@@ -11,30 +11,30 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NO_SHELL = 127 };
+enum { NO_SHELL = 127 /* the status of a shell that finds no program */ };
 
-/* Which ssh there is, the system's shell knows best; dropbear's has other options. */
+/* Finds OpenSSH's or dropbear's client, which have different options. */
 static const char script[] =
 	"for s in ssh dbclient ssh;do command -v $s>/dev/null&&break;done;"
 	"case $($s -V 2>&1) in Drop*)exec $s -K5 -B \"$@\";esac;"
 	"exec $s -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=5 "
 	"-oServerAliveCountMax=3 -Snone -W \"$@\"";
 
-/* In the child. Without a terminal there is nobody to ask for a password, and no Ctrl-C. */
-static void run(const struct endpoint *endpoint, int fd, int words)
+/* In the child. Without a terminal ssh asks for no password, and gets no Ctrl-C. */
+static void ssh_exec(const struct endpoint *endpoint, int fd, int errors)
 {
-	char there[ENDPOINT_PORT_SIZE + 10];
-	const char *argv[] = { "sh", "-c", script, "sh", there, endpoint->host, "-p",
+	char forward[ENDPOINT_PORT_SIZE + 10];
+	const char *argv[] = { "sh", "-c", script, "sh", forward, endpoint->host, "-p",
 			       endpoint->port, NULL };
 	sigset_t none;
 
 	setsid();
 	dup2(fd, 0);
 	dup2(fd, 1);
-	dup2(words, 2);
+	dup2(errors, 2);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	str_format(there, sizeof(there), "127.0.0.1:%s", endpoint->through);
+	str_format(forward, sizeof(forward), "127.0.0.1:%s", endpoint->through);
 	if (!strcmp(endpoint->port, ENDPOINT_SSH))
 		argv[6] = NULL;
 	execv("/bin/sh", (char *const *)argv);
@@ -53,7 +53,7 @@ int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint)
 	}
 	tunnel->pid = fork();
 	if (!tunnel->pid)
-		run(endpoint, pair[1], pipes[1]);
+		ssh_exec(endpoint, pair[1], pipes[1]);
 	if (tunnel->pid < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK))
 		error = -errno;
 	close(pipes[1]);
@@ -68,20 +68,17 @@ close_pair:
 	return error;
 }
 
-void ssh_tunnel_close(struct ssh_tunnel *tunnel)
+/* Reads all that ssh wrote. What does not fit is cut off in front: the end tells most. */
+static void ssh_read_errors(struct ssh_tunnel *tunnel)
 {
 	char chunk[64], *text = tunnel->text;
 	size_t len = 0;
 	ssize_t n;
 
-	if (tunnel->pipe < 0)
-		return;
-	if (tunnel->pid > 0)
-		kill(tunnel->pid, SIGTERM);
 	while ((n = read(tunnel->pipe, chunk, sizeof(chunk))) > 0)
 		for (ssize_t i = 0; i < n; i++) {
 			if (len == SSH_TUNNEL_TEXT_SIZE - 1)
-				memmove(text, text + 1, --len); /* the end says most */
+				memmove(text, text + 1, --len);
 			if (chunk[i] != '\r')
 				text[len++] = chunk[i] == '\n' ? ' ' : chunk[i];
 		}
@@ -89,6 +86,15 @@ void ssh_tunnel_close(struct ssh_tunnel *tunnel)
 		len--;
 	text[len] = '\0';
 	str_printable(text);
+}
+
+void ssh_tunnel_close(struct ssh_tunnel *tunnel)
+{
+	if (tunnel->pipe < 0)
+		return;
+	if (tunnel->pid > 0)
+		kill(tunnel->pid, SIGTERM);
+	ssh_read_errors(tunnel);
 	close(tunnel->pipe);
 	tunnel->pipe = -1;
 }

@@ -10,15 +10,15 @@
 #define BUSID_SIZE 32
 
 /*
- * A name the local kernel gives a device: BUS-PORT, then .PORT for each hub between; decimal, no
- * leading zero, at most 31 characters. Root hubs (usb1) and interfaces (1-1:1.0) are not.
- * Nothing else may become part of a sysfs path.
+ * Whether s is a bus id of the local kernel: BUS-PORT, then .PORT for each hub in between; decimal,
+ * no leading zero, at most 31 characters. Root hubs (usb1) and interfaces (1-1:1.0) have none. No
+ * other string may become part of a sysfs path.
  */
 bool busid_is_device(const char *s);
 
 /*
- * A name a peer may give a device: 1 to 31 letters, digits and "-._:". Servers that are not Linux
- * hosts have names of their own kind; they are only ever compared, logged and sent back.
+ * Whether s is a bus id that a peer may use: 1 to 31 letters, digits and "-._:". Servers that are
+ * not Linux hosts have bus ids of other forms; they are only compared, logged and sent back.
  */
 bool busid_is_name(const char *s);
 

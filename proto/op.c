@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The control messages of USB/IP: device list and import, to bytes and back. */
+/* The control messages of USB/IP, device list and import, to bytes and back. */
 #include "proto/op.h"
 
 #include "proto/wire.h"

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control messages of USB/IP: device list and import, to bytes and back. No I/O, no allocation.
+ * The control messages of USB/IP, device list and import, to bytes and back. No I/O, no allocation.
  *
  * Sources: the kernel's Documentation/usb/usbip_protocol.rst and, in tools/usb/usbip,
  * src/usbip_network.h and libsrc/usbip_common.h. All integers are big-endian, all records packed.
- * Where the document's offsets after bcdDevice in OP_REP_IMPORT disagree with the tools (they are
- * off by one), the tools are right.
+ * The document's offsets after bcdDevice in OP_REP_IMPORT are off by one; the tools are right.
  *
- * Every decoder looks at len bytes from buf and returns
- *	> 0		complete: the length of what it decoded; it has read no byte beyond it
+ * Every decoder reads len bytes from buf and returns
+ *	> 0		complete: the length of the message; no byte behind it was read
  *	0		incomplete: more bytes are needed, nothing was decoded
- *	-errno		malformed: no further byte can mend it, see op_strerror()
- * Every encoder returns the length written, or -ENOSPC when it does not fit into size bytes or a
- * string not into its field. Padding is zero.
+ *	-errno		malformed: more bytes would not help, see op_strerror()
+ * Every encoder returns the length of the message, or -ENOSPC if it does not fit into size bytes or
+ * a string does not fit into its field. Padding is zero.
  */
 #ifndef PROTO_OP_H
 #define PROTO_OP_H
@@ -33,19 +32,19 @@ enum op_code {
 	OP_REQ_IMPORT = 0x8003,
 	OP_REP_IMPORT = 0x0003,
 	/*
-	 * Not of the standard: a list that never ends. The request is the header alone; the reply,
-	 * which is OP_REP_DEVLIST but for the code, comes again whenever the list has changed, and
-	 * at least every 10 s. Other servers close on it.
+	 * Our extension, a watch: the request is the header alone. The reply is OP_REP_DEVLIST with
+	 * another code; it is sent again whenever the list has changed, and at least every 10 s.
+	 * Other servers close the connection.
 	 */
 	OP_REQ_WATCH = 0x8060,
 	OP_REP_WATCH = 0x0060,
 };
 
-/* The status of a reply. The document knows 0 and 1 only, as do old servers. */
+/* The status of a reply. The document, and old servers, have 0 and 1 only. */
 enum op_status {
 	OP_OK = 0,
 	OP_NA = 1,	/* the request failed */
-	OP_BUSY = 2,	/* the device is exported to somebody */
+	OP_BUSY = 2,	/* the device is in use by another client */
 	OP_DEV_ERR = 3, /* the device is in its error state */
 	OP_NODEV = 4,	/* no such device */
 	OP_ERROR = 5,	/* never sent by the stock server */
@@ -60,7 +59,7 @@ enum {
 	OP_REP_IMPORT_SIZE = OP_COMMON_SIZE + OP_DEVICE_SIZE, /* 320 */
 	OP_DEVLIST_HEAD_SIZE = OP_COMMON_SIZE + 4,
 	OP_INTERFACES_MAX = 255, /* bNumInterfaces is a byte */
-	/* a device with the most interfaces it can have: what a buffer must hold for progress */
+	/* a device with as many interfaces as possible: the least size of a receive buffer */
 	OP_RECORD_MAX = OP_DEVICE_SIZE + OP_INTERFACES_MAX * OP_INTERFACE_SIZE,
 };
 
@@ -81,8 +80,8 @@ struct op_device {
 	uint8_t protocol;
 	uint8_t configuration; /* bConfigurationValue; 0 = not configured, usual after a bind */
 	uint8_t configurations;
-	uint8_t interfaces; /* how many interface records follow in a list */
-	char busid[BUSID_SIZE];	 /* decoded only if busid_is_name() */
+	uint8_t interfaces; /* the number of interface records that follow in a list */
+	char busid[BUSID_SIZE];	 /* after decoding, busid_is_name() holds */
 	char path[OP_PATH_SIZE]; /* the server's sysfs path; informational */
 };
 
@@ -92,20 +91,20 @@ struct op_interface {
 	uint8_t protocol;
 };
 
-/* The number that vhci-hcd and USB requests have for it (struct usbip_header_basic, devid). */
+/* The number of a device for vhci-hcd and in USB requests (struct usbip_header_basic, devid). */
 static inline uint32_t op_devid(const struct op_device *device)
 {
 	return device->busnum << 16 | device->devnum;
 }
 
-/* The header of every message. Its version must be OP_VERSION: -EPROTONOSUPPORT. */
+/* The header of every message. A version other than OP_VERSION is -EPROTONOSUPPORT. */
 int op_common_decode(const uint8_t *buf, size_t len, struct op_common *common);
 int op_common_encode(uint8_t *buf, size_t size, const struct op_common *common);
 
 /*
- * What a client may ask: OP_REQ_DEVLIST, OP_REQ_WATCH, or OP_REQ_IMPORT with the busid it wants.
- * Another code is -ENOSYS, a busid without terminator or that is no name -EILSEQ. busid is empty
- * for a list.
+ * A client's request: OP_REQ_DEVLIST, OP_REQ_WATCH, or OP_REQ_IMPORT with a busid, which is empty
+ * for the others. Another code is -ENOSYS; a busid without terminator, or for which busid_is_name()
+ * does not hold, is -EILSEQ.
  */
 struct op_request {
 	enum op_code code;
@@ -115,38 +114,38 @@ int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request
 int op_request_encode(uint8_t *buf, size_t size, const struct op_request *request);
 
 /*
- * code, OP_REP_DEVLIST or OP_REP_WATCH: a head with the number of devices, then so many records.
- * The head's decoder refuses another code with -EBADMSG, a status other than OP_OK with -EREMOTEIO,
- * more than OP_DEVLIST_MAX devices with -EMSGSIZE.
+ * A device list, of code OP_REP_DEVLIST or OP_REP_WATCH, is a head with the number of devices, then
+ * as many records. The decoder of the head returns -EBADMSG for another code, -EREMOTEIO for a
+ * status other than OP_OK, and -EMSGSIZE for more than OP_DEVLIST_MAX devices.
  */
 int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, uint32_t *devices);
 int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_t devices);
 
 /*
- * One record of a list: a device, and its interfaces into interface[OP_INTERFACES_MAX]. Decoded
- * and encoded are as many as device->interfaces says. An unterminated string, or a busid that is
- * no name, is -EILSEQ.
+ * One record of a list: a device, and device->interfaces interfaces; interface has room for
+ * OP_INTERFACES_MAX of them. A string without terminator, or a busid for which busid_is_name() does
+ * not hold, is -EILSEQ.
  */
 int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
 		     struct op_interface *interface);
-/* The length of a record that was encoded: its last byte but the interfaces is their number. */
+/* The length of an encoded record: the last byte before the interfaces is their number. */
 size_t op_record_size(const uint8_t *record);
 int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 		     const struct op_interface *interface);
 
 /*
  * OP_REP_IMPORT: *status, and the device where *status is OP_OK (a refusal ends after the header).
- * Another code is -EBADMSG, a bad string -EILSEQ. After OP_OK the connection carries USB requests:
- * whoever receives must read no byte beyond OP_REP_IMPORT_SIZE.
+ * Another code is -EBADMSG, a bad string -EILSEQ. After OP_OK the connection carries USB requests,
+ * so no byte beyond OP_REP_IMPORT_SIZE may be received.
  */
 int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status,
 			 struct op_device *device);
 int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status,
 			 const struct op_device *device);
 
-/* What the -errno of a reply's decoder says about the peer. */
+/* The text for a reply's decoder's -errno, with the peer as its subject. */
 const char *op_strerror(int error);
-/* What a refusal's status says, in the words of the stock tools. */
+/* The text for the status of a refusal, in the words of the stock tools. */
 const char *op_status_text(uint32_t status);
 
 #endif

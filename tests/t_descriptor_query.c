@@ -101,12 +101,12 @@ static size_t answer(uint8_t *reply)
 /* The reply in pieces: what came of the last of them. Before that more must be wanted. */
 static int deliver(const uint8_t *reply, size_t len)
 {
-	int event = 0;
+	int event = DESCRIPTOR_QUERY_MORE;
 
 	for (size_t at = 0, room; at < len; at += room) {
 		uint8_t *place = descriptor_query_room(query, &room);
 
-		CHECK_INT(event, 0);
+		CHECK_INT(event, DESCRIPTOR_QUERY_MORE);
 		must(room > 0, "take more bytes");
 		CHECK(at + room <= len); /* no byte of what may come behind it */
 		room = room < t.piece ? room : t.piece;
@@ -128,7 +128,7 @@ static int converse(void)
 		size_t len = answer(reply);
 
 		event = deliver(reply, len);
-	} while (event == 1);
+	} while (event == DESCRIPTOR_QUERY_SEND);
 	return event;
 }
 
@@ -148,7 +148,7 @@ static unsigned classes(void)
 
 static void whole(void)
 {
-	CHECK_INT(converse(), 2);
+	CHECK_INT(converse(), DESCRIPTOR_QUERY_DONE);
 	CHECK_INT(t.requests, 5);
 	CHECK_INT(t.asked[0], 0x100);
 	CHECK_INT(t.asked[1], 0x200);
@@ -196,7 +196,7 @@ static void without_strings(void)
 		device[15] = has & 1 ? 2 : 0;
 		device[16] = has & 2 ? 3 : 0;
 		t.device = ANSWER(device);
-		CHECK_INT(converse(), 2);
+		CHECK_INT(converse(), DESCRIPTOR_QUERY_DONE);
 		CHECK_INT(t.requests, 2 + !!has + !!(has & 1) + !!(has & 2));
 		CHECK_STR(query->strings.product, has & 1 ? "St\xc3\xa9" "ck" : "");
 		CHECK_STR(query->strings.serial, has & 2 ? "A 1" : "");
@@ -220,7 +220,7 @@ static void refused(void)
 		if (what & 16)
 			t.string[3] = REFUSES;
 		/* what it is it must say, strings it may have none */
-		CHECK_INT(converse(), what & 3 ? -EBADMSG : 2);
+		CHECK_INT(converse(), what & 3 ? -EBADMSG : DESCRIPTOR_QUERY_DONE);
 		CHECK_INT(t.requests, what & 1 ? 1 : what & 2 ? 2 : 5);
 		if (!(what & 3)) {
 			CHECK_INT(t.language[3], what & 4 ? 0x409 : 0x407);
@@ -249,7 +249,7 @@ static void refused_with_data(void)
 	start();
 	t.string[3].status = -32;
 	t.device.status = 0;
-	CHECK_INT(converse(), 2);
+	CHECK_INT(converse(), DESCRIPTOR_QUERY_DONE);
 	CHECK_STR(query->strings.serial, "");
 	CHECK_STR(query->strings.product, "St\xc3\xa9" "ck");
 	end();
@@ -260,7 +260,7 @@ static void short_descriptors(void)
 	for (uint16_t len = 0; len < sizeof(descriptor); len++) {
 		start();
 		t.device.len = len;
-		CHECK_INT(converse(), 2);
+		CHECK_INT(converse(), DESCRIPTOR_QUERY_DONE);
 		CHECK_INT(t.requests, 2);
 		CHECK_INT(classes(), 2);
 		end();
@@ -268,7 +268,7 @@ static void short_descriptors(void)
 	for (uint16_t len = 0; len < sizeof(configuration); len++) {
 		start();
 		t.configuration.len = len;
-		CHECK_INT(converse(), 2);
+		CHECK_INT(converse(), DESCRIPTOR_QUERY_DONE);
 		CHECK_STR(query->strings.serial, "A 1");
 		CHECK_INT(has_class(8), len >= 18);
 		CHECK_INT(has_class(3), len >= 41);
@@ -281,7 +281,7 @@ static void short_descriptors(void)
 		t.string[0].len = len < 4 ? len : 4;
 		t.string[3].len = len;
 		want[len < 2 ? 0 : (len - 2) / 2] = '\0';
-		CHECK_INT(converse(), 2);
+		CHECK_INT(converse(), DESCRIPTOR_QUERY_DONE);
 		CHECK_STR(query->strings.serial, want);
 		CHECK_INT(t.language[4], len < 4 ? 0x409 : 0x407);
 		end();
@@ -303,7 +303,7 @@ static void garbage(void)
 		t.device = t.configuration = ANSWER(bytes);
 		for (size_t i = 0; i < LENGTH(t.string); i++)
 			t.string[i] = ANSWER(bytes);
-		CHECK_INT(converse(), 2);
+		CHECK_INT(converse(), DESCRIPTOR_QUERY_DONE);
 		CHECK(strlen(query->strings.product) < DEVICE_STRING_SIZE);
 		CHECK(strlen(query->strings.serial) < DEVICE_STRING_SIZE);
 		end();
@@ -328,7 +328,7 @@ static void no_reply(void)
 			for (unsigned j = 0; j < step; j++) {
 				size_t len = answer(reply);
 
-				CHECK_INT(deliver(reply, len), 1);
+				CHECK_INT(deliver(reply, len), DESCRIPTOR_QUERY_SEND);
 			}
 			answer(reply);
 			put32(reply + bad[i].at, bad[i].value);
@@ -357,12 +357,12 @@ static void numbers(void)
 		CHECK(query->request.seqnum > before);
 		before = query->request.seqnum;
 		event = deliver(reply, len);
-	} while (event == 1);
+	} while (event == DESCRIPTOR_QUERY_SEND);
 	/* the one before is not an answer to the next */
 	end();
 	start();
 	event = deliver(reply, answer(reply));
-	CHECK_INT(event, 1);
+	CHECK_INT(event, DESCRIPTOR_QUERY_SEND);
 	CHECK_INT(deliver(reply, URB_SIZE), -EBADMSG);
 	end();
 }

@@ -300,7 +300,8 @@ static void outcome_is(enum request_outcome outcome, int error)
 	CHECK_INT(t.ended, 1);
 	CHECK_INT(t.result.outcome, outcome);
 	CHECK_INT(t.result.error, error);
-	CHECK(outcome == REQUEST_OK || *request_reason(&t.request, &t.result));
+	CHECK((outcome == REQUEST_OK) == !*request_reason(&t.request, &t.result));
+	CHECK(t.result.error <= 0);
 }
 
 static uint32_t raw32(const uint8_t *p)
@@ -437,10 +438,12 @@ static void hostile_reply(const char *path, const char *name)
 			continue;
 		start((enum manner)manner, p, len);
 		ask(import ? "1-1" : NULL);
-		if (import && table[i].outcome == REQUEST_OK && raw32(p + 4))
-			outcome_is(REQUEST_REFUSED, (int)raw32(p + 4));
-		else
+		if (import && table[i].outcome == REQUEST_OK && raw32(p + 4)) {
+			outcome_is(REQUEST_REFUSED, 0);
+			CHECK_INT(t.result.status, raw32(p + 4));
+		} else {
 			outcome_is(table[i].outcome, table[i].error);
+		}
 		CHECK_INT(t.fd >= 0, import && t.result.outcome == REQUEST_OK);
 		end();
 	}
@@ -650,7 +653,8 @@ static void import_refused(void)
 
 		start(i % 2 ? PIECES : THEN_END, p, len);
 		ask("2-1");
-		outcome_is(REQUEST_REFUSED, (int)table[i].status);
+		outcome_is(REQUEST_REFUSED, 0);
+		CHECK_INT(t.result.status, table[i].status);
 		CHECK_INT(t.fd, -1);
 		end();
 		block_free(p);

@@ -26,7 +26,7 @@ const struct psk *keys_find(const struct keys *keys, const char *identity)
 	return NULL;
 }
 
-/* Returns NULL, or what is wrong with the line. */
+/* Returns NULL, or the fault of the line. */
 static const char *add_key(struct keys *keys, const char *line)
 {
 	struct psk *key = &keys->key[keys->count];
@@ -39,7 +39,7 @@ static const char *add_key(struct keys *keys, const char *line)
 	return wrong;
 }
 
-/* Returns NULL, or what is wrong; *line is the number of the line, 0 if it is in no line. */
+/* Returns NULL, or the fault; *line is the number of the line, 0 if it is in no line. */
 static const char *parse_keys(struct keys *keys, char *text, unsigned *line)
 {
 	unsigned number = 1;

@@ -13,8 +13,8 @@ static void converse(struct descriptor_query *query, size_t piece, const uint8_t
 	uint32_t requests = 1;
 
 	descriptor_query_start(query, 0x00020003);
-	*event = 0;
-	while (size && *event >= 0 && *event < 2) {
+	*event = DESCRIPTOR_QUERY_MORE;
+	while (size && *event >= 0 && *event != DESCRIPTOR_QUERY_DONE) {
 		size_t room, n;
 		uint8_t *place = descriptor_query_room(query, &room);
 
@@ -30,7 +30,7 @@ static void converse(struct descriptor_query *query, size_t piece, const uint8_t
 		data += n;
 		size -= n;
 		*event = descriptor_query_next(query);
-		requests += *event == 1;
+		requests += *event == DESCRIPTOR_QUERY_SEND;
 	}
 	HOLDS(requests <= 5);
 	HOLDS(memchr(query->strings.product, 0, DEVICE_STRING_SIZE));

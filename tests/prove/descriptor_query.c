@@ -14,7 +14,7 @@
 #include <errno.h>
 
 /* A configuration with an interface, and a string of a few characters. */
-enum { STEPS = 5, CONFIGURATION = 9 + 9 + 2, STRING = 7 };
+enum { STEPS = DESCRIPTOR_STEP_END, CONFIGURATION = 9 + 9 + 2, STRING = 7 };
 
 static struct descriptor_query query;
 
@@ -22,7 +22,7 @@ static struct descriptor_query query;
 static void any_query(unsigned step, size_t len)
 {
 	any_bytes(&query, sizeof(query));
-	query.step = step;
+	query.step = (enum descriptor_step)step;
 	query.request.length = (uint16_t)any_size(0, URB_DATA_MAX);
 	query.len = len;
 }
@@ -59,7 +59,7 @@ void prove_descriptor_query_next_head(void)
 	any_query((unsigned)any_int(0, STEPS - 1), len);
 	int event = descriptor_query_next(&query);
 
-	/*@ assert more: event == 0; */
+	/*@ assert more: event == DESCRIPTOR_QUERY_MORE; */
 	END();
 }
 
@@ -71,10 +71,13 @@ static void next(unsigned step, size_t data)
 	query.in[27] = (uint8_t)data;
 	int event = descriptor_query_next(&query);
 
-	/*@ assert result: event == -EBADMSG || 1 <= event <= 2; */
-	/*@ assert next: event == 1 ==> query.len == 0 && step < query.step < STEPS; */
-	/*@ assert length: event == 1 ==> query.request.length <= URB_DATA_MAX; */
-	/*@ assert end: event == 2 ==> query.step == STEPS; */
+	/*@ assert result: event == -EBADMSG || event == DESCRIPTOR_QUERY_SEND ||
+	        event == DESCRIPTOR_QUERY_DONE; */
+	/*@ assert next: event == DESCRIPTOR_QUERY_SEND ==>
+	        query.len == 0 && step < query.step < STEPS; */
+	/*@ assert length: event == DESCRIPTOR_QUERY_SEND ==>
+	        query.request.length <= URB_DATA_MAX; */
+	/*@ assert end: event == DESCRIPTOR_QUERY_DONE ==> query.step == STEPS; */
 }
 
 void prove_descriptor_query_next_device(void)
