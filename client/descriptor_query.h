@@ -38,7 +38,7 @@ struct descriptor_query {
 	uint8_t in[URB_SIZE + URB_DATA_MAX];
 };
 
-/* Begins: query->request is to be sent. devid is busnum << 16 | devnum at the server. */
+/* Begins: query->request is to be sent. devid is that of op_devid(). */
 void descriptor_query_start(struct descriptor_query *query, uint32_t devid);
 /* The place for the next bytes; *size is their greatest number, so that none behind the reply is
  * received. */

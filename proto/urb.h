@@ -20,7 +20,7 @@ enum {
 	URB_STRING = 3,
 };
 
-/* The descriptor to read. seqnum is not 0; devid is busnum << 16 | devnum at the server. */
+/* The descriptor to read. seqnum is not 0; devid is that of op_devid(). */
 struct urb_request {
 	uint32_t seqnum;
 	uint32_t devid;

@@ -109,8 +109,8 @@ static void scoped(void)
 		{ "fe80::1", "fe80::1", 0, 0 },
 		{ "2001:db8::7%lo", "2001:db8::7", 0, lo },
 		{ "::ffff:10.0.0.7", "::ffff:10.0.0.7", 0, 0 },
-		{ "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-		  0, 1 },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%1",
+		  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0, 1 },
 		{ "fe80::1%nowhere", NULL, -ENODEV, 0 },
 		{ "fe80::1%", NULL, -ENODEV, 0 },
 		{ "fe80::1%0", NULL, -ENODEV, 0 },
@@ -124,7 +124,8 @@ static void scoped(void)
 		{ "", NULL, -EINVAL, 0 },
 		{ "10.0.0.7", NULL, -EINVAL, 0 },
 		{ "lo", NULL, -EINVAL, 0 },
-		{ "0000:0000:0000:0000:0000:0000:0000:0000:000000", NULL, -EINVAL, 0 }, /* 46 bytes */
+		/* 46 characters */
+		{ "0000:0000:0000:0000:0000:0000:0000:0000:000000", NULL, -EINVAL, 0 },
 		{ "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000", NULL, -EINVAL, 0 },
 	};
 
@@ -135,7 +136,8 @@ static void scoped(void)
 		struct in6_addr want;
 
 		if (error != row[i].error)
-			check_fault(__FILE__, __LINE__, "%s: %d, not %d", text, error, row[i].error);
+			check_fault(__FILE__, __LINE__, "%s: %d, not %d", text, error,
+				    row[i].error);
 		CHECK_STR(text, row[i].text);
 		block_free(text);
 		if (error || !row[i].address)
