@@ -292,6 +292,21 @@ static void orders(void)
 	}
 }
 
+/* Behind the hellos a message in plain text is refused, and nothing is sent back in plain text. */
+static void plain_behind_hellos(void)
+{
+	static const uint8_t extensions[] = { TLS_FIRST_BYTE, 3, 3, 0, 6, 8, 0, 0, 2, 0, 0 };
+	static struct recorded recorded;
+	struct flight answer = { 0 };
+	struct tls tls;
+
+	record_run(&recorded);
+	tls = recorded.before[2];
+	CHECK_INT(give(&tls, &answer, extensions, sizeof(extensions)), -EBADMSG);
+	CHECK_INT(tls.state, TLS_EXPECT_ENCRYPTED_EXTENSIONS);
+	CHECK_INT(answer.count, 0);
+}
+
 /* A flight of another connection, with the same key: the random numbers differ. */
 static void replayed(void)
 {
@@ -562,6 +577,7 @@ int main(void)
 	RUN("every truncation of every record", truncations);
 	RUN("every bit of every record flipped", flips);
 	RUN("every record out of its order", orders);
+	RUN("plain text behind the hellos", plain_behind_hellos);
 	RUN("records of another connection", replayed);
 	RUN("what a hello must say", strict);
 	RUN("a Finished that is not the right one", false_finished);
