@@ -3,6 +3,7 @@
 #include "host/conn_internal.h"
 
 #include "lib/socket.h"
+#include "sysfs/descriptors.h"
 
 #include <assert.h>
 #include <sys/epoll.h>
@@ -24,15 +25,18 @@ static void conn_refuse_import(struct conn *conn, uint32_t status)
 static void conn_hand_over(struct conn *conn, struct export *export)
 {
 	struct conn_shared *shared = conn->shared;
+	struct op_interface interface[OP_INTERFACES_MAX];
 	uint8_t reply[OP_REP_IMPORT_SIZE], byte;
 	bool reply_first = socket_peek(conn->source.fd, &byte, 1) > 0;
+	struct op_device device;
 	int fd;
 
-	if (!export->identity.described) {
+	/* not the list's record: another device may have taken the place since the last pass */
+	if (device_describe(export->sysfs, export->device.busid, &device, interface)) {
 		conn_refuse_import(conn, OP_NA);
 		return;
 	}
-	op_rep_import_encode(reply, sizeof(reply), OP_OK, &export->record.device);
+	op_rep_import_encode(reply, sizeof(reply), OP_OK, &device);
 	if (reply_first && socket_send_all(conn->source.fd, reply, sizeof(reply))) {
 		conn_drop(conn);
 		return;

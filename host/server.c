@@ -149,12 +149,12 @@ static int raise_fd_limit(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit))
 		return FDS_RESERVED;
 	if (limit.rlim_cur >= FDS_WANTED)
 		return FDS_WANTED;
 	limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	prlimit(0, RLIMIT_NOFILE, &limit, NULL);
 	return (int)limit.rlim_cur;
 }
 

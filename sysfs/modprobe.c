@@ -7,50 +7,47 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The places of it in distributions whose services do not have them all in PATH. */
-static const char *const modprobe_paths[] = { "/sbin/modprobe", "/usr/sbin/modprobe",
-					      "/bin/modprobe", "/usr/bin/modprobe" };
+enum { NO_MODPROBE = 127 }; /* exit status, as a shell's */
 
-/* Starts it with its output discarded and no signal blocked: 0 or an errno. */
-static int modprobe_start(const char *name, pid_t *pid)
+/* In a child: runs it with its output discarded and no signal blocked. */
+static void modprobe_exec(const char *name)
 {
+	/* where it is in distributions whose services do not have it in PATH */
+	static const char *const path[] = { "/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe",
+					    "/usr/bin/modprobe" };
 	const char *const argv[] = { "modprobe", "-q", name, NULL };
-	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *const envp[] = { path, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int error = ENOENT;
+	char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
+	if (null >= 0) {
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+	}
 	sigemptyset(&none);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-	for (size_t i = 0; error == ENOENT && i < ARRAY_SIZE(modprobe_paths); i++)
-		error = posix_spawn(pid, modprobe_paths[i], &actions, &attributes,
-				    (char *const *)argv, envp);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return error;
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
+		execve(path[i], (char *const *)argv, envp);
+	_exit(NO_MODPROBE);
 }
 
 int modprobe(const char *name)
 {
-	int status, error;
-	pid_t pid;
+	pid_t pid = fork();
+	int status;
 
-	error = modprobe_start(name, &pid);
-	if (error)
-		return -error;
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		modprobe_exec(name);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MODPROBE)
+		return -ENOENT;
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -ENOEXEC;
 }

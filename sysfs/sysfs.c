@@ -175,27 +175,24 @@ int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, 
 int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const char *name),
 		     void *ctx)
 {
-	int fd = open_directory(dir, path), error;
-	const struct dirent *entry;
+	_Alignas(struct dirent64) char buf[2048];
+	int fd = open_directory(dir, path);
 	bool found = false;
-	DIR *entries;
+	ssize_t n;
 
 	if (fd < 0)
 		return fd;
-	entries = fdopendir(fd);
-	if (!entries) {
-		error = -errno;
-		close(fd);
-		return error;
-	}
-	do {
-		errno = 0;
-		entry = readdir(entries);
-		error = -errno;
-		found = entry && visit(ctx, entry->d_name);
-	} while (entry && !found);
-	closedir(entries);
-	return found ? 1 : error;
+	/* opendir(3) would allocate */
+	while (!found && (n = getdents64(fd, (void *)buf, sizeof(buf))) > 0)
+		for (ssize_t at = 0; !found && at < n;) {
+			const struct dirent64 *entry = (const void *)(buf + at);
+
+			found = visit(ctx, entry->d_name);
+			at += entry->d_reclen;
+		}
+	n = !found && n < 0 ? -errno : found;
+	close(fd);
+	return (int)n;
 }
 
 ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)

@@ -2,7 +2,7 @@
 /*
  * Tests of host/server, conn, listener and export_session: clients of every kind on loopback, a
  * tree of files where the test plays usbip-host, a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=getrlimit,--wrap=setrlimit,--wrap=setsockopt,--wrap=ktls_has_aes
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=prlimit64,--wrap=setsockopt,--wrap=ktls_has_aes
  */
 #include "host/server.h"
 
@@ -275,22 +275,16 @@ static void find_port(struct listener_address *address)
 /* The hard limit of open files, 0: as it is. */
 static rlim_t allowed;
 
-int __real_getrlimit(int resource, struct rlimit *limit);
-int __wrap_getrlimit(int resource, struct rlimit *limit);
-int __real_setrlimit(int resource, const struct rlimit *limit);
-int __wrap_setrlimit(int resource, const struct rlimit *limit);
+int __real_prlimit(pid_t pid, int resource, const struct rlimit *new, struct rlimit *old);
+int __wrap_prlimit(pid_t pid, int resource, const struct rlimit *new, struct rlimit *old);
 
-int __wrap_getrlimit(int resource, struct rlimit *limit)
+int __wrap_prlimit(pid_t pid, int resource, const struct rlimit *new, struct rlimit *old)
 {
 	if (!allowed)
-		return __real_getrlimit(resource, limit);
-	limit->rlim_cur = limit->rlim_max = allowed;
+		return __real_prlimit(pid, resource, new, old);
+	if (old)
+		old->rlim_cur = old->rlim_max = allowed;
 	return 0;
-}
-
-int __wrap_setrlimit(int resource, const struct rlimit *limit)
-{
-	return allowed ? 0 : __real_setrlimit(resource, limit);
 }
 
 static void start_every(uint32_t interval_ms)
@@ -643,6 +637,18 @@ static void import_ok(void)
 	CHECK_INT(open_files(), before);
 }
 
+/* Another device has taken the place since the last pass: the reply describes that one. */
+static void import_of_another(void)
+{
+	start();
+	put_attribute(BUSID, "idProduct", "0002\n");
+	put_attribute(BUSID, "devnum", "77\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	got_import(&client, BUSID);
+	end();
+}
+
 static int option(int fd, int level, int name)
 {
 	int value = -1;
@@ -774,7 +780,7 @@ static void import_that_fails(void)
 	CHECK_INT(logged("imported by"), 0);
 	end();
 	start();
-	t.exports.export[0].identity.described = false;
+	take_away(root, HOME BUSID "/speed");
 	import_refused_as(BUSID, OP_NA);
 	CHECK_INT(t.writes, 0);
 	end();
@@ -2044,6 +2050,7 @@ int main(void)
 	RUN("t_host_server: a request in pieces", list_in_pieces);
 	RUN("t_host_server: a list that is sent in part", list_sent_in_part);
 	RUN("t_host_server: an import", import_ok);
+	RUN("t_host_server: an import of another device than listed", import_of_another);
 	RUN("t_host_server: an import whose client will be silent", import_sets_liveness);
 	RUN("t_host_server: an import leaves what is the kernel's", import_leaves_the_rest);
 	RUN("t_host_server: an import whose client does not wait for the reply", import_pipelined);

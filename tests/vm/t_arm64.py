@@ -12,7 +12,7 @@ import image
 import lab
 from lab import case, check
 from t_main import BINARY, STUB, World
-from t_secure import build_confine, confined
+from t_secure import build_sandbox_test, confined
 
 SLOW = 120  # seconds: two emulated machines on a busy one
 OWN = "/sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0"
@@ -118,7 +118,7 @@ def files(kernel, confine):
     """The product as that kernel's machines run it, and tests/t_sandbox for the foreign one."""
     binary = image.product(kernel) if image.foreign(kernel) else BINARY
     return {**{f"/bin/{name}": binary for name in ("usbiphp", "usbiphp-server", "usbiphp-client")},
-            **({"/bin/t_confine": confine} if image.foreign(kernel) else {})}
+            **({"/bin/t_sandbox": confine} if image.foreign(kernel) else {})}
 
 
 def done(way):
@@ -134,7 +134,7 @@ def done(way):
 
 def test(kernel, workdir):
     arm_kernel = f"{kernel}-arm64"
-    confine = build_confine(pathlib.Path(workdir), [image.compiler(arm_kernel) + "gcc"])
+    confine = build_sandbox_test(pathlib.Path(workdir), [image.compiler(arm_kernel) + "gcc"])
     with lab.pair(arm_kernel, workdir, files=lambda which: files(which, confine),
                   client_kernel=kernel) as (arm, other):
         with case("the machines are of two architectures"):

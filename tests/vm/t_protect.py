@@ -34,9 +34,9 @@ class Server:
         self.guest.wait("! pidof usbiphp-server && test -b /dev/sda && "
                         "ls -d /sys/bus/usb/drivers/usbhid/*:1.0")
 
-    def left(self, busid, reason, colon=": "):
+    def left(self, busid, reason):
         """It is left alone, with its driver, and that is said once, while the others are taken."""
-        self.guest.wait(f"grep -q '{busid} .*: left alone.*{colon}{reason}' /tmp/log")
+        self.guest.wait(f"grep -q '{busid} .*: left alone.*: {reason}' /tmp/log")
         self.guest.must("for i in 1 2 3 4 5 6; do kill -HUP $(pidof usbiphp-server); usleep 100000; "
                         "done")
         self.guest.must(f"! ls -d {STUB}/{busid}")
@@ -231,7 +231,7 @@ def hubs(s):
         guest.must(listed)
         s.run("-i 1 -v")
         s.taken("1-5.1")
-        s.left("1-5", "a hub", ", ")
+        s.left("1-5", "it is a hub")
         guest.must(f"{listed}; usbiphp list | grep '^1-5.1 .*exported$'")
         s.stop()
 

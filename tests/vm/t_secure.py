@@ -435,12 +435,12 @@ def no_module(w):
 PARTS = (main_job, privileges, strangers, damage, keys_change, killed, rules, aes, plain, no_module)
 
 
-def build_confine(workdir, compiler=MUSL):
+def build_sandbox_test(workdir, compiler=MUSL):
     """tests/t_sandbox, for a guest that has no libc."""
     program = workdir / "t_sandbox"
     subprocess.run([*compiler, "-static", "-D_GNU_SOURCE", f"-I{ROOT}", "-o", program,
-                    *(ROOT / name for name in ("tests/t_sandbox.c", "loop/sandbox.c", "lib/log.c",
-                                               "sysfs/sysfs.c", "lib/str.c"))],
+                    ROOT / "tests/t_sandbox.c", ROOT / "loop/sandbox.c", ROOT / "sysfs/sysfs.c",
+                    *sorted((ROOT / "lib").glob("*.c"))],
                    check=True, timeout=300)
     return program
 
@@ -452,7 +452,7 @@ def confined(guest, timeout=60):
 
 def test(kernel, workdir, parts=PARTS):
     files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    files["/bin/t_confine"] = build_confine(workdir)
+    files["/bin/t_sandbox"] = build_sandbox_test(workdir)
     wires = []
     with lab.pair(kernel, workdir, files=files,
                   cable=lambda: wires.append(Wire()) or wires[0]) as (host, client):
