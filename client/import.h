@@ -41,8 +41,8 @@ struct import_context {
 	struct rules rules;
 	struct holds holds;
 	struct hook_runner *hooks;
-	struct vhci vhci; /* the port table, read in each pass, and if an attach finds it outdated */
-	uint32_t port_owner[VHCI_PORTS_MAX]; /* the import that had the port last, as a hash; 0: none */
+	struct vhci vhci; /* the port table, read in each pass and when it is outdated */
+	uint32_t port_owner[VHCI_PORTS_MAX]; /* the last import of the port, as a hash; 0: none */
 	struct enum_queue queue;
 	/* These read the strings of attached devices. */
 	struct identity_reader {
@@ -55,7 +55,7 @@ enum import_state {
 	IMPORT_UNUSED,	    /* this place of the table is free */
 	IMPORT_IDLE,	    /* known, and nothing to do */
 	IMPORT_FAILED,	    /* the latest attempt to attach it failed */
-	IMPORT_REFUSED,	    /* the same, by the server's answer: it may list it again when it is free */
+	IMPORT_REFUSED,	    /* the same, by the server: it may list the device again later */
 	IMPORT_DUE,	    /* to be requested in this pass */
 	IMPORT_REQUESTING,  /* a request is under way */
 	IMPORT_ENUMERATING, /* the kernel has the connection, the device has not answered yet */
@@ -73,7 +73,7 @@ struct import {
 	/* From lists, and with facts from the device itself. */
 	bool listed;	  /* in the latest complete list */
 	bool listed_next; /* in the list that is being read */
-	bool identified;  /* facts has its vendor and product; not yet if an earlier daemon attached it */
+	bool identified;  /* facts has its vendor and product; not yet of an adopted one */
 	uint16_t bcd_device;
 	uint32_t speed;
 	uint32_t listed_devid; /* another one after each plug */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The addresses of a server: from the text of its host, or by libc's resolver in a child process. */
+/* The addresses of a server: from its host's text, or by libc's resolver in a child process. */
 #ifndef CLIENT_RESOLVE_H
 #define CLIENT_RESOLVE_H
 

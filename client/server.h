@@ -61,7 +61,7 @@ void server_init(struct server *server, struct import_context *context,
 		 const struct endpoint *endpoint, const struct psk *key);
 /* An earlier daemon attached this device of the server to that port: it is ours now. */
 void server_adopt(struct server *server, const char *busid, unsigned port);
-/* In every pass, before server_pass() of any: its imports take their places in the kernel's queue. */
+/* In every pass, before any server_pass(): its imports take places in the kernel's queue. */
 void server_queue_imports(struct server *server);
 /* In every pass, after the port table was read. When the loop is stopping, it detaches all. */
 void server_pass(struct server *server);

@@ -8,8 +8,8 @@
  *	     |                                   v            v           |
  *	     +---------- RELEASING <---------- ERROR        ENDING -------+
  *
- * BOUND, AVAILABLE, IN_USE, RESETTING and ERROR can follow each other, as the engine reports them. A
- * device enters as LEFT_ALONE, or as ADOPTED. In any state but those of a job it may become
+ * BOUND, AVAILABLE, IN_USE, RESETTING and ERROR can follow each other, as the engine reports them.
+ * A device enters as LEFT_ALONE, or as ADOPTED. In any state but those of a job it may become
  * UNPLUGGED, and from there UNUSED, or it is seen again. The table is in export.c.
  */
 #ifndef HOST_EXPORT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: lines on stderr, each "PROGRAM: message". Where stderr is the systemd journal, each begins
+ * The log: lines on stderr, each "PROGRAM: message". If stderr is the systemd journal, each begins
  * with its level as "<N>" (sd-daemon(3)). A failure is logged once, by the code that handles it.
  */
 #ifndef LIB_LOG_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A delay before the next attempt that doubles with each failure: 1 s, 2 s, 4 s, ... up to a limit. */
+/* A delay before the next attempt, doubled with each failure: 1 s, 2 s, 4 s, ... up to a limit. */
 #ifndef LOOP_BACKOFF_H
 #define LOOP_BACKOFF_H
 

@@ -41,7 +41,7 @@ static void serve_events(int fd, const char *config)
 	prctl(PR_SET_PDEATHSIG, SIGTERM); /* the time of the hooks ends with the daemon */
 	for (;;) {
 		n = recv(fd, event.text, sizeof(event.text), 0);
-		if (n < 0 && errno == ECONNRESET) /* the daemon left answers behind: events follow */
+		if (n < 0 && errno == ECONNRESET) /* it left answers behind: events follow */
 			continue;
 		if (n <= 0)
 			return;

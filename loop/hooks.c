@@ -71,7 +71,7 @@ static uint32_t file_version(const char *path, const struct stat *st)
 	return str_hash(str_hash(STR_HASH, stamp), path) | 1;
 }
 
-#define log_fault(hooks, version, error, ...)                                                       \
+#define log_fault(hooks, version, error, ...)                                                      \
 	log_once_for(&(hooks)->faults, version, LOG_LEVEL_WARNING, error, __VA_ARGS__)
 
 /* Returns 0, or -EPERM if another user can change the file; logged. */
@@ -99,7 +99,8 @@ static int hooks_open_dir(struct hooks *hooks, const char *path)
 	if (dir < 0) {
 		error = -errno;
 		if (error != -ENOENT && !error_is_resource(error))
-			log_fault(hooks, str_hash(STR_HASH, path) | 1, error, "cannot open %s", path);
+			log_fault(hooks, str_hash(STR_HASH, path) | 1, error, "cannot open %s",
+				  path);
 		return error;
 	}
 	error = fstat(dir, &st) ? -errno : hooks_check_file(hooks, &st, path);
@@ -281,5 +282,6 @@ void hooks_run(struct hooks *hooks, struct hook_event *event)
 	while (!hooks_are_over(hooks) && error_is_resource(hooks_run_after(hooks, name, event)))
 		hooks_wait(hooks, RETRY_MS);
 	if (hooks_are_over(hooks))
-		log_once(&hooks->late, LOG_LEVEL_WARNING, 0, "hooks took too long: events are lost");
+		log_once(&hooks->late, LOG_LEVEL_WARNING, 0,
+			 "hooks took too long: events are lost");
 }

@@ -142,7 +142,7 @@ void loop_close(struct loop *loop)
 		close(loop->epoll);
 }
 
-/* Waits for one event at most, until a pass or a message to the supervisor is due, and handles it. */
+/* Waits for an event until a pass or a message to the supervisor is due, and handles one. */
 static bool loop_handle_event(struct loop *loop)
 {
 	uint64_t until = loop->next < loop->notify.next ? loop->next : loop->notify.next;

@@ -17,7 +17,7 @@
 
 enum {
 	LOCK_POLL_MS = 50,
-	LOCK_TRIES = 100, /* 5 s: a child of a killed daemon holds the lock until its work is done */
+	LOCK_TRIES = 100, /* 5 s: a child of a killed daemon may hold the lock so long */
 	BOOT_ID_SIZE = 38, /* a UUID, a newline and the terminator */
 };
 

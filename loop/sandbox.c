@@ -206,7 +206,8 @@ static void add_filter(const struct sock_filter *filter, size_t len)
 		log_missing("seccomp filter");
 }
 
-void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records, bool programs)
+void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records,
+		   bool programs)
 {
 	drop_capabilities();
 #ifdef HAVE_LANDLOCK

@@ -14,7 +14,7 @@
 struct sd_notify {
 	int fd;		/* -1: no supervisor */
 	bool ready;	/* READY=1 was sent */
-	uint64_t every; /* between WATCHDOG=1: a third of WATCHDOG_USEC, if it is for this process */
+	uint64_t every; /* between WATCHDOG=1: a third of WATCHDOG_USEC, if it is set for us */
 	uint64_t next;	/* time of the next message; far away if there will be none */
 };
 
