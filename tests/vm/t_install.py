@@ -320,7 +320,7 @@ def test_guests(kernel, workdir, product, stack, fast):
                     "[ ! -d /sys/module/tls ]")
         host.must(f"{install} server --interval 7 --psk /etc/usbiphp/keys", 300)
         client.must(f"{install} client 10.0.0.1 -v --psk /etc/usbiphp/key", 300)
-        host.wait("journalctl -u usbip-bind | grep -q 'laptop at 10.0.0.2 takes'", 100)
+        host.wait("journalctl -u usbip-bind | grep -q 'imported by laptop (10.0.0.2)'", 100)
         check_content()
         host.must(f"{install} server --interval 7", 300)
         client.must(f"{install} client 10.0.0.1 -v", 300)

@@ -191,7 +191,7 @@ def main_job(w):
             check(not any(what in x for x in frames), f"{what} is on the wire")
 
     with case("the log tells who has proved itself"):
-        check("laptop at 10.0.0.2 takes" in w.log(w.host), w.log(w.host))
+        check("imported by laptop (10.0.0.2)" in w.log(w.host), w.log(w.host))
         check("cannot" not in w.log(w.host), w.log(w.host))
 
     with case("plugged is attached at once, unplugged is gone, and back"):
