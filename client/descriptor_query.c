@@ -87,7 +87,7 @@ static void store_descriptor(struct descriptor_query *query, const uint8_t *data
 		urb_string_decode(data, len, query->strings.serial, DEVICE_STRING_SIZE);
 		break;
 	case DESCRIPTOR_STEP_END:
-		assert(!"it has ended");
+		assert(0 && "it has ended");
 	}
 }
 

@@ -381,7 +381,7 @@ static void request_socket_ready(struct loop_source *source, uint32_t events)
 		break;
 	case REQUEST_IDLE:
 	case REQUEST_RESOLVING:
-		assert(!"a socket is watched");
+		assert(0 && "a socket is watched");
 	}
 }
 
