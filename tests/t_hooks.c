@@ -12,7 +12,9 @@
 
 #include <signal.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define LATE "usbiphp: hooks took too long: events are lost\n"
 #define ZIGBEE "install/hooks/restart-zigbee2mqtt"
@@ -304,6 +306,16 @@ static void copy_myself(const char *path)
 	free(text);
 }
 
+/* What a parent of the tests ignores of the signals that libc keeps for itself stays ignored: its
+ * sigaction(2) takes none of them. */
+static void reset_libc_signals(void)
+{
+	static const uint8_t zeros[64];
+
+	for (int number = 32; number < SIGRTMIN; number++)
+		syscall(SYS_rt_sigaction, number, zeros, NULL, _NSIG / 8);
+}
+
 static void how_it_is_started(void)
 {
 	int extra = open("/dev/zero", O_RDONLY), far = dup2(extra, 77), input = dup(STDIN_FILENO);
@@ -311,6 +323,7 @@ static void how_it_is_started(void)
 
 	begin();
 	copy_myself("cfg/hooks.d/x");
+	reset_libc_signals();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
