@@ -15,7 +15,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAUSE_MS = 1000 /* after accept4() failed for want of resources */ };
+enum {
+	PAUSE_MS = 1000, /* after accept4() failed for want of resources */
+	/* Connections that the kernel keeps until they are accepted, as far as net.core.somaxconn
+	 * allows. With more at once it drops them, and their clients notice late. musl's SOMAXCONN
+	 * is 128. */
+	BACKLOG = 1024,
+};
 
 bool listener_parse(struct listener_address *address, const char *text)
 {
@@ -69,7 +75,7 @@ static int listener_open(struct listener *listener)
 	if (address->sa.any.sa_family == AF_INET6)
 		socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	listener->source.fd = fd;
-	if (bind(fd, &address->sa.any, address->len) || listen(fd, SOMAXCONN))
+	if (bind(fd, &address->sa.any, address->len) || listen(fd, BACKLOG))
 		error = -errno;
 	if (!error)
 		error = loop_watch(listener->loop, &listener->source, EPOLLIN);
