@@ -11,7 +11,7 @@
 #include "proto/op.h"
 #include "sysfs/device.h"
 
-/* A device as clients see it: its record in a device list and in the reply to an import. */
+/* A device as clients see it in a device list. The reply to an import describes it anew. */
 struct device_record {
 	struct op_device device;
 	struct op_interface interface[OP_INTERFACES_MAX];
