@@ -18,7 +18,7 @@
 #include "client/descriptor_query.h"
 #include "client/enum_queue.h"
 #include "lib/endpoint.h"
-#include "lib/log_once.h"
+#include "lib/log.h"
 #include "loop/flaps.h"
 #include "loop/hook_runner.h"
 #include "loop/loop.h"

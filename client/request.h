@@ -10,7 +10,7 @@
 #include "client/reply.h"
 #include "client/resolve.h"
 #include "client/ssh.h"
-#include "lib/log_once.h"
+#include "lib/log.h"
 #include "tls/ktls.h"
 
 enum {

@@ -42,7 +42,7 @@ static bool diag_set_end(struct diag_request *request, const char *text, const c
 
 	if (!addr_parse(text, &end) || str_decimal(port, 65535, &n) || !n)
 		return false;
-	v4 = addr_is_v4(&end);
+	v4 = IN6_IS_ADDR_V4MAPPED(&end);
 	*number = htons((uint16_t)n);
 	request->body.sdiag_family = v4 ? AF_INET : AF_INET6;
 	if (v4)

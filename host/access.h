@@ -8,7 +8,7 @@
 #define HOST_ACCESS_H
 
 #include "host/export.h"
-#include "lib/cidr.h"
+#include "lib/addr.h"
 #include "policy/rules.h"
 #include "tls/keyfile.h"
 

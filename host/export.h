@@ -18,7 +18,7 @@
 #include "host/engine.h"
 #include "host/facts.h"
 #include "lib/addr.h"
-#include "lib/log_once.h"
+#include "lib/log.h"
 #include "loop/child.h"
 #include "loop/flaps.h"
 #include "loop/session.h"

@@ -7,7 +7,7 @@
 #define HOST_HOST_H
 
 #include "host/listener.h"
-#include "lib/cidr.h"
+#include "lib/addr.h"
 #include "loop/daemon.h"
 
 /*

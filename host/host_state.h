@@ -10,7 +10,7 @@
 #include "host/export.h"
 #include "host/server.h"
 #include "host/status_files.h"
-#include "lib/log_once.h"
+#include "lib/log.h"
 #include "loop/daemon.h"
 #include "policy/policy.h"
 

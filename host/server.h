@@ -9,7 +9,7 @@
 
 #include "host/conn.h"
 #include "host/listener.h"
-#include "lib/log_once.h"
+#include "lib/log.h"
 
 enum {
 	CONNS_MAX = 512,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses of sockets. */
+/* Addresses of sockets, and ranges of addresses. */
 #include "lib/addr.h"
 
 #include "lib/str.h"
@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+enum { MAPPED_BITS = 96 /* ::ffff:0:0/96 is the range of the IPv4 addresses */ };
 
 uint16_t addr_split(const struct addr *from, struct in6_addr *address)
 {
@@ -23,16 +25,10 @@ uint16_t addr_split(const struct addr *from, struct in6_addr *address)
 	return ntohs(from->sa.v4.sin_port); /* in IPv6 it is in the same place */
 }
 
-bool addr_is_v4(const struct in6_addr *address)
-{
-	return IN6_IS_ADDR_V4MAPPED(address);
-}
-
 bool addr_is_loopback(const struct in6_addr *address)
 {
-	if (addr_is_v4(address))
-		return address->s6_addr[12] == 127;
-	return IN6_IS_ADDR_LOOPBACK(address);
+	return IN6_IS_ADDR_LOOPBACK(address) ||
+	       (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127);
 }
 
 void addr_text(const struct in6_addr *address, char *text)
@@ -40,7 +36,7 @@ void addr_text(const struct in6_addr *address, char *text)
 	const uint8_t *a = address->s6_addr;
 	size_t len = 0, size = ADDR_TEXT_SIZE;
 
-	if (addr_is_v4(address)) {
+	if (IN6_IS_ADDR_V4MAPPED(address)) {
 		str_format(text, size, "%u.%u.%u.%u", a[12], a[13], a[14], a[15]);
 		return;
 	}
@@ -102,4 +98,51 @@ int addr_parse_scoped(const char *text, struct sockaddr_in6 *sa)
 	if (zone && str_decimal(zone + 1, UINT32_MAX, &sa->sin6_scope_id))
 		sa->sin6_scope_id = interface_index(zone + 1);
 	return zone && !sa->sin6_scope_id ? -ENODEV : 0;
+}
+
+bool cidr_parse(struct cidr *network, char *text)
+{
+	uint32_t skip = strchr(text, ':') ? 0 : MAPPED_BITS, bits = 128 - skip;
+	char *slash = strchr(text, '/');
+	bool good = true;
+
+	if (slash) {
+		good = !str_decimal(slash + 1, bits, &bits);
+		*slash = '\0';
+	}
+	good = good && addr_parse(text, &network->address);
+	network->bits = (uint8_t)(skip + bits);
+	if (slash)
+		*slash = '/';
+	return good;
+}
+
+bool cidr_contains(const struct cidr *network, const struct in6_addr *address)
+{
+	for (unsigned i = 0; i < network->bits; i++)
+		if ((network->address.s6_addr[i / 8] ^ address->s6_addr[i / 8]) & 0x80 >> i % 8)
+			return false;
+	return network->bits >= MAPPED_BITS || !IN6_IS_ADDR_V4MAPPED(address);
+}
+
+bool cidr_list_add(struct cidr_list *networks, const char *text)
+{
+	char copy[256], *cursor = copy, *word;
+	unsigned before = networks->count;
+
+	if (str_format(copy, sizeof(copy), "%s", text) == sizeof(copy) - 1)
+		return false;
+	while ((word = str_word(&cursor)))
+		if (networks->count == CIDR_LIST_MAX ||
+		    !cidr_parse(&networks->network[networks->count++], word))
+			return false;
+	return networks->count > before;
+}
+
+bool cidr_list_contains(const struct cidr_list *networks, const struct in6_addr *address)
+{
+	for (unsigned i = 0; i < networks->count; i++)
+		if (cidr_contains(&networks->network[i], address))
+			return true;
+	return false;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses of sockets: to text, from text, and apart into address and port. */
+/* Addresses of sockets, and ranges of addresses: for --allow, for rules and for routes. */
 #ifndef LIB_ADDR_H
 #define LIB_ADDR_H
 
@@ -20,10 +20,11 @@ struct addr {
 
 enum { ADDR_TEXT_SIZE = 40 /* an IPv6 address in full */ };
 
-/* The address, and returns the port in host byte order. An IPv4 address becomes a mapped one. */
+/*
+ * Sets the address, and returns the port in host byte order. An IPv4 address becomes a mapped one
+ * (RFC 4291 2.5.5.2), as everywhere here.
+ */
 uint16_t addr_split(const struct addr *from, struct in6_addr *address);
-/* Whether it is an IPv4 address, that is a mapped one: RFC 4291 2.5.5.2. */
-bool addr_is_v4(const struct in6_addr *address);
 /* Whether it is an address of this machine alone: 127.0.0.0/8 or ::1. */
 bool addr_is_loopback(const struct in6_addr *address);
 /* Writes the address into text, which has ADDR_TEXT_SIZE bytes. IPv6 is not abbreviated. */
@@ -36,5 +37,35 @@ bool addr_parse(const char *text, struct in6_addr *address);
  * address, or -ENODEV if this machine has no such interface. Works inside the sandbox.
  */
 int addr_parse_scoped(const char *text, struct sockaddr_in6 *sa);
+
+enum { CIDR_LIST_MAX = 64 };
+
+struct cidr {
+	struct in6_addr address;
+	uint8_t bits; /* length of the prefix, 96 more for IPv4 */
+};
+
+struct cidr_list {
+	unsigned count;
+	struct cidr network[CIDR_LIST_MAX];
+};
+
+/*
+ * The ranges that a server answers without --allow: loopback, link-local (RFC 3927, RFC 4291
+ * 2.5.6), private (RFC 1918) and unique local (RFC 4193).
+ */
+#define NETWORKS_NEAR                                                                              \
+	"127.0.0.0/8 ::1 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
+
+/* Parses "10.0.7.0/24", "fd00::/8" or one address; text is as before. Returns false if it is
+ * malformed. */
+bool cidr_parse(struct cidr *network, char *text);
+/* Whether the range contains the address. A range of IPv6 contains no IPv4 address. */
+bool cidr_contains(const struct cidr *network, const struct in6_addr *address);
+
+/* Parses a blank-separated list of ranges and appends them. Returns false if an entry is malformed,
+ * the list is full, or text has no entry. */
+bool cidr_list_add(struct cidr_list *networks, const char *text);
+bool cidr_list_contains(const struct cidr_list *networks, const struct in6_addr *address);
 
 #endif

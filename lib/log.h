@@ -7,6 +7,7 @@
 #define LIB_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The numbers of syslog(3). */
 enum log_level {
@@ -31,5 +32,33 @@ void log_line(enum log_level level, int error, const char *format, ...)
 #define log_warning_errno(error, ...) log_line(LOG_LEVEL_WARNING, error, __VA_ARGS__)
 #define log_error(...) log_line(LOG_LEVEL_ERROR, 0, __VA_ARGS__)
 #define log_error_errno(error, ...) log_line(LOG_LEVEL_ERROR, error, __VA_ARGS__)
+
+/* The latest line about a condition that lasts, as a hash of level, error and text. Zero: none. */
+struct log_once {
+	uint32_t last;
+};
+
+/* As log_line(), but only if the line differs from the latest one about that condition. Returns
+ * whether it was logged. */
+bool log_once(struct log_once *once, enum log_level level, int error, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Whether a line was logged about that condition, and it is not over. */
+bool log_once_active(const struct log_once *once);
+/* The condition is over: the same line is logged when it begins again. Returns whether a line had
+ * been logged about it. */
+bool log_once_clear(struct log_once *once);
+
+enum { LOG_ONCE_SET_MAX = 16 };
+
+/* The things about which a line was logged, each by a key that is not 0. All zeros: none. */
+struct log_once_set {
+	uint32_t key[LOG_ONCE_SET_MAX];
+	unsigned next;
+};
+
+/* Returns whether the key is new: then a line shall be logged. Forgets the oldest key when the set
+ * is full. */
+bool log_once_add(struct log_once_set *set, uint32_t key);
+void log_once_remove(struct log_once_set *set, uint32_t key);
 
 #endif

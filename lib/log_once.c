@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Log lines about a condition that lasts: logged when it begins or changes. */
-#include "lib/log_once.h"
+/* Log lines about a condition that lasts: logged when it begins or changes, not in every pass. */
+#include "lib/log.h"
 
 #include "lib/str.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 enum { TEXT_SIZE = 1024 };
 
 bool log_once(struct log_once *once, enum log_level level, int error, const char *format, ...)
 {
-	char text[TEXT_SIZE], head[32];
-	uint32_t hash;
+	uint32_t hash = STR_HASH ^ (uint32_t)level ^ (uint32_t)abs(error) << 3;
+	char text[TEXT_SIZE];
 	va_list args;
 
 	va_start(args, format);
 	str_vformat(text, sizeof(text), format, args);
 	va_end(args);
-	str_format(head, sizeof(head), "%d %d ", (int)level, error < 0 ? -error : error);
-	hash = str_hash(str_hash(STR_HASH, head), text);
+	hash = str_hash(hash, text);
 	hash += !hash; /* 0 means that nothing was logged */
 	if (hash == once->last)
 		return false;
@@ -41,34 +41,19 @@ bool log_once_clear(struct log_once *once)
 	return logged;
 }
 
-static uint32_t *log_once_find(struct log_once_set *set, uint32_t key)
+bool log_once_add(struct log_once_set *set, uint32_t key)
 {
 	assert(key);
-	for (size_t i = 0; i < LOG_ONCE_SET_MAX; i++)
+	for (unsigned i = 0; i < LOG_ONCE_SET_MAX; i++)
 		if (set->key[i] == key)
-			return &set->key[i];
-	return NULL;
-}
-
-void log_once_for(struct log_once_set *set, uint32_t key, enum log_level level, int error,
-		  const char *format, ...)
-{
-	char text[TEXT_SIZE];
-	va_list args;
-
-	if (log_once_find(set, key))
-		return;
+			return false;
 	set->key[set->next++ % LOG_ONCE_SET_MAX] = key;
-	va_start(args, format);
-	str_vformat(text, sizeof(text), format, args);
-	va_end(args);
-	log_line(level, error, "%s", text);
+	return true;
 }
 
-void log_once_clear_for(struct log_once_set *set, uint32_t key)
+void log_once_remove(struct log_once_set *set, uint32_t key)
 {
-	uint32_t *place = log_once_find(set, key);
-
-	if (place)
-		*place = 0;
+	for (unsigned i = 0; i < LOG_ONCE_SET_MAX; i++)
+		if (set->key[i] == key)
+			set->key[i] = 0;
 }

@@ -3,7 +3,7 @@
 #ifndef LOOP_DAEMON_H
 #define LOOP_DAEMON_H
 
-#include "lib/log_once.h"
+#include "lib/log.h"
 #include "loop/hook_runner.h"
 #include "loop/loop.h"
 #include "loop/rundir.h"

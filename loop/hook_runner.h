@@ -11,7 +11,7 @@
 #ifndef LOOP_HOOK_RUNNER_H
 #define LOOP_HOOK_RUNNER_H
 
-#include "lib/log_once.h"
+#include "lib/log.h"
 #include "loop/hook_event.h"
 #include "loop/loop.h"
 

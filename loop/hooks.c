@@ -72,7 +72,7 @@ static uint32_t file_version(const char *path, const struct stat *st)
 }
 
 #define log_fault(hooks, version, error, ...)                                                      \
-	log_once_for(&(hooks)->faults, version, LOG_LEVEL_WARNING, error, __VA_ARGS__)
+	(log_once_add(&(hooks)->faults, version) ? log_warning_errno(error, __VA_ARGS__) : (void)0)
 
 /* Returns 0, or -EPERM if another user can change the file; logged. */
 static int hooks_check_file(struct hooks *hooks, const struct stat *st, const char *path)
@@ -230,7 +230,7 @@ static void hooks_run_one(struct hooks *hooks, const struct hook *hook, struct h
 		log_fault(hooks, hook->version, 0, "hook %s failed: exit status %d", hook->name,
 			  WEXITSTATUS(status));
 	} else {
-		log_once_clear_for(&hooks->faults, hook->version);
+		log_once_remove(&hooks->faults, hook->version);
 	}
 }
 

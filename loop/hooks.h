@@ -14,7 +14,7 @@
 #ifndef LOOP_HOOKS_H
 #define LOOP_HOOKS_H
 
-#include "lib/log_once.h"
+#include "lib/log.h"
 #include "loop/hook_event.h"
 
 #include <signal.h>

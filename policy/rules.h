@@ -26,7 +26,7 @@
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
 
-#include "lib/cidr.h"
+#include "lib/addr.h"
 #include "proto/op.h"
 
 #include <netinet/in.h>

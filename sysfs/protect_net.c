@@ -2,7 +2,7 @@
 /* Network interfaces that this host depends on. */
 #include "sysfs/protect.h"
 
-#include "lib/cidr.h"
+#include "lib/addr.h"
 #include "lib/str.h"
 #include "lib/util.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of lib/cidr: ranges of addresses. */
-#include "lib/cidr.h"
 
 #include "lib/addr.h"
 #include "tests/check.h"
