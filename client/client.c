@@ -119,10 +119,9 @@ static bool client_done(void *ctx)
 	struct daemon *daemon = &client->daemon;
 
 	if (daemon->loop.stopping)
-		return client->adopted && !client_attached(client) &&
-		       !hook_runner_busy(&daemon->runner);
+		return client->adopted && !client_attached(client) && !daemon->runner.waiting;
 	return daemon->options->once && daemon->loop.next > daemon->loop.now &&
-	       client_is_settled(client) && !hook_runner_busy(&daemon->runner);
+	       client_is_settled(client) && !daemon->runner.waiting;
 }
 
 static int client_exit_status(struct client *client)

@@ -108,7 +108,7 @@ static bool host_is_done(void *ctx)
 		return false;
 	if (host->daemon.loop.next <= host->daemon.loop.now)
 		return false; /* a pass that is due may have more to do */
-	return host->passed && !hook_runner_busy(&host->daemon.runner) && !host_is_busy(host);
+	return host->passed && !host->daemon.runner.waiting && !host_is_busy(host);
 }
 
 static bool host_has_bound(struct host *host)

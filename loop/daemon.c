@@ -85,27 +85,10 @@ static bool daemon_done(void *ctx)
 	       daemon->role->loop.done(daemon->ctx);
 }
 
-static int daemon_open_loop(struct daemon *daemon)
-{
-	static const struct loop_role role = { daemon_pass, daemon_stop, daemon_done };
-	int error = loop_open(&daemon->loop, daemon->options->interval * 1000, &role, daemon);
-
-	if (error)
-		return error;
-	error = hook_runner_watch(&daemon->runner, &daemon->loop);
-	if (error) {
-		loop_close(&daemon->loop);
-		return error;
-	}
-	if (!daemon->options->once)
-		sd_notify_open(&daemon->loop.notify);
-	daemon_watch_events(daemon);
-	return 0;
-}
-
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, struct rules *rules, void *ctx)
 {
+	static const struct loop_role loop_role = { daemon_pass, daemon_stop, daemon_done };
 	int error;
 
 	if (!rules_read(rules, &options->rules))
@@ -123,23 +106,24 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	/* later the kernel would load it only for processes with CAP_NET_ADMIN */
 	if (options->keys)
 		modprobe("tls");
-	/* before any file is open that only the daemon may have, and before the sandbox */
-	error = hook_runner_start(&daemon->runner, options->config, options->name);
-	if (error) {
-		log_error_errno(error, "cannot start");
+	error = loop_open(&daemon->loop, options->interval * 1000, &loop_role, daemon);
+	if (error)
 		goto close_sysfs;
-	}
-	if (rundir_open(&daemon->rundir, options->run, role->name))
-		goto close_runner;
-	error = daemon_open_loop(daemon);
-	if (!error)
-		return 0;
-	log_error_errno(error, "cannot start");
-	rundir_close(&daemon->rundir, true);
-close_runner:
-	hook_runner_close(&daemon->runner);
+	/* before any file is open that only the daemon may have, and before the sandbox */
+	error = hook_runner_start(&daemon->runner, &daemon->loop, options->config, options->name);
+	if (error || rundir_open(&daemon->rundir, options->run, role->name))
+		goto close_loop;
+	if (!options->once)
+		sd_notify_open(&daemon->loop.notify);
+	daemon_watch_events(daemon);
+	return 0;
+close_loop:
+	loop_drop(&daemon->loop, &daemon->runner.source);
+	loop_close(&daemon->loop);
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
+	if (error)
+		log_error_errno(error, "cannot start");
 	return 1;
 }
 
@@ -153,7 +137,7 @@ void daemon_close(struct daemon *daemon, bool keep_notes)
 {
 	loop_drop(&daemon->loop, &daemon->uevents);
 	loop_drop(&daemon->loop, &daemon->settings);
-	hook_runner_close(&daemon->runner);
+	loop_drop(&daemon->loop, &daemon->runner.source);
 	loop_close(&daemon->loop);
 	rundir_close(&daemon->rundir, keep_notes);
 	sysfs_close(&daemon->sysfs);

@@ -5,7 +5,7 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
-#include "loop/hooks.h"
+#include "policy/name.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,6 +18,10 @@
 #include <unistd.h>
 
 #define RUNNER_NAME "usbiphp-hooks"
+#define PREFIX "USBIPHP_"
+#define EVENT_VARIABLE PREFIX "EVENT="
+
+enum { VARIABLE_ROOM_MIN = 32 /* no variable begins where less is left */ };
 
 /* For ps(1) and pidof(1): the name of the process, and argv[0] in its command line. */
 static void set_process_name(char *argv0)
@@ -29,15 +33,29 @@ static void set_process_name(char *argv0)
 	str_format(argv0, len + 1, RUNNER_NAME);
 }
 
+bool hook_runner_parse(struct hook_event *event, size_t len)
+{
+	char *text = event->text, *end = text + len;
+	size_t n = 0;
+
+	if (!len || end[-1] || strncmp(text, EVENT_VARIABLE, strlen(EVENT_VARIABLE)) != 0)
+		return false;
+	for (; text < end; text += strlen(text) + 1) {
+		if (n == HOOK_VARIABLES_MAX || strncmp(text, PREFIX, strlen(PREFIX)) != 0)
+			return false;
+		event->variable[n++] = text;
+	}
+	event->variable[n] = NULL;
+	return true;
+}
+
 /* The main loop of the process: it ends when the daemon has closed the other end of the socket. */
 static void serve_events(int fd, const char *config)
 {
+	struct hooks hooks = { .config = config, .stop_by = UINT64_MAX };
 	struct hook_event event;
-	struct hooks hooks;
 	ssize_t n;
 
-	signal(SIGHUP, SIG_IGN); /* for the daemon only, also that of a terminal */
-	hooks_init(&hooks, config);
 	prctl(PR_SET_PDEATHSIG, SIGTERM); /* the time of the hooks ends with the daemon */
 	for (;;) {
 		n = recv(fd, event.text, sizeof(event.text), 0);
@@ -45,8 +63,7 @@ static void serve_events(int fd, const char *config)
 			continue;
 		if (n <= 0)
 			return;
-		event.len = (size_t)n;
-		if (hook_event_is_valid(&event))
+		if (hook_runner_parse(&event, (size_t)n))
 			hooks_run(&hooks, &event);
 		send(fd, "", 1, MSG_NOSIGNAL);
 	}
@@ -58,33 +75,6 @@ static bool has_hooks_dir(const struct hook_runner *runner)
 
 	str_format(path, sizeof(path), "%s" HOOKS_DIR, runner->config);
 	return !access(path, F_OK);
-}
-
-int hook_runner_start(struct hook_runner *runner, const char *config, char *name)
-{
-	int pair[2];
-
-	memset(runner, 0, sizeof(*runner));
-	runner->config = config;
-	runner->source.fd = -1;
-	if (!has_hooks_dir(runner))
-		return 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	runner->pid = fork();
-	if (!runner->pid) {
-		close(pair[0]);
-		set_process_name(name);
-		serve_events(pair[1], config);
-		_exit(0);
-	}
-	close(pair[1]);
-	if (runner->pid < 0) {
-		close(pair[0]);
-		return -errno;
-	}
-	runner->source.fd = pair[0];
-	return 0;
 }
 
 /* An answer, or the process has ended: the daemon goes on without it. */
@@ -106,56 +96,91 @@ static void runner_ready(struct loop_source *source, uint32_t events)
 	runner->waiting = 0;
 }
 
-int hook_runner_watch(struct hook_runner *runner, struct loop *loop)
+int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
+		      char *name)
 {
-	int error = 0;
+	int pair[2], error;
 
-	runner->source.ready = runner_ready;
-	if (runner->source.fd >= 0)
-		error = loop_watch(loop, &runner->source, EPOLLIN);
+	*runner = (struct hook_runner){ { -1, runner_ready }, .loop = loop, .config = config };
+	if (!has_hooks_dir(runner))
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	runner->pid = fork();
+	if (!runner->pid) {
+		close(pair[0]);
+		set_process_name(name);
+		serve_events(pair[1], config);
+		_exit(0);
+	}
+	error = runner->pid < 0 ? -errno : 0;
+	close(pair[1]);
+	runner->source.fd = pair[0];
 	if (!error)
-		runner->loop = loop;
+		error = loop_watch(loop, &runner->source, EPOLLIN);
+	if (error)
+		loop_drop(loop, &runner->source);
 	return error;
+}
+
+/* The event comes first, the values that may be long come last. */
+static size_t make_event(char *event, const struct hook_facts *facts)
+{
+	char id[10], name[DEVICE_NAME_SIZE], port[11];
+	const char *busid = facts->busid;
+	const struct {
+		const char *name, *value;
+	} variable[HOOK_VARIABLES_MAX] = {
+		{ "EVENT", facts->event },
+		{ "BUSID", busid },
+		{ "ID", busid ? id : NULL },
+		{ "NAME", busid ? name : NULL },
+		{ "PORT", facts->port < 0 ? NULL : port },
+		{ "DEVICE", facts->device },
+		{ "SERVER", facts->server },
+		{ "REASON", facts->reason },
+	};
+	size_t len = 0;
+
+	str_format(id, sizeof(id), "%04x:%04x", facts->vendor, facts->product);
+	name_of_place(name, sizeof(name), facts->vendor, facts->product, facts->host,
+		      busid ? busid : "");
+	str_format(port, sizeof(port), "%d", facts->port);
+	for (size_t i = 0; i < ARRAY_SIZE(variable); i++) {
+		char *text = event + len;
+
+		if (!variable[i].value || HOOK_EVENT_SIZE - len < VARIABLE_ROOM_MIN)
+			continue;
+		len += str_format(text, HOOK_EVENT_SIZE - len, PREFIX "%s=%s", variable[i].name,
+				  variable[i].value) + 1;
+		str_printable(text);
+	}
+	return len;
 }
 
 void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts)
 {
-	struct hook_event event;
+	char event[HOOK_EVENT_SIZE];
+	size_t len = make_event(event, facts);
 
 	if (runner->source.fd < 0) {
 		if (!runner->disabled.last && has_hooks_dir(runner))
 			log_once(&runner->disabled, LOG_LEVEL_WARNING, 0,
 				 "%s" HOOKS_DIR " was created after startup: restart the daemon to "
-				 "enable hooks",
-				 runner->config);
-		return;
-	}
-	hook_event_make(&event, facts);
-	if (runner->waiting == HOOKS_WAITING_MAX)
+				 "enable hooks", runner->config);
+	} else if (runner->waiting == HOOKS_WAITING_MAX) {
 		log_once(&runner->late, LOG_LEVEL_WARNING, 0,
 			 "hooks take too long: more than %d events wait, others are lost",
 			 HOOKS_WAITING_MAX);
-	else if (send(runner->source.fd, event.text, event.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	} else if (send(runner->source.fd, event, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		log_once(&runner->late, LOG_LEVEL_WARNING, errno, "hooks miss an event");
-	else
+	} else {
 		runner->waiting++;
-}
-
-bool hook_runner_busy(const struct hook_runner *runner)
-{
-	return runner->waiting != 0;
+	}
 }
 
 void hook_runner_stop(const struct hook_runner *runner)
 {
 	if (runner->source.fd >= 0)
 		kill(runner->pid, SIGTERM);
-}
-
-void hook_runner_close(struct hook_runner *runner)
-{
-	if (runner->loop)
-		loop_drop(runner->loop, &runner->source);
-	else if (runner->source.fd >= 0)
-		close(runner->source.fd);
 }

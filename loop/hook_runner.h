@@ -12,16 +12,29 @@
 #define LOOP_HOOK_RUNNER_H
 
 #include "lib/log.h"
-#include "loop/hook_event.h"
+#include "loop/hooks.h"
 #include "loop/loop.h"
 
 #include <sys/types.h>
 
 enum { HOOKS_WAITING_MAX = 64 /* events, with the one whose hooks run; more are lost, logged */ };
 
+struct hook_facts {
+	const char *event;
+	const char *busid; /* NULL: the event has neither BUSID, ID nor NAME */
+	uint16_t vendor, product;
+	/* NULL where it does not apply, and port negative. */
+	const char *server;
+	const char *host;
+	int port;
+	const char *device;
+	const char *reason;
+};
+
 /* In the daemon. */
 struct hook_runner {
-	struct loop_source source; /* fd -1: no hook is run */
+	struct loop_source source; /* fd -1: no hook is run. To drop it lets the process end, as
+				    * soon as no event waits. */
 	struct loop *loop;
 	const char *config;
 	pid_t pid;
@@ -34,16 +47,16 @@ struct hook_runner {
  * argv[0], which is overwritten in the new process, so that it is not taken for the daemon. 0 or
  * -errno.
  */
-int hook_runner_start(struct hook_runner *runner, const char *config, char *name);
-/* Watches for its answers: 0 or -errno. */
-int hook_runner_watch(struct hook_runner *runner, struct loop *loop);
-/* Never blocks, and copies the facts. Events come to the hooks in the order of these calls. */
+int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
+		      char *name);
+/* Never blocks, and copies the facts: bytes that are not printable ASCII become '?'. Events come
+ * to the hooks in the order of these calls. */
 void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts);
-/* True as long as there are events that not all hooks have got. */
-bool hook_runner_busy(const struct hook_runner *runner);
 /* HOOKS_MS after this no hook runs any more, and events that still wait are lost; logged. */
 void hook_runner_stop(const struct hook_runner *runner);
-/* Lets the process end when no event waits. Watched or not. */
-void hook_runner_close(struct hook_runner *runner);
+
+/* In the process: finds the variables in the text. Returns false if there are others than ours, or
+ * too many: a daemon that an attacker has taken over may send anything. */
+bool hook_runner_parse(struct hook_event *event, size_t len);
 
 #endif

@@ -8,10 +8,10 @@
 #include "loop/loop.h"
 #include "sysfs/sysfs.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -34,24 +34,18 @@ struct hook {
 	uint32_t version; /* of the file */
 };
 
-void hooks_init(struct hooks *hooks, const char *config)
-{
-	memset(hooks, 0, sizeof(*hooks));
-	hooks->config = config;
-	hooks->stop_by = UINT64_MAX;
-	sigemptyset(&hooks->signals);
-	sigaddset(&hooks->signals, SIGCHLD);
-	sigaddset(&hooks->signals, SIGTERM);
-	sigaddset(&hooks->signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &hooks->signals, NULL);
-}
-
 /* Waits until a child ends or the daemon stops, but at most so long. */
 static void hooks_wait(struct hooks *hooks, uint64_t ms)
 {
 	struct timespec timeout = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-	int number = sigtimedwait(&hooks->signals, NULL, &timeout);
+	sigset_t signals;
+	int number;
 
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	number = sigtimedwait(&signals, NULL, &timeout);
 	if ((number == SIGTERM || number == SIGINT) && hooks->stop_by == UINT64_MAX)
 		hooks->stop_by = loop_clock() + HOOKS_MS;
 }
@@ -61,23 +55,15 @@ static bool hooks_are_over(const struct hooks *hooks)
 	return loop_clock() >= hooks->stop_by;
 }
 
-/* A file that is changed, or another one of the same name, has another version. Never 0. */
-static uint32_t file_version(const char *path, const struct stat *st)
-{
-	char stamp[64];
-
-	str_format(stamp, sizeof(stamp), "%ju %jd %ld ", (uintmax_t)st->st_ino,
-		   (intmax_t)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
-	return str_hash(str_hash(STR_HASH, stamp), path) | 1;
-}
-
 #define log_fault(hooks, version, error, ...)                                                      \
 	(log_once_add(&(hooks)->faults, version) ? log_warning_errno(error, __VA_ARGS__) : (void)0)
 
-/* Returns 0, or -EPERM if another user can change the file; logged. */
-static int hooks_check_file(struct hooks *hooks, const struct stat *st, const char *path)
+/* Returns the version of the file, which is another one after any change of it, or 0 if another
+ * user can change it; logged. */
+static uint32_t hooks_check_file(struct hooks *hooks, const struct stat *st, const char *path)
 {
-	uint32_t version = file_version(path, st);
+	uint32_t stamp = (uint32_t)st->st_ino * 31 + (uint32_t)st->st_ctim.tv_sec;
+	uint32_t version = str_hash(stamp * 31 + (uint32_t)st->st_ctim.tv_nsec, path) | 1;
 
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
 		log_fault(hooks, version, 0, "hook not run: others may write %s (chmod go-w %s)",
@@ -86,28 +72,26 @@ static int hooks_check_file(struct hooks *hooks, const struct stat *st, const ch
 		log_fault(hooks, version, 0,
 			  "hook not run: %s belongs to another user (chown root %s)", path, path);
 	else
-		return 0;
-	return -EPERM;
+		return version;
+	return 0;
 }
 
 /* Opens hooks.d, if it and CONFIG are safe. Returns a descriptor or -errno. */
-static int hooks_open_dir(struct hooks *hooks, const char *path)
+static int hooks_open_dir(struct hooks *hooks)
 {
-	struct stat st;
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), error;
+	struct stat st, above;
+	char path[PATH_MAX];
+	int dir, error;
 
-	if (dir < 0) {
-		error = -errno;
-		if (error != -ENOENT && !error_is_resource(error))
-			log_fault(hooks, str_hash(STR_HASH, path) | 1, error, "cannot open %s",
-				  path);
+	str_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	error = dir < 0 ? -errno : -EPERM;
+	if (dir < 0 && error != -ENOENT && !error_is_resource(error))
+		log_fault(hooks, str_hash(STR_HASH, path) | 1, error, "cannot open %s", path);
+	if (dir < 0)
 		return error;
-	}
-	error = fstat(dir, &st) ? -errno : hooks_check_file(hooks, &st, path);
-	if (!error)
-		error = fstatat(dir, "..", &st, 0) ? -errno
-						   : hooks_check_file(hooks, &st, hooks->config);
-	if (!error)
+	if (!fstat(dir, &st) && !fstatat(dir, "..", &above, 0) &&
+	    hooks_check_file(hooks, &st, path) && hooks_check_file(hooks, &above, hooks->config))
 		return dir;
 	close(dir);
 	return error;
@@ -148,67 +132,63 @@ static bool compare_name(void *ctx, const char *name)
 /* The daemon blocks some signals, and its supervisor may have ignored others. */
 static void reset_signals(void)
 {
-	const struct sigaction standard = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
 	for (int i = 1; i < NSIG; i++)
-		sigaction(i, &standard, NULL);
+		signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The hook gets these four only. An interpreter opens the script by its descriptor. */
-static void set_descriptors(int file)
+/* In the child: returns only if the hook cannot be run. */
+static void hook_exec(const struct hook *hook, const struct hook_event *event)
 {
-	dup2(dup(file), HOOK_FD); /* a copy, as dup2(3, 3) would leave it close-on-exec */
+	static char search_path[] =
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char own[sizeof(HOOK_VARIABLE) + PATH_MAX], *name = strchr(event->variable[0], '=') + 1;
+	char *argv[] = { own + strlen(HOOK_VARIABLE), name, NULL };
+	char *envp[2 + ARRAY_SIZE(event->variable)] = { search_path, own };
+
+	str_format(own, sizeof(own), HOOK_VARIABLE "%s", hook->path);
+	memcpy(envp + 2, event->variable, sizeof(event->variable));
+	setsid();
+	reset_signals();
+	/* four descriptors, and no more; an interpreter opens the script by its own */
+	dup2(dup(hook->file), HOOK_FD); /* a copy, as dup2(3, 3) would leave it close-on-exec */
 	dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 #ifdef SYS_close_range
 	/* before Linux 5.9 that copy stays open, and what the daemon's parent left open */
 	syscall(SYS_close_range, HOOK_FD + 1, ~0U, 0); /* musl has no function for it */
 #endif
-}
-
-/* In the child: returns only if the hook cannot be run. */
-static void hook_exec(const struct hook *hook, struct hook_event *event)
-{
-	static char search_path[] =
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	char own[sizeof(HOOK_VARIABLE) + PATH_MAX];
-	char *argv[] = { own + strlen(HOOK_VARIABLE), hook_event_name(event), NULL };
-	char *envp[HOOK_VARIABLES_MAX + 3] = { search_path, own };
-
-	str_format(own, sizeof(own), HOOK_VARIABLE "%s", hook->path);
-	*hook_event_variables(event, envp + 2) = NULL;
-	setsid();
-	reset_signals();
-	set_descriptors(hook->file);
 	if (!chdir("/"))
 		execve("/proc/self/fd/3", argv, envp);
 }
 
-/* Returns false if the hook has not ended when its time is over. */
-static bool hooks_wait_child(struct hooks *hooks, pid_t pid, int *status)
+/* Returns the hook's status, or -1 if it has not ended when its time is over. */
+static int hooks_wait_child(struct hooks *hooks, pid_t pid)
 {
 	uint64_t by = loop_clock() + HOOKS_MS, until, now;
 	pid_t ended;
+	int status;
 
 	for (;;) {
-		while ((ended = waitpid(-1, status, WNOHANG)) > 0)
+		while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
 			if (ended == pid)
-				return true;
+				return status;
 		now = loop_clock();
 		until = by < hooks->stop_by ? by : hooks->stop_by;
 		if (now >= until)
-			return false;
+			return -1;
 		hooks_wait(hooks, until - now);
 	}
 }
 
-static void hooks_run_one(struct hooks *hooks, const struct hook *hook, struct hook_event *event)
+static void hooks_run_file(struct hooks *hooks, const struct hook *hook,
+			   const struct hook_event *event)
 {
-	int status = 0;
 	pid_t pid = fork();
+	int status;
 
 	if (!pid)
 		hook_exec(hook, event);
@@ -218,7 +198,8 @@ static void hooks_run_one(struct hooks *hooks, const struct hook *hook, struct h
 		_exit(STATUS_NOT_RUN);
 	if (pid < 0)
 		return;
-	if (!hooks_wait_child(hooks, pid, &status)) {
+	status = hooks_wait_child(hooks, pid);
+	if (status < 0) {
 		/* a process that is stuck in the kernel survives this: it is not waited for */
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL); /* if it does not lead a group yet */
@@ -234,53 +215,53 @@ static void hooks_run_one(struct hooks *hooks, const struct hook *hook, struct h
 	}
 }
 
-/* Runs the file of that name in hooks.d if it is executable, and safe. */
-static void hooks_try(struct hooks *hooks, int dir, const char *name, struct hook_event *event)
+/* Runs the file if it is executable, and safe. Returns 0, or -errno if it cannot be opened. */
+static int hooks_try(struct hooks *hooks, int dir, const char *name, const struct hook_event *event)
 {
 	struct hook hook = { .name = name, .file = openat(dir, name, O_PATH | O_CLOEXEC) };
 	struct stat st;
 
 	if (hook.file < 0)
-		return;
+		return -errno;
 	str_format(hook.path, sizeof(hook.path), "%s" HOOKS_DIR "/%s", hooks->config, name);
-	if (!fstat(hook.file, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111 &&
-	    !hooks_check_file(hooks, &st, hook.path)) {
-		hook.version = file_version(hook.path, &st);
-		hooks_run_one(hooks, &hook, event);
-	}
+	if (!fstat(hook.file, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111)
+		hook.version = hooks_check_file(hooks, &st, hook.path);
+	if (hook.version)
+		hooks_run_file(hooks, &hook, event);
 	close(hook.file);
+	return 0;
 }
 
-/* Goes on behind the hook of that name, and leaves the name of the last one that was tried. Returns
- * 0, or -errno if hooks.d cannot be read. */
-static int hooks_run_after(struct hooks *hooks, char *name, struct hook_event *event)
+/* Tries the hook behind that name, and leaves its own name there. Returns whether to go on: after
+ * a second if there was no descriptor or memory. */
+static bool hooks_run_next(struct hooks *hooks, char *name, const struct hook_event *event)
 {
 	struct name_search search = { .after = name };
-	char path[PATH_MAX];
-	int dir, error;
+	int dir = hooks_open_dir(hooks), error = dir;
 
-	str_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
-	dir = hooks_open_dir(hooks, path);
-	if (dir < 0)
-		return dir;
-	while (!(error = sysfs_each_entry(dir, ".", compare_name, &search)) && search.found[0] &&
-	       !hooks_are_over(hooks)) {
-		memcpy(name, search.found, sizeof(search.found));
-		search.found[0] = '\0';
-		hooks_try(hooks, dir, name, event);
+	if (dir >= 0) {
+		error = sysfs_each_entry(dir, ".", compare_name, &search);
+		if (error)
+			search.found[0] = '\0';
+		else if (search.found[0])
+			error = hooks_try(hooks, dir, search.found, event);
+		close(dir);
 	}
-	close(dir);
-	return error;
+	if (error_is_resource(error)) {
+		hooks_wait(hooks, RETRY_MS);
+		return true;
+	}
+	memcpy(name, search.found, sizeof(search.found));
+	return *name;
 }
 
-void hooks_run(struct hooks *hooks, struct hook_event *event)
+void hooks_run(struct hooks *hooks, const struct hook_event *event)
 {
 	char name[NAME_MAX + 1] = "";
 
-	assert(hook_event_is_valid(event));
 	hooks_wait(hooks, 0); /* for a signal that came meanwhile */
-	while (!hooks_are_over(hooks) && error_is_resource(hooks_run_after(hooks, name, event)))
-		hooks_wait(hooks, RETRY_MS);
+	while (!hooks_are_over(hooks) && hooks_run_next(hooks, name, event))
+		;
 	if (hooks_are_over(hooks))
 		log_once(&hooks->late, LOG_LEVEL_WARNING, 0,
 			 "hooks took too long: events are lost");

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of loop/hook_event: facts as variables, and which bytes are an event. */
-#include "loop/hook_event.h"
-
-#include "tests/check.h"
+/* Tests of loop/hook_runner: facts as variables, and which bytes are an event. */
+#include "tests/hook_event.h"
 
 static void makes(const struct hook_facts *facts, const char *want)
 {
 	struct hook_event event;
 	char text[HOOK_EVENT_SIZE];
+	size_t len;
 
 	memset(&event, 0xee, sizeof(event));
-	hook_event_make(&event, facts);
-	CHECK(hook_event_is_valid(&event));
-	CHECK_STR(hook_event_name(&event), facts->event);
-	memcpy(text, event.text, event.len);
-	for (size_t i = 0; i + 1 < event.len; i++)
+	len = event_make(event.text, facts);
+	memcpy(text, event.text, len);
+	CHECK(hook_runner_parse(&event, len));
+	CHECK_STR(strchr(event.variable[0], '=') + 1, facts->event);
+	for (size_t i = 0; i + 1 < len; i++)
 		text[i] = text[i] ? text[i] : '\n';
 	CHECK_STR(text, want);
 }
@@ -55,15 +54,15 @@ static void cut_off(void)
 						  "why" };
 		const struct hook_facts all = { "failed", huge, 1, 2, huge, huge, 1, huge, huge };
 		struct hook_event event;
+		size_t size;
 
 		huge[len] = '\0';
-		hook_event_make(&event, &facts);
-		CHECK(event.len <= HOOK_EVENT_SIZE && (event.len > len || len > 900));
-		CHECK(!event.text[event.len - 1]);
-		CHECK(hook_event_is_valid(&event));
-		hook_event_make(&event, &all);
-		CHECK(!strncmp(event.text + strlen(event.text) + 1, "USBIPHP_BUSID=xxx", 17));
-		CHECK(hook_event_is_valid(&event));
+		size = event_make(event.text, &facts);
+		CHECK(size > len || len > 900);
+		CHECK(!event.text[size - 1]);
+		CHECK(hook_runner_parse(&event, size));
+		CHECK(hook_runner_parse(&event, event_make(event.text, &all)));
+		CHECK(!strncmp(event.variable[1], "USBIPHP_BUSID=xxx", 17));
 		huge[len] = 'x';
 	}
 }
@@ -71,15 +70,13 @@ static void cut_off(void)
 static void variables(void)
 {
 	const struct hook_facts facts = { .event = "bound", .busid = "1-2", .port = -1 };
-	char *variable[HOOK_VARIABLES_MAX], **end;
 	struct hook_event event;
 
-	hook_event_make(&event, &facts);
-	end = hook_event_variables(&event, variable);
-	CHECK_INT(end - variable, 4);
-	CHECK_STR(variable[0], "USBIPHP_EVENT=bound");
-	CHECK_STR(variable[1], "USBIPHP_BUSID=1-2");
-	CHECK_STR(variable[3], "USBIPHP_NAME=0000:0000@1-2");
+	CHECK(hook_runner_parse(&event, event_make(event.text, &facts)));
+	CHECK_STR(event.variable[0], "USBIPHP_EVENT=bound");
+	CHECK_STR(event.variable[1], "USBIPHP_BUSID=1-2");
+	CHECK_STR(event.variable[3], "USBIPHP_NAME=0000:0000@1-2");
+	CHECK(!event.variable[4]);
 }
 
 /* In a block of its own, so that nothing is read behind it. */
@@ -89,10 +86,9 @@ static bool is_valid(const char *text, size_t len)
 	bool valid;
 
 	must(event, "make an event");
-	event->len = len;
-	memset(event->text, 'x', sizeof(event->text));
+	memset(event, 'x', sizeof(*event));
 	memcpy(event->text, text, len);
-	valid = hook_event_is_valid(event);
+	valid = hook_runner_parse(event, len);
 	free(event);
 	return valid;
 }
@@ -103,7 +99,6 @@ static bool is_valid(const char *text, size_t len)
 static void malformed(void)
 {
 	static const char name[] = "USBIPHP_EVENT=bound";
-	static const struct hook_event empty = { 0, "USBIPHP_EVENT=bound" };
 	char *full = malloc(HOOK_EVENT_SIZE);
 
 	must(full, "make a text");
@@ -114,7 +109,7 @@ static void malformed(void)
 		    "USBIPHP_6=\0USBIPHP_7=\0USBIPHP_8="));
 	CHECK(!VALID("USBIPHP_EVENT=\0USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0"
 		     "USBIPHP_6=\0USBIPHP_7=\0USBIPHP_8=\0USBIPHP_9="));
-	CHECK(!hook_event_is_valid(&empty));
+	CHECK(!is_valid(name, 0));
 	CHECK(!VALID(""));
 	CHECK(!VALID("USBIPHP_EVENT"));
 	CHECK(!VALID("USBIPHP_BUSID=1-2\0USBIPHP_EVENT=bound"));

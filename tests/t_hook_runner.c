@@ -59,7 +59,7 @@ static void wait_until(bool (*condition)(void))
 
 static bool idle(void)
 {
-	return !hook_runner_busy(&runner);
+	return !runner.waiting;
 }
 
 static bool gone(void)
@@ -99,10 +99,9 @@ static void begin_as(char *name)
 	must(!mkdir(config, 0755), "make the configuration");
 	if (with_hooks)
 		put_file(root, "cfg/hooks.d/.x", "");
-	must(!hook_runner_start(&runner, config, name), "start it");
-	CHECK_STR(name, called); /* only there it is another */
 	must(!loop_open(&loop, LOOK_MS, &role, NULL), "open the loop");
-	must(!hook_runner_watch(&runner, &loop), "watch it");
+	must(!hook_runner_start(&runner, &loop, config, name), "start it");
+	CHECK_STR(name, called); /* only there it is another */
 }
 
 static void begin(const char *called)
@@ -116,7 +115,7 @@ static void begin(const char *called)
 /* It ends by itself. */
 static void end(void)
 {
-	hook_runner_close(&runner);
+	loop_drop(&loop, &runner.source);
 	wait_until(nobody_left);
 	loop_close(&loop);
 	temp_remove(root);
@@ -133,9 +132,9 @@ static void tell(const char *event)
 static void tells(void)
 {
 	begin("usbiphp-server");
-	CHECK(!hook_runner_busy(&runner));
+	CHECK_INT(runner.waiting, 0);
 	tell("bound");
-	CHECK(hook_runner_busy(&runner));
+	CHECK(runner.waiting);
 	wait_until(idle);
 	put_hook("b", "echo b $1 $USBIPHP_BUSID >>$T/out");
 	put_hook("a", "echo a $1 >>$T/out");
@@ -199,10 +198,10 @@ static void has_ended(void)
 	wait_until(hangs);
 	kill(runner.pid, SIGKILL);
 	wait_until(gone);
-	CHECK(!hook_runner_busy(&runner));
+	CHECK_INT(runner.waiting, 0);
 	CHECK_INT(log_kept.lines, 1);
 	tell("bound");
-	CHECK(!hook_runner_busy(&runner));
+	CHECK_INT(runner.waiting, 0);
 	CHECK_INT(log_kept.lines, 1);
 	end();
 }
@@ -215,12 +214,12 @@ static void none(void)
 	with_hooks = true;
 	CHECK(nobody_left());
 	tell("bound");
-	CHECK(!hook_runner_busy(&runner));
+	CHECK_INT(runner.waiting, 0);
 	CHECK_INT(log_kept.lines, 0);
 	put_hook("a", "exit 0");
 	for (int i = 0; i < 3; i++)
 		tell("bound");
-	CHECK(!hook_runner_busy(&runner));
+	CHECK_INT(runner.waiting, 0);
 	CHECK_INT(log_kept.lines, 1);
 	CHECK_INT(said("was created after startup: restart the daemon to enable hooks"), 1);
 	hook_runner_stop(&runner); /* nobody, above all not its own group */
@@ -238,7 +237,7 @@ static void stops(void)
 		tell("released");
 		wait_until(hangs);
 		if (killed)
-			hook_runner_close(&runner);
+			loop_drop(&loop, &runner.source);
 		else
 			hook_runner_stop(&runner);
 		CHECK_INT(terms, !killed);
@@ -355,7 +354,7 @@ static void left_with_answers(void)
 		;
 	kill(runner.pid, SIGSTOP); /* it waits for the next one */
 	tell("released");
-	hook_runner_close(&runner);
+	loop_drop(&loop, &runner.source);
 	kill(runner.pid, SIGCONT);
 	wait_until(nobody_left);
 	file_is(root, "out", "bound\nreleased\n");
@@ -373,7 +372,7 @@ static void has_ended_idle(void)
 	wait_until(gone);
 	CHECK_INT(said("the process that runs hooks has ended"), 1);
 	tell("bound");
-	CHECK(!hook_runner_busy(&runner));
+	CHECK_INT(runner.waiting, 0);
 	CHECK_INT(log_kept.lines, 1);
 	end();
 }
