@@ -89,7 +89,6 @@ void import_read_identity(struct import *import)
 	import->identify_after = context->loop->now + STRINGS_READ_MS;
 	loop_pass_by(context->loop, import->identify_after);
 	slot->import = import;
-	strings_reader_init(&slot->reader);
 	strings_reader_start(&slot->reader, context->loop, context->sysfs, row->busid,
 			     identity_reader_done);
 }
@@ -100,6 +99,6 @@ void import_cancel_identity(struct import *import)
 
 	if (!slot)
 		return;
-	strings_reader_cancel(&slot->reader);
+	child_kill(&slot->reader.child);
 	slot->import = NULL;
 }

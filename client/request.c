@@ -445,7 +445,6 @@ void request_init(struct request *request, struct loop *loop, struct request_tar
 	request->state = REQUEST_IDLE;
 	request->socket.fd = request->tunnel.pipe = -1;
 	request->socket.ready = request_socket_ready;
-	resolve_init(&request->resolver);
 }
 
 void request_start(struct request *request, enum op_code code, const char *busid)

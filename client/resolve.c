@@ -51,11 +51,6 @@ bool resolve_is_temporary(const struct endpoint *endpoint)
 	return !endpoint_is_address(endpoint) || strchr(endpoint->host, '%');
 }
 
-void resolve_init(struct resolver *resolver)
-{
-	resolver->child.pipe.fd = -1;
-}
-
 static void resolve_copy(struct addresses *addresses, const struct addrinfo *list)
 {
 	for (const struct addrinfo *info = list; info; info = info->ai_next) {

@@ -16,7 +16,7 @@ struct addresses {
 	struct addr address[ADDRESSES_MAX];
 };
 
-/* One look-up of a name. */
+/* One look-up of a name. All zeros: none runs. */
 struct resolver {
 	struct child child;
 	struct addresses addresses; /* the result */
@@ -32,7 +32,6 @@ bool resolve_address(const struct endpoint *endpoint, struct addresses *addresse
 /* The same host may have other addresses later: it is a name, or the address has an interface. */
 bool resolve_is_temporary(const struct endpoint *endpoint);
 
-void resolve_init(struct resolver *resolver);
 /*
  * Looks a name up: getaddrinfo(3) blocks, so a child calls it. Returns 0, or -errno if there can be
  * no child; done comes later, from the loop, with the result in resolver->addresses. endpoint must

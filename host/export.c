@@ -83,9 +83,7 @@ struct export *exports_add(struct exports *exports, struct loop *loop, const cha
 	memset(export, 0, sizeof(*export));
 	str_format(export->device.busid, sizeof(export->device.busid), "%s", busid);
 	export->loop = loop;
-	export->child.pipe.fd = -1;
 	session_watch_init(&export->session, loop);
-	strings_reader_init(&export->reader);
 	export_set_state(export, state);
 	return export;
 }
@@ -143,7 +141,7 @@ static void export_identify(struct export *export, const struct device *device)
 
 	/* it has no number while the kernel resets it */
 	if ((device->devnum && device->devnum != export->device.devnum) || id != export->id) {
-		strings_reader_cancel(&export->reader);
+		child_kill(&export->reader.child);
 		export->identity.serial = NULL;
 		export->identity.described = false;
 	}
@@ -233,7 +231,7 @@ void export_unplug(struct export *export)
 	uint64_t now = export->loop->now;
 	bool damped = export->flaps.backoff.delay;
 
-	strings_reader_cancel(&export->reader);
+	child_kill(&export->reader.child);
 	export_drop_session(export);
 	export_set_state(export, EXPORT_UNPLUGGED);
 	export->failed = EXPORT_UNUSED;

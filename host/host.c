@@ -63,7 +63,7 @@ static void host_pass(void *ctx)
 		struct policy_decision decision;
 
 		if (!export->seen || export_has_job(export) ||
-		    strings_reader_running(&export->reader))
+		    child_running(&export->reader.child))
 			continue;
 		decision = host_decide(host, export);
 		host_act(host, export, &decision);
@@ -94,7 +94,7 @@ static bool host_is_busy(struct host *host)
 	bool stopping = host->daemon.loop.stopping;
 
 	EACH_EXPORT(&host->exports, export)
-		if (export_has_job(export) || strings_reader_running(&export->reader) ||
+		if (export_has_job(export) || child_running(&export->reader.child) ||
 		    (!stopping && export_is_recovering(export)))
 			return true;
 	return false;

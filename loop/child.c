@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,36 +16,12 @@
 static void child_pipe_ready(struct loop_source *source, uint32_t events)
 {
 	struct child *child = container_of(source, struct child, pipe);
-	ssize_t n;
+	ssize_t n = read(source->fd, child->result, child->size);
 
 	(void)events;
-	n = read(source->fd, (char *)child->result + child->len, child->size - child->len);
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (n > 0)
-		child->len += (size_t)n;
-	if (n > 0 && child->len < child->size)
-		return;
 	loop_drop(child->loop, source);
-	child->done(child, child->len == child->size);
-}
-
-/* In the child. */
-static void child_do_work(int fd, void (*work)(const void *arg, void *result), const void *arg,
-			  void *result, size_t size)
-{
-	size_t sent = 0;
-	ssize_t n;
-
-	memset(result, 0, size);
-	work(arg, result);
-	while (sent < size) {
-		n = write(fd, (char *)result + sent, size - sent);
-		if (n < 0)
-			_exit(1);
-		sent += (size_t)n;
-	}
-	_exit(0);
+	child->pid = 0;
+	child->done(child, n == (ssize_t)child->size);
 }
 
 int child_start(struct loop *loop, struct child *child, void (*work)(const void *arg, void *result),
@@ -53,39 +30,39 @@ int child_start(struct loop *loop, struct child *child, void (*work)(const void 
 {
 	int fd[2], error;
 
-	assert(!child_running(child) && size > 0 && work && done);
+	assert(!child->pid && size > 0 && size <= PIPE_BUF && work && done);
 	if (pipe2(fd, O_CLOEXEC))
 		return -errno;
-	child->loop = loop;
-	child->result = result;
-	child->size = size;
-	child->len = 0;
-	child->done = done;
-	child->pipe.fd = fd[0];
-	child->pipe.ready = child_pipe_ready;
+	*child = (struct child){ { fd[0], child_pipe_ready }, loop, 0, result, size, done };
 	error = loop_watch(loop, &child->pipe, EPOLLIN);
 	if (!error) {
 		child->pid = fork();
-		if (!child->pid)
-			child_do_work(fd[1], work, arg, result, size);
+		if (!child->pid) {
+			memset(result, 0, size);
+			work(arg, result);
+			_exit(write(fd[1], result, size) < 0); /* as a whole, see pipe(7) */
+		}
 		if (child->pid < 0)
 			error = -errno;
 	}
 	close(fd[1]);
-	if (error)
+	if (error) {
 		loop_drop(loop, &child->pipe);
+		child->pid = 0;
+	}
 	return error;
 }
 
 bool child_running(const struct child *child)
 {
-	return child->pipe.fd >= 0;
+	return child->pid;
 }
 
 void child_kill(struct child *child)
 {
-	if (!child_running(child))
+	if (!child->pid)
 		return;
 	kill(child->pid, SIGKILL);
 	loop_drop(child->loop, &child->pipe);
+	child->pid = 0;
 }

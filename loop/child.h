@@ -12,20 +12,21 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* All zeros: not running. */
 struct child {
-	struct loop_source pipe; /* fd -1: not running */
+	struct loop_source pipe;
 	struct loop *loop;
-	pid_t pid;
+	pid_t pid; /* 0: not running */
 	void *result; /* gets size bytes from the child */
 	size_t size;
-	size_t len; /* of the result that has come so far */
-	/* Called when the child has ended; whole: all size bytes of the result came. */
+	/* Called when the child has ended; whole: the result came. */
 	void (*done)(struct child *child, bool whole);
 };
 
 /*
- * Runs work(arg, result) in a child and brings its result, which starts as zeros, back to result.
- * child and result must live until done is called. Returns 0, or -errno if no child can be started.
+ * Runs work(arg, result) in a child and brings its result, which starts as zeros and has at most
+ * PIPE_BUF bytes, back to result. child and result must live until done is called. Returns 0, or
+ * -errno if no child can be started.
  */
 int child_start(struct loop *loop, struct child *child, void (*work)(const void *arg, void *result),
 		const void *arg, void *result, size_t size,

@@ -5,9 +5,6 @@
 #include "lib/str.h"
 #include "lib/util.h"
 
-#include <assert.h>
-#include <string.h>
-
 static void reader_child_main(const void *arg, void *result)
 {
 	const struct strings_reader *reader = arg;
@@ -22,17 +19,10 @@ static void reader_child_ended(struct child *child, bool whole)
 	reader->done(reader, whole);
 }
 
-void strings_reader_init(struct strings_reader *reader)
-{
-	memset(reader, 0, sizeof(*reader));
-	reader->child.pipe.fd = -1;
-}
-
 void strings_reader_start(struct strings_reader *reader, struct loop *loop,
 			  const struct sysfs *sysfs, const char *busid,
 			  void (*done)(struct strings_reader *reader, bool complete))
 {
-	assert(!strings_reader_running(reader));
 	reader->sysfs = sysfs;
 	reader->done = done;
 	str_format(reader->busid, sizeof(reader->busid), "%s", busid);
@@ -43,24 +33,13 @@ void strings_reader_start(struct strings_reader *reader, struct loop *loop,
 		done(reader, false);
 }
 
-bool strings_reader_running(const struct strings_reader *reader)
-{
-	return child_running(&reader->child);
-}
-
 void strings_reader_pass(struct strings_reader *reader)
 {
-	if (!strings_reader_running(reader))
+	if (!child_running(&reader->child))
 		return;
-	if (reader->child.loop->now < reader->deadline) {
-		loop_pass_by(reader->child.loop, reader->deadline);
+	loop_pass_by(reader->child.loop, reader->deadline);
+	if (reader->child.loop->now < reader->deadline)
 		return;
-	}
 	child_kill(&reader->child);
 	reader->done(reader, false);
-}
-
-void strings_reader_cancel(struct strings_reader *reader)
-{
-	child_kill(&reader->child);
 }

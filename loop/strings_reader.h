@@ -11,6 +11,7 @@
 
 enum { STRINGS_READ_MS = 2000 }; /* time limit; the kernel usually has them in its memory */
 
+/* All zeros: not running. child_kill() stops it without calling done. */
 struct strings_reader {
 	struct child child;
 	const struct sysfs *sysfs;
@@ -22,8 +23,6 @@ struct strings_reader {
 	void (*done)(struct strings_reader *reader, bool complete);
 };
 
-/* Not running; all zeros otherwise. */
-void strings_reader_init(struct strings_reader *reader);
 /*
  * Starts to read the strings of the device busid; the reader must not be running. done may be
  * called before this returns. The reader must stay in its place until done.
@@ -31,10 +30,7 @@ void strings_reader_init(struct strings_reader *reader);
 void strings_reader_start(struct strings_reader *reader, struct loop *loop,
 			  const struct sysfs *sysfs, const char *busid,
 			  void (*done)(struct strings_reader *reader, bool complete));
-bool strings_reader_running(const struct strings_reader *reader);
 /* In every pass: gives up at the time limit. */
 void strings_reader_pass(struct strings_reader *reader);
-/* Stops it, if it is running, without calling done. */
-void strings_reader_cancel(struct strings_reader *reader);
 
 #endif

@@ -186,7 +186,6 @@ static void look_up(const char *host)
 
 	memset(&t, 0, sizeof(t));
 	must(!loop_open(&t.loop, 3600 * 1000, &role, NULL), "open the loop");
-	resolve_init(&t.resolver);
 	resolve_cancel(&t.resolver); /* none runs */
 	CHECK_INT(resolve_start(&t.resolver, &t.loop, &endpoint, resolver_done), 0);
 	CHECK_INT(t.done, 0);

@@ -38,7 +38,7 @@ static void pass(void *ctx)
 static void reader_done(struct strings_reader *reader, bool complete)
 {
 	CHECK(reader == &t.reader);
-	CHECK(!strings_reader_running(reader));
+	CHECK(!child_running(&reader->child));
 	t.done++;
 	t.complete += complete;
 }
@@ -57,7 +57,6 @@ static void begin(void)
 	put_file(root, DEVICE_DIR "1-1/serial", "A 1\n");
 	put_file(root, DEVICE_DIR "1-1/product", "Stick\n");
 	must(!loop_open(&t.loop, 3600 * 1000, &role, NULL), "open the loop");
-	strings_reader_init(&t.reader);
 	run_quiet(&t.loop);
 }
 
@@ -68,7 +67,7 @@ static void read_them(void)
 
 static void finish(void)
 {
-	strings_reader_cancel(&t.reader);
+	child_kill(&t.reader.child);
 	loop_close(&t.loop);
 	end();
 }
@@ -86,9 +85,9 @@ static void block_device(void)
 static void strings_come(void)
 {
 	begin();
-	CHECK(!strings_reader_running(&t.reader));
+	CHECK(!child_running(&t.reader.child));
 	read_them();
-	CHECK(strings_reader_running(&t.reader));
+	CHECK(child_running(&t.reader.child));
 	UNTIL(&t.loop, is_done);
 	CHECK_INT(t.complete, 1);
 	CHECK_STR(t.reader.strings.serial, "A 1");
@@ -113,12 +112,12 @@ static void time_limit(void)
 	clock_now += STRINGS_READ_MS - 1;
 	run_quiet(&t.loop);
 	CHECK_INT(t.done, 0);
-	CHECK(strings_reader_running(&t.reader));
+	CHECK(child_running(&t.reader.child));
 	clock_now++;
 	run_quiet(&t.loop);
 	CHECK_INT(t.done, 1);
 	CHECK_INT(t.complete, 0);
-	CHECK(!strings_reader_running(&t.reader));
+	CHECK(!child_running(&t.reader.child));
 	run_quiet(&t.loop);
 	CHECK_INT(t.done, 1);
 	finish();
@@ -142,12 +141,12 @@ static void cancelled(void)
 	begin();
 	block_device();
 	read_them();
-	strings_reader_cancel(&t.reader);
-	CHECK(!strings_reader_running(&t.reader));
+	child_kill(&t.reader.child);
+	CHECK(!child_running(&t.reader.child));
 	clock_now += STRINGS_READ_MS;
 	run_quiet(&t.loop);
 	CHECK_INT(t.done, 0);
-	strings_reader_cancel(&t.reader);
+	child_kill(&t.reader.child);
 	finish();
 }
 
@@ -160,7 +159,7 @@ static void no_child(void)
 	read_them();
 	CHECK_INT(t.done, 1);
 	CHECK_INT(t.complete, 0);
-	CHECK(!strings_reader_running(&t.reader));
+	CHECK(!child_running(&t.reader.child));
 	finish();
 	CHECK_INT(open_files(), before);
 }
