@@ -126,7 +126,7 @@ void import_run_hooks(const struct import *import, const char *event, const char
 static void import_forget_past(struct import *import)
 {
 	log_once_clear(&import->failure);
-	flaps_clear(&import->flaps);
+	import->flaps = (struct flaps){ 0 };
 	if (import->state == IMPORT_FAILED || import->state == IMPORT_REFUSED)
 		import_set_state(import, IMPORT_IDLE);
 }

@@ -19,7 +19,7 @@
 #include "client/enum_queue.h"
 #include "lib/endpoint.h"
 #include "lib/log.h"
-#include "loop/flaps.h"
+#include "loop/backoff.h"
 #include "loop/hook_runner.h"
 #include "loop/loop.h"
 #include "loop/session.h"

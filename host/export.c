@@ -151,7 +151,7 @@ static void export_identify(struct export *export, const struct device *device)
 	log_once_clear(&export->failure_log);
 	backoff_clear(&export->backoff);
 	if (id != export->former_id)
-		flaps_clear(&export->flaps);
+		export->flaps = (struct flaps){ 0 };
 	export->former_id = export->id;
 	export->id = id;
 }

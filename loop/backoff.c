@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A delay before the next attempt that doubles with each failure, up to a limit. */
+/* Delays before the next attempt: backoff, and flap damping. */
 #include "loop/backoff.h"
 
 enum { FIRST_DELAY_MS = 1000 };
@@ -14,6 +14,30 @@ void backoff_fail(struct backoff *backoff, uint64_t now, uint32_t limit_ms)
 
 void backoff_clear(struct backoff *backoff)
 {
-	backoff->delay = 0;
-	backoff->until = 0;
+	*backoff = (struct backoff){ 0 };
+}
+
+void flaps_fail(struct flaps *flaps, uint64_t now)
+{
+	flaps->remember = now + FLAP_REMEMBER_MS;
+	backoff_fail(&flaps->backoff, now, RETRY_LIMIT_MS);
+}
+
+bool flaps_stay_ended(struct flaps *flaps, uint64_t now, uint64_t stayed_ms)
+{
+	if (stayed_ms >= FLAP_SETTLED_MS) {
+		flaps->short_stays = 0;
+		return false;
+	}
+	flaps->remember = now + FLAP_REMEMBER_MS;
+	if (++flaps->short_stays <= FLAP_FREE)
+		return false;
+	flaps_fail(flaps, now);
+	return true;
+}
+
+void flaps_forgive(struct flaps *flaps, uint64_t now)
+{
+	if (flaps->backoff.delay && now >= flaps->remember + flaps->backoff.delay)
+		backoff_clear(&flaps->backoff);
 }
