@@ -27,21 +27,14 @@ bool access_allows_peer(const struct access *access, const struct peer_id *peer)
 	return key && key->print == peer->print;
 }
 
-bool access_allows_device(const struct access *access, const struct export *export,
+bool access_allows_device(const struct access *access, const struct rule_facts *identity,
 			  const struct peer_id *peer)
 {
-	struct rule_facts facts = export->identity;
+	struct rule_facts facts = *identity;
 	const struct rule *rule;
 
-	if (!access->rules)
-		return true;
 	facts.to = peer;
-	return export->allowed && rules_judge(access->rules, &facts, &rule) == RULE_ALLOW;
-}
-
-bool access_depends_on_peer(const struct access *access)
-{
-	return access->rules && rules_have_to(access->rules);
+	return rules_judge(access->rules, &facts, &rule) == RULE_ALLOW;
 }
 
 static bool may_log(uint64_t logged, uint64_t now)

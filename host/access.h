@@ -7,7 +7,6 @@
 #ifndef HOST_ACCESS_H
 #define HOST_ACCESS_H
 
-#include "host/export.h"
 #include "lib/addr.h"
 #include "policy/rules.h"
 #include "tls/keyfile.h"
@@ -30,7 +29,7 @@ enum access_refusal {
 struct access {
 	const struct cidr_list *networks; /* which may connect; NULL: all */
 	const struct keys *keys;	  /* a peer must have one of them; NULL: none is needed */
-	const struct rules *rules;	  /* which devices a peer may use; NULL: all */
+	const struct rules *rules;	  /* which devices a peer may use */
 	uint64_t logged[ACCESS_REFUSALS]; /* when a refusal was logged last, ms; 0: never */
 	struct {
 		struct in6_addr address;
@@ -45,11 +44,9 @@ bool access_allows_address(const struct access *access, const struct in6_addr *a
  * same key; or it has none, and none is needed, as always for a peer on this machine.
  */
 bool access_allows_peer(const struct access *access, const struct peer_id *peer);
-/* Whether the peer may see and import the device. */
-bool access_allows_device(const struct access *access, const struct export *export,
+/* Whether the rules let the peer see and import the device, which must be allowed as such, too. */
+bool access_allows_device(const struct access *access, const struct rule_facts *identity,
 			  const struct peer_id *peer);
-/* Whether two peers may be allowed different devices: some rule has a condition "to". */
-bool access_depends_on_peer(const struct access *access);
 
 /*
  * Logs "ADDRESS: ..." unless a refusal of this kind was logged less than ACCESS_LOG_INTERVAL_MS

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection of a client: its states and deadlines, the handshake, the request. */
-#include "host/conn_internal.h"
+#include "host/conn.h"
 
-#include "lib/addr.h"
 #include "lib/log.h"
 #include "lib/socket.h"
 #include "lib/util.h"
@@ -47,9 +46,12 @@ void conn_drop(struct conn *conn)
 	conn_set_state(conn, CONN_FREE);
 }
 
-uint64_t conn_deadline(const struct conn *conn, uint32_t ms)
+void conn_set_deadline(struct conn *conn, uint32_t ms)
 {
-	return (conn->shared->loop->now + ms + GRANULE_MS - 1) / GRANULE_MS * GRANULE_MS;
+	struct loop *loop = conn->shared->loop;
+
+	conn->deadline = (loop->now + ms + GRANULE_MS - 1) / GRANULE_MS * GRANULE_MS;
+	loop_pass_by(loop, conn->deadline);
 }
 
 static void conn_log_refusal(const struct conn *conn, enum access_refusal kind, const char *reason)
@@ -58,55 +60,16 @@ static void conn_log_refusal(const struct conn *conn, enum access_refusal kind, 
 			   "connection refused: %s", reason);
 }
 
-/* close() at once could destroy the reply, if the peer has sent more than its request. */
-static void conn_close_when_read(struct conn *conn)
-{
-	shutdown(conn->source.fd, SHUT_WR);
-	conn_set_state(conn, CONN_CLOSING);
-	conn->close_by = conn_deadline(conn, CONN_CLOSE_MS);
-	loop_pass_by(conn->shared->loop, conn->close_by);
-	loop_rewatch(conn->shared->loop, &conn->source, EPOLLIN);
-}
-
-void conn_reply(struct conn *conn, const void *bytes, size_t len)
-{
-	if (socket_send_all(conn->source.fd, bytes, len))
-		conn_drop(conn);
-	else
-		conn_close_when_read(conn);
-}
-
-static void conn_answer(struct conn *conn)
-{
-	switch (conn->request.code) {
-	case OP_REQ_IMPORT:
-		conn_import(conn);
-		break;
-	case OP_REQ_WATCH:
-		conn_start_watch(conn);
-		break;
-	default:
-		conn_reply_list(conn);
-	}
-}
-
-/* ktls_has_aes() reads a file: once in an interval, however many peers connect. */
-static void conn_update_aes(struct conn_shared *shared)
-{
-	const struct loop *loop = shared->loop;
-
-	if (loop->now < shared->aes_until)
-		return;
-	shared->aes = ktls_has_aes();
-	shared->aes_until = loop->now + loop->interval;
-}
-
 static void conn_start_handshake(struct conn *conn)
 {
 	struct conn_shared *shared = conn->shared;
 	const struct keys *keys = shared->access->keys;
+	const struct loop *loop = shared->loop;
 
-	conn_update_aes(shared);
+	if (loop->now >= shared->aes_until) { /* reads a file: not for every peer */
+		shared->aes = ktls_has_aes();
+		shared->aes_until = loop->now + loop->interval;
+	}
 	conn_set_state(conn, CONN_HANDSHAKE);
 	if (ktls_accept(&conn->tls, keys->key, keys->count, shared->aes))
 		conn_drop(conn);
@@ -202,36 +165,19 @@ static void conn_ready(struct loop_source *source, uint32_t events)
 		conn_send_due_list(conn);
 }
 
-/* When the connection is to be dropped, unless something happens before. */
-static uint64_t conn_drop_time(const struct conn *conn)
-{
-	switch (conn->state) {
-	case CONN_READING:
-	case CONN_HANDSHAKE:
-		return conn->request_by;
-	case CONN_CLOSING:
-		return conn->close_by;
-	case CONN_WATCHING:
-		return conn->list_due ? conn->send_by : UINT64_MAX;
-	default:
-		return UINT64_MAX;
-	}
-}
-
 void conn_pass(struct conn *conn)
 {
 	struct loop *loop = conn->shared->loop;
 
 	assert(conn->state != CONN_FREE);
-	if (loop->now >= conn_drop_time(conn)) {
-		conn_drop(conn);
-		return;
-	}
 	if (conn->state == CONN_WAITING)
 		conn_import(conn);
-	else if (conn->state == CONN_WATCHING)
-		conn_pass_watch(conn);
-	loop_pass_by(loop, conn_drop_time(conn));
+	else if (loop->now < conn->deadline)
+		loop_pass_by(loop, conn->deadline);
+	else if (conn->state == CONN_WATCHING && !conn->list_due)
+		conn_announce(conn);
+	else
+		conn_drop(conn);
 }
 
 void conn_open(struct conn *conn, struct conn_shared *shared, int fd,
@@ -244,8 +190,7 @@ void conn_open(struct conn *conn, struct conn_shared *shared, int fd,
 	conn->source.fd = fd;
 	conn->source.ready = conn_ready;
 	conn_set_state(conn, CONN_READING);
-	conn->request_by = conn_deadline(conn, CONN_REQUEST_MS);
-	loop_pass_by(shared->loop, conn->request_by);
+	conn_set_deadline(conn, CONN_REQUEST_MS);
 	if (loop_watch(shared->loop, &conn->source, EPOLLIN))
 		conn_drop(conn);
 }

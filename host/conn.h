@@ -17,10 +17,7 @@
 #define HOST_CONN_H
 
 #include "host/access.h"
-#include "host/devlist.h"
 #include "host/export.h"
-#include "loop/loop.h"
-#include "proto/op.h"
 #include "tls/ktls.h"
 
 enum {
@@ -29,6 +26,11 @@ enum {
 	CONN_CLOSE_MS = 5000,	    /* from the reply to the end of the connection */
 	CONN_LIST_EVERY_MS = 10000, /* from one list of a watch to the next if nothing changes */
 	CONN_SEND_LIST_MS = 25000,  /* for a watcher to make room for a list that is due */
+	/*
+	 * Room for the 16 devices that usbip-host can hold, each with as many interfaces as there
+	 * can be, and for some more. The whole list goes out in one send(2).
+	 */
+	CONN_LIST_SIZE = 32768,
 };
 
 enum conn_state {
@@ -43,28 +45,24 @@ enum conn_state {
 /* Shared by all connections of a server. */
 struct conn_shared {
 	struct loop *loop;
-	struct exports *exports;
+	struct exports *exports; /* lists have those that are listed */
 	struct access *access;
-	struct devlist *devlist;  /* all devices that can be imported */
-	struct devlist *filtered; /* for those of them that one peer may see */
-	uint32_t dead_after;	  /* seconds; see session_set_timeouts() */
-	bool aes;		  /* the latest result of ktls_has_aes() */
-	uint64_t aes_until;	  /* when that is looked up again */
+	uint32_t dead_after; /* seconds; see session_set_timeouts() */
+	bool aes;	     /* the latest result of ktls_has_aes() */
+	uint64_t aes_until;  /* when that is looked up again */
+	uint8_t list[CONN_LIST_SIZE]; /* the one that is being sent */
 };
 
-/* Times are ms of the loop's clock. A state uses one deadline. */
 struct conn {
 	struct loop_source source; /* owns the socket */
 	struct conn_shared *shared;
 	struct peer_id peer; /* its key: proved in HANDSHAKE, else NULL */
 	enum conn_state state;
-	uint64_t request_by; /* READING, HANDSHAKE: the request is complete, or the peer dropped */
-	uint64_t free_by;    /* WAITING: the device is free, or the import refused */
-	uint64_t close_by;   /* CLOSING: the peer has closed, or is dropped */
-	uint64_t send_by;    /* WATCHING, list_due: the list is sent, or the peer dropped */
-	uint64_t sent;	     /* WATCHING: when the last list was */
-	bool list_due;	     /* WATCHING: a list goes out as soon as the one before it has */
-	uint8_t len;	     /* of bytes */
+	/* The end of the state, in ms of the loop's clock. WAITING: the import is refused then.
+	 * WATCHING: a list is due, or was for too long. All others: the connection is dropped. */
+	uint64_t deadline;
+	bool list_due; /* WATCHING: a list goes out as soon as the one before it has */
+	uint8_t len;   /* of bytes */
 	uint8_t bytes[OP_REQ_IMPORT_SIZE]; /* of the request, as received */
 	struct op_request request;	   /* the same, decoded; valid after READING */
 	struct tls tls;			   /* HANDSHAKE; all zeros but for the key after it */
@@ -82,5 +80,19 @@ void conn_pass(struct conn *conn);
 void conn_announce(struct conn *conn);
 /* Ends the connection at once; the place is FREE. */
 void conn_drop(struct conn *conn);
+
+/* Between conn.c and conn_reply.c. The state changes only here, by a transition drawn above. */
+void conn_set_state(struct conn *conn, enum conn_state state);
+/* The deadline is ms from now, or a little later. */
+void conn_set_deadline(struct conn *conn, uint32_t ms);
+/* In READING with a whole request: replies, begins a watch, or does as conn_import(). */
+void conn_answer(struct conn *conn);
+/*
+ * In READING with the request for an import, or in WAITING: hands the connection over to the
+ * kernel, refuses the import, or waits for the device.
+ */
+void conn_import(struct conn *conn);
+/* In WATCHING, when the socket has room for the list that is due. */
+void conn_send_due_list(struct conn *conn);
 
 #endif

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* The devices that are exported: their table and their states. */
+/* The devices that are exported: their table, their states, their sessions. */
 #include "host/export.h"
 
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
+#include "proto/op.h"
 
 #include <assert.h>
 #include <string.h>
 
 enum { RESET_MS = 5000, RESET_POLL_MS = 20 }; /* for a device to be reset: 0.2 s are usual */
 
-#define TO(state) (1U << EXPORT_##state)
-/* As the engine reports it. */
-#define TO_REPORTED (TO(BOUND) | TO(AVAILABLE) | TO(IN_USE) | TO(RESETTING) | TO(ERROR))
+#define BIT(state) (1U << EXPORT_##state)
+#define BITS_JOB (BIT(BINDING) | BIT(ENDING) | BIT(RELEASING))
+#define BITS_BOUND (BIT(BOUND) | BIT(AVAILABLE) | BIT(IN_USE) | BIT(RESETTING) | BIT(ERROR))
+/* As a scan and the engine tell. */
+#define BITS_OBSERVED (BITS_BOUND | BIT(LEFT_ALONE) | BIT(UNPLUGGED))
 
 static const struct {
 	const char *name;
 	unsigned next; /* the states that may follow */
 } export_states[] = {
-	[EXPORT_UNUSED] = { "unused", TO(ADOPTED) | TO(LEFT_ALONE) },
-	[EXPORT_ADOPTED] = { "adopted", TO(LEFT_ALONE) | TO_REPORTED | TO(UNPLUGGED) },
-	[EXPORT_LEFT_ALONE] = { "left alone", TO(BINDING) | TO(RELEASING) | TO_REPORTED |
-						      TO(UNPLUGGED) },
-	[EXPORT_BINDING] = { "binding", TO(BOUND) | TO(LEFT_ALONE) },
-	[EXPORT_BOUND] = { "bound", TO_REPORTED | TO(RELEASING) | TO(LEFT_ALONE) | TO(UNPLUGGED) },
-	[EXPORT_AVAILABLE] = { "available", TO_REPORTED | TO(RELEASING) | TO(LEFT_ALONE) |
-						    TO(UNPLUGGED) },
-	[EXPORT_IN_USE] = { "in use", TO_REPORTED | TO(ENDING) | TO(LEFT_ALONE) | TO(UNPLUGGED) },
-	[EXPORT_RESETTING] = { "resetting", TO_REPORTED | TO(ENDING) | TO(LEFT_ALONE) |
-						    TO(UNPLUGGED) },
-	[EXPORT_ERROR] = { "error", TO_REPORTED | TO(RELEASING) | TO(LEFT_ALONE) | TO(UNPLUGGED) },
-	[EXPORT_ENDING] = { "ending", TO(IN_USE) | TO(RESETTING) },
-	[EXPORT_RELEASING] = { "releasing", TO(LEFT_ALONE) | TO(BOUND) },
-	[EXPORT_UNPLUGGED] = { "unplugged", TO(LEFT_ALONE) | TO_REPORTED | TO(UNUSED) },
+	[EXPORT_UNUSED] = { "unused", BIT(ADOPTED) | BIT(LEFT_ALONE) },
+	[EXPORT_ADOPTED] = { "adopted", BITS_OBSERVED },
+	[EXPORT_LEFT_ALONE] = { "left alone", BITS_OBSERVED | BIT(BINDING) | BIT(RELEASING) },
+	[EXPORT_BINDING] = { "binding", BIT(BOUND) | BIT(LEFT_ALONE) },
+	[EXPORT_BOUND] = { "bound", BITS_OBSERVED | BIT(RELEASING) },
+	[EXPORT_AVAILABLE] = { "available", BITS_OBSERVED | BIT(RELEASING) },
+	[EXPORT_IN_USE] = { "in use", BITS_OBSERVED | BIT(ENDING) },
+	[EXPORT_RESETTING] = { "resetting", BITS_OBSERVED | BIT(ENDING) },
+	[EXPORT_ERROR] = { "error", BITS_OBSERVED | BIT(RELEASING) },
+	[EXPORT_ENDING] = { "ending", BIT(IN_USE) | BIT(RESETTING) },
+	[EXPORT_RELEASING] = { "releasing", BIT(LEFT_ALONE) | BIT(BOUND) },
+	[EXPORT_UNPLUGGED] = { "unplugged", BITS_OBSERVED | BIT(UNUSED) },
 };
 
 const char *export_state_name(enum export_state state)
@@ -99,22 +99,12 @@ unsigned exports_count(struct exports *exports, enum export_state state)
 
 bool export_has_job(const struct export *export)
 {
-	return export->state == EXPORT_BINDING || export->state == EXPORT_ENDING ||
-	       export->state == EXPORT_RELEASING;
+	return BITS_JOB & 1U << export->state;
 }
 
 bool export_is_bound(const struct export *export)
 {
-	switch (export->state) {
-	case EXPORT_BOUND:
-	case EXPORT_AVAILABLE:
-	case EXPORT_IN_USE:
-	case EXPORT_RESETTING:
-	case EXPORT_ERROR:
-		return true;
-	default:
-		return false;
-	}
+	return BITS_BOUND & 1U << export->state;
 }
 
 static void export_strings_read(struct strings_reader *reader, bool complete)
@@ -255,4 +245,53 @@ void export_forget(struct export *export)
 {
 	export_set_state(export, EXPORT_UNUSED);
 	memset(export, 0, sizeof(*export));
+}
+
+uint32_t export_ask(const struct export *export)
+{
+	if (!export_is_bound(export))
+		return OP_NODEV;
+	switch (export->engine->status(export->sysfs, export->device.busid)) {
+	case ENGINE_AVAILABLE:
+		return OP_OK;
+	case ENGINE_IN_USE:
+		/* a session that another process began may have ended: only the status tells */
+		return session_watch_is_open(&export->session) ? OP_BUSY : EXPORT_WAIT;
+	case ENGINE_ERROR:
+		return OP_DEV_ERR;
+	default:
+		return OP_NA;
+	}
+}
+
+int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who)
+{
+	int error = session_set_timeouts(fd, dead_after);
+
+	if (!error)
+		error = export->engine->import(export->sysfs, export->device.busid, fd);
+	if (error)
+		return error;
+	export_drop_session(export);
+	export_set_state(export, EXPORT_IN_USE);
+	session_watch_start(&export->session, fd);
+	export->noted = false;
+	export->from = who->address;
+	str_format(export->key, sizeof(export->key), "%s", who->key ? who->key : "");
+	export->print = who->print;
+	addr_text(&export->from, export->peer);
+	if (*export->key)
+		log_info("%s: imported by %s (%s)", export->device.name, export->key, export->peer);
+	else
+		log_info("%s: imported by %s", export->device.name, export->peer);
+	loop_pass_now(export->loop); /* it leaves the list */
+	return 0;
+}
+
+void export_drop_session(struct export *export)
+{
+	session_watch_drop(&export->session);
+	export->peer[0] = '\0';
+	export->key[0] = '\0';
+	export->print = 0;
 }

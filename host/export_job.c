@@ -40,24 +40,21 @@ static bool export_log_failure(struct export *export, enum export_state job)
 			engine->step_text(export->result.step));
 }
 
-/* The state after a job, until the next pass observes the device. */
+/* Until the next pass observes the device. */
 static enum export_state export_state_after(const struct export *export, enum export_state job)
 {
 	bool done = export->result.outcome == ENGINE_DONE;
 
-	switch (job) {
-	case EXPORT_BINDING:
-		return done ? EXPORT_BOUND : EXPORT_LEFT_ALONE;
-	case EXPORT_ENDING:
+	if (job == EXPORT_ENDING)
 		return export->session.ended ? EXPORT_RESETTING : EXPORT_IN_USE;
-	default:
-		return done || !export->engine->has(&export->device) ? EXPORT_LEFT_ALONE :
-								       EXPORT_BOUND;
-	}
+	if (job == EXPORT_BINDING)
+		return done ? EXPORT_BOUND : EXPORT_LEFT_ALONE;
+	return done || !export->engine->has(&export->device) ? EXPORT_LEFT_ALONE : EXPORT_BOUND;
 }
 
-static void export_finish_job(struct export *export, enum export_state job)
+static void export_finish_job(struct export *export)
 {
+	enum export_state job = export->state;
 	bool logged = false;
 
 	export->failed = EXPORT_UNUSED;
@@ -79,8 +76,7 @@ static void export_finish_job(struct export *export, enum export_state job)
 		logged = export_log_failure(export, job);
 		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
 	}
-	if (export->state == job)
-		export_set_state(export, export_state_after(export, job));
+	export_set_state(export, export_state_after(export, job));
 	export->job_ended(export, job, logged);
 }
 
@@ -90,7 +86,7 @@ static void export_child_ended(struct child *child, bool whole)
 
 	if (!whole) /* it was killed */
 		export->result = (struct engine_result){ -ECHILD, ENGINE_STRANDED, 0 };
-	export_finish_job(export, export->state);
+	export_finish_job(export);
 }
 
 static void export_start_job(struct export *export, enum export_state job)
@@ -105,7 +101,7 @@ static void export_start_job(struct export *export, enum export_state job)
 	if (!error)
 		return;
 	export->result = (struct engine_result){ error, ENGINE_FAILED, 0 };
-	export_finish_job(export, job);
+	export_finish_job(export);
 }
 
 void export_bind(struct export *export)
@@ -126,6 +122,7 @@ void export_release(struct export *export)
 
 void export_fail_for_room(struct export *export)
 {
+	export_set_state(export, EXPORT_BINDING);
 	export->result = (struct engine_result){ -ENOMEM, ENGINE_FULL, 0 };
-	export_finish_job(export, EXPORT_BINDING);
+	export_finish_job(export);
 }

@@ -2,7 +2,7 @@
 /* The server role: every device that may be exported is bound to an engine, and kept so. */
 #include "host/host.h"
 
-#include "host/host_state.h"
+#include "host/status_files.h"
 #include "lib/log.h"
 
 enum {
@@ -10,12 +10,9 @@ enum {
 	ONCE_PATIENCE_MS = 1000, /* --once waits so long for a device in its error state */
 };
 
-/* Makes the list for clients again if it has changed. Devices without a record are left out, and
- * tried again in the next pass. */
+/* Which devices clients get in their list: those without a record have to wait for it. */
 static void host_update_list(struct host *host)
 {
-	struct devlist *devlist = &host->server.devlist;
-
 	EACH_EXPORT(&host->exports, export) {
 		bool listed = export->state == EXPORT_AVAILABLE && export->allowed &&
 			      export->identity.described;
@@ -23,15 +20,9 @@ static void host_update_list(struct host *host)
 		host->list_changed |= listed != export->listed;
 		export->listed = listed;
 	}
-	if (!host->list_changed)
-		return;
+	if (host->list_changed)
+		host_server_announce(&host->server);
 	host->list_changed = false;
-	devlist_clear(devlist);
-	EACH_EXPORT(&host->exports, export)
-		if (export->listed)
-			export->listed = devlist_add(devlist, &export->record.device,
-						     export->record.interface);
-	host_server_announce(&host->server);
 }
 
 /* Changes of rules, holds and keys count at once. */
@@ -59,17 +50,12 @@ static void host_pass(void *ctx)
 		host_give_back(host);
 		return;
 	}
-	EACH_EXPORT(&host->exports, export) {
-		struct policy_decision decision;
-
-		if (!export->seen || export_has_job(export) ||
-		    child_running(&export->reader.child))
-			continue;
-		decision = host_decide(host, export);
-		host_act(host, export, &decision);
-	}
+	EACH_EXPORT(&host->exports, export)
+		if (export->seen && !export_has_job(export) &&
+		    !child_running(&export->reader.child))
+			host_act(host, export);
 	host_update_list(host);
-	status_files_update(&host->status_files, &host->daemon.rundir, &host->exports, false);
+	status_files_update(&host->left_hash, &host->daemon.rundir, &host->exports, false);
 	host_server_pass(&host->server);
 }
 
@@ -163,7 +149,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	daemon_run(&host.daemon, NULL, false);
 	status = host_exit_status(&host);
 	host_server_close(&host.server);
-	status_files_update(&host.status_files, &host.daemon.rundir, &host.exports, true);
+	status_files_update(&host.left_hash, &host.daemon.rundir, &host.exports, true);
 	daemon_close(&host.daemon, host_has_bound(&host));
 	return status;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The server role: every device that may be exported is bound to an engine, kept so, and served to
- * clients. At the end all bound devices are given back to their own drivers.
+ * clients. At the end all bound devices are given back to their own drivers. A pass observes the
+ * devices, decides about each of them, and acts.
  */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
 
-#include "host/listener.h"
-#include "lib/addr.h"
+#include "host/server.h"
 #include "loop/daemon.h"
+#include "policy/policy.h"
 
 /*
  * Runs until it is told to stop. Returns the exit status: 0, 1 if it could not do its work, 2 if
@@ -17,5 +18,34 @@
  */
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
 	     unsigned listeners, const struct cidr_list *networks, bool take_all);
+
+/* The rest is only for host/host*.c. */
+struct host {
+	bool list_changed; /* the list that clients get */
+	bool passed;	   /* at least one pass has observed the devices */
+	struct daemon daemon;
+	const struct engine *engine;
+	struct log_once full_log, room_log, save_log;
+	struct exports exports;
+	struct access access;
+	struct host_server server;
+	uint32_t left_hash; /* see status_files_update() */
+	struct policy policy;
+};
+
+/* Observes the devices and their states. False: they could not be observed. */
+bool host_observe(struct host *host);
+/* At the start: the devices that an earlier run has bound are ours. The first pass drops those that
+ * are not there any more. */
+void host_adopt_bound(struct host *host);
+/* Whether the device is to be given back at the end; kept in the run directory. */
+void host_set_ours(struct host *host, struct export *export, bool ours);
+
+/* Gathers the facts about a device that was observed, decides by the policy, and acts. */
+void host_act(struct host *host, struct export *export);
+/* When stopping: all devices of ours go back, after all sessions have ended: see stub_release(). */
+void host_give_back(struct host *host);
+/* For export.job_ended. */
+void host_job_ended(struct export *export, enum export_state job, bool logged);
 
 #endif

@@ -1,40 +1,78 @@
 /* SPDX-License-Identifier: MIT */
-/* The server role: carries out decisions about devices. */
-#include "host/host_state.h"
+/* The server role: gathers the facts about a device, decides by the policy, and acts. */
+#include "host/host.h"
 
-#include "lib/log.h"
-#include "lib/str.h"
+#include "lib/util.h"
 
 #include <string.h>
 
 enum { ROOM_LOW = 2 /* free places of the engine: few */ };
 
-/* A device is in the file before it is bound: the next run knows it if this one is killed. */
-static void host_save_bound(struct host *host)
+/* Whether a changed rule denies the client the device it uses, or its key is gone or changed. */
+static bool host_session_denied(const struct host *host, const struct export *export)
 {
-	const struct rundir *rundir = &host->daemon.rundir;
-	char text[EXPORTS_MAX * BUSID_SIZE];
-	size_t len = 0;
-	int error;
+	struct peer_id who = { export->from, *export->key ? export->key : NULL, export->print };
 
-	EACH_EXPORT(&host->exports, export)
-		if (export->ours)
-			len += str_format(text + len, sizeof(text) - len, "%s\n",
-					  export->device.busid);
-	error = rundir_save(rundir, HOST_BOUND_FILE, text, len);
-	if (error)
-		log_once(&host->save_log, LOG_LEVEL_WARNING, error, "cannot write %s/%s",
-			 rundir->path, HOST_BOUND_FILE);
-	else
-		log_once_clear(&host->save_log);
+	return export->peer[0] && (!access_allows_peer(&host->access, &who) ||
+				   !access_allows_device(&host->access, &export->identity, &who));
 }
 
-void host_set_ours(struct host *host, struct export *export, bool ours)
+static enum device_use export_use(const struct export *export)
 {
-	if (export->ours == ours)
-		return;
-	export->ours = ours;
-	host_save_bound(host);
+	switch (export->state) {
+	case EXPORT_BOUND:
+	case EXPORT_AVAILABLE:
+		return DEVICE_IDLE;
+	case EXPORT_IN_USE:
+	case EXPORT_RESETTING:
+		return DEVICE_IN_USE;
+	case EXPORT_ERROR:
+		return DEVICE_ERROR;
+	default:
+		return DEVICE_LOCAL;
+	}
+}
+
+/* All facts but those that a verdict asks for. */
+static void host_gather_facts(struct host *host, struct export *export, struct device_facts *facts)
+{
+	uint64_t now = host->daemon.loop.now;
+
+	if (!export->identity.described)
+		facts_identify(export->sysfs, &export->device,
+			       export->identity.serial ? &export->reader.strings : NULL,
+			       &export->identity, &export->record);
+	facts_begin(export->engine, &export->device, &export->identity, facts);
+	facts->use = export_use(export);
+	facts->ours = export->ours;
+	if (export->driverless_since)
+		facts->driverless_ms = now - export->driverless_since;
+	facts->retry_later = now < export->backoff.until;
+	facts->damped = now < export->flaps.backoff.until;
+	facts->session_denied =
+		export->state == EXPORT_IN_USE && host_session_denied(host, export);
+	facts->session_ending = exports_count(&host->exports, EXPORT_ENDING) ||
+				exports_count(&host->exports, EXPORT_RESETTING);
+	facts->others_releasing = exports_count(&host->exports, EXPORT_RELEASING);
+	facts->others_binding = exports_count(&host->exports, EXPORT_BINDING);
+	if (now < export->need_again)
+		facts->need = (struct policy_fact){ POLICY_YES, export->reason };
+}
+
+/* Gathers the facts that a verdict asks for. Returns false if that cannot be done at once. */
+static bool host_gather_asked(struct host *host, struct export *export,
+			      enum policy_verdict verdict, struct device_facts *facts)
+{
+	if (verdict == POLICY_ASK_NEED) {
+		facts_ask_need(export->sysfs, &export->device, &facts->need);
+		if (facts->need.answer == POLICY_YES) /* at most once an interval */
+			export->need_again = host->daemon.loop.now + host->daemon.loop.interval;
+		return true;
+	}
+	if (verdict == POLICY_ASK_ROOM)
+		facts_ask_room(export->engine, export->sysfs, &export->device,
+			       exports_count(&host->exports, EXPORT_BINDING), &facts->room);
+	return verdict == POLICY_ASK_ROOM;
 }
 
 static void host_tell_hooks(struct host *host, const struct export *export, enum export_state job)
@@ -87,8 +125,7 @@ void host_job_ended(struct export *export, enum export_state job, bool logged)
 }
 
 /* The reason is kept for the status files, and logged when it changes. */
-static void host_keep_reason(struct host *host, struct export *export,
-			     const struct policy_decision *decision)
+static void host_keep_reason(struct export *export, const struct policy_decision *decision)
 {
 	const struct reason *reason = &decision->reason;
 	bool allowed = decision->allowed == RULE_ALLOW;
@@ -106,31 +143,34 @@ static void host_keep_reason(struct host *host, struct export *export,
 	} else if (decision->verdict == POLICY_BIND || (allowed && !export->allowed)) {
 		export->reason.text[0] = '\0';
 	}
-	host->list_changed |= export->allowed != allowed;
 	export->allowed = allowed;
 }
 
 /* Asks for a pass when a device that has to wait may be dealt with. */
-static void host_wait_for(struct host *host, const struct export *export)
+static void host_wait_for(struct loop *loop, const struct export *export)
 {
-	struct loop *loop = &host->daemon.loop;
+	uint64_t since = export->driverless_since;
+	const uint64_t until[] = { since ? since + POLICY_DRIVERLESS_MS : 0, export->backoff.until,
+				   export->flaps.backoff.until };
 
-	if (export->driverless_since &&
-	    loop->now < export->driverless_since + POLICY_DRIVERLESS_MS)
-		loop_pass_by(loop, export->driverless_since + POLICY_DRIVERLESS_MS);
-	if (loop->now < export->backoff.until)
-		loop_pass_by(loop, export->backoff.until);
-	if (loop->now < export->flaps.backoff.until)
-		loop_pass_by(loop, export->flaps.backoff.until);
+	for (size_t i = 0; i < ARRAY_SIZE(until); i++)
+		if (loop->now < until[i])
+			loop_pass_by(loop, until[i]);
 }
 
-void host_act(struct host *host, struct export *export,
-		     const struct policy_decision *decision)
+void host_act(struct host *host, struct export *export)
 {
-	host_keep_reason(host, export, decision);
-	switch (decision->verdict) {
+	struct policy_decision decision;
+	struct device_facts facts;
+
+	host_gather_facts(host, export, &facts);
+	do
+		decision = policy_decide(&host->policy, &facts);
+	while (host_gather_asked(host, export, decision.verdict, &facts));
+	host_keep_reason(export, &decision);
+	switch (decision.verdict) {
 	case POLICY_WAIT:
-		host_wait_for(host, export);
+		host_wait_for(&host->daemon.loop, export);
 		break;
 	case POLICY_BIND:
 		host_set_ours(host, export, true);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The server role: observes the devices of this machine. */
-#include "host/host_state.h"
+/* The server role: observes the devices of this machine, and remembers which are ours. */
+#include "host/host.h"
 
-#include "lib/log.h"
-#include "lib/str.h"
+#include "host/status_files.h"
 
 #include <errno.h>
+
+/* In the run directory: the bus ids of devices that are ours. */
+#define BOUND_FILE "bound"
 
 static struct export *host_add_export(struct host *host, const char *busid,
 				      enum export_state state)
@@ -29,12 +31,13 @@ static struct export *host_add_export(struct host *host, const char *busid,
 void host_adopt_bound(struct host *host)
 {
 	char text[EXPORTS_MAX * BUSID_SIZE + 1], *cursor = text;
+	const struct rundir *rundir = &host->daemon.rundir;
 	const char *busid;
 	struct export *export;
 
-	if (host->daemon.rundir.stale)
-		rundir_save(&host->daemon.rundir, HOST_BOUND_FILE, NULL, 0);
-	rundir_load(&host->daemon.rundir, HOST_BOUND_FILE, text, sizeof(text));
+	if (rundir->stale)
+		rundir_save(rundir, BOUND_FILE, NULL, 0);
+	rundir_load(rundir, BOUND_FILE, text, sizeof(text));
 	while ((busid = str_word(&cursor))) {
 		if (!busid_is_device(busid) || exports_find(&host->exports, busid))
 			continue;
@@ -42,6 +45,28 @@ void host_adopt_bound(struct host *host)
 		if (export)
 			export->ours = true;
 	}
+}
+
+void host_set_ours(struct host *host, struct export *changed, bool ours)
+{
+	const struct rundir *rundir = &host->daemon.rundir;
+	char text[EXPORTS_MAX * BUSID_SIZE];
+	size_t len = 0;
+	int error;
+
+	if (changed->ours == ours)
+		return;
+	changed->ours = ours;
+	EACH_EXPORT(&host->exports, export)
+		if (export->ours)
+			len += str_format(text + len, sizeof(text) - len, "%s\n",
+					  export->device.busid);
+	error = rundir_save(rundir, BOUND_FILE, text, len);
+	if (error)
+		log_once(&host->save_log, LOG_LEVEL_WARNING, error, "cannot write %s/%s",
+			 rundir->path, BOUND_FILE);
+	else
+		log_once_clear(&host->save_log);
 }
 
 /* For device_scan(). Devices that can never be exported take no place. */

@@ -2,10 +2,15 @@
 /* The network side of the server role: listeners, and a fixed table of connections. */
 #include "host/server.h"
 
-#include "lib/log.h"
+#include "lib/endpoint.h"
+#include "lib/socket.h"
+#include "lib/util.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -13,15 +18,41 @@ enum {
 	FDS_RESERVED = 24, /* for sysfs and children; a quarter of the limit if that is less */
 	FDS_FEW = 24,	   /* a server can hardly work with less */
 	FDS_WANTED = CONNS_MAX + EXPORTS_MAX + FDS_RESERVED + 64,
+	PAUSE_MS = 1000, /* after accept4() failed for want of resources */
+	/* Connections that the kernel keeps until they are accepted, as far as net.core.somaxconn
+	 * allows. With more at once it drops them, and their clients notice late. musl's SOMAXCONN
+	 * is 128. */
+	BACKLOG = 1024,
 };
+
+bool listener_parse(struct listener_address *address, const char *text)
+{
+	struct addr *addr = &address->addr;
+	struct endpoint endpoint;
+	uint32_t port;
+
+	memset(address, 0, sizeof(*address));
+	if (endpoint_parse(&endpoint, text, OP_PORT) || str_decimal(endpoint.port, 65535, &port) ||
+	    strlen(endpoint.name) >= sizeof(address->name))
+		return false;
+	str_format(address->name, sizeof(address->name), "%s", endpoint.name);
+	addr->sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
+	if (strchr(endpoint.host, ':')) {
+		addr->len = sizeof(addr->sa.v6);
+		return !addr_parse_scoped(endpoint.host, &addr->sa.v6);
+	}
+	addr->len = sizeof(addr->sa.v4);
+	addr->sa.v4.sin_family = AF_INET;
+	return inet_pton(AF_INET, endpoint.host, &addr->sa.v4.sin_addr) == 1;
+}
 
 /* A free place. NULL if there is none, or the address has as many connections as it may have. */
 static struct conn *find_free_conn(struct host_server *server, const struct in6_addr *address)
 {
 	struct conn *free = NULL;
-	unsigned same = 0, i;
+	unsigned same = 0;
 
-	for (i = 0; i < server->conns; i++) {
+	for (unsigned i = 0; i < server->conns; i++) {
 		struct conn *conn = &server->conn[i];
 
 		if (conn->state == CONN_FREE)
@@ -31,31 +62,17 @@ static struct conn *find_free_conn(struct host_server *server, const struct in6_
 	}
 	if (same >= CONNS_PER_ADDRESS_MAX)
 		return NULL;
-	if (!free && i < CONNS_MAX)
-		free = &server->conn[i];
+	if (!free && server->conns < CONNS_MAX)
+		free = &server->conn[server->conns++];
 	return free;
 }
 
-static void open_conn(struct host_server *server, struct conn *conn, int fd,
-		      const struct in6_addr *address)
-{
-	unsigned place = (unsigned)(conn - server->conn);
-
-	assert(place <= server->conns && place < CONNS_MAX);
-	if (place == server->conns)
-		server->conns++;
-	conn_open(conn, &server->shared, fd, address);
-}
-
-static void log_refused(struct host_server *server, const struct in6_addr *address, bool allowed,
-			bool has_place)
+static void log_refused(struct host_server *server, const struct in6_addr *address, bool has_place)
 {
 	struct access *access = server->shared.access;
 	uint64_t now = server->shared.loop->now;
 
-	if (!allowed)
-		access_log_stranger(access, now, address);
-	else if (has_place)
+	if (has_place)
 		access_log_refusal(access, ACCESS_TOO_MANY, now, address,
 				   "connection refused: too many open files; allow %u (ulimit -n)",
 				   (unsigned)FDS_WANTED);
@@ -66,43 +83,94 @@ static void log_refused(struct host_server *server, const struct in6_addr *addre
 				   (unsigned)CONNS_PER_ADDRESS_MAX, (unsigned)CONNS_MAX);
 }
 
-/* A listener has accepted fd, a connection from that address. */
-static void server_accept(void *ctx, int fd, const struct in6_addr *address)
+static void take_connection(struct host_server *server, int fd, const struct in6_addr *address)
 {
-	struct host_server *server = ctx;
-	bool allowed = access_allows_address(server->shared.access, address);
-	struct conn *conn = allowed ? find_free_conn(server, address) : NULL;
+	struct conn_shared *shared = &server->shared;
+	struct conn *conn;
 
-	if (conn && fd < server->fds_max) {
-		open_conn(server, conn, fd, address);
-		return;
+	if (access_allows_address(shared->access, address)) {
+		conn = find_free_conn(server, address);
+		if (conn && fd < server->fds_max) {
+			conn_open(conn, shared, fd, address);
+			return;
+		}
+		log_refused(server, address, conn != NULL);
+	} else {
+		access_log_stranger(shared->access, shared->loop->now, address);
 	}
-	log_refused(server, address, allowed, conn != NULL);
 	close(fd);
+}
+
+static void listener_ready(struct loop_source *source, uint32_t events)
+{
+	struct listener *listener = container_of(source, struct listener, source);
+	struct loop *loop = listener->server->shared.loop;
+	struct addr from = { .len = sizeof(from.sa) };
+	int fd = accept4(source->fd, &from.sa.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct in6_addr address;
+
+	(void)events;
+	if (fd >= 0) {
+		addr_split(&from, &address);
+		take_connection(listener->server, fd, &address);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		/* the socket stays ready: without a pause the loop would spin */
+		loop_rewatch(loop, source, 0);
+		loop_pass_by(loop, loop->now + PAUSE_MS);
+	}
+}
+
+/* 0 or -errno. */
+static int open_listener(struct listener *listener)
+{
+	const struct addr *address = &listener->address.addr;
+	int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (address->sa.any.sa_family == AF_INET6)
+		socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	listener->source.fd = fd;
+	if (bind(fd, &address->sa.any, address->len) || listen(fd, BACKLOG))
+		error = -errno;
+	if (!error)
+		error = loop_watch(listener->server->shared.loop, &listener->source, EPOLLIN);
+	if (error) {
+		close(fd);
+		listener->source.fd = -1;
+	}
+	return error;
 }
 
 /* A port in use is one line, though there are listeners for IPv4 and IPv6. */
 static void log_listener(struct host_server *server, const struct listener *listener)
 {
-	const char *name = listener->address.name;
+	const struct listener_address *address = &listener->address;
+	struct in6_addr unused;
 
 	if (listener->error == -EADDRINUSE) {
 		log_once(&server->port_in_use, LOG_LEVEL_WARNING, 0,
 			 "port %u is in use: the program that listens there serves the clients "
 			 "until it ends, without --allow, --psk and 'to' in rules",
-			 (unsigned)listener_port(listener));
+			 (unsigned)addr_split(&address->addr, &unused));
 	} else if (!listener->error) {
 		log_once_clear(&server->port_in_use);
-		log_info("listening on %s", name);
+		log_info("listening on %s", address->name);
 	} else if (listener->error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
-		log_warning_errno(listener->error, "cannot listen on %s", name);
+		log_warning_errno(listener->error, "cannot listen on %s", address->name);
 	}
 }
 
 static void pass_listener(struct host_server *server, struct listener *listener)
 {
-	int error = listener_pass(listener);
+	int error = 0;
 
+	if (listener->source.fd < 0)
+		error = open_listener(listener);
+	else
+		loop_rewatch(server->shared.loop, &listener->source, EPOLLIN); /* ends a pause */
 	if (error == listener->error)
 		return;
 	listener->error = error;
@@ -137,14 +205,14 @@ void host_server_keys_changed(struct host_server *server)
 void host_server_close(struct host_server *server)
 {
 	for (unsigned i = 0; i < server->listeners; i++)
-		listener_close(&server->listener[i]);
+		loop_drop(server->shared.loop, &server->listener[i].source);
 	for (unsigned i = 0; i < server->conns; i++)
 		if (server->conn[i].state != CONN_FREE)
 			conn_drop(&server->conn[i]);
 	server->listeners = server->conns = 0;
 }
 
-/* The limit of open files, raised to FDS_WANTED as far as the hard limit allows. */
+/* Raises the limit of open files to FDS_WANTED, as far as the hard limit allows, and returns it. */
 static int raise_fd_limit(void)
 {
 	struct rlimit limit;
@@ -158,36 +226,26 @@ static int raise_fd_limit(void)
 	return (int)limit.rlim_cur;
 }
 
-static int fds_for_connections(int limit)
-{
-	return limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
-}
-
-static void add_listener(struct host_server *server, const struct listener_address *address)
-{
-	assert(server->listeners < LISTENERS_MAX);
-	listener_init(&server->listener[server->listeners++], server->shared.loop, address,
-		      server_accept, server);
-}
-
 void host_server_init(struct host_server *server, struct loop *loop, struct exports *exports,
 		      struct access *access, uint32_t dead_after,
 		      const struct listener_address *address, unsigned addresses)
 {
 	int limit = raise_fd_limit();
 
+	assert(addresses <= LISTENERS_MAX);
 	if (limit < FDS_FEW)
 		log_warning("only %u open files are allowed (ulimit -n)", (unsigned)limit);
-	server->fds_max = fds_for_connections(limit);
-	server->shared = (struct conn_shared){
-		.loop = loop,
-		.exports = exports,
-		.access = access,
-		.devlist = &server->devlist,
-		.filtered = &server->filtered,
-		.dead_after = dead_after,
-	};
+	server->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
+	server->shared.loop = loop;
+	server->shared.exports = exports;
+	server->shared.access = access;
+	server->shared.dead_after = dead_after;
+	server->listeners = addresses;
 	for (unsigned i = 0; i < addresses; i++)
-		add_listener(server, &address[i]);
-	devlist_clear(&server->devlist);
+		server->listener[i] = (struct listener){
+			.source = { -1, listener_ready },
+			.server = server,
+			.address = address[i],
+			.error = -EINPROGRESS,
+		};
 }

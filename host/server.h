@@ -8,18 +8,32 @@
 #define HOST_SERVER_H
 
 #include "host/conn.h"
-#include "host/listener.h"
 #include "lib/log.h"
 
 enum {
+	LISTENERS_MAX = 8,
 	CONNS_MAX = 512,
 	CONNS_PER_ADDRESS_MAX = 256, /* half of them, so that other addresses find a place */
 };
 
+struct listener_address {
+	struct addr addr;
+	char name[64]; /* ADDR:PORT, for messages */
+};
+
+/* Parses ADDR[:PORT], an IPv6 address in brackets. Returns false if text is not of that form. */
+bool listener_parse(struct listener_address *address, const char *text);
+
+/* A socket on which clients connect. One that cannot listen tries again in every pass. */
+struct listener {
+	struct loop_source source; /* fd is -1: it does not listen */
+	struct host_server *server;
+	struct listener_address address;
+	int error; /* of the last try, 0 or -errno; -EINPROGRESS: there was none */
+};
+
 struct host_server {
 	struct conn_shared shared;
-	struct devlist devlist; /* of all clients; host_server_announce() after a change */
-	struct devlist filtered;
 	int fds_max; /* file descriptors from here on are not for connections */
 	struct log_once port_in_use;
 	unsigned listeners;
@@ -39,7 +53,7 @@ void host_server_init(struct host_server *server, struct loop *loop, struct expo
 void host_server_pass(struct host_server *server);
 /* The keys were read again: drops the connections that depend on one. */
 void host_server_keys_changed(struct host_server *server);
-/* The device list has changed: sends it to the watches. */
+/* The list of devices has changed: sends it to the watches. */
 void host_server_announce(struct host_server *server);
 /* Closes the listeners and all connections. Sessions go on: they belong to the exports. */
 void host_server_close(struct host_server *server);

@@ -2,7 +2,6 @@
 /* Small files in the run directory about sessions, and devices that are left alone. */
 #include "host/status_files.h"
 
-#include "lib/addr.h"
 #include "lib/socket.h"
 #include "lib/str.h"
 
@@ -34,16 +33,13 @@ static void save_session_file(const struct rundir *rundir, const struct export *
 /* A connection that is over already has no line: then the file of the last session goes. */
 static void write_session_file(const struct rundir *rundir, struct export *export)
 {
-	char text[SESSION_LINE_SIZE];
-	size_t len;
+	char pair[SOCKET_PAIR_SIZE], key[PSK_IDENTITY_SIZE + sizeof(" ffffffff ")] = "";
+	char text[SESSION_LINE_SIZE] = "";
 
-	if (!socket_pair_text(export->session.socket.fd, text))
-		text[0] = '\0';
-	len = strlen(text);
-	if (len && *export->key)
-		str_format(text + len, sizeof(text) - len, " %s %x\n", export->key, export->print);
-	else if (len)
-		str_format(text + len, sizeof(text) - len, "\n");
+	if (*export->key)
+		str_format(key, sizeof(key), " %s %x", export->key, export->print);
+	if (socket_pair_text(export->session.socket.fd, pair))
+		str_format(text, sizeof(text), "%s%s\n", pair, key);
 	save_session_file(rundir, export, text);
 	export->noted = true;
 }
@@ -79,43 +75,26 @@ static const char *reason_left_alone(const struct export *export)
 	return export->flaps.backoff.delay ? "it comes and goes" : NULL;
 }
 
-static size_t format_left_file(char *text, size_t size, struct exports *exports)
-{
-	size_t len = 0;
-
-	text[0] = '\0';
-	EACH_EXPORT(exports, export) {
-		const char *reason = reason_left_alone(export);
-
-		if (reason)
-			len += str_format(text + len, size - len, "%s %s\n", export->device.busid,
-					  reason);
-	}
-	assert(len < size);
-	return len;
-}
-
-static void update_left_file(struct status_files *files, const struct rundir *rundir,
-			     const char *text, size_t len)
-{
-	uint32_t hash = str_hash(STR_HASH, text) | 1; /* never 0: that is not known */
-
-	if (hash != files->left && !rundir_save(rundir, "left", text, len))
-		files->left = hash;
-}
-
-void status_files_update(struct status_files *files, const struct rundir *rundir,
-			 struct exports *exports, bool stopping)
+void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struct exports *exports,
+			 bool stopping)
 {
 	static char text[EXPORTS_MAX * LEFT_LINE_SIZE];
 	size_t len = 0;
+	uint32_t hash;
 
-	EACH_EXPORT(exports, export)
+	EACH_EXPORT(exports, export) {
+		const char *reason = stopping ? NULL : reason_left_alone(export);
+
 		update_session_file(rundir, export);
-	text[0] = '\0';
-	if (!stopping)
-		len = format_left_file(text, sizeof(text), exports);
-	update_left_file(files, rundir, text, len);
+		if (reason)
+			len += str_format(text + len, sizeof(text) - len, "%s %s\n",
+					  export->device.busid, reason);
+	}
+	assert(len < sizeof(text));
+	text[len] = '\0';
+	hash = str_hash(STR_HASH, text) | 1; /* never 0: that is not known */
+	if (hash != *left_hash && !rundir_save(rundir, "left", text, len))
+		*left_hash = hash;
 }
 
 void status_files_load_session(const struct rundir *rundir, struct export *export)

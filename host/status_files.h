@@ -13,17 +13,13 @@
 #include "host/export.h"
 #include "loop/rundir.h"
 
-struct status_files {
-	uint32_t left; /* a hash of the file "left" as it is; 0: not known */
-};
-
 /*
  * Called in every pass: writes the files that have changed. A write that fails is tried again in
- * the next pass.
+ * the next pass. *left_hash is that of the file "left", 0 at first: not known.
  * stopping: for the last time; the files of sessions that go on stay.
  */
-void status_files_update(struct status_files *files, const struct rundir *rundir,
-			 struct exports *exports, bool stopping);
+void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struct exports *exports,
+			 bool stopping);
 /* The device is gone: removes the file of its session, if there is one. */
 void status_files_remove_session(const struct rundir *rundir, struct export *export);
 /* Reads which peer uses the device, as an earlier run has written it: peer, from, key and print. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of host/server, conn, listener and export_session: clients of every kind on loopback, a
+ * Tests of host/server and conn, and of sessions in host/export: clients of every kind on loopback, a
  * tree of files where the test plays usbip-host, a clock that the test moves.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=prlimit64,--wrap=setsockopt,--wrap=ktls_has_aes
  */
@@ -30,6 +30,7 @@ static struct {
 	struct loop loop;
 	struct exports exports;
 	struct access access;
+	struct rules rules;
 	struct host_server server;
 	struct sockaddr_in there;
 	uint64_t epoch;
@@ -47,6 +48,8 @@ static struct {
 	unsigned accepts;
 	int accept_error;
 	const char *from; /* the address that accept4() returns; NULL: the real one */
+	int accepted;	  /* the next connection; 0: a real one */
+	struct sockaddr_in6 accepted_from;
 	unsigned aes_asked;
 	unsigned lines;
 	char line[64][200];
@@ -89,6 +92,11 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 	if (t.accept_error) {
 		errno = t.accept_error;
 		return -1;
+	}
+	if (t.accepted) {
+		memcpy(address, &t.accepted_from, sizeof(t.accepted_from));
+		*len = sizeof(t.accepted_from);
+		return t.accepted;
 	}
 	fd = __real_accept4(fd, address, len, flags);
 	if (fd >= 0 && t.from)
@@ -225,21 +233,46 @@ static void add_export(unsigned i)
 	must(!device_read(&sysfs, busid, &export->device), "read the device");
 	facts_identify(&sysfs, &export->device, NULL, &export->identity, &export->record);
 	must(export->identity.described, "describe the device");
+	export->allowed = true;
 }
 
-/* The first n devices are on offer. */
+/* The first n devices are on offer; those behind DEVICES are only in the list. */
 static void offer(unsigned n)
 {
-	struct op_interface interface[OP_INTERFACES_MAX];
-	struct op_device device;
+	for (unsigned i = t.exports.count; i < n; i++) {
+		struct export *export;
+		char busid[8];
 
-	devlist_clear(&t.server.devlist);
-	for (unsigned i = 0; i < n; i++) {
-		const char *busid = t.exports.export[i % DEVICES].device.busid;
-
-		must(!device_describe(&sysfs, busid, &device, interface), "describe the device");
-		must(devlist_add(&t.server.devlist, &device, interface), "list it");
+		snprintf(busid, sizeof(busid), "2-%u", i + 1);
+		export = exports_add(&t.exports, &t.loop, busid, EXPORT_LEFT_ALONE);
+		must(export, "have a place for the device");
+		export->identity.busid = export->device.busid;
+		export->record = t.exports.export[0].record;
+		strcpy(export->record.device.busid, busid);
 	}
+	for (unsigned i = 0; i < t.exports.count; i++)
+		t.exports.export[i].listed = i < n;
+}
+
+/* The list of the devices on offer. */
+static size_t make_list(uint8_t *bytes, enum op_code code, unsigned *devices)
+{
+	size_t len = OP_DEVLIST_HEAD_SIZE;
+
+	*devices = 0;
+	EACH_EXPORT(&t.exports, export) {
+		int n;
+
+		if (!export->listed)
+			continue;
+		n = op_record_encode(bytes + len, CONN_LIST_SIZE - len, &export->record.device,
+				     export->record.interface);
+		must(n > 0, "encode the device");
+		len += (size_t)n;
+		++*devices;
+	}
+	op_devlist_head_encode(bytes, CONN_LIST_SIZE, code, *devices);
+	return len;
 }
 
 static void pass(void *ctx)
@@ -300,6 +333,7 @@ static void start_every(uint32_t interval_ms)
 	for (unsigned i = 0; i < DEVICES; i++)
 		add_export(i);
 	find_port(&address);
+	t.access.rules = &t.rules;
 	host_server_init(&t.server, &t.loop, &t.exports, &t.access, 15, &address, 1);
 	offer(2);
 	run_quiet(&t.loop);
@@ -419,13 +453,14 @@ static void ask(struct client *c, enum op_code code, const char *busid)
 
 static void list_is(struct client *c, enum op_code code, size_t at, unsigned devices)
 {
-	size_t len = t.server.devlist.len;
+	static uint8_t want[CONN_LIST_SIZE];
+	unsigned offered;
+	size_t len = make_list(want, code, &offered);
 
-	CHECK_INT(devices, t.server.devlist.devices);
+	CHECK_INT(devices, offered);
 	CHECK(c->len >= at + len);
-	devlist_set_head(&t.server.devlist, code);
 	if (c->len >= at + len)
-		CHECK_BYTES(c->got + at, t.server.devlist.bytes, len);
+		CHECK_BYTES(c->got + at, want, len);
 }
 
 /* All that came is this one list. */
@@ -484,16 +519,20 @@ static void list(void)
 	}
 }
 
-static unsigned asked_about;
-
-/* ctx: a bit for each device that is allowed, in the order of the list. */
-static bool allow(void *ctx, const char *busid)
+/* The rules deny the client the devices whose bit is not set. */
+static void allow_only(unsigned mask, unsigned devices)
 {
-	char want[BUSID_SIZE];
+	static char text[8][40];
+	struct rules_source source = { .role = RULE_SERVER };
 
-	snprintf(want, sizeof(want), "1-%u", asked_about + 1);
-	CHECK_STR(busid, want);
-	return *(const unsigned *)ctx >> asked_about++ & 1;
+	for (unsigned i = 0; i < devices; i++) {
+		if (mask >> i & 1)
+			continue;
+		snprintf(text[i], sizeof(text[i]), "deny busid %s to 127.0.0.1",
+			 t.exports.export[i].device.busid);
+		source.option[source.options++] = text[i];
+	}
+	must(rules_read(&t.rules, &source), "read the rules");
 }
 
 /* Every part of a list: in its order, and the same bytes as a list of these devices alone. */
@@ -501,45 +540,42 @@ static void selected(void)
 {
 	enum { RECORDS = 6 };
 	static const uint8_t interfaces[RECORDS] = { 0, 1, 2, 255, 0, 3 };
-	static struct devlist whole, part, want;
-	struct op_interface interface[OP_INTERFACES_MAX];
 
-	memset(interface, 0x42, sizeof(interface));
-	for (unsigned mask = 0; mask < 1 << RECORDS; mask++) {
-		devlist_clear(&whole);
-		devlist_clear(&want);
-		for (unsigned i = 0; i < RECORDS; i++) {
-			struct op_device device = { .path = "/sys/x", .busnum = i + 1,
-						    .interfaces = interfaces[i] };
+	start();
+	offer(RECORDS);
+	for (unsigned i = 0; i < RECORDS; i++) {
+		struct device_record *record = &t.exports.export[i].record;
 
-			snprintf(device.busid, sizeof(device.busid), "1-%u", i + 1);
-			must(devlist_add(&whole, &device, interface), "list it");
-			if (mask >> i & 1)
-				must(devlist_add(&want, &device, interface), "list it");
-		}
-		memset(&part, 0xa5, sizeof(part));
-		asked_about = 0;
-		devlist_filter(&whole, &part, allow, &mask);
-		CHECK_INT(asked_about, RECORDS);
-		CHECK_INT(part.devices, want.devices);
-		CHECK_INT(part.len, want.len);
-		devlist_set_head(&part, OP_REP_DEVLIST);
-		devlist_set_head(&want, OP_REP_DEVLIST);
-		CHECK_BYTES(part.bytes, want.bytes, want.len);
+		record->device.interfaces = interfaces[i];
+		memset(record->interface, 0x42, sizeof(record->interface));
 	}
-	devlist_clear(&whole);
-	asked_about = 0;
-	devlist_filter(&whole, &part, allow, &asked_about);
-	CHECK(!part.devices && part.len == OP_DEVLIST_HEAD_SIZE && !asked_about);
+	for (unsigned mask = 0; mask < 1 << RECORDS; mask++) {
+		unsigned devices = 0;
+
+		allow_only(mask, RECORDS);
+		ask(&client, OP_REQ_DEVLIST, NULL);
+		ends_well(&client);
+		for (unsigned i = 0; i < RECORDS; i++) {
+			t.exports.export[i].listed = mask >> i & 1;
+			devices += mask >> i & 1;
+		}
+		list_is(&client, OP_REP_DEVLIST, 0, devices);
+		offer(RECORDS);
+		end_client(&client);
+	}
+	end();
 }
+
+enum { LONG_LIST = 12 + 316 * 103 };
 
 /* 103 devices are all that fit; the list goes out in one piece. */
 static void long_list(void)
 {
 	start();
-	offer(103);
+	offer(104);
 	ask(&client, OP_REQ_DEVLIST, NULL);
 	ends_well(&client);
+	offer(103);
 	got_list(&client, OP_REP_DEVLIST, 103);
 	CHECK_INT(t.sends, 1);
 	end();
@@ -553,7 +589,7 @@ static void long_list_to_the_slow(void)
 	join_with(&client, 4096);
 	say(&client, "\1\x11\x80\5\0\0\0\0", 8);
 	run_quiet(&t.loop);
-	CHECK_INT(t.sent, t.server.devlist.len);
+	CHECK_INT(t.sent, LONG_LIST);
 	CHECK_INT(t.sends, 1);
 	ends_well(&client);
 	got_list(&client, OP_REP_DEVLIST, 103);
@@ -563,8 +599,8 @@ static void long_list_to_the_slow(void)
 	join_with(&client, 4096);
 	say(&client, "\1\x11\x80\x60\0\0\0\0", 8);
 	run_quiet(&t.loop);
-	CHECK_INT(t.sent, t.server.devlist.len);
-	awaited = t.server.devlist.len;
+	CHECK_INT(t.sent, LONG_LIST);
+	awaited = LONG_LIST;
 	UNTIL(&t.loop, so_much_came);
 	got_list(&client, OP_REP_WATCH, 103);
 	end();
@@ -744,6 +780,22 @@ static void import_refused(void)
 		else
 			take_away(root, HOME BUSID "/usbip_status");
 		import_refused_as(table[i].busid, table[i].reply);
+		CHECK_INT(t.writes, 0);
+		end();
+	}
+}
+
+/* By a rule about this client, or by the decision about the device itself. */
+static void import_denied(void)
+{
+	for (int i = 0; i < 2; i++) {
+		start();
+		if (i)
+			t.exports.export[0].allowed = false;
+		else
+			allow_only(0, 1);
+		import_refused_as(BUSID, OP_NODEV);
+		CHECK_INT(logged("127.0.0.1: import of 1-1 (46f4:0001) refused by the rules"), 1);
 		CHECK_INT(t.writes, 0);
 		end();
 	}
@@ -1188,16 +1240,18 @@ static int spare[2];
 
 static bool one_more(uint32_t address)
 {
-	struct in6_addr from = { .s6_addr = { 0xfd } };
+	struct loop_source *source = &t.server.listener[0].source;
+	struct sockaddr_in6 *from = &t.accepted_from;
 	int fd = dup(spare[0]);
-	bool taken;
 
 	must(fd >= 0, "make a connection");
 	address = htonl(address);
-	memcpy(from.s6_addr + 12, &address, sizeof(address));
-	t.server.listener[0].accepted(t.server.listener[0].ctx, fd, &from);
-	taken = fcntl(fd, F_GETFD) >= 0; /* else it was closed */
-	return taken;
+	*from = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr.s6_addr = { 0xfd } };
+	memcpy(from->sin6_addr.s6_addr + 12, &address, sizeof(address));
+	t.accepted = fd;
+	source->ready(source, EPOLLIN);
+	t.accepted = 0;
+	return fcntl(fd, F_GETFD) >= 0; /* else it was closed */
 }
 
 static unsigned in_use(void)
@@ -2055,6 +2109,7 @@ int main(void)
 	RUN("t_host_server: an import leaves what is the kernel's", import_leaves_the_rest);
 	RUN("t_host_server: an import whose client does not wait for the reply", import_pipelined);
 	RUN("t_host_server: imports that are refused", import_refused);
+	RUN("t_host_server: imports that the rules refuse", import_denied);
 	RUN("t_host_server: an import of a device that is not bound", import_of_what_is_not_bound);
 	RUN("t_host_server: imports that fail", import_that_fails);
 	RUN("t_host_server: an import of a device in use", import_busy);
