@@ -144,7 +144,5 @@ enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts
 
 /* The place of a rule, for a message: "--rule 2", "/etc/usbiphp/rules:7". */
 void rule_place(const struct rules *rules, const struct rule *rule, char *buf, size_t size);
-/* Whether any rule has a condition "to". */
-bool rules_have_to(const struct rules *rules);
 
 #endif

@@ -121,14 +121,6 @@ enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts
 	return RULE_ALLOW;
 }
 
-bool rules_have_to(const struct rules *rules)
-{
-	for (unsigned i = 0; i < rules->count; i++)
-		if (rules->rule[i].has_to)
-			return true;
-	return false;
-}
-
 void rule_place(const struct rules *rules, const struct rule *rule, char *buf, size_t size)
 {
 	if (rule->line)

@@ -172,11 +172,6 @@ int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
 	return (int)(len - in.left);
 }
 
-size_t op_record_size(const uint8_t *record)
-{
-	return OP_DEVICE_SIZE + (size_t)record[OP_DEVICE_SIZE - 1] * OP_INTERFACE_SIZE;
-}
-
 int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 		     const struct op_interface *interface)
 {

@@ -128,8 +128,6 @@ int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_
  */
 int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
 		     struct op_interface *interface);
-/* The length of an encoded record: the last byte before the interfaces is their number. */
-size_t op_record_size(const uint8_t *record);
 int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 		     const struct op_interface *interface);
 

@@ -412,7 +412,6 @@ static void to(void)
 		facts.to = &asks;
 		snprintf(rule, sizeof(rule), "deny to %s", row[i].to);
 		CHECK(read_option(RULE_SERVER, rule));
-		CHECK(rules_have_to(&rules));
 		if (judge(&facts) != (row[i].matches ? RULE_DENY : RULE_ALLOW))
 			check_fault(__FILE__, __LINE__, "%s, %s asks", rule, row[i].asks);
 	}
@@ -429,7 +428,6 @@ static void to_nobody(void)
 	CHECK(read_bytes(RULE_SERVER, "deny to 10.0.0.0/8\n", 19));
 	CHECK_INT(judge(&facts), RULE_ALLOW);
 	CHECK(read_bytes(RULE_SERVER, "allow to 10.0.0.0/8\ndeny\n", 25));
-	CHECK(rules_have_to(&rules));
 	CHECK_INT(judge(&facts), RULE_ALLOW);
 	facts.to = &asks;
 	CHECK_INT(judge(&facts), RULE_ALLOW);
@@ -446,7 +444,6 @@ static void to_nobody(void)
 	CHECK(read_bytes(RULE_SERVER, "allow to 10.0.0.0/8 serial x\n", 29));
 	CHECK_INT(judge(&facts), RULE_UNKNOWN);
 	CHECK(read_bytes(RULE_SERVER, "deny\n", 5));
-	CHECK(!rules_have_to(&rules));
 	end();
 }
 
@@ -459,7 +456,6 @@ static void to_key(void)
 	facts.from = NULL;
 	begin();
 	CHECK(read_bytes(RULE_SERVER, "allow to key lap*\ndeny\n", 23));
-	CHECK(rules_have_to(&rules));
 	CHECK_INT(judge(&facts), RULE_ALLOW); /* nobody yet */
 	facts.to = &asks;
 	CHECK_INT(judge(&facts), RULE_DENY);
