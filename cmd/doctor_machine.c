@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The doctor's checks of programs, sockets, packet filters and files. */
-#include "cmd/doctor_checks.h"
+#include "cmd/doctor.h"
+
 #include "lib/file.h"
 #include "lib/str.h"
 #include "lib/util.h"
@@ -16,12 +17,14 @@ enum { COMM_SIZE = 17 }; /* proc(5): TASK_COMM_LEN with a newline */
 /* Programs that get in the way, by their comm in proc(5). */
 static const struct program {
 	const char *comm, *effect, *remedy;
+	const char *more; /* of the remedy, behind the server's port; NULL: it has no port in it */
 } programs[] = {
-	{ "ModemManager", "probes serial adapters", "systemctl mask --now ModemManager" },
-	{ "usbguard-daemon", "may block devices", "usbguard list-devices -b" },
-	{ "udisksd", "may mount disks", "systemctl mask --now udisks2" },
+	{ "ModemManager", "probes serial adapters", "systemctl mask --now ModemManager", NULL },
+	{ "usbguard-daemon", "may block devices", "usbguard list-devices -b", NULL },
+	{ "udisksd", "may mount disks", "systemctl mask --now udisks2", NULL },
+	{ "firewalld", "filters packets", "firewall-cmd --permanent --add-port=",
+	  "/tcp; firewall-cmd --reload" },
 };
-#define FIREWALLD "firewalld" /* its remedy has the port in it */
 
 /* The search for the program that listens at the server's port. */
 struct listener_search {
@@ -63,15 +66,11 @@ static bool listener_is_file(void *ctx, const char *fd)
 
 static void doctor_check_program(struct doctor *doctor, const char *comm)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
-		if (!strcmp(programs[i].comm, comm))
-			doctor_report(doctor, DOCTOR_WARN, "%s %s: %s", comm, programs[i].effect,
-				      programs[i].remedy);
-	if (!strcmp(comm, FIREWALLD))
-		doctor_report(doctor, DOCTOR_WARN,
-			      "%s filters packets: firewall-cmd --permanent --add-port=%s/tcp; "
-			      "firewall-cmd --reload",
-			      comm, doctor->port);
+	for (const struct program *p = programs; p < programs + ARRAY_SIZE(programs); p++)
+		if (!strcmp(p->comm, comm))
+			doctor_report(doctor, DOCTOR_WARN, "%s %s: %s%s%s", comm, p->effect,
+				      p->remedy, p->more ? doctor->port : "",
+				      p->more ? p->more : "");
 }
 
 /* An entry of /proc. */
@@ -130,7 +129,7 @@ void doctor_check_filters(struct doctor *doctor)
 	uint32_t users = 0;
 
 	sysfs_read_number(&doctor->sysfs, false, UINT32_MAX, &users, "module/nf_tables/refcnt");
-	if (users || doctor_file_contains(doctor, "", "proc/net/ip_tables_names"))
+	if (users || doctor_file_contains(doctor->machine.root, "", "proc/net/ip_tables_names"))
 		doctor_report(doctor, DOCTOR_WARN,
 			      "a packet filter is active, it must let TCP %s through: "
 			      "ufw allow %s/tcp, or see nft list ruleset",

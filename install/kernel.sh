@@ -9,7 +9,7 @@ os_release() {
 }
 
 # distribution_remedy ID: how to install the modules, by an ID of os-release(5). The table in
-# cmd/doctor_kernel.c is the same; tests/install compares them.
+# cmd/doctor_roles.c is the same; tests/install compares them.
 # shellcheck disable=SC2016
 distribution_remedy() {
 	case $1 in

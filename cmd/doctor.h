@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The doctor's report, and its checks of this machine. */
+#ifndef CMD_DOCTOR_H
+#define CMD_DOCTOR_H
+
+#include "loop/daemon.h"
+
+struct doctor {
+	const struct daemon_options *options;
+	const char *port; /* the server's TCP port on this machine, decimal */
+	struct sysfs sysfs;
+	struct sysfs machine; /* only its root is set: "/", or the directory above options->sysfs */
+	bool any_bad;	      /* a line with DOCTOR_BAD was printed */
+};
+
+enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_BAD };
+
+/* Prints a line: the level and a sentence, made printable. */
+void doctor_report(struct doctor *doctor, enum doctor_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Whether the file at path, below the directory handle dir, has a line that contains text. */
+bool doctor_file_contains(int dir, const char *text, const char *path, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Modules, daemons and holds of the roles that this machine has; asked_as_client: it is to have the
+ * client's. */
+void doctor_check_roles(struct doctor *doctor, bool asked_as_client);
+/* Running programs that get in the way, and the listener at the server's port. */
+void doctor_check_programs(struct doctor *doctor);
+/* Packet filters. */
+void doctor_check_filters(struct doctor *doctor);
+/* The run and configuration directories: files that others than root may change. */
+void doctor_check_owners(struct doctor *doctor);
+
+#endif

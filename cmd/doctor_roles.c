@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* The doctor's checks of both roles: kernel modules and their state, services, held devices. */
+#include "cmd/doctor.h"
+
+#include "lib/file.h"
+#include "lib/str.h"
+#include "lib/util.h"
+#include "sysfs/stub.h"
+#include "sysfs/vhci.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum { REMEDY_SIZE = 128 };
+
+/* A kernel module, and how a machine gets it. */
+static const struct doctor_module {
+	const char *name;
+	const char *openwrt_package;
+	/* Symbols of the kernel's configuration: without one of them there is no module. */
+	const char *config[2];
+} stub_module = { STUB_MODULE, "kmod-usbip-server", { "CONFIG_USBIP_CORE", "CONFIG_USBIP_HOST" } },
+  vhci_module = { VHCI_MODULE, "kmod-usbip-client",
+		  { "CONFIG_USBIP_CORE", "CONFIG_USBIP_VHCI_HCD" } },
+  tls_module = { "tls", "kmod-tls", { "CONFIG_TLS" } };
+
+/* How to install the kernel's modules, by distribution: an ID or ID_LIKE of os-release(5).
+ * install/kernel.sh has the same table; tests/install compares them. */
+static const struct remedy {
+	const char *id, *command;
+} remedies[] = {
+	{ "raspbian", "apt-get full-upgrade, then reboot" },
+	{ "debian", "apt-get install linux-image-$(dpkg --print-architecture), then reboot "
+		    "(-cloud kernels lack it)" },
+	{ "ubuntu", "apt-get install linux-modules-extra-$(uname -r)" },
+	{ "fedora", "dnf install kernel-modules-extra-$(uname -r)" },
+	{ "ol", "dnf install kernel-uek-modules-extra-$(uname -r)" },
+	{ "rhel", "install kmod-usbip from ELRepo (elrepo.org)" },
+	{ "centos", "install kmod-usbip from ELRepo (elrepo.org)" },
+	{ "rocky", "install kmod-usbip from ELRepo (elrepo.org)" },
+	{ "almalinux", "install kmod-usbip from ELRepo (elrepo.org)" },
+	{ "arch", "pacman -Syu linux, then reboot" },
+	{ "alpine", "apk add linux-lts, then reboot (linux-virt lacks it)" },
+};
+
+/* Names of the distribution: its own, then those it is like, the nearest first. */
+struct os_release {
+	char id[32];
+	char id_like[96];
+};
+
+static bool os_release_read_line(void *ctx, char *line)
+{
+	struct os_release *os = ctx;
+	char *value = strchr(line, '='), *end;
+
+	if (!value)
+		return false;
+	*value++ = '\0';
+	value += strspn(value, "\"'");
+	end = value + strcspn(value, "\"'\n");
+	*end = '\0';
+	if (!strcmp(line, "ID"))
+		str_format(os->id, sizeof(os->id), "%s", value);
+	else if (!strcmp(line, "ID_LIKE"))
+		str_format(os->id_like, sizeof(os->id_like), "%s", value);
+	return false;
+}
+
+static const char *remedy_find(const char *id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(remedies); i++)
+		if (!strcmp(remedies[i].id, id))
+			return remedies[i].command;
+	return NULL;
+}
+
+/* remedy has REMEDY_SIZE bytes. */
+static void find_remedy(const struct sysfs *machine, const char *openwrt_package, char *remedy)
+{
+	bool is_raspberry = !sysfs_can_open(machine, O_PATH, "etc/rpi-issue"); /* ID=debian */
+	char names[sizeof(struct os_release)], *cursor = names;
+	const char *command = NULL, *package = "", *id;
+	struct os_release os = { 0 };
+
+	file_each_line(machine->root, "etc/os-release", os_release_read_line, &os);
+	str_format(names, sizeof(names), "%s %s", is_raspberry ? "raspbian" : os.id, os.id_like);
+	while (!command && (id = str_word(&cursor))) {
+		command = remedy_find(id);
+		if (!strcmp(id, "openwrt")) {
+			command = sysfs_can_open(machine, O_PATH, "usr/bin/apk") ?
+					  "opkg update && opkg install " :
+					  "apk add ";
+			package = openwrt_package;
+		}
+	}
+	if (!command)
+		command = "install your distribution's package of kernel modules";
+	str_format(remedy, REMEDY_SIZE, "%s%s", command, package);
+}
+
+/* Whether the kernel was built without it. False also if its configuration cannot be read. */
+static bool module_is_disabled(int root, const struct doctor_module *module, const char *release)
+{
+	char line[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(module->config) && module->config[i]; i++) {
+		str_format(line, sizeof(line), "%s is not set", module->config[i]);
+		if (doctor_file_contains(root, line, "boot/config-%s", release))
+			return true;
+	}
+	return false;
+}
+
+/* error: of the look for its files in /sys or /proc. missing: the level if it cannot be loaded. */
+static void doctor_check_module(struct doctor *doctor, const struct doctor_module *module,
+				int error, enum doctor_level missing)
+{
+	const char *name = module->name;
+	const struct sysfs *machine = &doctor->machine;
+	char release[80] = "", remedy[REMEDY_SIZE];
+	int root = machine->root;
+
+	sysfs_read(machine, release, sizeof(release), "proc/sys/kernel/osrelease");
+	if (!error || error == -EACCES) {
+		doctor_report(doctor, DOCTOR_OK, "%s is loaded", name);
+	} else if (error != -ENOENT) {
+		doctor_report(doctor, missing, "%s: %s", name, strerror(-error));
+	} else if (doctor_file_contains(root, name, "lib/modules/%s/modules.dep", release) ||
+		   !sysfs_can_open(machine, O_PATH, "lib/modules/%s/%s.ko", release, name)) {
+		doctor_report(doctor, DOCTOR_OK, "%s is not loaded: modprobe %s", name, name);
+	} else if (sysfs_can_open(machine, O_PATH, "lib/modules/%s", release)) {
+		doctor_report(doctor, missing,
+			      "%s: no modules are installed for the running Linux %s: reboot; "
+			      "in a container, run modprobe %s on its host",
+			      name, release, name);
+	} else {
+		find_remedy(machine, module->openwrt_package, remedy);
+		doctor_report(doctor, missing, "%s is %s: %s", name,
+			      module_is_disabled(root, module, release) ?
+				      "disabled in this kernel's configuration" :
+				      "not installed",
+			      remedy);
+	}
+}
+
+static void doctor_check_device(void *ctx, const struct device *device)
+{
+	struct doctor *doctor = ctx;
+
+	if (stub_status(&doctor->sysfs, device->busid) == STUB_ERROR)
+		doctor_report(doctor, DOCTOR_BAD,
+			      "%s is in an error state: systemctl restart usbip-bind",
+			      device->name);
+}
+
+/* No report if usbip-host is not loaded. */
+static void doctor_check_slots(struct doctor *doctor)
+{
+	bool has_slot;
+	int used = stub_slots(&doctor->sysfs, "", &has_slot);
+
+	if (used >= STUB_SLOTS)
+		doctor_report(doctor, DOCTOR_BAD,
+			      "usbip-host: all %u slots are used: replug absent devices into their "
+			      "old ports, or reboot",
+			      STUB_SLOTS);
+	else if (used >= 0)
+		doctor_report(doctor, DOCTOR_OK, "usbip-host: %d of %u slots are used", used,
+			      STUB_SLOTS);
+	device_scan(&doctor->sysfs, doctor_check_device, doctor);
+}
+
+/* No report if vhci-hcd is not loaded. */
+static void doctor_check_ports(struct doctor *doctor)
+{
+	static struct vhci vhci;
+	unsigned free[VHCI_SUPER + 1] = { 0 }, high;
+	enum doctor_level level = DOCTOR_OK;
+
+	if (vhci_read(&doctor->sysfs, &vhci))
+		return;
+	for (unsigned i = 0; i < vhci.ports; i++) {
+		free[vhci.port[i].hub] += vhci.port[i].state == VHCI_FREE;
+		if (vhci.port[i].state == VHCI_ERROR)
+			doctor_report(doctor, DOCTOR_BAD,
+				      "vhci-hcd: port %u is in an error state: "
+				      "echo %u >/sys/devices/platform/vhci_hcd.0/detach",
+				      i, i);
+	}
+	high = free[VHCI_ANY] + free[VHCI_HIGH];
+	if (!high)
+		level = DOCTOR_BAD;
+	else if (!free[VHCI_SUPER])
+		level = DOCTOR_WARN;
+	doctor_report(doctor, level, "vhci-hcd: %u high-speed and %u super-speed ports are free%s",
+		      high, free[VHCI_SUPER],
+		      level == DOCTOR_OK ? "" : ": usbiphp detach PORT");
+}
+
+static bool role_is_running(const struct doctor *doctor, const char *role)
+{
+	return rundir_has_daemon(doctor->options->run, role);
+}
+
+static bool service_is_enabled(const struct doctor *doctor, const char *service)
+{
+	return !sysfs_can_open(&doctor->machine, O_PATH,
+			       "etc/systemd/system/multi-user.target.wants/%s.service", service);
+}
+
+static void doctor_check_daemon(struct doctor *doctor, const char *role, const char *service)
+{
+	if (role_is_running(doctor, role))
+		doctor_report(doctor, DOCTOR_OK, "usbiphp-%s is running", role);
+	else
+		doctor_report(doctor,
+			      service_is_enabled(doctor, service) ? DOCTOR_BAD : DOCTOR_WARN,
+			      "usbiphp-%s is not running: systemctl restart %s, or ./install.sh %s",
+			      role, service, role);
+	if (doctor_file_contains(AT_FDCWD, "", "%s/held.%s", doctor->options->config, role))
+		doctor_report(doctor, DOCTOR_OK,
+			      "the %s leaves held devices alone: usbiphp status lists them", role);
+}
+
+/* Both roles, if nothing tells which this machine is to have. */
+void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
+{
+	const struct sysfs *sysfs = &doctor->sysfs;
+	const char *attach = "usbip-attach", *bind = "usbip-bind";
+	bool server = role_is_running(doctor, "server") || service_is_enabled(doctor, bind);
+	bool client = asked_as_client || role_is_running(doctor, "client") ||
+		      service_is_enabled(doctor, attach);
+	int machine = doctor->machine.root;
+	bool has_tls;
+
+	if (server || !client) {
+		doctor_check_module(doctor, &stub_module, stub_check(sysfs), DOCTOR_BAD);
+		doctor_check_slots(doctor);
+		doctor_check_daemon(doctor, "server", bind);
+	}
+	if (client || !server) {
+		doctor_check_module(doctor, &vhci_module, vhci_check(sysfs),
+				    client ? DOCTOR_BAD : DOCTOR_WARN);
+		doctor_check_ports(doctor);
+		doctor_check_daemon(doctor, "client", attach);
+	}
+	if (doctor->options->keys) {
+		/* where the kernel lists "tls" also if it is built in */
+		has_tls = doctor_file_contains(machine, "tls", "proc/sys/net/ipv4/tcp_available_ulp");
+		doctor_check_module(doctor, &tls_module, has_tls ? 0 : -ENOENT, DOCTOR_BAD);
+	}
+}
