@@ -52,7 +52,7 @@ struct settings {
 	struct listener_address listen[LISTENERS_MAX];
 	struct cidr_list allow;
 	struct endpoint server[CLIENT_SERVERS_MAX];
-	struct inventories *inventories;
+	struct inventory *inventory;
 };
 
 static int run_server(struct settings *settings, char **arguments);
@@ -336,7 +336,7 @@ static int run_server(struct settings *settings, char **arguments)
 
 	(void)arguments;
 	if (settings->given['n'])
-		return cmd_dry_run(&settings->daemon, settings->inventories, take_all);
+		return cmd_dry_run(&settings->daemon, settings->inventory, take_all);
 	if (!settings->listeners) {
 		listener_parse(&settings->listen[0], "0.0.0.0");
 		listener_parse(&settings->listen[1], "[::]");
@@ -374,19 +374,19 @@ static int run_list(struct settings *settings, char **arguments)
 						"option --%s needs a HOST",
 				   wrong);
 	if (!*arguments)
-		return cmd_list(&settings->daemon, settings->inventories,
+		return cmd_list(&settings->daemon, settings->inventory,
 				given['r'] || given['f'] || given[TAKE_ALL], given[TAKE_ALL],
 				given[JSON]);
 	if (!parse_servers(settings, arguments))
 		return EXIT_USAGE;
 	return cmd_list_remote(settings->server, keys_own(settings->daemon.keys),
-			       settings->inventories, given[JSON]);
+			       settings->inventory, given[JSON]);
 }
 
 static int run_status(struct settings *settings, char **arguments)
 {
 	(void)arguments;
-	return cmd_status(&settings->daemon, settings->inventories, settings->given[JSON],
+	return cmd_status(&settings->daemon, settings->inventory, settings->given[JSON],
 			  settings->given[WATCH]);
 }
 
@@ -396,7 +396,7 @@ static int run_hold(struct settings *settings, char **arguments)
 
 	if (!*arguments)
 		return usage_error("no device given");
-	return cmd_hold(&settings->daemon, settings->inventories,
+	return cmd_hold(&settings->daemon, settings->inventory,
 			command == DETACH  ? HOLD_DETACH :
 			command == ATTACH  ? HOLD_ATTACH :
 			command == RELEASE ? HOLD_RELEASE :
@@ -443,7 +443,7 @@ static int run_without_command(const char *word)
 /* The command is the program's name, if that is "usbiphp-COMMAND", or else the first argument. */
 static int run_program(struct settings *settings, const char *name, int argc, char **argv)
 {
-	static struct inventories inventories;
+	static struct inventory inventory;
 	static struct keys keys;
 	int status;
 
@@ -463,7 +463,7 @@ static int run_program(struct settings *settings, const char *name, int argc, ch
 	if (status)
 		return status;
 	log_open(settings->command->program, settings->given['v']);
-	settings->inventories = &inventories;
+	settings->inventory = &inventory;
 	settings->daemon.once = settings->given[ONCE];
 	if (argc - optind > settings->command->arguments_max)
 		return usage_error("unexpected argument '%s'",

@@ -17,22 +17,22 @@
  * it leaves alone, and why. ignore_server: the given rules and take_all say so instead, as if the
  * server were started with them.
  */
-int cmd_list(const struct daemon_options *options, struct inventories *inventories,
+int cmd_list(const struct daemon_options *options, struct inventory *inventory,
 	     bool ignore_server, bool take_all, bool json);
 
 /* usbiphp list HOST: the devices that a server exports. key is NULL: no --psk. */
 int cmd_list_remote(const struct endpoint *server, const struct psk *key,
-		    struct inventories *inventories, bool json);
+		    struct inventory *inventory, bool json);
 
 /* usbiphp-server --dry-run: for each device, whether the server would export it and why not. */
-int cmd_dry_run(const struct daemon_options *options, struct inventories *inventories,
+int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory,
 		bool take_all);
 
 /*
  * usbiphp status: exported, imported and held devices. watch: prints again after every change,
  * until SIGINT, SIGTERM, or the end of the reader; all of these end it with status 0.
  */
-int cmd_status(const struct daemon_options *options, struct inventories *inventories, bool json,
+int cmd_status(const struct daemon_options *options, struct inventory *inventory, bool json,
 	       bool watch);
 
 /*
@@ -55,7 +55,7 @@ enum hold_command { HOLD_DETACH, HOLD_ATTACH, HOLD_RELEASE, HOLD_BIND };
  * device is its name, the part of the name behind VID:PID, its bus id here or at its server, or its
  * port. detach takes the whole name of an absent device, too.
  */
-int cmd_hold(const struct daemon_options *options, struct inventories *inventories,
+int cmd_hold(const struct daemon_options *options, struct inventory *inventory,
 	     enum hold_command command, const char *device);
 
 /* usbiphp psk: prints a new random key as a line of a --psk file. identity is the name of the key;

@@ -24,9 +24,8 @@ struct hold {
 	const struct daemon_options *options;
 	bool client;	  /* detach and attach; else release and bind */
 	const char *role; /* "client" or "server" */
-	struct sysfs sysfs;
-	struct inventory *local, *imported;
-	struct inventory *candidates; /* one of the two: devices that the command may hold */
+	const struct sysfs *sysfs;
+	struct selection candidates; /* devices that the command may hold */
 	struct holds holds;
 };
 
@@ -60,13 +59,15 @@ static bool name_matches(const char *name, const char *text)
 	return !strcmp(name, text) || (name_is_whole(name) && !strcmp(name + NAME_ID_SIZE, text));
 }
 
-/* Whether text is the device's port, one of its bus ids, or one of its names. */
+/* Whether text is the port of a device other than a hub, one of its bus ids, or of its names. */
 static bool entry_matches(const struct inventory_entry *entry, const char *text)
 {
 	const struct device *device = &entry->device;
 	char name[DEVICE_NAME_SIZE];
 	uint32_t port;
 
+	if (device->class == DEVICE_CLASS_HUB)
+		return false;
 	if (entry->port != INVENTORY_UNKNOWN && !str_decimal(text, VHCI_PORTS_MAX - 1, &port))
 		return port == entry->port;
 	if (!strcmp(text, device->busid) || !strcmp(text, entry_remote_busid(entry)))
@@ -78,28 +79,6 @@ static bool entry_matches(const struct inventory_entry *entry, const char *text)
 	return entry->strings.serial[0] && name_matches(name, text);
 }
 
-/* The next candidate that matches, behind entry (NULL: the first). NULL: there is none. */
-static struct inventory_entry *hold_next_match(const struct hold *hold,
-					       const struct inventory_entry *entry,
-					       const char *text)
-{
-	INVENTORY_EACH(hold->candidates, e)
-		if ((!entry || e > entry) && e->device.class != DEVICE_CLASS_HUB &&
-		    e->device.on_vhci == hold->client && entry_matches(e, text))
-			return e;
-	return NULL;
-}
-
-static int hold_save(const struct hold *hold)
-{
-	int error = holds_write(&hold->holds, hold->options->config, hold->role);
-
-	if (error)
-		log_error_errno(error, "cannot write %s/held.%s", hold->options->config,
-				hold->role);
-	return error;
-}
-
 /* Whether the device is still attached or exported. */
 static bool hold_is_active(const struct hold *hold, const struct inventory_entry *entry)
 {
@@ -107,8 +86,8 @@ static bool hold_is_active(const struct hold *hold, const struct inventory_entry
 	struct device device;
 
 	if (hold->client)
-		return !vhci_read(&hold->sysfs, &vhci) && vhci.port[entry->port].state > VHCI_FREE;
-	return !device_read(&hold->sysfs, entry->device.busid, &device) &&
+		return !vhci_read(hold->sysfs, &vhci) && vhci.port[entry->port].state > VHCI_FREE;
+	return !device_read(hold->sysfs, entry->device.busid, &device) &&
 	       !strcmp(device.driver, STUB_DRIVER);
 }
 
@@ -123,42 +102,39 @@ static int hold_wait(const struct hold *hold, const struct inventory_entry *entr
 	return 0;
 }
 
-/* Gives the device back to its own driver, as a server does. Signals must be blocked for that, see
- * sysfs/stub.h. */
-static int hold_give_back(const struct hold *hold, const char *busid)
+/* Without a server, gives the device back to its own driver as a server does, with signals blocked:
+ * see sysfs/stub.h. */
+static int hold_end_export(const struct hold *hold, const struct inventory_entry *entry)
 {
-	struct stub_result result;
+	const char *busid = entry->device.busid;
+	struct stub_result result = { 0 };
 	sigset_t all;
 
+	if (rundir_has_daemon(hold->options->run, hold->role)) {
+		result.error = hold_wait(hold, entry);
+		if (result.error)
+			log_error_errno(result.error,
+					"the server has not released %s, see its log", busid);
+		return result.error;
+	}
+	if (!hold_is_active(hold, entry))
+		return 0;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	result = stub_end(&hold->sysfs, busid, -1);
+	result = stub_end(hold->sysfs, busid, -1);
 	if (!result.error)
-		result = stub_release(&hold->sysfs, busid);
+		result = stub_release(hold->sysfs, busid);
 	if (result.error)
 		log_error_errno(result.error, "cannot release %s: %s", busid,
 				stub_step_text(result.step));
 	return result.error;
 }
 
-static int hold_end_export(const struct hold *hold, const struct inventory_entry *entry)
-{
-	const char *busid = entry->device.busid;
-	int error;
-
-	if (!rundir_has_daemon(hold->options->run, hold->role))
-		return hold_is_active(hold, entry) ? hold_give_back(hold, busid) : 0;
-	error = hold_wait(hold, entry);
-	if (error)
-		log_error_errno(error, "the server has not released %s, see its log", busid);
-	return error;
-}
-
 static int hold_end_import(const struct hold *hold, const struct inventory_entry *entry)
 {
 	const char *run = hold->options->run;
 	unsigned port = (unsigned)entry->port;
-	int error = vhci_detach(&hold->sysfs, port);
+	int error = vhci_detach(hold->sysfs, port);
 	char stock[PATH_MAX];
 
 	if (!error || error == -EINVAL) /* the port is free already */
@@ -173,22 +149,38 @@ static int hold_end_import(const struct hold *hold, const struct inventory_entry
 	return error;
 }
 
-/* text matches several devices, or none. kind is "" or "held ". Returns the exit status. */
-static int hold_no_match(const char *text, bool several, const char *kind)
+/* text matches not just one device. kind is "" or "held ". Returns the exit status. */
+static int hold_no_match(const char *text, unsigned matches, const char *kind)
 {
 	log_error("%s %sdevice is called '%s': see 'usbiphp status' and 'usbiphp list'",
-		  several ? "more than one" : "no", kind, text);
+		  matches ? "more than one" : "no", kind, text);
 	return 1;
+}
+
+/* Returns the exit status. */
+static int hold_save(const struct hold *hold)
+{
+	int error = holds_write(&hold->holds, hold->options->config, hold->role);
+
+	if (error)
+		log_error_errno(error, "cannot write %s/held.%s", hold->options->config,
+				hold->role);
+	return error != 0;
 }
 
 static int hold_add(struct hold *hold, const char *text)
 {
-	struct inventory_entry *entry = hold_next_match(hold, NULL, text);
+	struct inventory_entry *entry = NULL;
 	const char *name = text;
+	unsigned matches = 0;
 
-	if (entry ? hold_next_match(hold, entry, text) != NULL :
-		    !hold->client || !name_is_whole(text))
-		return hold_no_match(text, entry != NULL, "");
+	SELECTION_EACH(&hold->candidates, e)
+		if (entry_matches(*e, text)) {
+			entry = *e;
+			matches++;
+		}
+	if (matches > 1 || (!entry && (!hold->client || !name_is_whole(text))))
+		return hold_no_match(text, matches, "");
 	if (entry) {
 		if (!entry->name[0])
 			entry_format_place(entry, entry->name);
@@ -206,34 +198,36 @@ static int hold_add(struct hold *hold, const char *text)
 	return 0;
 }
 
-/* The held name of a device that is plugged in and matches text; NULL: there is none. */
+/* The held name of a device that is plugged in and matches text; else text. */
 static const char *hold_find_present(const struct hold *hold, const char *text)
 {
-	const struct inventory_entry *e = hold_next_match(hold, NULL, text);
 	const char *name = NULL;
 
-	for (; e && !name; e = hold_next_match(hold, e, text))
-		name = holds_find(&hold->holds, e->device.vendor, e->device.product,
-				  e->strings.serial, NULL, e->device.busid);
-	return name;
+	SELECTION_EACH(&hold->candidates, e) {
+		const struct device *device = &(*e)->device;
+
+		if (entry_matches(*e, text))
+			name = holds_find(&hold->holds, device->vendor, device->product,
+					  (*e)->strings.serial, NULL, device->busid);
+		if (name)
+			return name;
+	}
+	return text;
 }
 
 static int hold_remove(struct hold *hold, const char *text)
 {
-	const char *present = hold_find_present(hold, text);
 	char match[DEVICE_NAME_SIZE];
 	unsigned matches = 0;
 
-	if (present)
-		text = present;
-	for (const char *name = holds_next(&hold->holds, NULL); name;
-	     name = holds_next(&hold->holds, name))
+	text = hold_find_present(hold, text);
+	for (const char *name = NULL; (name = holds_next(&hold->holds, name));)
 		if (name_matches(name, text)) {
 			str_format(match, sizeof(match), "%s", name);
 			matches++;
 		}
 	if (matches != 1)
-		return hold_no_match(text, matches != 0, "held ");
+		return hold_no_match(text, matches, "held ");
 	holds_remove(&hold->holds, match);
 	if (hold_save(hold))
 		return 1;
@@ -243,27 +237,32 @@ static int hold_remove(struct hold *hold, const char *text)
 	return 0;
 }
 
-int cmd_hold(const struct daemon_options *options, struct inventories *inventories,
+static bool entry_is_own(const struct inventory_entry *entry)
+{
+	return !entry->device.on_vhci;
+}
+
+int cmd_hold(const struct daemon_options *options, struct inventory *inventory,
 	     enum hold_command command, const char *device)
 {
 	static struct hold hold;
+	bool remove = command == HOLD_ATTACH || command == HOLD_BIND;
 	int error;
 
 	hold.options = options;
 	hold.client = command == HOLD_DETACH || command == HOLD_ATTACH;
 	hold.role = hold.client ? "client" : "server";
-	hold.local = &inventories->local;
-	hold.imported = &inventories->imported;
-	hold.candidates = hold.client ? hold.imported : hold.local;
-	if (inventory_open(hold.local, &hold.sysfs, options->sysfs))
+	hold.sysfs = &inventory->sysfs;
+	if (inventory_open(inventory, options->sysfs))
 		return 1;
 	error = holds_read(&hold.holds, options->config, hold.role);
 	if (error) {
 		log_error_errno(error, "cannot read %s/held.%s", options->config, hold.role);
 		return 1;
 	}
-	if (command == HOLD_ATTACH || command == HOLD_BIND)
-		return hold_remove(&hold, device);
-	imported_read(hold.imported, hold.local, &hold.sysfs, options->run);
-	return hold_add(&hold, device);
+	if (!hold.client)
+		inventory_select(inventory, &hold.candidates, entry_is_own);
+	else if (!remove)
+		inventory_select_imported(inventory, &hold.candidates, options->run);
+	return remove ? hold_remove(&hold, device) : hold_add(&hold, device);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The local devices, with their names, strings and states. */
+/* The local and the imported devices, with their names and states. */
 #include "cmd/inventory.h"
 
 #include "lib/log.h"
@@ -7,15 +7,12 @@
 #include "proto/usb.h"
 #include "sysfs/descriptors.h"
 #include "sysfs/stub.h"
+#include "sysfs/vhci.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
-
-struct scan {
-	struct inventory *inventory;
-	const struct sysfs *sysfs;
-};
 
 struct inventory_entry *inventory_find(struct inventory *inventory, const char *busid)
 {
@@ -23,6 +20,15 @@ struct inventory_entry *inventory_find(struct inventory *inventory, const char *
 		if (!strcmp(e->device.busid, busid))
 			return e;
 	return NULL;
+}
+
+void inventory_select(struct inventory *inventory, struct selection *selection,
+		      bool (*filter)(const struct inventory_entry *entry))
+{
+	selection->count = 0;
+	INVENTORY_EACH(inventory, e)
+		if (!filter || filter(e))
+			selection->entry[selection->count++] = e;
 }
 
 /* Whether bus id a sorts before b. Numbers are compared by value: 1-2 before 1-10. */
@@ -53,21 +59,17 @@ static struct inventory_entry *inventory_insert(struct inventory *inventory, con
 
 void entry_reset(struct inventory_entry *entry)
 {
-	memset(entry->status, 0, sizeof(*entry) - offsetof(struct inventory_entry, status));
-	entry->since = entry->port = INVENTORY_UNKNOWN;
-	entry->tcp = (struct tcp_counters){
-		.bytes_in = INVENTORY_UNKNOWN,
-		.bytes_out = INVENTORY_UNKNOWN,
-		.rtt_us = INVENTORY_UNKNOWN,
-	};
+	memset(&entry->state, 0, sizeof(*entry) - offsetof(struct inventory_entry, state));
+	entry->bytes_in = entry->bytes_out = entry->rtt_us = entry->port = INVENTORY_UNKNOWN;
 }
 
-void entry_set_state(struct inventory_entry *entry, const char *status, const char *separator,
-		     const char *detail)
+void entry_set_state(struct inventory_entry *entry, const char *state, const char *before,
+		     const char *detail, const char *after)
 {
-	str_format(entry->status, sizeof(entry->status), "%s", status);
-	str_format(entry->state, sizeof(entry->state), "%s%s%s", status, *detail ? separator : "",
-		   detail);
+	entry->state = state;
+	entry->before = *detail ? before : "";
+	entry->detail = detail;
+	entry->after = *detail ? after : "";
 }
 
 bool entry_is_exported(const struct inventory_entry *entry)
@@ -75,25 +77,21 @@ bool entry_is_exported(const struct inventory_entry *entry)
 	return !strcmp(entry->device.driver, STUB_DRIVER);
 }
 
-void entry_read_session(struct inventory_entry *entry)
-{
-	if (entry->session.since > 0)
-		entry->since = (uint64_t)entry->session.since;
-	tcp_info_read(&entry->session, &entry->tcp);
-}
-
 void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs, const char *run,
 		       const char *available)
 {
-	int status = stub_status(sysfs, entry->device.busid);
+	const char *busid = entry->device.busid;
+	int status = stub_status(sysfs, busid);
 
-	if (status == STUB_USED && connection_read(run, entry->device.busid, &entry->session))
-		entry_read_session(entry);
+	if (status != STUB_USED || !connection_read(run, busid, &entry->session))
+		entry->session.since = 0;
+	else
+		entry_read_tcp_info(entry);
 	entry_set_state(entry,
 			status == STUB_USED  ? "in use" :
 			status == STUB_ERROR ? "error" :
 					       available,
-			" by ", entry->session.peer);
+			" by ", entry->session.peer, "");
 }
 
 void entry_describe(struct inventory_entry *entry, const struct op_device *device,
@@ -118,18 +116,13 @@ static void entry_read_descriptors(struct inventory_entry *entry, const struct s
 	entry_describe(entry, &device, interface);
 }
 
-static bool entry_is_same_device(const struct inventory_entry *entry, const struct device *device)
-{
-	return entry->device.devnum == device->devnum &&
-	       entry->device.vendor == device->vendor && entry->device.product == device->product;
-}
-
 static void inventory_add_device(void *ctx, const struct device *device)
 {
-	struct scan *scan = ctx;
-	struct inventory *inventory = scan->inventory;
+	struct inventory *inventory = ctx;
 	struct inventory_entry *entry = inventory_find(inventory, device->busid);
-	bool known = entry && entry_is_same_device(entry, device);
+	bool known = entry && entry->device.devnum == device->devnum &&
+		     entry->device.vendor == device->vendor &&
+		     entry->device.product == device->product;
 
 	if (!entry && inventory->count == INVENTORY_MAX) {
 		log_warning("%s: not shown, more than %u devices", device->name, INVENTORY_MAX);
@@ -140,24 +133,9 @@ static void inventory_add_device(void *ctx, const struct device *device)
 	if (!known)
 		memset(entry, 0, sizeof(*entry));
 	entry->device = *device;
-	entry->present = true;
+	entry->found = known ? ENTRY_KNOWN : ENTRY_NEW;
 	entry_reset(entry);
-	entry_read_descriptors(entry, scan->sysfs);
-}
-
-/* Removes the devices that the scan did not find. */
-static void inventory_remove_absent(struct inventory *inventory)
-{
-	struct inventory_entry *kept = inventory->entry;
-
-	INVENTORY_EACH(inventory, e) {
-		if (!e->present)
-			continue;
-		memmove(kept, e, sizeof(*e));
-		kept->present = false;
-		kept++;
-	}
-	inventory->count = (unsigned)(kept - inventory->entry);
+	entry_read_descriptors(entry, &inventory->sysfs);
 }
 
 /* Whether it has a serial number that no other device of its kind has. */
@@ -185,57 +163,89 @@ static void entry_set_name(struct inventory *inventory, struct inventory_entry *
 			      NULL, device->busid);
 }
 
-/* "MANUFACTURER PRODUCT", as the device says, without a manufacturer that PRODUCT repeats. */
-static void entry_set_label(struct inventory_entry *entry)
+int inventory_scan(struct inventory *inventory)
 {
-	const char *maker = entry->strings.maker, *product = entry->strings.product;
+	struct inventory_entry *kept = inventory->entry;
+	int error;
 
-	if (!strncmp(product, maker, strlen(maker)))
-		maker = "";
-	if (*product)
-		str_format(entry->label, sizeof(entry->label), "%s%s%s", maker, *maker ? " " : "",
-			   product);
-}
-
-void inventory_set_labels(struct inventory *inventory)
-{
-	bool any = false;
-
-	INVENTORY_EACH(inventory, e) {
-		entry_set_label(e);
-		e->wants_label = !e->label[0] && !e->usb_ids_searched;
-		e->usb_ids_searched = true;
-		any = any || e->wants_label;
-	}
-	if (any)
-		usb_ids_set_labels(inventory);
 	INVENTORY_EACH(inventory, e)
-		if (!e->label[0])
-			str_format(e->label, sizeof(e->label), "%s", e->class);
-}
-
-int inventory_scan(struct inventory *inventory, const struct sysfs *sysfs)
-{
-	struct scan scan = { inventory, sysfs };
-	int error = device_scan(sysfs, inventory_add_device, &scan);
-
+		e->found = ENTRY_ABSENT;
+	error = device_scan(&inventory->sysfs, inventory_add_device, inventory);
 	if (error && error != -ENOENT)
 		return error;
-	inventory_remove_absent(inventory);
-	inventory_read_strings(inventory, sysfs);
+	INVENTORY_EACH(inventory, e)
+		if (e->found != ENTRY_ABSENT)
+			memmove(kept++, e, sizeof(*e));
+	inventory->count = (unsigned)(kept - inventory->entry);
+	inventory_read_strings(inventory);
 	inventory_set_labels(inventory);
 	INVENTORY_EACH(inventory, e)
 		entry_set_name(inventory, e);
 	return 0;
 }
 
-int inventory_open(struct inventory *inventory, struct sysfs *sysfs, const char *root)
+int inventory_open(struct inventory *inventory, const char *root)
 {
-	int error = sysfs_open(sysfs, root);
+	int error = sysfs_open(&inventory->sysfs, root);
 
 	if (!error)
-		error = inventory_scan(inventory, sysfs);
+		error = inventory_scan(inventory);
 	if (error)
 		log_error_errno(error, "cannot read the devices in %s", root);
+	return error;
+}
+
+/* Reads the record file of our client in run, else that of the stock tools in stock. */
+static void entry_read_record(struct inventory_entry *entry, const char *run, const char *stock)
+{
+	struct connection_addr *session = &entry->session;
+	struct record *record = &entry->record;
+	unsigned port = (unsigned)entry->port;
+
+	if (!record_read_connection(run, port, record, session) &&
+	    !record_read_connection(stock, port, record, session)) {
+		memset(record, 0, sizeof(*record));
+		session->since = 0;
+		return;
+	}
+	entry_read_tcp_info(entry);
+	if (entry->id[0] && !entry->name[0])
+		name_of_place(entry->name, sizeof(entry->name), entry->device.vendor,
+			      entry->device.product, record->host, record->busid);
+}
+
+int inventory_select_imported(struct inventory *inventory, struct selection *selection,
+			      const char *run)
+{
+	static const char *const states[] = { "attaching", "attached", "error" };
+	static struct vhci vhci;
+	int error = vhci_read(&inventory->sysfs, &vhci);
+	struct inventory_entry *fresh = inventory->entry + inventory->count;
+	char stock[PATH_MAX];
+
+	record_stock_dir(stock, sizeof(stock), run);
+	selection->count = 0;
+	for (unsigned i = 0; i < vhci.ports && selection->count < INVENTORY_MAX; i++) {
+		const struct vhci_port *port = &vhci.port[i];
+		struct inventory_entry *entry = NULL;
+
+		if (port->state <= VHCI_FREE)
+			continue;
+		if (port->busid[0])
+			entry = inventory_find(inventory, port->busid);
+		if (!entry && fresh < inventory->entry + INVENTORY_MAX) {
+			entry = fresh++;
+			memset(entry, 0, sizeof(*entry));
+			entry_reset(entry);
+			str_format(entry->device.busid, sizeof(entry->device.busid), "%s",
+				   port->busid);
+		}
+		if (!entry)
+			continue;
+		entry_set_state(entry, states[port->state - VHCI_ATTACHING], "", "", "");
+		entry->port = i;
+		entry_read_record(entry, run, stock);
+		selection->entry[selection->count++] = entry;
+	}
 	return error;
 }

@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 #include "cmd/table.h"
 #include "lib/log.h"
+#include "lib/str.h"
 #include "lib/util.h"
 #include "policy/holds.h"
 #include "sysfs/stub.h"
@@ -26,9 +27,8 @@ static const char roles[ROLES][7] = { "server", "client" };
 
 struct status {
 	const struct daemon_options *options;
-	struct sysfs sysfs;
-	struct inventory *local, *imported;
-	bool any_exported;
+	struct inventory *inventory;
+	struct selection exported, imported;
 	bool has_stub, has_vhci;
 	bool runs[ROLES];
 	struct holds holds[ROLES];
@@ -51,32 +51,20 @@ static const char *json_bool(bool value)
 /* Completes the scan of local devices with everything else that is shown. */
 static void status_read(struct status *status)
 {
+	const struct sysfs *sysfs = &status->inventory->sysfs;
 	const char *run = status->options->run;
+	int error;
 
-	status->has_stub = !sysfs_can_open(&status->sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
-	status->any_exported = false;
-	INVENTORY_EACH(status->local, e)
-		if (entry_is_exported(e)) {
-			status->any_exported = true;
-			entry_read_export(e, &status->sysfs, run, "available");
-		}
-	status->has_vhci = imported_read(status->imported, status->local, &status->sysfs, run) !=
-			   -ENOENT;
+	status->has_stub = !sysfs_can_open(sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
+	inventory_select(status->inventory, &status->exported, entry_is_exported);
+	SELECTION_EACH(&status->exported, e)
+		entry_read_export(*e, sysfs, run, "available");
+	error = inventory_select_imported(status->inventory, &status->imported, run);
+	status->has_vhci = error != -ENOENT;
 	for (unsigned i = 0; i < ROLES; i++) {
 		status->runs[i] = rundir_has_daemon(run, roles[i]);
 		if (holds_read(&status->holds[i], status->options->config, roles[i]))
 			status->holds[i].len = 0;
-	}
-}
-
-static void status_put_holds_json(struct table *table, const struct holds *holds)
-{
-	const char *before = "";
-
-	for (const char *name = holds_next(holds, NULL); name; name = holds_next(holds, name)) {
-		table_put(table, before);
-		table_put_json_string(table, name);
-		before = ",";
 	}
 }
 
@@ -89,24 +77,20 @@ static void status_put_json(struct status *status)
 		     "\"usbip_host\":%s,\"vhci_hcd\":%s,\"exported\":",
 		     json_bool(status->runs[SERVER]), json_bool(status->runs[CLIENT]),
 		     json_bool(status->has_stub), json_bool(status->has_vhci));
-	table_put_inventory(table, TABLE_EXPORTED, status->local, entry_is_exported);
+	table_put_devices(table, TABLE_EXPORTED, &status->exported);
 	table_put(table, ",\"imported\":");
-	table_put_inventory(table, TABLE_IMPORTED, status->imported, NULL);
-	table_put(table, ",\"held\":{\"server\":[");
-	status_put_holds_json(table, &status->holds[SERVER]);
-	table_put(table, "],\"client\":[");
-	status_put_holds_json(table, &status->holds[CLIENT]);
-	table_put(table, "]}}\n");
-}
+	table_put_devices(table, TABLE_IMPORTED, &status->imported);
+	for (unsigned i = 0; i < ROLES; i++) {
+		const char *name = NULL, *before = "";
 
-static void status_put_holds(struct status *status, unsigned role)
-{
-	const struct holds *holds = &status->holds[role];
-
-	for (const char *name = holds_next(holds, NULL); name; name = holds_next(holds, name)) {
-		table_format(&status->table, "\nheld (%s): ", roles[role]);
-		table_put_printable(&status->table, name);
+		table_format(table, "%s\"%s\":[", i ? "]," : ",\"held\":{", roles[i]);
+		while ((name = holds_next(&status->holds[i], name))) {
+			table_put(table, before);
+			table_put_json_string(table, name);
+			before = ",";
+		}
 	}
+	table_put(table, "]}}\n");
 }
 
 static void status_put_text(struct status *status)
@@ -118,46 +102,51 @@ static void status_put_text(struct status *status)
 	table_format(table, "server: %srunning, client: %srunning\n",
 		     status->runs[SERVER] ? "" : "not ", status->runs[CLIENT] ? "" : "not ");
 	table_format(table, "\nexported:%s\n",
-		     status->any_exported ? "" :
-		     status->has_stub	  ? " nothing" :
-					    " no usbip-host here");
-	table_put_inventory(table, TABLE_EXPORTED, status->local, entry_is_exported);
+		     status->exported.count ? "" :
+		     status->has_stub	    ? " nothing" :
+					      " no usbip-host here");
+	table_put_devices(table, TABLE_EXPORTED, &status->exported);
 	table_format(table, "\nimported:%s\n",
-		     status->imported->count ? "" :
-		     status->has_vhci	     ? " nothing" :
-					       " no vhci-hcd here");
-	table_put_inventory(table, TABLE_IMPORTED, status->imported, NULL);
-	status_put_holds(status, SERVER);
-	status_put_holds(status, CLIENT);
+		     status->imported.count ? "" :
+		     status->has_vhci	    ? " nothing" :
+					      " no vhci-hcd here");
+	table_put_devices(table, TABLE_IMPORTED, &status->imported);
 	if (status->holds[SERVER].len || status->holds[CLIENT].len || status->watch)
 		table_put(table, "\n");
+	for (unsigned i = 0; i < ROLES; i++)
+		for (const char *name = NULL; (name = holds_next(&status->holds[i], name));)
+			table_put_line(table, "held (%s): %s", roles[i], name);
 }
 
-static void status_put(struct status *status, bool measuring)
+static void status_put(struct status *status)
 {
-	table_begin(&status->table, measuring);
 	if (status->table.json)
 		status_put_json(status);
 	else
 		status_put_text(status);
-	table_end(&status->table);
 }
 
 /* Prints the status unless the same is shown already. */
 static void status_print(struct status *status)
 {
+	struct table *table = &status->table;
+
 	status_read(status);
-	status_put(status, true);
-	if (status->terminal || status->table.hash != status->shown)
-		status_put(status, false);
-	status->shown = status->table.hash;
+	table->hash = STR_HASH;
+	table->hashing = true;
+	status_put(status);
+	table->hashing = false;
+	if (status->terminal || table->hash != status->shown)
+		status_put(status);
+	status->shown = table->hash;
+	table_flush(table);
 }
 
 static void status_pass(void *ctx)
 {
 	struct status *status = ctx;
 
-	status->ended = inventory_scan(status->local, &status->sysfs) != 0;
+	status->ended = inventory_scan(status->inventory) != 0;
 	if (!status->ended)
 		status_print(status);
 }
@@ -219,17 +208,16 @@ static int status_watch(struct status *status)
 	return 0;
 }
 
-int cmd_status(const struct daemon_options *options, struct inventories *inventories, bool json,
+int cmd_status(const struct daemon_options *options, struct inventory *inventory, bool json,
 	       bool watch)
 {
 	static struct status status;
 
 	status.options = options;
-	status.local = &inventories->local;
-	status.imported = &inventories->imported;
+	status.inventory = inventory;
 	status.table.json = json;
 	status.watch = watch;
-	if (inventory_open(status.local, &status.sysfs, options->sysfs))
+	if (inventory_open(inventory, options->sysfs))
 		return 1;
 	if (watch)
 		return status_watch(&status);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the strings of devices with a time limit, each in a child that may be left behind. */
+/* The strings of devices, read with a time limit, and labels: from those, or from usb.ids. */
 #include "cmd/inventory.h"
+#include "lib/file.h"
+#include "lib/str.h"
+#include "lib/util.h"
 #include "loop/loop.h"
 
 #include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,13 +22,14 @@ struct strings_message {
 static_assert(sizeof(struct strings_message) <= PIPE_BUF, "a pipe takes it whole or not at all");
 
 /*
- * In the child. It may outlive the command, so it closes the standard streams: otherwise a reader
- * of the command's output would wait for the child, too.
+ * In the child, which SIGALRM ends. If it outlives the command nevertheless, a reader of the
+ * command's output must not wait for it, too: it closes the standard streams.
  */
 static void strings_send(int fd, const struct sysfs *sysfs, const char *busid, unsigned index)
 {
 	struct strings_message message = { .index = index };
 
+	alarm(INVENTORY_STRINGS_S);
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);
@@ -36,7 +40,7 @@ static void strings_send(int fd, const struct sysfs *sysfs, const char *busid, u
 /* Until all children have closed the pipe, or the time is over. */
 static void strings_receive(struct inventory *inventory, int fd)
 {
-	uint64_t now = loop_clock(), deadline = now + INVENTORY_STRINGS_MS;
+	uint64_t now = loop_clock(), deadline = now + INVENTORY_STRINGS_S * 1000;
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	struct strings_message message;
 
@@ -51,7 +55,7 @@ static void strings_receive(struct inventory *inventory, int fd)
 	}
 }
 
-void inventory_read_strings(struct inventory *inventory, const struct sysfs *sysfs)
+void inventory_read_strings(struct inventory *inventory)
 {
 	int fd[2];
 
@@ -59,21 +63,94 @@ void inventory_read_strings(struct inventory *inventory, const struct sysfs *sys
 		;
 	if (pipe2(fd, O_CLOEXEC))
 		return;
-	for (unsigned i = 0; i < inventory->count; i++) {
-		struct inventory_entry *entry = &inventory->entry[i];
-
-		entry->reader = -1;
-		if (entry->strings_requested)
-			continue;
-		entry->strings_requested = true;
-		entry->reader = fork();
-		if (!entry->reader)
-			strings_send(fd[1], sysfs, entry->device.busid, i);
-	}
+	INVENTORY_EACH(inventory, e)
+		if (e->found == ENTRY_NEW && !fork())
+			strings_send(fd[1], &inventory->sysfs, e->device.busid,
+				     (unsigned)(e - inventory->entry));
 	close(fd[1]);
 	strings_receive(inventory, fd[0]);
 	close(fd[0]);
+}
+
+enum { USB_IDS_DIGITS = 4, USB_IDS_NAME = USB_IDS_DIGITS + 2 /* offset of the name in a line */ };
+
+struct usb_ids_search {
+	struct inventory *inventory;
+	uint32_t vendor; /* of the lines that follow */
+};
+
+/*
+ * A vendor's line "0951  Kingston Technology" is followed by its products, "\t1666  DataTraveler".
+ * The list of classes ("C 00  ...") comes after all vendors (http://www.linux-usb.org/usb.ids).
+ */
+static bool usb_ids_read_line(void *ctx, char *line)
+{
+	struct usb_ids_search *search = ctx;
+	bool is_product = line[0] == '\t';
+	uint32_t number;
+	size_t len;
+
+	if (line[0] == 'C')
+		return true;
+	line += is_product;
+	if (strnlen(line, USB_IDS_NAME) < USB_IDS_NAME || line[USB_IDS_DIGITS] != ' ')
+		return false;
+	line[USB_IDS_DIGITS] = '\0';
+	if (str_hex(line, 0xffff, &number))
+		return false;
+	if (!is_product)
+		search->vendor = number;
+	INVENTORY_EACH(search->inventory, e) {
+		if (e->found != ENTRY_NEW || e->strings.product[0] ||
+		    e->device.vendor != search->vendor ||
+		    (is_product && e->device.product != number))
+			continue;
+		len = strlen(e->label);
+		str_format(e->label + len, sizeof(e->label) - len, "%s%s", len ? " " : "",
+			   line + USB_IDS_NAME);
+	}
+	return false;
+}
+
+static void inventory_search_usb_ids(struct inventory *inventory)
+{
+	static const char *const paths[] = {
+		"/usr/share/hwdata/usb.ids",
+		"/usr/share/misc/usb.ids",
+		"/var/lib/usbutils/usb.ids",
+		"/usr/share/usb.ids",
+	};
+	struct usb_ids_search search = { .inventory = inventory, .vendor = UINT32_MAX };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(paths); i++)
+		if (!access(paths[i], R_OK)) {
+			file_each_line(AT_FDCWD, paths[i], usb_ids_read_line, &search);
+			return;
+		}
+}
+
+/* "MANUFACTURER PRODUCT", as the device says, without a manufacturer that PRODUCT repeats. */
+static void entry_set_label(struct inventory_entry *entry)
+{
+	const char *maker = entry->strings.maker, *product = entry->strings.product;
+
+	if (!strncmp(product, maker, strlen(maker)))
+		maker = "";
+	str_format(entry->label, sizeof(entry->label), "%s%s%s", maker, *maker ? " " : "", product);
+}
+
+void inventory_set_labels(struct inventory *inventory)
+{
+	bool any = false;
+
 	INVENTORY_EACH(inventory, e)
-		if (e->reader > 0 && !e->has_strings)
-			kill(e->reader, SIGKILL);
+		if (e->strings.product[0])
+			entry_set_label(e);
+		else
+			any = any || e->found == ENTRY_NEW;
+	if (any)
+		inventory_search_usb_ids(inventory);
+	INVENTORY_EACH(inventory, e)
+		if (!e->label[0])
+			str_format(e->label, sizeof(e->label), "%s", e->class);
 }

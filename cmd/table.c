@@ -14,18 +14,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CELL_SIZE = 384, LINE_SIZE = CELL_SIZE + 256, NUMBER_SIZE = 24 };
+enum { CELL_SIZE = 384, LINE_SIZE = CELL_SIZE + 256 };
 
 enum column_kind {
 	/* char [] */
 	TEXT,	/* a JSON string */
 	DIGITS, /* a JSON number, as it is */
 	PORT,	/* a JSON number if it is a TCP port, else null */
+	STATE,	/* const char *, a JSON string; for people with its details */
 	/* uint64_t; for people all but NUMBER have a unit */
 	NUMBER,
+	SINCE, /* seconds since the epoch, 0: not known; for people the time that has passed */
 	BYTES,
 	MICROSECONDS,
-	SINCE, /* seconds since the epoch; for people the time that has passed */
 };
 
 /* Layouts that have a column. */
@@ -43,7 +44,7 @@ enum {
 #define FIELD(member) offsetof(struct inventory_entry, member)
 
 static const struct column {
-	char key[13];	 /* in JSON; empty: not in JSON */
+	char key[13];	 /* in JSON */
 	char head[8];	 /* in a table */
 	uint8_t layouts; /* tables that have it */
 	uint8_t kind;	 /* enum column_kind */
@@ -63,32 +64,20 @@ static const struct column {
 	{ "serial", "", JSON_ONLY, TEXT, FIELD(strings.serial) },
 	{ "name", "NAME", IN_USE, TEXT, FIELD(name) },
 	{ "driver", "", JSON_ONLY, TEXT, FIELD(device.driver) },
-	{ "", "STATE", LOCAL, TEXT, FIELD(state) },
-	{ "state", "", JSON_ONLY, TEXT, FIELD(status) },
+	{ "state", "STATE", LOCAL, STATE, FIELD(state) },
 	{ "reason", "", JSON_ONLY, TEXT, FIELD(reason.text) },
 	{ "peer", "", JSON_ONLY, TEXT, FIELD(session.peer) },
 	{ "peer_port", "", JSON_ONLY, PORT, FIELD(session.peer_port) },
-	{ "since", "FOR", IN_USE, SINCE, FIELD(since) },
-	{ "bytes_in", "IN", IN_USE, BYTES, FIELD(tcp.bytes_in) },
-	{ "bytes_out", "OUT", IN_USE, BYTES, FIELD(tcp.bytes_out) },
-	{ "rtt_us", "RTT", IN_USE, MICROSECONDS, FIELD(tcp.rtt_us) },
+	{ "since", "FOR", IN_USE, SINCE, FIELD(session.since) },
+	{ "bytes_in", "IN", IN_USE, BYTES, FIELD(bytes_in) },
+	{ "bytes_out", "OUT", IN_USE, BYTES, FIELD(bytes_out) },
+	{ "rtt_us", "RTT", IN_USE, MICROSECONDS, FIELD(rtt_us) },
 };
 
-static_assert(ARRAY_SIZE(columns) <= TABLE_COLUMNS_MAX, "each column has a width");
 static_assert(CELL_SIZE > sizeof(((struct inventory_entry *)0)->name), "every value fits a cell");
 
-void table_begin(struct table *table, bool measuring)
-{
-	table->measuring = measuring;
-	if (!measuring)
-		return;
-	table->hash = STR_HASH;
-	memset(table->width, 0, sizeof(table->width));
-	table->width[TABLE_REMOTE][0] = 15; /* as the first release printed it */
-}
-
 /* A pipe is polled before each write(2), so that table->stop can end the wait. */
-static void table_flush(struct table *table)
+void table_flush(struct table *table)
 {
 	struct pollfd fds[] = { { STDOUT_FILENO, POLLOUT, 0 }, { table->stop, POLLIN, 0 } };
 	size_t at = 0;
@@ -105,15 +94,9 @@ static void table_flush(struct table *table)
 	table->len = 0;
 }
 
-void table_end(struct table *table)
-{
-	table_flush(table);
-}
-
-/* counter: the value changes all the time, which is not a change of the output. */
 static void table_put_value(struct table *table, const char *text, bool counter)
 {
-	if (table->measuring) {
+	if (table->hashing) {
 		if (!counter)
 			table->hash = str_hash(table->hash, text);
 		return;
@@ -141,20 +124,16 @@ void table_format(struct table *table, const char *format, ...)
 	table_put(table, line);
 }
 
-/* Returns the number of characters. */
-static unsigned table_put_cell(struct table *table, const char *text, bool counter)
+void table_put_line(struct table *table, const char *format, ...)
 {
-	char cell[CELL_SIZE];
-	size_t len = str_format(cell, sizeof(cell), "%s", text ? text : "-");
+	char line[LINE_SIZE];
+	va_list args;
 
-	str_printable(cell);
-	table_put_value(table, cell, counter);
-	return (unsigned)len;
-}
-
-void table_put_printable(struct table *table, const char *text)
-{
-	table_put_cell(table, text, false);
+	va_start(args, format);
+	str_vformat(line, sizeof(line), format, args);
+	va_end(args);
+	str_printable(line);
+	table_format(table, "%s\n", line);
 }
 
 void table_put_json_string(struct table *table, const char *text)
@@ -167,7 +146,7 @@ void table_put_json_string(struct table *table, const char *text)
 }
 
 /* For people: "640 B", "1.2 MB", "3.5 h". One digit after the point, for numbers below 10. */
-static void number_with_unit(char *buf, uint64_t n, enum column_kind kind)
+static void format_with_unit(char *buf, uint64_t n, enum column_kind kind)
 {
 	static const struct unit {
 		char name[4];
@@ -187,9 +166,9 @@ static void number_with_unit(char *buf, uint64_t n, enum column_kind kind)
 		divided = true;
 	}
 	if (divided && n < 10)
-		str_format(buf, NUMBER_SIZE, "%u.%u %s", (unsigned)n, tenths, unit->name);
+		str_format(buf, CELL_SIZE, "%u.%u %s", (unsigned)n, tenths, unit->name);
 	else
-		str_format(buf, NUMBER_SIZE, "%ju %s", (uintmax_t)n, unit->name);
+		str_format(buf, CELL_SIZE, "%ju %s", (uintmax_t)n, unit->name);
 }
 
 static uint64_t seconds_since(uint64_t start)
@@ -200,26 +179,33 @@ static uint64_t seconds_since(uint64_t start)
 	return (uint64_t)now.tv_sec > start ? (uint64_t)now.tv_sec - start : 0;
 }
 
-/* The value as text, in buf or in the entry; NULL: not known. */
-static const char *column_text(const struct table *table, const struct column *column,
-			       const struct inventory_entry *entry, char *buf)
+/* The value as text, in buf, which has CELL_SIZE bytes, or elsewhere; NULL: not known. */
+static const char *column_text(const struct column *column, const struct inventory_entry *entry,
+			       bool json, char *buf)
 {
 	const char *at = (const char *)entry + column->offset;
+	uint64_t n = INVENTORY_UNKNOWN;
 	uint32_t port;
-	uint64_t n;
 
 	if (column->kind <= DIGITS)
 		return *at ? at : NULL;
-	if (column->kind == PORT)
-		n = str_decimal(at, 65535, &port) ? INVENTORY_UNKNOWN : port;
-	else
+	if (column->kind == STATE && json)
+		return entry->state;
+	if (column->kind == STATE) {
+		str_format(buf, CELL_SIZE, "%s%s%s%s", entry->state, entry->before, entry->detail,
+			   entry->after);
+		return buf;
+	}
+	if (column->kind != PORT)
 		memcpy(&n, at, sizeof(n));
-	if (n == INVENTORY_UNKNOWN)
+	else if (!str_decimal(at, 65535, &port))
+		n = port;
+	if (n == INVENTORY_UNKNOWN || (column->kind == SINCE && !n))
 		return NULL;
-	if (table->json || column->kind <= NUMBER)
-		str_format(buf, NUMBER_SIZE, "%ju", (uintmax_t)n);
+	if (json || column->kind <= NUMBER)
+		str_format(buf, CELL_SIZE, "%ju", (uintmax_t)n);
 	else
-		number_with_unit(buf, column->kind == SINCE ? seconds_since(n) : n, column->kind);
+		format_with_unit(buf, column->kind == SINCE ? seconds_since(n) : n, column->kind);
 	return buf;
 }
 
@@ -227,72 +213,74 @@ static const char *column_text(const struct table *table, const struct column *c
 static void table_put_object(struct table *table, const struct inventory_entry *entry)
 {
 	const char *before = "{", *text;
-	char buf[NUMBER_SIZE];
+	char buf[CELL_SIZE];
 
-	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-		const struct column *column = &columns[i];
-
-		if (!column->key[0])
-			continue;
-		text = column_text(table, column, entry, buf);
-		table_format(table, "%s\"%s\":", before, column->key);
+	for (const struct column *c = columns; c < columns + ARRAY_SIZE(columns); c++) {
+		text = column_text(c, entry, true, buf);
+		table_format(table, "%s\"%s\":", before, c->key);
 		before = ",";
-		if (text && column->kind != TEXT)
-			table_put_value(table, text,
-					column->kind == BYTES || column->kind == MICROSECONDS);
+		if (text && c->kind != TEXT && c->kind != STATE)
+			table_put_value(table, text, c->kind > SINCE);
 		else
 			table_put_json_string(table, text);
 	}
 	table_put(table, "}");
 }
 
-/* One row of a table; the header if entry is NULL. Nothing is padded at the end of the row. */
-static void table_put_row(struct table *table, const struct inventory_entry *entry,
-			  enum table_layout layout)
+/* One row of a table; the header if entry is NULL. Nothing is padded at the end of the row.
+ * measuring: only widens the columns. */
+static void table_put_row(struct table *table, enum table_layout layout,
+			  const struct inventory_entry *entry, unsigned *width, bool measuring)
 {
-	unsigned *width = table->width[layout], blanks = 0;
-	char buf[NUMBER_SIZE];
+	char cell[CELL_SIZE], buf[CELL_SIZE];
+	unsigned blanks = 0, len;
+	const char *text;
 
-	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-		const struct column *column = &columns[i];
-		const char *text = column->head;
-		unsigned len;
-
-		if (!(column->layouts & 1 << layout))
+	for (const struct column *c = columns; c < columns + ARRAY_SIZE(columns); c++) {
+		if (!(c->layouts & 1 << layout))
 			continue;
-		if (entry)
-			text = column_text(table, column, entry, buf);
-		for (; blanks; blanks--) /* their number depends on other rows: hash just one */
-			table_put_value(table, " ", blanks > 1);
-		len = table_put_cell(table, text, entry && column->kind >= BYTES);
+		text = entry ? column_text(c, entry, false, buf) : c->head;
+		len = (unsigned)str_format(cell, sizeof(cell), "%s", text ? text : "-");
+		str_printable(cell);
 		if (*width < len)
 			*width = len;
-		blanks = *width++ - len + 2;
+		if (!measuring) {
+			table_format(table, "%*s", (int)blanks, "");
+			table_put_value(table, cell, entry && c->kind >= SINCE);
+		}
+		blanks = table->hashing ? 1 : *width - len + 2; /* a counter may widen its column */
+		width++;
 	}
-	table_put(table, "\n");
+	if (!measuring)
+		table_put(table, "\n");
 }
 
-void table_put_inventory(struct table *table, enum table_layout layout,
-			 const struct inventory *inventory,
-			 bool (*filter)(const struct inventory_entry *entry))
+static void table_put_array(struct table *table, const struct selection *devices)
 {
-	bool first = true;
+	const char *before = "[";
 
-	for (unsigned i = 0; i < inventory->count; i++) {
-		const struct inventory_entry *entry = &inventory->entry[i];
-
-		if (filter && !filter(entry))
-			continue;
-		if (table->json) {
-			table_put(table, first ? "[" : ",");
-			table_put_object(table, entry);
-		} else {
-			if (first)
-				table_put_row(table, NULL, layout);
-			table_put_row(table, entry, layout);
-		}
-		first = false;
+	SELECTION_EACH(devices, e) {
+		table_put(table, before);
+		table_put_object(table, *e);
+		before = ",";
 	}
-	if (table->json)
-		table_put(table, first ? "[]" : "]");
+	table_put(table, devices->count ? "]" : "[]");
+}
+
+void table_put_devices(struct table *table, enum table_layout layout,
+		       const struct selection *devices)
+{
+	unsigned width[ARRAY_SIZE(columns)] = { 0 };
+
+	if (table->json) {
+		table_put_array(table, devices);
+		return;
+	}
+	if (layout == TABLE_REMOTE)
+		width[0] = 15; /* as the first release printed it */
+	for (int measuring = 1; devices->count && measuring >= 0; measuring--) {
+		table_put_row(table, layout, NULL, width, measuring);
+		SELECTION_EACH(devices, e)
+			table_put_row(table, layout, *e, width, measuring);
+	}
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* TCP counters of a session, from the kernel's socket diagnostics over netlink. */
-#include "cmd/tcp_info.h"
-
+/*
+ * TCP counters of a session, from the kernel's socket diagnostics over netlink: sock_diag(7),
+ * net/ipv4/inet_diag.c, include/uapi/linux/tcp.h struct tcp_info.
+ */
+#include "cmd/inventory.h"
 #include "lib/addr.h"
 #include "lib/str.h"
 
@@ -53,7 +55,7 @@ static bool diag_set_end(struct diag_request *request, const char *text, const c
 }
 
 static void diag_read_attributes(const struct diag_reply *reply, size_t len,
-				 struct tcp_counters *counters)
+				 struct inventory_entry *entry)
 {
 	struct nlattr attribute;
 	struct tcp_info info;
@@ -67,15 +69,15 @@ static void diag_read_attributes(const struct diag_reply *reply, size_t len,
 		    attribute.nla_len < sizeof(attribute) + TCP_INFO_SIZE)
 			continue;
 		memcpy(&info, reply->attributes + at + sizeof(attribute), TCP_INFO_SIZE);
-		counters->bytes_in = info.tcpi_bytes_received;
-		counters->bytes_out = info.tcpi_bytes_acked;
-		counters->rtt_us = info.tcpi_rtt;
+		entry->bytes_in = info.tcpi_bytes_received;
+		entry->bytes_out = info.tcpi_bytes_acked;
+		entry->rtt_us = info.tcpi_rtt;
 	}
 }
 
 /* The kernel answers before send() returns, if at all. If there is no such connection, the answer
  * may be the listening socket. */
-static void diag_query(int fd, const struct diag_request *request, struct tcp_counters *counters)
+static void diag_query(int fd, const struct diag_request *request, struct inventory_entry *entry)
 {
 	struct diag_reply reply;
 	ssize_t n;
@@ -87,11 +89,12 @@ static void diag_query(int fd, const struct diag_request *request, struct tcp_co
 	    reply.head.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
 	    reply.body.id.idiag_dport == request->body.id.idiag_dport)
 		diag_read_attributes(&reply, (size_t)n - offsetof(struct diag_reply, attributes),
-				     counters);
+				     entry);
 }
 
-void tcp_info_read(const struct connection_addr *session, struct tcp_counters *counters)
+void entry_read_tcp_info(struct inventory_entry *entry)
 {
+	const struct connection_addr *session = &entry->session;
 	struct diag_request request = {
 		.head = {
 			.nlmsg_len = sizeof(request),
@@ -108,8 +111,7 @@ void tcp_info_read(const struct connection_addr *session, struct tcp_counters *c
 	struct inet_diag_sockid *id = &request.body.id;
 	int fd;
 
-	if (!session->peer[0] ||
-	    !diag_set_end(&request, session->local, session->local_port, id->idiag_src,
+	if (!diag_set_end(&request, session->local, session->local_port, id->idiag_src,
 			  &id->idiag_sport) ||
 	    !diag_set_end(&request, session->peer, session->peer_port, id->idiag_dst,
 			  &id->idiag_dport))
@@ -117,6 +119,6 @@ void tcp_info_read(const struct connection_addr *session, struct tcp_counters *c
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (fd < 0)
 		return;
-	diag_query(fd, &request, counters);
+	diag_query(fd, &request, entry);
 	close(fd);
 }
