@@ -3,7 +3,7 @@
  * Tests of the command line: the program in $USBIPHP (build/usbiphp), its exit status and its
  * error messages of one line. No test touches devices of this machine.
  */
-#include "host/listener.h"
+#include "host/server.h"
 #include "policy/rules.h"
 #include "proto/op.h"
 #include "tests/program.h"
