@@ -90,8 +90,6 @@ static void client_pass(void *ctx)
 	daemon_reload(&client->daemon, &imports->rules, &imports->holds);
 	import_context_begin_pass(imports);
 	EACH_SERVER(client, server)
-		server_queue_imports(server);
-	EACH_SERVER(client, server)
 		server_pass(server);
 }
 

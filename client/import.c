@@ -8,64 +8,36 @@
 #include <assert.h>
 #include <string.h>
 
-#define TO(state) (1u << IMPORT_##state)
-
-/* The states that may follow each. */
-static const uint16_t next_states[] = {
-	[IMPORT_UNUSED] = TO(IDLE),
-	[IMPORT_IDLE] = TO(UNUSED) | TO(FAILED) | TO(DUE) | TO(ENUMERATING) | TO(ATTACHED),
-	[IMPORT_FAILED] = TO(UNUSED) | TO(IDLE) | TO(DUE),
-	[IMPORT_REFUSED] = TO(UNUSED) | TO(IDLE) | TO(FAILED) | TO(DUE),
-	[IMPORT_DUE] = TO(IDLE) | TO(FAILED) | TO(REQUESTING),
-	[IMPORT_REQUESTING] = TO(IDLE) | TO(FAILED) | TO(REFUSED) | TO(ENUMERATING),
-	[IMPORT_ENUMERATING] = TO(IDLE) | TO(FAILED) | TO(ATTACHED) | TO(CLOSING) | TO(DETACHING),
-	[IMPORT_ATTACHED] = TO(IDLE) | TO(FAILED) | TO(CLOSING) | TO(DETACHING),
-	[IMPORT_CLOSING] = TO(IDLE) | TO(FAILED) | TO(DETACHING),
-	[IMPORT_DETACHING] = TO(IDLE) | TO(FAILED),
-};
-
-static bool state_has_port(enum import_state state)
-{
-	return state == IMPORT_ENUMERATING || state == IMPORT_ATTACHED ||
-	       state == IMPORT_CLOSING || state == IMPORT_DETACHING;
-}
-
-const char *import_state_text(enum import_state state)
-{
-	static const char *const text[] = {
-		"unused", "idle", "failed", "refused", "due", "requesting", "enumerating",
-		"attached", "closing", "detaching",
-	};
-
-	return text[state];
-}
-
 void import_set_state(struct import *import, enum import_state state)
 {
-	if (state == import->state)
-		return;
-	assert(next_states[import->state] & 1u << state);
-	assert(state_has_port(state) ? import->port >= 0 : import->port < 0);
-	log_debug("%s: %s, was %s", import_name(import).text, import_state_text(state),
-		  import_state_text(import->state));
+	enum { IDLE = 1 << IMPORT_IDLE, DETACHING = 1 << IMPORT_DETACHING };
+	static const struct {
+		const char *name;
+		uint8_t next; /* a bit for each state that may follow */
+	} states[] = {
+		[IMPORT_UNUSED] = { "unused", IDLE },
+		[IMPORT_IDLE] = { "idle", 1 << IMPORT_UNUSED | 1 << IMPORT_REQUESTING |
+						  1 << IMPORT_ATTACHED },
+		[IMPORT_REQUESTING] = { "requesting", IDLE },
+		[IMPORT_ATTACHED] = { "attached", IDLE | DETACHING },
+		[IMPORT_DETACHING] = { "detaching", IDLE },
+	};
+	enum import_state was = import->state;
+
+	assert(states[was].next & 1 << state);
 	import->state = state;
+	assert(import_has_port(import) == (import->port >= 0));
+	log_debug("%s: %s, was %s", import_name(import).text, states[state].name, states[was].name);
 }
 
 bool import_has_port(const struct import *import)
 {
-	return state_has_port(import->state);
-}
-
-bool import_is_resting(const struct import *import)
-{
-	return import->state == IMPORT_IDLE || import->state == IMPORT_FAILED ||
-	       import->state == IMPORT_REFUSED || import->state == IMPORT_DUE;
+	return import->state == IMPORT_ATTACHED || import->state == IMPORT_DETACHING;
 }
 
 bool import_is_pending(const struct import *import)
 {
-	return import->state == IMPORT_DUE || import->state == IMPORT_REQUESTING ||
-	       (import_has_port(import) && !import->answered_at);
+	return import->state == IMPORT_REQUESTING || (import_has_port(import) && !import->answered);
 }
 
 bool import_is_failing(const struct import *import)
@@ -73,15 +45,27 @@ bool import_is_failing(const struct import *import)
 	return log_once_active(&import->failure);
 }
 
-bool import_is_forgettable(const struct import *import)
+struct import *import_next(struct import_context *context, const struct endpoint *server,
+			   struct import *import)
 {
-	return import_is_resting(import) && !import->listed &&
-	       import->context->loop->now >= import->flaps.remember;
+	import = import ? import + 1 : context->import;
+	for (; import < context->import + context->imports; import++)
+		if (import->state != IMPORT_UNUSED && (!server || import->endpoint == server))
+			return import;
+	return NULL;
 }
 
-void import_init(struct import *import, struct import_context *context,
-		 const struct endpoint *server, const char *busid)
+struct import *import_add(struct import_context *context, const struct endpoint *server,
+			  const char *busid)
 {
+	struct import *import = context->import;
+
+	while (import < context->import + context->imports && import->state != IMPORT_UNUSED)
+		import++;
+	if (import == context->import + IMPORTS_MAX)
+		return NULL;
+	if (import == context->import + context->imports)
+		context->imports++;
 	memset(import, 0, sizeof(*import));
 	import->context = context;
 	import->endpoint = server;
@@ -93,6 +77,7 @@ void import_init(struct import *import, struct import_context *context,
 	import->facts.from = server->host;
 	import->facts.server = server->name;
 	import_set_state(import, IMPORT_IDLE);
+	return import;
 }
 
 struct import_name import_name(const struct import *import)
@@ -122,13 +107,12 @@ void import_run_hooks(const struct import *import, const char *event, const char
 	hook_runner_tell(import->context->hooks, &facts);
 }
 
-/* Another device than before: nothing is held against it. */
-static void import_forget_past(struct import *import)
+void import_fail(struct import *import, const char *reason)
 {
-	log_once_clear(&import->failure);
-	import->flaps = (struct flaps){ 0 };
-	if (import->state == IMPORT_FAILED || import->state == IMPORT_REFUSED)
-		import_set_state(import, IMPORT_IDLE);
+	if (log_once(&import->failure, LOG_LEVEL_WARNING, 0, "cannot attach %s: %s",
+		     import_name(import).text, reason))
+		import_run_hooks(import, "failed", NULL, reason);
+	flaps_fail(&import->flaps, import->context->loop->now);
 }
 
 void import_list_entry(struct import *import, const struct op_device *device,
@@ -149,8 +133,12 @@ void import_list_entry(struct import *import, const struct op_device *device,
 	import->listed_devid = op_devid(device);
 	facts->vendor = device->vendor;
 	facts->product = device->product;
-	if (!same)
-		import_forget_past(import);
+	if (same)
+		return;
+	/* nothing is held against another device */
+	log_once_clear(&import->failure);
+	import->flaps = (struct flaps){ 0 };
+	import->refused = false;
 }
 
 void import_list_complete(struct import *import)
@@ -159,31 +147,12 @@ void import_list_complete(struct import *import)
 
 	import->listed = import->listed_next;
 	import->listed_next = false;
-	if (again && import->state == IMPORT_REFUSED) {
-		import_set_state(import, IMPORT_IDLE);
+	if (again && import->refused) {
+		import->refused = false;
 		if (++import->flaps.short_stays <= FLAP_FREE)
 			import->flaps.backoff.until = 0;
-	} else if (!import->listed && import->state == IMPORT_DUE) {
-		import_set_state(import, IMPORT_IDLE);
 	}
-}
-
-void import_list_abandon(struct import *import)
-{
-	import->listed_next = false;
-}
-
-void import_record_failure(struct import *import, const char *reason)
-{
-	if (log_once(&import->failure, LOG_LEVEL_WARNING, 0, "cannot attach %s: %s",
-		     import_name(import).text, reason))
-		import_run_hooks(import, "failed", NULL, reason);
-	flaps_fail(&import->flaps, import->context->loop->now);
-}
-
-void import_fail(struct import *import, enum import_state state, const char *reason)
-{
-	assert(state == IMPORT_FAILED || state == IMPORT_REFUSED);
-	import_record_failure(import, reason);
-	import_set_state(import, state);
+	if (import->state == IMPORT_IDLE && !import->listed &&
+	    import->context->loop->now >= import->flaps.remember)
+		import_set_state(import, IMPORT_UNUSED);
 }

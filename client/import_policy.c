@@ -1,13 +1,109 @@
 /* SPDX-License-Identifier: MIT */
-/* Which imports are attached: holds and rules, and the decision. */
-#include "client/decide.h"
+/* Which imports are attached: their identity for holds and rules, and the decision. */
 #include "client/import.h"
 #include "client/port_record.h"
-#include "lib/log.h"
+#include "lib/str.h"
+#include "lib/util.h"
+#include "sysfs/descriptors.h"
 
 #include <assert.h>
 
-const char import_no_port[] = "every port of vhci-hcd for its speed is in use";
+void import_forget_identity(struct import *import)
+{
+	import->facts.serial = NULL;
+	import->facts.described = false;
+}
+
+void import_set_classes(struct import *import, const struct op_device *device,
+			const struct op_interface *interface)
+{
+	rule_facts_set_classes(&import->facts, device, interface);
+	/* the list of a stock server has no interfaces of a device that was just bound */
+	import->facts.described = device->interfaces != 0;
+}
+
+static void import_set_strings(struct import *import, const struct device_strings *strings)
+{
+	str_format(import->product, sizeof(import->product), "%s", strings->product);
+	str_format(import->serial, sizeof(import->serial), "%s", strings->serial);
+	import->facts.serial = import->serial;
+}
+
+void import_set_descriptors(struct import *import, const struct descriptor_query *query)
+{
+	for (size_t i = 0; i < sizeof(query->class); i++)
+		import->facts.class[i] |= query->class[i]; /* those of the list stay */
+	import_set_strings(import, &query->strings);
+	import->facts.described = true;
+}
+
+static void identity_reader_done(struct strings_reader *reader, bool complete)
+{
+	struct identity_reader *slot = container_of(reader, struct identity_reader, reader);
+	struct import *import = slot->import;
+
+	assert(import);
+	slot->import = NULL;
+	if (complete)
+		import_set_strings(import, &reader->strings);
+	else
+		import->facts.serial = NULL;
+	loop_pass_now(import->context->loop);
+}
+
+/* The reader at work for that import, NULL: none. An idle one for NULL. */
+static struct identity_reader *identity_reader_find(struct import_context *context,
+						    const struct import *import)
+{
+	for (unsigned i = 0; i < IDENTITY_READERS; i++)
+		if (context->identity_reader[i].import == import)
+			return &context->identity_reader[i];
+	return NULL;
+}
+
+void import_context_begin_pass(struct import_context *context)
+{
+	for (unsigned i = 0; i < IDENTITY_READERS; i++)
+		strings_reader_pass(&context->identity_reader[i].reader);
+	for (unsigned i = 0; i < IMPORT_REQUESTS_MAX; i++)
+		if (context->request[i].import)
+			request_pass(&context->request[i].request);
+}
+
+/* Starts to read ids, classes and strings of an attached device here, in sysfs. */
+static void import_read_identity(struct import *import)
+{
+	struct import_context *context = import->context;
+	const struct vhci_port *row = &context->vhci.port[import->port];
+	struct identity_reader *slot = identity_reader_find(context, NULL);
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device;
+
+	if (!slot || identity_reader_find(context, import) ||
+	    context->loop->now < import->identify_after || !vhci_usable(context->sysfs, row))
+		return;
+	if (!device_describe(context->sysfs, row->busid, &device, interface)) {
+		import_set_classes(import, &device, interface);
+		import->facts.vendor = device.vendor;
+		import->facts.product = device.product;
+		import->facts.described = import->identified = true;
+	}
+	import->identify_after = context->loop->now + STRINGS_READ_MS;
+	loop_pass_by(context->loop, import->identify_after);
+	slot->import = import;
+	strings_reader_start(&slot->reader, context->loop, context->sysfs, row->busid,
+			     identity_reader_done);
+}
+
+void import_cancel_identity(struct import *import)
+{
+	struct identity_reader *slot = identity_reader_find(import->context, import);
+
+	if (!slot)
+		return;
+	child_kill(&slot->reader.child);
+	slot->import = NULL;
+}
 
 enum rule_verdict import_check_policy(struct import *import)
 {
@@ -39,59 +135,38 @@ static bool import_is_elsewhere(const struct import *import)
 	return false;
 }
 
-static void import_apply_verdict(struct import *import, enum attach_verdict verdict)
+bool import_review(struct import *import)
 {
-	switch (verdict) {
-	case ATTACH_NOW:
-		import_set_state(import, IMPORT_DUE);
-		break;
-	case ATTACH_NO_PORT:
-		import_fail(import, IMPORT_FAILED, import_no_port);
-		break;
-	case ATTACH_NO_SPEED:
-		import_fail(import, IMPORT_FAILED, "its server does not know its speed");
-		break;
-	case ATTACH_NOT:
-		if (import->state == IMPORT_DUE)
-			import_set_state(import, IMPORT_IDLE);
-		break;
-	}
-}
-
-void import_review(struct import *import)
-{
+	const struct vhci *vhci = &import->context->vhci;
 	struct loop *loop = import->context->loop;
-	struct attach_facts facts = {
-		.listed = import->listed,
-		.backoff = loop->now < import->flaps.backoff.until,
-		.speed = import->speed,
-	};
 
-	assert(import_is_resting(import));
-	if (facts.listed)
-		facts.denied = import_check_policy(import) == RULE_DENY;
-	if (facts.listed && facts.backoff) {
+	assert(import->state == IMPORT_IDLE);
+	if (!import->listed || import_check_policy(import) == RULE_DENY)
+		return false;
+	if (loop->now < import->flaps.backoff.until) {
 		loop_pass_by(loop, import->flaps.backoff.until);
-	} else if (facts.listed) {
-		facts.elsewhere = import_is_elsewhere(import);
-		facts.port_free =
-			vhci_free_port(&import->context->vhci, import->speed, NULL, 0) >= 0;
+		return false;
 	}
-	import_apply_verdict(import, decide_attach(&facts));
+	if (import_is_elsewhere(import))
+		return false;
+	if (!import->speed || import->speed > VHCI_SPEED_SUPER_PLUS)
+		import_fail(import, "its server does not know its speed");
+	else if (vhci_free_port(vhci, import->speed, NULL, 0) < 0)
+		import_fail(import, IMPORT_NO_PORT);
+	else
+		return true;
+	return false;
 }
 
 void import_enforce_policy(struct import *import)
 {
+	enum rule_verdict verdict;
+
 	if (!import_has_port(import) || import->context->loop->stopping)
 		return;
-	switch (import_check_policy(import)) {
-	case RULE_UNKNOWN:
+	verdict = import_check_policy(import);
+	if (verdict == RULE_UNKNOWN)
 		import_read_identity(import);
-		break;
-	case RULE_DENY:
+	else if (verdict == RULE_DENY)
 		import_detach(import);
-		break;
-	case RULE_ALLOW:
-		break;
-	}
 }

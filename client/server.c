@@ -8,59 +8,48 @@
 #include <string.h>
 #include <unistd.h>
 
-struct import *server_next_import(struct server *server, struct import *import)
+struct import *server_import(struct server *server, const char *busid)
 {
-	import = import ? import + 1 : server->import;
-	for (; import < server->import + server->imports; import++)
-		if (import->state != IMPORT_UNUSED)
-			return import;
-	return NULL;
-}
+	const struct endpoint *endpoint = server->target.endpoint;
+	struct import *added = NULL;
+	unsigned imports = 0;
 
-struct import *server_find_import(struct server *server, const char *busid)
-{
-	EACH_IMPORT(server, import)
+	EACH_IMPORT(server, import) {
 		if (!strcmp(import->busid, busid))
 			return import;
-	return NULL;
-}
-
-struct import *server_add_import(struct server *server, const char *busid)
-{
-	unsigned i = 0;
-
-	while (i < server->imports && server->import[i].state != IMPORT_UNUSED)
-		i++;
-	if (i == SERVER_IMPORTS_MAX)
-		return NULL;
-	if (i == server->imports)
-		server->imports++;
-	import_init(&server->import[i], server->context, server->target.endpoint, busid);
-	return &server->import[i];
+		imports++;
+	}
+	if (imports == SERVER_IMPORTS_MAX)
+		log_once(&server->overflow, LOG_LEVEL_WARNING, 0,
+			 "%s: lists more than %u devices; the others are ignored", endpoint->name,
+			 SERVER_IMPORTS_MAX);
+	else if (!(added = import_add(server->context, endpoint, busid)))
+		log_once(&server->overflow, LOG_LEVEL_WARNING, 0,
+			 "%s: all servers list more than %u devices; the others are ignored",
+			 endpoint->name, IMPORTS_MAX);
+	return added;
 }
 
 static void server_import_done(struct request *request, const struct request_result *result, int fd,
 			       const struct op_device *device)
 {
-	struct server_request *slot = container_of(request, struct server_request, request);
+	struct import_request *slot = container_of(request, struct import_request, request);
 	struct import *import = slot->import;
 
 	slot->import = NULL;
 	loop_pass_now(request->loop);
+	import_set_state(import, IMPORT_IDLE);
+	import->refused = result->outcome == REQUEST_REFUSED;
 	if (result->outcome != REQUEST_OK) {
-		import_fail(import,
-			    result->outcome == REQUEST_REFUSED ? IMPORT_REFUSED : IMPORT_FAILED,
-			    request_reason(request, result));
+		import_fail(import, request_reason(request, result));
 		return;
 	}
 	if (request->query_device)
 		import_set_descriptors(import, &request->descriptors);
-	if (import_check_policy(import) == RULE_ALLOW) { /* it may also have changed meanwhile */
+	if (import_check_policy(import) == RULE_ALLOW) /* it may also have changed meanwhile */
 		import_attach(import, fd, device);
-		return;
-	}
-	close(fd);
-	import_set_state(import, IMPORT_IDLE);
+	else
+		close(fd);
 }
 
 void server_init(struct server *server, struct import_context *context,
@@ -70,70 +59,55 @@ void server_init(struct server *server, struct import_context *context,
 	server->target.endpoint = endpoint;
 	server->target.key = key;
 	server_list_init(server);
-	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++) {
-		struct request *request = &server->import_request[i].request;
-
-		request_init(request, context->loop, &server->target, NULL);
-		request->done = server_import_done;
-	}
 }
 
 void server_adopt(struct server *server, const char *busid, unsigned port)
 {
-	struct import *import = server_find_import(server, busid);
+	struct import *import = server_import(server, busid);
 
-	if (!import)
-		import = server_add_import(server, busid);
 	if (import && !import_has_port(import))
 		import_adopt(import, port);
 }
 
-void server_queue_imports(struct server *server)
+/* Begins to request that device, unless too many requests of all servers are running. */
+static void server_request_import(struct server *server, struct import *import)
 {
-	EACH_IMPORT(server, import)
-		import_queue(import);
+	struct import_request *slot = server->context->request;
+
+	while (slot->import)
+		if (++slot == server->context->request + IMPORT_REQUESTS_MAX)
+			return; /* the pass after the end of one */
+	import_set_state(import, IMPORT_REQUESTING);
+	slot->import = import;
+	memset(&slot->request, 0, sizeof(slot->request)); /* another server's */
+	request_init(&slot->request, server->context->loop, &server->target, NULL);
+	slot->request.done = server_import_done;
+	slot->request.query_device = import_check_policy(import) == RULE_UNKNOWN;
+	request_start(&slot->request, OP_REQ_IMPORT, import->busid);
 }
 
 /* How many imports are being requested. */
-static unsigned server_requesting(const struct server *server)
+static unsigned server_requesting(struct server *server)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
-		n += server->import_request[i].import != NULL;
+	EACH_IMPORT(server, import)
+		n += import->state == IMPORT_REQUESTING;
 	return n;
-}
-
-static struct server_request *server_idle_request(struct server *server)
-{
-	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
-		if (!server->import_request[i].import)
-			return &server->import_request[i];
-	return NULL;
-}
-
-static void server_request_import(struct server *server, struct import *import)
-{
-	struct server_request *slot = server_idle_request(server);
-
-	assert(slot && !request_running(&slot->request));
-	import_set_state(import, IMPORT_REQUESTING);
-	slot->import = import;
-	slot->request.query_device = import_check_policy(import) == RULE_UNKNOWN;
-	request_start(&slot->request, OP_REQ_IMPORT, import->busid);
 }
 
 /* At most that many at a time. The others are reviewed when a request has ended. */
 static void server_request_imports(struct server *server, unsigned most)
 {
+	unsigned requesting = server_requesting(server);
+
 	EACH_IMPORT(server, import) {
-		if (server_requesting(server) >= most)
+		if (requesting >= most)
 			break;
-		if (!import_is_resting(import))
-			continue;
-		import_review(import);
-		if (import->state == IMPORT_DUE)
+		if (import->state == IMPORT_IDLE && import_review(import)) {
 			server_request_import(server, import);
+			requesting += import->state == IMPORT_REQUESTING;
+		}
 	}
 }
 
@@ -141,12 +115,13 @@ static void server_request_imports(struct server *server, unsigned most)
 static void server_stop(struct server *server)
 {
 	request_cancel(&server->list_request);
-	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++) {
-		struct server_request *slot = &server->import_request[i];
+	for (unsigned i = 0; i < IMPORT_REQUESTS_MAX; i++) {
+		struct import_request *slot = &server->context->request[i];
 
+		if (!slot->import)
+			continue;
 		request_cancel(&slot->request);
-		if (slot->import)
-			import_set_state(slot->import, IMPORT_IDLE);
+		import_set_state(slot->import, IMPORT_IDLE);
 		slot->import = NULL;
 	}
 	EACH_IMPORT(server, import)
@@ -199,8 +174,6 @@ void server_pass(struct server *server)
 	}
 	server_list_check_recovery(server);
 	request_pass(&server->list_request);
-	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
-		request_pass(&server->import_request[i].request);
 	if (server->watched_since)
 		server_request_imports(server, SERVER_REQUESTS_MAX);
 	else

@@ -8,7 +8,6 @@
 #define CLIENT_SERVER_H
 
 #include "client/import.h"
-#include "client/request.h"
 
 enum {
 	/* More devices of one server are ignored, which is logged once. No client kernel as
@@ -16,11 +15,6 @@ enum {
 	SERVER_IMPORTS_MAX = 128,
 	SERVER_REQUESTS_MAX = 4,   /* imports at a time */
 	SERVER_REWATCH_MS = 60000, /* until a server that does not push is asked for it again */
-};
-
-struct server_request {
-	struct request request;
-	struct import *import; /* that it is for; NULL: idle */
 };
 
 struct server {
@@ -37,32 +31,22 @@ struct server {
 	uint64_t watched_since;	 /* when its first pushed list came; 0: it does not push */
 	uint64_t answered_since; /* when it began to answer again */
 	struct log_once failure; /* why it does not answer, until it does for a while */
-	struct log_once overflow; /* it lists too many */
+	struct log_once overflow; /* there are too many imports */
 	struct request list_request;
-
-	/* Its devices. */
-	struct server_request import_request[SERVER_REQUESTS_MAX];
-	unsigned imports; /* places that are or were in use */
-	struct import import[SERVER_IMPORTS_MAX];
 };
 
 #define EACH_IMPORT(server, import)                                                                \
-	for (struct import *import = NULL; (import = server_next_import(server, import));)
-
-/* The place in use behind that one, the first for NULL; NULL: there is none. */
-struct import *server_next_import(struct server *server, struct import *import);
-/* The device with that busid; NULL: there is none. */
-struct import *server_find_import(struct server *server, const char *busid);
-/* A new one; NULL: there is no place left. */
-struct import *server_add_import(struct server *server, const char *busid);
+	for (struct import *import = NULL;                                                         \
+	     (import = import_next((server)->context, (server)->target.endpoint, import));)
 
 /* server is all zeros. key is the client's own, NULL: none. */
 void server_init(struct server *server, struct import_context *context,
 		 const struct endpoint *endpoint, const struct psk *key);
+/* The import of its device with that busid, a new one if there is none; NULL: there is no place
+ * left, which is logged once. */
+struct import *server_import(struct server *server, const char *busid);
 /* An earlier daemon attached this device of the server to that port: it is ours now. */
 void server_adopt(struct server *server, const char *busid, unsigned port);
-/* In every pass, before any server_pass(): its imports take places in the kernel's queue. */
-void server_queue_imports(struct server *server);
 /* In every pass, after the port table was read. When the loop is stopping, it detaches all. */
 void server_pass(struct server *server);
 /* How many of its devices have a port. */

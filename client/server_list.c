@@ -15,16 +15,10 @@ static void server_list_entry(struct request *request, const struct op_device *d
 			      const struct op_interface *interface)
 {
 	struct server *server = request->ctx;
-	struct import *import = server_find_import(server, device->busid);
+	struct import *import = server_import(server, device->busid);
 
-	if (!import)
-		import = server_add_import(server, device->busid);
 	if (import)
 		import_list_entry(import, device, interface);
-	else
-		log_once(&server->overflow, LOG_LEVEL_WARNING, 0,
-			 "%s: lists more than %u devices; the others are ignored",
-			 server->target.endpoint->name, SERVER_IMPORTS_MAX);
 }
 
 static void server_list_complete(struct server *server)
@@ -32,11 +26,8 @@ static void server_list_complete(struct server *server)
 	if (!server->answered)
 		server->answered_since = server->context->loop->now;
 	server->answered = server->asked = true;
-	EACH_IMPORT(server, import) {
+	EACH_IMPORT(server, import)
 		import_list_complete(import);
-		if (import_is_forgettable(import))
-			import_set_state(import, IMPORT_UNUSED);
-	}
 }
 
 static void server_list_came(struct server *server)
@@ -56,7 +47,7 @@ static void server_list_came(struct server *server)
 static void server_forget_identities(struct server *server)
 {
 	EACH_IMPORT(server, import)
-		if (import_is_resting(import))
+		if (import->state == IMPORT_IDLE)
 			import_forget_identity(import);
 }
 
@@ -138,7 +129,7 @@ static void server_list_done(struct request *request, const struct request_resul
 	else
 		server_list_failed(server, result);
 	EACH_IMPORT(server, import)
-		import_list_abandon(import);
+		import->listed_next = false;
 	loop_pass_now(server->context->loop);
 }
 

@@ -1,55 +1,94 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of client/import: the states and the transitions between them, and failures that are
- * logged once. LINK: -Wl,--wrap=log_line
+ * Tests of client/import: the states and the transitions between them, failures that are logged
+ * once, and the decisions as tables of cases: whether a device is requested, and what is done with
+ * its port.
+ * LINK: -Wl,--wrap=log_line,--wrap=vhci_usable,--wrap=vhci_detach,--wrap=record_matches
  */
 #include "client/import.h"
 
+#include "client/port_record.h"
 #include "tests/said.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STATES = IMPORT_DETACHING + 1 };
+enum { STATES = IMPORT_DETACHING + 1, NOW = 1000000, DEVID = 1 << 16 | 2 };
 
 static struct hook_runner runner = { .source.fd = -1, .config = "." };
 static struct loop loop;
 static struct import_context context; /* big */
 static struct endpoint endpoint;
-static struct import import;
+static struct import *import;
+
+/* The kernel, and the stock tools' records. */
+static bool usable, recorded;
+static unsigned detached;
+static int detach_result;
+
+bool __wrap_vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port);
+int __wrap_vhci_detach(const struct sysfs *sysfs, unsigned port);
+bool __wrap_record_matches(const char *dir, unsigned port, const char *host, const char *tcp_port,
+			   const char *busid);
+
+bool __wrap_vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
+{
+	(void)sysfs;
+	(void)port;
+	return usable;
+}
+
+int __wrap_vhci_detach(const struct sysfs *sysfs, unsigned port)
+{
+	(void)sysfs;
+	(void)port;
+	detached++;
+	return detach_result;
+}
+
+bool __wrap_record_matches(const char *dir, unsigned port, const char *host, const char *tcp_port,
+			   const char *busid)
+{
+	(void)dir;
+	(void)port;
+	(void)host;
+	(void)tcp_port;
+	(void)busid;
+	return recorded;
+}
+
+/* The place in the table. */
+static struct import *add(const char *busid)
+{
+	struct import *added = import_add(&context, &endpoint, busid);
+
+	must(added, "add an import");
+	added->facts.vendor = 0x951;
+	added->facts.product = 0x1666;
+	return added;
+}
 
 static void start(void)
 {
 	memset(&loop, 0, sizeof(loop));
 	memset(&context, 0, sizeof(context));
-	loop.now = 1000000;
+	loop.now = NOW;
 	loop.next = UINT64_MAX;
 	context.loop = &loop;
 	context.hooks = &runner;
+	context.own_dir = context.record_dir = "/nonexistent";
+	usable = recorded = false;
+	detached = 0;
+	detach_result = 0;
 	must(!endpoint_parse(&endpoint, "pi.lan", "3240"), "parse the name");
-	import_init(&import, &context, &endpoint, "1-1.4");
-	import.facts.vendor = 0x951;
-	import.facts.product = 0x1666;
+	import = add("1-1.4");
 	said_forget();
 }
 
 /* Which states may follow each, by their first two letters; in the order of the enum. */
-static const char *const follows[STATES] = {
-	"id",
-	"un fa du en at",
-	"un id du",
-	"un id fa du",
-	"id fa re",
-	"id fa rf en",
-	"id fa at cl de",
-	"id fa cl de",
-	"id fa de",
-	"id fa",
-};
-static const char letters[STATES][3] = {
-	"un", "id", "fa", "rf", "du", "re", "en", "at", "cl", "de",
-};
+static const char *const follows[STATES] = { "id", "un re at", "id", "id de", "id" };
+static const char letters[STATES][3] = { "un", "id", "re", "at", "de" };
 
 /* Whether the assertion lets it pass. */
 static bool may_follow(enum import_state from, enum import_state to, int port)
@@ -62,10 +101,10 @@ static bool may_follow(enum import_state from, enum import_state to, int port)
 		signal(SIGABRT, SIG_DFL);
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(2);
-		import.state = from;
-		import.port = port;
-		import_set_state(&import, to);
-		_exit(import.state == to ? 0 : 2);
+		import->state = from;
+		import->port = port;
+		import_set_state(import, to);
+		_exit(import->state == to ? 0 : 2);
 	}
 	must(waitpid(pid, &status, 0) == pid, "wait");
 	CHECK(WIFSIGNALED(status) ? WTERMSIG(status) == SIGABRT : !WEXITSTATUS(status));
@@ -74,7 +113,7 @@ static bool may_follow(enum import_state from, enum import_state to, int port)
 
 static bool has_port(unsigned state)
 {
-	return state >= IMPORT_ENUMERATING; /* in the order of this test's tables */
+	return state >= IMPORT_ATTACHED; /* in the order of this test's tables */
 }
 
 static void transitions(void)
@@ -82,41 +121,79 @@ static void transitions(void)
 	start();
 	for (unsigned from = 0; from < STATES; from++)
 		for (unsigned to = 0; to < STATES; to++) {
-			bool allowed = from == to || strstr(follows[from], letters[to]);
+			bool allowed = strstr(follows[from], letters[to]);
 
 			if (may_follow(from, to, has_port(to) ? 7 : -1) != allowed)
-				check_fault(__FILE__, __LINE__, "%s to %s",
-					    import_state_text(from), import_state_text(to));
+				check_fault(__FILE__, __LINE__, "%s to %s", letters[from],
+					    letters[to]);
 		}
 	CHECK(!may_follow(IMPORT_ATTACHED, IMPORT_IDLE, 7)); /* it has the port still */
-	CHECK(!may_follow(IMPORT_REQUESTING, IMPORT_ENUMERATING, -1));
+	CHECK(!may_follow(IMPORT_IDLE, IMPORT_ATTACHED, -1));
 }
 
 static void questions(void)
 {
 	start();
+	CHECK_STR(import_name(import).text, "1-1.4 (0951:1666) at pi.lan:3240");
 	for (unsigned state = 0; state < STATES; state++) {
-		import.state = state;
-		import.answered_at = 0;
-		CHECK_INT(import_has_port(&import), has_port(state));
-		CHECK_INT(import_is_resting(&import),
-			  state && state != IMPORT_REQUESTING && !has_port(state));
-		CHECK_INT(import_is_pending(&import), state >= IMPORT_DUE);
-		import.answered_at = 1;
-		CHECK_INT(import_is_pending(&import),
-			  state == IMPORT_DUE || state == IMPORT_REQUESTING);
-		CHECK_INT(import_is_forgettable(&import),
-			  state && state != IMPORT_REQUESTING && !has_port(state));
-		import.listed = true;
-		CHECK(!import_is_forgettable(&import));
-		import.listed = false;
-		import.flaps.remember = loop.now + 1;
-		CHECK(!import_is_forgettable(&import));
-		import.flaps.remember = loop.now;
+		import->state = state;
+		import->answered = false;
+		CHECK_INT(import_has_port(import), has_port(state));
+		CHECK_INT(import_is_pending(import), state >= IMPORT_REQUESTING);
+		import->answered = true;
+		CHECK_INT(import_is_pending(import), state == IMPORT_REQUESTING);
+		/* only what is idle and without a past is forgotten, and only if it is not listed */
+		import->flaps.remember = loop.now + 1;
+		import_list_complete(import);
+		CHECK_INT(import->state, state);
+		import->flaps.remember = loop.now;
+		import->listed_next = true;
+		import_list_complete(import);
+		CHECK_INT(import->state, state);
+		import_list_complete(import);
+		CHECK_INT(import->state, state == IMPORT_IDLE ? IMPORT_UNUSED : state);
 	}
-	CHECK_STR(import_state_text(IMPORT_UNUSED), "unused");
-	CHECK_STR(import_state_text(IMPORT_DETACHING), "detaching");
-	CHECK_STR(import_name(&import).text, "1-1.4 (0951:1666) at pi.lan:3240");
+}
+
+/* A log line for each. */
+static void states_are_logged(void)
+{
+	start();
+	log_open("t_import", true);
+	import_set_state(import, IMPORT_REQUESTING);
+	log_open("t_import", false);
+	CHECK_INT(said("1-1.4 (0951:1666) at pi.lan:3240: requesting, was idle"), 1);
+	import_set_state(import, IMPORT_IDLE);
+	CHECK_INT(log_kept.lines, 1);
+}
+
+/* The table: a place is used again, and each server has its own imports. */
+static void places(void)
+{
+	static struct endpoint other;
+	struct import *second, *third;
+
+	start();
+	must(!endpoint_parse(&other, "pi.lan", "3241"), "parse the name");
+	second = import_add(&context, &other, "1-1.4");
+	third = add("1-2");
+	CHECK(import_next(&context, &endpoint, NULL) == import);
+	CHECK(import_next(&context, &endpoint, import) == third);
+	CHECK(!import_next(&context, &endpoint, third));
+	CHECK(import_next(&context, &other, NULL) == second);
+	CHECK(!import_next(&context, &other, second));
+	CHECK(import_next(&context, NULL, import) == second);
+	import_set_state(second, IMPORT_UNUSED);
+	CHECK(!import_next(&context, &other, NULL));
+	CHECK(import_next(&context, NULL, import) == third);
+	CHECK(import_add(&context, &other, "1-3") == second);
+	CHECK_STR(second->busid, "1-3");
+	for (unsigned i = 3; i < IMPORTS_MAX; i++)
+		CHECK(import_add(&context, &other, "1-4") == &context.import[i]);
+	CHECK(!import_add(&context, &other, "1-5"));
+	import_set_state(third, IMPORT_UNUSED);
+	CHECK(import_add(&context, &other, "1-5") == third);
+	CHECK(!import_add(&context, &other, "1-5"));
 }
 
 /* The reason may come in a buffer that is used again: its text counts, not its address. */
@@ -125,17 +202,17 @@ static void failures_by_text(void)
 	char one[40] = "Connection refused", two[40] = "Connection refused";
 
 	start();
-	import_fail(&import, IMPORT_FAILED, one);
+	import_fail(import, one);
 	CHECK_INT(said("cannot attach 1-1.4 (0951:1666) at pi.lan:3240: Connection refused"), 1);
-	import_fail(&import, IMPORT_FAILED, two); /* the same from another address */
+	import_fail(import, two); /* the same from another address */
 	CHECK_INT(log_kept.lines, 1);
 	strcpy(one, "Permission denied (publickey)."); /* another one at the same address */
-	import_fail(&import, IMPORT_FAILED, one);
+	import_fail(import, one);
 	CHECK_INT(said("cannot attach 1-1.4 (0951:1666) at pi.lan:3240: Permission denied"), 1);
 	CHECK_INT(log_kept.lines, 2);
-	import_fail(&import, IMPORT_FAILED, one);
+	import_fail(import, one);
 	CHECK_INT(log_kept.lines, 2);
-	CHECK(import_is_failing(&import));
+	CHECK(import_is_failing(import));
 }
 
 /* Each failure counts, logged or not; another device in its place starts without them. */
@@ -145,28 +222,27 @@ static void another_device(void)
 				    .speed = 3 };
 
 	start();
-	import_list_entry(&import, &device, NULL);
-	import_list_complete(&import);
+	import_list_entry(import, &device, NULL);
+	import_list_complete(import);
 	for (unsigned i = 1; i <= 3; i++) {
-		import_fail(&import, IMPORT_FAILED, "no answer");
-		CHECK_INT(import.flaps.backoff.delay, 500u << i);
-		CHECK_INT(import.flaps.remember, loop.now + FLAP_REMEMBER_MS);
+		import_fail(import, "no answer");
+		CHECK_INT(import->flaps.backoff.delay, 500u << i);
+		CHECK_INT(import->flaps.remember, loop.now + FLAP_REMEMBER_MS);
 	}
 	CHECK_INT(log_kept.lines, 1);
-	import_list_entry(&import, &device, NULL); /* the same one */
-	import_list_complete(&import);
-	CHECK_INT(import.state, IMPORT_FAILED);
+	import_list_entry(import, &device, NULL); /* the same one */
+	import_list_complete(import);
+	CHECK(import_is_failing(import));
 	device.devnum = 3; /* or plugged again */
-	import_list_entry(&import, &device, NULL);
-	import_list_complete(&import);
-	CHECK_INT(import.state, IMPORT_FAILED);
-	CHECK_INT(import.flaps.backoff.delay, 4000);
+	import_list_entry(import, &device, NULL);
+	import_list_complete(import);
+	CHECK(import_is_failing(import));
+	CHECK_INT(import->flaps.backoff.delay, 4000);
 	device.product = 2;
-	import_list_entry(&import, &device, NULL);
-	CHECK_INT(import.state, IMPORT_IDLE);
-	CHECK_INT(import.flaps.backoff.delay, 0);
-	CHECK(!import_is_failing(&import));
-	import_fail(&import, IMPORT_FAILED, "no answer");
+	import_list_entry(import, &device, NULL);
+	CHECK_INT(import->flaps.backoff.delay, 0);
+	CHECK(!import_is_failing(import));
+	import_fail(import, "no answer");
 	CHECK_INT(log_kept.lines, 2);
 }
 
@@ -176,55 +252,286 @@ static void refused_and_listed_again(void)
 	struct op_device device = { .vendor = 0x627, .product = 1, .speed = 3 };
 
 	start();
+	import->flaps.remember = UINT64_MAX; /* or it would be forgotten */
+	import_list_entry(import, &device, NULL);
+	import_list_complete(import);
 	for (unsigned i = 1; i <= 5; i++) {
-		import_list_complete(&import); /* not in this list */
-		CHECK(!import.listed);
-		import_list_entry(&import, &device, NULL);
-		import_list_complete(&import);
-		CHECK(import.listed);
-		CHECK_INT(import.state, IMPORT_IDLE);
+		import_list_complete(import); /* not in this list */
+		CHECK(!import->listed);
+		import_list_entry(import, &device, NULL);
+		import_list_complete(import);
+		CHECK(import->listed);
+		CHECK(!import->refused);
 		if (i > 1)
-			CHECK_INT(import.flaps.backoff.until != 0, i - 1 > FLAP_FREE);
-		import_set_state(&import, IMPORT_DUE);
-		import_set_state(&import, IMPORT_REQUESTING);
-		import_fail(&import, IMPORT_REFUSED, "it is in use");
-		CHECK(import.flaps.backoff.until > loop.now);
-		import_list_entry(&import, &device, NULL); /* it was never away */
-		import_list_complete(&import);
-		CHECK_INT(import.state, IMPORT_REFUSED);
+			CHECK_INT(import->flaps.backoff.until != 0, i - 1 > FLAP_FREE);
+		import_fail(import, "it is in use");
+		import->refused = true;
+		CHECK(import->flaps.backoff.until > loop.now);
+		import_list_entry(import, &device, NULL); /* it was never away */
+		import_list_complete(import);
+		CHECK(import->refused);
 	}
+	device.product = 2;
+	import_list_entry(import, &device, NULL);
+	CHECK(!import->refused);
 }
 
-/* An entry counts only with its whole list; what is due and leaves the list is due no more. */
+/* An entry counts only with its whole list. */
 static void lists(void)
 {
 	struct op_device device = { .vendor = 0x627, .product = 1, .speed = 3 };
 
 	start();
-	import_list_entry(&import, &device, NULL);
-	CHECK(!import.listed);
-	import_list_abandon(&import);
-	import_list_complete(&import);
-	CHECK(!import.listed);
-	import_list_entry(&import, &device, NULL);
-	import_list_complete(&import);
-	CHECK(import.listed);
-	import_list_entry(&import, &device, NULL);
-	import_list_abandon(&import);
-	CHECK(import.listed);
-	import_set_state(&import, IMPORT_DUE);
-	import_list_complete(&import);
-	CHECK(!import.listed);
-	CHECK_INT(import.state, IMPORT_IDLE);
+	import_list_entry(import, &device, NULL);
+	CHECK(!import->listed);
+	import_list_complete(import);
+	CHECK(import->listed);
+	import_list_entry(import, &device, NULL);
+	import_list_complete(import);
+	CHECK(import->listed);
+	import_list_complete(import);
+	CHECK(!import->listed);
+	CHECK_INT(import->state, IMPORT_UNUSED);
+}
+
+static const char no_port[] = "every port of vhci-hcd for its speed is in use";
+static const char no_speed[] = "its server does not know its speed";
+
+static const struct {
+	const char *what;
+	bool listed, denied, elsewhere, backoff, port_free;
+	uint32_t speed;
+	bool due;
+	const char *failure;
+} reviews[] = {
+	{ "new", true, false, false, false, true, 3, true, NULL },
+	{ "low speed", true, false, false, false, true, 1, true, NULL },
+	{ "super speed plus", true, false, false, false, true, 6, true, NULL },
+	{ "no free port", true, false, false, false, false, 3, false, no_port },
+	{ "speed 0", true, false, false, false, true, 0, false, no_speed },
+	{ "speed 7", true, false, false, false, true, 7, false, no_speed },
+	{ "speed huge", true, false, false, false, true, UINT32_MAX, false, no_speed },
+	{ "speed 0, no free port", true, false, false, false, false, 0, false, no_speed },
+	{ "not listed", false, false, false, false, true, 3, false, NULL },
+	{ "elsewhere", true, false, true, false, true, 3, false, NULL },
+	{ "elsewhere, no free port", true, false, true, false, false, 3, false, NULL },
+	{ "held back", true, false, false, true, true, 3, false, NULL },
+	{ "held back, no speed", true, false, false, true, true, 0, false, NULL },
+	{ "held back, no free port", true, false, false, true, false, 3, false, NULL },
+	{ "unwanted", true, true, false, false, true, 3, false, NULL },
+	{ "unwanted, no free port", true, true, false, false, false, 3, false, NULL },
+	{ "unwanted, no speed", true, true, false, false, true, 0, false, NULL },
+	{ "all zero", false, false, false, false, false, 0, false, NULL },
+};
+
+static void review(size_t i)
+{
+	char line[120];
+
+	start();
+	import->listed = reviews[i].listed;
+	import->identified = true;
+	import->speed = reviews[i].speed;
+	context.rules.count = reviews[i].denied;
+	context.rules.rule[0].deny = true;
+	context.rules.file = "rules";
+	recorded = reviews[i].elsewhere;
+	import->flaps.backoff.until = loop.now + reviews[i].backoff;
+	context.vhci.ports = 2;
+	context.vhci.port[0].state = VHCI_USED;
+	context.vhci.port[1].state = reviews[i].port_free ? VHCI_FREE : VHCI_USED;
+	CHECK_INT(import_review(import), reviews[i].due);
+	CHECK_INT(import->state, IMPORT_IDLE);
+	CHECK_INT(import_is_failing(import), reviews[i].failure != NULL);
+	snprintf(line, sizeof(line), "cannot attach 1-1.4 (0951:1666) at pi.lan:3240: %s",
+		 reviews[i].failure ? reviews[i].failure : "");
+	CHECK_INT(said(line), reviews[i].failure != NULL);
+	CHECK_INT(said("left alone: denied by"), reviews[i].denied);
+	CHECK_INT(loop.next, reviews[i].backoff && !reviews[i].denied ? NOW + 1 : UINT64_MAX);
+}
+
+/* What is done with the port of a device. */
+enum done { KEPT, GONE, DETACHED, UNANSWERED };
+
+static const struct {
+	const char *what;
+	uint8_t state;
+	bool other_device, answered;
+	uint64_t attached_for, closed_for; /* in ms, closed_for 0: it is open */
+	enum done done;
+} checks[] = {
+	{ "in use", VHCI_USED, false, true, 100000, 0, KEPT },
+	{ "has an address, unanswered yet", VHCI_USED, false, false, IMPORT_ANSWER_MS - 1, 0, KEPT },
+	{ "has an address, unanswered", VHCI_USED, false, false, IMPORT_ANSWER_MS, 0, UNANSWERED },
+	{ "just attached", VHCI_ATTACHING, false, false, 0, 0, KEPT },
+	{ "unanswered, yet", VHCI_ATTACHING, false, false, IMPORT_ANSWER_MS - 1, 0, KEPT },
+	{ "unanswered", VHCI_ATTACHING, false, false, IMPORT_ANSWER_MS, 0, UNANSWERED },
+	{ "unanswered and closed", VHCI_ATTACHING, false, false, IMPORT_ANSWER_MS,
+	  IMPORT_TEARDOWN_MS, UNANSWERED },
+	{ "free", VHCI_FREE, false, true, 0, 0, GONE },
+	{ "free for long", VHCI_FREE, false, false, 100000, 100000, GONE },
+	{ "no such port", VHCI_ABSENT, false, true, 0, 0, GONE },
+	{ "in use by another", VHCI_USED, true, true, 0, 0, GONE },
+	{ "in use by another, unanswered", VHCI_ATTACHING, true, false, 100000, 0, GONE },
+	{ "error of another", VHCI_ERROR, true, true, 0, 0, GONE },
+	{ "in error", VHCI_ERROR, false, true, 0, 0, DETACHED },
+	{ "closed just now", VHCI_USED, false, true, 5000, 1, KEPT },
+	{ "closed, the kernel cleans up", VHCI_USED, false, true, 5000, IMPORT_TEARDOWN_MS - 1,
+	  KEPT },
+	{ "closed, the kernel does not", VHCI_USED, false, true, 5000, IMPORT_TEARDOWN_MS,
+	  DETACHED },
+	{ "closed before it was answered", VHCI_ATTACHING, false, false, 4000, IMPORT_TEARDOWN_MS,
+	  DETACHED },
+};
+
+/* The next device is attached to that port now. */
+static void attach(struct import *which, unsigned port)
+{
+	context.vhci.port[port].state = VHCI_ATTACHING;
+	context.vhci.ports = context.vhci.ports > port ? context.vhci.ports : port + 1;
+	import_adopt(which, port);
+}
+
+static void check_port(size_t i)
+{
+	start();
+	attach(import, 0);
+	import->devid = DEVID;
+	import->answered = checks[i].answered;
+	loop.now += checks[i].attached_for;
+	import->session.ended = checks[i].closed_for ? loop.now - checks[i].closed_for : 0;
+	context.vhci.port[0].state = checks[i].state;
+	context.vhci.port[0].devid = DEVID + checks[i].other_device;
+	import_check(import);
+	CHECK_INT(import->port, checks[i].done == GONE ? -1 : 0);
+	CHECK_INT(detached, checks[i].done == DETACHED || checks[i].done == UNANSWERED);
+	CHECK_INT(import->state, checks[i].done == GONE ? IMPORT_IDLE
+				 : detached		? IMPORT_DETACHING
+							: IMPORT_ATTACHED);
+	CHECK_INT(said("gone from port 0"), checks[i].done == GONE);
+	CHECK_INT(said("its server took it but never answered"), checks[i].done == UNANSWERED);
+	CHECK_INT(loop.next, checks[i].done == GONE				? UINT64_MAX
+			     : detached || checks[i].closed_for			? loop.now + 50
+			     : !checks[i].answered ? NOW + IMPORT_ANSWER_MS
+						   : UINT64_MAX);
+}
+
+/* A detach that fails for want of a descriptor is tried again, any other is not. */
+static void detach_fails(void)
+{
+	start();
+	attach(import, 0);
+	detach_result = -EMFILE;
+	import_detach(import);
+	CHECK_INT(import->state, IMPORT_ATTACHED);
+	CHECK_INT(loop.next, NOW + 1000);
+	detach_result = -EIO;
+	import_detach(import);
+	CHECK_INT(import->state, IMPORT_DETACHING);
+	import_detach(import);
+	CHECK_INT(detached, 2);
+	CHECK_INT(said("cannot detach port 0"), 1);
+}
+
+/* Passes, each with a check of the three imports in the order of the table. */
+static void pass_at(uint64_t now)
+{
+	loop.now = now;
+	loop.next = UINT64_MAX;
+	for (unsigned i = 0; i < context.imports; i++)
+		import_check(&context.import[i]);
+}
+
+/*
+ * At one controller only the oldest attach that waits is timed, wherever it stands in the table,
+ * since its attach or since the one before it was through.
+ */
+static void oldest_is_timed(void)
+{
+	struct import *second, *third;
+
+	start();
+	second = add("1-2");
+	third = add("1-3");
+	attach(third, 5);
+	loop.now += 1000;
+	attach(import, 0);
+	attach(second, 3);
+	pass_at(NOW + IMPORT_ANSWER_MS - 1);
+	CHECK_INT(detached, 0);
+	CHECK_INT(loop.next, NOW + IMPORT_ANSWER_MS);
+	pass_at(NOW + IMPORT_ANSWER_MS);
+	CHECK_INT(third->state, IMPORT_DETACHING);
+	CHECK_INT(detached, 1);
+	pass_at(NOW + IMPORT_ANSWER_MS + 5000); /* it still blocks the others */
+	CHECK_INT(detached, 1);
+	context.vhci.port[5].state = VHCI_FREE;
+	pass_at(NOW + 20000);
+	CHECK_INT(third->port, -1);
+	pass_at(NOW + 20000 + IMPORT_ANSWER_MS - 1);
+	CHECK_INT(detached, 1);
+	pass_at(NOW + 20000 + IMPORT_ANSWER_MS);
+	CHECK_INT(import->state, IMPORT_DETACHING);
+	CHECK_INT(second->state, IMPORT_ATTACHED);
+	/* one that answers makes way for the next, too */
+	import->answered = true;
+	usable = true;
+	pass_at(NOW + 40000);
+	CHECK(second->answered);
+	CHECK_INT(context.progress[0], NOW + 40000);
+	usable = false;
+	loop.now += 5000;
+	attach(third, 5); /* it waits since its own attach, which is later than the progress */
+	pass_at(NOW + 40000 + IMPORT_ANSWER_MS);
+	CHECK_INT(third->state, IMPORT_ATTACHED);
+	pass_at(NOW + 45000 + IMPORT_ANSWER_MS);
+	CHECK_INT(third->state, IMPORT_DETACHING);
+	CHECK_INT(second->state, IMPORT_ATTACHED);
+}
+
+/* What waits at one controller is nothing to the devices at another. */
+static void controllers_apart(void)
+{
+	struct import *second;
+
+	start();
+	second = add("1-2");
+	context.vhci.controllers = 2;
+	context.vhci.ports = 32;
+	attach(import, 3);
+	loop.now += 1000;
+	attach(second, 16);
+	context.progress[1] = NOW + 2000;
+	pass_at(NOW + IMPORT_ANSWER_MS);
+	CHECK_INT(import->state, IMPORT_DETACHING);
+	pass_at(NOW + 2000 + IMPORT_ANSWER_MS - 1);
+	CHECK_INT(second->state, IMPORT_ATTACHED);
+	pass_at(NOW + 2000 + IMPORT_ANSWER_MS);
+	CHECK_INT(second->state, IMPORT_DETACHING);
 }
 
 int main(void)
 {
 	RUN("t_import: transitions", transitions);
 	RUN("t_import: questions about the state", questions);
+	RUN("t_import: states are logged", states_are_logged);
+	RUN("t_import: places of the table", places);
 	RUN("t_import: a failure is logged once, by its text", failures_by_text);
 	RUN("t_import: another device", another_device);
 	RUN("t_import: refused, and listed again", refused_and_listed_again);
 	RUN("t_import: entries and lists", lists);
+	for (size_t i = 0; i < LENGTH(reviews); i++) {
+		check_begin("t_import: review: %s", reviews[i].what);
+		review(i);
+		check_end();
+	}
+	for (size_t i = 0; i < LENGTH(checks); i++) {
+		check_begin("t_import: port: %s", checks[i].what);
+		check_port(i);
+		check_end();
+	}
+	RUN("t_import: a detach that fails", detach_fails);
+	RUN("t_import: the oldest attach is timed", oldest_is_timed);
+	RUN("t_import: controllers apart", controllers_apart);
 	return check_status();
 }

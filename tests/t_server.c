@@ -6,7 +6,6 @@
  */
 #include "client/server.h"
 
-#include "client/decide.h"
 #include "client/port_record.h"
 #include "lib/str.h"
 #include "sysfs/device.h"
@@ -368,7 +367,6 @@ static void pass(void *ctx)
 	(void)ctx;
 	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
 	import_context_begin_pass(&context);
-	server_queue_imports(&server);
 	server_pass(&server);
 }
 
@@ -450,11 +448,12 @@ static void prepare(enum manner manner, unsigned devices)
 static void end(void)
 {
 	request_cancel(&server.list_request);
-	for (unsigned i = 0; i < SERVER_REQUESTS_MAX; i++)
-		request_cancel(&server.import_request[i].request);
-	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
-		if (server.import[i].state)
-			session_watch_drop(&server.import[i].session);
+	for (unsigned i = 0; i < IMPORT_REQUESTS_MAX; i++)
+		if (context.request[i].import)
+			request_cancel(&context.request[i].request);
+	for (unsigned i = 0; i < context.imports; i++)
+		if (context.import[i].state)
+			session_watch_drop(&context.import[i].session);
 	for (unsigned i = 0; i < PEERS; i++)
 		loop_drop(&t.loop, &t.peer[i].source);
 	for (unsigned i = 0; i < PORTS; i++)
@@ -479,9 +478,9 @@ static struct import *import_of(const char *busid)
 {
 	static struct import none;
 
-	for (unsigned i = 0; i < SERVER_IMPORTS_MAX; i++)
-		if (server.import[i].state && !strcmp(server.import[i].busid, busid))
-			return &server.import[i];
+	EACH_IMPORT(&server, import)
+		if (!strcmp(import->busid, busid))
+			return import;
 	none.port = -1;
 	return &none;
 }
@@ -1032,9 +1031,10 @@ static void session_that_lingers(void)
 	for (unsigned i = 0; i < PEERS; i++)
 		if (t.peer[i].state == SESSION)
 			hang_up(&t.peer[i]);
-	go_on(CLIENT_TEARDOWN_MS - 1);
+	go_on(IMPORT_TEARDOWN_MS - 1);
 	CHECK(is_attached("1-1"));
-	CHECK_INT(import_of("1-1")->state, IMPORT_CLOSING);
+	CHECK_INT(import_of("1-1")->state, IMPORT_ATTACHED);
+	CHECK(import_of("1-1")->session.ended);
 	CHECK_INT(t.detached, 0);
 	t.devices = 0;
 	push();
@@ -1052,7 +1052,7 @@ static void device_that_is_mute(void)
 	prepare(PUSHES, 1);
 	t.mute = true;
 	UNTIL(&t.loop, all_watched);
-	go_on(CLIENT_ANSWER_MS - 1);
+	go_on(IMPORT_ANSWER_MS - 1);
 	CHECK(is_attached("1-1"));
 	push();
 	go_on(1 + 50);
@@ -1060,10 +1060,11 @@ static void device_that_is_mute(void)
 	CHECK_INT(t.detached, 1);
 	CHECK_INT(said("never answered"), 1);
 	CHECK_INT(t.imports, 1);
-	CHECK_INT(import_of("1-1")->state, IMPORT_FAILED);
+	CHECK_INT(import_of("1-1")->state, IMPORT_IDLE);
+	CHECK(import_is_failing(import_of("1-1")));
 	t.mute = false;
 	push();
-	go_on(2 * CLIENT_ANSWER_MS);
+	go_on(2 * IMPORT_ANSWER_MS);
 	CHECK(is_attached("1-1"));
 	CHECK(!server_is_failing(&server));
 	end();
@@ -1237,6 +1238,51 @@ static void too_many(void)
 	end();
 }
 
+/* Other servers have filled the table, and then there is room again. */
+static void no_place(void)
+{
+	static struct endpoint other;
+
+	prepare(PUSHES, 1);
+	must(!endpoint_parse(&other, "other", "3240"), "parse the name");
+	while (import_add(&context, &other, "1-1"))
+		;
+	UNTIL(&t.loop, is_watched);
+	push();
+	run_quiet(&t.loop);
+	CHECK_INT(t.imports, 0);
+	CHECK_INT(said("all servers list more than 2048 devices"), 1);
+	import_set_state(&context.import[7], IMPORT_UNUSED);
+	push();
+	run_quiet(&t.loop);
+	CHECK(is_attached("1-1"));
+	CHECK(import_of("1-1") == &context.import[7]);
+	end();
+}
+
+/* Requests for other servers' devices are running, as many as may; when one ends there is room. */
+static void no_request_left(void)
+{
+	static struct import other;
+
+	prepare(PUSHES, 2);
+	for (unsigned i = 0; i < IMPORT_REQUESTS_MAX; i++)
+		context.request[i].import = &other;
+	UNTIL(&t.loop, is_watched);
+	go_on(1000);
+	CHECK_INT(t.imports, 0);
+	CHECK(!server_is_failing(&server));
+	context.request[5].import = NULL;
+	loop_pass_now(&t.loop);
+	run_quiet(&t.loop);
+	CHECK_INT(t.imports, 2);
+	CHECK_INT(t.most, 1);
+	CHECK(all_attached());
+	for (unsigned i = 0; i < IMPORT_REQUESTS_MAX; i++)
+		context.request[i].import = NULL;
+	end();
+}
+
 /* With --once nobody is watched. */
 static void once(void)
 {
@@ -1267,7 +1313,7 @@ static void settled(void)
 	context.watch_lists = false;
 	t.mute = true;
 	UNTIL(&t.loop, all_attached);
-	go_on(CLIENT_ANSWER_MS - 1);
+	go_on(IMPORT_ANSWER_MS - 1);
 	CHECK(!server_is_settled(&server)); /* it cannot be used yet */
 	go_on(1 + 50);
 	CHECK(server_is_settled(&server)); /* nor will it be now */
@@ -1320,7 +1366,7 @@ static void adopted_too_early(void)
 	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
 	server_adopt(&server, "1-1", 0);
 	UNTIL(&t.loop, is_watched);
-	go_on(CLIENT_ANSWER_MS - 1000);
+	go_on(IMPORT_ANSWER_MS - 1000);
 	CHECK_INT(t.detached, 0);
 	go_on(2000);
 	CHECK_INT(t.detached, 1);
@@ -1720,8 +1766,8 @@ static bool all_are_known(void)
 	unsigned n = 0;
 
 	clock_now += 2;
-	for (unsigned i = 0; i < server.imports; i++)
-		n += server.import[i].state == IMPORT_ATTACHED && server.import[i].facts.serial;
+	EACH_IMPORT(&server, import)
+		n += import->answered && import->facts.serial;
 	return is_watched() && n == t.devices;
 }
 
@@ -1746,7 +1792,7 @@ static void many_adopted(void)
 	UNTIL(&t.loop, all_are_known);
 	CHECK_INT(t.detached + t.imports, 0);
 	for (unsigned i = 0; i < t.devices; i++)
-		CHECK_STR(server.import[i].facts.serial, "A 1");
+		CHECK_STR(context.import[i].facts.serial, "A 1");
 	for (unsigned i = 0; i < IDENTITY_READERS; i++)
 		CHECK(!context.identity_reader[i].import);
 	end();
@@ -1814,6 +1860,8 @@ int main(void)
 	RUN("t_server: a link that comes and goes", flapping_link);
 	RUN("t_server: a server that is back as another", back_as_another);
 	RUN("t_server: too many devices", too_many);
+	RUN("t_server: no place for a device", no_place);
+	RUN("t_server: no request left", no_request_left);
 	RUN("t_server: once", once);
 	RUN("t_server: settled", settled);
 	RUN("t_server: stopping", stopping);

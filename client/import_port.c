@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* An import and its port of vhci-hcd: from the attach until the port is free. */
+#include "client/import.h"
+#include "client/port_record.h"
+#include "lib/log.h"
+#include "lib/socket.h"
+#include "lib/str.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	ATTACH_TRIES = 8,	 /* another process may take the port that was free: look again */
+	DEVID_HALF_MAX = 0xffff, /* busnum and devnum have 16 bits each in a devid */
+	POLL_MS = 50,		 /* between looks at a port that is about to become free */
+	DETACH_RETRY_MS = 1000,	 /* after a detach that failed for want of a descriptor */
+};
+
+static unsigned import_controller(const struct import *import)
+{
+	return vhci_controller(&import->context->vhci, (unsigned)import->port) %
+	       VHCI_CONTROLLERS_MAX;
+}
+
+/* The record is written before the attach, so that the next daemon knows about it after a kill. */
+static void import_write_record(const struct import *import, const char *dir, unsigned port,
+				const char *connection)
+{
+	int error = record_write(dir, port, import->endpoint->host, import->endpoint->port,
+				 import->busid, connection);
+
+	if (error)
+		log_warning_errno(error, "cannot write %s/port%u", dir, port);
+}
+
+/* Its server and busid: another device in the same place gets the same port. Not 0: nobody. */
+static uint32_t import_hash(const struct import *import)
+{
+	uint32_t hash = str_hash(STR_HASH, import->endpoint->name);
+
+	return str_hash(str_hash(hash, "/"), import->busid) | 1;
+}
+
+/* Hands the connection to a free port. Returns the port, or -errno. */
+static int import_hand_over(struct import *import, int fd, const struct op_device *device)
+{
+	struct import_context *context = import->context;
+	int port, error = session_set_timeouts(fd, context->dead_after);
+	char pair[SOCKET_PAIR_SIZE];
+
+	if (error)
+		return error;
+	if (!socket_pair_text(fd, pair))
+		pair[0] = '\0';
+	for (int i = 0; i < ATTACH_TRIES; i++) {
+		port = vhci_free_port(&context->vhci, device->speed, context->port_owner,
+				      import_hash(import));
+		if (port < 0)
+			return port;
+		import_write_record(import, context->own_dir, (unsigned)port, pair);
+		error = vhci_attach(context->sysfs, (unsigned)port, fd, op_devid(device),
+				    device->speed);
+		if (!error)
+			return port;
+		record_remove(context->own_dir, (unsigned)port);
+		if (error != -EBUSY)
+			return error;
+		error = vhci_read(context->sysfs, &context->vhci);
+		if (error)
+			return error;
+	}
+	return -EBUSY;
+}
+
+static void import_take_port(struct import *import, unsigned port, uint32_t devid, bool answered)
+{
+	struct import_context *context = import->context;
+
+	assert(port < VHCI_PORTS_MAX && import->port < 0);
+	import->port = (int)port;
+	context->port_owner[port] = import_hash(import);
+	import->devid = devid;
+	import->attached_at = context->loop->now;
+	import->answered = answered;
+	import->ticket = context->tickets++;
+	import_set_state(import, IMPORT_ATTACHED);
+}
+
+/* Whether it is the device of the list: another one may have taken its place since. */
+static bool import_is_same(const struct import *import, const struct op_device *device)
+{
+	return device->vendor == import->facts.vendor && device->product == import->facts.product &&
+	       device->bcd_device == import->bcd_device &&
+	       op_devid(device) == import->listed_devid;
+}
+
+void import_attach(struct import *import, int fd, const struct op_device *device)
+{
+	struct import_context *context = import->context;
+	bool same = import_is_same(import, device);
+	int port = -EPROTO;
+
+	if (same && device->busnum <= DEVID_HALF_MAX && device->devnum <= DEVID_HALF_MAX)
+		port = import_hand_over(import, fd, device);
+	if (port < 0) {
+		import_fail(import, !same ? "it is not the device that was listed" :
+				    port == -ENOSPC ? IMPORT_NO_PORT : strerror(-port));
+		close(fd);
+		return;
+	}
+	import_take_port(import, (unsigned)port, op_devid(device), false);
+	context->vhci.port[port].state = VHCI_ATTACHING;
+	import_write_record(import, context->record_dir, (unsigned)port, NULL);
+	session_watch_start(&import->session, fd);
+	log_info("%s: attached to port %d", import_name(import).text, port);
+}
+
+void import_adopt(struct import *import, unsigned port)
+{
+	struct import_context *context = import->context;
+
+	/* an earlier daemon may have been killed before the device had answered */
+	import_take_port(import, port, 0, vhci_usable(context->sysfs, &context->vhci.port[port]));
+}
+
+/* A short session may be a replug; many of them, or one without an answer, are a fault. */
+static void import_judge_session(struct import *import, uint64_t now)
+{
+	uint64_t lasted = now - import->attached_at;
+
+	if (import->answered && lasted >= FLAP_SETTLED_MS)
+		backoff_clear(&import->flaps.backoff);
+	else
+		import->flaps.remember = now + FLAP_REMEMBER_MS;
+	if (now < import->flaps.backoff.until)
+		return; /* this failure was counted before */
+	if (import->answered)
+		flaps_stay_ended(&import->flaps, now, lasted);
+	else
+		flaps_fail(&import->flaps, now);
+}
+
+static void import_release_port(struct import *import)
+{
+	struct import_context *context = import->context;
+	uint64_t now = context->loop->now;
+	unsigned port = (unsigned)import->port;
+
+	log_info("%s: %s port %u", import_name(import).text,
+		 import->state == IMPORT_DETACHING ? "detached from" : "gone from", port);
+	import_run_hooks(import, "detached", NULL, NULL);
+	import_cancel_identity(import);
+	session_watch_drop(&import->session);
+	record_remove(context->own_dir, port);
+	if (record_matches(context->record_dir, port, import->endpoint->host,
+			   import->endpoint->port, import->busid))
+		record_remove(context->record_dir, port);
+	context->progress[import_controller(import)] = now;
+	import->port = -1;
+	import_set_state(import, IMPORT_IDLE);
+	import_forget_identity(import);
+	import_judge_session(import, now);
+}
+
+void import_detach(struct import *import)
+{
+	struct loop *loop = import->context->loop;
+	int error;
+
+	assert(import_has_port(import));
+	if (import->state != IMPORT_DETACHING) {
+		error = vhci_detach(import->context->sysfs, (unsigned)import->port);
+		if (error_is_resource(error)) {
+			loop_pass_by(loop, loop->now + DETACH_RETRY_MS);
+			return;
+		}
+		if (error && error != -EINVAL) /* -EINVAL: it is free already */
+			log_warning_errno(error, "cannot detach port %u", (unsigned)import->port);
+		import_set_state(import, IMPORT_DETACHING);
+	}
+	loop_pass_by(loop, loop->now + POLL_MS);
+}
+
+/*
+ * For how long it has kept the kernel waiting. vhci-hcd enumerates one device per controller at a
+ * time (address0_mutex in drivers/usb/core/hub.c), so a server that does not answer blocks every
+ * device that was attached later to that controller: only the oldest one that waits is timed.
+ */
+static uint64_t import_unanswered(const struct import *import)
+{
+	struct import_context *context = import->context;
+	unsigned controller = import_controller(import);
+	uint64_t since = context->progress[controller];
+	struct import *other = NULL;
+
+	if (import->answered)
+		return 0;
+	while ((other = import_next(context, NULL, other)))
+		if (import_has_port(other) && !other->answered && other->ticket < import->ticket &&
+		    import_controller(other) == controller)
+			return 0;
+	return context->loop->now - (since > import->attached_at ? since : import->attached_at);
+}
+
+/* The first answer of the device. */
+static void import_answer(struct import *import, const struct vhci_port *row)
+{
+	struct import_context *context = import->context;
+
+	import->answered = true;
+	log_once_clear(&import->failure);
+	import_run_hooks(import, "attached", row->busid, NULL);
+	context->progress[import_controller(import)] = context->loop->now;
+}
+
+/* Its server does not answer, so that the kernel cannot go on to the devices behind it. */
+static void import_give_up(struct import *import)
+{
+	if (import->state != IMPORT_DETACHING) {
+		/* the kernel goes by port: leave it time for those behind this one */
+		if (import->flaps.backoff.delay < IMPORT_ANSWER_MS)
+			import->flaps.backoff.delay = IMPORT_ANSWER_MS;
+		import_fail(import, "its server took it but never answered");
+	}
+	import_detach(import);
+}
+
+void import_check(struct import *import)
+{
+	struct import_context *context = import->context;
+	uint64_t unanswered, ended, now = context->loop->now;
+	const struct vhci_port *row;
+
+	if (!import_has_port(import))
+		return;
+	row = &context->vhci.port[import->port];
+	session_watch_check(&import->session, context->dead_after);
+	if (!import->answered && vhci_usable(context->sysfs, row))
+		import_answer(import, row);
+	unanswered = import_unanswered(import);
+	ended = import->session.ended;
+	if (row->state <= VHCI_FREE || (row->devid && import->devid && row->devid != import->devid))
+		import_release_port(import); /* it is free, or somebody else's by now */
+	else if (unanswered >= IMPORT_ANSWER_MS)
+		import_give_up(import);
+	else if (row->state == VHCI_ERROR || (ended && now - ended >= IMPORT_TEARDOWN_MS))
+		import_detach(import); /* the device is gone, but the kernel keeps the port */
+	else if (ended)
+		loop_pass_by(context->loop, now + POLL_MS);
+	else if (!import->answered)
+		loop_pass_by(context->loop, now + IMPORT_ANSWER_MS - unanswered);
+}
