@@ -15,7 +15,8 @@ enum { STOP_MS = 10000 /* for all ports to become free */ };
 
 struct client {
 	unsigned servers;
-	bool adopted; /* the first pass has adopted the ports of an earlier daemon */
+	bool uses_ssh; /* to reach one of them at least */
+	bool adopted;  /* the first pass has adopted the ports of an earlier daemon */
 	struct daemon daemon;
 	struct import_context imports;
 	struct server server[CLIENT_SERVERS_MAX];
@@ -25,25 +26,6 @@ struct client {
 #define EACH_SERVER(client, server_)                                                               \
 	for (struct server *server_ = (client)->server;                                            \
 	     server_ < (client)->server + (client)->servers; server_++)
-
-static struct server *client_find_server(struct client *client, const struct record *record)
-{
-	EACH_SERVER(client, server)
-		if (!strcmp(server->target.endpoint->host, record->host) &&
-		    !strcmp(server->target.endpoint->port, record->tcp_port))
-			return server;
-	return NULL;
-}
-
-static void client_detach_port(struct client *client, unsigned port, const char *host)
-{
-	const struct import_context *imports = &client->imports;
-
-	log_info("port %u: detaching it: %s is no longer configured", port, host);
-	vhci_detach(imports->sysfs, port);
-	record_remove(imports->record_dir, port);
-	record_remove(imports->own_dir, port);
-}
 
 /*
  * A port that an earlier daemon attached has a record in the run directory. The same record stands
@@ -60,7 +42,6 @@ static void client_adopt_port(struct client *client, unsigned port)
 	bool same = has_own && record_matches(imports->record_dir, port, own.host, own.tcp_port,
 					      own.busid);
 	bool free = imports->vhci.port[port].state <= VHCI_FREE;
-	struct server *server;
 
 	if (free && same)
 		record_remove(imports->record_dir, port);
@@ -70,11 +51,16 @@ static void client_adopt_port(struct client *client, unsigned port)
 	}
 	if (!has_stock)
 		record_write(imports->record_dir, port, own.host, own.tcp_port, own.busid, NULL);
-	server = client_find_server(client, &own);
-	if (server)
-		server_adopt(server, own.busid, port);
-	else
-		client_detach_port(client, port, own.host);
+	EACH_SERVER(client, server)
+		if (!strcmp(server->target.endpoint->host, own.host) &&
+		    !strcmp(server->target.endpoint->port, own.tcp_port)) {
+			server_adopt(server, own.busid, port);
+			return;
+		}
+	log_info("port %u: detaching it: %s is no longer configured", port, own.host);
+	vhci_detach(imports->sysfs, port);
+	record_remove(imports->record_dir, port);
+	record_remove(imports->own_dir, port);
 }
 
 static void client_pass(void *ctx)
@@ -102,24 +88,22 @@ static unsigned client_attached(struct client *client)
 	return n;
 }
 
-static bool client_is_settled(struct client *client)
-{
-	EACH_SERVER(client, server)
-		if (!server_is_settled(server))
-			return false;
-	return true;
-}
-
 /* With --once the loop ends when all is done that can be done now. */
 static bool client_done(void *ctx)
 {
 	struct client *client = ctx;
 	struct daemon *daemon = &client->daemon;
 
+	if (daemon->runner.waiting)
+		return false;
 	if (daemon->loop.stopping)
-		return client->adopted && !client_attached(client) && !daemon->runner.waiting;
-	return daemon->options->once && daemon->loop.next > daemon->loop.now &&
-	       client_is_settled(client) && !daemon->runner.waiting;
+		return client->adopted && !client_attached(client);
+	if (!daemon->options->once || daemon->loop.next <= daemon->loop.now)
+		return false;
+	EACH_SERVER(client, server)
+		if (!server_is_settled(server))
+			return false;
+	return true;
 }
 
 static int client_exit_status(struct client *client)
@@ -137,15 +121,6 @@ static int client_exit_status(struct client *client)
 	return failing;
 }
 
-/* Whether any of the servers is reached through ssh. */
-static bool any_through_ssh(const struct endpoint *server, unsigned servers)
-{
-	for (unsigned i = 0; i < servers; i++)
-		if (*server[i].through)
-			return true;
-	return false;
-}
-
 static void client_init(struct client *client, const struct daemon_options *options,
 			const struct endpoint *server, unsigned servers)
 {
@@ -160,8 +135,10 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	imports->dead_after = options->dead_after;
 	imports->watch_lists = !options->once;
 	client->servers = servers;
-	for (unsigned i = 0; i < servers; i++)
+	for (unsigned i = 0; i < servers; i++) {
 		server_init(&client->server[i], imports, &server[i], keys_own(options->keys));
+		client->uses_ssh |= *server[i].through != '\0';
+	}
 }
 
 int client_run(const struct daemon_options *options, const struct endpoint *server,
@@ -181,7 +158,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 		return status;
 	client_init(&client, options, server, servers);
 	mkdir(client.record_dir, 0700);
-	daemon_run(&client.daemon, client.record_dir, any_through_ssh(server, servers));
+	daemon_run(&client.daemon, client.record_dir, client.uses_ssh);
 	rmdir(client.record_dir); /* fails while there are records, as it should */
 	status = client_exit_status(&client);
 	daemon_close(&client.daemon, client_attached(&client));

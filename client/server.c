@@ -152,8 +152,7 @@ static void server_poll(struct server *server)
 		loop_pass_by(loop, server->next_watch);
 }
 
-/* The imports that have a port. */
-static void server_check_imports(struct server *server)
+void server_pass(struct server *server)
 {
 	unsigned attached = server_attached(server);
 
@@ -163,11 +162,6 @@ static void server_check_imports(struct server *server)
 	}
 	if (server_attached(server) < attached && !server->watched_since)
 		server_list_hurry(server);
-}
-
-void server_pass(struct server *server)
-{
-	server_check_imports(server);
 	if (server->context->loop->stopping) {
 		server_stop(server);
 		return;
