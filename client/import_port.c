@@ -119,10 +119,11 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 
 void import_adopt(struct import *import, unsigned port)
 {
-	struct import_context *context = import->context;
+	const struct import_context *context = import->context;
+	const struct vhci_port *row = &context->vhci.port[port];
 
 	/* an earlier daemon may have been killed before the device had answered */
-	import_take_port(import, port, 0, vhci_usable(context->sysfs, &context->vhci.port[port]));
+	import_take_port(import, port, row->devid, vhci_usable(context->sysfs, row));
 }
 
 /* A short session may be a replug; many of them, or one without an answer, are a fault. */
@@ -210,6 +211,7 @@ static void import_answer(struct import *import, const struct vhci_port *row)
 	struct import_context *context = import->context;
 
 	import->answered = true;
+	import->devid = row->devid;
 	log_once_clear(&import->failure);
 	import_run_hooks(import, "attached", row->busid, NULL);
 	context->progress[import_controller(import)] = context->loop->now;
@@ -236,14 +238,17 @@ void import_check(struct import *import)
 	if (!import_has_port(import))
 		return;
 	row = &context->vhci.port[import->port];
+	if (row->state <= VHCI_FREE ||
+	    (row->devid && import->devid && row->devid != import->devid)) {
+		import_release_port(import); /* it is free, or somebody else's by now */
+		return;
+	}
 	session_watch_check(&import->session, context->dead_after);
 	if (!import->answered && vhci_usable(context->sysfs, row))
 		import_answer(import, row);
 	unanswered = import_unanswered(import);
 	ended = import->session.ended;
-	if (row->state <= VHCI_FREE || (row->devid && import->devid && row->devid != import->devid))
-		import_release_port(import); /* it is free, or somebody else's by now */
-	else if (unanswered >= IMPORT_ANSWER_MS)
+	if (unanswered >= IMPORT_ANSWER_MS)
 		import_give_up(import);
 	else if (row->state == VHCI_ERROR || (ended && now - ended >= IMPORT_TEARDOWN_MS))
 		import_detach(import); /* the device is gone, but the kernel keeps the port */

@@ -244,6 +244,9 @@ static void another_device(void)
 	CHECK(!import_is_failing(import));
 	import_fail(import, "no answer");
 	CHECK_INT(log_kept.lines, 2);
+	device.vendor = 0x951;
+	import_list_entry(import, &device, NULL);
+	CHECK(!import_is_failing(import));
 }
 
 /* A refusal is no reason to wait once the server lists it again, a few times. */
@@ -416,6 +419,35 @@ static void check_port(size_t i)
 						   : UINT64_MAX);
 }
 
+/* A port that is another device's by now is let go of, also by a device that was adopted before it
+ * had answered, or after; what has come there is not taken for its answer. */
+static void port_replaced(void)
+{
+	for (unsigned answered = 0; answered < 2; answered++) {
+		start();
+		usable = answered;
+		context.vhci.port[0].devid = answered ? DEVID : 0;
+		attach(import, 0);
+		context.vhci.port[0].devid = DEVID;
+		usable = true;
+		import_check(import);
+		CHECK(import->answered);
+		CHECK_INT(import->port, 0);
+		context.vhci.port[0].devid = DEVID + 1;
+		import_check(import);
+		CHECK_INT(import->port, -1);
+	}
+	start();
+	attach(import, 0);
+	import->devid = DEVID;
+	context.vhci.port[0].devid = DEVID + 1;
+	usable = true;
+	import_check(import);
+	CHECK_INT(import->port, -1);
+	CHECK(!import->answered);
+	CHECK_INT(detached, 0);
+}
+
 /* A detach that fails for want of a descriptor is tried again, any other is not. */
 static void detach_fails(void)
 {
@@ -530,6 +562,7 @@ int main(void)
 		check_port(i);
 		check_end();
 	}
+	RUN("t_import: a port that is another device's", port_replaced);
 	RUN("t_import: a detach that fails", detach_fails);
 	RUN("t_import: the oldest attach is timed", oldest_is_timed);
 	RUN("t_import: controllers apart", controllers_apart);
