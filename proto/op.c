@@ -61,22 +61,16 @@ static void put_device(struct wire_out *out, const struct op_device *d)
 	wire_put8(out, d->interfaces);
 }
 
-static int get_common(struct wire_in *in, struct op_common *common)
+/* The header of every message; the status of a request is ignored. */
+static int get_common(struct wire_in *in, uint16_t *code, uint32_t *status)
 {
 	uint16_t version = wire_get16(in);
 
-	common->code = wire_get16(in);
-	common->status = wire_get32(in);
+	*code = wire_get16(in);
+	*status = wire_get32(in);
 	if (in->bad)
 		return 0;
 	return version == OP_VERSION ? OP_COMMON_SIZE : -EPROTONOSUPPORT;
-}
-
-int op_common_decode(const uint8_t *buf, size_t len, struct op_common *common)
-{
-	struct wire_in in = { buf, len, false };
-
-	return get_common(&in, common);
 }
 
 static void put_common(struct wire_out *out, uint16_t code, uint32_t status)
@@ -86,28 +80,20 @@ static void put_common(struct wire_out *out, uint16_t code, uint32_t status)
 	wire_put32(out, status);
 }
 
-int op_common_encode(uint8_t *buf, size_t size, const struct op_common *common)
-{
-	struct wire_out out = { buf, size, false };
-
-	put_common(&out, common->code, common->status);
-	return encoded_length(&out, buf);
-}
-
 int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request)
 {
 	struct wire_in in = { buf, len, false };
-	struct op_common common;
-	int n = get_common(&in, &common);
+	uint32_t status;
+	uint16_t code;
+	int n = get_common(&in, &code, &status);
 
 	if (n <= 0)
 		return n;
-	if (common.code != OP_REQ_DEVLIST && common.code != OP_REQ_WATCH &&
-	    common.code != OP_REQ_IMPORT)
+	if (code != OP_REQ_DEVLIST && code != OP_REQ_WATCH && code != OP_REQ_IMPORT)
 		return -ENOSYS;
 	memset(request, 0, sizeof(*request));
-	request->code = common.code;
-	if (common.code != OP_REQ_IMPORT)
+	request->code = code;
+	if (code != OP_REQ_IMPORT)
 		return n;
 	if (len < OP_REQ_IMPORT_SIZE)
 		return 0;
@@ -128,14 +114,15 @@ int op_request_encode(uint8_t *buf, size_t size, const struct op_request *reques
 int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, uint32_t *devices)
 {
 	struct wire_in in = { buf, len, false };
-	struct op_common common;
-	int n = get_common(&in, &common);
+	uint32_t status;
+	uint16_t got;
+	int n = get_common(&in, &got, &status);
 
 	if (n <= 0)
 		return n;
-	if (common.code != code)
+	if (got != code)
 		return -EBADMSG;
-	if (common.status != OP_OK)
+	if (status != OP_OK)
 		return -EREMOTEIO;
 	if (len < OP_DEVLIST_HEAD_SIZE)
 		return 0;
@@ -190,15 +177,14 @@ int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status, struct op_device *device)
 {
 	struct wire_in in = { buf, len, false };
-	struct op_common common;
-	int n = get_common(&in, &common);
+	uint16_t code;
+	int n = get_common(&in, &code, status);
 
 	if (n <= 0)
 		return n;
-	if (common.code != OP_REP_IMPORT)
+	if (code != OP_REP_IMPORT)
 		return -EBADMSG;
-	*status = common.status;
-	if (common.status != OP_OK)
+	if (*status != OP_OK)
 		return n;
 	if (len < OP_REP_IMPORT_SIZE)
 		return 0;
@@ -210,9 +196,8 @@ int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status, const struc
 	struct wire_out out = { buf, size, false };
 
 	put_common(&out, OP_REP_IMPORT, status);
-	if (status != OP_OK || !device)
-		return encoded_length(&out, buf);
-	put_device(&out, device);
+	if (status == OP_OK)
+		put_device(&out, device);
 	return encoded_length(&out, buf);
 }
 

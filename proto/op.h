@@ -9,7 +9,8 @@
  * Every decoder reads len bytes from buf and returns
  *	> 0		complete: the length of the message; no byte behind it was read
  *	0		incomplete: more bytes are needed, nothing was decoded
- *	-errno		malformed: more bytes would not help, see op_strerror()
+ *	-errno		malformed: more bytes would not help, see op_strerror();
+ *			-EPROTONOSUPPORT: a version other than OP_VERSION
  * Every encoder returns the length of the message, or -ENOSPC if it does not fit into size bytes or
  * a string does not fit into its field. Padding is zero.
  */
@@ -63,11 +64,6 @@ enum {
 	OP_RECORD_MAX = OP_DEVICE_SIZE + OP_INTERFACES_MAX * OP_INTERFACE_SIZE,
 };
 
-struct op_common {
-	uint16_t code;	 /* enum op_code */
-	uint32_t status; /* enum op_status; 0 in requests, where it is ignored */
-};
-
 struct op_device {
 	uint32_t busnum;
 	uint32_t devnum;
@@ -96,10 +92,6 @@ static inline uint32_t op_devid(const struct op_device *device)
 {
 	return device->busnum << 16 | device->devnum;
 }
-
-/* The header of every message. A version other than OP_VERSION is -EPROTONOSUPPORT. */
-int op_common_decode(const uint8_t *buf, size_t len, struct op_common *common);
-int op_common_encode(uint8_t *buf, size_t size, const struct op_common *common);
 
 /*
  * A client's request: OP_REQ_DEVLIST, OP_REQ_WATCH, or OP_REQ_IMPORT with a busid, which is empty

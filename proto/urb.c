@@ -11,32 +11,28 @@ enum {
 	CMD_SUBMIT = 1,
 	RET_SUBMIT = 3,
 	DIRECTION_IN = 1,
-	NOT_ISOCHRONOUS = -1,
 	DEVICE_TO_HOST = 0x80, /* bmRequestType: standard, of the device */
 	GET_DESCRIPTOR = 6,
 };
 
 void urb_request_encode(uint8_t *buf, const struct urb_request *request)
 {
+	const uint32_t header[] = {
+		CMD_SUBMIT, request->seqnum, request->devid, DIRECTION_IN, 0 /* endpoint */,
+		0 /* flags */, request->length, 0 /* start frame */,
+		UINT32_MAX /* not isochronous */, 0 /* interval */,
+	};
+	/* USB's own, little-endian */
+	const uint8_t setup[] = {
+		DEVICE_TO_HOST, GET_DESCRIPTOR, request->index, request->type,
+		(uint8_t)request->language, (uint8_t)(request->language >> 8),
+		(uint8_t)request->length, (uint8_t)(request->length >> 8),
+	};
 	struct wire_out out = { buf, URB_SIZE, false };
 
-	wire_put32(&out, CMD_SUBMIT);
-	wire_put32(&out, request->seqnum);
-	wire_put32(&out, request->devid);
-	wire_put32(&out, DIRECTION_IN);
-	wire_put32(&out, 0); /* endpoint */
-	wire_put32(&out, 0); /* flags */
-	wire_put32(&out, request->length);
-	wire_put32(&out, 0); /* start frame */
-	wire_put32(&out, (uint32_t)NOT_ISOCHRONOUS);
-	wire_put32(&out, 0); /* interval */
-	/* the setup packet is USB's own, little-endian */
-	wire_put8(&out, DEVICE_TO_HOST);
-	wire_put8(&out, GET_DESCRIPTOR);
-	wire_put8(&out, request->index);
-	wire_put8(&out, request->type);
-	wire_put_le16(&out, request->language);
-	wire_put_le16(&out, request->length);
+	for (size_t i = 0; i < sizeof(header) / sizeof(*header); i++)
+		wire_put32(&out, header[i]);
+	wire_put_bytes(&out, setup, sizeof(setup));
 }
 
 int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *request,

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* The next n bytes, or NULL (and bad) if there are fewer. */
-static const uint8_t *take_bytes(struct wire_in *in, size_t n)
+const uint8_t *wire_skip(struct wire_in *in, size_t n)
 {
 	const uint8_t *p = in->p;
 
@@ -22,7 +21,7 @@ static const uint8_t *take_bytes(struct wire_in *in, size_t n)
 
 static uint32_t get_number(struct wire_in *in, size_t n)
 {
-	const uint8_t *p = take_bytes(in, n);
+	const uint8_t *p = wire_skip(in, n);
 	uint32_t v = 0;
 
 	for (size_t i = 0; p && i < n; i++)
@@ -40,19 +39,9 @@ uint16_t wire_get16(struct wire_in *in)
 	return (uint16_t)get_number(in, 2);
 }
 
-uint32_t wire_get24(struct wire_in *in)
-{
-	return get_number(in, 3);
-}
-
 uint32_t wire_get32(struct wire_in *in)
 {
 	return get_number(in, 4);
-}
-
-void wire_skip(struct wire_in *in, size_t n)
-{
-	take_bytes(in, n);
 }
 
 struct wire_in wire_get_part(struct wire_in *in, size_t n)
@@ -70,7 +59,7 @@ bool wire_at_end(const struct wire_in *in)
 
 void wire_get_string(struct wire_in *in, char *s, size_t size)
 {
-	const uint8_t *p = take_bytes(in, size);
+	const uint8_t *p = wire_skip(in, size);
 	const uint8_t *end = p ? memchr(p, 0, size) : NULL;
 
 	memset(s, 0, size);
@@ -117,12 +106,6 @@ void wire_put32(struct wire_out *out, uint32_t v)
 	put_number(out, v, 4);
 }
 
-void wire_put_le16(struct wire_out *out, uint16_t v)
-{
-	wire_put8(out, (uint8_t)v);
-	wire_put8(out, (uint8_t)(v >> 8));
-}
-
 void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len)
 {
 	uint8_t *p = take_room(out, len);
@@ -134,13 +117,9 @@ void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len)
 void wire_put_string(struct wire_out *out, const char *s, size_t size)
 {
 	size_t len = strnlen(s, size);
-	uint8_t *p;
+	uint8_t *p = len < size ? take_room(out, size) : NULL;
 
-	if (len == size) {
-		out->bad = true;
-		return;
-	}
-	p = take_room(out, size);
+	out->bad = !p;
 	if (!p)
 		return;
 	memset(p, 0, size);

@@ -20,9 +20,9 @@ struct wire_in {
 
 uint8_t wire_get8(struct wire_in *in);
 uint16_t wire_get16(struct wire_in *in);
-uint32_t wire_get24(struct wire_in *in);
 uint32_t wire_get32(struct wire_in *in);
-void wire_skip(struct wire_in *in, size_t n);
+/* Returns the n bytes that are skipped, or NULL (and bad) if there are fewer. */
+const uint8_t *wire_skip(struct wire_in *in, size_t n);
 /* A cursor over the next n bytes, which are skipped. Beyond the end it is empty and bad, too. */
 struct wire_in wire_get_part(struct wire_in *in, size_t n);
 /* Whether all bytes were read, and none beyond the end. */
@@ -41,7 +41,6 @@ struct wire_out {
 void wire_put8(struct wire_out *out, uint8_t v);
 void wire_put16(struct wire_out *out, uint16_t v);
 void wire_put32(struct wire_out *out, uint32_t v);
-void wire_put_le16(struct wire_out *out, uint16_t v);
 void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len);
 /* s in a field of size bytes, padded with zeros; a string that does not fit with its terminator
  * sets bad. */

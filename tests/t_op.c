@@ -344,30 +344,6 @@ static void hostile(const char *path, const char *name)
 	free(comment);
 }
 
-static void common(void)
-{
-	static const uint8_t bytes[] = { 0x01, 0x11, 0x87, 0x65, 0xa1, 0xb2, 0xc3, 0xd4 };
-	uint8_t *p = block(bytes, 8), *back = block(NULL, 8);
-	struct op_common c;
-
-	CHECK_INT(op_common_decode(p, 8, &c), 8);
-	CHECK_INT(c.code, 0x8765);
-	CHECK_INT(c.status, 0xa1b2c3d4);
-	CHECK_INT(op_common_encode(back, 8, &c), 8);
-	CHECK_BYTES(back, bytes, 8);
-	for (size_t n = 0; n < 8; n++) {
-		uint8_t *small = block(bytes, n);
-
-		CHECK_INT(op_common_decode(small, n, &c), 0);
-		CHECK_INT(op_common_encode(small, n, &c), -ENOSPC);
-		block_free(small);
-	}
-	p[0] = 0x02;
-	CHECK_INT(op_common_decode(p, 8, &c), -EPROTONOSUPPORT);
-	block_free(back);
-	block_free(p);
-}
-
 /* Strings without a terminator, which the encoders must not read beyond. */
 static void long_strings(void)
 {
@@ -486,7 +462,6 @@ int main(void)
 	each_file(FIXTURES "hostile", ".hex", hostile);
 	RUN("t_op: the captured messages are there", captures_are_there);
 	RUN("t_op: the statuses of captured import replies", captured_statuses);
-	RUN("t_op: the header of every message", common);
 	RUN("t_op: strings too long are refused", long_strings);
 	RUN("t_op: a refusal has no device", refusal);
 	RUN("t_op: the longest list", head_limits);

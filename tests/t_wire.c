@@ -18,9 +18,6 @@ static void get_numbers(void)
 	CHECK_INT(in.left, 0);
 	CHECK(!in.bad);
 	CHECK(wire_at_end(&in));
-	in = (struct wire_in){ p, 4, false };
-	CHECK_INT(wire_get24(&in), 0xfe0182);
-	CHECK_INT(in.left, 1);
 	block_free(p);
 }
 
@@ -47,11 +44,6 @@ static void get_beyond(void)
 		in = (struct wire_in){ p, n, false };
 		wire_skip(&in, n + 1);
 		CHECK(in.bad);
-		if (n < 3) {
-			in = (struct wire_in){ p, n, false };
-			CHECK_INT(wire_get24(&in), 0);
-			CHECK(in.bad);
-		}
 		if (n < 2) {
 			in = (struct wire_in){ p, n, false };
 			CHECK_INT(wire_get16(&in), 0);
@@ -196,7 +188,7 @@ static void put_bytes(void)
 	uint8_t *p = ones(5);
 	struct wire_out out = { p, 5, false };
 
-	wire_put_le16(&out, 0x0182);
+	wire_put_bytes(&out, "\x82\x01", 2);
 	wire_put_bytes(&out, "ab", 2);
 	wire_put_bytes(&out, NULL, 0);
 	CHECK(!out.bad);
@@ -277,7 +269,7 @@ int main(void)
 	RUN("t_wire: a string may fill its field but for the terminator", get_string_whole);
 	RUN("t_wire: a string without terminator is bad", get_string_bad);
 	RUN("t_wire: numbers are written big-endian", put_numbers);
-	RUN("t_wire: bytes and little-endian numbers are written", put_bytes);
+	RUN("t_wire: bytes are written", put_bytes);
 	RUN("t_wire: little-endian numbers in memory", little_endian);
 	RUN("t_wire: a write beyond the end writes nothing", put_beyond);
 	RUN("t_wire: a string is padded with zeros", put_string);

@@ -352,9 +352,10 @@ static int take_messages(struct tls *tls, struct wire_in in, struct wire_out *ou
 
 	while (in.left) {
 		struct wire_in message = in;
-		uint8_t type = wire_get8(&in);
+		uint32_t header = wire_get32(&in);
+		uint8_t type = (uint8_t)(header >> 24);
 
-		tls_get_vector24(&in);
+		wire_skip(&in, header & 0xffffff);
 		if (in.bad || (in.left && type != ENCRYPTED_EXTENSIONS))
 			return -EBADMSG;
 		message.left -= in.left;

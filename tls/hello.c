@@ -14,11 +14,6 @@ struct wire_in tls_get_vector16(struct wire_in *in)
 	return wire_get_part(in, wire_get16(in));
 }
 
-struct wire_in tls_get_vector24(struct wire_in *in)
-{
-	return wire_get_part(in, wire_get24(in));
-}
-
 static bool list_has8(struct wire_in list, unsigned wanted)
 {
 	bool has = false;

@@ -53,9 +53,8 @@ struct tls_hello {
  */
 bool tls_hello_parse(struct tls_hello *hello, struct wire_in message, bool from_client, bool aes);
 
-/* Vectors (3.4) with a length of 8, 16 or 24 bits: a cursor over the content. */
+/* Vectors (3.4) with a length of 8 or 16 bits: a cursor over the content. */
 struct wire_in tls_get_vector8(struct wire_in *in);
 struct wire_in tls_get_vector16(struct wire_in *in);
-struct wire_in tls_get_vector24(struct wire_in *in);
 
 #endif

@@ -27,20 +27,6 @@ static void device_is_sane(const struct op_device *d)
 	HOLDS(usb_speed_mbits(d->speed) <= 10000);
 }
 
-static void common(const uint8_t *data, size_t size)
-{
-	struct op_common c;
-	uint8_t back[OP_COMMON_SIZE];
-	int n = op_common_decode(data, size, &c);
-
-	result_is_sane(n, size);
-	HOLDS(n != 0 || size < OP_COMMON_SIZE);
-	if (n <= 0)
-		return;
-	HOLDS(op_common_encode(back, sizeof(back), &c) == n);
-	HOLDS(!memcmp(back, data, (size_t)n));
-}
-
 static void request(const uint8_t *data, size_t size)
 {
 	struct op_request a, b;
@@ -123,7 +109,6 @@ static void list(const uint8_t *data, size_t size, enum op_code code)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	common(data, size);
 	request(data, size);
 	rep_import(data, size);
 	record(data, size);

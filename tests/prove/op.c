@@ -24,21 +24,6 @@ static uint8_t *any_message(size_t len)
 	return block + sizeof(block) - len;
 }
 
-void prove_op_common_decode(void)
-{
-	size_t len = any_size(0, OP_COMMON_SIZE + SPARE);
-	struct op_common common;
-	int n;
-
-	/*@ split len; */
-	n = op_common_decode(any_message(len), len, &common);
-
-	/*@ assert result: n == 0 || n == OP_COMMON_SIZE || n == -EPROTONOSUPPORT; */
-	/*@ assert bound: n <= len; */
-	/*@ assert incomplete: n == 0 <==> len < OP_COMMON_SIZE; */
-	END();
-}
-
 void prove_op_request_decode(void)
 {
 	size_t len = any_size(0, OP_REQ_IMPORT_SIZE + SPARE);
@@ -156,21 +141,6 @@ void prove_op_record_decode_longest(void)
 
 	/*@ split len; */
 	record_decode(len, any_size(0, OP_INTERFACES_MAX));
-	END();
-}
-
-void prove_op_common_encode(void)
-{
-	size_t size = any_size(0, OP_COMMON_SIZE + SPARE);
-	struct op_common common;
-	int n;
-
-	any_bytes(&common, sizeof(common));
-	/*@ split size; */
-	n = op_common_encode(any_message(size), size, &common);
-
-	/*@ assert result: n == OP_COMMON_SIZE || n == -ENOSPC; */
-	/*@ assert space: n == -ENOSPC <==> size < OP_COMMON_SIZE; */
 	END();
 }
 
