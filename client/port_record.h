@@ -9,7 +9,7 @@
 #define CLIENT_PORT_RECORD_H
 
 #include "lib/endpoint.h"
-#include "proto/busid.h"
+#include "proto/usb.h"
 
 #include <stdbool.h>
 #include <stddef.h>

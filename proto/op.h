@@ -17,7 +17,7 @@
 #ifndef PROTO_OP_H
 #define PROTO_OP_H
 
-#include "proto/busid.h"
+#include "proto/usb.h"
 
 #include <stddef.h>
 #include <stdint.h>

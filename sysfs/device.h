@@ -7,7 +7,7 @@
 #ifndef SYSFS_DEVICE_H
 #define SYSFS_DEVICE_H
 
-#include "proto/busid.h"
+#include "proto/usb.h"
 #include "sysfs/sysfs.h"
 
 #define DEVICE_DIR "bus/usb/devices/"

@@ -10,7 +10,7 @@
 #ifndef SYSFS_VHCI_H
 #define SYSFS_VHCI_H
 
-#include "proto/busid.h"
+#include "proto/usb.h"
 #include "sysfs/sysfs.h"
 
 #define VHCI_MODULE "vhci-hcd"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of proto/busid: what is a device of the local kernel, and what a peer may name one. */
-#include "proto/busid.h"
+/* Tests of proto/usb, bus ids: what is a device of the local kernel, and what a peer may name one. */
+#include "proto/usb.h"
 #include "tests/check.h"
 
 #define LONG_28 "1-1.1.1.1.1.1.1.1.1.1.1.1.1."

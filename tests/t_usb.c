@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of proto/usb: class codes and speeds, as numbers and as words. */
+#include "proto/op.h"
 #include "proto/usb.h"
 
 #include "tests/check.h"

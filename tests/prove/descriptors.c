@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sysfs/descriptors: any descriptors of every length up to MAX, in a block that ends with them.
- * SOURCES: sysfs/descriptors.c lib/str.c proto/busid.c
+ * SOURCES: sysfs/descriptors.c lib/str.c proto/usb.c
  * HINT: sysfs/descriptors.c:		if (!descriptor_is(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
  */

@@ -2,7 +2,7 @@
 /*
  * proto/op: every decoder on any bytes, in a block that ends with them, and every encoder on any
  * values: of the lengths and into the sizes that are in README.md.
- * SOURCES: proto/op.c proto/wire.c proto/busid.c
+ * SOURCES: proto/op.c proto/wire.c proto/usb.c
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full -eva-partition-history 1 -eva-interprocedural-history
  * EVA: -eva-slevel-function busid_is_name:0,is_name_character:0
  */

@@ -2,13 +2,13 @@
 /*
  * lib/str, proto/busid: any string of up to the length of a sysfs attribute; formats into every size
  * up to 48, whatever vsnprintf(3) returns.
- * SOURCES: lib/str.c proto/busid.c
+ * SOURCES: lib/str.c proto/usb.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000 -eva-split-return-function number_parse:0,str_decimal:0,str_hex:0
  * EVA: -eva-slevel-function prove_str_numbers:200,prove_str_format:1000,busid_is_name:5000
  */
 #include "lib/str.h"
 
-#include "proto/busid.h"
+#include "proto/usb.h"
 #include "tests/prove/prove.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
  * SOURCES: proto/usb.c
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
  */
+#include "proto/op.h"
 #include "proto/usb.h"
 
 #include "tests/prove/prove.h"

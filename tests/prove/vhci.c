@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sysfs/vhci: any status file of up to a sysfs attribute's length; a free port of any table.
- * SOURCES: sysfs/vhci.c lib/str.c proto/busid.c
+ * SOURCES: sysfs/vhci.c lib/str.c proto/usb.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-return-function number_parse:0,str_decimal:0,str_hex:0,str_words:0:1:2:3:4:5:6:7
  * EVA: -eva-slevel-function str_words:5000,vhci_parse_header:5000,vhci_parse_row:5000 -eva-auto-loop-unroll 20 -eva-interprocedural-history -eva-partition-history 1
  */
