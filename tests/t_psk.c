@@ -16,7 +16,7 @@ static void good(const char *line, const char *identity, const char *hex)
 	CHECK(!psk_parse(&psk, exact));
 	CHECK_STR(psk.identity, identity);
 	/* RFC 8446 7.1: HKDF-Extract with a salt of zeros */
-	hmac(want, zeros, sizeof(zeros), key, from_hex(key, sizeof(key), hex));
+	hmac(want, zeros, key, from_hex(key, sizeof(key), hex));
 	CHECK_BYTES(psk.secret, want, sizeof(want));
 	block_free(exact);
 }

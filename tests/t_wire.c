@@ -201,15 +201,12 @@ static void put_bytes(void)
 
 static void little_endian(void)
 {
-	uint8_t *p = block("\x81\x72\xe3\xf4", 4), *to = ones(4);
+	uint8_t *p = block("\x81\x72\xe3\xf4", 4);
 
 	CHECK_INT(wire_load_le16(p), 0x7281);
 	CHECK_INT(wire_load_le16(p + 2), 0xf4e3);
 	CHECK(wire_load_le32(p) == 0xf4e37281);
-	wire_store_le32(to, 0xf4e37281);
-	CHECK_BYTES(to, p, 4);
 	block_free(p);
-	block_free(to);
 }
 
 static void put_beyond(void)

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The primitives of tls/, a line in and a line out, all in hexadecimal digits ("-" is nothing):
- * "x25519 SECRET POINT", "public SECRET", "sha256 TEXT", "hmac KEY TEXT", and "chacha|aes KEY NONCE
+ * "x25519 SECRET POINT", "public SECRET", "sha256 TEXT", "hmac KEY TEXT" (KEY at most 32 bytes), and "chacha|aes KEY NONCE
  * ADDITIONAL TEXT", which is sealed, tag behind it. For comparison with other implementations.
  */
 #include "tests/hex.h"
-#include "tls/aead.h"
-#include "tls/sha256.h"
-#include "tls/x25519.h"
+#include "tls/crypto.h"
 
 enum { WORDS = 5, BYTES_MAX = 5000 };
 
@@ -28,7 +26,8 @@ static void compute(const char *what, uint8_t *out, size_t *size)
 		sha256_add(&hash, bytes[1], len[1]);
 		sha256_end(&hash, out);
 	} else if (!strcmp(what, "hmac")) {
-		hmac(out, bytes[1], len[1], bytes[2], len[2]);
+		memset(bytes[1] + len[1], 0, SHA256_SIZE - len[1]);
+		hmac(out, bytes[1], bytes[2], len[2]);
 	} else {
 		const struct aead *aead = !strcmp(what, "aes") ? &aes128gcm : &chacha20poly1305;
 

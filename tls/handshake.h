@@ -8,9 +8,7 @@
 #define TLS_HANDSHAKE_H
 
 #include "proto/wire.h"
-#include "tls/aead.h"
 #include "tls/psk.h"
-#include "tls/x25519.h"
 
 enum {
 	TLS_FIRST_BYTE = 22, /* of a record with a handshake message */

@@ -7,7 +7,7 @@
 #define TLS_HELLO_H
 
 #include "proto/wire.h"
-#include "tls/x25519.h"
+#include "tls/crypto.h"
 
 enum {
 	/* versions: 1.2 is what records and hellos of 1.3 state, too */

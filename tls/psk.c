@@ -10,7 +10,7 @@ void psk_set(struct psk *psk, const uint8_t *key, size_t len)
 {
 	static const uint8_t zeros[SHA256_SIZE];
 
-	hmac(psk->secret, zeros, sizeof(zeros), key, len);
+	hmac(psk->secret, zeros, key, len);
 	hkdf_label((uint8_t *)&psk->print, sizeof(psk->print), psk->secret, "print", NULL);
 }
 

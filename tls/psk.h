@@ -3,7 +3,7 @@
 #ifndef TLS_PSK_H
 #define TLS_PSK_H
 
-#include "tls/sha256.h"
+#include "tls/crypto.h"
 
 #include <stdbool.h>
 

@@ -33,7 +33,7 @@ static void advance_secret(struct tls *tls, const uint8_t input[SHA256_SIZE])
 	uint8_t salt[SHA256_SIZE];
 
 	derive_empty(salt, tls->secret, "derived");
-	hmac(tls->secret, salt, sizeof(salt), input, SHA256_SIZE);
+	hmac(tls->secret, salt, input, SHA256_SIZE);
 }
 
 /* 7.1: Derive-Secret for both directions; the labels have the same length */
@@ -68,7 +68,7 @@ static void finished_mac(uint8_t mac[SHA256_SIZE], const uint8_t base[SHA256_SIZ
 	uint8_t key[SHA256_SIZE];
 
 	hkdf_label(key, sizeof(key), base, "finished", NULL);
-	hmac(mac, key, sizeof(key), digest, SHA256_SIZE);
+	hmac(mac, key, digest, SHA256_SIZE);
 }
 
 void schedule_binder(const struct tls *tls, const struct psk *key, uint8_t mac[SHA256_SIZE])

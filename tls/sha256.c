@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256, HMAC with it, and HKDF as TLS 1.3 uses it. No secret decides a branch or an index. */
-#include "tls/sha256.h"
+/* SHA-256, HMAC with it, and HKDF as TLS 1.3 uses it. */
+#include "tls/crypto.h"
+
+#include "proto/wire.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum { LABEL_SIZE = 2 + 1 + 255 + 1 + SHA256_SIZE + 1 };
+enum { LABEL_SIZE = 100 /* of the text that HKDF hashes */ };
 
 static uint32_t rotate_right(uint32_t x, unsigned n)
 {
@@ -28,13 +30,11 @@ static void compress_block(struct sha256 *hash)
 		0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
 		0xc67178f2,
 	};
+	struct wire_in in = { hash->block, SHA256_BLOCK, false };
 	uint32_t w[16], s[8];
 
-	for (size_t i = 0; i < 16; i++) {
-		const uint8_t *b = hash->block + 4 * i;
-
-		w[i] = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-	}
+	for (size_t i = 0; i < 16; i++)
+		w[i] = wire_get32(&in);
 	memcpy(s, hash->state, sizeof(s));
 	for (size_t i = 0; i < 64; i++) {
 		uint32_t e = s[4], a = s[0], t, x = w[(i + 1) & 15], y = w[(i + 14) & 15];
@@ -90,57 +90,45 @@ void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE])
 		digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-/* One of the two hashes of an HMAC: over the padded key, then bytes. */
-static void hash_padded(uint8_t out[SHA256_SIZE], const uint8_t key[SHA256_BLOCK], uint8_t pad,
-			const void *bytes, size_t len)
+/* One of the two hashes of an HMAC: over the key, padded to a block, then bytes. */
+static void hash_padded(uint8_t *out, const uint8_t *key, uint8_t pad, const void *bytes,
+			size_t len)
 {
 	struct sha256 hash;
 	uint8_t block[SHA256_BLOCK];
 
-	for (size_t i = 0; i < SHA256_BLOCK; i++)
-		block[i] = key[i] ^ pad;
+	memset(block, pad, sizeof(block));
+	for (size_t i = 0; i < SHA256_SIZE; i++)
+		block[i] ^= key[i];
 	sha256_start(&hash);
 	sha256_add(&hash, block, sizeof(block));
 	sha256_add(&hash, bytes, len);
 	sha256_end(&hash, out);
 }
 
-void hmac(uint8_t out[SHA256_SIZE], const uint8_t *key, size_t key_len, const void *bytes,
-	  size_t len)
+void hmac(uint8_t out[SHA256_SIZE], const uint8_t key[SHA256_SIZE], const void *bytes, size_t len)
 {
-	uint8_t block[SHA256_BLOCK] = { 0 }, inner[SHA256_SIZE];
-	struct sha256 hash;
+	uint8_t inner[SHA256_SIZE];
 
-	if (key_len > SHA256_BLOCK) {
-		sha256_start(&hash);
-		sha256_add(&hash, key, key_len);
-		sha256_end(&hash, block);
-	} else {
-		memcpy(block, key, key_len);
-	}
-	hash_padded(inner, block, 0x36, bytes, len);
-	hash_padded(out, block, 0x5c, inner, sizeof(inner));
+	hash_padded(inner, key, 0x36, bytes, len);
+	hash_padded(out, key, 0x5c, inner, sizeof(inner));
 }
 
 void hkdf_label(uint8_t *out, size_t out_len, const uint8_t secret[SHA256_SIZE],
 		const char *label, const uint8_t *context)
 {
-	uint8_t info[LABEL_SIZE], digest[SHA256_SIZE];
-	size_t label_len = strlen(label), len = 0;
+	uint8_t info[LABEL_SIZE], digest[SHA256_SIZE], context_len = context ? SHA256_SIZE : 0;
+	struct wire_out text = { info, sizeof(info), false };
+	size_t label_len = strlen(label);
 
-	assert(out_len <= SHA256_SIZE && 6 + label_len <= 255);
-	info[len++] = 0;
-	info[len++] = (uint8_t)out_len;
-	info[len++] = (uint8_t)(6 + label_len);
-	memcpy(info + len, "tls13 ", 6);
-	memcpy(info + len + 6, label, label_len);
-	len += 6 + label_len;
-	info[len++] = context ? SHA256_SIZE : 0;
-	if (context) {
-		memcpy(info + len, context, SHA256_SIZE);
-		len += SHA256_SIZE;
-	}
-	info[len++] = 1; /* the first block of HKDF-Expand (RFC 5869 2.3), and the only one */
-	hmac(digest, secret, SHA256_SIZE, info, len);
+	wire_put16(&text, (uint16_t)out_len);
+	wire_put8(&text, (uint8_t)(6 + label_len));
+	wire_put_bytes(&text, "tls13 ", 6);
+	wire_put_bytes(&text, label, label_len);
+	wire_put8(&text, context_len);
+	wire_put_bytes(&text, context, context_len);
+	wire_put8(&text, 1); /* the first block of HKDF-Expand (RFC 5869 2.3), and the only one */
+	assert(out_len <= SHA256_SIZE && !text.bad);
+	hmac(digest, secret, info, (size_t)(text.p - info));
 	memcpy(out, digest, out_len);
 }

@@ -1,75 +1,52 @@
 /* SPDX-License-Identifier: MIT */
-/* X25519 (RFC 7748). No secret decides a branch or an index. */
-#include "tls/x25519.h"
+/* X25519 (RFC 7748). */
+#include "tls/crypto.h"
 
 #include <string.h>
 
 /*
- * An element of the field: a number modulo p = 2^255 - 19, below 2^256, in eight words, the least
- * significant first. 2^256 is 38 modulo p, so a carry out of the last word is added to the first
- * one, times 38.
+ * A number modulo p = 2^255 - 19 in 16 digits, the least significant first. In a product each digit
+ * has 16 bits and the last one 15, only the first may be up to 19 above that. Sums and differences
+ * of products have digits below 2^18; they are made to be multiplied.
  */
-typedef uint32_t field[8];
+typedef uint64_t field[16];
 
-static void field_fold(field r, uint64_t carry)
+/* 2^255 is 19 modulo p. */
+static void field_carry(field r)
 {
-	for (unsigned times = 0; times < 2; times++) {
-		carry *= 38;
-		for (size_t i = 0; i < 8; i++) {
-			carry += r[i];
-			r[i] = (uint32_t)carry;
-			carry >>= 32;
-		}
+	for (size_t i = 0; i < 15; i++) {
+		r[i + 1] += r[i] >> 16;
+		r[i] &= 0xffff;
 	}
+	r[0] += 19 * (r[15] >> 15);
+	r[15] &= 0x7fff;
 }
 
 static void field_add(field r, const field a, const field b)
 {
-	uint64_t carry = 0;
-
-	for (size_t i = 0; i < 8; i++) {
-		carry += (uint64_t)a[i] + b[i];
-		r[i] = (uint32_t)carry;
-		carry >>= 32;
-	}
-	field_fold(r, carry);
+	for (size_t i = 0; i < 16; i++)
+		r[i] = a[i] + b[i];
 }
 
-/* ~b is 2^256 - 1 - b, so a + ~b is a - b + 37 modulo p. Adding p - 37 = 2^255 - 56 corrects it. */
+/* Adds 4 p = 2^257 - 76, so that no digit is below zero. */
 static void field_subtract(field r, const field a, const field b)
 {
-	uint64_t carry = 0;
-
-	for (size_t i = 0; i < 8; i++) {
-		carry += (uint64_t)a[i] + (uint32_t)~b[i];
-		carry += i == 0 ? 0xffffffc8 : i == 7 ? 0x7fffffff : 0xffffffff;
-		r[i] = (uint32_t)carry;
-		carry >>= 32;
-	}
-	field_fold(r, carry);
+	for (size_t i = 0; i < 16; i++)
+		r[i] = a[i] + (i ? 0x1fffe : 0x1ffb4) - b[i];
 }
 
 static void field_multiply(field r, const field a, const field b)
 {
-	uint32_t t[16] = { 0 };
-	uint64_t carry = 0;
+	uint64_t t[32] = { 0 };
 
-	for (size_t i = 0; i < 8; i++) {
-		carry = 0;
-		for (size_t j = 0; j < 8; j++) {
-			carry += (uint64_t)a[i] * b[j] + t[i + j];
-			t[i + j] = (uint32_t)carry;
-			carry >>= 32;
-		}
-		t[i + 8] = (uint32_t)carry;
-	}
-	carry = 0;
-	for (size_t i = 0; i < 8; i++) {
-		carry += (uint64_t)t[i + 8] * 38 + t[i];
-		r[i] = (uint32_t)carry;
-		carry >>= 32;
-	}
-	field_fold(r, carry);
+	for (size_t i = 0; i < 16; i++)
+		for (size_t j = 0; j < 16; j++)
+			t[i + j] += a[i] * b[j];
+	/* 2^256 is 38 modulo p; the digits are below 2^46, then 2^36, then right */
+	for (size_t i = 0; i < 16; i++)
+		r[i] = t[i] + 38 * t[i + 16];
+	field_carry(r);
+	field_carry(r);
 }
 
 /* 1/a = a^(p - 2). All bits of p - 2 = 2^255 - 21 are ones but bits 2 and 4. */
@@ -86,42 +63,31 @@ static void field_invert(field r, const field a)
 }
 
 /* Exchanges a and b if bit is 1, in the same time as if it is 0. */
-static void field_swap(field a, field b, uint32_t bit)
+static void field_swap(field a, field b, uint64_t bit)
 {
-	for (size_t i = 0; i < 8; i++) {
-		uint32_t x = (a[i] ^ b[i]) & (0 - bit);
+	for (size_t i = 0; i < 16; i++) {
+		uint64_t x = (a[i] ^ b[i]) & (0 - bit);
 
 		a[i] ^= x;
 		b[i] ^= x;
 	}
 }
 
-static void field_load(field r, const uint8_t bytes[X25519_SIZE])
-{
-	memset(r, 0, sizeof(field));
-	for (size_t i = 0; i < X25519_SIZE; i++)
-		r[i / 4] |= (uint32_t)bytes[i] << (8 * (i % 4));
-}
-
-/* Reduces a below p, the only form on the wire. */
+/* A product as bytes, reduced below p, the only form on the wire. */
 static void field_store(uint8_t bytes[X25519_SIZE], field a)
 {
-	static const field nineteen = { 19 };
-	field t;
+	uint64_t sum = 0;
 
-	/* below 2^255, in two steps: 2^255 is 19 modulo p */
-	for (unsigned times = 0; times < 2; times++) {
-		memset(t, 0, sizeof(t));
-		t[0] = 19 * (a[7] >> 31);
-		a[7] &= 0x7fffffff;
-		field_add(a, a, t);
+	/* a + 19 reaches 2^255 exactly if a is not below p; that carry makes it a - p + 19 */
+	a[0] += 19;
+	field_carry(a);
+	/* - 19, as + 2^256 - 19 */
+	for (size_t i = 0; i < 16; i++) {
+		sum += a[i] + (i ? 0xffff : 0xffed);
+		bytes[2 * i] = (uint8_t)sum;
+		bytes[2 * i + 1] = (uint8_t)(sum >> 8);
+		sum >>= 16;
 	}
-	/* a + 19 reaches 2^255 exactly if a is not below p */
-	field_add(t, a, nineteen);
-	field_swap(a, t, t[7] >> 31);
-	a[7] &= 0x7fffffff;
-	for (size_t i = 0; i < X25519_SIZE; i++)
-		bytes[i] = (uint8_t)(a[i / 4] >> (8 * (i % 4)));
 }
 
 /* One step of the Montgomery ladder: RFC 7748 5, with its names. */
@@ -153,19 +119,19 @@ static void ladder_step(field x2, field z2, field x3, field z3, const field x1)
 bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	    const uint8_t point[X25519_SIZE])
 {
-	field k, x1, x2 = { 1 }, z2 = { 0 }, x3, z3 = { 1 };
-	uint32_t bit, previous = 0;
-	uint8_t any = 0;
+	field x1, x2 = { 1 }, z2 = { 0 }, x3, z3 = { 1 };
+	uint8_t k[X25519_SIZE], bit, previous = 0, any = 0;
 
 	/* decodeScalar25519 and decodeUCoordinate */
-	field_load(k, secret);
-	k[0] &= 0xfffffff8;
-	k[7] = (k[7] & 0x7fffffff) | 0x40000000;
-	field_load(x1, point);
-	x1[7] &= 0x7fffffff;
+	memcpy(k, secret, sizeof(k));
+	k[0] &= 0xf8;
+	k[31] = (k[31] & 0x7f) | 0x40;
+	for (size_t i = 0; i < 16; i++)
+		x1[i] = (uint64_t)point[2 * i + 1] << 8 | point[2 * i];
+	x1[15] &= 0x7fff;
 	memcpy(x3, x1, sizeof(field));
 	for (int i = 254; i >= 0; i--) {
-		bit = k[i / 32] >> (i % 32) & 1;
+		bit = k[i / 8] >> (i % 8) & 1;
 		field_swap(x2, x3, bit ^ previous);
 		field_swap(z2, z3, bit ^ previous);
 		previous = bit;

@@ -285,7 +285,7 @@ def primitives(tool, work):
 
     with case("tls: SHA-256 and HMAC are OpenSSL's"):
         for size in sizes():
-            text, key = some.randbytes(size), some.randbytes(1 + size % 150)
+            text, key = some.randbytes(size), some.randbytes(1 + size % 32)
             check(tool("sha256", text) == openssl("dgst", "-sha256", "-binary", text=text), size)
             check(tool("hmac", key, text) == mac("-digest", "SHA256", "-macopt",
                                                  f"hexkey:{key.hex()}", "HMAC", text=text), size)
