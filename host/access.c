@@ -7,6 +7,7 @@
 #include "lib/str.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum { REASON_SIZE = 256 };
 
@@ -23,7 +24,7 @@ bool access_allows_peer(const struct access *access, const struct peer_id *peer)
 		return true;
 	if (!peer->key)
 		return addr_is_loopback(&peer->address);
-	key = keys_find(access->keys, peer->key);
+	key = keys_find(access->keys, peer->key, strlen(peer->key));
 	return key && key->print == peer->print;
 }
 

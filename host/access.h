@@ -9,7 +9,7 @@
 
 #include "lib/addr.h"
 #include "policy/rules.h"
-#include "tls/keyfile.h"
+#include "tls/keys.h"
 
 enum {
 	ACCESS_LOG_INTERVAL_MS = 60000, /* between two lines about the same kind of refusal */

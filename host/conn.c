@@ -63,7 +63,6 @@ static void conn_log_refusal(const struct conn *conn, enum access_refusal kind, 
 static void conn_start_handshake(struct conn *conn)
 {
 	struct conn_shared *shared = conn->shared;
-	const struct keys *keys = shared->access->keys;
 	const struct loop *loop = shared->loop;
 
 	if (loop->now >= shared->aes_until) { /* reads a file: not for every peer */
@@ -71,7 +70,7 @@ static void conn_start_handshake(struct conn *conn)
 		shared->aes_until = loop->now + loop->interval;
 	}
 	conn_set_state(conn, CONN_HANDSHAKE);
-	if (ktls_accept(&conn->tls, keys->key, keys->count, shared->aes))
+	if (ktls_accept(&conn->tls, shared->access->keys, shared->aes))
 		conn_drop(conn);
 }
 

@@ -24,7 +24,7 @@
 #include "loop/session.h"
 #include "loop/strings_reader.h"
 #include "policy/rules.h"
-#include "tls/psk.h"
+#include "tls/keys.h"
 
 /* An engine may hold fewer; the rest is for devices that wait or fail. */
 enum { EXPORTS_MAX = 128 };

@@ -11,7 +11,7 @@
 #include "policy/rules.h"
 #include "sysfs/driver.h"
 #include "sysfs/sysfs.h"
-#include "tls/keyfile.h"
+#include "tls/keys.h"
 
 struct daemon_options {
 	char *name;	    /* argv[0], writable, see hook_runner_start() */

@@ -19,7 +19,8 @@ struct flight {
 
 /* One handshake, all of whose records are kept, in the order in which they were sent. */
 struct run {
-	struct psk keys[3], key; /* the server's, the client's */
+	struct keys keys; /* the server's */
+	struct psk key;	  /* the client's */
 	bool server_aes, client_aes;
 	struct tls client, server;
 	struct flight from_client, from_server;
@@ -43,9 +44,10 @@ static void set_key(struct psk *key, const char *identity, const char *bytes)
 static void init(struct run *run)
 {
 	memset(run, 0, sizeof(*run));
-	set_key(&run->keys[0], "other", "something else");
-	set_key(&run->keys[1], "laptop", (const char *)secret);
-	set_key(&run->keys[2], "third", (const char *)secret);
+	run->keys.count = 3;
+	set_key(&run->keys.key[0], "other", "something else");
+	set_key(&run->keys.key[1], "laptop", (const char *)secret);
+	set_key(&run->keys.key[2], "third", (const char *)secret);
 	set_key(&run->key, "laptop", (const char *)secret);
 	run->server_aes = run->client_aes = true;
 }
@@ -101,7 +103,7 @@ static void begin(struct run *run)
 	tls_client(&run->client, &run->key, run->client_aes, random, &out);
 	keep(&run->from_client, reply, &out);
 	random_bytes(random, 101);
-	tls_server(&run->server, run->keys, LENGTH(run->keys), run->server_aes, random);
+	tls_server(&run->server, &run->keys, run->server_aes, random);
 }
 
 static void shake(struct run *run)
@@ -319,7 +321,7 @@ static void replayed(void)
 	init(&run);
 	begin(&run);
 	random_bytes(random, 55);
-	tls_server(&run.server, run.keys, LENGTH(run.keys), true, random);
+	tls_server(&run.server, &run.keys, true, random);
 	CHECK_INT(give_all(&run.server, &run.from_server, &good.from_client, 0) < 0, 1);
 	init(&run);
 	random_bytes(random, 77);
@@ -398,14 +400,14 @@ static void false_finished(void)
 	give_all(&run.server, &run.from_server, &run.from_client, 0);
 	CHECK_INT(give(&run.client, &run.from_client, run.from_server.record[0],
 		       run.from_server.len[0]), 0);
-	run.client.traffic[1][5] ^= 1; /* the ciphers are made; Finished is not */
+	run.client.in.secret[5] ^= 1; /* the ciphers are made; Finished is not */
 	CHECK_INT(give(&run.client, &run.from_client, run.from_server.record[1],
 		       run.from_server.len[1]), -EBADMSG);
 	init(&run);
 	begin(&run);
 	give_all(&run.server, &run.from_server, &run.from_client, 0);
 	give_all(&run.client, &run.from_client, &run.from_server, 0);
-	run.server.finished[20] ^= 1;
+	run.server.in.secret[5] ^= 1;
 	CHECK_INT(give_all(&run.server, &run.from_server, &run.from_client, 1), -EBADMSG);
 }
 
@@ -503,6 +505,16 @@ static size_t size_of(const uint8_t *record)
 	return (size_t)(TLS_HEADER_SIZE + (record[3] << 8 | record[4]));
 }
 
+/* The client's traffic secret, then the server's. */
+static void check_secrets(const struct tls *tls, const uint8_t *want)
+{
+	const struct tls_cipher *client = tls->server ? &tls->in : &tls->out;
+	const struct tls_cipher *server = tls->server ? &tls->out : &tls->in;
+
+	CHECK_BYTES(client->secret, want, SHA256_SIZE);
+	CHECK_BYTES(server->secret, want + SHA256_SIZE, SHA256_SIZE);
+}
+
 /*
  * What was said with OpenSSL once (tests/net/t_tls.py record): with the same random bytes we say
  * the same, take what it says, and have the secrets that it wrote to its key log.
@@ -514,7 +526,7 @@ static void recording(const char *name, bool server, const struct aead *aead)
 	const uint8_t *record[8];
 	struct wire_out out = { reply, sizeof(reply), false };
 	unsigned records, taken = 0;
-	struct psk key;
+	static struct keys keys = { .count = 1 };
 	struct tls tls;
 	size_t len[3];
 	int result = 0;
@@ -526,24 +538,24 @@ static void recording(const char *name, bool server, const struct aead *aead)
 		bytes[i] = hex_read(path, &len[i], NULL);
 	}
 	must(len[2] == TLS_RANDOM_SIZE + 4 * SHA256_SIZE, "read the secrets");
-	must(!psk_parse(&key, "laptop:00112233445566778899aabbccddeeff"), "make a key");
+	must(!psk_parse(keys.key, "laptop:00112233445566778899aabbccddeeff"), "make a key");
 	if (server)
-		tls_server(&tls, &key, 1, true, bytes[2]);
+		tls_server(&tls, &keys, true, bytes[2]);
 	else
-		tls_client(&tls, &key, true, bytes[2], &out);
+		tls_client(&tls, keys.key, true, bytes[2], &out);
 	records = cut(bytes[1], len[1], record);
 	for (; taken < records && !result; taken++) {
 		uint8_t *exact = block(record[taken], size_of(record[taken]));
 
 		result = tls_take(&tls, exact, size_of(record[taken]), &out);
 		block_free(exact);
-		if (tls.aead && result != 1 && !tls.finished[0]) /* a client behind the hello */
-			CHECK_BYTES(tls.traffic, bytes[2] + TLS_RANDOM_SIZE, 2 * SHA256_SIZE);
+		if (tls.aead && result != 1) /* behind the hellos */
+			check_secrets(&tls, bytes[2] + TLS_RANDOM_SIZE);
 	}
 	CHECK_INT(result, 1);
 	CHECK_INT(taken, records);
 	CHECK(tls.aead == aead);
-	CHECK_BYTES(tls.traffic, bytes[2] + TLS_RANDOM_SIZE + 2 * SHA256_SIZE, 2 * SHA256_SIZE);
+	check_secrets(&tls, bytes[2] + TLS_RANDOM_SIZE + 2 * SHA256_SIZE);
 	CHECK(!out.bad);
 	CHECK_INT(out.p - reply, len[0]);
 	CHECK_BYTES(reply, bytes[0], len[0]);

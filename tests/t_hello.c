@@ -3,7 +3,7 @@
  * Tests of tls/hello: a client's and a server's hello that are right, each then wrong in one place.
  * Whole handshakes are in t_handshake.
  */
-#include "tls/hello.h"
+#include "tls/handshake_internal.h"
 
 #include "tests/check.h"
 

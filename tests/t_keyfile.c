@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of tls/keyfile: what the file of --psk may say, and who may have it.
+ * Tests of tls/keys: what the file of --psk may say, and who may have it.
  * LINK: -Wl,--wrap=log_line,--wrap=geteuid
  */
-#include "tls/keyfile.h"
+#include "tls/keys.h"
 
 #include "tests/files.h"
 #include "tests/said.h"
@@ -50,14 +50,14 @@ static void good(void)
 	CHECK_INT(keys.count, 4);
 	CHECK_STR(keys.key[0].identity, "a");
 	for (const char *name = "abde"; *name; name++) {
-		const struct psk *key = keys_find(&keys, (char[]){ *name, '\0' });
+		const struct psk *key = keys_find(&keys, name, 1);
 
 		CHECK(key && key->identity[0] == *name);
 	}
-	CHECK(!keys_find(&keys, "c") && !keys_find(&keys, "") && !keys_find(&keys, "aa"));
+	CHECK(!keys_find(&keys, "c", 1) && !keys_find(&keys, "", 0) && !keys_find(&keys, "aa", 2));
 	CHECK(with("z:" K "\n", 0400));
 	CHECK_INT(keys.count, 1);
-	CHECK(!keys_find(&keys, "a"));
+	CHECK(!keys_find(&keys, "a", 1));
 	end();
 }
 

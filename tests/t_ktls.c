@@ -18,7 +18,7 @@
 
 static struct {
 	int fd, other;
-	struct psk key;
+	struct keys keys;
 	struct tls client, server;
 	/* the kernel's part */
 	int ulp_error, cipher_error;
@@ -77,7 +77,8 @@ static void start(void)
 	fcntl(t.fd, F_SETFL, O_NONBLOCK);
 	fcntl(t.other, F_SETFL, O_NONBLOCK);
 	close(listener);
-	must(!psk_parse(&t.key, "laptop:00112233445566778899aabbccddeeff"), "make a key");
+	t.keys.count = 1;
+	must(!psk_parse(t.keys.key, "laptop:00112233445566778899aabbccddeeff"), "make a key");
 }
 
 static void end(void)
@@ -112,8 +113,8 @@ static void say(const void *bytes, size_t len)
 static void whole(void)
 {
 	start();
-	CHECK_INT(ktls_accept(&t.server, &t.key, 1, false), 0);
-	CHECK_INT(ktls_connect(&t.client, t.other, &t.key), 0);
+	CHECK_INT(ktls_accept(&t.server, &t.keys, false), 0);
+	CHECK_INT(ktls_connect(&t.client, t.other, t.keys.key), 0);
 	CHECK(ready(t.fd, 2000));
 	CHECK_INT(ktls_step(&t.server, t.fd), 0);
 	CHECK_INT(steps(&t.client, t.other), 1);
@@ -126,7 +127,7 @@ static void whole(void)
 	for (int i = 0; i < 2; i++)
 		CHECK(memmem(t.info[i][0], 64, t.out[i].key, 16));
 	/* all is forgotten but who it is */
-	CHECK(t.server.key == &t.key && t.client.key == &t.key);
+	CHECK(t.server.key == t.keys.key && t.client.key == t.keys.key);
 	t.server.key = NULL;
 	for (size_t i = 0; i < sizeof(t.server); i++)
 		CHECK(!((uint8_t *)&t.server)[i]);
@@ -136,8 +137,8 @@ static void whole(void)
 
 static int handed_over(void)
 {
-	CHECK_INT(ktls_accept(&t.server, &t.key, 1, false), 0);
-	CHECK_INT(ktls_connect(&t.client, t.other, &t.key), 0);
+	CHECK_INT(ktls_accept(&t.server, &t.keys, false), 0);
+	CHECK_INT(ktls_connect(&t.client, t.other, t.keys.key), 0);
 	CHECK(ready(t.fd, 2000));
 	CHECK_INT(ktls_step(&t.server, t.fd), 0);
 	return steps(&t.client, t.other);
@@ -169,10 +170,10 @@ static void pieces(void)
 	ssize_t len;
 
 	start();
-	CHECK_INT(ktls_connect(&t.client, t.fd, &t.key), 0); /* towards the test */
+	CHECK_INT(ktls_connect(&t.client, t.fd, t.keys.key), 0); /* towards the test */
 	len = __real_recv(t.other, hello, sizeof(hello), 0);
 	must(len > 100, "take the hello");
-	ktls_accept(&t.server, &t.key, 1, false);
+	ktls_accept(&t.server, &t.keys, false);
 	for (ssize_t i = 0; i < len - 1; i++) {
 		say(hello + i, 1);
 		if (ready(t.fd, 0))
@@ -201,7 +202,7 @@ static void closes(void)
 			int result = 0;
 
 			start();
-			ktls_accept(&t.server, &t.key, 1, false);
+			ktls_accept(&t.server, &t.keys, false);
 			if (len)
 				say(begin, len);
 			if (woken && len && ready(t.fd, 2000))
@@ -235,7 +236,7 @@ static void sizes(void)
 
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		start();
-		ktls_accept(&t.server, &t.key, 1, false);
+		ktls_accept(&t.server, &t.keys, false);
 		say(table[i].header, TLS_HEADER_SIZE);
 		CHECK(ready(t.fd, 2000));
 		CHECK_INT(ktls_step(&t.server, t.fd), table[i].result);
@@ -243,7 +244,7 @@ static void sizes(void)
 	}
 	/* the largest, which is nothing that is understood */
 	start();
-	ktls_accept(&t.server, &t.key, 1, false);
+	ktls_accept(&t.server, &t.keys, false);
 	{
 		uint8_t record[TLS_RECORD_MAX] = { 22, 3, 1, 0x0f, 0xfb };
 
@@ -260,8 +261,8 @@ static void endless(void)
 	unsigned before;
 
 	start();
-	ktls_accept(&t.server, &t.key, 1, false);
-	ktls_connect(&t.client, t.other, &t.key);
+	ktls_accept(&t.server, &t.keys, false);
+	ktls_connect(&t.client, t.other, t.keys.key);
 	CHECK(ready(t.fd, 2000));
 	CHECK_INT(ktls_step(&t.server, t.fd), 0);
 	for (unsigned i = 0; i < 100; i++)

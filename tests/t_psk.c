@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of tls/psk: keys as text. */
-#include "tls/psk.h"
+/* Tests of tls/keys: keys as text. */
+#include "tls/keys.h"
 
 #include "tests/hex.h"
 

@@ -80,7 +80,8 @@ static int shake(int fd, struct tls *tls, struct wire_out *out, uint8_t *reply)
 int main(int argc, char **argv)
 {
 	struct tls tls;
-	struct psk psk = { 0 };
+	static struct keys keys = { .count = 1 };
+	struct psk *psk = keys.key;
 	uint8_t random[TLS_RANDOM_SIZE], key[64], reply[TLS_REPLY_MAX], record[TLS_RECORD_MAX];
 	uint8_t nonce[AEAD_NONCE_SIZE];
 	struct wire_out out = { reply, sizeof(reply), false };
@@ -91,16 +92,16 @@ int main(int argc, char **argv)
 	must(argc == 6, "read the command line");
 	server = !strcmp(argv[1], "server");
 	aes = !strcmp(argv[5], "aes");
-	snprintf(psk.identity, sizeof(psk.identity), "%s", argv[3]);
-	psk_set(&psk, key, from_hex(key, sizeof(key), argv[4]));
+	snprintf(psk->identity, sizeof(psk->identity), "%s", argv[3]);
+	psk_set(psk, key, from_hex(key, sizeof(key), argv[4]));
 	must(getrandom(random, sizeof(random), 0) == sizeof(random), "get random");
 	if (getenv("TLS_RANDOM"))
 		from_hex(random, sizeof(random), getenv("TLS_RANDOM"));
 	fd = connection(server, (uint16_t)atoi(argv[2]));
 	if (server)
-		tls_server(&tls, &psk, 1, aes, random);
+		tls_server(&tls, &keys, aes, random);
 	else
-		tls_client(&tls, &psk, aes, random, &out);
+		tls_client(&tls, psk, aes, random, &out);
 	result = shake(fd, &tls, &out, reply);
 	if (result != 1) {
 		printf("failed: %d\n", result);

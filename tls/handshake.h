@@ -8,7 +8,7 @@
 #define TLS_HANDSHAKE_H
 
 #include "proto/wire.h"
-#include "tls/psk.h"
+#include "tls/keys.h"
 
 enum {
 	TLS_FIRST_BYTE = 22, /* of a record with a handshake message */
@@ -16,7 +16,6 @@ enum {
 	TLS_RECORD_MAX = 4096, /* with its header; a larger one is refused */
 	TLS_REPLY_MAX = 512,   /* the longest reply to a record, and the longest first record */
 	TLS_RANDOM_SIZE = 32 + X25519_SIZE,
-	TLS_FINISHED_SIZE = 4 + SHA256_SIZE, /* the message, with its header */
 };
 
 /*
@@ -37,6 +36,7 @@ enum tls_state {
 
 /* The protection of one direction. */
 struct tls_cipher {
+	uint8_t secret[SHA256_SIZE]; /* the traffic secret, which the others are made of */
 	uint8_t key[AEAD_KEY_MAX];
 	uint8_t iv[AEAD_NONCE_SIZE];
 	uint64_t sequence; /* of the next record */
@@ -46,23 +46,20 @@ struct tls {
 	bool server;
 	bool aes; /* a client offers AES-128-GCM, a server takes it if offered */
 	enum tls_state state;
-	unsigned key_count;	 /* of the server's keys */
-	const struct psk *key;	 /* the server's first; then the one in use */
+	const struct keys *keys; /* a server's */
+	const struct psk *key;	 /* the one in use; a server's is known behind the client's hello */
 	const struct aead *aead; /* NULL: not agreed on yet */
 	struct sha256 transcript;
-	uint8_t secret[SHA256_SIZE];	   /* the latest of the key schedule */
-	uint8_t traffic[2][SHA256_SIZE];   /* the client's and the server's traffic secret */
+	uint8_t secret[SHA256_SIZE]; /* the latest of the key schedule */
 	uint8_t private_key[X25519_SIZE];
 	uint8_t random[32];
-	uint8_t finished[TLS_FINISHED_SIZE]; /* the client's Finished: to be sent, or expected */
 	uint16_t record_size; /* bytes of an incomplete record that ktls waits for, 0: none */
 	struct tls_cipher in, out; /* after the end: for application data, from sequence 0 on */
 };
 
-/* random is TLS_RANDOM_SIZE random bytes. The keys, count at least 1, are not copied: they must
- * stay where they are until the handshake has ended. */
-void tls_server(struct tls *tls, const struct psk *keys, unsigned count, bool aes,
-		const uint8_t *random);
+/* random is TLS_RANDOM_SIZE random bytes. The keys, at least one, are not copied: they must stay
+ * where they are until the handshake has ended. */
+void tls_server(struct tls *tls, const struct keys *keys, bool aes, const uint8_t *random);
 /* Puts the first record into out, which has TLS_REPLY_MAX bytes. */
 void tls_client(struct tls *tls, const struct psk *key, bool aes, const uint8_t *random,
 		struct wire_out *out);

@@ -1,29 +1,124 @@
 /* SPDX-License-Identifier: MIT */
-/* The hellos of TLS 1.3 with an external pre-shared key, from bytes. */
-#include "tls/hello.h"
+/* The hellos of TLS 1.3 with an external pre-shared key; sections are those of RFC 8446. */
+#include "tls/handshake_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
-struct wire_in tls_get_vector8(struct wire_in *in)
+enum {
+	BINDERS_SIZE = 2 + 1 + SHA256_SIZE, /* a list of one */
+	SESSION_ID_MAX = 32,
+	/* all that a server's hello may have: version, share, and the index of the key */
+	SERVER_EXTENSIONS_SIZE = 6 + 8 + X25519_SIZE + 6,
+};
+
+void tls_put_record_header(struct wire_out *out, uint8_t type, size_t len)
+{
+	wire_put8(out, type);
+	wire_put16(out, TLS_VERSION_1_2);
+	wire_put16(out, (uint16_t)len);
+}
+
+/* 4.2.8: an entry of a key share */
+static void put_share(const struct tls *tls, struct wire_out *out)
+{
+	uint8_t public_key[X25519_SIZE];
+
+	x25519_public(public_key, tls->private_key);
+	wire_put16(out, TLS_GROUP_X25519);
+	wire_put16(out, sizeof(public_key));
+	wire_put_bytes(out, public_key, sizeof(public_key));
+}
+
+/* The fields that both hellos begin with. Returns where the message begins. */
+static const uint8_t *put_hello_head(const struct tls *tls, struct wire_out *out, uint8_t type,
+				     uint16_t body)
+{
+	const uint8_t *message;
+
+	tls_put_record_header(out, TLS_HANDSHAKE, (size_t)TLS_MESSAGE_HEADER_SIZE + body);
+	message = out->p;
+	wire_put32(out, (uint32_t)type << 24 | body);
+	wire_put16(out, TLS_VERSION_1_2);
+	wire_put_bytes(out, tls->random, sizeof(tls->random));
+	return message;
+}
+
+/* 4.1.2. Each length counts the bytes that follow it. */
+void tls_put_client_hello(struct tls *tls, struct wire_out *out)
+{
+	static const uint8_t fixed[] = {
+		0, TLS_SUPPORTED_VERSIONS, 0, 3, 2, 3, 4,
+		0, TLS_SUPPORTED_GROUPS, 0, 4, 0, 2, 0, TLS_GROUP_X25519,
+		0, TLS_PSK_KEY_EXCHANGE_MODES, 0, 2, 1, TLS_PSK_DHE_KE,
+		0, TLS_KEY_SHARE, 0, 6 + X25519_SIZE, 0, 4 + X25519_SIZE,
+	};
+	uint16_t identity = (uint16_t)strlen(tls->key->identity);
+	uint16_t suites = tls->aes ? 4 : 2;
+	uint16_t psk = (uint16_t)(2 + 2 + identity + 4 + BINDERS_SIZE);
+	uint16_t extensions = (uint16_t)(sizeof(fixed) + 4 + X25519_SIZE + 4 + psk);
+	uint16_t body = (uint16_t)(2 + 32 + 1 + 2 + suites + 2 + 2 + extensions);
+	const uint8_t *message = put_hello_head(tls, out, TLS_CLIENT_HELLO, body);
+	uint8_t binder[SHA256_SIZE];
+
+	wire_put8(out, 0); /* no session id */
+	wire_put16(out, suites);
+	if (tls->aes)
+		wire_put16(out, TLS_AES_128_GCM_SHA256);
+	wire_put16(out, TLS_CHACHA20_POLY1305_SHA256);
+	wire_put8(out, 1);
+	wire_put8(out, TLS_NO_COMPRESSION);
+	wire_put16(out, extensions);
+	wire_put_bytes(out, fixed, sizeof(fixed));
+	put_share(tls, out);
+	wire_put16(out, TLS_PRE_SHARED_KEY); /* the last extension: 4.2.11 */
+	wire_put16(out, psk);
+	wire_put16(out, (uint16_t)(2 + identity + 4));
+	wire_put16(out, identity);
+	wire_put_bytes(out, tls->key->identity, identity);
+	wire_put32(out, 0); /* the age of a ticket, which this is not */
+	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
+	schedule_binder(tls, tls->key, binder);
+	message = out->p;
+	wire_put16(out, 1 + SHA256_SIZE);
+	wire_put8(out, SHA256_SIZE);
+	wire_put_bytes(out, binder, sizeof(binder));
+	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
+	assert(!out->bad); /* TLS_REPLY_MAX */
+}
+
+void tls_put_server_hello(struct tls *tls, struct wire_out *out, const struct tls_hello *hello)
+{
+	static const uint8_t fixed[] = { 0, TLS_SUPPORTED_VERSIONS, 0, 2, 3, 4,
+					 0, TLS_KEY_SHARE, 0, 4 + X25519_SIZE };
+	uint16_t body = (uint16_t)(2 + 32 + 1 + hello->session_id.left + 3 + 2 +
+				   SERVER_EXTENSIONS_SIZE);
+	const uint8_t *message = put_hello_head(tls, out, TLS_SERVER_HELLO, body);
+
+	wire_put8(out, (uint8_t)hello->session_id.left);
+	wire_put_bytes(out, hello->session_id.p, hello->session_id.left);
+	wire_put16(out, hello->suite);
+	wire_put8(out, TLS_NO_COMPRESSION);
+	wire_put16(out, SERVER_EXTENSIONS_SIZE);
+	wire_put_bytes(out, fixed, sizeof(fixed));
+	put_share(tls, out);
+	wire_put32(out, TLS_PRE_SHARED_KEY << 16 | 2);
+	wire_put16(out, hello->index);
+	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
+}
+
+/* Vectors: 3.4 */
+static struct wire_in get_vector8(struct wire_in *in)
 {
 	return wire_get_part(in, wire_get8(in));
 }
 
-struct wire_in tls_get_vector16(struct wire_in *in)
+static struct wire_in get_vector16(struct wire_in *in)
 {
 	return wire_get_part(in, wire_get16(in));
 }
 
-static bool list_has8(struct wire_in list, unsigned wanted)
-{
-	bool has = false;
-
-	while (list.left)
-		has |= wire_get8(&list) == wanted;
-	return has;
-}
-
-static bool list_has16(struct wire_in list, unsigned wanted)
+static bool list_has(struct wire_in list, unsigned wanted)
 {
 	bool has = false;
 
@@ -39,7 +134,7 @@ static const uint8_t *find_share(struct wire_in list)
 
 	while (list.left) {
 		unsigned group = wire_get16(&list);
-		struct wire_in share = tls_get_vector16(&list);
+		struct wire_in share = get_vector16(&list);
 
 		if (group == TLS_GROUP_X25519 && share.left == X25519_SIZE)
 			found = share.p;
@@ -54,23 +149,24 @@ static void parse_extension(struct tls_hello *hello, unsigned type, struct wire_
 	switch (type) {
 	case TLS_SUPPORTED_VERSIONS:
 		if (from_client)
-			body = tls_get_vector8(&body);
-		hello->version_1_3 = list_has16(body, TLS_VERSION_1_3);
+			body = get_vector8(&body);
+		hello->version_1_3 = list_has(body, TLS_VERSION_1_3);
 		break;
 	case TLS_PSK_KEY_EXCHANGE_MODES:
-		hello->psk_dhe_ke = list_has8(tls_get_vector8(&body), TLS_PSK_DHE_KE);
+		body = get_vector8(&body);
+		hello->psk_dhe_ke = memchr(body.p, TLS_PSK_DHE_KE, body.left) != NULL;
 		break;
 	case TLS_KEY_SHARE:
 		if (from_client)
-			body = tls_get_vector16(&body);
+			body = get_vector16(&body);
 		hello->share = find_share(body);
 		break;
 	case TLS_PRE_SHARED_KEY:
 		hello->has_key = true;
 		if (from_client)
-			hello->identities = tls_get_vector16(&body);
+			hello->identities = get_vector16(&body);
 		else
-			hello->psk_dhe_ke = list_has16(body, 0);
+			hello->psk_dhe_ke = list_has(body, 0);
 		hello->binders = body;
 		break;
 	default: /* not supported, and no reason to refuse the hello: 4.2 */
@@ -82,7 +178,7 @@ static bool parse_extensions(struct tls_hello *hello, struct wire_in extensions,
 {
 	while (extensions.left) {
 		unsigned type = wire_get16(&extensions);
-		struct wire_in body = tls_get_vector16(&extensions);
+		struct wire_in body = get_vector16(&extensions);
 
 		/* a client's pre_shared_key is the last one: 4.2.11 */
 		if ((from_client && hello->has_key) || type == TLS_EARLY_DATA)
@@ -94,36 +190,49 @@ static bool parse_extensions(struct tls_hello *hello, struct wire_in extensions,
 
 static uint16_t choose_suite(struct wire_in suites, bool aes)
 {
-	if (aes && list_has16(suites, TLS_AES_128_GCM_SHA256))
+	if (aes && list_has(suites, TLS_AES_128_GCM_SHA256))
 		return TLS_AES_128_GCM_SHA256;
-	return list_has16(suites, TLS_CHACHA20_POLY1305_SHA256) ? TLS_CHACHA20_POLY1305_SHA256 : 0;
-}
-
-/* A client's list has just this one method. */
-static bool parse_compression(struct wire_in *in, bool from_client)
-{
-	bool one = !from_client || wire_get8(in) == 1;
-
-	return wire_get8(in) == TLS_NO_COMPRESSION && one;
+	return list_has(suites, TLS_CHACHA20_POLY1305_SHA256) ? TLS_CHACHA20_POLY1305_SHA256 : 0;
 }
 
 bool tls_hello_parse(struct tls_hello *hello, struct wire_in message, bool from_client, bool aes)
 {
-	struct wire_in *in = &message, extensions;
+	struct wire_in *in = &message, compression, extensions;
 
 	memset(hello, 0, sizeof(*hello));
 	wire_skip(in, TLS_MESSAGE_HEADER_SIZE + 2 + 32); /* the version, random */
-	hello->session_id = tls_get_vector8(in);
-	hello->suite = choose_suite(from_client ? tls_get_vector16(in) : wire_get_part(in, 2), aes);
-	if (!parse_compression(in, from_client))
+	hello->session_id = get_vector8(in);
+	hello->suite = choose_suite(from_client ? get_vector16(in) : wire_get_part(in, 2), aes);
+	compression = from_client ? get_vector8(in) : wire_get_part(in, 1);
+	extensions = get_vector16(in);
+	if (!wire_at_end(in) || hello->session_id.left > SESSION_ID_MAX)
 		return false;
-	extensions = tls_get_vector16(in);
-	if (!wire_at_end(in) || hello->session_id.left > TLS_SESSION_ID_MAX)
+	if (compression.left != 1 || *compression.p != TLS_NO_COMPRESSION)
 		return false;
 	if (!from_client &&
-	    (extensions.left != TLS_SERVER_EXTENSIONS_SIZE || hello->session_id.left))
+	    (extensions.left != SERVER_EXTENSIONS_SIZE || hello->session_id.left))
 		return false;
 	return parse_extensions(hello, extensions, from_client) && hello->suite &&
 	       hello->version_1_3 && hello->psk_dhe_ke && hello->share && hello->has_key &&
 	       !hello->binders.bad;
+}
+
+const struct psk *tls_hello_find_key(struct tls_hello *hello, const struct keys *keys)
+{
+	struct wire_in identities = hello->identities, rest = hello->binders;
+	struct wire_in binders = get_vector16(&rest);
+	const struct psk *key = NULL;
+
+	for (uint16_t i = 0; identities.left; i++) {
+		struct wire_in identity = get_vector16(&identities), binder;
+
+		wire_skip(&identities, 4); /* the age of a ticket */
+		binder = get_vector8(&binders);
+		if (key || binder.left != SHA256_SIZE)
+			continue;
+		key = keys_find(keys, (const char *)identity.p, identity.left);
+		hello->index = i;
+		hello->binder = binder.p;
+	}
+	return wire_at_end(&identities) && wire_at_end(&binders) && wire_at_end(&rest) ? key : NULL;
 }

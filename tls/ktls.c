@@ -63,13 +63,13 @@ int ktls_connect(struct tls *tls, int fd, const struct psk *key)
 	return send_message(fd, hello, &out) ? -ECONNRESET : 0;
 }
 
-int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count, bool aes)
+int ktls_accept(struct tls *tls, const struct keys *keys, bool aes)
 {
 	uint8_t random[TLS_RANDOM_SIZE];
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
-	tls_server(tls, keys, count, aes, random);
+	tls_server(tls, keys, aes, random);
 	explicit_bzero(random, sizeof(random));
 	return 0;
 }

@@ -15,7 +15,7 @@ bool ktls_has_aes(void);
 int ktls_connect(struct tls *tls, int fd, const struct psk *key);
 /* Prepares a server's handshake. aes is the result of ktls_has_aes(), which is too slow to call for
  * every connection. 0 or -errno. */
-int ktls_accept(struct tls *tls, const struct psk *keys, unsigned count, bool aes);
+int ktls_accept(struct tls *tls, const struct keys *keys, bool aes);
 /*
  * Call it when the socket, which does not block, is readable. Takes at most one record, and no byte
  * behind the handshake. Returns

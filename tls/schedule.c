@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The secrets of a handshake: its transcript and the key schedule of TLS 1.3. */
-#include "tls/schedule.h"
+/* The secrets of a handshake: the key schedule of TLS 1.3. */
+#include "tls/handshake_internal.h"
 
 #include <string.h>
-
-void schedule_add_message(struct tls *tls, const void *bytes, size_t len)
-{
-	sha256_add(&tls->transcript, bytes, len);
-}
 
 static void transcript_digest(const struct tls *tls, uint8_t digest[SHA256_SIZE])
 {
@@ -36,70 +31,48 @@ static void advance_secret(struct tls *tls, const uint8_t input[SHA256_SIZE])
 	hmac(tls->secret, salt, input, SHA256_SIZE);
 }
 
-/* 7.1: Derive-Secret for both directions; the labels have the same length */
-static void derive_traffic(struct tls *tls, const char *client_label, const char *server_label)
+/* 7.1: Derive-Secret for one direction; 7.3: its key and nonce */
+static void derive_cipher(const struct tls *tls, struct tls_cipher *cipher, const char *label)
 {
 	uint8_t digest[SHA256_SIZE];
 
 	transcript_digest(tls, digest);
-	hkdf_label(tls->traffic[TLS_END_CLIENT], SHA256_SIZE, tls->secret, client_label, digest);
-	hkdf_label(tls->traffic[TLS_END_SERVER], SHA256_SIZE, tls->secret, server_label, digest);
-}
-
-static void set_cipher(const struct tls *tls, struct tls_cipher *cipher, enum tls_end end)
-{
-	const uint8_t *secret = tls->traffic[end];
-
-	hkdf_label(cipher->key, tls->aead->key_size, secret, "key", NULL);
-	hkdf_label(cipher->iv, sizeof(cipher->iv), secret, "iv", NULL);
+	hkdf_label(cipher->secret, SHA256_SIZE, tls->secret, label, digest);
+	hkdf_label(cipher->key, tls->aead->key_size, cipher->secret, "key", NULL);
+	hkdf_label(cipher->iv, sizeof(cipher->iv), cipher->secret, "iv", NULL);
 	cipher->sequence = 0;
 }
 
-void schedule_set_ciphers(struct tls *tls)
+void schedule_finished(const struct tls *tls, const uint8_t *secret, uint8_t mac[SHA256_SIZE])
 {
-	set_cipher(tls, &tls->in, tls->server ? TLS_END_CLIENT : TLS_END_SERVER);
-	set_cipher(tls, &tls->out, tls->server ? TLS_END_SERVER : TLS_END_CLIENT);
-}
+	uint8_t key[SHA256_SIZE], digest[SHA256_SIZE];
 
-/* 4.4.4 */
-static void finished_mac(uint8_t mac[SHA256_SIZE], const uint8_t base[SHA256_SIZE],
-			 const uint8_t digest[SHA256_SIZE])
-{
-	uint8_t key[SHA256_SIZE];
-
-	hkdf_label(key, sizeof(key), base, "finished", NULL);
-	hmac(mac, key, digest, SHA256_SIZE);
+	hkdf_label(key, sizeof(key), secret, "finished", NULL);
+	transcript_digest(tls, digest);
+	hmac(mac, key, digest, sizeof(digest));
 }
 
 void schedule_binder(const struct tls *tls, const struct psk *key, uint8_t mac[SHA256_SIZE])
 {
-	uint8_t base[SHA256_SIZE], digest[SHA256_SIZE];
+	uint8_t secret[SHA256_SIZE];
 
-	derive_empty(base, key->secret, "ext binder");
-	transcript_digest(tls, digest);
-	finished_mac(mac, base, digest);
+	derive_empty(secret, key->secret, "ext binder");
+	schedule_finished(tls, secret, mac);
 }
 
-bool schedule_agree(struct tls *tls, const uint8_t share[X25519_SIZE])
+bool schedule_agree(struct tls *tls, const struct tls_hello *hello)
 {
 	uint8_t shared[X25519_SIZE];
 
-	if (!x25519(shared, tls->private_key, share))
+	if (!x25519(shared, tls->private_key, hello->share))
 		return false;
+	tls->aead = hello->suite == TLS_AES_128_GCM_SHA256 ? &aes128gcm : &chacha20poly1305;
 	memcpy(tls->secret, tls->key->secret, sizeof(tls->secret));
 	advance_secret(tls, shared);
 	explicit_bzero(shared, sizeof(shared));
-	derive_traffic(tls, "c hs traffic", "s hs traffic");
-	schedule_set_ciphers(tls);
+	derive_cipher(tls, tls->server ? &tls->in : &tls->out, "c hs traffic");
+	derive_cipher(tls, tls->server ? &tls->out : &tls->in, "s hs traffic");
 	return true;
-}
-
-void schedule_finished(const struct tls *tls, enum tls_end end, uint8_t mac[SHA256_SIZE])
-{
-	uint8_t digest[SHA256_SIZE];
-
-	transcript_digest(tls, digest);
-	finished_mac(mac, tls->traffic[end], digest);
 }
 
 void schedule_application(struct tls *tls)
@@ -107,13 +80,6 @@ void schedule_application(struct tls *tls)
 	static const uint8_t zeros[SHA256_SIZE];
 
 	advance_secret(tls, zeros);
-	derive_traffic(tls, "c ap traffic", "s ap traffic");
-}
-
-void schedule_next_nonce(struct tls_cipher *cipher, uint8_t nonce[AEAD_NONCE_SIZE])
-{
-	memcpy(nonce, cipher->iv, AEAD_NONCE_SIZE);
-	for (unsigned i = 0; i < 8; i++)
-		nonce[AEAD_NONCE_SIZE - 1 - i] ^= (uint8_t)(cipher->sequence >> (8 * i));
-	cipher->sequence++;
+	derive_cipher(tls, tls->server ? &tls->in : &tls->out, "c ap traffic");
+	derive_cipher(tls, tls->server ? &tls->out : &tls->in, "s ap traffic");
 }

@@ -10,7 +10,8 @@
 
 #include <errno.h>
 
-static struct psk keys[3], key;
+static struct keys keys;
+static struct psk key;
 
 static void make_random(uint8_t random[TLS_RANDOM_SIZE], unsigned first)
 {
@@ -20,10 +21,11 @@ static void make_random(uint8_t random[TLS_RANDOM_SIZE], unsigned first)
 
 static void make_keys(void)
 {
-	HOLDS(!psk_parse(&keys[0], "phone:ffeeddccbbaa99887766554433221100"));
-	HOLDS(!psk_parse(&keys[1], "laptop:00112233445566778899aabbccddeeff"));
-	HOLDS(!psk_parse(&keys[2], "tablet:0f1e2d3c4b5a69788796a5b4c3d2e1f0"));
-	key = keys[1];
+	HOLDS(!psk_parse(&keys.key[0], "phone:ffeeddccbbaa99887766554433221100"));
+	HOLDS(!psk_parse(&keys.key[1], "laptop:00112233445566778899aabbccddeeff"));
+	HOLDS(!psk_parse(&keys.key[2], "tablet:0f1e2d3c4b5a69788796a5b4c3d2e1f0"));
+	keys.count = 3;
+	key = keys.key[1];
 }
 
 static size_t record_size(const uint8_t *record)
@@ -63,7 +65,7 @@ static void prepare(struct tls *tls, bool server, bool aes, unsigned records)
 	make_random(random, 3);
 	tls_client(&client, &key, aes, random, &out);
 	make_random(random, 101);
-	tls_server(&other, keys, 3, aes, random);
+	tls_server(&other, &keys, aes, random);
 	if (server && !records) {
 		*tls = other;
 		return;
