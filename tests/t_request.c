@@ -40,7 +40,7 @@ static struct {
 	uint8_t received[64];
 	size_t received_len, received_whole;
 	unsigned accepted;
-	const struct psk *key; /* that it asks for; NULL: none */
+	const struct keys *keys; /* that it asks for; NULL: none */
 	struct tls tls;
 	bool shaking;
 	/* what came of it */
@@ -140,8 +140,8 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		return;
 	}
 	t.peer.ready = peer_ready;
-	t.shaking = t.key && !ktls_accept(&t.tls, t.key, 1, false);
-	if (t.key)
+	t.shaking = t.keys && !ktls_accept(&t.tls, t.keys, false);
+	if (t.keys)
 		fcntl(t.peer.fd, F_SETFL, O_NONBLOCK);
 	must(!loop_watch(&t.loop, &t.peer, EPOLLIN), "watch");
 }
@@ -936,15 +936,16 @@ static void next_in_done(void)
 	end();
 }
 
-static struct psk key, other;
+static struct keys keys = { .count = 1 }, other = { .count = 1 };
 
 static void start_with_key(enum manner manner, const void *reply, size_t len)
 {
 	start(manner, reply, len);
-	must(!psk_parse(&key, "laptop:00112233445566778899aabbccddeeff") &&
-		     !psk_parse(&other, "laptop:ffeeddccbbaa99887766554433221100"),
+	must(!psk_parse(keys.key, "laptop:00112233445566778899aabbccddeeff") &&
+		     !psk_parse(other.key, "laptop:ffeeddccbbaa99887766554433221100"),
 	     "make keys");
-	t.target.key = t.key = &key;
+	t.target.key = keys.key;
+	t.keys = &keys;
 	ulp_error = 0;
 }
 
@@ -985,7 +986,7 @@ static void unsafe(enum request_outcome outcome, int error, const char *words)
 static void wrong_key(void)
 {
 	start_with_key(WHOLE, NULL, 0);
-	t.key = &other;
+	t.keys = &other;
 	unsafe(REQUEST_TLS_FAILED, -EACCES, "both ends need the same key");
 	start_with_key(WHOLE, NULL, 0);
 	ulp_error = ENOENT;
@@ -999,16 +1000,16 @@ static void server_without_keys(void)
 	uint8_t *p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
 
 	start_with_key(END, NULL, 0);
-	t.key = NULL;
+	t.keys = NULL;
 	unsafe(REQUEST_TLS_FAILED, -ECONNRESET, "--psk");
 	start_with_key(RESET, NULL, 0);
-	t.key = NULL;
+	t.keys = NULL;
 	unsafe(REQUEST_TLS_FAILED, -ECONNRESET, "--psk");
 	start_with_key(WHOLE, p, len);
-	t.key = NULL;
+	t.keys = NULL;
 	unsafe(REQUEST_TLS_FAILED, -EBADMSG, "TLS");
 	start_with_key(SILENT, NULL, 0);
-	t.key = NULL;
+	t.keys = NULL;
 	t.until = has_asked;
 	ask("2-1");
 	CHECK_INT(t.received[0], TLS_FIRST_BYTE);
