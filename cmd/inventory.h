@@ -7,7 +7,7 @@
 #define CMD_INVENTORY_H
 
 #include "client/port_record.h"
-#include "policy/name.h"
+#include "policy/holds.h"
 #include "proto/op.h"
 #include "sysfs/device.h"
 #include "sysfs/protect.h"
@@ -29,7 +29,7 @@ struct inventory_entry {
 	char id[10];			  /* "0951:1666" */
 	char speed[8];			  /* Mbit/s, decimal: "480", "1.5" */
 	char class[128];		  /* words of usb_class_words() */
-	char name[DEVICE_NAME_SIZE];	  /* as of policy/name.h */
+	char name[DEVICE_NAME_SIZE];	  /* as of policy/holds.h */
 	char label[INVENTORY_LABEL_SIZE]; /* for people: manufacturer and product, or the class */
 
 	/* From here on: cleared by entry_reset(). */

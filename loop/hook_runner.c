@@ -5,7 +5,7 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
-#include "policy/name.h"
+#include "policy/holds.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Holds: the names of devices that an administrator has switched off. */
+/* Holds, and the names of devices. */
 #include "policy/holds.h"
 
 #include "lib/file.h"
@@ -11,9 +11,21 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void holds_file_path(char *path, const char *config, const char *role, const char *end)
+void name_of_serial(char *name, size_t size, uint16_t vendor, uint16_t product, const char *serial)
 {
-	str_format(path, PATH_MAX, "%s/held.%s%s", config, role, end);
+	size_t len = str_format(name, size, "%04x:%04x/", (unsigned)vendor, (unsigned)product);
+
+	str_format(name + len, size - len, "%s", serial);
+	for (char *c = name + len; *c; c++)
+		if (!str_is_plain(*c) && *c != '+')
+			*c = '_';
+}
+
+void name_of_place(char *name, size_t size, uint16_t vendor, uint16_t product, const char *host,
+		   const char *busid)
+{
+	str_format(name, size, "%04x:%04x@%s%s%s", (unsigned)vendor, (unsigned)product,
+		    host ? host : "", host ? "/" : "", busid);
 }
 
 const char *holds_next(const struct holds *holds, const char *name)
@@ -63,7 +75,7 @@ int holds_read(struct holds *holds, const char *config, const char *role)
 	const char *name;
 	ssize_t n;
 
-	holds_file_path(path, config, role, "");
+	str_format(path, sizeof(path), "%s/held.%s", config, role);
 	n = file_load(AT_FDCWD, path, 0, text, sizeof(text));
 	if (n < 0 && n != -ENOENT)
 		return (int)n;
@@ -77,8 +89,8 @@ int holds_write(const struct holds *holds, const char *config, const char *role)
 {
 	char path[PATH_MAX], fresh[PATH_MAX], text[HOLDS_TEXT_SIZE];
 
-	holds_file_path(path, config, role, "");
-	holds_file_path(fresh, config, role, ".new");
+	str_format(path, sizeof(path), "%s/held.%s", config, role);
+	str_format(fresh, sizeof(fresh), "%s/held.%s.new", config, role);
 	if (holds->len)
 		mkdir(config, 0755);
 	for (size_t i = 0; i < holds->len; i++)
@@ -90,16 +102,14 @@ const char *holds_find(const struct holds *holds, uint16_t vendor, uint16_t prod
 		      const char *serial, const char *host, const char *busid)
 {
 	char name[DEVICE_NAME_SIZE];
-	const char *found;
+	const char *found = NULL;
 
-	if (!holds->len)
-		return NULL;
 	if (serial && *serial) {
 		name_of_serial(name, sizeof(name), vendor, product, serial);
 		found = holds_find_name(holds, name);
-		if (found)
-			return found;
 	}
+	if (found)
+		return found;
 	name_of_place(name, sizeof(name), vendor, product, host, busid);
 	return holds_find_name(holds, name);
 }

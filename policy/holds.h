@@ -1,19 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Holds: the names of devices that an administrator has switched off, until they are switched on
- * again. They are in CONFIG/held.server and CONFIG/held.client, one name a line. Names: see
- * policy/name.h.
+ * again. They are in CONFIG/held.server and CONFIG/held.client, one name a line.
+ *
+ * A name survives a replug. A device has one by its serial number, if it has that, and one by its
+ * place; a list shows the first where it is unique:
+ *	0951:1666/60A44C413F4EE2C0	VID:PID/SERIAL
+ *	0627:0001@1-1.4			VID:PID@BUSID, of this machine
+ *	0627:0001@pi.lan/1-1.4		VID:PID@HOST/BUSID, of a server
  */
 #ifndef POLICY_HOLDS_H
 #define POLICY_HOLDS_H
 
-#include "policy/name.h"
-
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #define CONFIG_DIR "/etc/usbiphp"
 
-enum { HOLDS_MAX = 64, HOLDS_TEXT_SIZE = HOLDS_MAX * DEVICE_NAME_SIZE };
+enum {
+	DEVICE_NAME_SIZE = 320, /* with the longest host */
+	HOLDS_MAX = 64,
+	HOLDS_TEXT_SIZE = HOLDS_MAX * DEVICE_NAME_SIZE,
+};
+
+/*
+ * Write a name of at most size - 1 bytes. Each byte of the serial number that is not a letter, a
+ * digit or one of "-._+" becomes '_'. host is NULL for a device of this machine.
+ */
+void name_of_serial(char *name, size_t size, uint16_t vendor, uint16_t product, const char *serial);
+void name_of_place(char *name, size_t size, uint16_t vendor, uint16_t product, const char *host,
+		   const char *busid);
 
 struct holds {
 	size_t len;

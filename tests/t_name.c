@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of policy/name: what a device says of itself, and the names that are made of it. */
-#include "policy/name.h"
+#include "policy/holds.h"
 
 #include "sysfs/device.h"
 #include "tests/tree.h"
