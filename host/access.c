@@ -32,10 +32,10 @@ bool access_allows_device(const struct access *access, const struct rule_facts *
 			  const struct peer_id *peer)
 {
 	struct rule_facts facts = *identity;
-	const struct rule *rule;
+	struct reason why;
 
 	facts.to = peer;
-	return rules_judge(access->rules, &facts, &rule) == RULE_ALLOW;
+	return rules_judge(access->rules, &facts, &why) == RULE_ALLOW;
 }
 
 static bool may_log(uint64_t logged, uint64_t now)

@@ -76,12 +76,13 @@ static void host_observe_device(void *ctx, const struct device *device)
 	struct host *host = ctx;
 	struct export *export = exports_find(&host->exports, device->busid);
 	struct device_facts facts;
-	struct reason why;
+	const char *why;
 
 	facts_begin(host->engine, device, &no_identity, &facts);
-	if (policy_excludes(&facts, &why)) {
+	why = policy_excludes(&facts);
+	if (why) {
 		if (!host->passed)
-			log_debug("%s: left alone: %s", device->name, why.text);
+			log_debug("%s: left alone: %s", device->name, why);
 		return;
 	}
 	if (!export)

@@ -4,20 +4,11 @@
 
 #include "lib/str.h"
 
-enum { PLACE_SIZE = 96 };
-
-static void reason_set(struct reason *why, const char *text)
-{
-	str_format(why->text, sizeof(why->text), "%s", text);
-}
-
-bool policy_excludes(const struct device_facts *facts, struct reason *why)
+const char *policy_excludes(const struct device_facts *facts)
 {
 	if (facts->is_hub)
-		reason_set(why, "it is a hub");
-	else if (facts->is_imported)
-		reason_set(why, "it came over USB/IP");
-	return facts->is_hub || facts->is_imported;
+		return "it is a hub";
+	return facts->is_imported ? "it came over USB/IP" : NULL;
 }
 
 enum rule_verdict policy_judge(const struct rules *rules, const struct holds *holds,
@@ -25,9 +16,6 @@ enum rule_verdict policy_judge(const struct rules *rules, const struct holds *ho
 {
 	const char *name = holds_find(holds, facts->vendor, facts->product, facts->serial,
 				      facts->from, facts->busid);
-	enum rule_verdict verdict;
-	const struct rule *rule;
-	char place[PLACE_SIZE];
 
 	if (name) {
 		str_format(why->text, sizeof(why->text), "it is held, until 'usbiphp %s %s'",
@@ -36,12 +24,7 @@ enum rule_verdict policy_judge(const struct rules *rules, const struct holds *ho
 	}
 	if (!facts->serial && holds_need_serial(holds, facts->vendor, facts->product))
 		return RULE_UNKNOWN;
-	verdict = rules_judge(rules, facts, &rule);
-	if (verdict == RULE_DENY) {
-		rule_place(rules, rule, place, sizeof(place));
-		str_format(why->text, sizeof(why->text), "denied by %s", place);
-	}
-	return verdict;
+	return rules_judge(rules, facts, why);
 }
 
 /* Holds or rules depend on facts that are not known. */
@@ -108,9 +91,12 @@ static enum policy_verdict decide_allowed(const struct policy *policy,
 struct policy_decision policy_decide(const struct policy *policy, const struct device_facts *facts)
 {
 	struct policy_decision decision = { POLICY_LEAVE, RULE_DENY, { "" } };
+	const char *excluded = policy_excludes(facts);
 
-	if (policy_excludes(facts, &decision.reason))
+	if (excluded) {
+		str_format(decision.reason.text, sizeof(decision.reason.text), "%s", excluded);
 		return decision;
+	}
 	decision.allowed = policy_judge(&policy->rules, &policy->holds, &facts->identity,
 					&decision.reason);
 	if (decision.allowed == RULE_UNKNOWN)

@@ -89,8 +89,8 @@ struct policy_decision {
  */
 struct policy_decision policy_decide(const struct policy *policy, const struct device_facts *facts);
 
-/* Whether a device can never be exported, whatever the policy says. *why is set then. */
-bool policy_excludes(const struct device_facts *facts, struct reason *why);
+/* Why a device can never be exported, whatever the policy says. NULL: it may be. */
+const char *policy_excludes(const struct device_facts *facts);
 
 /*
  * Holds and rules alone, for either role: a held device is denied, else rules_judge() decides. *why

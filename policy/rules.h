@@ -1,32 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rules: which devices are exported, to which clients, and which are attached. The first rule that
- * matches decides; a device that none matches is allowed. A rule is one line:
+ * matches decides; a device that none matches is allowed. usbiphp.rules(5) describes the language:
  *
  *	allow|deny [busid GLOB] [id VID:PID] [serial GLOB] [product GLOB] [class NAME|HEX]
- *		[from HOST] [to CIDR | to key NAME]
- *
- * A rule matches if all its conditions hold; without any it matches every device. Each condition
- * may stand once, in any order. Words are separated by blanks. A value that contains blanks, is
- * empty or begins with # is put in double quotes, in which every character stands for itself.
- * Control characters are not allowed. A word that begins with # begins a comment, up to the end of
- * the line. Blank lines are ignored.
- *
- * GLOB	  * matches any bytes, ? matches one; ASCII letters match in upper and lower case. It is
- *	  compared with the device's string as the device has it; "" matches a device without one.
- * id	  VID and PID are one to four hexadecimal digits, or *.
- * class  the class of the device or of any of its interfaces: one or two hexadecimal digits or a
- *	  word of usb_class_text() except "other".
- * from	  only for a client: a GLOB for the server, by its host or endpoint.name.
- * to	  only for a server: the client's ADDRESS[/BITS], where bits of ADDRESS beyond BITS are
- *	  ignored, or "key" and a GLOB for the identity of the client's key. A client that connects
- *	  over IPv4 is matched by IPv4 ranges only, over IPv6 by IPv6 ranges only: all clients are
- *	  0.0.0.0/0 and ::/0 together, as without "to".
+ *		[from HOST] [to CIDR | to key GLOB]
  */
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
 
 #include "lib/addr.h"
+#include "lib/str.h"
 #include "proto/op.h"
 
 #include <netinet/in.h>
@@ -80,17 +64,13 @@ struct rules_source {
  */
 bool rules_read(struct rules *rules, const struct rules_source *source);
 
-/* The fault of a line: a text ("unknown class"), and the word of the line that it is about. */
-struct rule_fault {
-	const char *text;
-	const char *word;
-};
-
 /*
- * Parses one line, without its newline, in place: the rule points into it. Returns 1; 0 if the line
- * is blank or a comment; -EINVAL with *fault. *rule is valid only after 1; its line number is 0.
+ * Parses one line, without its newline, in place: the rule points into it. Returns NULL, or the
+ * fault, a text ("unknown class") to be followed by the word of the line that it is about: *word,
+ * which is NULL if the line is blank or a comment. *rule is valid only if there is a word and no
+ * fault; its line number is 0.
  */
-int rule_parse(struct rule *rule, char *line, enum rule_role role, struct rule_fault *fault);
+const char *rule_parse(struct rule *rule, char *line, enum rule_role role, const char **word);
 
 /* A client that asks a server for a device. */
 struct peer_id {
@@ -135,14 +115,10 @@ enum rule_verdict {
 	RULE_UNKNOWN, /* depends on the strings or the classes, which are not known */
 };
 
-/*
- * *which becomes the rule that decided, or that could not be decided; NULL: none. Without a
- * particular client, a rule that denies the device to some clients is passed over.
- */
+/* *why becomes the place of the rule that denies ("denied by --rule 2", "denied by FILE:7"), with
+ * RULE_DENY only. Without a particular client, a rule that denies the device to some clients is
+ * passed over. */
 enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
-			      const struct rule **which);
-
-/* The place of a rule, for a message: "--rule 2", "/etc/usbiphp/rules:7". */
-void rule_place(const struct rules *rules, const struct rule *rule, char *buf, size_t size);
+			      struct reason *why);
 
 #endif

@@ -13,22 +13,24 @@
 static struct {
 	enum rule_verdict verdict, without_strings;
 	bool in_use;
-	struct rule rule;
 	struct rule_facts facts; /* as they were asked about */
 	unsigned rules, uses;	 /* so often asked */
 } t;
 
 enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
-				     const struct rule **which);
+				     struct reason *why);
 
 enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
-				     const struct rule **which)
+				     struct reason *why)
 {
+	enum rule_verdict verdict = facts->serial ? t.verdict : t.without_strings;
+
 	(void)rules;
 	t.rules++;
 	t.facts = *facts;
-	*which = t.verdict == RULE_DENY ? &t.rule : NULL;
-	return facts->serial ? t.verdict : t.without_strings;
+	if (verdict == RULE_DENY)
+		str_format(why->text, sizeof(why->text), "denied by /etc/rules:7");
+	return verdict;
 }
 
 bool __wrap_protect_check(const struct sysfs *fs, const char *busid, struct reason *use);
@@ -51,9 +53,7 @@ static void reset(bool take_all)
 {
 	memset(&t, 0, sizeof(t));
 	memset(&policy, 0, sizeof(policy));
-	policy.rules.file = "/etc/rules";
 	policy.take_all = take_all;
-	t.rule.line = 7;
 }
 
 static void make_device(uint8_t class, bool on_vhci)

@@ -83,11 +83,10 @@ static struct rule_facts stick(void)
 
 static enum rule_verdict judge(const struct rule_facts *facts)
 {
-	const struct rule *which = (const struct rule *)&rules;
-	enum rule_verdict verdict = rules_judge(&rules, facts, &which);
+	struct reason why = { "" };
+	enum rule_verdict verdict = rules_judge(&rules, facts, &why);
 
-	CHECK(!which || (which >= rules.rule && which < rules.rule + rules.count));
-	CHECK(which || verdict == RULE_ALLOW);
+	CHECK_INT(!strncmp(why.text, "denied by ", 10), verdict == RULE_DENY);
 	return verdict;
 }
 
@@ -313,38 +312,34 @@ static void unknown(void)
 static void first(void)
 {
 	struct rule_facts facts = stick();
-	const struct rule *which;
-	char place[100];
+	struct reason why;
 
 	begin();
 	CHECK(read_text("deny class hid\n\nallow id 0951:*\n# x\ndeny\n"));
 	CHECK_INT(rules.count, 3);
-	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_ALLOW);
-	CHECK(which == &rules.rule[1]);
-	rule_place(&rules, which, place, sizeof(place));
-	CHECK_STR(place + strlen(dir), "/rules:3");
+	CHECK_INT(judge(&facts), RULE_ALLOW);
 	facts.vendor = 1;
-	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_DENY);
-	CHECK(which == &rules.rule[2]);
-	CHECK_INT(which->line, 5);
+	CHECK_INT(rules_judge(&rules, &facts, &why), RULE_DENY);
+	CHECK(!strncmp(why.text + 10, dir, strlen(dir)));
+	CHECK_STR(why.text + 10 + strlen(dir), "/rules:5");
+	CHECK_INT(rules.rule[2].line, 5);
 	CHECK(read_text("deny id 0951:* serial x\nallow\n"));
 	facts = stick();
 	facts.serial = NULL;
-	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_UNKNOWN);
-	CHECK(which == &rules.rule[0]);
+	CHECK_INT(judge(&facts), RULE_UNKNOWN);
 	facts.vendor = 1;
-	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_ALLOW);
-	CHECK(which == &rules.rule[1]);
+	CHECK_INT(judge(&facts), RULE_ALLOW);
 	CHECK(read_text("allow id 0951:*\ndeny serial x\n"));
 	facts.vendor = 0x0951;
-	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_ALLOW);
+	CHECK_INT(judge(&facts), RULE_ALLOW);
 	CHECK(read_text("deny busid 9-9\n"));
-	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_ALLOW);
-	CHECK(!which);
+	CHECK_INT(judge(&facts), RULE_ALLOW);
 	CHECK(read_text(""));
 	CHECK_INT(rules.count, 0);
-	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_ALLOW);
-	CHECK(!which);
+	CHECK_INT(judge(&facts), RULE_ALLOW);
+	CHECK(read_option(RULE_CLIENT, "deny"));
+	CHECK_INT(rules_judge(&rules, &facts, &why), RULE_DENY);
+	CHECK_STR(why.text, "denied by --rule 1");
 	end();
 }
 
@@ -659,8 +654,7 @@ static void sources(void)
 		.option = { "deny serial \"a b\"", "allow class 8" },
 	};
 	struct rule_facts facts = stick();
-	const struct rule *which;
-	char place[100];
+	struct reason why;
 
 	begin();
 	source.file = file;
@@ -669,14 +663,15 @@ static void sources(void)
 	CHECK_INT(rules.count, 3);
 	CHECK_STR(rules.rule[0].glob[RULE_SERIAL], "a b");
 	CHECK_STR(rules.rule[2].glob[RULE_PRODUCT], "x*");
-	CHECK_INT(rules_judge(&rules, &facts, &which), RULE_ALLOW);
-	CHECK(which == &rules.rule[1]);
-	rule_place(&rules, which, place, sizeof(place));
-	CHECK_STR(place, "--rule 2");
-	rule_place(&rules, &rules.rule[0], place, sizeof(place));
-	CHECK_STR(place, "--rule 1");
-	rule_place(&rules, &rules.rule[2], place, sizeof(place));
-	CHECK_STR(place + strlen(dir), "/rules:2");
+	CHECK_INT(judge(&facts), RULE_ALLOW);
+	rules.rule[1].deny = true;
+	CHECK_INT(rules_judge(&rules, &facts, &why), RULE_DENY);
+	CHECK_STR(why.text, "denied by --rule 2");
+	rules.rule[0] = rules.rule[1];
+	CHECK_INT(rules_judge(&rules, &facts, &why), RULE_DENY);
+	CHECK_STR(why.text, "denied by --rule 1");
+	CHECK_INT(rules.rule[2].line, 2);
+	CHECK(read_rules(&source));
 	source.option[1] = "deny class hidd";
 	CHECK(!read_rules(&source));
 	CHECK_STR(said, "usbiphp: --rule 2: unknown class 'hidd'");

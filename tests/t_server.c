@@ -59,7 +59,6 @@ static struct {
 	/* the rules, while there are any */
 	bool by_serial; /* they need it */
 	const char *denied; /* this serial number, or with the other rules this busid */
-	struct rule rule;
 	/* vhci-hcd */
 	struct port {
 		uint8_t state;
@@ -72,22 +71,21 @@ static struct {
 } t;
 
 enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
-				     const struct rule **which);
+				     struct reason *why);
 
 enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
-				     const struct rule **which)
+				     struct reason *why)
 {
 	const char *what = t.by_serial ? facts->serial : facts->busid;
 
 	CHECK(rules == &context.rules);
 	CHECK_STR(facts->from, t.endpoint.host);
 	CHECK_STR(facts->server, t.endpoint.name);
-	*which = NULL;
 	if (!what)
 		return RULE_UNKNOWN;
 	if (!t.denied || strcmp(what, t.denied) != 0)
 		return RULE_ALLOW;
-	*which = &t.rule;
+	str_format(why->text, sizeof(why->text), "denied by --rule 1");
 	return RULE_DENY;
 }
 
@@ -1641,7 +1639,6 @@ static void rule_by_serial(const char *serial, bool denied)
 	start(PUSHES, 0);
 	context.rules.count = 1;
 	context.rules.file = "/etc/rules";
-	t.rule.line = 7;
 	t.by_serial = true;
 	t.denied = "A 1";
 	t.serial = serial;
@@ -1706,7 +1703,6 @@ static void denied(void)
 	start(HANGS_UP, 0);
 	context.rules.count = 1;
 	context.rules.file = "/etc/rules";
-	t.rule.line = 7;
 	t.denied = "1-2";
 	set_devices(3);
 	go_on(2 * INTERVAL_MS);

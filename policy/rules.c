@@ -1,34 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules: all of them, from options and a file. */
+/* Rules: all of them, from options and a file, and their verdict. */
 #include "policy/rules.h"
 
 #include "lib/file.h"
 #include "lib/log.h"
-#include "lib/str.h"
 
 #include <fcntl.h>
 #include <string.h>
 
 enum { PLACE_SIZE = 512 };
 
+/* The place of a rule, for a message: "--rule 2", "/etc/usbiphp/rules:7". */
+static void rule_place(const struct rules *rules, const struct rule *rule, char *buf, size_t size)
+{
+	if (rule->line)
+		str_format(buf, size, "%s:%u", rules->file, (unsigned)rule->line);
+	else
+		str_format(buf, size, "--rule %u", (unsigned)(rule - rules->rule) + 1);
+}
+
 /* One line of the file, or with line 0 an option. */
 static bool rules_add(struct rules *rules, enum rule_role role, char *text, unsigned line)
 {
-	struct rule_fault fault = { "no rule", "" };
 	struct rule *rule = &rules->rule[rules->count];
+	const char *word, *fault = rule_parse(rule, text, role, &word);
 	char place[PLACE_SIZE];
-	int n = rule_parse(rule, text, role, &fault);
 
 	rule->line = line;
-	if (!n && line)
+	if (!word && line)
 		return true;
-	if (n > 0 && rules->count++ < RULES_MAX)
+	if (word && !fault && rules->count++ < RULES_MAX)
 		return true;
 	rule_place(rules, rule, place, sizeof(place));
-	if (n > 0)
-		log_warning("%s: more than %u rules", place, RULES_MAX);
+	if (!word)
+		log_warning("%s: no rule", place);
+	else if (fault)
+		log_warning(*word ? "%s: %s '%s'" : "%s: %s", place, fault, word);
 	else
-		log_warning(*fault.word ? "%s: %s '%s'" : "%s: %s", place, fault.text, fault.word);
+		log_warning("%s: more than %u rules", place, RULES_MAX);
 	return false;
 }
 
@@ -99,4 +108,40 @@ bool rules_read(struct rules *rules, const struct rules_source *source)
 	}
 	return rules_fill(&trial, source, file, (size_t)len) &&
 	       rules_fill(rules, source, file, (size_t)len);
+}
+
+void rule_facts_add_class(struct rule_facts *facts, uint8_t class)
+{
+	facts->class[class / 8] |= (uint8_t)(1 << class % 8);
+}
+
+void rule_facts_set_classes(struct rule_facts *facts, const struct op_device *device,
+			    const struct op_interface *interface)
+{
+	memset(facts->class, 0, sizeof(facts->class));
+	rule_facts_add_class(facts, device->class);
+	for (unsigned i = 0; i < device->interfaces; i++)
+		rule_facts_add_class(facts, interface[i].class);
+}
+
+enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
+			      struct reason *why)
+{
+	const struct rule *rule = rules->rule;
+
+	for (unsigned i = 0; i < rules->count; i++, rule++) {
+		enum rule_match match = rule_match(rule, facts);
+		size_t len;
+
+		if (match == RULE_NEEDS_MORE)
+			return RULE_UNKNOWN;
+		if (match == RULE_MATCHES && !rule->deny)
+			return RULE_ALLOW;
+		if (match == RULE_DIFFERS)
+			continue;
+		len = str_format(why->text, sizeof(why->text), "denied by ");
+		rule_place(rules, rule, why->text + len, sizeof(why->text) - len);
+		return RULE_DENY;
+	}
+	return RULE_ALLOW;
 }
