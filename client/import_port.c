@@ -52,8 +52,7 @@ static int import_hand_over(struct import *import, int fd, const struct op_devic
 
 	if (error)
 		return error;
-	if (!socket_pair_text(fd, pair))
-		pair[0] = '\0';
+	socket_pair_text(fd, pair);
 	for (int i = 0; i < ATTACH_TRIES; i++) {
 		port = vhci_free_port(&context->vhci, device->speed, context->port_owner,
 				      import_hash(import));

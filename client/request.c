@@ -232,7 +232,7 @@ static void request_receive(struct request *request)
 	size_t size;
 	uint8_t *room = querying ? descriptor_query_room(&request->descriptors, &size)
 				 : reply_room(&request->reply, &size);
-	int n = socket_receive(request->socket.fd, room, size);
+	int n = socket_receive(request->socket.fd, room, size, 0);
 
 	if (!n)
 		return;

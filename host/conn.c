@@ -95,7 +95,7 @@ static void conn_read_request(struct conn *conn)
 	int complete, n;
 
 	assert(conn->len < end);
-	n = socket_receive(conn->source.fd, conn->bytes + conn->len, end - conn->len);
+	n = socket_receive(conn->source.fd, conn->bytes + conn->len, end - conn->len, 0);
 	if (n < 0) {
 		conn_drop(conn);
 		return;
@@ -118,7 +118,7 @@ static bool conn_begins_with_tls(const struct conn *conn)
 {
 	uint8_t first;
 
-	return socket_peek(conn->source.fd, &first, 1) > 0 && first == TLS_FIRST_BYTE;
+	return socket_receive(conn->source.fd, &first, 1, MSG_PEEK) > 0 && first == TLS_FIRST_BYTE;
 }
 
 static void conn_read(struct conn *conn)
@@ -141,7 +141,7 @@ static void conn_read(struct conn *conn)
 static void conn_read_rest(struct conn *conn)
 {
 	char rest[512];
-	int n = socket_receive(conn->source.fd, rest, sizeof(rest));
+	int n = socket_receive(conn->source.fd, rest, sizeof(rest), 0);
 
 	if (n < 0 || (n && conn->state == CONN_WATCHING))
 		conn_drop(conn);

@@ -127,7 +127,7 @@ static void conn_hand_over(struct conn *conn, struct export *export)
 	struct conn_shared *shared = conn->shared;
 	struct op_interface interface[OP_INTERFACES_MAX];
 	uint8_t reply[OP_REP_IMPORT_SIZE], byte;
-	bool reply_first = socket_peek(conn->source.fd, &byte, 1) > 0;
+	bool reply_first = socket_receive(conn->source.fd, &byte, 1, MSG_PEEK) > 0;
 	struct op_device device;
 	int fd;
 

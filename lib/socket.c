@@ -12,7 +12,7 @@ int socket_set(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
 }
 
-static int receive_with_flags(int fd, void *buf, size_t size, int flags)
+int socket_receive(int fd, void *buf, size_t size, int flags)
 {
 	ssize_t n;
 
@@ -25,16 +25,6 @@ static int receive_with_flags(int fd, void *buf, size_t size, int flags)
 	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-int socket_receive(int fd, void *buf, size_t size)
-{
-	return receive_with_flags(fd, buf, size, 0);
-}
-
-int socket_peek(int fd, void *buf, size_t size)
-{
-	return receive_with_flags(fd, buf, size, MSG_PEEK);
-}
-
 int socket_send_all(int fd, const void *bytes, size_t len)
 {
 	ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
@@ -44,32 +34,27 @@ int socket_send_all(int fd, const void *bytes, size_t len)
 	return (size_t)n == len ? 0 : -EIO;
 }
 
-/* Writes "ADDRESS PORT" of the end that get_name, getsockname() or getpeername(), tells. */
-static size_t end_text(int fd, int (*get_name)(int, struct sockaddr *, socklen_t *), char *text,
-		       size_t size)
+size_t socket_pair_text(int fd, char *text)
 {
-	struct addr end;
-	struct in6_addr address;
 	char address_text[ADDR_TEXT_SIZE];
-	uint16_t port;
+	struct in6_addr address;
+	size_t len = 0;
 
-	end.len = sizeof(end.sa);
-	if (get_name(fd, &end.sa.any, &end.len) ||
-	    (end.sa.any.sa_family != AF_INET && end.sa.any.sa_family != AF_INET6))
-		return 0;
-	port = addr_split(&end, &address);
-	addr_text(&address, address_text);
-	return str_format(text, size, "%s %u", address_text, (unsigned)port);
-}
+	for (int peer = 0; peer < 2; peer++) {
+		struct addr end = { .len = sizeof(end.sa) };
+		int error = peer ? getpeername(fd, &end.sa.any, &end.len)
+				 : getsockname(fd, &end.sa.any, &end.len);
+		sa_family_t family = end.sa.any.sa_family;
+		unsigned port;
 
-bool socket_pair_text(int fd, char *text)
-{
-	size_t len = end_text(fd, getsockname, text, SOCKET_PAIR_SIZE), more = 0;
-
-	if (len) {
-		text[len++] = ' ';
-		more = end_text(fd, getpeername, text + len, SOCKET_PAIR_SIZE - len);
+		if (error || (family != AF_INET && family != AF_INET6)) {
+			text[0] = '\0';
+			return 0;
+		}
+		port = addr_split(&end, &address);
+		addr_text(&address, address_text);
+		len += str_format(text + len, SOCKET_PAIR_SIZE - len, "%s%s %u", peer ? " " : "",
+				  address_text, port);
 	}
-	text[len + more] = '\0';
-	return more != 0;
+	return len;
 }

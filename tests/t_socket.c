@@ -60,7 +60,7 @@ static void says(int fd, const char *address, unsigned own, unsigned other)
 	char *text = block(NULL, SOCKET_PAIR_SIZE), want[200];
 
 	snprintf(want, sizeof(want), "%s %u %s %u", address, own, address, other);
-	CHECK(socket_pair_text(fd, text));
+	CHECK_INT(socket_pair_text(fd, text), strlen(want));
 	CHECK_STR(text, want);
 	block_free(text);
 }
@@ -69,8 +69,8 @@ static void says_nothing(int fd)
 {
 	char *text = block(NULL, SOCKET_PAIR_SIZE);
 
-	CHECK(!socket_pair_text(fd, text));
-	CHECK(memchr(text, 0, SOCKET_PAIR_SIZE));
+	CHECK_INT(socket_pair_text(fd, text), 0);
+	CHECK_STR(text, "");
 	block_free(text);
 }
 
@@ -133,23 +133,23 @@ static void receive(void)
 	char buf[8] = "";
 
 	open_ends();
-	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf)), 0);
-	CHECK_INT(socket_peek(ends[0], buf, sizeof(buf)), 0);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), 0), 0);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), MSG_PEEK), 0);
 	CHECK_INT(socket_send_all(ends[1], "abcdefghij", 10), 0);
-	CHECK_INT(socket_peek(ends[0], buf, 1), 1);
+	CHECK_INT(socket_receive(ends[0], buf, 1, MSG_PEEK), 1);
 	CHECK_INT(buf[0], 'a');
-	CHECK_INT(socket_peek(ends[0], buf, sizeof(buf)), 8);
-	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf)), 8);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), MSG_PEEK), 8);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), 0), 8);
 	CHECK_BYTES(buf, "abcdefgh", 8);
-	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf)), 2);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), 0), 2);
 	CHECK_BYTES(buf, "ij", 2);
-	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf)), 0);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), 0), 0);
 	close(ends[1]);
-	CHECK_INT(socket_peek(ends[0], buf, sizeof(buf)), -ECONNRESET);
-	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf)), -ECONNRESET);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), MSG_PEEK), -ECONNRESET);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), 0), -ECONNRESET);
 	close(ends[0]);
-	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf)), -EBADF);
-	CHECK_INT(socket_peek(ends[0], buf, sizeof(buf)), -EBADF);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), 0), -EBADF);
+	CHECK_INT(socket_receive(ends[0], buf, sizeof(buf), MSG_PEEK), -EBADF);
 }
 
 /* The other end is gone, or takes nothing, or only a part: all are errors, and no signal comes. */

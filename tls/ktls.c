@@ -129,7 +129,7 @@ static int peek_record(struct tls *tls, int fd, uint8_t *record)
 	size_t want = TLS_HEADER_SIZE;
 
 	for (;;) {
-		int n = socket_peek(fd, record, want);
+		int n = socket_receive(fd, record, want, MSG_PEEK);
 
 		if (n <= 0)
 			return n;
