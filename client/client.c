@@ -37,8 +37,8 @@ static void client_adopt_port(struct client *client, unsigned port)
 {
 	struct import_context *imports = &client->imports;
 	struct record own, stock;
-	bool has_own = record_read(imports->own_dir, port, &own);
-	bool has_stock = has_own && record_read(imports->record_dir, port, &stock);
+	bool has_own = record_read(imports->own_dir, port, &own, NULL);
+	bool has_stock = has_own && record_read(imports->record_dir, port, &stock, NULL);
 	bool same = has_own && record_matches(imports->record_dir, port, own.host, own.tcp_port,
 					      own.busid);
 	bool free = imports->vhci.port[port].state <= VHCI_FREE;

@@ -8,7 +8,6 @@
 
 #include "lib/endpoint.h"
 #include "loop/daemon.h"
-#include "proto/op.h"
 
 enum { CLIENT_SERVERS_MAX = 64 };
 
@@ -18,14 +17,5 @@ enum { CLIENT_SERVERS_MAX = 64 };
  */
 int client_run(const struct daemon_options *options, const struct endpoint *server,
 	       unsigned servers);
-
-typedef void client_show(void *ctx, const struct op_device *device,
-			 const struct op_interface *interface);
-
-/*
- * Calls show for each device that a server exports. key is NULL if there is none. Returns the exit
- * status: 0, or 1 after one line in the log that says why there is no list.
- */
-int client_list(const struct endpoint *server, const struct psk *key, client_show *show, void *ctx);
 
 #endif

@@ -63,18 +63,13 @@ static bool copy_word(char **cursor, char *field, size_t size)
 	return word && str_format(field, size, "%s", word) == strlen(word);
 }
 
-/* Reads the beginning of a file, terminated; empty if there is none. */
-static void read_line(const char *path, char *line, int64_t *since)
+/* The words of the line are those of the connection; the file's time is its begin. */
+static bool read_connection(const char *path, char *line, struct connection_addr *connection)
 {
 	struct stat st;
 
-	file_load(AT_FDCWD, path, O_NOFOLLOW, line, LINE_SIZE + 1);
 	if (!lstat(path, &st))
-		*since = st.st_mtime;
-}
-
-static bool parse_connection(char *line, struct connection_addr *connection)
-{
+		connection->since = st.st_mtime;
 	if (copy_word(&line, connection->local, sizeof(connection->local)) &&
 	    copy_word(&line, connection->local_port, sizeof(connection->local_port)) &&
 	    copy_word(&line, connection->peer, sizeof(connection->peer)) &&
@@ -84,26 +79,20 @@ static bool parse_connection(char *line, struct connection_addr *connection)
 	return false;
 }
 
-bool record_read_connection(const char *dir, unsigned port, struct record *record,
-			    struct connection_addr *connection)
+bool record_read(const char *dir, unsigned port, struct record *record,
+		 struct connection_addr *connection)
 {
 	char path[PATH_MAX], line[LINE_SIZE + 1], *cursor = line;
 
 	record_path(path, dir, port);
-	read_line(path, line, &connection->since);
+	file_load(AT_FDCWD, path, O_NOFOLLOW, line, sizeof(line));
 	if (!copy_word(&cursor, record->host, sizeof(record->host)) ||
 	    !copy_word(&cursor, record->tcp_port, sizeof(record->tcp_port)) ||
 	    !copy_word(&cursor, record->busid, sizeof(record->busid)))
 		return false;
-	parse_connection(cursor, connection);
+	if (connection)
+		read_connection(path, cursor, connection);
 	return true;
-}
-
-bool record_read(const char *dir, unsigned port, struct record *record)
-{
-	struct connection_addr connection;
-
-	return record_read_connection(dir, port, record, &connection);
 }
 
 bool connection_read(const char *dir, const char *busid, struct connection_addr *connection)
@@ -111,8 +100,8 @@ bool connection_read(const char *dir, const char *busid, struct connection_addr 
 	char path[PATH_MAX], line[LINE_SIZE + 1];
 
 	str_format(path, sizeof(path), "%s/session.%s", dir, busid);
-	read_line(path, line, &connection->since);
-	return parse_connection(line, connection);
+	file_load(AT_FDCWD, path, O_NOFOLLOW, line, sizeof(line));
+	return read_connection(path, line, connection);
 }
 
 bool record_matches(const char *dir, unsigned port, const char *host, const char *tcp_port,
@@ -120,7 +109,7 @@ bool record_matches(const char *dir, unsigned port, const char *host, const char
 {
 	struct record record;
 
-	return record_read(dir, port, &record) && !strcmp(record.host, host) &&
+	return record_read(dir, port, &record, NULL) && !strcmp(record.host, host) &&
 	       !strcmp(record.tcp_port, tcp_port) && !strcmp(record.busid, busid);
 }
 

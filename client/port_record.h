@@ -11,7 +11,6 @@
 #include "lib/endpoint.h"
 #include "proto/usb.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,14 +46,15 @@ void record_stock_dir(char *dir, size_t size, const char *run);
  */
 int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
 		 const char *busid, const char *more);
-/* Returns false if there is no record, or a malformed one. */
-bool record_read(const char *dir, unsigned port, struct record *record);
+/*
+ * Returns false if there is no record, or a malformed one. If connection is not NULL, it is set
+ * from the words behind the record.
+ */
+bool record_read(const char *dir, unsigned port, struct record *record,
+		 struct connection_addr *connection);
 /* Whether the port has a record with just these three words. */
 bool record_matches(const char *dir, unsigned port, const char *host, const char *tcp_port,
 		    const char *busid);
-/* As record_read(), and the connection that stands behind the record. */
-bool record_read_connection(const char *dir, unsigned port, struct record *record,
-			    struct connection_addr *connection);
 /* The file that the server writes. Returns false if there is none, or a malformed one. */
 bool connection_read(const char *dir, const char *busid, struct connection_addr *connection);
 /* Does nothing if there is no record. */

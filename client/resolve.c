@@ -3,7 +3,6 @@
 #include "client/resolve.h"
 
 #include "lib/str.h"
-#include "lib/util.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -12,52 +11,38 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
-static in_port_t resolve_port(const struct endpoint *endpoint)
-{
-	uint32_t port = 0;
-	int error = str_decimal(endpoint->port, UINT16_MAX, &port);
-
-	assert(!error); /* endpoint_parse() */
-	return htons((uint16_t)port);
-}
+static_assert(EAI_SYSTEM < 0 && EAI_NONAME < 0, "told from an errno by the sign");
 
 bool resolve_address(const struct endpoint *endpoint, struct addresses *addresses)
 {
 	struct addr *address = &addresses->address[0];
-	int error = 0;
+	uint32_t port = 0;
+	int error = str_decimal(endpoint->port, UINT16_MAX, &port);
 
+	assert(!error); /* endpoint_parse() */
 	memset(addresses, 0, sizeof(*addresses));
 	if (strchr(endpoint->host, ':')) { /* which is in no name */
 		address->len = sizeof(address->sa.v6);
-		address->sa.v6.sin6_port = resolve_port(endpoint);
+		address->sa.v6.sin6_port = htons((uint16_t)port);
 		error = addr_parse_scoped(endpoint->host, &address->sa.v6);
 	} else if (inet_pton(AF_INET, endpoint->host, &address->sa.v4.sin_addr) == 1) {
 		address->len = sizeof(address->sa.v4);
 		address->sa.v4.sin_family = AF_INET;
-		address->sa.v4.sin_port = resolve_port(endpoint);
+		address->sa.v4.sin_port = htons((uint16_t)port);
 	} else {
 		return false;
 	}
-	addresses->error = error ? EAI_SYSTEM : 0;
-	addresses->errnum = -error;
+	addresses->error = -error;
 	addresses->count = error ? 0 : 1;
 	return true;
 }
 
-bool resolve_is_temporary(const struct endpoint *endpoint)
+static void resolve_copy(struct addresses *addresses, const struct addrinfo *info)
 {
-	return !endpoint_is_address(endpoint) || strchr(endpoint->host, '%');
-}
-
-static void resolve_copy(struct addresses *addresses, const struct addrinfo *list)
-{
-	for (const struct addrinfo *info = list; info; info = info->ai_next) {
+	for (; info && addresses->count < ADDRESSES_MAX; info = info->ai_next) {
 		struct addr *address = &addresses->address[addresses->count];
 
-		if (addresses->count == ADDRESSES_MAX)
-			break;
 		if (info->ai_addrlen > sizeof(address->sa))
 			continue;
 		address->len = info->ai_addrlen;
@@ -68,8 +53,8 @@ static void resolve_copy(struct addresses *addresses, const struct addrinfo *lis
 		addresses->error = EAI_NONAME;
 }
 
-/* In the child, whose end frees the list of getaddrinfo(). */
-static void resolve_look_up(const void *arg, void *result)
+/* The end of the child frees the list of getaddrinfo(). */
+void resolve_name(const void *arg, void *result)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
 	const struct endpoint *endpoint = arg;
@@ -78,39 +63,13 @@ static void resolve_look_up(const void *arg, void *result)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it changes nothing that would be left half done */
 	addresses->error = getaddrinfo(endpoint->host, endpoint->port, &hints, &list);
-	addresses->errnum = errno;
-	if (!addresses->error)
+	if (addresses->error == EAI_SYSTEM)
+		addresses->error = errno;
+	else if (!addresses->error)
 		resolve_copy(addresses, list);
 }
 
-static void resolve_ended(struct child *child, bool whole)
+const char *resolve_strerror(int error)
 {
-	struct resolver *resolver = container_of(child, struct resolver, child);
-
-	if (!whole) {
-		resolver->addresses.count = 0;
-		resolver->addresses.error = EAI_FAIL;
-	}
-	resolver->done(resolver);
-}
-
-int resolve_start(struct resolver *resolver, struct loop *loop, const struct endpoint *endpoint,
-		  void (*done)(struct resolver *resolver))
-{
-	assert(!child_running(&resolver->child));
-	resolver->done = done;
-	return child_start(loop, &resolver->child, resolve_look_up, endpoint, &resolver->addresses,
-			   sizeof(resolver->addresses), resolve_ended);
-}
-
-void resolve_cancel(struct resolver *resolver)
-{
-	child_kill(&resolver->child);
-}
-
-const char *resolve_strerror(const struct addresses *addresses)
-{
-	if (addresses->error == EAI_SYSTEM)
-		return strerror(addresses->errnum);
-	return gai_strerror(addresses->error);
+	return error > 0 ? strerror(error) : gai_strerror(error);
 }

@@ -30,8 +30,7 @@ struct import *server_import(struct server *server, const char *busid)
 	return added;
 }
 
-static void server_import_done(struct request *request, const struct request_result *result, int fd,
-			       const struct op_device *device)
+static void server_import_done(struct request *request)
 {
 	struct import_request *slot = container_of(request, struct import_request, request);
 	struct import *import = slot->import;
@@ -39,17 +38,17 @@ static void server_import_done(struct request *request, const struct request_res
 	slot->import = NULL;
 	loop_pass_now(request->loop);
 	import_set_state(import, IMPORT_IDLE);
-	import->refused = result->outcome == REQUEST_REFUSED;
-	if (result->outcome != REQUEST_OK) {
-		import_fail(import, request_reason(request, result));
+	import->refused = request->outcome == REQUEST_REFUSED;
+	if (request->outcome != REQUEST_OK) {
+		import_fail(import, request->reason);
 		return;
 	}
 	if (request->query_device)
 		import_set_descriptors(import, &request->descriptors);
 	if (import_check_policy(import) == RULE_ALLOW) /* it may also have changed meanwhile */
-		import_attach(import, fd, device);
+		import_attach(import, request->fd, &request->device);
 	else
-		close(fd);
+		close(request->fd);
 }
 
 void server_init(struct server *server, struct import_context *context,

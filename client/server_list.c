@@ -51,14 +51,14 @@ static void server_forget_identities(struct server *server)
 			import_forget_identity(import);
 }
 
-static void server_list_failed(struct server *server, const struct request_result *result)
+static void server_list_failed(struct server *server)
 {
 	struct loop *loop = server->context->loop;
 	bool known = log_once_active(&server->failure);
 
 	/* while it comes and goes, its failures are one failure */
 	if (!known || !server->answered)
-		request_log_failure(&server->list_request, result, &server->failure);
+		request_log_failure(&server->list_request, &server->failure);
 	if (!known)
 		backoff_clear(&server->pace);
 	server_forget_identities(server);
@@ -96,15 +96,14 @@ static void server_list_pushed(struct request *request)
 }
 
 /* From now on its list is requested, and a new watch at once if this was a good one. */
-static void server_watch_ended(struct server *server, const struct request_result *result)
+static void server_watch_ended(struct server *server)
 {
 	struct loop *loop = server->context->loop;
 	bool settled = server->watched_since &&
 		       loop->now - server->watched_since >= WATCH_SETTLED_MS;
 
 	log_debug("%s: does not push its list%s: %s", server->target.endpoint->name,
-		  server->watched_since ? " any more" : "",
-		  request_reason(&server->list_request, result));
+		  server->watched_since ? " any more" : "", server->list_request.reason);
 	server->next_watch = loop->now + (settled ? 0 : SERVER_REWATCH_MS);
 	server->next_list = loop->now;
 	if (server->watched_since)
@@ -115,19 +114,16 @@ static void server_watch_ended(struct server *server, const struct request_resul
 		backoff_clear(&server->pace);
 }
 
-static void server_list_done(struct request *request, const struct request_result *result, int fd,
-			     const struct op_device *device)
+static void server_list_done(struct request *request)
 {
 	struct server *server = request->ctx;
 
-	(void)fd;
-	(void)device;
 	if (request->op.code == OP_REQ_WATCH)
-		server_watch_ended(server, result);
-	else if (result->outcome == REQUEST_OK)
+		server_watch_ended(server);
+	else if (request->outcome == REQUEST_OK)
 		server_list_came(server);
 	else
-		server_list_failed(server, result);
+		server_list_failed(server);
 	EACH_IMPORT(server, import)
 		import->listed_next = false;
 	loop_pass_now(server->context->loop);

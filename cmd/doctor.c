@@ -94,9 +94,9 @@ static bool doctor_check_server(struct doctor *doctor, const struct endpoint *se
 			      devices, devices == 1 ? "" : "s",
 			      pushes ? "reports changes" : "has to be polled");
 	else
-		doctor_report(doctor, DOCTOR_BAD, "%s: %s%s", server->name,
-			      request_reason(&query.request, &query.result),
-			      query.result.outcome <= REQUEST_UNREACHABLE ?
+		doctor_report(doctor, DOCTOR_BAD, "%s: %s%s", server->name, query.request.reason,
+			      query.request.outcome == REQUEST_UNRESOLVED ||
+					      query.request.outcome == REQUEST_UNREACHABLE ?
 				      ": is it running? On the server: usbiphp doctor" :
 				      " (on the server: usbiphp doctor)");
 	return true;

@@ -202,8 +202,8 @@ static void entry_read_record(struct inventory_entry *entry, const char *run, co
 	struct record *record = &entry->record;
 	unsigned port = (unsigned)entry->port;
 
-	if (!record_read_connection(run, port, record, session) &&
-	    !record_read_connection(stock, port, record, session)) {
+	if (!record_read(run, port, record, session) &&
+	    !record_read(stock, port, record, session)) {
 		memset(record, 0, sizeof(*record));
 		session->since = 0;
 		return;

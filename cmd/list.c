@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp list and usbiphp-server --dry-run: local devices, and those of a server. */
-#include "client/client.h"
+#include "client/query.h"
 #include "cmd/cmd.h"
 #include "cmd/table.h"
 #include "host/engine.h"
@@ -145,10 +145,10 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	return 0;
 }
 
-static void inventory_add_remote(void *ctx, const struct op_device *device,
+static void inventory_add_remote(struct request *request, const struct op_device *device,
 				 const struct op_interface *interface)
 {
-	struct inventory *inventory = ctx;
+	struct inventory *inventory = request->ctx;
 	struct inventory_entry *entry = &inventory->entry[inventory->count];
 
 	assert(inventory->count < INVENTORY_MAX); /* OP_DEVLIST_MAX, checked by the reader */
@@ -159,19 +159,23 @@ static void inventory_add_remote(void *ctx, const struct op_device *device,
 	entry->device.vendor = device->vendor;
 	entry->device.product = device->product;
 	entry_describe(entry, device, interface);
+	name_of_place(entry->name, sizeof(entry->name), device->vendor, device->product,
+		      request->target->endpoint->host, device->busid);
 	entry_set_state(entry, "exported", "", "", "");
 }
 
 int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 		    struct inventory *inventory, bool json)
 {
-	int status = client_list(server, key, inventory_add_remote, inventory);
+	static struct query query;
 
-	if (status)
-		return status;
-	INVENTORY_EACH(inventory, e)
-		name_of_place(e->name, sizeof(e->name), e->device.vendor, e->device.product,
-			      server->host, e->device.busid);
+	query.target.endpoint = server;
+	query.target.key = key;
+	if (!query_list(&query, OP_REQ_DEVLIST, inventory_add_remote, inventory)) {
+		if (!query.loop.stopping)
+			request_log_failure(&query.request, &(struct log_once){ 0 });
+		return 1;
+	}
 	if (json)
 		inventory_set_labels(inventory);
 	else if (!inventory->count)

@@ -38,7 +38,7 @@ static void there_and_back(void)
 	text = text_of("port0");
 	CHECK_STR(text, "pi.lan 3240 1-1.4\n");
 	free(text);
-	CHECK(record_read(dir, 0, &record));
+	CHECK(record_read(dir, 0, &record, NULL));
 	CHECK_STR(record.host, "pi.lan");
 	CHECK_STR(record.tcp_port, "3240");
 	CHECK_STR(record.busid, "1-1.4");
@@ -147,7 +147,7 @@ static void captured(const char *path, const char *name)
 	check_begin("t_port_record: captured %s", name);
 	start();
 	put_file(root, "vhci_hcd/port0", text);
-	CHECK(record_read(dir, 0, &record));
+	CHECK(record_read(dir, 0, &record, NULL));
 	CHECK_STR(record.host, "host");
 	CHECK_STR(record.tcp_port, "3240");
 	CHECK_STR(record.busid, "1-3");
@@ -168,16 +168,16 @@ static void garbage(void)
 	start();
 	for (size_t i = 0; i < LENGTH(texts); i++) {
 		put_file(root, "vhci_hcd/port0", texts[i]);
-		if (record_read(dir, 0, &record))
+		if (record_read(dir, 0, &record, NULL))
 			check_fault(__FILE__, __LINE__, "understood #%zu", i);
 	}
 	memset(host, 'x', sizeof(host));
 	for (size_t len = 250; len <= sizeof(host); len++) {
 		put_bytes(root, "vhci_hcd/port0", host, len);
-		CHECK(!record_read(dir, 0, &record));
+		CHECK(!record_read(dir, 0, &record, NULL));
 	}
 	put_bytes(root, "vhci_hcd/port0", "a\0b\0c", 5);
-	CHECK(!record_read(dir, 0, &record));
+	CHECK(!record_read(dir, 0, &record, NULL));
 	end();
 }
 
@@ -186,11 +186,11 @@ static void none(void)
 	struct record record;
 
 	start();
-	CHECK(!record_read(dir, 0, &record));
+	CHECK(!record_read(dir, 0, &record, NULL));
 	CHECK(!record_matches(dir, 0, "a", "b", "c"));
 	record_remove(dir, 0);
 	put_file(root, "vhci_hcd/port1/file", "a directory in its place");
-	CHECK(!record_read(dir, 1, &record));
+	CHECK(!record_read(dir, 1, &record, NULL));
 	CHECK(record_write(dir, 1, "a", "1", "1-1", NULL) < 0);
 	end();
 }
@@ -242,7 +242,7 @@ static void planted_link(void)
 	start();
 	put_file(root, "victim", "a 1 1-1\n");
 	put_link(root, "vhci_hcd/port0", "../victim");
-	CHECK(!record_read(dir, 0, &record));
+	CHECK(!record_read(dir, 0, &record, NULL));
 	CHECK(record_write(dir, 0, "b", "2", "2-2", NULL) < 0);
 	CHECK(is_there(root, "victim"));
 	end();
@@ -284,7 +284,7 @@ static void sessions(void)
 	start();
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 fe80::1%eth0 40000 fe80::2%eth0 3240\n");
 	CHECK(record_matches(dir, 4, "pi.lan", "3240", "1-1.4"));
-	CHECK(record_read_connection(dir, 4, &record, &connection));
+	CHECK(record_read(dir, 4, &record, &connection));
 	CHECK_STR(record.host, "pi.lan");
 	CHECK_STR(record.busid, "1-1.4");
 	CHECK_STR(connection.local, "fe80::1%eth0");
@@ -293,14 +293,14 @@ static void sessions(void)
 	CHECK_STR(connection.peer_port, "3240");
 	CHECK(connection.since > 1000000000);
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4\n");
-	CHECK(record_read_connection(dir, 4, &record, &connection));
+	CHECK(record_read(dir, 4, &record, &connection));
 	CHECK_STR(connection.peer, "");
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 10.0.0.1 1 10.0.0.2\n");
-	CHECK(record_read_connection(dir, 4, &record, &connection));
+	CHECK(record_read(dir, 4, &record, &connection));
 	CHECK_STR(connection.peer, "");
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240\n");
-	CHECK(!record_read_connection(dir, 4, &record, &connection));
-	CHECK(!record_read_connection(dir, 5, &record, &connection));
+	CHECK(!record_read(dir, 4, &record, &connection));
+	CHECK(!record_read(dir, 5, &record, &connection));
 
 	put_file(root, "vhci_hcd/session.1-1.4", "10.0.0.1 3240 10.0.0.7 40000\n");
 	connection.since = -1;

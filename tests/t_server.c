@@ -1076,7 +1076,7 @@ static void kernel_refuses(void)
 	CHECK_INT(t.imports, 1);
 	CHECK_INT(said("cannot attach 1-1 (0627:0001)"), 1);
 	CHECK_INT(peers(SESSION), 0);
-	CHECK(!record_read(run_dir, 0, &(struct record){ 0 }));
+	CHECK(!record_read(run_dir, 0, &(struct record){ 0 }, NULL));
 	t.broken = false;
 	go_on(1000);
 	CHECK(is_attached("1-1"));
@@ -1387,8 +1387,8 @@ static void recorded(void)
 	run_quiet(&t.loop);
 	unplug("1-2");
 	run_quiet(&t.loop);
-	CHECK(!record_read(run_dir, 1, &(struct record){ 0 }));
-	CHECK(!record_read(record_dir, 1, &(struct record){ 0 }));
+	CHECK(!record_read(run_dir, 1, &(struct record){ 0 }, NULL));
+	CHECK(!record_read(record_dir, 1, &(struct record){ 0 }, NULL));
 	CHECK(record_matches(run_dir, 0, t.endpoint.host, t.endpoint.port, "1-1"));
 	end();
 }

@@ -115,7 +115,7 @@ static void read_one(int size)
 	bool there;
 
 	file_size = size;
-	there = record_read_connection("/var/run/vhci_hcd", 7, &record, &connection);
+	there = record_read("/var/run/vhci_hcd", 7, &record, &connection);
 	/*@ assert result: there == 0 || there == 1; */
 }
 
@@ -126,7 +126,7 @@ static void read_session(int size)
 	bool there;
 
 	file_size = size;
-	there = record_read_connection("/var/run/usbiphp", 7, &record, &connection);
+	there = record_read("/var/run/usbiphp", 7, &record, &connection);
 	/*@ assert result: there == 0 || there == 1; */
 	there = connection_read("/var/run/usbiphp", "1-1", &connection);
 	/*@ assert result: there == 0 || there == 1; */
