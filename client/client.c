@@ -147,7 +147,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	static const struct daemon_role role = {
 		.driver = { VHCI_MODULE, vhci_check },
 		.name = "client",
-		.vhci_events = true,
+		.uevents = UEVENT_IMPORTED,
 		.stop_ms = STOP_MS,
 		.loop = { .pass = client_pass, .done = client_done },
 	};

@@ -174,10 +174,9 @@ static void status_output_closed(struct loop_source *source, uint32_t events)
 static void status_uevents_ready(struct loop_source *source, uint32_t events)
 {
 	struct loop *loop = &container_of(source, struct status, uevents)->loop;
-	struct uevent event;
 
 	(void)events;
-	while (uevent_receive(source->fd, &event) >= 0)
+	while (uevent_receive(source->fd) >= 0)
 		;
 	loop_pass_by(loop, loop->now + STATUS_EVENT_MS);
 }

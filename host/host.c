@@ -127,7 +127,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	const struct daemon_role role = {
 		.driver = { engine_kernel.module, engine_kernel.check },
 		.name = "server",
-		.vhci_events = false,
+		.uevents = UEVENT_LOCAL,
 		.stop_ms = STOP_MS,
 		.loop = { host_pass, host_stop, host_is_done },
 	};

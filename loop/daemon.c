@@ -5,8 +5,6 @@
 #include "lib/log.h"
 #include "lib/util.h"
 #include "loop/sandbox.h"
-#include "sysfs/modprobe.h"
-#include "sysfs/uevent.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -19,11 +17,10 @@ enum { DRIVER_RETRY_MS = 1000 };
 static void uevents_ready(struct loop_source *source, uint32_t events)
 {
 	struct daemon *daemon = container_of(source, struct daemon, uevents);
-	struct uevent event;
-	int n = uevent_receive(source->fd, &event);
+	int event = uevent_receive(source->fd);
 
 	(void)events;
-	if (n == -ENOBUFS || (n > 0 && event.on_vhci == daemon->role->vhci_events))
+	if (event == -ENOBUFS || event == (int)daemon->role->uevents)
 		loop_pass_now(&daemon->loop);
 }
 

@@ -11,6 +11,7 @@
 #include "policy/rules.h"
 #include "sysfs/driver.h"
 #include "sysfs/sysfs.h"
+#include "sysfs/uevent.h"
 #include "tls/keys.h"
 
 struct daemon_options {
@@ -29,7 +30,7 @@ struct daemon_options {
 struct daemon_role {
 	struct driver driver;
 	const char *name;   /* "server" or "client": names files in the run directory */
-	bool vhci_events;   /* pass on events of devices below vhci-hcd, or of all others */
+	enum uevent uevents; /* that bring a pass */
 	uint32_t stop_ms;   /* limit for giving everything back */
 	/* done is also true without being asked when the driver is gone or stop_ms is over. stop
 	 * may be NULL. */

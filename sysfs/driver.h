@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver that a role needs: usbip-host or vhci-hcd. */
+/* The driver that a role needs, usbip-host or vhci-hcd, and the system's modprobe. */
 #ifndef SYSFS_DRIVER_H
 #define SYSFS_DRIVER_H
 
@@ -15,5 +15,8 @@ struct driver {
  * up. 0, or -errno after one line that tells the reason and the remedy. It blocks.
  */
 int driver_load(const struct sysfs *sysfs, const struct driver *driver);
+
+/* Runs modprobe for a module, waits for its end, and returns whether it succeeded. */
+bool modprobe(const char *module);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,48 +15,45 @@ enum {
 	KERNEL_GROUP = 1,
 };
 
-bool uevent_parse(const char *buf, size_t len, struct uevent *event)
+enum uevent uevent_parse(const char *buf, size_t len)
 {
-	bool device = false, matters = false;
+	bool device = false, matters = false, on_vhci = false;
 	const char *end = buf + len;
 
-	memset(event, 0, sizeof(*event));
 	/* "ACTION@PATH", then KEY=VALUE lines, each with its terminator; the last byte is one */
 	if (!len || end[-1])
-		return false;
+		return UEVENT_OTHER;
 	for (const char *line = buf; line < end; line = strchr(line, '\0') + 1) {
 		if (!strncmp(line, "DEVPATH=", 8))
-			event->on_vhci = strstr(line, "/vhci_hcd") != NULL;
+			on_vhci = strstr(line, "/vhci_hcd") != NULL;
 		else if (!strcmp(line, "ACTION=remove") || !strcmp(line, "ACTION=bind"))
 			matters = true;
 		else if (!strcmp(line, "DEVTYPE=usb_device"))
 			device = true;
-		else if (!strcmp(line, "DRIVER=usbip-host"))
-			event->stub = true;
 	}
-	return device && matters;
+	if (!device || !matters)
+		return UEVENT_OTHER;
+	return on_vhci ? UEVENT_IMPORTED : UEVENT_LOCAL;
 }
 
 int uevent_open(void)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
-	int size = RECEIVE_BUFFER;
+	int size = RECEIVE_BUFFER, error;
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			NETLINK_KOBJECT_UEVENT);
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		int error = -errno;
-
-		close(fd);
-		return error;
-	}
-	return fd;
+	if (!bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
 }
 
-int uevent_receive(int fd, struct uevent *event)
+int uevent_receive(int fd)
 {
 	char buf[MESSAGE_SIZE];
 	struct sockaddr_nl sender = { 0 };
@@ -64,10 +62,9 @@ int uevent_receive(int fd, struct uevent *event)
 	ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_TRUNC, (struct sockaddr *)&sender, &size);
 
 	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	/* only the kernel has port id 0; other processes may send to the group, with their own
-	 * id */
+		return errno == EINTR ? UEVENT_OTHER : -errno;
+	/* only the kernel has port id 0; other processes may send to the group with their own */
 	if (sender.nl_pid || (size_t)n > sizeof(buf))
-		return 0;
-	return uevent_parse(buf, (size_t)n, event);
+		return UEVENT_OTHER;
+	return (int)uevent_parse(buf, (size_t)n);
 }

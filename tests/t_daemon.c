@@ -72,7 +72,7 @@ static bool done(void *ctx)
 }
 
 static const struct daemon_role role = {
-	.driver = { "none", is_there_driver }, .name = "client", .vhci_events = true,
+	.driver = { "none", is_there_driver }, .name = "client", .uevents = UEVENT_IMPORTED,
 	.stop_ms = 200, .loop = { pass, stop, done },
 };
 

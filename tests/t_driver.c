@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of sysfs/driver: when a module is loaded, and how long it may take to be set up.
- * LINK: -Wl,--wrap=modprobe,--wrap=poll,--wrap=log_line,--wrap=geteuid
+ * LINK: -Wl,--wrap=fork,--wrap=execve,--wrap=poll,--wrap=log_line,--wrap=geteuid
  */
 #include "sysfs/driver.h"
 
@@ -13,21 +13,31 @@
 static struct {
 	int error[4]; /* of the checks, one after the other; the last one stays */
 	unsigned checks;
-	int modprobe;
+	int modprobe; /* its exit status; -1: there is none */
 	unsigned modprobes;
 	int waited; /* ms */
 	uid_t user;
 } t;
 
-int __wrap_modprobe(const char *name);
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+int __wrap_execve(const char *path, char *const argv[], char *const envp[]);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
 uid_t __wrap_geteuid(void);
 
-int __wrap_modprobe(const char *name)
+pid_t __wrap_fork(void)
 {
-	CHECK_STR(name, "usbip-host");
 	t.modprobes++;
-	return t.modprobe;
+	return __real_fork();
+}
+
+/* In the child: with another name it fails. */
+int __wrap_execve(const char *path, char *const argv[], char *const envp[])
+{
+	(void)envp;
+	if (strcmp(path, "/bin/modprobe") != 0 || t.modprobe < 0)
+		return -1;
+	_exit(strcmp(argv[1], "-q") || strcmp(argv[2], "usbip-host") || argv[3] ? 9 : t.modprobe);
 }
 
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
@@ -66,8 +76,12 @@ static void loads(void)
 		{ .error = { -EAGAIN, -EAGAIN, 0 }, .waited = 40 },
 		{ .error = { -EAGAIN, -EAGAIN, -EAGAIN, -EAGAIN }, .want = -EAGAIN, .waited = 5000,
 		  .message = "cannot use kernel module usbip-host" },
-		{ .error = { -ENOENT, -ENOENT, -ENOENT, -ENOENT }, .modprobe = -ENOEXEC,
+		{ .error = { -ENOENT, -ENOENT, -ENOENT, -ENOENT }, .modprobe = 1,
 		  .modprobes = 1, .want = -ENOENT,
+		  .message = "cannot load kernel module usbip-host: not installed for Linux " },
+		{ .error = { -ENOENT, 0 }, .modprobe = 1, .modprobes = 1, .want = -ENOENT,
+		  .message = "cannot load kernel module usbip-host: not installed for Linux " },
+		{ .error = { -ENOENT, 0 }, .modprobe = -1, .modprobes = 1, .want = -ENOENT,
 		  .message = "cannot load kernel module usbip-host: not installed for Linux " },
 		{ .error = { -ENOENT, -ENOENT }, .modprobes = 1, .want = -ENOENT,
 		  .message = "cannot load kernel module usbip-host: not installed for Linux " },

@@ -23,39 +23,35 @@
 static const struct {
 	const char *what;
 	const char *text;
-	bool matters, on_vhci, stub;
+	enum uevent event;
 } table[] = {
-	{ "a device got its driver", DEVICE("bind", LOCAL, "DRIVER=usb|"), true, false, false },
-	{ "a device got usbip-host", DEVICE("bind", LOCAL, "DRIVER=usbip-host|"), true, false,
-	  true },
-	{ "a device went", DEVICE("remove", LOCAL, ""), true, false, false },
-	{ "an imported device came", DEVICE("bind", VHCI, "DRIVER=usb|"), true, true, false },
-	{ "an imported device went", DEVICE("remove", VHCI, ""), true, true, false },
+	{ "a device got its driver", DEVICE("bind", LOCAL, "DRIVER=usb|"), UEVENT_LOCAL },
+	{ "a device got usbip-host", DEVICE("bind", LOCAL, "DRIVER=usbip-host|"), UEVENT_LOCAL },
+	{ "a device went", DEVICE("remove", LOCAL, ""), UEVENT_LOCAL },
+	{ "an imported device came", DEVICE("bind", VHCI, "DRIVER=usb|"), UEVENT_IMPORTED },
+	{ "an imported device went", DEVICE("remove", VHCI, ""), UEVENT_IMPORTED },
 	{ "an imported device of an old kernel went",
-	  DEVICE("remove", "/devices/platform/vhci_hcd/usb3/3-1", ""), true, true, false },
-	{ "a device came, its driver is yet to come", DEVICE("add", LOCAL, ""), false, false,
-	  false },
-	{ "a device lost its driver", DEVICE("unbind", LOCAL, ""), false, false, false },
-	{ "a device changed", DEVICE("change", LOCAL, "DRIVER=usb|"), false, false, false },
+	  DEVICE("remove", "/devices/platform/vhci_hcd/usb3/3-1", ""), UEVENT_IMPORTED },
+	{ "a device came, its driver is yet to come", DEVICE("add", LOCAL, ""), UEVENT_OTHER },
+	{ "a device lost its driver", DEVICE("unbind", LOCAL, ""), UEVENT_OTHER },
+	{ "a device changed", DEVICE("change", LOCAL, "DRIVER=usb|"), UEVENT_OTHER },
 	{ "an interface got its driver", INTERFACE("bind", LOCAL "/1-3:1.0", "DRIVER=usbhid|"),
-	  false, false, false },
-	{ "an interface went", INTERFACE("remove", LOCAL "/1-3:1.0", ""), false, false, false },
+	  UEVENT_OTHER },
+	{ "an interface went", INTERFACE("remove", LOCAL "/1-3:1.0", ""), UEVENT_OTHER },
 	{ "a module came",
 	  "add@/module/usbip_host|ACTION=add|DEVPATH=/module/usbip_host|SUBSYSTEM=module|SEQNUM=9|",
-	  false, false, false },
+	  UEVENT_OTHER },
 	{ "another subsystem",
 	  "remove@/devices/x|ACTION=remove|DEVPATH=/devices/x|SUBSYSTEM=block|DEVTYPE=disk|"
 	  "SEQNUM=9|",
-	  false, false, false },
+	  UEVENT_OTHER },
 	{ "keys that only begin so",
-	  "bind@/x|ACTION=bindx|DEVPATH=/x|DEVTYPE=usb_devices|DRIVER=usbip-hostx|", false, false,
-	  false },
-	{ "keys that only end so", "bind@/x|XACTION=bind|XDEVTYPE=usb_device|", false, false,
-	  false },
+	  "bind@/x|ACTION=bindx|DEVPATH=/x|DEVTYPE=usb_devices|DRIVER=usbip-hostx|", UEVENT_OTHER },
+	{ "keys that only end so", "bind@/x|XACTION=bind|XDEVTYPE=usb_device|", UEVENT_OTHER },
 	{ "a key that only begins as the path's",
-	  DEVICE("bind", LOCAL, "DEVPATHS=" VHCI "|DRIVER=usb|"), true, false, false },
-	{ "no terminator but the last", "ACTION=bind DEVTYPE=usb_device|", false, false, false },
-	{ "terminators only", "||||||", false, false, false },
+	  DEVICE("bind", LOCAL, "DEVPATHS=" VHCI "|DRIVER=usb|"), UEVENT_LOCAL },
+	{ "no terminator but the last", "ACTION=bind DEVTYPE=usb_device|", UEVENT_OTHER },
+	{ "terminators only", "||||||", UEVENT_OTHER },
 };
 
 /* A block of the message's exact size. */
@@ -72,25 +68,20 @@ static char *message(const char *text, size_t *len)
 
 static void row(size_t i)
 {
-	struct uevent event = { true, true };
 	size_t len;
 	char *p = message(table[i].text, &len);
 
-	CHECK_INT(uevent_parse(p, len, &event), table[i].matters);
-	if (table[i].matters) {
-		CHECK_INT(event.on_vhci, table[i].on_vhci);
-		CHECK_INT(event.stub, table[i].stub);
-	}
+	CHECK_INT(uevent_parse(p, len), table[i].event);
 	block_free(p);
 	/* cut off anywhere: without its terminator it does not count */
 	for (size_t cut = 0; cut < len; cut++) {
 		char *part = message(table[i].text, &len);
 		char *exact = block(part, cut);
-		bool matters = uevent_parse(exact, cut, &event);
+		enum uevent event = uevent_parse(exact, cut);
 
 		if (cut && exact[cut - 1])
-			CHECK(!matters);
-		CHECK(!matters || table[i].matters);
+			CHECK_INT(event, UEVENT_OTHER);
+		CHECK(event == UEVENT_OTHER || event == table[i].event);
 		block_free(exact);
 		block_free(part);
 	}
@@ -98,12 +89,11 @@ static void row(size_t i)
 
 static void no_terminator(void)
 {
-	struct uevent event;
 	size_t len;
 	char *p = message(table[0].text, &len);
 	char *exact = block(p, len - 1);
 
-	CHECK(!uevent_parse(exact, len - 1, &event));
+	CHECK(!uevent_parse(exact, len - 1));
 	block_free(exact);
 	block_free(p);
 }
@@ -115,17 +105,16 @@ static void of_udev(void)
 					0xca, 0xfe, 40, 0, 0, 0, 40, 0, 0, 0,
 					200, 0, 0, 0, 0x81, 0x72, 0x63, 0x54, 0x01, 0xff,
 					0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0 };
-	struct uevent event;
 	size_t len;
 	char *p = message(table[8].text, &len), *exact = block(NULL, sizeof(head) + len);
 
 	memcpy(exact, head, sizeof(head));
 	memcpy(exact + sizeof(head), p, len);
-	CHECK(!uevent_parse(exact, sizeof(head) + len, &event));
+	CHECK(!uevent_parse(exact, sizeof(head) + len));
 	for (size_t cut = 0; cut < sizeof(head); cut++) {
 		char *part = block(head, cut);
 
-		CHECK(!uevent_parse(part, cut, &event));
+		CHECK(!uevent_parse(part, cut));
 		block_free(part);
 	}
 	block_free(exact);
@@ -166,61 +155,46 @@ ssize_t __wrap_recvfrom(int fd, void *buf, size_t size, int flags, struct sockad
 	return (ssize_t)n;
 }
 
-static int receive(struct uevent *event)
-{
-	memset(event, 0, sizeof(*event));
-	return uevent_receive(77, event);
-}
-
 static void received(void)
 {
-	struct uevent event;
-
 	memset(&next, 0, sizeof(next));
 	next.text = table[3].text;
-	CHECK_INT(receive(&event), 1);
-	CHECK(event.on_vhci);
+	CHECK_INT(uevent_receive(77), UEVENT_IMPORTED);
 	next.text = table[6].text;
-	CHECK_INT(receive(&event), 0);
+	CHECK_INT(uevent_receive(77), UEVENT_OTHER);
 	next.text = "";
-	CHECK_INT(receive(&event), 0);
+	CHECK_INT(uevent_receive(77), UEVENT_OTHER);
 }
 
 static void received_from_others(void)
 {
-	struct uevent event;
-
 	memset(&next, 0, sizeof(next));
 	next.text = table[0].text;
 	next.sender = 4711;
-	CHECK_INT(receive(&event), 0);
+	CHECK_INT(uevent_receive(77), UEVENT_OTHER);
 	next.sender = UINT32_MAX;
-	CHECK_INT(receive(&event), 0);
+	CHECK_INT(uevent_receive(77), UEVENT_OTHER);
 }
 
 static void received_cut(void)
 {
-	struct uevent event;
-
 	memset(&next, 0, sizeof(next));
 	next.text = table[0].text;
 	next.longer = 1;
-	CHECK_INT(receive(&event), 0);
+	CHECK_INT(uevent_receive(77), UEVENT_OTHER);
 	next.longer = 1 << 20;
-	CHECK_INT(receive(&event), 0);
+	CHECK_INT(uevent_receive(77), UEVENT_OTHER);
 }
 
 static void received_errors(void)
 {
-	struct uevent event;
-
 	memset(&next, 0, sizeof(next));
 	next.error = EINTR;
-	CHECK_INT(receive(&event), 0);
+	CHECK_INT(uevent_receive(77), UEVENT_OTHER);
 	next.error = EAGAIN;
-	CHECK_INT(receive(&event), -EAGAIN);
+	CHECK_INT(uevent_receive(77), -EAGAIN);
 	next.error = ENOBUFS;
-	CHECK_INT(receive(&event), -ENOBUFS);
+	CHECK_INT(uevent_receive(77), -ENOBUFS);
 }
 
 static void open_socket(void)

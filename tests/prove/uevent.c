@@ -15,13 +15,12 @@ static char block[LONGEST];
 
 static void parsed(char *message, size_t len)
 {
-	struct uevent event;
-	bool matters;
+	enum uevent event;
 
 	any_bytes(block, sizeof(block));
-	matters = uevent_parse(message, len, &event);
-	/*@ assert result: matters == 0 || matters == 1; */
-	/*@ assert whole: \initialized(&event.on_vhci) && \initialized(&event.stub); */
+	event = uevent_parse(message, len);
+	/*@ assert result: event == UEVENT_OTHER || event == UEVENT_LOCAL ||
+	        event == UEVENT_IMPORTED; */
 }
 
 void prove_uevent_parse(void)
