@@ -3,7 +3,6 @@
 #include "client/descriptor_query.h"
 
 #include "proto/wire.h"
-#include "sysfs/descriptors.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -4,7 +4,6 @@
 #include "client/port_record.h"
 #include "lib/str.h"
 #include "lib/util.h"
-#include "sysfs/descriptors.h"
 
 #include <assert.h>
 
@@ -151,7 +150,7 @@ bool import_review(struct import *import)
 		return false;
 	if (!import->speed || import->speed > VHCI_SPEED_SUPER_PLUS)
 		import_fail(import, "its server does not know its speed");
-	else if (vhci_free_port(vhci, import->speed, NULL, 0) < 0)
+	else if (vhci_free_port(vhci, import->speed, import->context->port_owner, 0) < 0)
 		import_fail(import, IMPORT_NO_PORT);
 	else
 		return true;

@@ -57,10 +57,10 @@ static bool listener_read_socket(void *ctx, char *line)
 static bool listener_is_file(void *ctx, const char *fd)
 {
 	const struct listener_search *search = ctx;
+	struct sysfs_path path = sysfs_path("proc/%s/fd/%s", search->pid, fd);
 	char target[64];
 
-	return sysfs_read_link(&search->doctor->machine, target, sizeof(target), "proc/%s/fd/%s",
-			       search->pid, fd) > 0 &&
+	return sysfs_read_link(&search->doctor->machine, target, sizeof(target), path.text) > 0 &&
 	       !strcmp(target, search->socket);
 }
 
@@ -78,7 +78,8 @@ static bool doctor_check_process(void *ctx, const char *pid)
 {
 	struct listener_search *search = ctx;
 	char comm[COMM_SIZE], path[32];
-	ssize_t len = sysfs_read(&search->doctor->machine, comm, sizeof(comm), "proc/%s/comm", pid);
+	ssize_t len = sysfs_read(&search->doctor->machine, comm, sizeof(comm),
+				 sysfs_path("proc/%s/comm", pid).text);
 
 	if (len <= 0)
 		return false;
@@ -126,10 +127,9 @@ void doctor_check_programs(struct doctor *doctor)
 
 void doctor_check_filters(struct doctor *doctor)
 {
-	uint32_t users = 0;
+	int users = sysfs_read_number(&doctor->sysfs, false, INT32_MAX, "module/nf_tables/refcnt");
 
-	sysfs_read_number(&doctor->sysfs, false, UINT32_MAX, &users, "module/nf_tables/refcnt");
-	if (users || doctor_file_contains(doctor->machine.root, "", "proc/net/ip_tables_names"))
+	if (users > 0 || doctor_file_contains(doctor->machine.root, "", "proc/net/ip_tables_names"))
 		doctor_report(doctor, DOCTOR_WARN,
 			      "a packet filter is active, it must let TCP %s through: "
 			      "ufw allow %s/tcp, or see nft list ruleset",

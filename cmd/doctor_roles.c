@@ -128,9 +128,10 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 	} else if (error != -ENOENT) {
 		doctor_report(doctor, missing, "%s: %s", name, strerror(-error));
 	} else if (doctor_file_contains(root, name, "lib/modules/%s/modules.dep", release) ||
-		   !sysfs_can_open(machine, O_PATH, "lib/modules/%s/%s.ko", release, name)) {
+		   !sysfs_can_open(machine, O_PATH,
+				   sysfs_path("lib/modules/%s/%s.ko", release, name).text)) {
 		doctor_report(doctor, DOCTOR_OK, "%s is not loaded: modprobe %s", name, name);
-	} else if (sysfs_can_open(machine, O_PATH, "lib/modules/%s", release)) {
+	} else if (sysfs_can_open(machine, O_PATH, sysfs_path("lib/modules/%s", release).text)) {
 		doctor_report(doctor, missing,
 			      "%s: no modules are installed for the running Linux %s: reboot; "
 			      "in a container, run modprobe %s on its host",
@@ -206,8 +207,10 @@ static bool role_is_running(const struct doctor *doctor, const char *role)
 
 static bool service_is_enabled(const struct doctor *doctor, const char *service)
 {
-	return !sysfs_can_open(&doctor->machine, O_PATH,
-			       "etc/systemd/system/multi-user.target.wants/%s.service", service);
+	struct sysfs_path path =
+		sysfs_path("etc/systemd/system/multi-user.target.wants/%s.service", service);
+
+	return !sysfs_can_open(&doctor->machine, O_PATH, path.text);
 }
 
 static void doctor_check_daemon(struct doctor *doctor, const char *role, const char *service)

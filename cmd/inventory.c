@@ -5,7 +5,6 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "proto/usb.h"
-#include "sysfs/descriptors.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"
 

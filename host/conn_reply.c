@@ -3,7 +3,6 @@
 #include "host/conn.h"
 
 #include "lib/socket.h"
-#include "sysfs/descriptors.h"
 
 #include <assert.h>
 #include <netinet/tcp.h>

@@ -3,7 +3,6 @@
 #include "host/facts.h"
 
 #include "lib/str.h"
-#include "sysfs/descriptors.h"
 #include "sysfs/protect.h"
 
 #include <string.h>

@@ -1,61 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/* The USB devices of this machine. */
+/* The USB devices of this machine, and their records for the wire. */
 #include "sysfs/device.h"
 
 #include "lib/str.h"
+#include "proto/wire.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stddef.h>
 #include <string.h>
 
-/* The driver is the last part of its link's target; a device without a link has no driver. */
-static void device_read_driver(const struct sysfs *sysfs, struct device *device)
-{
-	char target[256];
-	const char *name;
+enum {
+	DESCRIPTORS_SIZE = 16384, /* longer ones are cut off */
+	DEVICE_DESCRIPTOR = 1,
+	DEVICE_DESCRIPTOR_SIZE = 18,
+	CONFIGURATION_DESCRIPTOR = 2,
+	INTERFACE_DESCRIPTOR = 4,
+	OTHER_DESCRIPTOR_SIZE = 9, /* of these two */
+};
 
-	if (sysfs_read_link(sysfs, target, sizeof(target), DEVICE_FILE, device->busid,
-			    "driver") < 0)
-		return;
-	name = strrchr(target, '/');
-	str_format(device->driver, sizeof(device->driver), "%s", name ? name + 1 : target);
+struct sysfs_path device_path(const char *busid, const char *attribute)
+{
+	return sysfs_path(DEVICE_DIR "%s/%s", busid, attribute);
 }
 
-int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute,
-		  uint32_t *value)
+int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute)
 {
-	return sysfs_read_number(sysfs, false, UINT16_MAX, value, DEVICE_FILE, busid, attribute);
+	return sysfs_read_number(sysfs, false, UINT16_MAX, device_path(busid, attribute).text);
 }
 
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device)
 {
 	static const char attribute[][13] = { "bDeviceClass", "idVendor", "idProduct" };
-	char target[PATH_MAX];
-	uint32_t number[3];
-	int error;
+	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s", busid);
+	char target[PATH_MAX], *driver;
+	int number[3], devnum, error;
 
 	if (!busid_is_device(busid))
 		return -EINVAL;
-	error = (int)sysfs_read_link(sysfs, target, sizeof(target), DEVICE_DIR "%s", busid);
+	error = (int)sysfs_read_link(sysfs, target, sizeof(target), link.text);
 	for (unsigned i = 0; error >= 0 && i < 3; i++)
-		error = sysfs_read_number(sysfs, true, i ? UINT16_MAX : UINT8_MAX, &number[i],
-					  DEVICE_FILE, busid, attribute[i]);
+		error = number[i] = sysfs_read_number(sysfs, true, i ? UINT16_MAX : UINT8_MAX,
+						      device_path(busid, attribute[i]).text);
 	/* an entry without these attributes is no device, or not any more */
 	if (error < 0)
 		return error_is_resource(error) ? error : -ENODEV;
+	devnum = device_number(sysfs, busid, "devnum");
+	if (error_is_resource(devnum))
+		return devnum;
 	memset(device, 0, sizeof(*device));
-	error = device_number(sysfs, busid, "devnum", &device->devnum);
-	if (error_is_resource(error))
-		return error;
 	device->class = (uint8_t)number[0];
 	device->vendor = (uint16_t)number[1];
 	device->product = (uint16_t)number[2];
+	device->devnum = devnum < 0 ? 0 : (uint32_t)devnum;
 	device->on_vhci = strstr(target, "/vhci_hcd") != NULL;
 	str_format(device->busid, sizeof(device->busid), "%s", busid);
-	str_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, number[1],
-		   number[2]);
-	device_read_driver(sysfs, device);
+	str_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, device->vendor,
+		   device->product);
+	/* the driver is the last part of its link's target */
+	if (sysfs_read_link(sysfs, target, sizeof(target), device_path(busid, "driver").text) < 0)
+		return 0;
+	driver = strrchr(target, '/');
+	str_format(device->driver, sizeof(device->driver), "%s", driver ? driver + 1 : target);
 	return 0;
 }
 
@@ -89,11 +94,91 @@ int device_scan(const struct sysfs *sysfs, void (*visit)(void *ctx, const struct
 	return error > 0 ? scan.error : error;
 }
 
+static bool descriptor_is(const uint8_t *p, size_t len, uint8_t type, uint8_t size)
+{
+	return len >= size && p[0] >= size && p[1] == type;
+}
+
+static void descriptors_parse_configuration(const uint8_t *p, size_t len,
+					     struct op_device *device,
+					     struct op_interface *interface)
+{
+	bool seen[256] = { false };
+	size_t total = wire_load_le16(p + 2);
+
+	device->configuration = p[5];
+	if (total < len)
+		len = total;
+	for (size_t at = 0; at + 2 <= len && p[at] >= 2 && at + p[at] <= len; at += p[at]) {
+		const uint8_t *d = p + at;
+
+		if (!descriptor_is(d, len - at, INTERFACE_DESCRIPTOR, OTHER_DESCRIPTOR_SIZE) ||
+		    seen[d[2]] || device->interfaces == OP_INTERFACES_MAX)
+			continue;
+		seen[d[2]] = true;
+		interface[device->interfaces].class = d[5];
+		interface[device->interfaces].subclass = d[6];
+		interface[device->interfaces].protocol = d[7];
+		device->interfaces++;
+	}
+}
+
+int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
+		      struct op_interface *interface)
+{
+	device->configuration = device->interfaces = 0;
+	if (!descriptor_is(buf, len, DEVICE_DESCRIPTOR, DEVICE_DESCRIPTOR_SIZE))
+		return -EPROTO;
+	device->class = buf[4];
+	device->subclass = buf[5];
+	device->protocol = buf[6];
+	device->vendor = wire_load_le16(buf + 8);
+	device->product = wire_load_le16(buf + 10);
+	device->bcd_device = wire_load_le16(buf + 12);
+	device->configurations = buf[17];
+	buf += DEVICE_DESCRIPTOR_SIZE;
+	len -= DEVICE_DESCRIPTOR_SIZE;
+	if (descriptor_is(buf, len, CONFIGURATION_DESCRIPTOR, OTHER_DESCRIPTOR_SIZE))
+		descriptors_parse_configuration(buf, len, device, interface);
+	return 0;
+}
+
+int device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
+		    struct op_interface *interface)
+{
+	static const char up[] = "../../../";
+	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s", busid);
+	uint8_t descriptors[DESCRIPTORS_SIZE];
+	char target[OP_PATH_SIZE], speed[16];
+	int busnum, devnum;
+	ssize_t n;
+
+	memset(device, 0, sizeof(*device));
+	if (!busid_is_device(busid))
+		return -EINVAL;
+	str_format(device->busid, sizeof(device->busid), "%s", busid);
+	/* the path below /sys only informs: one that is too long is left out */
+	n = sysfs_read_link(sysfs, target, sizeof(target), link.text);
+	if (n >= 0 && !strncmp(target, up, sizeof(up) - 1))
+		str_format(device->path, sizeof(device->path), "/sys/%s", target + sizeof(up) - 1);
+	busnum = device_number(sysfs, busid, "busnum");
+	devnum = device_number(sysfs, busid, "devnum");
+	if ((n < 0 && n != -ENAMETOOLONG) || busnum < 0 || devnum < 0 ||
+	    sysfs_read(sysfs, speed, sizeof(speed), device_path(busid, "speed").text) < 0)
+		return -ENODEV;
+	device->busnum = (uint32_t)busnum;
+	device->devnum = (uint32_t)devnum;
+	device->speed = usb_speed_parse(speed);
+	n = sysfs_read_bytes(sysfs, descriptors, sizeof(descriptors),
+			     device_path(busid, "descriptors").text);
+	return n < 0 ? (int)n : descriptors_parse(descriptors, (size_t)n, device, interface);
+}
+
 static void device_read_string(const struct sysfs *sysfs, const char *busid, const char *attribute,
 			       char *string)
 {
-	uint8_t text[SYSFS_ATTRIBUTE_SIZE];
-	ssize_t n = sysfs_read_bytes(sysfs, text, sizeof(text), DEVICE_FILE, busid, attribute);
+	char text[SYSFS_ATTRIBUTE_SIZE];
+	ssize_t n = sysfs_read_bytes(sysfs, text, sizeof(text), device_path(busid, attribute).text);
 	size_t len = n > 0 && text[n - 1] == '\n' ? (size_t)n - 1 : 0;
 
 	if (len >= DEVICE_STRING_SIZE) {

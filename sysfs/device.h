@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The USB devices of this machine. Only attributes that the kernel shows without taking the lock of
- * the device are read, so that a wedged device cannot block the reader
- * (drivers/usb/core/sysfs.c: bNumInterfaces, bConfigurationValue and the strings do take it).
+ * The USB devices of this machine, and their records for the wire. But for the strings, only
+ * attributes that the kernel shows without taking the lock of the device are read, so that a wedged
+ * device cannot block the reader (drivers/usb/core/sysfs.c: bNumInterfaces, bConfigurationValue
+ * and the strings do take it).
  */
 #ifndef SYSFS_DEVICE_H
 #define SYSFS_DEVICE_H
 
+#include "proto/op.h"
 #include "proto/usb.h"
 #include "sysfs/sysfs.h"
 
 #define DEVICE_DIR "bus/usb/devices/"
-#define DEVICE_FILE DEVICE_DIR "%s/%s" /* busid, attribute */
 #define DEVICE_CLASS_HUB 9
 
 struct device {
@@ -25,9 +26,9 @@ struct device {
 	bool on_vhci;	 /* imported over USB/IP */
 };
 
-/* Reads a decimal attribute of a device, at most 65535: 0 or -errno. */
-int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute,
-		  uint32_t *value);
+struct sysfs_path device_path(const char *busid, const char *attribute);
+/* Reads a decimal attribute of a device: its value, at most 65535, or -errno. */
+int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute);
 
 /* Reads one device: 0 or -errno, -ENODEV if it does not exist (any more). */
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device);
@@ -39,6 +40,24 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 int device_scan(const struct sysfs *sysfs, void (*visit)(void *ctx, const struct device *device),
 		void *ctx);
 
+/*
+ * Parses the attribute "descriptors" (USB 2.0 specification 9.5 and 9.6, drivers/usb/core/sysfs.c
+ * read_descriptors()): the device descriptor, then each configuration descriptor, followed by the
+ * descriptors that belong to it. interface has room for OP_INTERFACES_MAX; device->interfaces of
+ * them are set: those of the first configuration, each from the first of its alternate settings.
+ * Malformed parts are left out. Returns 0, or -EPROTO if there is no device descriptor.
+ */
+int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
+		      struct op_interface *interface);
+
+/*
+ * Reads the record of one device for OP_REP_DEVLIST and OP_REP_IMPORT: 0 or -errno, -ENODEV if it
+ * does not exist. The interfaces are those of its descriptors, as a device that was just bound to
+ * usbip-host has no configuration.
+ */
+int device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
+		    struct op_interface *interface);
+
 /* A string descriptor has up to 126 characters; a longer text is cut off after a whole one. */
 enum { DEVICE_STRING_SIZE = 128 };
 
@@ -49,10 +68,8 @@ struct device_strings {
 	char maker[DEVICE_STRING_SIZE];
 };
 
-/*
- * Reads the strings. The kernel shows them under the lock of the device (drivers/usb/core/sysfs.c),
- * so this may block as long as something is wrong with the device: not for an event loop.
- */
+/* Reads the strings. It may block as long as something is wrong with the device: not for an event
+ * loop. */
 void device_strings_read(const struct sysfs *sysfs, const char *busid,
 			 struct device_strings *strings);
 

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Which USB devices this host itself depends on. */
+/* Which USB devices this host itself depends on: the question, and its part on the console. */
 #include "sysfs/protect.h"
 
 #include "lib/file.h"
+#include "lib/util.h"
 
 #include <errno.h>
-#include <stdarg.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+enum {
+	TTY0 = 4 << 8, /* a device number; the consoles are 1 to 63 (include/uapi/linux/vt.h) */
+	TTY63 = TTY0 + 63,
+};
+
 bool protect_because(struct protect_query *query, const char *format, ...)
 {
-	struct reason *reason = query->reason;
+	struct reason *reason = &query->reason;
 	va_list args;
 
-	if (query->unknown)
+	if (reason->text[0])
 		return true;
 	va_start(args, format);
 	str_vformat(reason->text, sizeof(reason->text), format, args);
@@ -23,48 +29,36 @@ bool protect_because(struct protect_query *query, const char *format, ...)
 	return true;
 }
 
-bool protect_unknown(struct protect_query *query, const char *format, ...)
+bool protect_unreadable(struct protect_query *query, int dir, const char *path, ssize_t error)
 {
-	struct reason what;
-	va_list args;
+	const struct sysfs *sysfs = query->sysfs;
+	const char *name = dir == sysfs->root ? "sys" : dir == sysfs->run ? "run" : "proc";
 
-	va_start(args, format);
-	str_vformat(what.text, sizeof(what.text), format, args);
-	va_end(args);
-	protect_because(query, "this host may need it: %s", what.text);
-	query->unknown = true;
-	return true;
+	return protect_because(query, PROTECT_UNKNOWN "cannot read /%s/%s: %s", name, path,
+			       strerror((int)-error));
 }
 
-bool protect_unreadable(struct protect_query *query, const char *dir, const char *path,
-			ssize_t error)
+bool protect_failed(struct protect_query *query, int dir, const char *path, ssize_t result)
 {
-	return protect_unknown(query, "cannot read %s/%s: %s", dir, path, strerror((int)-error));
+	/* -ESRCH: a process that ended between open(2) and read(2) */
+	return result < 0 && result != -ENOENT && result != -ENODEV && result != -ESRCH &&
+	       protect_unreadable(query, dir, path, result);
 }
 
-bool protect_is_gone(ssize_t error)
+bool protect_each_line(struct protect_query *query, int dir, const char *path,
+		       bool (*visit)(void *ctx, char *line), void *ctx)
 {
-	return error == -ENOENT || error == -ENODEV;
+	int found = file_each_line(dir, path, visit, ctx);
+
+	return found > 0 || protect_failed(query, dir, path, found);
 }
 
-bool protect_each_proc_line(struct protect_query *query, const char *path,
-			    bool (*visit)(void *ctx, char *line), void *ctx)
-{
-	int found = file_each_line(query->sysfs->proc, path, visit, ctx);
-
-	if (found < 0 && !protect_is_gone(found))
-		return protect_unreadable(query, "/proc", path, found);
-	return found > 0;
-}
-
-bool protect_each_entry(struct protect_query *query, const char *path,
+bool protect_each_entry(struct protect_query *query, int dir, const char *path,
 			bool (*visit)(void *ctx, const char *name), void *ctx)
 {
-	int found = sysfs_each_entry(query->sysfs->root, path, visit, ctx);
+	int found = sysfs_each_entry(dir, path, visit, ctx);
 
-	if (found < 0 && !protect_is_gone(found))
-		return protect_unreadable(query, "/sys", path, found);
-	return found > 0;
+	return found > 0 || protect_failed(query, dir, path, found);
 }
 
 bool protect_path_contains(const char *path, const char *busid)
@@ -77,21 +71,142 @@ bool protect_path_contains(const char *path, const char *busid)
 	return false;
 }
 
-/* Every kernel has this file; with subset=pid, or if no proc is mounted, it is not there. */
+struct input_search {
+	const char *busid;
+	bool on_device; /* the lines that follow are of an input device of this USB device */
+};
+
+/* Finds a keyboard or pointer: "S: Sysfs=/devices/...", then "H: Handlers=sysrq kbd event3". */
+static bool input_visit_line(void *ctx, char *line)
+{
+	static const char handlers[] = "H: Handlers=";
+	struct input_search *search = ctx;
+	const char *word;
+
+	if (!strncmp(line, "S: ", 3))
+		search->on_device = protect_path_contains(line, search->busid);
+	if (!search->on_device || strncmp(line, handlers, sizeof(handlers) - 1) != 0)
+		return false;
+	line += sizeof(handlers) - 1;
+	while ((word = str_word(&line))) /* "kbd" alone: anything with a button has it */
+		if (!strcmp(word, "sysrq") || !strcmp(word, "leds") || !strncmp(word, "mouse", 5))
+			return true;
+	return false;
+}
+
+struct login_session {
+	bool of_user, at_seat, closing;
+};
+
+static bool login_visit_line(void *ctx, char *line)
+{
+	struct login_session *session = ctx;
+
+	if (!strcmp(line, "CLASS=user"))
+		session->of_user = true;
+	if (!strncmp(line, "SEAT=", 5))
+		session->at_seat = true;
+	if (!strcmp(line, "STATE=closing"))
+		session->closing = true;
+	return false;
+}
+
+/* A session file of systemd-logind or elogind: true for a user's at this host's screen. */
+static bool login_visit_session(void *ctx, const char *name)
+{
+	struct protect_query *query = ctx;
+	struct sysfs_path path = sysfs_path("systemd/sessions/%s", name);
+	struct login_session session = { 0 };
+
+	if (name[0] == '.' || strstr(name, ".ref")) /* the latter is a pipe */
+		return false;
+	return protect_each_line(query, query->sysfs->run, path.text, login_visit_line, &session) ||
+	       (session.of_user && session.at_seat && !session.closing);
+}
+
+/* Programs that wait at a console for somebody to log in. */
+static bool login_is_prompt(const char *program)
+{
+	static const char *const prompts[] = { "getty",	 "agetty", "mingetty",
+					       "fgetty", "login",  "init" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(prompts); i++)
+		if (!strcmp(program, prompts[i]))
+			return true;
+	return false;
+}
+
+/* "PID (NAME) S PPID PGRP SESSION TTY ...", the terminal as a device number. */
+static bool login_visit_stat(void *ctx, char *line)
+{
+	char *name = strchr(line, '('), *end = strrchr(line, ')'), *word[5];
+	uint32_t tty;
+
+	(void)ctx;
+	if (!name || !end)
+		return false;
+	*end++ = '\0';
+	return str_words(end, word, 5) == 5 && !str_decimal(word[4], UINT32_MAX, &tty) &&
+	       tty > TTY0 && tty <= TTY63 && !login_is_prompt(name + 1);
+}
+
+static bool login_visit_process(void *ctx, const char *pid)
+{
+	struct protect_query *query = ctx;
+
+	return pid[0] >= '0' && pid[0] <= '9' &&
+	       protect_each_line(query, query->sysfs->proc, sysfs_path("%s/stat", pid).text,
+				 login_visit_stat, NULL);
+}
+
+/* For a file that /proc always has, unless it is hidden. */
+static bool proc_lacks(struct protect_query *query, const char *path)
+{
+	int proc = query->sysfs->proc;
+
+	return faccessat(proc, path, F_OK, 0) && protect_unreadable(query, proc, path, -errno);
+}
+
+static bool login_at_console(struct protect_query *query)
+{
+	int proc = query->sysfs->proc, run = query->sysfs->run, found = run;
+
+	if (run >= 0)
+		found = sysfs_each_entry(run, "systemd/sessions", login_visit_session, query);
+	if (found == -ENOENT) /* no logind. With hidepid process 1 is hidden, and so are others. */
+		return proc_lacks(query, "1/stat") ||
+		       protect_each_entry(query, proc, ".", login_visit_process, query);
+	return found > 0 || protect_failed(query, run, "systemd/sessions", found);
+}
+
+static bool protect_console(struct protect_query *query)
+{
+	struct input_search search = { .busid = query->busid };
+
+	return protect_each_line(query, query->sysfs->proc, "bus/input/devices", input_visit_line,
+				 &search) &&
+	       (query->reason.text[0] || login_at_console(query)) &&
+	       protect_because(query, "somebody is logged in at the console");
+}
+
+/* Not mounted, or mounted with subset=pid. */
 static bool proc_is_hidden(struct protect_query *query)
 {
 	int proc = query->sysfs->proc;
 
 	if (proc < 0)
-		return protect_unknown(query, "cannot read /proc: %s", strerror(-proc));
-	return faccessat(proc, "version", F_OK, 0) &&
-	       protect_unreadable(query, "/proc", "version", -errno);
+		return protect_because(query, PROTECT_UNKNOWN "cannot read /proc: %s",
+				       strerror(-proc));
+	return proc_lacks(query, "version");
 }
 
 bool protect_check(const struct sysfs *sysfs, const char *busid, struct reason *reason)
 {
-	struct protect_query query = { .sysfs = sysfs, .busid = busid, .reason = reason };
+	struct protect_query query = { .sysfs = sysfs, .busid = busid };
 
-	return !sysfs->fake && (proc_is_hidden(&query) || protect_disk(&query) ||
-				protect_net(&query) || protect_console(&query));
+	if (sysfs->fake || !(proc_is_hidden(&query) || protect_disk(&query) ||
+			     protect_net(&query) || protect_console(&query)))
+		return false;
+	*reason = query.reason;
+	return true;
 }

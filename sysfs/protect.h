@@ -24,44 +24,35 @@
  * It fails closed: if one of these files or directories cannot be read, the device is needed, and
  * reason names the file. A file that this kernel does not have (-ENOENT: /proc/swaps without swap,
  * net/tcp6 without IPv6, no logind) is no failure, unless the whole of /proc is hidden: not
- * mounted, or mounted with subset=pid.
- *
- * On a test's tree (sysfs->fake) no device is needed.
+ * mounted, or mounted with subset=pid. On a test's tree (sysfs->fake) no device is needed.
  */
 bool protect_check(const struct sysfs *sysfs, const char *busid, struct reason *reason);
 
-/* One such question, as its parts share it. */
+/* One such question, as its parts share it. They return true if the device is needed, or may be as
+ * something could not be found out; then there is a reason. */
 struct protect_query {
 	const struct sysfs *sysfs;
 	const char *busid;
-	struct reason *reason;
-	bool unknown; /* something could not be found out, and reason says what */
+	struct reason reason; /* empty: none is found yet */
+	unsigned depth;	      /* of disks that stand on each other */
 };
-
-/* The parts. True, and reason is set, if the device is needed or that could not be found out. */
 bool protect_disk(struct protect_query *query);
 bool protect_net(struct protect_query *query);
-bool protect_console(struct protect_query *query);
 
-/* For the parts: sets the reason, unless something is unknown, which is the better reason. Always
- * true. */
+/* Sets the reason, unless there is one: the first is the best. Always true. */
 bool protect_because(struct protect_query *query, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* For the parts: the device may be needed, because the file dir/path cannot be read (a -errno) or
- * because of what the format says. Always true. */
-bool protect_unreadable(struct protect_query *query, const char *dir, const char *path,
-			ssize_t error);
-bool protect_unknown(struct protect_query *query, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* For the parts: whether an error means that there is no such file, or not any more. */
-bool protect_is_gone(ssize_t error);
-/*
- * For the parts: file_each_line() below /proc and sysfs_each_entry() below the sysfs. True if visit
- * returned true, or if the file could not be read; one that does not exist is empty.
- */
-bool protect_each_proc_line(struct protect_query *query, const char *path,
-			    bool (*visit)(void *ctx, char *line), void *ctx);
-bool protect_each_entry(struct protect_query *query, const char *path,
+#define PROTECT_UNKNOWN "this host may need it: " /* begins a format */
+
+/* The reason that path below the directory handle dir cannot be read. Always true. */
+bool protect_unreadable(struct protect_query *query, int dir, const char *path, ssize_t error);
+/* The same for the result of reading it, but false if that is no error, or tells that there is no
+ * such file, or not any more. */
+bool protect_failed(struct protect_query *query, int dir, const char *path, ssize_t result);
+/* file_each_line() and sysfs_each_entry(). True if visit returned true or protect_failed() does. */
+bool protect_each_line(struct protect_query *query, int dir, const char *path,
+		       bool (*visit)(void *ctx, char *line), void *ctx);
+bool protect_each_entry(struct protect_query *query, int dir, const char *path,
 			bool (*visit)(void *ctx, const char *name), void *ctx);
 
 /* Whether a path in sysfs leads through the USB device with that busid. */

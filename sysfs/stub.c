@@ -23,9 +23,7 @@ static const struct stub_result stub_ok = { 0, STUB_STEP_NONE };
 
 static struct stub_result stub_failed(enum stub_step step, int error)
 {
-	struct stub_result result = { error, step };
-
-	return result;
+	return (struct stub_result){ error, step };
 }
 
 int stub_check(const struct sysfs *sysfs)
@@ -35,10 +33,7 @@ int stub_check(const struct sysfs *sysfs)
 
 int stub_status(const struct sysfs *sysfs, const char *busid)
 {
-	uint32_t status;
-	int error = device_number(sysfs, busid, "usbip_status", &status);
-
-	return error ? error : (int)status;
+	return device_number(sysfs, busid, "usbip_status");
 }
 
 int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot)
@@ -51,16 +46,14 @@ int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot)
 	*has_slot = false;
 	if (n < 0)
 		return (int)n;
-	while ((word = str_word(&cursor))) {
-		used++;
+	for (; (word = str_word(&cursor)); used++)
 		*has_slot = *has_slot || !strcmp(word, busid);
-	}
 	return used;
 }
 
 static bool device_is_present(const struct sysfs *sysfs, const char *busid)
 {
-	int error = sysfs_can_open(sysfs, O_PATH, DEVICE_FILE, busid, "idVendor");
+	int error = sysfs_can_open(sysfs, O_PATH, device_path(busid, "idVendor").text);
 
 	return !error || error_is_resource(error);
 }
@@ -76,7 +69,7 @@ static int match_busid_write(const struct sysfs *sysfs, const char *verb, const 
 /* 0 or -errno, -ENODEV if the device was unplugged meanwhile. */
 static int driver_unbind(const struct sysfs *sysfs, const char *driver, const char *busid)
 {
-	int error = sysfs_write(sysfs, busid, "bus/usb/drivers/%s/unbind", driver);
+	int error = sysfs_write(sysfs, busid, sysfs_path("bus/usb/drivers/%s/unbind", driver).text);
 
 	return error && !device_is_present(sysfs, busid) ? -ENODEV : error;
 }
@@ -130,10 +123,9 @@ struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid)
 	if (error)
 		return stub_restore(sysfs, busid, STUB_STEP_BIND, error);
 	error = device_read(sysfs, busid, &device);
-	if (error)
-		return stub_failed(error_is_resource(error) ? STUB_STEP_RESTORE : STUB_STEP_BIND,
-				   error);
-	if (strcmp(device.driver, STUB_DRIVER) != 0) /* another program took it away again */
+	if (error_is_resource(error))
+		return stub_failed(STUB_STEP_RESTORE, error);
+	if (error || strcmp(device.driver, STUB_DRIVER) != 0) /* gone, or taken away again */
 		return stub_restore(sysfs, busid, STUB_STEP_BIND, -EBUSY);
 	return stub_ok;
 }
@@ -143,25 +135,22 @@ int stub_import(const struct sysfs *sysfs, const char *busid, int fd)
 	char value[12];
 
 	str_format(value, sizeof(value), "%u", (unsigned)fd);
-	return sysfs_write(sysfs, value, DEVICE_FILE, busid, "usbip_sockfd");
+	return sysfs_write(sysfs, value, device_path(busid, "usbip_sockfd").text);
 }
 
 struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int connection)
 {
-	int waited = 0;
-
 	if (stub_status(sysfs, busid) != STUB_USED)
 		return stub_ok;
 	/* a failure means that the session has just ended by itself */
 	if (connection < 0)
-		sysfs_write(sysfs, "-1", DEVICE_FILE, busid, "usbip_sockfd");
+		sysfs_write(sysfs, "-1", device_path(busid, "usbip_sockfd").text);
 	else
 		shutdown(connection, SHUT_RDWR);
-	while (stub_status(sysfs, busid) == STUB_USED) {
+	for (int waited = 0; stub_status(sysfs, busid) == STUB_USED; waited += SESSION_POLL_MS) {
 		if (waited >= SESSION_END_MS)
 			return stub_failed(STUB_STEP_SESSION, -ETIMEDOUT);
 		poll(NULL, 0, SESSION_POLL_MS);
-		waited += SESSION_POLL_MS;
 	}
 	return stub_ok;
 }
@@ -169,15 +158,13 @@ struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int co
 /* Opens the device's node, which keeps the kernel's record of the device: fd or -1. */
 static int node_open(const struct sysfs *sysfs, const char *busid)
 {
-	uint32_t busnum, devnum;
-	char path[16];
+	int busnum = device_number(sysfs, busid, "busnum");
+	int devnum = device_number(sysfs, busid, "devnum");
 
-	if (sysfs->usb_nodes < 0 ||
-	    device_number(sysfs, busid, "busnum", &busnum) ||
-	    device_number(sysfs, busid, "devnum", &devnum))
+	if (sysfs->usb_nodes < 0 || busnum < 0 || devnum < 0)
 		return -1;
-	str_format(path, sizeof(path), "%03u/%03u", busnum, devnum);
-	return openat(sysfs->usb_nodes, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return openat(sysfs->usb_nodes, sysfs_path("%03d/%03d", busnum, devnum).text,
+		      O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
 /*
@@ -205,8 +192,7 @@ struct stub_result stub_release(const struct sysfs *sysfs, const char *busid)
 {
 	struct stub_result result = stub_ok;
 	struct device device;
-	int error = device_read(sysfs, busid, &device);
-	int node;
+	int node, error = device_read(sysfs, busid, &device);
 
 	if (error)
 		return stub_failed(STUB_STEP_RELEASE, error);
@@ -215,30 +201,25 @@ struct stub_result stub_release(const struct sysfs *sysfs, const char *busid)
 	node = node_open(sysfs, busid);
 	if (device.driver[0])
 		result = stub_release_bound(sysfs, busid);
-	if (!result.error && !device_read(sysfs, busid, &device) && !device.driver[0]) {
+	if (!result.error && !device_read(sysfs, busid, &device) && !device.driver[0])
 		error = driver_probe(sysfs, busid);
-		if (error)
-			result = stub_failed(STUB_STEP_REBIND, error);
-	}
 	if (node >= 0)
 		close(node);
-	return result;
+	return error ? stub_failed(STUB_STEP_REBIND, error) : result;
 }
 
 const char *stub_step_text(enum stub_step step)
 {
-	switch (step) {
-	case STUB_STEP_NONE:
-		return "no process can be made for it, or it was killed";
-	case STUB_STEP_UNBIND:
-		return "its driver does not let go";
-	case STUB_STEP_ADD:
-	case STUB_STEP_BIND:
-		return "usbip-host does not take it";
-	case STUB_STEP_SESSION:
-	case STUB_STEP_RELEASE:
-		return "usbip-host does not let go";
-	default:
-		return "no driver takes it back";
-	}
+	static const char *const text[] = {
+		[STUB_STEP_NONE] = "no process can be made for it, or it was killed",
+		[STUB_STEP_UNBIND] = "its driver does not let go",
+		[STUB_STEP_ADD] = "usbip-host does not take it",
+		[STUB_STEP_BIND] = "usbip-host does not take it",
+		[STUB_STEP_SESSION] = "usbip-host does not let go",
+		[STUB_STEP_RELEASE] = "usbip-host does not let go",
+		[STUB_STEP_REBIND] = "no driver takes it back",
+		[STUB_STEP_RESTORE] = "no driver takes it back",
+	};
+
+	return text[step];
 }

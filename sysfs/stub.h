@@ -20,15 +20,18 @@
 
 /* The step that failed, in the order of the writes. */
 enum stub_step {
-	STUB_STEP_NONE,	    /* with an error: no step was tried, or the result was lost */
-	STUB_STEP_UNBIND,   /* unbinding the device from its driver */
-	STUB_STEP_ADD,	    /* -ENOMEM: all slots are taken */
-	STUB_STEP_BIND,	    /* binding it to usbip-host */
-	STUB_STEP_SESSION,  /* ending the session that uses it */
-	STUB_STEP_RELEASE,  /* unbinding it from usbip-host */
-	STUB_STEP_REBIND,   /* binding it to its own driver again */
-	STUB_STEP_RESTORE,  /* the same after a failed bind: it has no driver now */
+	STUB_STEP_NONE,	   /* with an error: no step was tried, or the result was lost */
+	STUB_STEP_UNBIND,  /* unbinding the device from its driver */
+	STUB_STEP_ADD,	   /* -ENOMEM: all slots are taken */
+	STUB_STEP_BIND,	   /* binding it to usbip-host */
+	STUB_STEP_SESSION, /* ending the session that uses it */
+	STUB_STEP_RELEASE, /* unbinding it from usbip-host */
+	STUB_STEP_REBIND,  /* binding it to its own driver again */
+	STUB_STEP_RESTORE, /* the same after a failed bind: it has no driver now */
 };
+
+/* The same in words, as a reason. */
+const char *stub_step_text(enum stub_step step);
 
 struct stub_result {
 	int error; /* 0 or -errno; -ENODEV also if the device was unplugged meanwhile */
@@ -62,17 +65,14 @@ int stub_status(const struct sysfs *sysfs, const char *busid);
  */
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
-/*
- * Hands fd, a connected stream socket of this process, to usbip-host, which keeps a reference of
- * its own; the device is in use then. 0 or -errno: the kernel answers most failures with -EINVAL.
- */
+/* Hands fd, a connected stream socket, to usbip-host, which keeps a reference of its own; the device
+ * is in use then. 0 or -errno: the kernel answers most failures with -EINVAL. */
 int stub_import(const struct sysfs *sysfs, const char *busid, int fd);
 
 /*
  * Ends the session that uses the device, if there is one, and waits until the kernel has reset the
- * device. connection is the socket of the session, or -1 if it is not known. Shutting the socket
- * down has the same effect as writing "-1" to usbip_sockfd, which before Linux 6.12 releases a lock
- * that the kernel does not hold.
+ * device. connection is the socket of the session, which is shut down, or -1 if it is not known:
+ * "-1" in usbip_sockfd, which before Linux 6.12 releases a lock that the kernel does not hold.
  */
 struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int connection);
 
@@ -88,7 +88,5 @@ struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int co
  * "rebind".
  */
 struct stub_result stub_release(const struct sysfs *sysfs, const char *busid);
-
-const char *stub_step_text(enum stub_step step);
 
 #endif

@@ -15,34 +15,28 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Enough for every path that is made from constants and checked bus ids. */
-enum { PATH_SIZE = 160 };
+enum { DIRECTORY = O_RDONLY | O_DIRECTORY };
 
-static int open_directory(int dir, const char *path)
+static int open_below(int dir, const char *path, int flags)
 {
-	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, path, flags | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-static bool is_kernels_sysfs(int fd)
+int sysfs_open(struct sysfs *sysfs, const char *root)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) || fs.f_type == SYSFS_MAGIC;
-}
-
-int sysfs_open(struct sysfs *sysfs, const char *root)
-{
-	sysfs->root = open_directory(AT_FDCWD, root);
+	sysfs->root = open_below(AT_FDCWD, root, DIRECTORY);
 	if (sysfs->root < 0)
 		return sysfs->root;
-	sysfs->fake = !is_kernels_sysfs(sysfs->root);
+	sysfs->fake = !fstatfs(sysfs->root, &fs) && fs.f_type != SYSFS_MAGIC;
 	sysfs->usb_nodes = sysfs->proc = sysfs->run = -ENOENT;
 	if (!sysfs->fake) {
-		sysfs->usb_nodes = open_directory(AT_FDCWD, "/dev/bus/usb");
-		sysfs->proc = open_directory(AT_FDCWD, "/proc");
-		sysfs->run = open_directory(AT_FDCWD, "/run");
+		sysfs->usb_nodes = open_below(AT_FDCWD, "/dev/bus/usb", DIRECTORY);
+		sysfs->proc = open_below(AT_FDCWD, "/proc", DIRECTORY);
+		sysfs->run = open_below(AT_FDCWD, "/run", DIRECTORY);
 	}
 	return 0;
 }
@@ -61,34 +55,29 @@ bool error_is_resource(int error)
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
 }
 
-static int open_attribute(const struct sysfs *sysfs, int flags, const char *format, va_list args)
+struct sysfs_path sysfs_path(const char *format, ...)
 {
-	char path[PATH_SIZE];
-	int fd;
-
-	str_vformat(path, sizeof(path), format, args);
-	fd = openat(sysfs->root, path, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path, ...)
-{
+	struct sysfs_path path;
 	va_list args;
-	int fd;
 
-	va_start(args, path);
-	fd = open_attribute(sysfs, flags, path, args);
+	va_start(args, format);
+	str_vformat(path.text, sizeof(path.text), format, args);
 	va_end(args);
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
+	return path;
 }
 
-static ssize_t read_bytes(const struct sysfs *sysfs, void *buf, size_t size, const char *path,
-			  va_list args)
+int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path)
 {
-	int fd = open_attribute(sysfs, O_RDONLY, path, args);
+	int fd = open_below(sysfs->root, path, flags);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+ssize_t sysfs_read_bytes(const struct sysfs *sysfs, void *buf, size_t size, const char *path)
+{
+	int fd = open_below(sysfs->root, path, O_RDONLY);
 	ssize_t n;
 
 	if (fd < 0)
@@ -98,10 +87,9 @@ static ssize_t read_bytes(const struct sysfs *sysfs, void *buf, size_t size, con
 	return n;
 }
 
-static ssize_t read_text(const struct sysfs *sysfs, char *buf, size_t size, const char *path,
-			 va_list args)
+ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path)
 {
-	ssize_t n = read_bytes(sysfs, buf, size, path, args);
+	ssize_t n = sysfs_read_bytes(sysfs, buf, size, path);
 
 	if (n < 0)
 		return n;
@@ -113,70 +101,48 @@ static ssize_t read_text(const struct sysfs *sysfs, char *buf, size_t size, cons
 	return n;
 }
 
-ssize_t sysfs_read_bytes(const struct sysfs *sysfs, uint8_t *buf, size_t size,
-			 const char *path, ...)
-{
-	va_list args;
-	ssize_t n;
-
-	va_start(args, path);
-	n = read_bytes(sysfs, buf, size, path, args);
-	va_end(args);
-	return n;
-}
-
-ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
-{
-	va_list args;
-	ssize_t n;
-
-	va_start(args, path);
-	n = read_text(sysfs, buf, size, path, args);
-	va_end(args);
-	return n;
-}
-
-int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_t *value,
-		      const char *path, ...)
+int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, const char *path)
 {
 	char buf[16];
-	va_list args;
-	ssize_t n;
+	uint32_t value;
+	int error = (int)sysfs_read(sysfs, buf, sizeof(buf), path);
 
-	va_start(args, path);
-	n = read_text(sysfs, buf, sizeof(buf), path, args);
-	va_end(args);
-	if (n < 0)
-		return (int)n;
-	return hex ? str_hex(buf, max, value) : str_decimal(buf, max, value);
+	if (error >= 0)
+		error = hex ? str_hex(buf, max, &value) : str_decimal(buf, max, &value);
+	return error ? error : (int)value;
 }
 
-int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, ...)
+ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path)
 {
-	size_t len = strlen(value);
-	va_list args;
-	ssize_t n;
-	int fd;
+	ssize_t n = readlinkat(sysfs->root, path, buf, size);
 
-	va_start(args, path);
-	fd = open_attribute(sysfs, O_WRONLY, path, args);
-	va_end(args);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == size)
+		return -ENAMETOOLONG;
+	buf[n] = '\0';
+	return n;
+}
+
+int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path)
+{
+	int fd = open_below(sysfs->root, path, O_WRONLY), error = 0;
+	ssize_t n;
+
 	if (fd < 0)
 		return fd;
-	n = write(fd, value, len);
-	if (n < 0)
-		n = -errno;
-	else
-		n = (size_t)n == len ? 0 : -EIO;
+	n = write(fd, value, strlen(value));
+	if (n != (ssize_t)strlen(value))
+		error = n < 0 ? -errno : -EIO;
 	close(fd);
-	return (int)n;
+	return error;
 }
 
 int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const char *name),
 		     void *ctx)
 {
 	_Alignas(struct dirent64) char buf[2048];
-	int fd = open_directory(dir, path);
+	int fd = open_below(dir, path, DIRECTORY);
 	bool found = false;
 	ssize_t n;
 
@@ -193,22 +159,4 @@ int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const c
 	n = !found && n < 0 ? -errno : found;
 	close(fd);
 	return (int)n;
-}
-
-ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
-{
-	char name[PATH_SIZE];
-	va_list args;
-	ssize_t n;
-
-	va_start(args, path);
-	str_vformat(name, sizeof(name), path, args);
-	va_end(args);
-	n = readlinkat(sysfs->root, name, buf, size);
-	if (n < 0)
-		return -errno;
-	if ((size_t)n == size)
-		return -ENAMETOOLONG;
-	buf[n] = '\0';
-	return n;
 }

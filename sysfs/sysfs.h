@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel's attribute files below one root directory, which a test replaces by a tree of its
- * own. A path is relative to the root and given as a format with its arguments, as for printf(3).
- * Every function returns 0 (or a length), or -errno.
+ * own. A path is relative to the root. Every function returns 0 (or a length), or -errno.
  */
 #ifndef SYSFS_SYSFS_H
 #define SYSFS_SYSFS_H
@@ -15,12 +14,8 @@
 /* An attribute is at most a page (Documentation/filesystems/sysfs.rst). */
 #define SYSFS_ATTRIBUTE_SIZE 4096
 
-#define SYSFS_PATH(n, args) __attribute__((format(printf, n, args)))
-
-/*
- * Directory handles. usb_nodes, proc and run are -errno where the directory could not be opened:
- * -ENOENT if this host has none.
- */
+/* Directory handles. usb_nodes, proc and run are -errno where the directory could not be opened:
+ * -ENOENT if this host has none. */
 struct sysfs {
 	int root;      /* of the sysfs */
 	bool fake;     /* root is a test's tree: this host depends on nothing in it */
@@ -37,29 +32,31 @@ struct sysfs {
 int sysfs_open(struct sysfs *sysfs, const char *root);
 void sysfs_close(struct sysfs *sysfs);
 
+/* Enough for every path that is made from constants and checked bus ids; a longer one is cut off. */
+struct sysfs_path {
+	char text[160];
+};
+struct sysfs_path sysfs_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* True if an error tells nothing about the file: this host is short of memory or descriptors. */
 bool error_is_resource(int error);
 
-/* Whether a file can be opened with these flags: 0 or -errno. O_WRONLY: may it be written
- * (-EACCES, -EROFS)? O_PATH: does it exist? */
-int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path, ...) SYSFS_PATH(3, 4);
+/* Whether a file can be opened with these flags. O_WRONLY: may it be written (-EACCES, -EROFS)?
+ * O_PATH: does it exist? */
+int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path);
 
-/* Reads an attribute into buf without its last newline, terminates it, and returns its length;
- * -EFBIG if it has more than size - 1 bytes. */
-ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
-	SYSFS_PATH(4, 5);
 /* Reads at most size bytes of a binary attribute, as they are, and returns their number. */
-ssize_t sysfs_read_bytes(const struct sysfs *sysfs, uint8_t *buf, size_t size,
-			 const char *path, ...)
-	SYSFS_PATH(4, 5);
-/* Reads an attribute that is one number, decimal or hexadecimal: -EINVAL if it is none, -ERANGE if
- * it is above max. */
-int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, uint32_t *value,
-		      const char *path, ...) SYSFS_PATH(5, 6);
+ssize_t sysfs_read_bytes(const struct sysfs *sysfs, void *buf, size_t size, const char *path);
+/* These two terminate a text in buf and return its length, or an error if it has more than size - 1
+ * bytes: an attribute without its last newline (-EFBIG), the target of a link (-ENAMETOOLONG). */
+ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path);
+ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path);
+/* Reads an attribute that is one number, decimal or hexadecimal, and returns it: -EINVAL if it is
+ * none, -ERANGE if it is above max, which is at most INT_MAX. */
+int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, const char *path);
 
 /* Writes value in one write(2), without a newline: match_busid takes every byte literally. */
-int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, ...)
-	SYSFS_PATH(3, 4);
+int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path);
 
 /*
  * Calls visit for each entry, "." and ".." among them, of the directory at path below the directory
@@ -68,10 +65,5 @@ int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path, 
  */
 int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const char *name),
 		     void *ctx);
-
-/* Reads the target of a symbolic link, as it stands there, terminates it, and returns its length;
- * -ENAMETOOLONG if it has more than size - 1 bytes. */
-ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path, ...)
-	SYSFS_PATH(4, 5);
 
 #endif

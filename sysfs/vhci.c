@@ -10,12 +10,14 @@
 #include <limits.h>
 #include <string.h>
 
-enum { NAME_SIZE = 16, WORDS_MAX = 8 /* the longest line has seven */ };
+#define PLATFORM "devices/platform/"
+
+enum { WORDS_MAX = 8 /* the longest line has seven */ };
 
 /* The format of a status file, as its header line announces it. */
 struct vhci_format {
 	bool has_hub; /* there is a column with hs or ss */
-	bool bus_dev; /* the header has "bus dev": a row that is in use has one word less */
+	bool bus_dev; /* bus and dev are two words, but in a row that is in use they are one */
 };
 
 static int vhci_parse_header(char *line, struct vhci_format *format)
@@ -34,7 +36,7 @@ static int vhci_parse_header(char *line, struct vhci_format *format)
 static int vhci_parse_row(struct vhci *vhci, char *line, const struct vhci_format *format)
 {
 	char *words[WORDS_MAX], **word = words;
-	unsigned n = str_words(line, words, WORDS_MAX), busid = 5;
+	unsigned n = str_words(line, words, WORDS_MAX);
 	uint32_t number, state, devid = 0;
 	enum vhci_hub hub = VHCI_ANY;
 	struct vhci_port *port;
@@ -48,19 +50,16 @@ static int vhci_parse_row(struct vhci *vhci, char *line, const struct vhci_forma
 		word++;
 		n--;
 	}
-	/* the other words are the speed and the socket, which nobody needs */
+	/* port, state, speed, devid, socket, busid */
 	if (n < 6 || str_decimal(word[0], VHCI_PORTS_MAX - 1, &number) ||
 	    str_decimal(word[1], VHCI_ERROR, &state) || state < VHCI_FREE ||
 	    (state == VHCI_USED && str_hex(word[3], UINT32_MAX, &devid)))
 		return -EPROTO;
-	/* in the oldest format a free row has bus and dev as two words, a row in use as one */
-	if (format->bus_dev && state != VHCI_USED)
-		busid++;
-	if (n <= busid)
+	if (format->bus_dev && state != VHCI_USED && n < 7)
 		return -EPROTO;
 	port = &vhci->port[number];
 	str_format(port->busid, sizeof(port->busid), "%s",
-		   state == VHCI_USED && busid_is_device(word[busid]) ? word[busid] : "");
+		   state == VHCI_USED && busid_is_device(word[5]) ? word[5] : "");
 	port->devid = devid;
 	port->state = (uint8_t)state;
 	port->hub = (uint8_t)hub;
@@ -85,18 +84,17 @@ static int vhci_find_dir(const struct sysfs *sysfs, const char **dir)
 {
 	int error;
 
-	*dir = "devices/platform/vhci_hcd.0";
-	error = sysfs_can_open(sysfs, O_PATH, "%s/status", *dir);
-	if (error != -ENOENT)
-		return error;
-	*dir = "devices/platform/vhci_hcd";
-	return sysfs_can_open(sysfs, O_PATH, "%s/status", *dir);
+	*dir = PLATFORM "vhci_hcd.0";
+	error = sysfs_can_open(sysfs, O_PATH, PLATFORM "vhci_hcd.0/status");
+	if (error == -ENOENT) {
+		*dir = PLATFORM "vhci_hcd";
+		error = sysfs_can_open(sysfs, O_PATH, PLATFORM "vhci_hcd/status");
+	}
+	return error;
 }
 
-/*
- * Whether the module has set up all its controllers. Its files exist before that, and the devices
- * even have their driver link; reading a status file at that time crashes the kernel.
- */
+/* Whether the module has set up all its controllers. Its files exist before that, and the devices
+ * even have their driver link; reading a status file at that time crashes the kernel. */
 static int vhci_check_live(const struct sysfs *sysfs)
 {
 	char state[16];
@@ -107,82 +105,68 @@ static int vhci_check_live(const struct sysfs *sysfs)
 	return strcmp(state, "live") != 0 ? -EAGAIN : 0;
 }
 
-/*
- * Returns 1 if the controller exists, 0 if not, or -errno: -EAGAIN while it has no driver yet, as
- * platform devices exist before they are probed. name is set to the name of its status file; those
- * of all controllers are in the directory of the first.
- */
-static int vhci_find_controller(const struct sysfs *sysfs, const char *dir, unsigned controller,
-				char *name)
+static int vhci_read_status(const struct sysfs *sysfs, const char *path, struct vhci *vhci)
 {
-	size_t len = str_format(name, NAME_SIZE, "status");
-	int error;
+	char text[SYSFS_ATTRIBUTE_SIZE + 1];
+	ssize_t n = sysfs_read(sysfs, text, sizeof(text), path);
 
-	if (controller >= VHCI_CONTROLLERS_MAX)
-		return 0;
-	if (controller)
-		str_format(name + len, NAME_SIZE - len, ".%u", controller);
-	error = sysfs_can_open(sysfs, O_PATH, "%s/%s", dir, name);
-	if (error)
-		return error == -ENOENT ? 0 : error;
-	if (controller)
-		error = sysfs_can_open(sysfs, O_PATH, "devices/platform/vhci_hcd.%u/driver",
-				       controller);
-	else
-		error = sysfs_can_open(sysfs, O_PATH, "%s/driver", dir);
-	if (error)
-		return error == -ENOENT ? -EAGAIN : error;
-	return 1;
+	vhci->controllers++;
+	return n < 0 ? (int)n : vhci_parse(vhci, text);
 }
 
-/* vhci_find_dir(), but an error while its files must not be read. */
-static int vhci_find_live_dir(const struct sysfs *sysfs, const char **dir)
+/* Checks all controllers and, unless vhci is NULL, reads their ports. The status files of all are
+ * in the directory of the first. */
+static int vhci_visit_controllers(const struct sysfs *sysfs, const char *dir, struct vhci *vhci)
 {
-	int error = vhci_find_dir(sysfs, dir);
+	struct sysfs_path status = sysfs_path("%s/status", dir);
+	struct sysfs_path driver = sysfs_path("%s/driver", dir);
+	int error = vhci_check_live(sysfs);
 
-	return error ? error : vhci_check_live(sysfs);
-}
-
-int vhci_check(const struct sysfs *sysfs)
-{
-	char name[NAME_SIZE];
-	const char *dir;
-	int error = vhci_find_live_dir(sysfs, &dir), found = 1;
-
-	for (unsigned i = 0; !error && found; i++) {
-		found = vhci_find_controller(sysfs, dir, i, name);
-		error = found < 0 ? found : 0;
-	}
-	if (!error)
-		error = sysfs_can_open(sysfs, O_WRONLY, "%s/attach", dir);
-	return error ? error : sysfs_can_open(sysfs, O_WRONLY, "%s/detach", dir);
-}
-
-int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
-{
-	char name[NAME_SIZE], text[SYSFS_ATTRIBUTE_SIZE + 1];
-	const char *dir;
-	int error = vhci_find_live_dir(sysfs, &dir);
-
-	/* only the part that was in use, so that the rest of the table never takes memory */
-	memset(vhci->port, 0, vhci->ports * sizeof(vhci->port[0]));
-	vhci->ports = vhci->controllers = 0;
-	while (!error) {
-		int found = vhci_find_controller(sysfs, dir, vhci->controllers, name);
-		ssize_t n;
-
-		if (found <= 0)
-			return found;
-		n = sysfs_read(sysfs, text, sizeof(text), "%s/%s", dir, name);
-		error = n < 0 ? (int)n : vhci_parse(vhci, text);
-		vhci->controllers++;
+	for (unsigned i = 0; !error && i < VHCI_CONTROLLERS_MAX; i++) {
+		if (i) {
+			status = sysfs_path("%s/status.%u", dir, i);
+			driver = sysfs_path(PLATFORM "vhci_hcd.%u/driver", i);
+		}
+		error = sysfs_can_open(sysfs, O_PATH, status.text);
+		if (error == -ENOENT)
+			return 0;
+		if (!error)
+			error = sysfs_can_open(sysfs, O_PATH, driver.text);
+		if (error == -ENOENT) /* platform devices exist before they are probed */
+			error = -EAGAIN;
+		if (!error && vhci)
+			error = vhci_read_status(sysfs, status.text, vhci);
 	}
 	return error;
 }
 
+int vhci_check(const struct sysfs *sysfs)
+{
+	const char *dir;
+	int error = vhci_find_dir(sysfs, &dir);
+
+	if (!error)
+		error = vhci_visit_controllers(sysfs, dir, NULL);
+	if (!error)
+		error = sysfs_can_open(sysfs, O_WRONLY, sysfs_path("%s/attach", dir).text);
+	return error ? error : sysfs_can_open(sysfs, O_WRONLY, sysfs_path("%s/detach", dir).text);
+}
+
+int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
+{
+	const char *dir;
+	int error = vhci_find_dir(sysfs, &dir);
+
+	/* only the part that was in use, so that the rest of the table never takes memory */
+	memset(vhci->port, 0, vhci->ports * sizeof(vhci->port[0]));
+	vhci->ports = vhci->controllers = 0;
+	return error ? error : vhci_visit_controllers(sysfs, dir, vhci);
+}
+
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
 {
-	return port->busid[0] && !sysfs_can_open(sysfs, O_PATH, DEVICE_DIR "%s", port->busid);
+	return port->busid[0] &&
+	       !sysfs_can_open(sysfs, O_PATH, sysfs_path(DEVICE_DIR "%s", port->busid).text);
 }
 
 static unsigned vhci_ports_each(const struct vhci *vhci)
@@ -197,49 +181,37 @@ unsigned vhci_controller(const struct vhci *vhci, unsigned port)
 	return port / vhci_ports_each(vhci);
 }
 
-static bool port_is_free(const struct vhci_port *port, uint32_t speed)
+/* The devices on the controller of a port. */
+static unsigned vhci_count_devices(const struct vhci *vhci, unsigned port)
 {
-	enum vhci_hub wanted = speed >= VHCI_SPEED_SUPER ? VHCI_SUPER : VHCI_HIGH;
+	unsigned each = vhci_ports_each(vhci), first = port - port % each, n = 0;
 
-	return port->state == VHCI_FREE && (port->hub == wanted || port->hub == VHCI_ANY);
-}
-
-/* The lowest free port on the controller with the fewest devices; unused: that no device used. */
-static int vhci_lowest_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last,
-			    bool unused)
-{
-	unsigned each = vhci_ports_each(vhci), least = UINT_MAX;
-	int best = -ENOSPC;
-
-	for (unsigned first = 0; first < vhci->ports; first += each) {
-		unsigned used = 0;
-		int free = -1;
-
-		for (unsigned i = first; i < first + each && i < vhci->ports; i++) {
-			if (vhci->port[i].state > VHCI_FREE)
-				used++;
-			else if (free < 0 && port_is_free(&vhci->port[i], speed) &&
-				 !(unused && last[i]))
-				free = (int)i;
-		}
-		if (free >= 0 && used < least) {
-			best = free;
-			least = used;
-		}
-	}
-	return best;
+	for (unsigned i = first; i < first + each && i < vhci->ports; i++)
+		n += vhci->port[i].state > VHCI_FREE;
+	return n;
 }
 
 int vhci_free_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last, uint32_t device)
 {
-	int port = -ENOSPC;
+	enum vhci_hub wanted = speed >= VHCI_SPEED_SUPER ? VHCI_SUPER : VHCI_HIGH;
+	unsigned least = UINT_MAX;
+	int best = -ENOSPC;
 
-	for (unsigned i = 0; last && i < vhci->ports; i++)
-		if (last[i] == device && port_is_free(&vhci->port[i], speed))
+	for (unsigned i = 0; i < vhci->ports; i++) {
+		const struct vhci_port *port = &vhci->port[i];
+		unsigned cost;
+
+		if (port->state != VHCI_FREE || (port->hub != wanted && port->hub != VHCI_ANY))
+			continue;
+		if (last[i] == device)
 			return (int)i;
-	if (last)
-		port = vhci_lowest_port(vhci, speed, last, true);
-	return port < 0 ? vhci_lowest_port(vhci, speed, NULL, false) : port;
+		cost = vhci_count_devices(vhci, i) + (last[i] ? VHCI_PORTS_MAX : 0);
+		if (cost < least) {
+			best = (int)i;
+			least = cost;
+		}
+	}
+	return best;
 }
 
 static int vhci_write_control(const struct sysfs *sysfs, const char *name, const char *value)
@@ -247,7 +219,7 @@ static int vhci_write_control(const struct sysfs *sysfs, const char *name, const
 	const char *dir;
 	int error = vhci_find_dir(sysfs, &dir);
 
-	return error ? error : sysfs_write(sysfs, value, "%s/%s", dir, name);
+	return error ? error : sysfs_write(sysfs, value, sysfs_path("%s/%s", dir, name).text);
 }
 
 int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid, uint32_t speed)
@@ -255,8 +227,7 @@ int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid
 	char value[64];
 	int error;
 
-	str_format(value, sizeof(value), "%u %u %u %u", port, (unsigned)fd, (unsigned)devid,
-		   (unsigned)speed);
+	str_format(value, sizeof(value), "%u %d %u %u", port, fd, devid, speed);
 	error = vhci_write_control(sysfs, "attach", value);
 	if (error == -EINVAL && speed == VHCI_SPEED_SUPER_PLUS)
 		return vhci_attach(sysfs, port, fd, devid, VHCI_SPEED_SUPER);

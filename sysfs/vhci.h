@@ -16,8 +16,7 @@
 #define VHCI_MODULE "vhci-hcd"
 
 enum {
-	/* Kconfig: at most 128 controllers with twice 15 ports each */
-	VHCI_CONTROLLERS_MAX = 128,
+	VHCI_CONTROLLERS_MAX = 128, /* Kconfig, as the number of ports: twice 15 each */
 	VHCI_PORTS_MAX = VHCI_CONTROLLERS_MAX * 30,
 	VHCI_SPEED_SUPER = 5, /* enum usb_device_speed; this and above: the super-speed half */
 	VHCI_SPEED_SUPER_PLUS = 6,
@@ -68,19 +67,18 @@ bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port);
 unsigned vhci_controller(const struct vhci *vhci, unsigned port);
 
 /*
- * Picks a free port for a device of that speed, or -ENOSPC. last, which may be NULL, has for each
- * port the caller's number of the device that used it last, 0 for none; device is such a number.
- * The order of preference: the port the device used last, a port that no device used, any other;
- * among several the lowest on the controller with the fewest devices.
+ * Picks a free port for a device of that speed, or -ENOSPC. last has for each port the caller's
+ * number of the device that used it last, 0 for none; device is such a number, or 0. The order of
+ * preference: a port that this device used last, one that no device used, any other; among several
+ * the lowest on the controller with the fewest devices.
  */
 int vhci_free_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last, uint32_t device);
 
 /*
- * Hands fd, a connected stream socket of this process, to the kernel, which keeps a reference of
- * its own. 0 or -errno; -EBUSY means that another program took the port: read the table again.
- * After success the device does not exist yet: the port goes from VHCI_ATTACHING to VHCI_USED when
- * the server has answered. If the kernel (before 6.12) does not know super-speed-plus, the device
- * is attached as super-speed.
+ * Hands fd, a connected stream socket, to the kernel, which keeps a reference of its own. 0 or
+ * -errno; -EBUSY means that another program took the port: read the table again. The device does
+ * not exist yet then: the port goes from VHCI_ATTACHING to VHCI_USED when the server has answered.
+ * If the kernel (before 6.12) does not know super-speed-plus, it is attached as super-speed.
  */
 int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid, uint32_t speed);
 

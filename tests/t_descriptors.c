@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of sysfs/descriptors: the descriptors of real devices compared with the attributes of their
+ * Tests of sysfs/device: the descriptors of real devices compared with the attributes of their
  * kernel, and made ones with every oddity; each cut off at every byte.
  */
-#include "sysfs/descriptors.h"
-
 #include "sysfs/device.h"
+
 #include "tests/tree.h"
 
 enum { BUF_MAX = 70000 };

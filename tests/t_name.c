@@ -13,7 +13,7 @@ static void put(const char *attribute, const void *bytes, size_t len)
 {
 	char path[100];
 
-	snprintf(path, sizeof(path), DEVICE_FILE, "1-1.4", attribute);
+	snprintf(path, sizeof(path), DEVICE_DIR "1-1.4/%s", attribute);
 	put_bytes(root, path, bytes, len);
 }
 

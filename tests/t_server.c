@@ -152,17 +152,11 @@ static int detach(const char *value)
 	return 0;
 }
 
-int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *path, ...);
+int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *name);
 
-int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *path, ...)
+int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *name)
 {
-	char name[100];
-	va_list args;
-
 	must(fs == &sysfs, "play vhci-hcd");
-	va_start(args, path);
-	str_vformat(name, sizeof(name), path, args);
-	va_end(args);
 	if (!strcmp(name, VHCI "attach"))
 		return attach(value);
 	must(!strcmp(name, VHCI "detach"), name);

@@ -235,19 +235,14 @@ static void note_node(void)
 	}
 }
 
-int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *path, ...);
+int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *name);
 
-int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *path, ...)
+int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *name)
 {
 	enum fault fault = (int)kernel.writes == kernel.fault_at ? kernel.fault : FAULT_NONE;
-	char name[120];
-	va_list args;
 	int error;
 
 	must(fs == &sysfs && kernel.writes < WRITES_MAX, "play the kernel");
-	va_start(args, path);
-	str_vformat(name, sizeof(name), path, args);
-	va_end(args);
 	snprintf(kernel.line[kernel.writes++], 160, "%s=%s",
 		 strncmp(name, "bus/usb/", 8) ? name : name + 8, value);
 	if (strstr(name, "rebind"))

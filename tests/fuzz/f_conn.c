@@ -6,7 +6,7 @@
  */
 #include "client/reply.h"
 #include "host/server.h"
-#include "sysfs/descriptors.h"
+#include "sysfs/device.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <arpa/inet.h>

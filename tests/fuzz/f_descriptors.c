@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: descriptors_parse(). Each interface number is counted once, and the interfaces are those of the input. */
 #include "proto/usb.h"
-#include "sysfs/descriptors.h"
+#include "sysfs/device.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

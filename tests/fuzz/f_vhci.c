@@ -7,6 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const uint32_t last[VHCI_PORTS_MAX] = { 1 };
 	static struct vhci vhci;
 	char *text = fuzz_string(data, size);
 	int error;
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		HOLDS(!port->devid || port->state == VHCI_USED);
 	}
 	for (uint32_t speed = 1; speed <= 6; speed++) {
-		int port = vhci_free_port(&vhci, speed, NULL, 0);
+		int port = vhci_free_port(&vhci, speed, last, 2);
 
 		HOLDS(port == -ENOSPC || (port >= 0 && (unsigned)port < vhci.ports &&
 					  vhci.port[port].state == VHCI_FREE));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysfs/descriptors: any descriptors of every length up to MAX, in a block that ends with them.
- * SOURCES: sysfs/descriptors.c lib/str.c proto/usb.c
- * HINT: sysfs/descriptors.c:		if (!descriptor_is(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
+ * sysfs/device: any descriptors of every length up to MAX, in a block that ends with them.
+ * SOURCES: sysfs/device.c lib/str.c proto/usb.c
+ * HINT: sysfs/device.c:		if (!descriptor_is(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
  */
-#include "sysfs/descriptors.h"
+#include "sysfs/device.h"
 
 #include "tests/prove/prove.h"
 

@@ -13,6 +13,7 @@
 
 static struct vhci vhci;
 static char text[SYSFS_ATTRIBUTE_SIZE + 1];
+static uint32_t last[VHCI_PORTS_MAX];
 
 /* Into a table that another file has filled, whatever was in that. */
 void prove_vhci_parse(void)
@@ -34,7 +35,9 @@ void prove_vhci_free_port(void)
 	any_bytes(&vhci, sizeof(vhci));
 	vhci.ports = (unsigned)any_size(0, VHCI_PORTS_MAX);
 	vhci.controllers = (unsigned)any_size(0, VHCI_CONTROLLERS_MAX);
-	port = vhci_free_port(&vhci, (uint32_t)any_size(0, UINT32_MAX), NULL, 0);
+	any_bytes(last, sizeof(last));
+	port = vhci_free_port(&vhci, (uint32_t)any_size(0, UINT32_MAX), last,
+			      (uint32_t)any_size(0, UINT32_MAX));
 	/*@ assert result: -ENOSPC <= port < VHCI_PORTS_MAX; */
 	controller = vhci_controller(&vhci, (unsigned)any_size(0, VHCI_PORTS_MAX - 1));
 	/*@ assert controller: controller < VHCI_PORTS_MAX; */
