@@ -20,91 +20,52 @@
 #define VERSION "unknown"
 #endif
 
-enum { INTERVAL_MAX = 86400 };
-enum { EXIT_USAGE = 2, EXIT_DONE = -1 /* parsing ends, with status 0: --help, --version */ };
+enum {
+	INTERVAL_MAX = 86400,
+	EXIT_USAGE = 2,
+	EXIT_DONE = -1, /* parsing ends, with status 0: --help, --version */
+};
 
 /* Commands, as bits in option_row.commands. */
 enum {
-	SERVER = 1,
-	CLIENT = 2,
-	LIST = 4,
-	STATUS = 8,
-	DETACH = 16,
-	ATTACH = 32,
-	RELEASE = 64,
-	BIND = 128,
-	DOCTOR = 256,
-	PSK = 512,
+	SERVER = 1, CLIENT = 2, LIST = 4, STATUS = 8, DOCTOR = 16, PSK = 32,
+	DETACH = 64, ATTACH = 128, RELEASE = 256, BIND = 512,
 	ROLES = SERVER | CLIENT,
 	OTHERS = STATUS | DETACH | ATTACH | RELEASE | BIND | DOCTOR,
 	ALL = ROLES | LIST | OTHERS | PSK,
 	LIST_LOCAL = LIST | 0x4000,  /* only without a HOST */
 	LIST_REMOTE = LIST | 0x8000, /* only with one */
+	RULED = ROLES | LIST_LOCAL,
+	LOCAL = RULED | OTHERS,
+	REMOTE = LIST_REMOTE | DOCTOR,
 };
 
 /* The command line. */
 struct settings {
 	const struct command *command;
 	struct daemon_options daemon;
+	char **arguments; /* behind the options */
 	const char *port;
 	bool given[128]; /* options that were given, by their letter */
-	unsigned listeners;
+	unsigned listeners, servers;
 	struct listener_address listen[LISTENERS_MAX];
 	struct cidr_list allow;
 	struct endpoint server[CLIENT_SERVERS_MAX];
 	struct inventory *inventory;
 };
 
-static int run_server(struct settings *settings, char **arguments);
-static int run_client(struct settings *settings, char **arguments);
-static int run_list(struct settings *settings, char **arguments);
-static int run_hold(struct settings *settings, char **arguments);
-static int run_status(struct settings *settings, char **arguments);
-static int run_doctor(struct settings *settings, char **arguments);
-static int run_psk(struct settings *settings, char **arguments);
-
-static const struct command {
+struct command {
 	uint16_t bit;
 	uint16_t arguments_max; /* parse_servers() checks the number of HOSTs */
 	char program[16];	/* its name in messages, which ends in the word for it */
 	const char *arguments;	/* in the usage line */
 	const char *help;
-	int (*run)(struct settings *settings, char **arguments);
-} commands[] = {
-	{ SERVER, 0, "usbiphp-server", "", "export the USB devices of this machine", run_server },
-	{ CLIENT, UINT16_MAX, "usbiphp-client", " [ssh://]HOST[:PORT]...",
-	  "attach the USB devices that these servers export", run_client },
-	{ LIST, 1, "usbiphp list", " [[ssh://]HOST[:PORT]]",
-	  "print the USB devices of this machine, or those a server exports", run_list },
-	{ STATUS, 0, "usbiphp status", "", "print the exported, imported and held devices",
-	  run_status },
-	{ DETACH, 1, "usbiphp detach", " PORT|NAME",
-	  "detach a device, and keep it detached until 'usbiphp attach'", run_hold },
-	{ ATTACH, 1, "usbiphp attach", " NAME", "let the client attach a detached device again",
-	  run_hold },
-	{ RELEASE, 1, "usbiphp release", " BUSID|NAME",
-	  "stop exporting a device until 'usbiphp bind'", run_hold },
-	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "let the server export a released device again",
-	  run_hold },
-	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [[ssh://]HOST[:PORT]...]",
-	  "check this machine and these servers, and print what to do", run_doctor },
-	{ PSK, 1, "usbiphp psk", " [NAME]", "print a new key, one line of a file for --psk",
-	  run_psk },
+	int (*run)(struct settings *settings);
 };
 
 /* Options without a letter have these numbers instead. */
-enum {
-	DEAD_AFTER = 1,
-	TAKE_ALL,
-	JSON,
-	CONFIG,
-	SYSFS,
-	RUN,
-	WATCH,
-	KEYS,
-	ONCE,
-	LAST_LETTERLESS = ONCE,
-};
+enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE };
+enum { LAST_LETTERLESS = ONCE };
 
 static const struct option_row {
 	uint8_t letter;
@@ -116,28 +77,23 @@ static const struct option_row {
 	{ 'i', ROLES, "interval", "SECONDS", "time between passes (default 10)" },
 	{ 'l', SERVER, "listen", "ADDR[:PORT]",
 	  "where to listen (default all addresses, port " OP_PORT ")" },
-	{ 'p', CLIENT | LIST_REMOTE | DOCTOR, "port", "PORT",
+	{ 'p', CLIENT | REMOTE, "port", "PORT",
 	  "port of a HOST without one (default " OP_PORT ")" },
 	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
 	  "drop a silent peer (default 15, min. 10, 0 = never)" },
-	{ 'r', ROLES | LIST_LOCAL, "rule", "RULE",
-	  "such as 'deny class hid'; the first match decides" },
-	{ 'f', ROLES | LIST_LOCAL, "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
+	{ 'r', RULED, "rule", "RULE", "such as 'deny class hid'; the first match decides" },
+	{ 'f', RULED, "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
 	{ 'a', SERVER, "allow", "CIDR", "who may connect (default local, private addresses)" },
-	{ KEYS, ROLES | LIST_REMOTE | DOCTOR, "psk", "FILE",
-	  "encrypt and authenticate with the keys in FILE" },
+	{ KEYS, ROLES | REMOTE, "psk", "FILE", "encrypt and authenticate with the keys in FILE" },
 	{ TAKE_ALL, SERVER | LIST_LOCAL, "take-all", NULL,
 	  "include devices that this machine itself needs" },
 	{ 'n', SERVER, "dry-run", NULL, "print which devices would be exported, then exit" },
 	{ JSON, LIST | STATUS, "json", NULL, "print JSON, see usbiphp(1)" },
 	{ WATCH, STATUS, "watch", NULL, "print again whenever something changes" },
 	{ ONCE, ROLES, "once", NULL, "make one pass, then exit" },
-	{ SYSFS, ROLES | LIST_LOCAL | OTHERS, "sysfs", "DIR",
-	  "directory of the kernel's files (default /sys)" },
-	{ RUN, ROLES | LIST_LOCAL | OTHERS, "run", "DIR",
-	  "directory of status files (default " STATE_DIR ")" },
-	{ CONFIG, ROLES | LIST_LOCAL | OTHERS, "config", "DIR",
-	  "directory of hooks and holds (default " CONFIG_DIR ")" },
+	{ SYSFS, LOCAL, "sysfs", "DIR", "directory of the kernel's files (default /sys)" },
+	{ RUN, LOCAL, "run", "DIR", "directory of status files (default " STATE_DIR ")" },
+	{ CONFIG, LOCAL, "config", "DIR", "directory of hooks and holds (default " CONFIG_DIR ")" },
 	{ 'v', ALL, "verbose", NULL, "log debug messages" },
 	{ 'h', ALL, "help", NULL, "print this help and exit" },
 	{ 'V', ALL, "version", NULL, "print the version and exit" },
@@ -169,9 +125,7 @@ static void print_help(const struct command *command)
 	}
 }
 
-static int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int usage_error(const char *format, ...)
+static int __attribute__((format(printf, 1, 2))) usage_error(const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -201,15 +155,19 @@ static int print_version(void)
 static int take_option(struct settings *settings, int option, const char *value)
 {
 	struct daemon_options *daemon = &settings->daemon;
+	const char **const place[128] = { ['p'] = &settings->port, [KEYS] = &daemon->psk,
+					  [CONFIG] = &daemon->config, [SYSFS] = &daemon->sysfs,
+					  [RUN] = &daemon->run };
 	uint32_t port;
 
+	if (place[option])
+		*place[option] = value;
 	switch (option) {
 	case 'i':
 		return parse_number(value, "interval", 1, INTERVAL_MAX, &daemon->interval);
 	case DEAD_AFTER:
 		return parse_number(value, "dead-after", 0, DEAD_AFTER_MAX, &daemon->dead_after);
 	case 'p':
-		settings->port = value;
 		return parse_number(value, "port", 1, 65535, &port);
 	case 'l':
 		if (settings->listeners == LISTENERS_MAX)
@@ -232,20 +190,7 @@ static int take_option(struct settings *settings, int option, const char *value)
 	case 'a':
 		if (!cidr_list_add(&settings->allow, value))
 			return usage_error("--allow takes ADDRESS or ADDRESS/BITS, at most %u in "
-					   "all, not '%s'",
-					   CIDR_LIST_MAX, value);
-		break;
-	case KEYS:
-		daemon->psk = value;
-		break;
-	case CONFIG:
-		daemon->config = value;
-		break;
-	case SYSFS:
-		daemon->sysfs = value;
-		break;
-	case RUN:
-		daemon->run = value;
+					   "all, not '%s'", CIDR_LIST_MAX, value);
 		break;
 	case 'h':
 		print_help(settings->command);
@@ -298,43 +243,33 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 	return status;
 }
 
-static bool endpoint_equals(const struct endpoint *a, const struct endpoint *b)
-{
-	return !strcmp(a->name, b->name);
-}
-
-/* The servers among the arguments, each once. Returns how many, or 0 after an error message. */
-static unsigned parse_servers(struct settings *settings, char **argv)
+/* Takes the arguments as servers, each once. Returns 0 or EXIT_USAGE. */
+static int parse_servers(struct settings *settings)
 {
 	struct endpoint *server = settings->server;
 	unsigned count = 0, i;
 	const char *wrong;
 
-	for (; *argv; argv++) {
-		if (count == CLIENT_SERVERS_MAX) {
-			usage_error("more than %u HOSTs: '%s'", CLIENT_SERVERS_MAX, *argv);
-			return 0;
-		}
-		wrong = endpoint_parse(&server[count], *argv, settings->port);
-		if (wrong) {
-			usage_error("%s '%s'", wrong, *argv);
-			return 0;
-		}
-		for (i = 0; i < count && !endpoint_equals(&server[i], &server[count]); i++)
+	for (char **argument = settings->arguments; *argument; argument++) {
+		if (count == CLIENT_SERVERS_MAX)
+			return usage_error("more than %u HOSTs: '%s'", CLIENT_SERVERS_MAX,
+					   *argument);
+		wrong = endpoint_parse(&server[count], *argument, settings->port);
+		if (wrong)
+			return usage_error("%s '%s'", wrong, *argument);
+		for (i = 0; i < count && strcmp(server[i].name, server[count].name) != 0; i++)
 			;
 		if (i == count)
 			count++;
 	}
-	if (!count)
-		usage_error("no HOST given");
-	return count;
+	settings->servers = count;
+	return 0;
 }
 
-static int run_server(struct settings *settings, char **arguments)
+static int run_server(struct settings *settings)
 {
 	bool take_all = settings->given[TAKE_ALL];
 
-	(void)arguments;
 	if (settings->given['n'])
 		return cmd_dry_run(&settings->daemon, settings->inventory, take_all);
 	if (!settings->listeners) {
@@ -348,76 +283,87 @@ static int run_server(struct settings *settings, char **arguments)
 			take_all);
 }
 
-static int run_client(struct settings *settings, char **arguments)
+static int run_client(struct settings *settings)
 {
-	unsigned servers = parse_servers(settings, arguments);
-
-	return servers ? client_run(&settings->daemon, settings->server, servers) : EXIT_USAGE;
+	if (!*settings->arguments)
+		return usage_error("no HOST given");
+	if (parse_servers(settings))
+		return EXIT_USAGE;
+	return client_run(&settings->daemon, settings->server, settings->servers);
 }
 
-/* An option that was given, but is for the other kind of list. NULL: there is none. */
-static const char *find_misplaced_option(const struct settings *settings, unsigned kind)
+static int run_list(struct settings *settings)
 {
-	EACH_OPTION(row)
-		if (settings->given[row->letter] && (row->commands & kind) == kind)
-			return row->name;
-	return NULL;
-}
-
-static int run_list(struct settings *settings, char **arguments)
-{
-	const char *wrong = find_misplaced_option(settings, *arguments ? LIST_LOCAL : LIST_REMOTE);
+	bool remote = *settings->arguments;
+	unsigned other = remote ? LIST_LOCAL : LIST_REMOTE;
 	const bool *given = settings->given;
 
-	if (wrong)
-		return usage_error(*arguments ? "option --%s has no effect with a HOST" :
-						"option --%s needs a HOST",
-				   wrong);
-	if (!*arguments)
+	EACH_OPTION(row)
+		if (given[row->letter] && (row->commands & other) == other)
+			return usage_error(remote ? "option --%s has no effect with a HOST" :
+						    "option --%s needs a HOST", row->name);
+	if (!remote)
 		return cmd_list(&settings->daemon, settings->inventory,
 				given['r'] || given['f'] || given[TAKE_ALL], given[TAKE_ALL],
 				given[JSON]);
-	if (!parse_servers(settings, arguments))
+	if (parse_servers(settings))
 		return EXIT_USAGE;
 	return cmd_list_remote(settings->server, keys_own(settings->daemon.keys),
 			       settings->inventory, given[JSON]);
 }
 
-static int run_status(struct settings *settings, char **arguments)
+static int run_status(struct settings *settings)
 {
-	(void)arguments;
 	return cmd_status(&settings->daemon, settings->inventory, settings->given[JSON],
 			  settings->given[WATCH]);
 }
 
-static int run_hold(struct settings *settings, char **arguments)
+static int run_hold(struct settings *settings)
 {
-	unsigned command = settings->command->bit;
+	unsigned bit = settings->command->bit;
+	enum hold_command command = bit == DETACH    ? HOLD_DETACH
+				    : bit == ATTACH  ? HOLD_ATTACH
+				    : bit == RELEASE ? HOLD_RELEASE
+						     : HOLD_BIND;
 
-	if (!*arguments)
+	if (!*settings->arguments)
 		return usage_error("no device given");
-	return cmd_hold(&settings->daemon, settings->inventory,
-			command == DETACH  ? HOLD_DETACH :
-			command == ATTACH  ? HOLD_ATTACH :
-			command == RELEASE ? HOLD_RELEASE :
-					     HOLD_BIND,
-			*arguments);
+	return cmd_hold(&settings->daemon, settings->inventory, command, *settings->arguments);
 }
 
-static int run_doctor(struct settings *settings, char **arguments)
+static int run_doctor(struct settings *settings)
 {
-	unsigned servers = *arguments ? parse_servers(settings, arguments) : 0;
-
-	if (*arguments && !servers)
+	if (parse_servers(settings))
 		return EXIT_USAGE;
-	return cmd_doctor(&settings->daemon, settings->port, settings->server, servers);
+	return cmd_doctor(&settings->daemon, settings->port, settings->server, settings->servers);
 }
 
-static int run_psk(struct settings *settings, char **arguments)
+static int run_psk(struct settings *settings)
 {
-	(void)settings;
-	return cmd_psk(*arguments);
+	return cmd_psk(*settings->arguments);
 }
+
+static const struct command commands[] = {
+	{ SERVER, 0, "usbiphp-server", "", "export the USB devices of this machine", run_server },
+	{ CLIENT, UINT16_MAX, "usbiphp-client", " [ssh://]HOST[:PORT]...",
+	  "attach the USB devices that these servers export", run_client },
+	{ LIST, 1, "usbiphp list", " [[ssh://]HOST[:PORT]]",
+	  "print the USB devices of this machine, or those a server exports", run_list },
+	{ STATUS, 0, "usbiphp status", "", "print the exported, imported and held devices",
+	  run_status },
+	{ DETACH, 1, "usbiphp detach", " PORT|NAME",
+	  "detach a device, and keep it detached until 'usbiphp attach'", run_hold },
+	{ ATTACH, 1, "usbiphp attach", " NAME", "let the client attach a detached device again",
+	  run_hold },
+	{ RELEASE, 1, "usbiphp release", " BUSID|NAME",
+	  "stop exporting a device until 'usbiphp bind'", run_hold },
+	{ BIND, 1, "usbiphp bind", " BUSID|NAME", "let the server export a released device again",
+	  run_hold },
+	{ DOCTOR, UINT16_MAX, "usbiphp doctor", " [[ssh://]HOST[:PORT]...]",
+	  "check this machine and these servers, and print what to do", run_doctor },
+	{ PSK, 1, "usbiphp psk", " [NAME]", "print a new key, one line of a file for --psk",
+	  run_psk },
+};
 
 /* word is behind "usbiphp-" or "usbiphp ". */
 static const struct command *find_command(const char *word)
@@ -471,7 +417,8 @@ static int run_program(struct settings *settings, const char *name, int argc, ch
 	if (settings->daemon.psk && !keys_read(&keys, settings->daemon.psk))
 		return EXIT_USAGE;
 	settings->daemon.keys = settings->daemon.psk ? &keys : NULL;
-	return settings->command->run(settings, argv + optind);
+	settings->arguments = argv + optind;
+	return settings->command->run(settings);
 }
 
 int main(int argc, char **argv)

@@ -14,9 +14,9 @@
 
 #include "client/request.h"
 #include "loop/backoff.h"
-#include "loop/hook_runner.h"
+#include "loop/child.h"
+#include "loop/hooks.h"
 #include "loop/session.h"
-#include "loop/strings_reader.h"
 #include "policy/policy.h"
 #include "sysfs/vhci.h"
 

@@ -22,7 +22,6 @@
 #include "loop/backoff.h"
 #include "loop/child.h"
 #include "loop/session.h"
-#include "loop/strings_reader.h"
 #include "policy/rules.h"
 #include "tls/keys.h"
 

@@ -39,8 +39,7 @@ static void settings_ready(struct loop_source *source, uint32_t events)
 static int watch_events(struct loop *loop, struct loop_source *source, int fd,
 			void (*ready)(struct loop_source *source, uint32_t events))
 {
-	source->fd = fd;
-	source->ready = ready;
+	*source = (struct loop_source){ fd, ready };
 	return fd < 0 ? fd : loop_watch(loop, source, EPOLLIN);
 }
 

@@ -4,7 +4,7 @@
 #define LOOP_DAEMON_H
 
 #include "lib/log.h"
-#include "loop/hook_runner.h"
+#include "loop/hooks.h"
 #include "loop/loop.h"
 #include "loop/rundir.h"
 #include "policy/holds.h"

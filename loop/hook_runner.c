@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The process that runs the hooks, and the daemon's way to it. */
-#include "loop/hook_runner.h"
+#include "loop/hooks.h"
 
 #include "lib/log.h"
 #include "lib/str.h"

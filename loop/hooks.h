@@ -2,7 +2,7 @@
 /*
  * Hooks: the executable files in CONFIG/hooks.d, run one at a time, in the byte order of their
  * names, when something has happened to a device. usbiphp-client(8), HOOKS, is the contract with
- * them: names, arguments, environment, limits. The process of loop/hook_runner.h runs them.
+ * them: names, arguments, environment, limits.
  *
  * Not run is a file that others than its owner may write, or that belongs to neither root nor the
  * daemon's user. No hook is run if that is so of hooks.d, which must not be a symbolic link, or of
@@ -10,22 +10,68 @@
  * is run. For this it is open as descriptor 3 in the hook, and $0 of a script is not its name.
  *
  * A fault of a hook is logged once, until the hook ends well or its file changes.
+ *
+ * The process "usbiphp-hooks" runs the hooks: it keeps the rights that the daemon drops
+ * (loop/sandbox.h), and takes orders from the daemon only. It is started where hooks.d exists when
+ * the daemon starts, and ends with the daemon; the hook that runs then has HOOKS_MS left. Both talk
+ * over a socket that keeps the bounds of messages, which is also the queue of events: an event one
+ * way, one byte for each event that all hooks have got the other way.
  */
 #ifndef LOOP_HOOKS_H
 #define LOOP_HOOKS_H
 
 #include "lib/log.h"
+#include "loop/loop.h"
 
-#include <stdint.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #define HOOKS_DIR "/hooks.d" /* below CONFIG */
 
 enum {
 	HOOKS_MS = 30000,
+	HOOKS_WAITING_MAX = 64, /* events, with the one whose hooks run; more are lost, logged */
 	HOOK_EVENT_SIZE = 1024, /* all variables of one event; a longer value is cut off */
 	HOOK_VARIABLES_MAX = 8,
 };
 
+struct hook_facts {
+	const char *event;
+	const char *busid; /* NULL: the event has neither BUSID, ID nor NAME */
+	uint16_t vendor, product;
+	/* NULL where it does not apply, and port negative. */
+	const char *server;
+	const char *host;
+	int port;
+	const char *device;
+	const char *reason;
+};
+
+/* In the daemon. */
+struct hook_runner {
+	struct loop_source source; /* fd -1: no hook is run. To drop it lets the process end, as
+				    * soon as no event waits. */
+	struct loop *loop;
+	const char *config;
+	pid_t pid;
+	unsigned waiting; /* events that not all hooks have got yet */
+	struct log_once disabled, late;
+};
+
+/*
+ * Starts the process, with the rights and descriptors that the caller has now. name: the daemon's
+ * argv[0], which is overwritten in the new process, so that it is not taken for the daemon. 0 or
+ * -errno.
+ */
+int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
+		      char *name);
+/* Never blocks, and copies the facts: bytes that are not printable ASCII become '?'. Events come
+ * to the hooks in the order of these calls. */
+void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts);
+/* HOOKS_MS after this no hook runs any more, and events that still wait are lost; logged. */
+void hook_runner_stop(const struct hook_runner *runner);
+
+/* In the process. */
 struct hook_event {
 	char text[HOOK_EVENT_SIZE]; /* strings, each with its terminator */
 	char *variable[HOOK_VARIABLES_MAX + 1]; /* in text, the first is USBIPHP_EVENT; NULL */
@@ -38,6 +84,9 @@ struct hooks {
 	struct log_once_set faults; /* by the version of the file */
 };
 
+/* Finds the variables in the text. Returns false if there are others than ours, or
+ * too many: a daemon that an attacker has taken over may send anything. */
+bool hook_runner_parse(struct hook_event *event, size_t len);
 /*
  * Runs all hooks for an event; returns when the last has ended. When SIGTERM or SIGINT has come,
  * what does not end within the next HOOKS_MS is killed, and later events are lost; logged. The

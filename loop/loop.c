@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -70,13 +69,6 @@ void loop_drop(struct loop *loop, struct loop_source *source)
 		close(loop_unwatch(loop, source));
 }
 
-/* Their results come through pipes, see loop/child.h. */
-static void reap_children(void)
-{
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-}
-
 static void loop_signal_ready(struct loop_source *source, uint32_t events)
 {
 	struct loop *loop = container_of(source, struct loop, signal_source);
@@ -85,14 +77,15 @@ static void loop_signal_ready(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo == SIGCHLD) {
-		reap_children();
+	if (info.ssi_signo == SIGCHLD) { /* results come through pipes, see loop/child.h */
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
 		return;
 	}
 	loop->hup = loop->hup || info.ssi_signo == SIGHUP;
 	if (info.ssi_signo != SIGHUP && !loop->stopping) {
 		loop->stopping = true;
-		sd_notify_stopping(&loop->notify);
+		sd_notify_send(&loop->notify, "STOPPING=1");
 		loop->role->stop(loop->ctx);
 	}
 	loop_pass_now(loop);
@@ -120,10 +113,7 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 	int error;
 
 	assert(interval_ms <= INT_MAX && role->pass && role->stop && role->done);
-	memset(loop, 0, sizeof(*loop));
-	loop->interval = interval_ms;
-	loop->role = role;
-	loop->ctx = ctx;
+	*loop = (struct loop){ .interval = interval_ms, .role = role, .ctx = ctx };
 	loop->signal_source.fd = -1;
 	loop->now = loop->next = loop_clock();
 	sd_notify_init(&loop->notify);
@@ -137,9 +127,8 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 void loop_close(struct loop *loop)
 {
 	loop_drop(loop, &loop->signal_source);
-	sd_notify_close(&loop->notify);
-	if (loop->epoll >= 0)
-		close(loop->epoll);
+	close(loop->notify.fd);
+	close(loop->epoll);
 }
 
 /* Waits for an event until a pass or a message to the supervisor is due, and handles one. */

@@ -23,10 +23,8 @@ enum {
 
 static void rundir_close_files(const struct rundir *rundir)
 {
-	if (rundir->lock >= 0)
-		close(rundir->lock);
-	if (rundir->dir >= 0)
-		close(rundir->dir);
+	close(rundir->lock);
+	close(rundir->dir);
 }
 
 /* -ESTALE: the daemon that had the lock has removed the file or directory meanwhile. */

@@ -29,19 +29,17 @@ static uint32_t environment_number(const char *name, uint32_t when_unset)
 
 void sd_notify_init(struct sd_notify *notify)
 {
-	notify->fd = -1;
-	notify->ready = false;
-	notify->next = NEVER;
+	*notify = (struct sd_notify){ .fd = -1, .next = NEVER };
 }
 
 void sd_notify_open(struct sd_notify *notify)
 {
-	const char *name = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	uint32_t pid = (uint32_t)getpid();
+	uint32_t ms = environment_number("WATCHDOG_USEC", 0) / 3000; /* a third of it */
+	const char *name = getenv("NOTIFY_SOCKET");
 	size_t len = name ? strlen(name) : 0;
-	uint32_t pid = (uint32_t)getpid(), ms;
 
-	ms = environment_number("WATCHDOG_USEC", 0) / 3000; /* a third of it */
 	notify->every = ms && environment_number("WATCHDOG_PID", pid) == pid ? ms : NEVER;
 	if (!len || len > sizeof(address.sun_path))
 		return;
@@ -54,13 +52,7 @@ void sd_notify_open(struct sd_notify *notify)
 		notify->next = 0;
 }
 
-void sd_notify_close(struct sd_notify *notify)
-{
-	if (notify->fd >= 0)
-		close(notify->fd);
-}
-
-static bool send_message(const struct sd_notify *notify, const char *message)
+bool sd_notify_send(const struct sd_notify *notify, const char *message)
 {
 	return write(notify->fd, message, strlen(message)) >= 0;
 }
@@ -70,13 +62,8 @@ void sd_notify_alive(struct sd_notify *notify, uint64_t now)
 	if (now < notify->next)
 		return;
 	notify->next = now + RETRY_MS;
-	if (send_message(notify, notify->ready ? "WATCHDOG=1" : "READY=1")) {
+	if (sd_notify_send(notify, notify->ready ? "WATCHDOG=1" : "READY=1")) {
 		notify->ready = true;
 		notify->next = now + notify->every;
 	}
-}
-
-void sd_notify_stopping(const struct sd_notify *notify)
-{
-	send_message(notify, "STOPPING=1");
 }

@@ -12,7 +12,7 @@
 
 /* Times are milliseconds, as those of the loop. */
 struct sd_notify {
-	int fd;		/* -1: no supervisor */
+	int fd;		/* owned by whoever opened it; -1: no supervisor */
 	bool ready;	/* READY=1 was sent */
 	uint64_t every; /* between WATCHDOG=1: a third of WATCHDOG_USEC, if it is set for us */
 	uint64_t next;	/* time of the next message; far away if there will be none */
@@ -22,10 +22,10 @@ struct sd_notify {
 void sd_notify_init(struct sd_notify *notify);
 /* Reads the environment, and leaves it as it is. */
 void sd_notify_open(struct sd_notify *notify);
-void sd_notify_close(struct sd_notify *notify);
 /* Called often from the first pass on: sends READY=1 at once, then WATCHDOG=1 whenever it is due. A
  * message that could not be sent is tried again after a second. */
 void sd_notify_alive(struct sd_notify *notify, uint64_t now);
-void sd_notify_stopping(const struct sd_notify *notify);
+/* Sends a message such as "STOPPING=1". Returns whether it was sent. */
+bool sd_notify_send(const struct sd_notify *notify, const char *message);
 
 #endif

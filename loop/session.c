@@ -22,28 +22,23 @@ int session_set_timeouts(int fd, uint32_t dead_after)
 {
 	int silent = (int)session_limit(dead_after), idle = silent / 3, rest = silent - idle;
 	const struct {
-		int option, value;
-	} timeout[] = {
-		{ TCP_KEEPIDLE, idle },
-		{ TCP_KEEPINTVL, rest / 5 },
-		{ TCP_KEEPCNT, rest / (rest / 5) },
-		{ TCP_USER_TIMEOUT, silent * 1000 },
+		int level, option, value;
+		bool always;
+	} set[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1, true },
+		{ IPPROTO_TCP, TCP_NODELAY, 1, true },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, idle, false },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, rest / 5, false },
+		{ IPPROTO_TCP, TCP_KEEPCNT, rest / (rest / 5), false },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, silent * 1000, false },
 	};
-	int error = socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	int error = 0;
 
-	if (!error)
-		error = socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	for (size_t i = 0; !error && dead_after && i < ARRAY_SIZE(timeout); i++)
-		error = socket_set(fd, IPPROTO_TCP, timeout[i].option, timeout[i].value);
+	for (size_t i = 0; !error && i < ARRAY_SIZE(set); i++)
+		if (dead_after || set[i].always)
+			error = socket_set(fd, set[i].level, set[i].option, set[i].value);
 	/* a socketpair to ssh, which has timeouts of its own */
 	return error == -EOPNOTSUPP ? 0 : error;
-}
-
-void session_watch_init(struct session_watch *watch, struct loop *loop)
-{
-	watch->loop = loop;
-	watch->socket.fd = -1;
-	watch->ended = 0;
 }
 
 static void session_closed(struct loop_source *source, uint32_t events)
@@ -56,11 +51,15 @@ static void session_closed(struct loop_source *source, uint32_t events)
 	loop_pass_now(watch->loop);
 }
 
+void session_watch_init(struct session_watch *watch, struct loop *loop)
+{
+	*watch = (struct session_watch){ loop, { -1, session_closed }, 0 };
+}
+
 void session_watch_start(struct session_watch *watch, int fd)
 {
 	session_watch_drop(watch);
 	watch->socket.fd = fd;
-	watch->socket.ready = session_closed;
 	loop_watch(watch->loop, &watch->socket, EPOLLRDHUP);
 }
 
@@ -69,31 +68,20 @@ bool session_watch_is_open(const struct session_watch *watch)
 	return watch->socket.fd >= 0;
 }
 
-/* Milliseconds since the peer was last heard, if it owes an acknowledgement; else 0. */
-static int session_read_silence(int fd, uint32_t *silent)
-{
-	struct tcp_info info = { 0 }; /* emulators fill in less */
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
-		return -errno;
-	*silent = 0;
-	if (info.tcpi_unacked)
-		*silent = info.tcpi_last_ack_recv < info.tcpi_last_data_recv
-				  ? info.tcpi_last_ack_recv
-				  : info.tcpi_last_data_recv;
-	return 0;
-}
-
 void session_watch_check(struct session_watch *watch, uint32_t dead_after)
 {
 	uint32_t limit = session_limit(dead_after), silent = 0;
 	/* the peer of an idle session was last heard at its latest keepalive probe */
 	uint32_t busy = DEAD_AFTER_MIN + limit / 3;
+	struct tcp_info info = { 0 }; /* emulators fill in less */
+	socklen_t len = sizeof(info);
 	int fd = watch->socket.fd;
 
-	if (!dead_after || fd < 0 || session_read_silence(fd, &silent))
+	if (!dead_after || fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 		return;
+	if (info.tcpi_unacked) /* the peer owes an acknowledgement: for how long was it silent? */
+		silent = info.tcpi_last_ack_recv < info.tcpi_last_data_recv
+				 ? info.tcpi_last_ack_recv : info.tcpi_last_data_recv;
 	limit = ((limit > busy ? limit : busy) + KERNEL_FIRST_SECONDS) * 1000;
 	if (silent < limit)
 		loop_pass_by(watch->loop, watch->loop->now + limit - silent);

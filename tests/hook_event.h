@@ -3,7 +3,7 @@
 #ifndef TESTS_HOOK_EVENT_H
 #define TESTS_HOOK_EVENT_H
 
-#include "loop/hook_runner.h"
+#include "loop/hooks.h"
 
 #include "tests/check.h"
 

@@ -3,7 +3,7 @@
  * Tests of loop/hook_runner: the process that runs the hooks, as the daemon sees it.
  * LINK: -Wl,--wrap=log_line,--wrap=kill
  */
-#include "loop/hook_runner.h"
+#include "loop/hooks.h"
 
 #include "tests/files.h"
 #include "tests/said.h"

@@ -4,7 +4,7 @@
  * test itself is the program that tells how it was started.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=fork,--wrap=sigtimedwait,--wrap=__sigtimedwait_time64
  */
-#include "loop/hook_runner.h"
+#include "loop/hooks.h"
 
 #include "lib/log.h"
 #include "tests/hook_event.h"

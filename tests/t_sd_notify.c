@@ -126,7 +126,7 @@ static void watchdog(void)
 		sd_notify_alive(&notify, NOW + HOUR_MS);
 		CHECK_STR(heard(fd, 0), watchdogs[i].every ? "WATCHDOG=1" : "");
 		CHECK_STR(heard(fd, 0), "");
-		sd_notify_close(&notify);
+		close(notify.fd);
 		check_end();
 	}
 	close(fd);
@@ -147,12 +147,12 @@ static void tell_all(const char *format)
 		CHECK_STR(heard(fd, 0), now == NOW ? "READY=1" :
 					now % 1000 ? "" : "WATCHDOG=1");
 	}
-	sd_notify_stopping(&notify);
+	sd_notify_send(&notify, "STOPPING=1");
 	CHECK_STR(heard(fd, 0), "STOPPING=1");
 	sd_notify_alive(&notify, NOW + 4000); /* it still has to give everything back */
 	CHECK_STR(heard(fd, 0), "WATCHDOG=1");
 	CHECK_STR(heard(fd, 0), "");
-	sd_notify_close(&notify);
+	close(notify.fd);
 	close(fd);
 	forget();
 }
@@ -178,7 +178,7 @@ static void abstract_is_exact(void)
 	sd_notify_alive(&notify, NOW);
 	CHECK_STR(heard(other, 0), "");
 	CHECK_STR(heard(fd, 0), "READY=1");
-	sd_notify_close(&notify);
+	close(notify.fd);
 	close(other);
 	close(fd);
 	forget();
@@ -202,9 +202,9 @@ static void nobody(void)
 		open_for(&notify);
 		for (uint64_t now = NOW; now <= NOW + 3000; now += 500)
 			sd_notify_alive(&notify, now);
-		sd_notify_stopping(&notify);
+		sd_notify_send(&notify, "STOPPING=1");
 		CHECK(!notify.ready && notify.next > NOW + 1000000ull * HOUR_MS);
-		sd_notify_close(&notify);
+		close(notify.fd);
 	}
 	CHECK_INT(open_files(), before);
 	forget();
@@ -227,7 +227,7 @@ static void long_names(void)
 		open_for(&notify);
 		sd_notify_alive(&notify, NOW);
 		CHECK_STR(heard(fd, 0), "READY=1");
-		sd_notify_close(&notify);
+		close(notify.fd);
 		close(fd);
 	}
 	forget();
@@ -253,7 +253,7 @@ static void full(void)
 	sd_notify_alive(&notify, NOW + 1000);
 	CHECK_STR(heard(fd, 0), "READY=1");
 	CHECK(notify.ready);
-	sd_notify_close(&notify);
+	close(notify.fd);
 	close(fd);
 	forget();
 	take_away(root, "notify");
@@ -272,8 +272,8 @@ static void gone(void)
 	take_away(root, "notify");
 	sd_notify_alive(&notify, NOW + 1000);
 	CHECK_INT(notify.next, NOW + 2000);
-	sd_notify_stopping(&notify);
-	sd_notify_close(&notify);
+	sd_notify_send(&notify, "STOPPING=1");
+	close(notify.fd);
 	forget();
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/strings_reader: strings that come, a device that blocks, a reader that is cancelled.
+ * Tests of the reader of strings in loop/child: strings that come, a device that blocks, a reader
+ * that is cancelled.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=fork
  */
-#include "loop/strings_reader.h"
+#include "loop/child.h"
 
 #include "tests/clock.h"
 #include "tests/tree.h"
