@@ -2,7 +2,6 @@
 /* Output on stdout: text with tables, or JSON. */
 #include "cmd/table.h"
 
-#include "lib/json.h"
 #include "lib/str.h"
 #include "lib/util.h"
 
@@ -138,10 +137,10 @@ void table_put_line(struct table *table, const char *format, ...)
 
 void table_put_json_string(struct table *table, const char *text)
 {
-	char buf[CELL_SIZE * JSON_BYTE_MAX] = "null";
+	char buf[CELL_SIZE * STR_JSON_BYTE_MAX] = "null";
 
 	if (text)
-		json_string(buf, sizeof(buf), text);
+		str_json(buf, sizeof(buf), text);
 	table_put(table, buf);
 }
 

@@ -68,26 +68,23 @@ static bool line_add(struct line *line, const char *piece, size_t len,
 
 int file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx)
 {
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC), error = 0;
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	struct line line;
 	char piece[4096];
 	bool found = false;
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (fd < 0)
 		return -errno;
 	line.len = 0;
-	while (!found && (n = read(fd, piece, sizeof(piece))) != 0) {
-		if (n < 0) {
-			error = -errno;
-			break;
-		}
+	while (!found && (n = read(fd, piece, sizeof(piece))) > 0)
 		found = line_add(&line, piece, (size_t)n, visit, ctx);
-	}
-	if (!found && !error && line.len) /* the last line has no '\n' */
+	if (n < 0)
+		n = -errno;
+	else if (!found && line.len) /* the last line has no '\n' */
 		found = line_add(&line, "\n", 1, visit, ctx);
 	close(fd);
-	return error ? error : found;
+	return n < 0 ? (int)n : found;
 }
 
 int file_replace(int dir, const char *path, const char *fresh, int flags, const char *text,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Strings: strict parsing of numbers, bounded formatting. No locale, no allocation. */
+/* Strings: strict parsing of numbers, bounded formatting, JSON. No locale, no allocation. */
 #ifndef LIB_STR_H
 #define LIB_STR_H
 
@@ -52,5 +52,16 @@ char *str_word(char **cursor);
 unsigned str_words(char *line, char **word, unsigned max);
 /* The same for lines, which end at '\n' or at the end. An empty line is an empty string. */
 char *str_line(char **cursor);
+
+enum { STR_JSON_BYTE_MAX = 6 }; /* bytes that one byte of text becomes at most */
+
+/*
+ * Writes text to buf as a string of JSON (RFC 8259), and terminates it. Valid UTF-8 (RFC 3629) is
+ * copied, except for quotes, backslashes and control characters (also DEL and U+0080 to U+009F),
+ * which are escaped; each byte that is not valid becomes \ufffd. A text that does not fit is cut
+ * off after a whole character or escape. Returns the length, at most size - 1. Without room for the
+ * quotes it returns 0, and buf is empty, unless size is 0.
+ */
+size_t str_json(char *buf, size_t size, const char *text);
 
 #endif

@@ -41,26 +41,42 @@ static bool rules_add(struct rules *rules, enum rule_role role, char *text, unsi
 	return false;
 }
 
-/* Copies a text, with a terminator, into the text of the rules; NULL after a line in the log. */
-static char *rules_copy_text(struct rules *rules, const char *name, const char *from, size_t len)
+/* Whether a text of that length fits behind the others; if not, that is logged. */
+static bool rules_have_room(const struct rules *rules, const char *name, size_t len)
 {
-	char *text = rules->text + rules->len;
-
-	if (rules->len + len > RULES_TEXT_SIZE) {
-		log_warning("%s: more than %u bytes of rules", name, RULES_TEXT_SIZE);
-		return NULL;
-	}
-	memcpy(text, from, len);
-	text[len] = '\0';
-	rules->len += len + 1;
-	return text;
+	if (rules->len + len <= RULES_TEXT_SIZE)
+		return true;
+	log_warning("%s: more than %u bytes of rules", name, RULES_TEXT_SIZE);
+	return false;
 }
 
-static bool rules_add_lines(struct rules *rules, enum rule_role role, char *text, const char *end)
+static bool rules_add_option(struct rules *rules, enum rule_role role, const char *option)
 {
-	for (unsigned line = 1; text < end; line++) {
-		char *next = strchrnul(text, '\n');
+	char *text = rules->text + rules->len;
+	size_t len = strlen(option);
 
+	if (!rules_have_room(rules, "--rule", len))
+		return false;
+	memcpy(text, option, len + 1);
+	rules->len += len + 1;
+	return rules_add(rules, role, text, 0);
+}
+
+static bool rules_add_file(struct rules *rules, enum rule_role role)
+{
+	char *text = rules->text + rules->len, *end, *next;
+	ssize_t n = file_load(AT_FDCWD, rules->file, 0, text, sizeof(rules->text) - rules->len);
+
+	if (n < 0) {
+		log_warning_errno((int)n, "cannot read %s", rules->file);
+		return false;
+	}
+	if (!rules_have_room(rules, rules->file, (size_t)n))
+		return false;
+	rules->len += (size_t)n + 1;
+	end = text + n;
+	for (unsigned line = 1; text < end; text = next + 1, line++) {
+		next = strchrnul(text, '\n');
 		if (!*next && next < end) {
 			log_warning("%s:%u: NUL character", rules->file, line);
 			return false;
@@ -68,46 +84,39 @@ static bool rules_add_lines(struct rules *rules, enum rule_role role, char *text
 		*next = '\0';
 		if (!rules_add(rules, role, text, line))
 			return false;
-		text = next + 1;
 	}
 	return true;
 }
 
-/* All rules; file is the content of the source's file, if it has one. */
-static bool rules_fill(struct rules *rules, const struct rules_source *source, const char *file,
-		       size_t len)
+/* The copied rules point into their own text. */
+static void rules_copy(struct rules *to, const struct rules *from)
 {
-	char *text;
+	*to = *from;
+	for (unsigned i = 0; i < to->count; i++) {
+		struct rule *rule = &to->rule[i];
 
-	rules->count = 0;
-	rules->len = 0;
-	rules->file = source->file;
-	for (unsigned i = 0; i < source->options; i++) {
-		text = rules_copy_text(rules, "--rule", source->option[i],
-				       strlen(source->option[i]));
-		if (!text || !rules_add(rules, source->role, text, 0))
-			return false;
+		for (unsigned j = 0; j < RULE_STRINGS; j++)
+			if (rule->glob[j])
+				rule->glob[j] = to->text + (rule->glob[j] - from->text);
+		if (rule->key)
+			rule->key = to->text + (rule->key - from->text);
 	}
-	if (!source->file)
-		return true;
-	text = rules_copy_text(rules, source->file, file, len);
-	return text && rules_add_lines(rules, source->role, text, text + len);
 }
 
 bool rules_read(struct rules *rules, const struct rules_source *source)
 {
-	static char file[RULES_TEXT_SIZE + 2]; /* a byte more than fits, to notice a longer file */
 	static struct rules trial;
-	ssize_t len = 0;
 
-	if (source->file)
-		len = file_load(AT_FDCWD, source->file, 0, file, sizeof(file));
-	if (len < 0) {
-		log_warning_errno((int)len, "cannot read %s", source->file);
+	trial.count = 0;
+	trial.len = 0;
+	trial.file = source->file;
+	for (unsigned i = 0; i < source->options; i++)
+		if (!rules_add_option(&trial, source->role, source->option[i]))
+			return false;
+	if (source->file && !rules_add_file(&trial, source->role))
 		return false;
-	}
-	return rules_fill(&trial, source, file, (size_t)len) &&
-	       rules_fill(rules, source, file, (size_t)len);
+	rules_copy(rules, &trial);
+	return true;
 }
 
 void rule_facts_add_class(struct rule_facts *facts, uint8_t class)

@@ -45,7 +45,7 @@ struct rules {
 	size_t len;			 /* of text */
 	const char *file;		 /* its name, for messages */
 	struct rule rule[RULES_MAX + 1]; /* the last one is only used to find that it is too many */
-	char text[RULES_TEXT_SIZE + 1];	 /* the rules point into it */
+	char text[RULES_TEXT_SIZE + 2];	 /* the rules point into it; one more shows a longer file */
 };
 
 /* Where the rules come from: first the options in their order, then the file. */

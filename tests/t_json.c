@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of lib/json: every byte, and strings that do not fit. */
-#include "lib/json.h"
+/* Tests of str_json(): every byte, and strings that do not fit. */
+#include "lib/str.h"
 
 #include "tests/check.h"
 
@@ -59,7 +59,7 @@ static void string_is(const char *text, const char *want)
 	char *buf = block(NULL, size);
 
 	snprintf(quoted, sizeof(quoted), "\"%s\"", want);
-	CHECK_INT(json_string(buf, size, exact), size - 1);
+	CHECK_INT(str_json(buf, size, exact), size - 1);
 	CHECK_STR(buf, quoted);
 	block_free(buf);
 	block_free(exact);
@@ -93,7 +93,7 @@ static void every_pair(void)
 		for (int b = 1; b < 256; b++) {
 			char text[] = { (char)a, (char)b, 'x', '\0' }, buf[32];
 
-			json_string(buf, sizeof(buf), text);
+			str_json(buf, sizeof(buf), text);
 			if (b < 0x80 || b > 0xbf)
 				CHECK(!strncmp(buf, "\"" BAD, 7));
 			else if (a == 0xc2 && b < 0xa0)
@@ -108,11 +108,11 @@ static void every_pair(void)
 static void truncated(const char *text)
 {
 	char whole[4096];
-	size_t len = json_string(whole, sizeof(whole), text);
+	size_t len = str_json(whole, sizeof(whole), text);
 
 	for (size_t size = 0; size <= len + 2; size++) {
 		char *buf = block(NULL, size);
-		size_t n = json_string(buf, size, text);
+		size_t n = str_json(buf, size, text);
 
 		if (size < 3) {
 			CHECK_INT(n, 0);
@@ -124,10 +124,10 @@ static void truncated(const char *text)
 			CHECK(buf[0] == '"' && buf[n - 1] == '"' && !strncmp(buf, whole, n - 1));
 			CHECK_INT(n == len, size > len);
 			/* less than one more character is missing */
-			CHECK(n + JSON_BYTE_MAX >= (size > len ? len : size - 1));
+			CHECK(n + STR_JSON_BYTE_MAX >= (size > len ? len : size - 1));
 			/* a text without escapes is valid: writing it again does not change it */
 			snprintf(inside, sizeof(inside), "%.*s", (int)n - 2, buf + 1);
-			json_string(again, sizeof(again), inside);
+			str_json(again, sizeof(again), inside);
 			CHECK(!strstr(again, BAD) || strstr(inside, BAD));
 		}
 		block_free(buf);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz entry: json_string() into a buffer of any size writes a valid, printable string with the same
+/* Fuzz entry: str_json() into a buffer of any size writes a valid, printable string with the same
  * meaning. */
-#include "lib/json.h"
+#include "lib/str.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Decodes the character at *p, in a JSON string that must be valid, and moves *p behind it. */
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	HOLDS(buf);
 	buf[room] = 'e';
-	len = json_string(buf, room, text);
+	len = str_json(buf, room, text);
 	HOLDS(buf[room] == 'e' && (len ? len < room : room < 3));
 	if (len) {
 		HOLDS(strlen(buf) == len && len >= 2 && buf[0] == '"' && buf[len - 1] == '"');
