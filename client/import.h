@@ -113,16 +113,12 @@ struct import *import_add(struct import_context *context, const struct endpoint 
 			  const char *busid);
 /* The only way to change the state. An import in a state with a port must have one, else none. */
 void import_set_state(struct import *import, enum import_state state);
-const char *import_state_text(enum import_state state);
 /* Whether it is or may be attached to a port: ATTACHED or DETACHING. */
 bool import_has_port(const struct import *import);
 /* Whether it is being requested, or the kernel waits for the device. */
 bool import_is_pending(const struct import *import);
 /* Whether the latest attempt failed, and it was not attached since. */
 bool import_is_failing(const struct import *import);
-/* Whether it is not listed, not attached, and its failures no longer count. */
-bool import_is_forgettable(const struct import *import);
-
 struct import_name {
 	char text[BUSID_SIZE + ENDPOINT_NAME_SIZE + 20];
 };

@@ -187,7 +187,9 @@ bool server_is_settled(struct server *server)
 	EACH_IMPORT(server, import)
 		if (import_is_pending(import))
 			return false;
-	return server->asked && !request_running(&server->list_request);
+	if (!server->answered && !log_once_active(&server->failure))
+		return false; /* no list came or failed yet */
+	return !request_running(&server->list_request);
 }
 
 bool server_is_failing(struct server *server)

@@ -22,8 +22,7 @@ struct server {
 	struct request_target target;
 
 	/* The list. */
-	bool asked;	     /* at least one list came or failed */
-	bool answered;	     /* the latest list came, or none was asked for yet */
+	bool answered;	     /* the latest list came */
 	bool hurry;	     /* a device went: ask soon, because it may come back */
 	struct backoff pace; /* between lists, when they fail, come and go, or in a hurry */
 	uint64_t next_list;

@@ -25,7 +25,7 @@ static void server_list_complete(struct server *server)
 {
 	if (!server->answered)
 		server->answered_since = server->context->loop->now;
-	server->answered = server->asked = true;
+	server->answered = true;
 	EACH_IMPORT(server, import)
 		import_list_complete(import);
 }
@@ -62,7 +62,6 @@ static void server_list_failed(struct server *server)
 	if (!known)
 		backoff_clear(&server->pace);
 	server_forget_identities(server);
-	server->asked = true;
 	server->answered = server->hurry = false;
 	backoff_fail(&server->pace, loop->now, loop->interval);
 	server->next_list = server->pace.until;
@@ -131,7 +130,6 @@ static void server_list_done(struct request *request)
 
 void server_list_init(struct server *server)
 {
-	server->answered = true;
 	request_init(&server->list_request, server->context->loop, &server->target, server);
 	server->list_request.record = server_list_entry;
 	server->list_request.whole = server_list_pushed;
