@@ -9,8 +9,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum { REASON_SIZE = 256 };
-
 bool access_allows_address(const struct access *access, const struct in6_addr *address)
 {
 	return !access->networks || cidr_list_contains(access->networks, address);
@@ -54,7 +52,7 @@ static void log_about(const struct in6_addr *address, const char *text)
 void access_log_refusal(struct access *access, enum access_refusal kind, uint64_t now,
 			const struct in6_addr *address, const char *format, ...)
 {
-	char reason[REASON_SIZE];
+	char reason[256];
 	va_list args;
 
 	assert(kind < ACCESS_REFUSALS);

@@ -39,26 +39,18 @@ struct access {
 
 /* Whether a connection from this address is accepted. */
 bool access_allows_address(const struct access *access, const struct in6_addr *address);
-/*
- * Whether the peer may send requests: it has proved that it has one of the keys, which is still the
- * same key; or it has none, and none is needed, as always for a peer on this machine.
- */
+/* Whether the peer may send requests: it has proved that it has one of the keys, which is still the
+ * same key; or it has none, and none is needed, as always for a peer on this machine. */
 bool access_allows_peer(const struct access *access, const struct peer_id *peer);
 /* Whether the rules let the peer see and import the device, which must be allowed as such, too. */
 bool access_allows_device(const struct access *access, const struct rule_facts *identity,
 			  const struct peer_id *peer);
 
-/*
- * Logs "ADDRESS: ..." unless a refusal of this kind was logged less than ACCESS_LOG_INTERVAL_MS
- * before now (ms of the loop's clock).
- */
+/* Logs "ADDRESS: ...", but a kind once in ACCESS_LOG_INTERVAL_MS. now: ms of the loop's clock. */
 void access_log_refusal(struct access *access, enum access_refusal kind, uint64_t now,
 			const struct in6_addr *address, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
-/*
- * The same for an address that may not connect: each is logged once, until ACCESS_STRANGERS_MAX
- * others have been.
- */
+/* The same for an address that may not connect: once, until ACCESS_STRANGERS_MAX others were. */
 void access_log_stranger(struct access *access, uint64_t now, const struct in6_addr *address);
 
 #endif

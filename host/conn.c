@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection of a client: its states and deadlines, the handshake, the request. */
-#include "host/conn.h"
+#include "host/server.h"
 
 #include "lib/log.h"
 #include "lib/socket.h"
@@ -12,27 +12,27 @@
 
 enum { GRANULE_MS = 256 /* deadlines are rounded up to it, so that many cost one pass */ };
 
+#define BIT(state) (1U << CONN_##state)
+
 void conn_set_state(struct conn *conn, enum conn_state state)
 {
-	static const char *const name[] = {
-		[CONN_FREE] = "free",	    [CONN_READING] = "reading",
-		[CONN_HANDSHAKE] = "handshake", [CONN_WAITING] = "waiting",
-		[CONN_CLOSING] = "closing", [CONN_WATCHING] = "watching",
-	};
-	static const uint8_t next[] = {
-		[CONN_FREE] = 1 << CONN_READING,
-		[CONN_READING] = 1 << CONN_FREE | 1 << CONN_HANDSHAKE | 1 << CONN_WAITING |
-				 1 << CONN_CLOSING | 1 << CONN_WATCHING,
-		[CONN_HANDSHAKE] = 1 << CONN_FREE | 1 << CONN_READING,
-		[CONN_WAITING] = 1 << CONN_FREE | 1 << CONN_CLOSING,
-		[CONN_CLOSING] = 1 << CONN_FREE,
-		[CONN_WATCHING] = 1 << CONN_FREE,
+	static const struct {
+		const char *name;
+		unsigned next; /* the states that may follow */
+	} table[] = {
+		[CONN_FREE] = { "free", BIT(READING) },
+		[CONN_READING] = { "reading", BIT(FREE) | BIT(HANDSHAKE) | BIT(WAITING) |
+						      BIT(CLOSING) | BIT(WATCHING) },
+		[CONN_HANDSHAKE] = { "handshake", BIT(FREE) | BIT(READING) },
+		[CONN_WAITING] = { "waiting", BIT(FREE) | BIT(CLOSING) },
+		[CONN_CLOSING] = { "closing", BIT(FREE) },
+		[CONN_WATCHING] = { "watching", BIT(FREE) },
 	};
 	char address[ADDR_TEXT_SIZE];
 
-	assert(conn->state < ARRAY_SIZE(next) && next[conn->state] & 1 << state);
+	assert(conn->state < ARRAY_SIZE(table) && table[conn->state].next & 1U << state);
 	addr_text(&conn->peer.address, address);
-	log_debug("%s: connection: %s -> %s", address, name[conn->state], name[state]);
+	log_debug("%s: connection: %s -> %s", address, table[conn->state].name, table[state].name);
 	conn->state = state;
 }
 
@@ -41,36 +41,37 @@ void conn_drop(struct conn *conn)
 	assert(conn->state != CONN_FREE && conn->source.fd >= 0);
 	/* a child may have a copy of the socket: close() alone would not end the connection */
 	shutdown(conn->source.fd, SHUT_RDWR);
-	loop_drop(conn->shared->loop, &conn->source);
+	loop_drop(conn->server->loop, &conn->source);
 	tls_wipe(&conn->tls);
 	conn_set_state(conn, CONN_FREE);
 }
 
 void conn_set_deadline(struct conn *conn, uint32_t ms)
 {
-	struct loop *loop = conn->shared->loop;
+	struct loop *loop = conn->server->loop;
 
 	conn->deadline = (loop->now + ms + GRANULE_MS - 1) / GRANULE_MS * GRANULE_MS;
 	loop_pass_by(loop, conn->deadline);
 }
 
-static void conn_log_refusal(const struct conn *conn, enum access_refusal kind, const char *reason)
+static void conn_refuse(struct conn *conn, enum access_refusal kind, const char *reason)
 {
-	access_log_refusal(conn->shared->access, kind, conn->shared->loop->now, &conn->peer.address,
-			   "connection refused: %s", reason);
+	access_log_refusal(conn->server->access, kind, conn->server->loop->now,
+			   &conn->peer.address, "connection refused: %s", reason);
+	conn_drop(conn);
 }
 
 static void conn_start_handshake(struct conn *conn)
 {
-	struct conn_shared *shared = conn->shared;
-	const struct loop *loop = shared->loop;
+	struct host_server *server = conn->server;
+	const struct loop *loop = server->loop;
 
-	if (loop->now >= shared->aes_until) { /* reads a file: not for every peer */
-		shared->aes = ktls_has_aes();
-		shared->aes_until = loop->now + loop->interval;
+	if (loop->now >= server->aes_until) { /* reads a file: not for every peer */
+		server->aes = ktls_has_aes();
+		server->aes_until = loop->now + loop->interval;
 	}
 	conn_set_state(conn, CONN_HANDSHAKE);
-	if (ktls_accept(&conn->tls, shared->access->keys, shared->aes))
+	if (ktls_accept(&conn->tls, server->access->keys, server->aes))
 		conn_drop(conn);
 }
 
@@ -79,8 +80,7 @@ static void conn_step_handshake(struct conn *conn)
 	int result = ktls_step(&conn->tls, conn->source.fd);
 
 	if (result < 0) {
-		conn_log_refusal(conn, ACCESS_NO_KEY, ktls_strerror(result));
-		conn_drop(conn);
+		conn_refuse(conn, ACCESS_NO_KEY, ktls_strerror(result));
 	} else if (result) {
 		conn->peer.key = conn->tls.key->identity;
 		conn->peer.print = conn->tls.key->print;
@@ -102,39 +102,28 @@ static void conn_read_request(struct conn *conn)
 	}
 	conn->len = (uint8_t)(conn->len + n);
 	complete = op_request_decode(conn->bytes, conn->len, &conn->request);
-	if (complete > 0) {
+	if (complete > 0)
 		conn_answer(conn);
-	} else if (complete < 0) {
-		bool tls = conn->bytes[0] == TLS_FIRST_BYTE && !conn->shared->access->keys;
-
-		conn_log_refusal(conn, ACCESS_BAD_REQUEST,
-				 tls ? "the client speaks TLS, but this server has no --psk" :
-				       "not a USB/IP request");
-		conn_drop(conn);
-	}
-}
-
-static bool conn_begins_with_tls(const struct conn *conn)
-{
-	uint8_t first;
-
-	return socket_receive(conn->source.fd, &first, 1, MSG_PEEK) > 0 && first == TLS_FIRST_BYTE;
+	else if (complete < 0)
+		conn_refuse(conn, ACCESS_BAD_REQUEST,
+			    conn->bytes[0] == TLS_FIRST_BYTE && !conn->server->access->keys ?
+				    "the client speaks TLS, but this server has no --psk" :
+				    "not a USB/IP request");
 }
 
 static void conn_read(struct conn *conn)
 {
-	const struct access *access = conn->shared->access;
+	const struct access *access = conn->server->access;
 	bool first = !conn->len && !conn->peer.key;
+	uint8_t byte;
 
-	if (first && access->keys && conn_begins_with_tls(conn)) {
+	if (first && access->keys && socket_receive(conn->source.fd, &byte, 1, MSG_PEEK) > 0 &&
+	    byte == TLS_FIRST_BYTE)
 		conn_start_handshake(conn);
-	} else if (first && !access_allows_peer(access, &conn->peer)) {
-		conn_log_refusal(conn, ACCESS_NO_KEY,
-				 "the client has no key, which --psk requires");
-		conn_drop(conn);
-	} else {
+	else if (first && !access_allows_peer(access, &conn->peer))
+		conn_refuse(conn, ACCESS_NO_KEY, "the client has no key, which --psk requires");
+	else
 		conn_read_request(conn);
-	}
 }
 
 /* After the reply anything may come until the peer closes; a watcher sends nothing. */
@@ -166,7 +155,7 @@ static void conn_ready(struct loop_source *source, uint32_t events)
 
 void conn_pass(struct conn *conn)
 {
-	struct loop *loop = conn->shared->loop;
+	struct loop *loop = conn->server->loop;
 
 	assert(conn->state != CONN_FREE);
 	if (conn->state == CONN_WAITING)
@@ -179,17 +168,17 @@ void conn_pass(struct conn *conn)
 		conn_drop(conn);
 }
 
-void conn_open(struct conn *conn, struct conn_shared *shared, int fd,
+void conn_open(struct conn *conn, struct host_server *server, int fd,
 	       const struct in6_addr *address)
 {
 	assert(conn->state == CONN_FREE && fd >= 0);
 	memset(conn, 0, sizeof(*conn));
-	conn->shared = shared;
+	conn->server = server;
 	conn->peer.address = *address;
 	conn->source.fd = fd;
 	conn->source.ready = conn_ready;
 	conn_set_state(conn, CONN_READING);
 	conn_set_deadline(conn, CONN_REQUEST_MS);
-	if (loop_watch(shared->loop, &conn->source, EPOLLIN))
+	if (loop_watch(server->loop, &conn->source, EPOLLIN))
 		conn_drop(conn);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Replies to a client: device lists, and an import, with which the connection becomes a session. */
-#include "host/conn.h"
+#include "host/server.h"
 
 #include "lib/socket.h"
 
@@ -24,89 +24,66 @@ static void conn_reply(struct conn *conn, const void *bytes, size_t len)
 	shutdown(conn->source.fd, SHUT_WR);
 	conn_set_state(conn, CONN_CLOSING);
 	conn_set_deadline(conn, CONN_CLOSE_MS);
-	loop_rewatch(conn->shared->loop, &conn->source, EPOLLIN);
+	loop_rewatch(conn->server->loop, &conn->source, EPOLLIN);
 }
 
-/* Encodes the list of the devices that this peer may see into shared->list. Returns its length. */
+/* Encodes the list of the devices that this peer may see into server->list. Returns its length. */
 static size_t conn_encode_list(struct conn *conn, enum op_code code)
 {
-	struct conn_shared *shared = conn->shared;
+	struct host_server *server = conn->server;
 	size_t len = OP_DEVLIST_HEAD_SIZE;
 	uint32_t devices = 0;
 
-	EACH_EXPORT(shared->exports, export) {
+	EACH_EXPORT(server->exports, export) {
 		const struct device_record *record = &export->record;
 		int n;
 
 		if (!export->listed ||
-		    !access_allows_device(shared->access, &export->identity, &conn->peer))
+		    !access_allows_device(server->access, &export->identity, &conn->peer))
 			continue;
-		n = op_record_encode(shared->list + len, CONN_LIST_SIZE - len, &record->device,
+		n = op_record_encode(server->list + len, CONN_LIST_SIZE - len, &record->device,
 				     record->interface);
 		if (n < 0) /* no room */
 			continue;
 		len += (size_t)n;
 		devices++;
 	}
-	op_devlist_head_encode(shared->list, CONN_LIST_SIZE, code, devices);
+	op_devlist_head_encode(server->list, CONN_LIST_SIZE, code, devices);
 	return len;
 }
 
-static void conn_reply_list(struct conn *conn)
-{
-	size_t len = conn_encode_list(conn, OP_REP_DEVLIST);
-
-	socket_set(conn->source.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
-	conn_reply(conn, conn->shared->list, len);
-}
-
-/*
- * The next list goes out as soon as the kernel has sent the last one. One that is due already will
- * be the newest.
- */
+/* The next list goes out as soon as the kernel has sent the last one, and will be the newest. */
 void conn_announce(struct conn *conn)
 {
 	if (conn->state != CONN_WATCHING || conn->list_due)
 		return;
 	conn->list_due = true;
 	conn_set_deadline(conn, CONN_SEND_LIST_MS);
-	loop_rewatch(conn->shared->loop, &conn->source, EPOLLIN | EPOLLOUT);
+	loop_rewatch(conn->server->loop, &conn->source, EPOLLIN | EPOLLOUT);
 }
 
-/*
- * With 1, EPOLLOUT means that everything was sent, and not that there is room. send(2) keeps to it,
- * too.
- */
+/* With 1, EPOLLOUT means that all was sent, not that there is room. send(2) keeps to it, too. */
 static void conn_set_unsent_limit(struct conn *conn, int limit)
 {
 	socket_set(conn->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, limit);
 }
 
-static void conn_start_watch(struct conn *conn)
-{
-	conn_set_state(conn, CONN_WATCHING);
-	socket_set(conn->source.fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	socket_set(conn->source.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
-	conn_set_unsent_limit(conn, 1);
-	conn_announce(conn);
-}
-
 void conn_send_due_list(struct conn *conn)
 {
-	struct conn_shared *shared = conn->shared;
+	struct host_server *server = conn->server;
 	size_t len = conn_encode_list(conn, OP_REP_WATCH);
 
 	assert(conn->list_due);
 	conn_set_unsent_limit(conn, 0);
-	if (socket_send_all(conn->source.fd, shared->list, len)) {
+	if (socket_send_all(conn->source.fd, server->list, len)) {
 		conn_drop(conn);
 		return;
 	}
 	conn_set_unsent_limit(conn, 1);
 	conn->list_due = false;
-	conn->deadline = shared->loop->now + CONN_LIST_EVERY_MS;
-	loop_rewatch(shared->loop, &conn->source, EPOLLIN);
-	loop_pass_by(shared->loop, conn->deadline);
+	conn->deadline = server->loop->now + CONN_LIST_EVERY_MS;
+	loop_rewatch(server->loop, &conn->source, EPOLLIN);
+	loop_pass_by(server->loop, conn->deadline);
 }
 
 static void conn_refuse_import(struct conn *conn, uint32_t status)
@@ -117,96 +94,82 @@ static void conn_refuse_import(struct conn *conn, uint32_t status)
 	conn_reply(conn, reply, sizeof(reply));
 }
 
-/*
- * The connection becomes the session of the device, which owns it then. A client that has sent USB
- * requests already gets the reply first, as the kernel could answer them before it.
- */
+/* The connection becomes the device's session. A client that has sent USB requests already gets the
+ * reply first, as the kernel could answer them before it. */
 static void conn_hand_over(struct conn *conn, struct export *export)
 {
-	struct conn_shared *shared = conn->shared;
-	struct op_interface interface[OP_INTERFACES_MAX];
+	struct host_server *server = conn->server;
 	uint8_t reply[OP_REP_IMPORT_SIZE], byte;
 	bool reply_first = socket_receive(conn->source.fd, &byte, 1, MSG_PEEK) > 0;
-	struct op_device device;
+	struct device_record now; /* another device may have taken the place since the last pass */
 	int fd;
 
-	/* not the list's record: another device may have taken the place since the last pass */
-	if (device_describe(export->sysfs, export->device.busid, &device, interface)) {
+	if (device_describe(export->sysfs, export->device.busid, &now.device, now.interface)) {
 		conn_refuse_import(conn, OP_NA);
 		return;
 	}
-	op_rep_import_encode(reply, sizeof(reply), OP_OK, &device);
+	op_rep_import_encode(reply, sizeof(reply), OP_OK, &now.device);
 	if (reply_first && socket_send_all(conn->source.fd, reply, sizeof(reply))) {
 		conn_drop(conn);
 		return;
 	}
-	fd = loop_unwatch(shared->loop, &conn->source);
-	if (!export_import(export, fd, shared->dead_after, &conn->peer)) {
+	fd = loop_unwatch(server->loop, &conn->source);
+	if (!export_import(export, fd, server->dead_after, &conn->peer)) {
 		conn_set_state(conn, CONN_FREE);
 		if (!reply_first && socket_send_all(fd, reply, sizeof(reply)))
 			shutdown(fd, SHUT_RDWR);
 		return;
 	}
 	conn->source.fd = fd;
-	if (reply_first || loop_watch(shared->loop, &conn->source, EPOLLIN))
+	if (reply_first || loop_watch(server->loop, &conn->source, EPOLLIN))
 		conn_drop(conn);
 	else
 		conn_refuse_import(conn, OP_NA);
 }
 
-/* Nothing is read meanwhile: the next bytes are for the kernel. */
-static void conn_wait(struct conn *conn)
+void conn_import(struct conn *conn)
 {
-	struct loop *loop = conn->shared->loop;
+	struct access *access = conn->server->access;
+	struct loop *loop = conn->server->loop;
+	struct export *export = exports_find(conn->server->exports, conn->request.busid);
+	bool over = conn->state == CONN_WAITING && loop->now >= conn->deadline;
+	uint32_t status = OP_NODEV;
 
+	if (export && export->allowed &&
+	    access_allows_device(access, &export->identity, &conn->peer))
+		status = export_ask(export);
+	else if (export)
+		access_log_refusal(access, ACCESS_NO_DEVICE, loop->now, &conn->peer.address,
+				   "import of %s refused by the rules", export->device.name);
+	if (status == OP_OK) {
+		conn_hand_over(conn, export);
+		return;
+	}
+	if (status != EXPORT_WAIT || over) {
+		conn_refuse_import(conn, status == EXPORT_WAIT ? OP_BUSY : status);
+		return;
+	}
 	if (conn->state != CONN_WAITING) {
 		conn_set_state(conn, CONN_WAITING);
 		conn_set_deadline(conn, CONN_IMPORT_MS);
-		loop_rewatch(loop, &conn->source, 0);
+		loop_rewatch(loop, &conn->source, 0); /* the next bytes are for the kernel */
 	}
 	loop_pass_by(loop, loop->now + RETRY_MS);
 }
 
-static bool conn_may_import(const struct conn *conn, const struct export *export)
-{
-	struct access *access = conn->shared->access;
-
-	if (export->allowed && access_allows_device(access, &export->identity, &conn->peer))
-		return true;
-	access_log_refusal(access, ACCESS_NO_DEVICE, conn->shared->loop->now, &conn->peer.address,
-			   "import of %s refused by the rules", export->device.name);
-	return false;
-}
-
-void conn_import(struct conn *conn)
-{
-	const struct conn_shared *shared = conn->shared;
-	struct export *export = exports_find(shared->exports, conn->request.busid);
-	uint32_t status = OP_NODEV;
-
-	if (export && conn_may_import(conn, export))
-		status = export_ask(export);
-	if (status == EXPORT_WAIT && conn->state == CONN_WAITING &&
-	    shared->loop->now >= conn->deadline)
-		status = OP_BUSY;
-	if (status == EXPORT_WAIT)
-		conn_wait(conn);
-	else if (status == OP_OK)
-		conn_hand_over(conn, export);
-	else
-		conn_refuse_import(conn, status);
-}
-
 void conn_answer(struct conn *conn)
 {
-	switch (conn->request.code) {
-	case OP_REQ_IMPORT:
+	if (conn->request.code == OP_REQ_IMPORT) {
 		conn_import(conn);
-		break;
-	case OP_REQ_WATCH:
-		conn_start_watch(conn);
-		break;
-	default:
-		conn_reply_list(conn);
+		return;
+	}
+	socket_set(conn->source.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+	if (conn->request.code == OP_REQ_WATCH) {
+		conn_set_state(conn, CONN_WATCHING);
+		socket_set(conn->source.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		conn_set_unsent_limit(conn, 1);
+		conn_announce(conn);
+	} else {
+		conn_reply(conn, conn->server->list, conn_encode_list(conn, OP_REP_DEVLIST));
 	}
 }

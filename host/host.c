@@ -2,7 +2,6 @@
 /* The server role: every device that may be exported is bound to an engine, and kept so. */
 #include "host/host.h"
 
-#include "host/status_files.h"
 #include "lib/log.h"
 
 enum {
@@ -20,9 +19,6 @@ static void host_update_list(struct host *host)
 		host->list_changed |= listed != export->listed;
 		export->listed = listed;
 	}
-	if (host->list_changed)
-		host_server_announce(&host->server);
-	host->list_changed = false;
 }
 
 /* Changes of rules, holds and keys count at once. */
@@ -43,7 +39,7 @@ static void host_pass(void *ctx)
 
 	host_reload(host);
 	if (!host_observe(host)) {
-		host_server_pass(&host->server);
+		host_server_pass(&host->server, false);
 		return;
 	}
 	if (stopping) {
@@ -56,7 +52,8 @@ static void host_pass(void *ctx)
 			host_act(host, export);
 	host_update_list(host);
 	status_files_update(&host->left_hash, &host->daemon.rundir, &host->exports, false);
-	host_server_pass(&host->server);
+	host_server_pass(&host->server, host->list_changed);
+	host->list_changed = false;
 }
 
 static void host_stop(void *ctx)
@@ -68,41 +65,30 @@ static void host_stop(void *ctx)
 		export->failed = EXPORT_UNUSED; /* from now on only giving it back counts */
 }
 
-/* It is about to be released and bound again, for the first time. */
-static bool export_is_recovering(const struct export *export)
-{
-	return export->state == EXPORT_ERROR && export->ours && export->allowed &&
-	       export->flaps.backoff.delay <= ONCE_PATIENCE_MS;
-}
-
 static bool host_is_busy(struct host *host)
 {
 	bool stopping = host->daemon.loop.stopping;
 
-	EACH_EXPORT(&host->exports, export)
+	EACH_EXPORT(&host->exports, export) {
+		/* about to be released and bound again, for the first time */
+		bool recovers = export->state == EXPORT_ERROR && export->ours && export->allowed &&
+				export->flaps.backoff.delay <= ONCE_PATIENCE_MS;
+
 		if (export_has_job(export) || child_running(&export->reader.child) ||
-		    (!stopping && export_is_recovering(export)))
+		    (!stopping && recovers))
 			return true;
+	}
 	return false;
 }
 
 static bool host_is_done(void *ctx)
 {
 	struct host *host = ctx;
+	const struct loop *loop = &host->daemon.loop;
 
-	if (!host->daemon.loop.stopping && !host->daemon.options->once)
-		return false;
-	if (host->daemon.loop.next <= host->daemon.loop.now)
-		return false; /* a pass that is due may have more to do */
-	return host->passed && !host->daemon.runner.waiting && !host_is_busy(host);
-}
-
-static bool host_has_bound(struct host *host)
-{
-	EACH_EXPORT(&host->exports, export)
-		if (export->ours)
-			return true;
-	return false;
+	return (loop->stopping || host->daemon.options->once) &&
+	       loop->next > loop->now && /* a pass that is due may have more to do */
+	       host->passed && !host->daemon.runner.waiting && !host_is_busy(host);
 }
 
 /* 1 when something that should have been done was not. */
@@ -111,12 +97,12 @@ static int host_exit_status(struct host *host)
 	int status = host->daemon.lost;
 
 	EACH_EXPORT(&host->exports, export) {
-		if (export->failed != EXPORT_UNUSED)
+		bool kept = host->daemon.loop.stopping && export->ours;
+
+		if (kept)
+			log_warning("%s: not given back", export->device.busid);
+		if (kept || export->failed != EXPORT_UNUSED)
 			status = 1;
-		if (!host->daemon.loop.stopping || !export->ours)
-			continue;
-		log_warning("%s: not given back", export->device.busid);
-		status = 1;
 	}
 	return status;
 }
@@ -125,13 +111,14 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	     unsigned listeners, const struct cidr_list *networks, bool take_all)
 {
 	const struct daemon_role role = {
-		.driver = { engine_kernel.module, engine_kernel.check },
+		.driver = { engine_kernel.name, engine_kernel.check },
 		.name = "server",
 		.uevents = UEVENT_LOCAL,
 		.stop_ms = STOP_MS,
 		.loop = { host_pass, host_stop, host_is_done },
 	};
 	static struct host host;
+	bool has_bound = false;
 	int status;
 
 	host.engine = &engine_kernel;
@@ -150,6 +137,8 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	status = host_exit_status(&host);
 	host_server_close(&host.server);
 	status_files_update(&host.left_hash, &host.daemon.rundir, &host.exports, true);
-	daemon_close(&host.daemon, host_has_bound(&host));
+	EACH_EXPORT(&host.exports, export)
+		has_bound |= export->ours;
+	daemon_close(&host.daemon, has_bound);
 	return status;
 }

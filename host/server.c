@@ -67,44 +67,34 @@ static struct conn *find_free_conn(struct host_server *server, const struct in6_
 	return free;
 }
 
-static void log_refused(struct host_server *server, const struct in6_addr *address, bool has_place)
+static void take_connection(struct host_server *server, int fd, const struct in6_addr *address)
 {
-	struct access *access = server->shared.access;
-	uint64_t now = server->shared.loop->now;
+	bool allowed = access_allows_address(server->access, address);
+	struct conn *conn = allowed ? find_free_conn(server, address) : NULL;
+	uint64_t now = server->loop->now;
 
-	if (has_place)
-		access_log_refusal(access, ACCESS_TOO_MANY, now, address,
+	if (conn && fd < server->fds_max) {
+		conn_open(conn, server, fd, address);
+		return;
+	}
+	if (!allowed)
+		access_log_stranger(server->access, now, address);
+	else if (conn)
+		access_log_refusal(server->access, ACCESS_TOO_MANY, now, address,
 				   "connection refused: too many open files; allow %u (ulimit -n)",
 				   (unsigned)FDS_WANTED);
 	else
-		access_log_refusal(access, ACCESS_TOO_MANY, now, address,
+		access_log_refusal(server->access, ACCESS_TOO_MANY, now, address,
 				   "connection refused: too many connections; there may be %u of "
 				   "one address and %u in all",
 				   (unsigned)CONNS_PER_ADDRESS_MAX, (unsigned)CONNS_MAX);
-}
-
-static void take_connection(struct host_server *server, int fd, const struct in6_addr *address)
-{
-	struct conn_shared *shared = &server->shared;
-	struct conn *conn;
-
-	if (access_allows_address(shared->access, address)) {
-		conn = find_free_conn(server, address);
-		if (conn && fd < server->fds_max) {
-			conn_open(conn, shared, fd, address);
-			return;
-		}
-		log_refused(server, address, conn != NULL);
-	} else {
-		access_log_stranger(shared->access, shared->loop->now, address);
-	}
 	close(fd);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct listener *listener = container_of(source, struct listener, source);
-	struct loop *loop = listener->server->shared.loop;
+	struct loop *loop = listener->server->loop;
 	struct addr from = { .len = sizeof(from.sa) };
 	int fd = accept4(source->fd, &from.sa.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct in6_addr address;
@@ -125,7 +115,7 @@ static int open_listener(struct listener *listener)
 {
 	const struct addr *address = &listener->address.addr;
 	int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error = 0;
+	int error;
 
 	if (fd < 0)
 		return -errno;
@@ -135,8 +125,8 @@ static int open_listener(struct listener *listener)
 	listener->source.fd = fd;
 	if (bind(fd, &address->sa.any, address->len) || listen(fd, BACKLOG))
 		error = -errno;
-	if (!error)
-		error = loop_watch(listener->server->shared.loop, &listener->source, EPOLLIN);
+	else
+		error = loop_watch(listener->server->loop, &listener->source, EPOLLIN);
 	if (error) {
 		close(fd);
 		listener->source.fd = -1;
@@ -145,53 +135,44 @@ static int open_listener(struct listener *listener)
 }
 
 /* A port in use is one line, though there are listeners for IPv4 and IPv6. */
-static void log_listener(struct host_server *server, const struct listener *listener)
+static void pass_listener(struct host_server *server, struct listener *listener)
 {
 	const struct listener_address *address = &listener->address;
 	struct in6_addr unused;
-
-	if (listener->error == -EADDRINUSE) {
-		log_once(&server->port_in_use, LOG_LEVEL_WARNING, 0,
-			 "port %u is in use: the program that listens there serves the clients "
-			 "until it ends, without --allow, --psk and 'to' in rules",
-			 (unsigned)addr_split(&address->addr, &unused));
-	} else if (!listener->error) {
-		log_once_clear(&server->port_in_use);
-		log_info("listening on %s", address->name);
-	} else if (listener->error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
-		log_warning_errno(listener->error, "cannot listen on %s", address->name);
-	}
-}
-
-static void pass_listener(struct host_server *server, struct listener *listener)
-{
 	int error = 0;
 
 	if (listener->source.fd < 0)
 		error = open_listener(listener);
 	else
-		loop_rewatch(server->shared.loop, &listener->source, EPOLLIN); /* ends a pause */
+		loop_rewatch(server->loop, &listener->source, EPOLLIN); /* ends a pause */
 	if (error == listener->error)
 		return;
 	listener->error = error;
-	log_listener(server, listener);
+	if (error == -EADDRINUSE) {
+		log_once(&server->port_in_use, LOG_LEVEL_WARNING, 0,
+			 "port %u is in use: the program that listens there serves the clients "
+			 "until it ends, without --allow, --psk and 'to' in rules",
+			 (unsigned)addr_split(&address->addr, &unused));
+	} else if (!error) {
+		log_once_clear(&server->port_in_use);
+		log_info("listening on %s", address->name);
+	} else if (error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
+		log_warning_errno(error, "cannot listen on %s", address->name);
+	}
 }
 
-void host_server_pass(struct host_server *server)
+void host_server_pass(struct host_server *server, bool list_changed)
 {
 	for (unsigned i = 0; i < server->listeners; i++)
 		pass_listener(server, &server->listener[i]);
-	for (unsigned i = 0; i < server->conns; i++)
+	for (unsigned i = 0; i < server->conns; i++) {
+		if (list_changed)
+			conn_announce(&server->conn[i]);
 		if (server->conn[i].state != CONN_FREE)
 			conn_pass(&server->conn[i]);
+	}
 	while (server->conns && server->conn[server->conns - 1].state == CONN_FREE)
 		server->conns--;
-}
-
-void host_server_announce(struct host_server *server)
-{
-	for (unsigned i = 0; i < server->conns; i++)
-		conn_announce(&server->conn[i]);
 }
 
 void host_server_keys_changed(struct host_server *server)
@@ -205,7 +186,7 @@ void host_server_keys_changed(struct host_server *server)
 void host_server_close(struct host_server *server)
 {
 	for (unsigned i = 0; i < server->listeners; i++)
-		loop_drop(server->shared.loop, &server->listener[i].source);
+		loop_drop(server->loop, &server->listener[i].source);
 	for (unsigned i = 0; i < server->conns; i++)
 		if (server->conn[i].state != CONN_FREE)
 			conn_drop(&server->conn[i]);
@@ -236,10 +217,10 @@ void host_server_init(struct host_server *server, struct loop *loop, struct expo
 	if (limit < FDS_FEW)
 		log_warning("only %u open files are allowed (ulimit -n)", (unsigned)limit);
 	server->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
-	server->shared.loop = loop;
-	server->shared.exports = exports;
-	server->shared.access = access;
-	server->shared.dead_after = dead_after;
+	server->loop = loop;
+	server->exports = exports;
+	server->access = access;
+	server->dead_after = dead_after;
 	server->listeners = addresses;
 	for (unsigned i = 0; i < addresses; i++)
 		server->listener[i] = (struct listener){

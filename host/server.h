@@ -3,17 +3,64 @@
  * The network side of the server role: listeners, and a fixed table of connections. Peers are not
  * trusted: every step of a connection has a deadline, connections are limited in all and for each
  * address, the newest is refused first, and no memory is allocated.
+ *
+ * A connection of a client is its request and the reply, or the device lists of a watch:
+ *
+ *	FREE ---> READING <--> HANDSHAKE
+ *		     |
+ *		     +---> WATCHING		(until the peer leaves)
+ *		     |
+ *		     +---> WAITING ---+
+ *		     |		      v
+ *		     +------------> CLOSING
+ *
+ * Every state may be followed by FREE: the connection was dropped, or after READING or WAITING it
+ * was handed over to the kernel as the session of a device.
  */
 #ifndef HOST_SERVER_H
 #define HOST_SERVER_H
 
-#include "host/conn.h"
-#include "lib/log.h"
+#include "host/access.h"
+#include "host/export.h"
+#include "tls/ktls.h"
 
 enum {
 	LISTENERS_MAX = 8,
 	CONNS_MAX = 512,
 	CONNS_PER_ADDRESS_MAX = 256, /* half of them, so that other addresses find a place */
+
+	CONN_REQUEST_MS = 5000,	    /* from accept to the last byte of the request */
+	CONN_IMPORT_MS = 2000,	    /* for a device to become free after its last session */
+	CONN_CLOSE_MS = 5000,	    /* from the reply to the end of the connection */
+	CONN_LIST_EVERY_MS = 10000, /* from one list of a watch to the next if nothing changes */
+	CONN_SEND_LIST_MS = 25000,  /* for a watcher to make room for a list that is due */
+	/* Room for the 16 devices that usbip-host can hold, each with as many interfaces as there
+	 * can be, and for some more. The whole list goes out in one send(2). */
+	CONN_LIST_SIZE = 32768,
+};
+
+enum conn_state {
+	CONN_FREE = 0,	/* the place is not in use */
+	CONN_READING,	/* the request is not complete */
+	CONN_HANDSHAKE, /* TLS, before the request */
+	CONN_WAITING,	/* an import, for the device to become free */
+	CONN_CLOSING,	/* replied: until the peer has read it and closes */
+	CONN_WATCHING,	/* a list is sent whenever the devices change */
+};
+
+struct conn {
+	struct loop_source source; /* owns the socket */
+	struct host_server *server;
+	struct peer_id peer; /* its key: proved in HANDSHAKE, else NULL */
+	enum conn_state state;
+	/* The end of the state, in ms of the loop's clock. WAITING: the import is refused then.
+	 * WATCHING: a list is due, or was for too long. All others: the connection is dropped. */
+	uint64_t deadline;
+	bool list_due; /* WATCHING: a list goes out as soon as the one before it has */
+	uint8_t len;   /* of bytes */
+	uint8_t bytes[OP_REQ_IMPORT_SIZE]; /* of the request, as received */
+	struct op_request request;	   /* the same, decoded; valid after READING */
+	struct tls tls;			   /* HANDSHAKE; all zeros but for the key after it */
 };
 
 struct listener_address {
@@ -33,29 +80,54 @@ struct listener {
 };
 
 struct host_server {
-	struct conn_shared shared;
-	int fds_max; /* file descriptors from here on are not for connections */
+	struct loop *loop;
+	struct exports *exports; /* clients see those that are listed */
+	struct access *access;
+	uint32_t dead_after; /* seconds; see session_set_timeouts() */
+	int fds_max;	     /* file descriptors from here on are not for connections */
+	bool aes;	     /* the latest result of ktls_has_aes() */
+	uint64_t aes_until;  /* when that is looked up again */
 	struct log_once port_in_use;
 	unsigned listeners;
 	struct listener listener[LISTENERS_MAX];
 	unsigned conns; /* 1 + the highest place in conn[] that is not FREE, or was in this pass */
 	struct conn conn[CONNS_MAX];
+	uint8_t list[CONN_LIST_SIZE]; /* that is being sent */
 };
 
-/*
- * server is all zeros. exports and access must stay valid; at most LISTENERS_MAX addresses, which
- * are copied. dead_after: seconds, see session_set_timeouts(). Listens from the first pass on.
- */
+/* server is all zeros. exports and access must stay valid; at most LISTENERS_MAX addresses, which
+ * are copied. Listens from the first pass on. */
 void host_server_init(struct host_server *server, struct loop *loop, struct exports *exports,
 		      struct access *access, uint32_t dead_after,
 		      const struct listener_address *address, unsigned addresses);
-/* Called in every pass. Tries again to listen where another program did. */
-void host_server_pass(struct host_server *server);
+/* Called in every pass. Tries again to listen where another program did; a changed list of devices
+ * is sent to the watches. */
+void host_server_pass(struct host_server *server, bool list_changed);
 /* The keys were read again: drops the connections that depend on one. */
 void host_server_keys_changed(struct host_server *server);
-/* The list of devices has changed: sends it to the watches. */
-void host_server_announce(struct host_server *server);
 /* Closes the listeners and all connections. Sessions go on: they belong to the exports. */
 void host_server_close(struct host_server *server);
+
+/* Takes over fd, a new connection from that address, in a place that is FREE. The place may be FREE
+ * again after this and each of the following calls. */
+void conn_open(struct conn *conn, struct host_server *server, int fd,
+	       const struct in6_addr *address);
+/* Called in every pass, unless the place is FREE: deadlines, waiting imports, lists of a watch. */
+void conn_pass(struct conn *conn);
+/* The devices have changed: if this is a watch, a list is due. */
+void conn_announce(struct conn *conn);
+/* Ends the connection at once; the place is FREE. */
+void conn_drop(struct conn *conn);
+
+/* Between conn.c and conn_reply.c. Every change of state, by a transition that is drawn above. */
+void conn_set_state(struct conn *conn, enum conn_state state);
+/* The deadline is ms from now, or a little later. */
+void conn_set_deadline(struct conn *conn, uint32_t ms);
+/* In READING with a whole request: replies, begins a watch, or does as conn_import(). */
+void conn_answer(struct conn *conn);
+/* With the request for an import: hands the connection over to the kernel, refuses, or waits. */
+void conn_import(struct conn *conn);
+/* In WATCHING, when the socket has room for the list that is due. */
+void conn_send_due_list(struct conn *conn);
 
 #endif

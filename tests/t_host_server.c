@@ -277,7 +277,7 @@ static void pass(void *ctx)
 	(void)ctx;
 	for (unsigned i = 0; i < DEVICES; i++)
 		export_refresh(&t.exports.export[i], 15);
-	host_server_pass(&t.server);
+	host_server_pass(&t.server, false);
 }
 
 static void stop(void *ctx)
@@ -1361,7 +1361,7 @@ static void one_list(unsigned devices)
 static void change(unsigned devices)
 {
 	offer(devices);
-	host_server_announce(&t.server);
+	host_server_pass(&t.server, true);
 }
 
 static void no_more_came(void)
