@@ -61,25 +61,17 @@ static struct policy_decision list_decide(const struct list *list,
 	const struct device *device = &entry->device;
 	struct policy_decision decision;
 	struct device_record record;
-	struct rule_facts identity;
 	struct device_facts facts;
 
-	facts_identify(sysfs, device, strings, &identity, &record);
-	facts_begin(&engine_kernel, device, &identity, &facts);
+	facts_begin(&engine_kernel, device, &facts);
+	facts_identify(sysfs, device, strings, &facts.identity, &record);
 	facts.ours = true;
 	facts.driverless_ms = POLICY_DRIVERLESS_MS;
 	if (!planned)
 		facts.room.answer = POLICY_YES;
-	for (;;) {
+	do
 		decision = policy_decide(list->policy, &facts);
-		if (decision.verdict == POLICY_ASK_NEED)
-			facts_ask_need(sysfs, device, &facts.need);
-		else if (decision.verdict == POLICY_ASK_ROOM)
-			*planned += facts_ask_room(&engine_kernel, sysfs, device, *planned,
-						   &facts.room);
-		else
-			break;
-	}
+	while (facts_gather(&engine_kernel, sysfs, device, decision.verdict, planned, &facts));
 	if (decision.allowed == RULE_UNKNOWN)
 		str_format(decision.reason.text, sizeof(decision.reason.text),
 			   "cannot read its serial number or product name, which a rule needs");

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * An engine drives exported devices: it takes a device from its driver, carries the USB requests of
- * a client's session, and gives the device back. This table is all that host/ knows of it.
- */
+/* An engine drives exported devices: it takes a device from its driver, carries the USB requests of
+ * a client's session, and gives the device back. This table is all that host/ knows of it. */
 #ifndef HOST_ENGINE_H
 #define HOST_ENGINE_H
 
@@ -37,8 +35,7 @@ struct engine_room {
 };
 
 struct engine {
-	const char *name;   /* for messages */
-	const char *module; /* of the kernel */
+	const char *name; /* of the kernel's module, and for messages */
 	/* Whether it can work at all: 0, -ENOENT, -EACCES, -EROFS. */
 	int (*check)(const struct sysfs *sysfs);
 	/* Whether it has the device, as far as the last scan told. No system calls. */

@@ -14,16 +14,12 @@ static bool kernel_has(const struct device *device)
 
 static enum engine_status kernel_status(const struct sysfs *sysfs, const char *busid)
 {
-	switch (stub_status(sysfs, busid)) {
-	case STUB_AVAILABLE:
-		return ENGINE_AVAILABLE;
-	case STUB_USED:
-		return ENGINE_IN_USE;
-	case STUB_ERROR:
-		return ENGINE_ERROR;
-	default:
-		return ENGINE_UNKNOWN;
-	}
+	int status = stub_status(sysfs, busid);
+
+	return status == STUB_AVAILABLE ? ENGINE_AVAILABLE :
+	       status == STUB_USED	? ENGINE_IN_USE :
+	       status == STUB_ERROR	? ENGINE_ERROR :
+					  ENGINE_UNKNOWN;
 }
 
 static int kernel_room(const struct sysfs *sysfs, const char *busid, struct engine_room *room)
@@ -75,8 +71,7 @@ static const char *kernel_step_text(int step)
 }
 
 const struct engine engine_kernel = {
-	.name = STUB_DRIVER,
-	.module = STUB_MODULE,
+	.name = STUB_MODULE,
 	.check = stub_check,
 	.has = kernel_has,
 	.status = kernel_status,

@@ -13,7 +13,6 @@
 enum { RESET_MS = 5000, RESET_POLL_MS = 20 }; /* for a device to be reset: 0.2 s are usual */
 
 #define BIT(state) (1U << EXPORT_##state)
-#define BITS_JOB (BIT(BINDING) | BIT(ENDING) | BIT(RELEASING))
 #define BITS_BOUND (BIT(BOUND) | BIT(AVAILABLE) | BIT(IN_USE) | BIT(RESETTING) | BIT(ERROR))
 /* As a scan and the engine tell. */
 #define BITS_OBSERVED (BITS_BOUND | BIT(LEFT_ALONE) | BIT(UNPLUGGED))
@@ -36,18 +35,12 @@ static const struct {
 	[EXPORT_UNPLUGGED] = { "unplugged", BITS_OBSERVED | BIT(UNUSED) },
 };
 
-const char *export_state_name(enum export_state state)
-{
-	assert((size_t)state < ARRAY_SIZE(export_states));
-	return export_states[state].name;
-}
-
 void export_set_state(struct export *export, enum export_state state)
 {
 	if (export->state == state)
 		return;
-	log_debug("%s: %s, now %s", export->device.busid, export_state_name(export->state),
-		  export_state_name(state));
+	log_debug("%s: %s, now %s", export->device.busid, export_states[export->state].name,
+		  export_states[state].name);
 	assert(export_states[export->state].next & 1U << state);
 	export->state = state;
 }
@@ -99,12 +92,18 @@ unsigned exports_count(struct exports *exports, enum export_state state)
 
 bool export_has_job(const struct export *export)
 {
-	return BITS_JOB & 1U << export->state;
+	return (BIT(BINDING) | BIT(ENDING) | BIT(RELEASING)) & 1U << export->state;
 }
 
 bool export_is_bound(const struct export *export)
 {
 	return BITS_BOUND & 1U << export->state;
+}
+
+bool export_is_free(const struct export *export)
+{
+	return !session_watch_is_open(&export->session) &&
+	       (BIT(AVAILABLE) | BIT(ERROR) | BIT(LEFT_ALONE)) & 1U << export->state;
 }
 
 static void export_strings_read(struct strings_reader *reader, bool complete)
@@ -179,14 +178,6 @@ static enum export_state export_reported_state(const struct export *export)
 	}
 }
 
-/* The engine has reset the device after its session, or has lost it. */
-static void export_close_session(struct export *export)
-{
-	log_info("%s: session with %s ended", export->device.name, export->peer);
-	export_drop_session(export);
-	loop_pass_now(export->loop); /* others may have waited for that */
-}
-
 /* It is released and bound again after the delay of devices that come and go. */
 static void export_enter_error(struct export *export)
 {
@@ -209,9 +200,11 @@ void export_refresh(struct export *export, uint32_t dead_after)
 	export_set_state(export, now);
 	if (now == EXPORT_RESETTING && loop->now - export->session.ended < RESET_MS)
 		loop_pass_by(loop, loop->now + RESET_POLL_MS);
-	if (export->peer[0] && !session_watch_is_open(&export->session) &&
-	    (now == EXPORT_AVAILABLE || now == EXPORT_ERROR || now == EXPORT_LEFT_ALONE))
-		export_close_session(export);
+	if (export->peer[0] && export_is_free(export)) {
+		log_info("%s: session with %s ended", export->device.name, export->peer);
+		export_drop_session(export);
+		loop_pass_now(loop); /* others may have waited for that */
+	}
 	if (now == EXPORT_ERROR && before != EXPORT_ERROR && export->ours)
 		export_enter_error(export);
 }

@@ -45,8 +45,7 @@ enum export_state {
 
 struct export {
 	enum export_state state;
-	enum export_state failed; /* the state of the job that failed last, and has not succeeded
-				   * since; EXPORT_UNUSED: none */
+	enum export_state failed; /* the job that failed last, not succeeded since; or UNUSED */
 	bool seen;    /* in the scan that is under way */
 	bool ours;    /* bound by us, or about to be: to be given back */
 	bool allowed; /* by holds and rules, as far as they could be judged */
@@ -60,7 +59,7 @@ struct export {
 	uint32_t id, former_id;	    /* vendor << 16 | product: now, and of the device before */
 	uint64_t driverless_since;  /* 0: it has a driver */
 	struct rule_facts identity;
-	struct device_record record; /* valid if identity.described */
+	struct device_record record; /* valid if identity.described, and while listed */
 	struct strings_reader reader;
 
 	struct reason reason; /* why it is not exported, empty: no reason of policy */
@@ -105,22 +104,19 @@ unsigned exports_count(struct exports *exports, enum export_state state);
 
 /* Every change of state goes through here. Only the transitions of the table are allowed. */
 void export_set_state(struct export *export, enum export_state state);
-const char *export_state_name(enum export_state state);
 /* A job's child process is running. */
 bool export_has_job(const struct export *export);
 /* The engine has it, and no job is changing that. */
 bool export_is_bound(const struct export *export);
+/* It has no session, or the engine has reset it since, which is later than the connection's end. */
+bool export_is_free(const struct export *export);
 
-/*
- * In a pass: the scan has seen the device. Another one than before in the same place has no history
- * of failures, unless it turns into the former one and back, as a device does that crashes into its
- * bootloader.
- */
+/* In a pass: the scan has seen the device. Another one than before in the same place has no history
+ * of failures, unless it turns into the former one and back, as one that crashes into its
+ * bootloader does. */
 void export_observe(struct export *export, const struct device *device);
-/*
- * In a pass, after the scan, for a device that was seen: its state as the engine reports it. Ends a
- * session whose client has been silent for dead_after seconds.
- */
+/* In a pass, after the scan, for a device that was seen: its state as the engine reports it. Ends a
+ * session whose client has been silent for dead_after seconds. */
 void export_refresh(struct export *export, uint32_t dead_after);
 /* In a pass, after the scan, for a device that was not seen and has no job. */
 void export_unplug(struct export *export);
@@ -131,21 +127,17 @@ void export_forget(struct export *export);
 
 /* Starts to read its strings; a pass follows. Strings that do not come are tried again later. */
 void export_read_strings(struct export *export);
-/* Start a job; its end is told by job_ended, also if no child process could be made. */
-void export_bind(struct export *export);
-void export_end_session(struct export *export);
-void export_release(struct export *export);
+/* Starts a job, BINDING, ENDING or RELEASING. job_ended follows, even if there can be no child. */
+void export_start_job(struct export *export, enum export_state job);
 /* The engine has no room for it: the same as a bind that fails, but nothing is tried. */
 void export_fail_for_room(struct export *export);
 
-/* The result of export_ask() while the device may be free in a moment: ask again. */
-#define EXPORT_WAIT UINT32_MAX
-/* The status for a client that asks for it: OP_OK if it may be imported now. */
+/* The status for a client that asks for it, OP_OK: it may be imported now. EXPORT_WAIT: the device
+ * may be free in a moment, ask again. */
 uint32_t export_ask(const struct export *export);
-/*
- * Gives the connection fd to the engine and keeps it, as the session of that client. 0 or -errno:
- * then fd is still the caller's.
- */
+#define EXPORT_WAIT UINT32_MAX
+/* Gives the connection fd to the engine and keeps it, as the session of that client. 0 or -errno:
+ * then fd is still the caller's. */
 int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who);
 /* Forgets the session, and closes its socket here: the engine has its own reference. */
 void export_drop_session(struct export *export);

@@ -7,22 +7,20 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 /* In the child process of a job. */
 static void export_child_main(const void *arg, void *result)
 {
 	const struct export *export = arg;
-	const struct engine *engine = export->engine;
 	const char *busid = export->device.busid;
 	struct engine_result *out = result;
 
 	if (export->state == EXPORT_BINDING)
-		*out = engine->bind(export->sysfs, busid);
+		*out = export->engine->bind(export->sysfs, busid);
 	else if (export->state == EXPORT_ENDING)
-		*out = engine->end(export->sysfs, busid, export->session.socket.fd);
+		*out = export->engine->end(export->sysfs, busid, export->session.socket.fd);
 	else
-		*out = engine->release(export->sysfs, busid);
+		*out = export->engine->release(export->sysfs, busid);
 }
 
 /* Returns whether it was logged: the same failure is logged once. */
@@ -89,35 +87,20 @@ static void export_child_ended(struct child *child, bool whole)
 	export_finish_job(export);
 }
 
-static void export_start_job(struct export *export, enum export_state job)
+void export_start_job(struct export *export, enum export_state job)
 {
 	int error;
 
 	assert(!child_running(&export->child));
 	export_set_state(export, job);
-	memset(&export->result, 0, sizeof(export->result));
+	if (job == EXPORT_BINDING)
+		export->bound_at = export->loop->now;
 	error = child_start(export->loop, &export->child, export_child_main, export,
 			    &export->result, sizeof(export->result), export_child_ended);
 	if (!error)
 		return;
 	export->result = (struct engine_result){ error, ENGINE_FAILED, 0 };
 	export_finish_job(export);
-}
-
-void export_bind(struct export *export)
-{
-	export->bound_at = export->loop->now;
-	export_start_job(export, EXPORT_BINDING);
-}
-
-void export_end_session(struct export *export)
-{
-	export_start_job(export, EXPORT_ENDING);
-}
-
-void export_release(struct export *export)
-{
-	export_start_job(export, EXPORT_RELEASING);
 }
 
 void export_fail_for_room(struct export *export)

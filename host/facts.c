@@ -29,10 +29,9 @@ void facts_identify(const struct sysfs *sysfs, const struct device *device,
 }
 
 void facts_begin(const struct engine *engine, const struct device *device,
-		 const struct rule_facts *identity, struct device_facts *facts)
+		 struct device_facts *facts)
 {
 	memset(facts, 0, sizeof(*facts));
-	facts->identity = *identity;
 	facts->is_hub = device->class == DEVICE_CLASS_HUB;
 	facts->is_imported = device->on_vhci;
 	facts->has_driver = device->driver[0];
@@ -40,24 +39,33 @@ void facts_begin(const struct engine *engine, const struct device *device,
 		facts->use = DEVICE_IDLE;
 }
 
-void facts_ask_need(const struct sysfs *sysfs, const struct device *device,
-		    struct policy_fact *need)
+static void ask_room(const struct engine *engine, const struct sysfs *sysfs, const char *busid,
+		     unsigned *binding, struct policy_fact *fact)
 {
-	need->answer = protect_check(sysfs, device->busid, &need->reason) ? POLICY_YES : POLICY_NO;
+	struct engine_room room;
+
+	fact->answer = POLICY_YES;
+	if (engine->room(sysfs, busid, &room) || room.listed)
+		return;
+	if (room.used + (*binding)++ < room.max)
+		return;
+	fact->answer = POLICY_NO;
+	str_format(fact->reason.text, sizeof(fact->reason.text), "%s knows at most %u bus ids",
+		   engine->name, room.max);
 }
 
-bool facts_ask_room(const struct engine *engine, const struct sysfs *sysfs,
-		    const struct device *device, unsigned others, struct policy_fact *room)
+bool facts_gather(const struct engine *engine, const struct sysfs *sysfs,
+		  const struct device *device, enum policy_verdict verdict, unsigned *binding,
+		  struct device_facts *facts)
 {
-	struct engine_room engine_room;
+	const char *busid = device->busid;
+	struct policy_fact *need = &facts->need;
 
-	room->answer = POLICY_YES;
-	if (engine->room(sysfs, device->busid, &engine_room) || engine_room.listed)
+	if (verdict == POLICY_ASK_NEED)
+		need->answer = protect_check(sysfs, busid, &need->reason) ? POLICY_YES : POLICY_NO;
+	else if (verdict == POLICY_ASK_ROOM)
+		ask_room(engine, sysfs, busid, binding, &facts->room);
+	else
 		return false;
-	if (engine_room.used + others < engine_room.max)
-		return true;
-	room->answer = POLICY_NO;
-	str_format(room->reason.text, sizeof(room->reason.text), "%s knows at most %u bus ids",
-		   engine->name, engine_room.max);
 	return true;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Gathers the facts about a device of this machine for policy_decide(). The daemon, "usbiphp list"
- * and --dry-run use the same functions, so that they come to the same decision.
- */
+/* Gathers the facts about a device for policy_decide(). The daemon, "usbiphp list" and --dry-run
+ * use the same functions, so that they come to the same decision. */
 #ifndef HOST_FACTS_H
 #define HOST_FACTS_H
 
@@ -25,19 +23,16 @@ struct device_record {
 void facts_identify(const struct sysfs *sysfs, const struct device *device,
 		    const struct device_strings *strings, struct rule_facts *identity,
 		    struct device_record *record);
-/* The facts that are known from the scan; all others are zeros. No system calls. */
+/* The facts that the scan tells; the others, with the identity, are zeros. No system calls. */
 void facts_begin(const struct engine *engine, const struct device *device,
-		 const struct rule_facts *identity, struct device_facts *facts);
+		 struct device_facts *facts);
 
-/* For POLICY_ASK_NEED; costs many system calls. */
-void facts_ask_need(const struct sysfs *sysfs, const struct device *device,
-		    struct policy_fact *need);
-/*
- * For POLICY_ASK_ROOM. others: devices that are about to be bound, which the engine has not counted
- * yet. If its room cannot be found out the answer is yes: the bind will tell. Returns whether the
- * device would take room that it does not have yet.
- */
-bool facts_ask_room(const struct engine *engine, const struct sysfs *sysfs,
-		    const struct device *device, unsigned others, struct policy_fact *room);
+/* Gathers what POLICY_ASK_NEED (by many system calls) or POLICY_ASK_ROOM asks for; returns false
+ * for other verdicts. *binding: how many devices are about to be bound, which the engine has not
+ * counted yet, and then this one, if it needs room. Room that cannot be found out counts as there:
+ * the bind will tell. */
+bool facts_gather(const struct engine *engine, const struct sysfs *sysfs,
+		  const struct device *device, enum policy_verdict verdict, unsigned *binding,
+		  struct device_facts *facts);
 
 #endif

@@ -35,8 +35,7 @@ struct host {
 
 /* Observes the devices and their states. False: they could not be observed. */
 bool host_observe(struct host *host);
-/* At the start: the devices that an earlier run has bound are ours. The first pass drops those that
- * are not there any more. */
+/* At the start: devices that an earlier run has bound are ours, if the first pass finds them. */
 void host_adopt_bound(struct host *host);
 /* Whether the device is to be given back at the end; kept in the run directory. */
 void host_set_ours(struct host *host, struct export *export, bool ours);
@@ -47,5 +46,24 @@ void host_act(struct host *host, struct export *export);
 void host_give_back(struct host *host);
 /* For export.job_ended. */
 void host_job_ended(struct export *export, enum export_state job, bool logged);
+
+/*
+ * Small files in the run directory, for `usbiphp status` and for the next run of the server: facts
+ * that are not in sysfs. All users may read them:
+ *	session.BUSID	"LOCAL-ADDRESS PORT PEER-ADDRESS PORT[ KEY PRINT]", one line. The file's
+ *			time is the begin of the session. KEY is the identity of the key that the
+ *			peer has proved, PRINT (hexadecimal) tells it from others of that name.
+ *	left		"BUSID REASON", one line for each device that is left alone
+ *
+ * Called in every pass: writes the files that have changed. A write that fails is tried again in
+ * the next pass. *left_hash is that of the file "left", 0 at first: not known.
+ * stopping: for the last time; the files of sessions that go on stay.
+ */
+void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struct exports *exports,
+			 bool stopping);
+/* The device is gone: removes the file of its session, if there is one. */
+void status_files_remove_session(const struct rundir *rundir, struct export *export);
+/* Reads which peer uses the device, as an earlier run has written it: peer, from, key and print. */
+void status_files_load_session(const struct rundir *rundir, struct export *export);
 
 #endif

@@ -13,44 +13,34 @@ static bool host_session_denied(const struct host *host, const struct export *ex
 {
 	struct peer_id who = { export->from, *export->key ? export->key : NULL, export->print };
 
-	return export->peer[0] && (!access_allows_peer(&host->access, &who) ||
-				   !access_allows_device(&host->access, &export->identity, &who));
-}
-
-static enum device_use export_use(const struct export *export)
-{
-	switch (export->state) {
-	case EXPORT_BOUND:
-	case EXPORT_AVAILABLE:
-		return DEVICE_IDLE;
-	case EXPORT_IN_USE:
-	case EXPORT_RESETTING:
-		return DEVICE_IN_USE;
-	case EXPORT_ERROR:
-		return DEVICE_ERROR;
-	default:
-		return DEVICE_LOCAL;
-	}
+	return export->state == EXPORT_IN_USE && export->peer[0] &&
+	       (!access_allows_peer(&host->access, &who) ||
+		!access_allows_device(&host->access, &export->identity, &who));
 }
 
 /* All facts but those that a verdict asks for. */
 static void host_gather_facts(struct host *host, struct export *export, struct device_facts *facts)
 {
+	static const enum device_use use[] = {
+		[EXPORT_BOUND] = DEVICE_IDLE,	    [EXPORT_AVAILABLE] = DEVICE_IDLE,
+		[EXPORT_IN_USE] = DEVICE_IN_USE,    [EXPORT_RESETTING] = DEVICE_IN_USE,
+		[EXPORT_ERROR] = DEVICE_ERROR,	    [EXPORT_UNPLUGGED] = DEVICE_LOCAL,
+	}; /* all others are local, too */
 	uint64_t now = host->daemon.loop.now;
 
 	if (!export->identity.described)
 		facts_identify(export->sysfs, &export->device,
 			       export->identity.serial ? &export->reader.strings : NULL,
 			       &export->identity, &export->record);
-	facts_begin(export->engine, &export->device, &export->identity, facts);
-	facts->use = export_use(export);
+	facts_begin(export->engine, &export->device, facts);
+	facts->identity = export->identity;
+	facts->use = use[export->state];
 	facts->ours = export->ours;
 	if (export->driverless_since)
 		facts->driverless_ms = now - export->driverless_since;
 	facts->retry_later = now < export->backoff.until;
 	facts->damped = now < export->flaps.backoff.until;
-	facts->session_denied =
-		export->state == EXPORT_IN_USE && host_session_denied(host, export);
+	facts->session_denied = host_session_denied(host, export);
 	facts->session_ending = exports_count(&host->exports, EXPORT_ENDING) ||
 				exports_count(&host->exports, EXPORT_RESETTING);
 	facts->others_releasing = exports_count(&host->exports, EXPORT_RELEASING);
@@ -59,34 +49,16 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 		facts->need = (struct policy_fact){ POLICY_YES, export->reason };
 }
 
-/* Gathers the facts that a verdict asks for. Returns false if that cannot be done at once. */
-static bool host_gather_asked(struct host *host, struct export *export,
-			      enum policy_verdict verdict, struct device_facts *facts)
-{
-	if (verdict == POLICY_ASK_NEED) {
-		facts_ask_need(export->sysfs, &export->device, &facts->need);
-		if (facts->need.answer == POLICY_YES) /* at most once an interval */
-			export->need_again = host->daemon.loop.now + host->daemon.loop.interval;
-		return true;
-	}
-	if (verdict == POLICY_ASK_ROOM)
-		facts_ask_room(export->engine, export->sysfs, &export->device,
-			       exports_count(&host->exports, EXPORT_BINDING), &facts->room);
-	return verdict == POLICY_ASK_ROOM;
-}
-
 static void host_tell_hooks(struct host *host, const struct export *export, enum export_state job)
 {
+	int error = export->result.error;
 	const struct hook_facts facts = {
-		.event = export->result.error	? "failed"
-			 : job == EXPORT_BINDING ? "bound"
-						 : "released",
+		.event = error ? "failed" : job == EXPORT_BINDING ? "bound" : "released",
 		.busid = export->device.busid,
 		.vendor = export->device.vendor,
 		.product = export->device.product,
 		.port = -1,
-		.reason = export->result.error ? export->engine->step_text(export->result.step) :
-						 NULL,
+		.reason = error ? export->engine->step_text(export->result.step) : NULL,
 	};
 
 	hook_runner_tell(&host->daemon.runner, &facts);
@@ -160,21 +132,26 @@ static void host_wait_for(struct loop *loop, const struct export *export)
 
 void host_act(struct host *host, struct export *export)
 {
+	unsigned binding = exports_count(&host->exports, EXPORT_BINDING);
+	struct loop *loop = &host->daemon.loop;
 	struct policy_decision decision;
 	struct device_facts facts;
 
 	host_gather_facts(host, export, &facts);
 	do
 		decision = policy_decide(&host->policy, &facts);
-	while (host_gather_asked(host, export, decision.verdict, &facts));
+	while (facts_gather(host->engine, export->sysfs, &export->device, decision.verdict,
+			    &binding, &facts));
+	if (facts.need.answer == POLICY_YES && loop->now >= export->need_again)
+		export->need_again = loop->now + loop->interval; /* costly: not in every pass */
 	host_keep_reason(export, &decision);
 	switch (decision.verdict) {
 	case POLICY_WAIT:
-		host_wait_for(&host->daemon.loop, export);
+		host_wait_for(loop, export);
 		break;
 	case POLICY_BIND:
 		host_set_ours(host, export, true);
-		export_bind(export);
+		export_start_job(export, EXPORT_BINDING);
 		break;
 	case POLICY_NO_ROOM:
 		export_fail_for_room(export);
@@ -182,10 +159,10 @@ void host_act(struct host *host, struct export *export)
 	case POLICY_END_SESSION:
 		log_info("%s: ending the session of %s, which is no longer allowed",
 			 export->device.name, export->peer[0] ? export->peer : "its client");
-		export_end_session(export);
+		export_start_job(export, EXPORT_ENDING);
 		break;
 	case POLICY_RELEASE:
-		export_release(export);
+		export_start_job(export, EXPORT_RELEASING);
 		break;
 	case POLICY_ASK_STRINGS:
 		export_read_strings(export);
@@ -203,11 +180,11 @@ void host_give_back(struct host *host)
 		if (!export->ours || export->failed == EXPORT_ENDING)
 			continue;
 		if (export->state == EXPORT_IN_USE || export->state == EXPORT_RESETTING)
-			export_end_session(export);
+			export_start_job(export, EXPORT_ENDING);
 		sessions |= export->state == EXPORT_ENDING;
 	}
 	EACH_EXPORT(&host->exports, export)
 		if (!sessions && export->ours && export->failed != EXPORT_ENDING &&
 		    export->failed != EXPORT_RELEASING && !export_has_job(export))
-			export_release(export);
+			export_start_job(export, EXPORT_RELEASING);
 }

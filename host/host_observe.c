@@ -2,15 +2,12 @@
 /* The server role: observes the devices of this machine, and remembers which are ours. */
 #include "host/host.h"
 
-#include "host/status_files.h"
-
 #include <errno.h>
 
 /* In the run directory: the bus ids of devices that are ours. */
 #define BOUND_FILE "bound"
 
-static struct export *host_add_export(struct host *host, const char *busid,
-				      enum export_state state)
+static struct export *add_export(struct host *host, const char *busid, enum export_state state)
 {
 	struct export *export = exports_add(&host->exports, &host->daemon.loop, busid, state);
 
@@ -41,7 +38,7 @@ void host_adopt_bound(struct host *host)
 	while ((busid = str_word(&cursor))) {
 		if (!busid_is_device(busid) || exports_find(&host->exports, busid))
 			continue;
-		export = host_add_export(host, busid, EXPORT_ADOPTED);
+		export = add_export(host, busid, EXPORT_ADOPTED);
 		if (export)
 			export->ours = true;
 	}
@@ -72,13 +69,12 @@ void host_set_ours(struct host *host, struct export *changed, bool ours)
 /* For device_scan(). Devices that can never be exported take no place. */
 static void host_observe_device(void *ctx, const struct device *device)
 {
-	static const struct rule_facts no_identity;
 	struct host *host = ctx;
 	struct export *export = exports_find(&host->exports, device->busid);
 	struct device_facts facts;
 	const char *why;
 
-	facts_begin(host->engine, device, &no_identity, &facts);
+	facts_begin(host->engine, device, &facts);
 	why = policy_excludes(&facts);
 	if (why) {
 		if (!host->passed)
@@ -86,7 +82,7 @@ static void host_observe_device(void *ctx, const struct device *device)
 		return;
 	}
 	if (!export)
-		export = host_add_export(host, device->busid, EXPORT_LEFT_ALONE);
+		export = add_export(host, device->busid, EXPORT_LEFT_ALONE);
 	if (!export)
 		return;
 	export_observe(export, device);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Small files in the run directory about sessions, and devices that are left alone. */
-#include "host/status_files.h"
+#include "host/host.h"
 
 #include "lib/socket.h"
 #include "lib/str.h"
@@ -15,18 +15,13 @@ enum {
 	SESSION_WORDS = 6,
 };
 
-static void format_session_name(char *name, const struct export *export)
-{
-	str_format(name, SESSION_NAME_SIZE, "session.%s", export->device.busid);
-}
-
 /* If that fails, `usbiphp status` shows the session without its peer. */
 static void save_session_file(const struct rundir *rundir, const struct export *export,
 			      const char *text)
 {
 	char name[SESSION_NAME_SIZE];
 
-	format_session_name(name, export);
+	str_format(name, sizeof(name), "session.%s", export->device.busid);
 	rundir_save(rundir, name, text, strlen(text));
 }
 
@@ -48,19 +43,6 @@ void status_files_remove_session(const struct rundir *rundir, struct export *exp
 {
 	save_session_file(rundir, export, "");
 	export->noted = false;
-}
-
-/* The file stays until the device is free, which is later than the end of the connection. */
-static void update_session_file(const struct rundir *rundir, struct export *export)
-{
-	bool connected = session_watch_is_open(&export->session);
-	bool free = export->state == EXPORT_AVAILABLE || export->state == EXPORT_ERROR ||
-		    export->state == EXPORT_LEFT_ALONE;
-
-	if (connected && !export->noted)
-		write_session_file(rundir, export);
-	else if (!connected && export->noted && free)
-		status_files_remove_session(rundir, export);
 }
 
 /* NULL: it is exported, or about to be. */
@@ -85,7 +67,10 @@ void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struc
 	EACH_EXPORT(exports, export) {
 		const char *reason = stopping ? NULL : reason_left_alone(export);
 
-		update_session_file(rundir, export);
+		if (!export->noted && session_watch_is_open(&export->session))
+			write_session_file(rundir, export);
+		else if (export->noted && export_is_free(export))
+			status_files_remove_session(rundir, export);
 		if (reason)
 			len += str_format(text + len, sizeof(text) - len, "%s %s\n",
 					  export->device.busid, reason);
@@ -103,7 +88,7 @@ void status_files_load_session(const struct rundir *rundir, struct export *expor
 	unsigned words;
 
 	export->noted = true; /* also if it cannot be read: it is removed when the device is free */
-	format_session_name(name, export);
+	str_format(name, sizeof(name), "session.%s", export->device.busid);
 	rundir_load(rundir, name, text, sizeof(text));
 	words = str_words(text, word, SESSION_WORDS);
 	if (words < 3 || !addr_parse(word[2], &export->from))

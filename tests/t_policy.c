@@ -66,17 +66,17 @@ static void make_device(uint8_t class, bool on_vhci)
 static struct policy_decision decide(const struct device_strings *strings, uint64_t driverless_ms)
 {
 	struct policy_decision decision;
-	struct rule_facts identity;
 	struct device_facts facts;
 
-	facts_identify(&sysfs, &device, strings, &identity, &record);
-	facts_begin(&engine_kernel, &device, &identity, &facts);
+	memset(&facts, 0xa5, sizeof(facts));
+	facts_begin(&engine_kernel, &device, &facts);
+	facts_identify(&sysfs, &device, strings, &facts.identity, &record);
 	facts.driverless_ms = driverless_ms;
 	facts.room.answer = POLICY_YES;
 	decision = policy_decide(&policy, &facts);
 	if (decision.verdict == POLICY_ASK_NEED) {
 		CHECK_INT(decision.allowed, RULE_ALLOW);
-		facts_ask_need(&sysfs, &device, &facts.need);
+		CHECK(facts_gather(&engine_kernel, &sysfs, &device, decision.verdict, NULL, &facts));
 		decision = policy_decide(&policy, &facts);
 	}
 	return decision;
@@ -533,31 +533,41 @@ static void identity(void)
 	end();
 }
 
-/* The places in usbip-host's table. */
+/* The places in usbip-host's table: the answer, and whether the device takes one of them. */
+static void room_is(enum policy_answer answer, unsigned binding, bool takes)
+{
+	unsigned before = binding;
+	struct device_facts facts;
+
+	memset(&facts, 0, sizeof(facts));
+	CHECK(facts_gather(&engine_kernel, &sysfs, &device, POLICY_ASK_ROOM, &binding, &facts));
+	CHECK_INT(facts.room.answer, answer);
+	CHECK_INT(binding, before + takes);
+	CHECK_STR(facts.room.reason.text,
+		  answer == POLICY_YES ? "" : "usbip-host knows at most 16 bus ids");
+	CHECK_INT(facts.need.answer, POLICY_UNKNOWN);
+}
+
 static void room(void)
 {
 	char text[16 * 6 + 2] = "";
-	struct policy_fact room;
+	struct device_facts facts = { 0 };
 
 	start(NULL);
 	make_device(0, false);
-	CHECK(!facts_ask_room(&engine_kernel, &sysfs, &device, 100, &room)); /* no table: the bind tells */
-	CHECK_INT(room.answer, POLICY_YES);
+	room_is(POLICY_YES, 100, false); /* no table: the bind tells */
 	for (unsigned i = 0; i < 15; i++)
 		sprintf(text + strlen(text), "9-%u ", i + 1);
 	put_file(root, "bus/usb/drivers/usbip-host/match_busid", text);
-	CHECK(facts_ask_room(&engine_kernel, &sysfs, &device, 0, &room));
-	CHECK_INT(room.answer, POLICY_YES);
-	CHECK(facts_ask_room(&engine_kernel, &sysfs, &device, 1, &room));
-	CHECK_INT(room.answer, POLICY_NO);
-	CHECK_STR(room.reason.text, "usbip-host knows at most 16 bus ids");
+	room_is(POLICY_YES, 0, true);
+	room_is(POLICY_NO, 1, true);
 	strcat(text, "9-16 ");
 	put_file(root, "bus/usb/drivers/usbip-host/match_busid", text);
-	CHECK(facts_ask_room(&engine_kernel, &sysfs, &device, 0, &room));
-	CHECK_INT(room.answer, POLICY_NO);
+	room_is(POLICY_NO, 0, true);
 	strcpy(device.busid, "9-16"); /* it has a place of its own */
-	CHECK(!facts_ask_room(&engine_kernel, &sysfs, &device, 0, &room));
-	CHECK_INT(room.answer, POLICY_YES);
+	room_is(POLICY_YES, 0, false);
+	CHECK(!facts_gather(&engine_kernel, &sysfs, &device, POLICY_BIND, NULL, &facts));
+	CHECK_INT(facts.room.answer, POLICY_UNKNOWN);
 	end();
 }
 

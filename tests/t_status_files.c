@@ -3,7 +3,7 @@
  * Tests of host/status_files: the files about sessions, and about devices that are left alone.
  * LINK: -Wl,--wrap=renameat
  */
-#include "host/status_files.h"
+#include "host/host.h"
 
 #include "sysfs/stub.h"
 #include "tests/tree.h"
