@@ -11,8 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NO_SHELL = 127 /* the status of a shell that finds no program */ };
-
 /* Finds OpenSSH's or dropbear's client, which have different options. */
 static const char script[] =
 	"for s in ssh dbclient ssh;do command -v $s>/dev/null&&break;done;"
@@ -38,33 +36,29 @@ static void ssh_exec(const struct endpoint *endpoint, int fd, int errors)
 	if (!strcmp(endpoint->port, ENDPOINT_SSH))
 		argv[6] = NULL;
 	execv("/bin/sh", (char *const *)argv);
-	_exit(NO_SHELL);
+	_exit(127); /* as a shell that finds no program */
 }
 
 int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint)
 {
-	int pair[2], pipes[2], error = 0;
+	int pair[2], pipes[2] = { -1, -1 }, error = 0;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK)) {
+	tunnel->pid = 0;
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) || fcntl(pair[0], F_SETFL, O_NONBLOCK) ||
+	    (tunnel->pid = fork()) < 0)
 		error = -errno;
-		goto close_pair;
-	}
-	tunnel->pid = fork();
-	if (!tunnel->pid)
+	else if (!tunnel->pid)
 		ssh_exec(endpoint, pair[1], pipes[1]);
-	if (tunnel->pid < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK))
-		error = -errno;
-	close(pipes[1]);
 	tunnel->pipe = pipes[0];
-	if (error)
-		ssh_tunnel_close(tunnel);
-close_pair:
 	close(pair[1]);
+	if (pipes[1] >= 0)
+		close(pipes[1]);
 	if (!error)
 		return pair[0];
 	close(pair[0]);
+	ssh_tunnel_close(tunnel);
 	return error;
 }
 
