@@ -42,9 +42,7 @@ static bool query_has_ended(void *ctx)
 }
 
 bool query_list(struct query *query, enum op_code code,
-		void (*record)(struct request *request, const struct op_device *device,
-			       const struct op_interface *interface),
-		void *ctx)
+		void (*record)(struct request *request, const struct reply_item *item), void *ctx)
 {
 	static const struct loop_role role = { query_pass, query_stop, query_has_ended };
 	struct request *request = &query->request;

@@ -19,8 +19,6 @@ struct query {
  * signal came.
  */
 bool query_list(struct query *query, enum op_code code,
-		void (*record)(struct request *request, const struct op_device *device,
-			       const struct op_interface *interface),
-		void *ctx);
+		void (*record)(struct request *request, const struct reply_item *item), void *ctx);
 
 #endif

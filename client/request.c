@@ -156,7 +156,7 @@ static void request_decode_reply(struct request *request)
 
 	while ((event = reply_next(&request->reply, &item)) > 0) {
 		if (event == REPLY_RECORD) {
-			request->record(request, &item.device, item.interface);
+			request->record(request, &item);
 		} else if (event == REPLY_IMPORT) {
 			request_take_import(request, &item);
 			return;

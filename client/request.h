@@ -64,8 +64,7 @@ struct request {
 	struct request_target *target;
 	void *ctx; /* for the callbacks */
 	/* For each device of a list, before whole or done. */
-	void (*record)(struct request *request, const struct op_device *device,
-		       const struct op_interface *interface);
+	void (*record)(struct request *request, const struct reply_item *item);
 	/* A list of a watch is complete. */
 	void (*whole)(struct request *request);
 	/* The end: outcome and reason are set. The callback may start the next request. */

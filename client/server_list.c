@@ -11,14 +11,12 @@ enum {
 	RECOVERED_MS = 10000, /* for so long without a failure, and it counts as answering again */
 };
 
-static void server_list_entry(struct request *request, const struct op_device *device,
-			      const struct op_interface *interface)
+static void server_list_entry(struct request *request, const struct reply_item *item)
 {
-	struct server *server = request->ctx;
-	struct import *import = server_import(server, device->busid);
+	struct import *import = server_import(request->ctx, item->device.busid);
 
 	if (import)
-		import_list_entry(import, device, interface);
+		import_list_entry(import, &item->device, item->interface);
 }
 
 static void server_list_complete(struct server *server)

@@ -63,13 +63,11 @@ static void doctor_check_machine(struct doctor *doctor, bool asked_as_client)
 		doctor_report(doctor, DOCTOR_WARN, "not run as root: some checks are incomplete");
 }
 
-static void count_device(struct request *request, const struct op_device *device,
-			 const struct op_interface *interface)
+static void count_device(struct request *request, const struct reply_item *item)
 {
 	unsigned *devices = request->ctx;
 
-	(void)device;
-	(void)interface;
+	(void)item;
 	++*devices;
 }
 

@@ -137,9 +137,9 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	return 0;
 }
 
-static void inventory_add_remote(struct request *request, const struct op_device *device,
-				 const struct op_interface *interface)
+static void inventory_add_remote(struct request *request, const struct reply_item *item)
 {
+	const struct op_device *device = &item->device;
 	struct inventory *inventory = request->ctx;
 	struct inventory_entry *entry = &inventory->entry[inventory->count];
 
@@ -150,7 +150,7 @@ static void inventory_add_remote(struct request *request, const struct op_device
 	str_format(entry->device.busid, sizeof(entry->device.busid), "%s", device->busid);
 	entry->device.vendor = device->vendor;
 	entry->device.product = device->product;
-	entry_describe(entry, device, interface);
+	entry_describe(entry, device, item->interface);
 	name_of_place(entry->name, sizeof(entry->name), device->vendor, device->product,
 		      request->target->endpoint->host, device->busid);
 	entry_set_state(entry, "exported", "", "", "");

@@ -15,11 +15,9 @@ static struct query it;
 static struct endpoint endpoint;
 static unsigned devices;
 
-static void count(struct request *request, const struct op_device *device,
-		  const struct op_interface *interface)
+static void count(struct request *request, const struct reply_item *item)
 {
-	(void)device;
-	(void)interface;
+	(void)item;
 	++*(unsigned *)request->ctx;
 }
 

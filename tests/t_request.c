@@ -222,15 +222,16 @@ static bool has_asked(void)
 	return t.received_whole && t.received_len == t.received_whole;
 }
 
-static void keep_record(struct request *request, const struct op_device *device,
-			const struct op_interface *interface)
+static void keep_record(struct request *request, const struct reply_item *item)
 {
+	const struct op_device *device = &item->device;
+
 	CHECK(request == &t.request);
 	CHECK(!t.ended);
 	if (t.records < LENGTH(t.record)) {
 		t.record[t.records] = *device;
 		for (unsigned i = 0; i < device->interfaces && i < 8; i++)
-			t.interface[t.records][i] = interface[i];
+			t.interface[t.records][i] = item->interface[i];
 	}
 	t.records++;
 }
