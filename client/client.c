@@ -36,11 +36,10 @@ struct client {
 static void client_adopt_port(struct client *client, unsigned port)
 {
 	struct import_context *imports = &client->imports;
-	struct record own, stock;
+	struct record own = { .host = "" }, stock = { .host = "" };
 	bool has_own = record_read(imports->own_dir, port, &own, NULL);
 	bool has_stock = has_own && record_read(imports->record_dir, port, &stock, NULL);
-	bool same = has_own && record_matches(imports->record_dir, port, own.host, own.tcp_port,
-					      own.busid);
+	bool same = has_stock && !memcmp(&own, &stock, sizeof(own));
 	bool free = imports->vhci.port[port].state <= VHCI_FREE;
 
 	if (free && same)
@@ -49,14 +48,16 @@ static void client_adopt_port(struct client *client, unsigned port)
 		record_remove(imports->own_dir, port);
 		return;
 	}
-	if (!has_stock)
-		record_write(imports->record_dir, port, own.host, own.tcp_port, own.busid, NULL);
-	EACH_SERVER(client, server)
-		if (!strcmp(server->target.endpoint->host, own.host) &&
-		    !strcmp(server->target.endpoint->port, own.tcp_port)) {
-			server_adopt(server, own.busid, port);
-			return;
-		}
+	EACH_SERVER(client, server) {
+		const struct endpoint *endpoint = server->target.endpoint;
+
+		if (strcmp(endpoint->host, own.host) || strcmp(endpoint->port, own.tcp_port))
+			continue;
+		if (!has_stock)
+			record_write(imports->record_dir, port, endpoint, own.busid, NULL);
+		server_adopt(server, own.busid, port);
+		return;
+	}
 	log_info("port %u: detaching it: %s is no longer configured", port, own.host);
 	vhci_detach(imports->sysfs, port);
 	record_remove(imports->record_dir, port);

@@ -128,8 +128,7 @@ static bool import_is_elsewhere(const struct import *import)
 
 	for (unsigned i = 0; i < context->vhci.ports; i++)
 		if (context->vhci.port[i].state > VHCI_FREE &&
-		    record_matches(context->record_dir, i, import->endpoint->host,
-				   import->endpoint->port, import->busid))
+		    record_matches(context->record_dir, i, import->endpoint, import->busid))
 			return true;
 	return false;
 }

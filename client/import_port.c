@@ -28,8 +28,7 @@ static unsigned import_controller(const struct import *import)
 static void import_write_record(const struct import *import, const char *dir, unsigned port,
 				const char *connection)
 {
-	int error = record_write(dir, port, import->endpoint->host, import->endpoint->port,
-				 import->busid, connection);
+	int error = record_write(dir, port, import->endpoint, import->busid, connection);
 
 	if (error)
 		log_warning_errno(error, "cannot write %s/port%u", dir, port);
@@ -154,8 +153,7 @@ static void import_release_port(struct import *import)
 	import_cancel_identity(import);
 	session_watch_drop(&import->session);
 	record_remove(context->own_dir, port);
-	if (record_matches(context->record_dir, port, import->endpoint->host,
-			   import->endpoint->port, import->busid))
+	if (record_matches(context->record_dir, port, import->endpoint, import->busid))
 		record_remove(context->record_dir, port);
 	context->progress[import_controller(import)] = now;
 	import->port = -1;

@@ -33,17 +33,17 @@ static void record_path(char *path, const char *dir, unsigned port)
 	str_format(path, PATH_MAX, "%s/port%u", dir, port);
 }
 
-int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
-		 const char *busid, const char *more)
+int record_write(const char *dir, unsigned port, const struct endpoint *server, const char *busid,
+		 const char *more)
 {
+	static const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
 	char path[PATH_MAX], line[LINE_SIZE + 1];
-	size_t len = str_format(line, sizeof(line), "%s %s %s%s%s\n", host, tcp_port, busid,
-				 more && *more ? " " : "", more ? more : "");
+	size_t len = str_format(line, sizeof(line), "%s %s %s%s%s\n", server->host, server->port,
+				busid, more && *more ? " " : "", more ? more : "");
 	int fd, error = 0;
 
 	record_path(path, dir, port);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		  more ? 0644 : 0700);
+	fd = open(path, flags, more ? 0644 : 0700);
 	if (fd < 0)
 		error = -errno;
 	else if (write(fd, line, len) != (ssize_t)len)
@@ -104,13 +104,13 @@ bool connection_read(const char *dir, const char *busid, struct connection_addr 
 	return read_connection(path, line, connection);
 }
 
-bool record_matches(const char *dir, unsigned port, const char *host, const char *tcp_port,
+bool record_matches(const char *dir, unsigned port, const struct endpoint *server,
 		    const char *busid)
 {
 	struct record record;
 
-	return record_read(dir, port, &record, NULL) && !strcmp(record.host, host) &&
-	       !strcmp(record.tcp_port, tcp_port) && !strcmp(record.busid, busid);
+	return record_read(dir, port, &record, NULL) && !strcmp(record.host, server->host) &&
+	       !strcmp(record.tcp_port, server->port) && !strcmp(record.busid, busid);
 }
 
 void record_remove(const char *dir, unsigned port)

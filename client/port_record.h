@@ -44,16 +44,13 @@ void record_stock_dir(char *dir, size_t size, const char *run);
  * The directory (0700, as the stock tools make it) must exist. If more is not NULL, its words
  * follow the three, and anybody may read the file. Returns 0, or -errno and no file is left.
  */
-int record_write(const char *dir, unsigned port, const char *host, const char *tcp_port,
-		 const char *busid, const char *more);
-/*
- * Returns false if there is no record, or a malformed one. If connection is not NULL, it is set
- * from the words behind the record.
- */
+int record_write(const char *dir, unsigned port, const struct endpoint *server, const char *busid,
+		 const char *more);
+/* Returns false if there is none, or a malformed one. connection may be NULL. */
 bool record_read(const char *dir, unsigned port, struct record *record,
 		 struct connection_addr *connection);
-/* Whether the port has a record with just these three words. */
-bool record_matches(const char *dir, unsigned port, const char *host, const char *tcp_port,
+/* Whether the port has the record of that device. */
+bool record_matches(const char *dir, unsigned port, const struct endpoint *server,
 		    const char *busid);
 /* The file that the server writes. Returns false if there is none, or a malformed one. */
 bool connection_read(const char *dir, const char *busid, struct connection_addr *connection);

@@ -20,6 +20,26 @@ static void end(void)
 	temp_remove(root);
 }
 
+static struct endpoint *endpoint_of(const char *host, const char *port)
+{
+	static struct endpoint endpoint;
+
+	snprintf(endpoint.host, sizeof(endpoint.host), "%s", host);
+	snprintf(endpoint.port, sizeof(endpoint.port), "%s", port);
+	return &endpoint;
+}
+
+static int write_record(unsigned port, const char *host, const char *tcp_port, const char *busid,
+			const char *more)
+{
+	return record_write(dir, port, endpoint_of(host, tcp_port), busid, more);
+}
+
+static bool matches(unsigned port, const char *host, const char *tcp_port, const char *busid)
+{
+	return record_matches(dir, port, endpoint_of(host, tcp_port), busid);
+}
+
 static char *text_of(const char *name)
 {
 	char path[TEMP_SIZE + 64];
@@ -34,7 +54,7 @@ static void there_and_back(void)
 	char *text;
 
 	start();
-	CHECK_INT(record_write(dir, 0, "pi.lan", "3240", "1-1.4", NULL), 0);
+	CHECK_INT(write_record(0, "pi.lan", "3240", "1-1.4", NULL), 0);
 	text = text_of("port0");
 	CHECK_STR(text, "pi.lan 3240 1-1.4\n");
 	free(text);
@@ -42,11 +62,11 @@ static void there_and_back(void)
 	CHECK_STR(record.host, "pi.lan");
 	CHECK_STR(record.tcp_port, "3240");
 	CHECK_STR(record.busid, "1-1.4");
-	CHECK(record_matches(dir, 0, "pi.lan", "3240", "1-1.4"));
-	CHECK(!record_matches(dir, 0, "pi.la", "3240", "1-1.4"));
-	CHECK(!record_matches(dir, 0, "pi.lan", "3241", "1-1.4"));
-	CHECK(!record_matches(dir, 0, "pi.lan", "3240", "1-1"));
-	CHECK(!record_matches(dir, 1, "pi.lan", "3240", "1-1.4"));
+	CHECK(matches(0, "pi.lan", "3240", "1-1.4"));
+	CHECK(!matches(0, "pi.la", "3240", "1-1.4"));
+	CHECK(!matches(0, "pi.lan", "3241", "1-1.4"));
+	CHECK(!matches(0, "pi.lan", "3240", "1-1"));
+	CHECK(!matches(1, "pi.lan", "3240", "1-1.4"));
 	end();
 }
 
@@ -77,13 +97,13 @@ static void more_words(void)
 		char *text;
 
 		start();
-		CHECK_INT(record_write(dir, 0, "pi", "3240", "1-1", rows[i].more), 0);
+		CHECK_INT(write_record(0, "pi", "3240", "1-1", rows[i].more), 0);
 		text = text_of("port0");
 		CHECK_STR(text, rows[i].line);
 		free(text);
 		CHECK_INT(mode_of("port0"), rows[i].mode);
-		CHECK(record_matches(dir, 0, "pi", "3240", "1-1"));
-		CHECK(!record_matches(dir, 0, "pi", "3240", "1-2"));
+		CHECK(matches(0, "pi", "3240", "1-1"));
+		CHECK(!matches(0, "pi", "3240", "1-2"));
 		end();
 	}
 	umask(before);
@@ -101,8 +121,8 @@ static void longest_more(void)
 	memset(more, 'm', sizeof(more) - 1);
 	more[sizeof(more) - 1] = '\0';
 	start();
-	CHECK_INT(record_write(dir, 7, host, "65535", busid, more), 0);
-	CHECK(record_matches(dir, 7, host, "65535", busid));
+	CHECK_INT(write_record(7, host, "65535", busid, more), 0);
+	CHECK(matches(7, host, "65535", busid));
 	text = text_of("port7");
 	CHECK_INT(text[strlen(text) - 1], '\n');
 	CHECK_INT(strlen(text), strlen(host) + 7 + strlen(busid) + 1 + strlen(more) + 1);
@@ -115,9 +135,9 @@ static void replaced(void)
 	char *text;
 
 	start();
-	CHECK_INT(record_write(dir, 3839, "a-rather-long-name.example", "65535", "1-1.2.3.4", NULL), 0);
-	CHECK_INT(record_write(dir, 3839, "b", "1", "2-2", NULL), 0);
-	CHECK(record_matches(dir, 3839, "b", "1", "2-2"));
+	CHECK_INT(write_record(3839, "a-rather-long-name.example", "65535", "1-1.2.3.4", NULL), 0);
+	CHECK_INT(write_record(3839, "b", "1", "2-2", NULL), 0);
+	CHECK(matches(3839, "b", "1", "2-2"));
 	text = text_of("port3839");
 	CHECK_STR(text, "b 1 2-2\n");
 	free(text);
@@ -133,8 +153,8 @@ static void longest(void)
 	memset(busid, 'b', sizeof(busid) - 1);
 	busid[sizeof(busid) - 1] = '\0';
 	start();
-	CHECK_INT(record_write(dir, 7, host, "65535", busid, NULL), 0);
-	CHECK(record_matches(dir, 7, host, "65535", busid));
+	CHECK_INT(write_record(7, host, "65535", busid, NULL), 0);
+	CHECK(matches(7, host, "65535", busid));
 	end();
 }
 
@@ -187,11 +207,11 @@ static void none(void)
 
 	start();
 	CHECK(!record_read(dir, 0, &record, NULL));
-	CHECK(!record_matches(dir, 0, "a", "b", "c"));
+	CHECK(!matches(0, "a", "b", "c"));
 	record_remove(dir, 0);
 	put_file(root, "vhci_hcd/port1/file", "a directory in its place");
 	CHECK(!record_read(dir, 1, &record, NULL));
-	CHECK(record_write(dir, 1, "a", "1", "1-1", NULL) < 0);
+	CHECK(write_record(1, "a", "1", "1-1", NULL) < 0);
 	end();
 }
 
@@ -200,13 +220,13 @@ static void unwritable(void)
 	start();
 	take_away(root, "vhci_hcd");
 	put_file(root, "vhci_hcd", "a file in the directory's place");
-	CHECK_INT(record_write(dir, 0, "a", "1", "1-1", NULL), -ENOTDIR);
+	CHECK_INT(write_record(0, "a", "1", "1-1", NULL), -ENOTDIR);
 	record_remove(dir, 0);
 	CHECK(is_there(root, "vhci_hcd"));
 	end();
 	start();
 	snprintf(dir, sizeof(dir), "%s/no/parent", root);
-	CHECK_INT(record_write(dir, 0, "a", "1", "1-1", NULL), -ENOENT);
+	CHECK_INT(write_record(0, "a", "1", "1-1", NULL), -ENOENT);
 	end();
 }
 
@@ -220,13 +240,13 @@ static void short_of(void)
 	for (int others = 0; others < 2; others++) {
 		start();
 		if (others)
-			record_write(dir, 7, "b", "1", "1-2", NULL);
+			write_record(7, "b", "1", "1-2", NULL);
 		spare_files(0);
-		CHECK_INT(record_write(dir, 0, "a", "1", "1-1", NULL), -EMFILE);
+		CHECK_INT(write_record(0, "a", "1", "1-1", NULL), -EMFILE);
 		spare_files(-1);
 		CHECK_INT(is_there(root, "vhci_hcd/port7"), others);
 		must(!setrlimit(RLIMIT_FSIZE, &none), "limit");
-		CHECK_INT(record_write(dir, 0, "a", "1", "1-1", NULL), -ENOSPC);
+		CHECK_INT(write_record(0, "a", "1", "1-1", NULL), -ENOSPC);
 		must(!setrlimit(RLIMIT_FSIZE, &was), "lift the limit");
 		CHECK(!is_there(root, "vhci_hcd/port0"));
 		CHECK_INT(is_there(root, "vhci_hcd/port7"), others);
@@ -243,7 +263,7 @@ static void planted_link(void)
 	put_file(root, "victim", "a 1 1-1\n");
 	put_link(root, "vhci_hcd/port0", "../victim");
 	CHECK(!record_read(dir, 0, &record, NULL));
-	CHECK(record_write(dir, 0, "b", "2", "2-2", NULL) < 0);
+	CHECK(write_record(0, "b", "2", "2-2", NULL) < 0);
 	CHECK(is_there(root, "victim"));
 	end();
 }
@@ -251,8 +271,8 @@ static void planted_link(void)
 static void removed(void)
 {
 	start();
-	record_write(dir, 1, "a", "1", "1-1", NULL);
-	record_write(dir, 2, "b", "1", "1-2", NULL);
+	write_record(1, "a", "1", "1-1", NULL);
+	write_record(2, "b", "1", "1-2", NULL);
 	record_remove(dir, 1);
 	CHECK(is_there(root, "vhci_hcd/port2"));
 	CHECK(!is_there(root, "vhci_hcd/port1"));
@@ -283,7 +303,7 @@ static void sessions(void)
 
 	start();
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 fe80::1%eth0 40000 fe80::2%eth0 3240\n");
-	CHECK(record_matches(dir, 4, "pi.lan", "3240", "1-1.4"));
+	CHECK(matches(4, "pi.lan", "3240", "1-1.4"));
 	CHECK(record_read(dir, 4, &record, &connection));
 	CHECK_STR(record.host, "pi.lan");
 	CHECK_STR(record.busid, "1-1.4");

@@ -1373,8 +1373,8 @@ static void recorded(void)
 	for (unsigned port = 0; port < 2; port++) {
 		const char *busid = port ? "1-2" : "1-1";
 
-		CHECK(record_matches(run_dir, port, t.endpoint.host, t.endpoint.port, busid));
-		CHECK(record_matches(record_dir, port, t.endpoint.host, t.endpoint.port, busid));
+		CHECK(record_matches(run_dir, port, &t.endpoint, busid));
+		CHECK(record_matches(record_dir, port, &t.endpoint, busid));
 	}
 	t.devices = 0;
 	push();
@@ -1383,7 +1383,7 @@ static void recorded(void)
 	run_quiet(&t.loop);
 	CHECK(!record_read(run_dir, 1, &(struct record){ 0 }, NULL));
 	CHECK(!record_read(record_dir, 1, &(struct record){ 0 }, NULL));
-	CHECK(record_matches(run_dir, 0, t.endpoint.host, t.endpoint.port, "1-1"));
+	CHECK(record_matches(run_dir, 0, &t.endpoint, "1-1"));
 	end();
 }
 
@@ -1392,7 +1392,7 @@ static void elsewhere(void)
 {
 	prepare(PUSHES, 2);
 	port_becomes(3, VHCI_USED);
-	must(!record_write(record_dir, 3, t.endpoint.host, t.endpoint.port, "1-1", NULL), "record");
+	must(!record_write(record_dir, 3, &t.endpoint, "1-1", NULL), "record");
 	UNTIL(&t.loop, is_watched);
 	go_on(INTERVAL_MS);
 	CHECK(!is_attached("1-1"));

@@ -26,8 +26,8 @@ enum {
 };
 
 static char dir[DIR_MAX + 1];
-static char host[ENDPOINT_HOST_SIZE], port[ENDPOINT_PORT_SIZE], busid[BUSID_SIZE],
-	more[2 * (CONNECTION_ADDR_SIZE + ENDPOINT_PORT_SIZE)];
+static struct endpoint server;
+static char busid[BUSID_SIZE], more[2 * (CONNECTION_ADDR_SIZE + ENDPOINT_PORT_SIZE)];
 
 /* The bytes of the file, and those that were not read yet; -1: it cannot be read. */
 static int file_size, file_left;
@@ -155,10 +155,11 @@ void prove_record_write(void)
 {
 	int error;
 
+	any_string(server.host, sizeof(server.host));
+	any_string(server.port, sizeof(server.port));
 	record_remove(any_string(dir, sizeof(dir)), (unsigned)any_size(0, UINT32_MAX));
 	error = record_write(any_string(dir, sizeof(dir)), (unsigned)any_size(0, UINT32_MAX),
-			     any_string(host, sizeof(host)), any_string(port, sizeof(port)),
-			     any_string(busid, sizeof(busid)),
+			     &server, any_string(busid, sizeof(busid)),
 			     any_int(0, 1) ? any_string(more, sizeof(more)) : NULL);
 
 	/*@ assert result: error == 0 || -133 <= error <= -1; */
@@ -185,8 +186,9 @@ void prove_record_write_short(void)
 	/*@ split d; */
 	/*@ split h; */
 	/*@ split b; */
-	error = record_write(short_string(dir, d), n, short_string(host, h), "3240",
-			     short_string(busid, b), any_int(0, 1) ? "" : NULL);
+	short_string(server.host, h);
+	short_string(server.port, 1);
+	error = record_write(short_string(dir, d), n, &server, short_string(busid, b), any_int(0, 1) ? "" : NULL);
 	/*@ assert result: error == 0 || -133 <= error <= -1; */
 	record_remove(dir, n);
 	END();
