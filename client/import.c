@@ -127,8 +127,11 @@ void import_list_entry(struct import *import, const struct op_device *device,
 		import_forget_identity(import);
 		log_once_clear(&import->denial);
 	}
-	if (!facts->described)
-		import_set_classes(import, device, interface);
+	if (!facts->described) {
+		rule_facts_set_classes(facts, device, interface);
+		/* the list of a stock server has no interfaces of a device that was just bound */
+		facts->described = device->interfaces != 0;
+	}
 	import->bcd_device = device->bcd_device;
 	import->listed_devid = op_devid(device);
 	facts->vendor = device->vendor;

@@ -140,8 +140,6 @@ void import_list_complete(struct import *import);
  * counted devid from the start: classes and strings are unknown again.
  */
 void import_forget_identity(struct import *import);
-void import_set_classes(struct import *import, const struct op_device *device,
-			const struct op_interface *interface);
 /* The device itself has told its classes and strings, over the connection of its request. */
 void import_set_descriptors(struct import *import, const struct descriptor_query *query);
 /* Stops reading the strings of an attached device. */

@@ -13,14 +13,6 @@ void import_forget_identity(struct import *import)
 	import->facts.described = false;
 }
 
-void import_set_classes(struct import *import, const struct op_device *device,
-			const struct op_interface *interface)
-{
-	rule_facts_set_classes(&import->facts, device, interface);
-	/* the list of a stock server has no interfaces of a device that was just bound */
-	import->facts.described = device->interfaces != 0;
-}
-
 static void import_set_strings(struct import *import, const struct device_strings *strings)
 {
 	str_format(import->product, sizeof(import->product), "%s", strings->product);
@@ -82,7 +74,7 @@ static void import_read_identity(struct import *import)
 	    context->loop->now < import->identify_after || !vhci_usable(context->sysfs, row))
 		return;
 	if (!device_describe(context->sysfs, row->busid, &device, interface)) {
-		import_set_classes(import, &device, interface);
+		rule_facts_set_classes(&import->facts, &device, interface);
 		import->facts.vendor = device.vendor;
 		import->facts.product = device.product;
 		import->facts.described = import->identified = true;

@@ -49,10 +49,8 @@ static int import_hand_over(struct import *import, int fd, const struct op_devic
 	int port, error = session_set_timeouts(fd, context->dead_after);
 	char pair[SOCKET_PAIR_SIZE];
 
-	if (error)
-		return error;
 	socket_pair_text(fd, pair);
-	for (int i = 0; i < ATTACH_TRIES; i++) {
+	for (int i = 0; !error && i < ATTACH_TRIES; i++) {
 		port = vhci_free_port(&context->vhci, device->speed, context->port_owner,
 				      import_hash(import));
 		if (port < 0)
@@ -63,13 +61,10 @@ static int import_hand_over(struct import *import, int fd, const struct op_devic
 		if (!error)
 			return port;
 		record_remove(context->own_dir, (unsigned)port);
-		if (error != -EBUSY)
-			return error;
-		error = vhci_read(context->sysfs, &context->vhci);
-		if (error)
-			return error;
+		if (error == -EBUSY)
+			error = vhci_read(context->sysfs, &context->vhci);
 	}
-	return -EBUSY;
+	return error ? error : -EBUSY;
 }
 
 static void import_take_port(struct import *import, unsigned port, uint32_t devid, bool answered)
@@ -86,18 +81,14 @@ static void import_take_port(struct import *import, unsigned port, uint32_t devi
 	import_set_state(import, IMPORT_ATTACHED);
 }
 
-/* Whether it is the device of the list: another one may have taken its place since. */
-static bool import_is_same(const struct import *import, const struct op_device *device)
-{
-	return device->vendor == import->facts.vendor && device->product == import->facts.product &&
-	       device->bcd_device == import->bcd_device &&
-	       op_devid(device) == import->listed_devid;
-}
-
 void import_attach(struct import *import, int fd, const struct op_device *device)
 {
 	struct import_context *context = import->context;
-	bool same = import_is_same(import, device);
+	/* another device may have taken its place since it was listed */
+	bool same = device->vendor == import->facts.vendor &&
+		    device->product == import->facts.product &&
+		    device->bcd_device == import->bcd_device &&
+		    op_devid(device) == import->listed_devid;
 	int port = -EPROTO;
 
 	if (same && device->busnum <= DEVID_HALF_MAX && device->devnum <= DEVID_HALF_MAX)

@@ -159,8 +159,11 @@ void server_pass(struct server *server)
 		import_check(import);
 		import_enforce_policy(import);
 	}
-	if (server_attached(server) < attached && !server->watched_since)
-		server_list_hurry(server);
+	if (server_attached(server) < attached && !server->watched_since) {
+		server->hurry = true;
+		backoff_clear(&server->pace);
+		server->next_list = server->context->loop->now;
+	}
 	if (server->context->loop->stopping) {
 		server_stop(server);
 		return;

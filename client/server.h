@@ -59,8 +59,6 @@ bool server_is_failing(struct server *server);
 void server_list_init(struct server *server);
 /* Asks for the list, OP_REQ_DEVLIST or OP_REQ_WATCH. The request must not be running. */
 void server_list_request(struct server *server, enum op_code code);
-/* A device of a server that does not push went: it may be listed again soon. */
-void server_list_hurry(struct server *server);
 /* In every pass: whether the server has answered for long enough to call a failure over. */
 void server_list_check_recovery(struct server *server);
 

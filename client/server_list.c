@@ -141,10 +141,3 @@ void server_list_request(struct server *server, enum op_code code)
 		  code == OP_REQ_WATCH ? "a watch" : "the device list");
 	request_start(&server->list_request, code, NULL);
 }
-
-void server_list_hurry(struct server *server)
-{
-	server->hurry = true;
-	backoff_clear(&server->pace);
-	server->next_list = server->context->loop->now;
-}
