@@ -20,11 +20,8 @@
 #define VERSION "unknown"
 #endif
 
-enum {
-	INTERVAL_MAX = 86400,
-	EXIT_USAGE = 2,
-	EXIT_DONE = -1, /* parsing ends, with status 0: --help, --version */
-};
+enum { INTERVAL_MAX = 86400, EXIT_USAGE = 2 };
+enum { EXIT_DONE = -1 /* parsing ends, with status 0: --help, --version */ };
 
 /* Commands, as bits in option_row.commands. */
 enum {
@@ -113,11 +110,11 @@ static void print_help(const struct command *command)
 {
 	print_usage(command);
 	EACH_OPTION(row) {
-		char letter[] = "-x,", name[32];
+		const char letter[] = { '-', (char)row->letter, ',', '\0' };
+		char name[32];
 
 		if (!(row->commands & command->bit))
 			continue;
-		letter[1] = (char)row->letter;
 		str_format(name, sizeof(name), "--%s %s", row->name,
 			   row->argument ? row->argument : "");
 		dprintf(STDOUT_FILENO, "  %-3s %-21s %s\n",
@@ -204,10 +201,9 @@ static int take_option(struct settings *settings, int option, const char *value)
 /* getopt_long() returned why, '?' or ':', at word. Of several letters in a word, one is wrong. */
 static int option_error(const struct command *command, int why, const char *word)
 {
-	char letter[] = "-x";
+	const char letter[] = { '-', (char)optopt, '\0' };
 	const char *name = optopt > LAST_LETTERLESS ? letter : word;
 
-	letter[1] = (char)optopt;
 	if (why == ':')
 		return usage_error("no value for option '%s'", name);
 	EACH_OPTION(row)
@@ -321,10 +317,8 @@ static int run_status(struct settings *settings)
 static int run_hold(struct settings *settings)
 {
 	unsigned bit = settings->command->bit;
-	enum hold_command command = bit == DETACH    ? HOLD_DETACH
-				    : bit == ATTACH  ? HOLD_ATTACH
-				    : bit == RELEASE ? HOLD_RELEASE
-						     : HOLD_BIND;
+	enum hold_command command = bit == DETACH ? HOLD_DETACH : bit == ATTACH ? HOLD_ATTACH :
+				    bit == RELEASE ? HOLD_RELEASE : HOLD_BIND;
 
 	if (!*settings->arguments)
 		return usage_error("no device given");
@@ -425,14 +419,8 @@ int main(int argc, char **argv)
 {
 	char nameless[] = "", *name = argc ? *argv : nameless, *slash = strrchr(name, '/');
 	struct settings settings = {
-		.daemon = {
-			.name = name,
-			.sysfs = "/sys",
-			.run = STATE_DIR,
-			.config = CONFIG_DIR,
-			.interval = 10,
-			.dead_after = DEAD_AFTER_DEFAULT,
-		},
+		.daemon = { .name = name, .sysfs = "/sys", .run = STATE_DIR, .config = CONFIG_DIR,
+			    .interval = 10, .dead_after = DEAD_AFTER_DEFAULT },
 		.port = OP_PORT,
 	};
 	int status = run_program(&settings, slash ? slash + 1 : name, argc, argv);

@@ -110,7 +110,7 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	if (error || rundir_open(&daemon->rundir, options->run, role->name))
 		goto close_loop;
 	if (!options->once)
-		sd_notify_open(&daemon->loop.notify);
+		loop_notify_open(&daemon->loop.notify);
 	daemon_watch_events(daemon);
 	return 0;
 close_loop:

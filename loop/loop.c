@@ -2,20 +2,30 @@
 /* The common loop of both roles: one thread, one epoll, a pass every interval or sooner. */
 #include "loop/loop.h"
 
+#include "lib/str.h"
 #include "lib/util.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/* At most so many events are handled before a pass that is due: a storm must not starve it. */
-enum { EVENTS_BEFORE_PASS = 64 };
+#define NEVER (UINT64_MAX / 2) /* may be added to a time */
+
+enum {
+	EVENTS_BEFORE_PASS = 64, /* a storm of events must not starve a pass that is due */
+	NOTIFY_RETRY_MS = 1000,
+};
 
 uint64_t loop_clock(void)
 {
@@ -69,6 +79,54 @@ void loop_drop(struct loop *loop, struct loop_source *source)
 		close(loop_unwatch(loop, source));
 }
 
+/* A variable of the environment: 0 if it is no number; a larger number is cut down. */
+static uint32_t environment_number(const char *name, uint32_t when_unset)
+{
+	const char *value = getenv(name);
+	uint32_t n = UINT32_MAX;
+
+	if (!value)
+		return when_unset;
+	return str_decimal(value, UINT32_MAX, &n) == -EINVAL ? 0 : n;
+}
+
+void loop_notify_open(struct loop_notify *notify)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	uint32_t pid = (uint32_t)getpid();
+	uint32_t ms = environment_number("WATCHDOG_USEC", 0) / 3000; /* a third of it */
+	const char *name = getenv("NOTIFY_SOCKET");
+	size_t len = name ? strlen(name) : 0;
+
+	*notify = (struct loop_notify){ .fd = -1, .next = NEVER };
+	notify->every = ms && environment_number("WATCHDOG_PID", pid) == pid ? ms : NEVER;
+	if (!len || len > sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, name, len);
+	if (*name == '@')
+		address.sun_path[0] = '\0'; /* an abstract address, unix(7) */
+	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (!connect(notify->fd, (struct sockaddr *)&address,
+		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)))
+		notify->next = 0;
+}
+
+bool loop_notify_send(const struct loop_notify *notify, const char *message)
+{
+	return write(notify->fd, message, strlen(message)) >= 0;
+}
+
+void loop_notify_alive(struct loop_notify *notify, uint64_t now)
+{
+	if (now < notify->next)
+		return;
+	notify->next = now + NOTIFY_RETRY_MS;
+	if (loop_notify_send(notify, notify->ready ? "WATCHDOG=1" : "READY=1")) {
+		notify->ready = true;
+		notify->next = now + notify->every;
+	}
+}
+
 static void loop_signal_ready(struct loop_source *source, uint32_t events)
 {
 	struct loop *loop = container_of(source, struct loop, signal_source);
@@ -85,7 +143,7 @@ static void loop_signal_ready(struct loop_source *source, uint32_t events)
 	loop->hup = loop->hup || info.ssi_signo == SIGHUP;
 	if (info.ssi_signo != SIGHUP && !loop->stopping) {
 		loop->stopping = true;
-		sd_notify_send(&loop->notify, "STOPPING=1");
+		loop_notify_send(&loop->notify, "STOPPING=1");
 		loop->role->stop(loop->ctx);
 	}
 	loop_pass_now(loop);
@@ -113,10 +171,9 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 	int error;
 
 	assert(interval_ms <= INT_MAX && role->pass && role->stop && role->done);
-	*loop = (struct loop){ .interval = interval_ms, .role = role, .ctx = ctx };
-	loop->signal_source.fd = -1;
+	*loop = (struct loop){ .interval = interval_ms, .role = role, .ctx = ctx,
+			       .signal_source.fd = -1, .notify = { .fd = -1, .next = NEVER } };
 	loop->now = loop->next = loop_clock();
-	sd_notify_init(&loop->notify);
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	error = loop->epoll < 0 ? -errno : loop_open_signals(loop);
 	if (error)
@@ -168,6 +225,6 @@ void loop_run(struct loop *loop)
 			loop->passed = true;
 		}
 		if (loop->passed)
-			sd_notify_alive(&loop->notify, loop->now);
+			loop_notify_alive(&loop->notify, loop->now);
 	} while (!loop->role->done(loop->ctx));
 }

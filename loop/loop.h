@@ -7,8 +7,6 @@
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
 
-#include "loop/sd_notify.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +25,18 @@ struct loop_role {
 	bool (*done)(void *ctx);
 };
 
+/*
+ * Messages to a supervisor such as systemd, if NOTIFY_SOCKET in the environment names its socket
+ * (sd_notify(3)): the daemon is ready, is alive, is stopping. Nothing here blocks; a message that
+ * cannot be sent does no harm.
+ */
+struct loop_notify {
+	int fd;		/* -1: no supervisor */
+	bool ready;	/* READY=1 was sent */
+	uint64_t every; /* between WATCHDOG=1: a third of WATCHDOG_USEC, if it is set for us */
+	uint64_t next;	/* time of the next message; far away if there will be none */
+};
+
 struct loop {
 	int epoll;
 	uint64_t now;  /* time of the latest wake-up */
@@ -38,7 +48,7 @@ struct loop {
 	const struct loop_role *role;
 	void *ctx;
 	struct loop_source signal_source;
-	struct sd_notify notify;
+	struct loop_notify notify; /* to no supervisor, until loop_notify_open() */
 };
 
 /*
@@ -49,10 +59,18 @@ struct loop {
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);
 void loop_close(struct loop *loop);
 /*
- * Runs until the role is done; the first pass comes at once. After sd_notify_open() the supervisor
- * hears that the daemon is ready after the first pass, and from then on that it is alive.
+ * Runs until the role is done; the first pass comes at once. After it the supervisor hears that the
+ * daemon is ready, and from then on that it is alive.
  */
 void loop_run(struct loop *loop);
+
+/* Reads the environment, and leaves it as it is. loop_close() closes the descriptor. */
+void loop_notify_open(struct loop_notify *notify);
+/* Sends READY=1 at once, then WATCHDOG=1 whenever it is due. A message that could not be sent is
+ * tried again after a second. */
+void loop_notify_alive(struct loop_notify *notify, uint64_t now);
+/* Sends a message such as "STOPPING=1". Returns whether it was sent. */
+bool loop_notify_send(const struct loop_notify *notify, const char *message);
 
 /* Asks for a pass at that time or sooner. One pass serves all requests that are due. */
 void loop_pass_by(struct loop *loop, uint64_t when);

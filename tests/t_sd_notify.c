@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/sd_notify: what a supervisor is told, and that it does no harm when there is none, or
+ * Tests of loop/loop, sd_notify(3): what a supervisor is told, and that it does no harm when there is none, or
  * it does not listen. Then the program in $USBIPHP (build/usbiphp) tells it as a daemon.
  */
 #include "loop/loop.h"
@@ -45,12 +45,6 @@ static const char *heard(int fd, int ms)
 
 	text[n < 0 ? 0 : n] = '\0';
 	return text;
-}
-
-static void open_for(struct sd_notify *notify)
-{
-	sd_notify_init(notify);
-	sd_notify_open(notify);
 }
 
 static void forget(void)
@@ -109,21 +103,21 @@ static void watchdog(void)
 	snprintf(own, sizeof(own), "%d", getpid());
 	for (size_t i = 0; i < LENGTH(watchdogs); i++) {
 		const char *pid = watchdogs[i].pid;
-		struct sd_notify notify;
+		struct loop_notify notify;
 
 		set("WATCHDOG_USEC", watchdogs[i].usec);
 		set("WATCHDOG_PID", pid && !strcmp(pid, OWN) ? own : pid);
 		check_begin("t_sd_notify: watchdog of '%s' for '%s'",
 			    watchdogs[i].usec ? watchdogs[i].usec : "(none)", pid ? pid : "(any)");
-		open_for(&notify);
+		loop_notify_open(&notify);
 		CHECK_STR(heard(fd, 0), "");
-		sd_notify_alive(&notify, NOW);
+		loop_notify_alive(&notify, NOW);
 		CHECK_STR(heard(fd, 0), "READY=1");
 		if (watchdogs[i].every)
 			CHECK_INT(notify.next, NOW + watchdogs[i].every);
 		else
 			CHECK(notify.next > NOW + 1000000ull * HOUR_MS);
-		sd_notify_alive(&notify, NOW + HOUR_MS);
+		loop_notify_alive(&notify, NOW + HOUR_MS);
 		CHECK_STR(heard(fd, 0), watchdogs[i].every ? "WATCHDOG=1" : "");
 		CHECK_STR(heard(fd, 0), "");
 		close(notify.fd);
@@ -137,19 +131,19 @@ static void watchdog(void)
 /* In time, neither sooner nor again, and there is the end. */
 static void tell_all(const char *format)
 {
-	struct sd_notify notify;
+	struct loop_notify notify;
 	int fd = supervise(format);
 
 	set("WATCHDOG_USEC", "3000000");
-	open_for(&notify);
+	loop_notify_open(&notify);
 	for (uint64_t now = NOW; now <= NOW + 3000; now += 500) {
-		sd_notify_alive(&notify, now);
+		loop_notify_alive(&notify, now);
 		CHECK_STR(heard(fd, 0), now == NOW ? "READY=1" :
 					now % 1000 ? "" : "WATCHDOG=1");
 	}
-	sd_notify_send(&notify, "STOPPING=1");
+	loop_notify_send(&notify, "STOPPING=1");
 	CHECK_STR(heard(fd, 0), "STOPPING=1");
-	sd_notify_alive(&notify, NOW + 4000); /* it still has to give everything back */
+	loop_notify_alive(&notify, NOW + 4000); /* it still has to give everything back */
 	CHECK_STR(heard(fd, 0), "WATCHDOG=1");
 	CHECK_STR(heard(fd, 0), "");
 	close(notify.fd);
@@ -172,10 +166,10 @@ static void abstract(void)
 static void abstract_is_exact(void)
 {
 	int other = supervise("@%s/notify-other"), fd = supervise("@%s/notify");
-	struct sd_notify notify;
+	struct loop_notify notify;
 
-	open_for(&notify);
-	sd_notify_alive(&notify, NOW);
+	loop_notify_open(&notify);
+	loop_notify_alive(&notify, NOW);
 	CHECK_STR(heard(other, 0), "");
 	CHECK_STR(heard(fd, 0), "READY=1");
 	close(notify.fd);
@@ -195,14 +189,14 @@ static void nobody(void)
 	memset(longer, 'l', sizeof(longer) - 1);
 	longer[0] = '/';
 	for (size_t i = 0; i < LENGTH(names); i++) {
-		struct sd_notify notify;
+		struct loop_notify notify;
 
 		set("NOTIFY_SOCKET", names[i]);
 		set("WATCHDOG_USEC", "3000000");
-		open_for(&notify);
+		loop_notify_open(&notify);
 		for (uint64_t now = NOW; now <= NOW + 3000; now += 500)
-			sd_notify_alive(&notify, now);
-		sd_notify_send(&notify, "STOPPING=1");
+			loop_notify_alive(&notify, now);
+		loop_notify_send(&notify, "STOPPING=1");
 		CHECK(!notify.ready && notify.next > NOW + 1000000ull * HOUR_MS);
 		close(notify.fd);
 	}
@@ -216,7 +210,7 @@ static void long_names(void)
 	for (unsigned abstract_too = 0; abstract_too < 2; abstract_too++) {
 		char format[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1] = "%s/";
 		size_t used = strlen(root) + 1 + abstract_too;
-		struct sd_notify notify;
+		struct loop_notify notify;
 		int fd;
 
 		if (abstract_too)
@@ -224,8 +218,8 @@ static void long_names(void)
 		memset(format + strlen(format), 'n', 107 - used);
 		fd = supervise(format);
 		CHECK_INT(strlen(getenv("NOTIFY_SOCKET")), 107);
-		open_for(&notify);
-		sd_notify_alive(&notify, NOW);
+		loop_notify_open(&notify);
+		loop_notify_alive(&notify, NOW);
 		CHECK_STR(heard(fd, 0), "READY=1");
 		close(notify.fd);
 		close(fd);
@@ -236,21 +230,21 @@ static void long_names(void)
 /* What it does not take now, it is told when it does. */
 static void full(void)
 {
-	struct sd_notify notify;
+	struct loop_notify notify;
 	int fd = supervise("%s/notify"), filled = 0;
 
-	open_for(&notify);
+	loop_notify_open(&notify);
 	while (send(notify.fd, "x", 1, MSG_DONTWAIT) == 1)
 		filled++;
 	CHECK(filled > 0 && errno == EAGAIN);
-	sd_notify_alive(&notify, NOW);
+	loop_notify_alive(&notify, NOW);
 	CHECK(!notify.ready);
 	CHECK_INT(notify.next, NOW + 1000);
 	for (int i = 0; i < filled; i++)
 		CHECK_STR(heard(fd, 0), "x");
-	sd_notify_alive(&notify, NOW + 999);
+	loop_notify_alive(&notify, NOW + 999);
 	CHECK_STR(heard(fd, 0), "");
-	sd_notify_alive(&notify, NOW + 1000);
+	loop_notify_alive(&notify, NOW + 1000);
 	CHECK_STR(heard(fd, 0), "READY=1");
 	CHECK(notify.ready);
 	close(notify.fd);
@@ -261,18 +255,18 @@ static void full(void)
 
 static void gone(void)
 {
-	struct sd_notify notify;
+	struct loop_notify notify;
 	int fd = supervise("%s/notify");
 
 	set("WATCHDOG_USEC", "3000000");
-	open_for(&notify);
-	sd_notify_alive(&notify, NOW);
+	loop_notify_open(&notify);
+	loop_notify_alive(&notify, NOW);
 	CHECK_STR(heard(fd, 0), "READY=1");
 	close(fd);
 	take_away(root, "notify");
-	sd_notify_alive(&notify, NOW + 1000);
+	loop_notify_alive(&notify, NOW + 1000);
 	CHECK_INT(notify.next, NOW + 2000);
-	sd_notify_send(&notify, "STOPPING=1");
+	loop_notify_send(&notify, "STOPPING=1");
 	close(notify.fd);
 	forget();
 }
@@ -332,7 +326,7 @@ static void in_the_loop(void)
 	t.fd = supervise("%s/notify");
 	set("WATCHDOG_USEC", "3000");
 	must(!loop_open(&t.loop, HOUR_MS, &role, &t), "open the loop");
-	sd_notify_open(&t.loop.notify);
+	loop_notify_open(&t.loop.notify);
 	t.early.fd = eventfd(1, EFD_CLOEXEC);
 	t.early.ready = early;
 	must(!loop_watch(&t.loop, &t.early, EPOLLIN), "watch");
