@@ -19,8 +19,7 @@ struct device {
 	char busid[BUSID_SIZE];
 	char name[BUSID_SIZE + 13]; /* for messages: "1-1.4 (0627:0001)" */
 	char driver[32];	    /* "usb", "usbip-host", ...; empty if it has none */
-	uint16_t vendor;
-	uint16_t product;
+	uint16_t vendor, product;
 	uint8_t class;
 	uint32_t devnum; /* changes with each plug; 0 if unknown */
 	bool on_vhci;	 /* imported over USB/IP */
@@ -29,14 +28,10 @@ struct device {
 struct sysfs_path device_path(const char *busid, const char *attribute);
 /* Reads a decimal attribute of a device: its value, at most 65535, or -errno. */
 int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute);
-
 /* Reads one device: 0 or -errno, -ENODEV if it does not exist (any more). */
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device);
-
-/*
- * Calls visit for each device but root hubs, in no order; a device that vanishes meanwhile is left
- * out. Returns 0 or -errno, -ENOENT if the kernel has no USB at all.
- */
+/* Calls visit for each device but root hubs, in no order; a device that vanishes meanwhile is left
+ * out. Returns 0 or -errno, -ENOENT if the kernel has no USB at all. */
 int device_scan(const struct sysfs *sysfs, void (*visit)(void *ctx, const struct device *device),
 		void *ctx);
 
@@ -63,9 +58,7 @@ enum { DEVICE_STRING_SIZE = 128 };
 
 /* The strings that a device reports, unchanged: any bytes but NUL. Empty if it reports none. */
 struct device_strings {
-	char serial[DEVICE_STRING_SIZE];
-	char product[DEVICE_STRING_SIZE];
-	char maker[DEVICE_STRING_SIZE];
+	char serial[DEVICE_STRING_SIZE], product[DEVICE_STRING_SIZE], maker[DEVICE_STRING_SIZE];
 };
 
 /* Reads the strings. It may block as long as something is wrong with the device: not for an event

@@ -29,10 +29,8 @@ static void modprobe_exec(const char *module)
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
-	if (null >= 0) {
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-	}
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
@@ -55,23 +53,10 @@ bool modprobe(const char *module)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-static void log_driver_fault(const char *module, int error)
-{
-	struct utsname system;
-
-	if (geteuid())
-		log_error("cannot use kernel module %s: run as root", module);
-	else if (error == -ENOENT && !uname(&system))
-		log_error("cannot load kernel module %s: not installed for Linux %s; install your "
-			  "distribution's kernel modules package",
-			  module, system.release);
-	else
-		log_error_errno(error, "cannot use kernel module %s", module);
-}
-
 int driver_load(const struct sysfs *sysfs, const struct driver *driver)
 {
 	int error = driver->check(sysfs), waited = 0;
+	struct utsname system;
 
 	if (error == -ENOENT && modprobe(driver->module))
 		error = driver->check(sysfs);
@@ -79,7 +64,13 @@ int driver_load(const struct sysfs *sysfs, const struct driver *driver)
 		poll(NULL, 0, SETUP_POLL_MS);
 		error = driver->check(sysfs);
 	}
-	if (error)
-		log_driver_fault(driver->module, error);
+	if (error && geteuid())
+		log_error("cannot use kernel module %s: run as root", driver->module);
+	else if (error == -ENOENT && !uname(&system))
+		log_error("cannot load kernel module %s: not installed for Linux %s; install your "
+			  "distribution's kernel modules package",
+			  driver->module, system.release);
+	else if (error)
+		log_error_errno(error, "cannot use kernel module %s", driver->module);
 	return error;
 }

@@ -71,21 +71,16 @@ bool protect_path_contains(const char *path, const char *busid)
 	return false;
 }
 
-struct input_search {
-	const char *busid;
-	bool on_device; /* the lines that follow are of an input device of this USB device */
-};
-
 /* Finds a keyboard or pointer: "S: Sysfs=/devices/...", then "H: Handlers=sysrq kbd event3". */
 static bool input_visit_line(void *ctx, char *line)
 {
 	static const char handlers[] = "H: Handlers=";
-	struct input_search *search = ctx;
+	struct protect_query *query = ctx;
 	const char *word;
 
 	if (!strncmp(line, "S: ", 3))
-		search->on_device = protect_path_contains(line, search->busid);
-	if (!search->on_device || strncmp(line, handlers, sizeof(handlers) - 1) != 0)
+		query->on_device = protect_path_contains(line, query->busid);
+	if (!query->on_device || strncmp(line, handlers, sizeof(handlers) - 1) != 0)
 		return false;
 	line += sizeof(handlers) - 1;
 	while ((word = str_word(&line))) /* "kbd" alone: anything with a button has it */
@@ -124,21 +119,12 @@ static bool login_visit_session(void *ctx, const char *name)
 	       (session.of_user && session.at_seat && !session.closing);
 }
 
-/* Programs that wait at a console for somebody to log in. */
-static bool login_is_prompt(const char *program)
-{
-	static const char *const prompts[] = { "getty",	 "agetty", "mingetty",
-					       "fgetty", "login",  "init" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(prompts); i++)
-		if (!strcmp(program, prompts[i]))
-			return true;
-	return false;
-}
-
 /* "PID (NAME) S PPID PGRP SESSION TTY ...", the terminal as a device number. */
 static bool login_visit_stat(void *ctx, char *line)
 {
+	/* they wait at a console for somebody to log in */
+	static const char *const prompts[] = { "getty",	 "agetty", "mingetty",
+					       "fgetty", "login",  "init" };
 	char *name = strchr(line, '('), *end = strrchr(line, ')'), *word[5];
 	uint32_t tty;
 
@@ -146,8 +132,11 @@ static bool login_visit_stat(void *ctx, char *line)
 	if (!name || !end)
 		return false;
 	*end++ = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(prompts); i++)
+		if (!strcmp(name + 1, prompts[i]))
+			return false;
 	return str_words(end, word, 5) == 5 && !str_decimal(word[4], UINT32_MAX, &tty) &&
-	       tty > TTY0 && tty <= TTY63 && !login_is_prompt(name + 1);
+	       tty > TTY0 && tty <= TTY63;
 }
 
 static bool login_visit_process(void *ctx, const char *pid)
@@ -159,7 +148,7 @@ static bool login_visit_process(void *ctx, const char *pid)
 				 login_visit_stat, NULL);
 }
 
-/* For a file that /proc always has, unless it is hidden. */
+/* For a file that /proc always has, unless it is hidden (hidepid, subset=pid). */
 static bool proc_lacks(struct protect_query *query, const char *path)
 {
 	int proc = query->sysfs->proc;
@@ -173,7 +162,7 @@ static bool login_at_console(struct protect_query *query)
 
 	if (run >= 0)
 		found = sysfs_each_entry(run, "systemd/sessions", login_visit_session, query);
-	if (found == -ENOENT) /* no logind. With hidepid process 1 is hidden, and so are others. */
+	if (found == -ENOENT) /* no logind */
 		return proc_lacks(query, "1/stat") ||
 		       protect_each_entry(query, proc, ".", login_visit_process, query);
 	return found > 0 || protect_failed(query, run, "systemd/sessions", found);
@@ -181,32 +170,26 @@ static bool login_at_console(struct protect_query *query)
 
 static bool protect_console(struct protect_query *query)
 {
-	struct input_search search = { .busid = query->busid };
-
 	return protect_each_line(query, query->sysfs->proc, "bus/input/devices", input_visit_line,
-				 &search) &&
+				 query) &&
 	       (query->reason.text[0] || login_at_console(query)) &&
 	       protect_because(query, "somebody is logged in at the console");
-}
-
-/* Not mounted, or mounted with subset=pid. */
-static bool proc_is_hidden(struct protect_query *query)
-{
-	int proc = query->sysfs->proc;
-
-	if (proc < 0)
-		return protect_because(query, PROTECT_UNKNOWN "cannot read /proc: %s",
-				       strerror(-proc));
-	return proc_lacks(query, "version");
 }
 
 bool protect_check(const struct sysfs *sysfs, const char *busid, struct reason *reason)
 {
 	struct protect_query query = { .sysfs = sysfs, .busid = busid };
+	bool needed;
 
-	if (sysfs->fake || !(proc_is_hidden(&query) || protect_disk(&query) ||
-			     protect_net(&query) || protect_console(&query)))
+	if (sysfs->fake)
 		return false;
-	*reason = query.reason;
-	return true;
+	if (sysfs->proc < 0)
+		needed = protect_because(&query, PROTECT_UNKNOWN "cannot read /proc: %s",
+					 strerror(-sysfs->proc));
+	else
+		needed = proc_lacks(&query, "version") || protect_disk(&query) ||
+			 protect_net(&query) || protect_console(&query);
+	if (needed)
+		*reason = query.reason;
+	return needed;
 }

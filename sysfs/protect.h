@@ -35,6 +35,7 @@ struct protect_query {
 	const char *busid;
 	struct reason reason; /* empty: none is found yet */
 	unsigned depth;	      /* of disks that stand on each other */
+	bool on_device;	      /* the lines that follow are of an input device of that device */
 };
 bool protect_disk(struct protect_query *query);
 bool protect_net(struct protect_query *query);

@@ -28,15 +28,14 @@ struct net_route {
 
 struct net_search {
 	struct protect_query *query;
-	/* One interface of the USB device, and the bridges, bonds and VLANs above it. */
-	unsigned names;
+	unsigned names; /* one interface of the USB device; bridges, bonds and VLANs above it */
 	char name[NAMES_MAX][IFNAMSIZ];
 	unsigned routes; /* more than ROUTES_MAX: the others are not in the table */
 	struct net_route route[ROUTES_MAX];
 };
 
-/* Parses one or four words in hex, up to a ':'; IPv4 becomes a mapped address. /proc shows the bytes
- * in the order of the network, or (as_numbers) the words as numbers of this machine. */
+/* Parses one or four words in hex, up to a ':'; IPv4 becomes a mapped address. /proc shows bytes in
+ * the order of the network, or (as_numbers) the words as numbers of this machine. */
 static bool net_parse_address(const char *text, bool as_numbers, struct in6_addr *address)
 {
 	static const struct in6_addr v4 = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
@@ -136,9 +135,8 @@ static bool net_visit_connection(void *ctx, char *line)
 	if (IN6_IS_ADDR_LINKLOCAL(&address) && !net_parse_address(word[1], true, &address))
 		return false;
 	if (search->routes > ROUTES_MAX)
-		return protect_because(search->query,
-				       PROTECT_UNKNOWN "this host has more than %d routes",
-				       ROUTES_MAX);
+		return protect_because(search->query, PROTECT_UNKNOWN
+				       "this host has more than %d routes", ROUTES_MAX);
 	return net_leads_to(search, &address);
 }
 
@@ -152,8 +150,8 @@ static bool net_visit_upper(void *ctx, const char *entry)
 		return false;
 	if (search->names == NAMES_MAX)
 		return protect_because(search->query, PROTECT_UNKNOWN
-				       "%s is a part of more than %d interfaces",
-				       search->name[0], NAMES_MAX);
+				       "%s is a part of more than %d interfaces", search->name[0],
+				       NAMES_MAX);
 	str_format(search->name[search->names++], IFNAMSIZ, "%s", name);
 	return false;
 }
@@ -173,9 +171,10 @@ static bool net_add_uppers(struct net_search *search, const char *interface)
 }
 
 /* Reads the place of an interface in sysfs, if it is hardware, into place, of PATH_MAX bytes. */
-static ssize_t net_read_place(const struct protect_query *query, const char *path, char *place)
+static ssize_t net_read_place(const struct protect_query *query, const char *name, char *place)
 {
-	ssize_t n = sysfs_read_link(query->sysfs, place, PATH_MAX, path);
+	ssize_t n = sysfs_read_link(query->sysfs, place, PATH_MAX,
+				    sysfs_path("class/net/%s", name).text);
 
 	/* "." and the like are no links */
 	return n == -EINVAL || (n >= 0 && strstr(place, "/virtual/")) ? -ENOENT : n;
@@ -185,11 +184,10 @@ static ssize_t net_read_place(const struct protect_query *query, const char *pat
 static bool net_visit_other(void *ctx, const char *name)
 {
 	const struct protect_query *query = ctx;
-	struct sysfs_path path = sysfs_path("class/net/%s", name);
 	struct sysfs_path carrier = sysfs_path("class/net/%s/carrier", name);
 	char place[PATH_MAX];
 
-	return net_read_place(query, path.text, place) >= 0 &&
+	return net_read_place(query, name, place) >= 0 &&
 	       !protect_path_contains(place, query->busid) &&
 	       sysfs_read_number(query->sysfs, false, 1, carrier.text) > 0;
 }
@@ -209,13 +207,13 @@ static bool net_visit_interface(void *ctx, const char *name)
 {
 	struct net_search *search = ctx;
 	struct protect_query *query = search->query;
-	struct sysfs_path path = sysfs_path("class/net/%s", name);
 	int proc = query->sysfs->proc;
 	char place[PATH_MAX];
-	ssize_t n = net_read_place(query, path.text, place);
+	ssize_t n = net_read_place(query, name, place);
 
 	if (n < 0)
-		return protect_failed(query, query->sysfs->root, path.text, n);
+		return protect_failed(query, query->sysfs->root,
+				      sysfs_path("class/net/%s", name).text, n);
 	if (!protect_path_contains(place, query->busid))
 		return false;
 	if (net_add_uppers(search, name))

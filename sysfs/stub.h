@@ -15,8 +15,7 @@
 
 #define STUB_MODULE "usbip-host"
 #define STUB_DRIVER "usbip-host"
-/* The driver has this number of slots for bus ids (stub_main.c MAX_BUSID). */
-#define STUB_SLOTS 16
+#define STUB_SLOTS 16 /* of the driver, for bus ids (stub_main.c MAX_BUSID) */
 
 /* The step that failed, in the order of the writes. */
 enum stub_step {
@@ -29,7 +28,6 @@ enum stub_step {
 	STUB_STEP_REBIND,  /* binding it to its own driver again */
 	STUB_STEP_RESTORE, /* the same after a failed bind: it has no driver now */
 };
-
 /* The same in words, as a reason. */
 const char *stub_step_text(enum stub_step step);
 
@@ -46,7 +44,6 @@ enum stub_status { /* the attribute usbip_status: include/uapi/linux/usbip.h */
 
 /* Whether the module is loaded and its attributes may be written: 0, -ENOENT, -EACCES, -EROFS. */
 int stub_check(const struct sysfs *sysfs);
-
 /*
  * Counts the slots in use, or -errno; *has_slot tells whether that busid has one. A bus id whose
  * device was unplugged while bound keeps its slot: only a device in the same socket can use it
@@ -54,7 +51,6 @@ int stub_check(const struct sysfs *sysfs);
  * memory).
  */
 int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot);
-
 /* enum stub_status of a bound device, or -errno; never blocks. */
 int stub_status(const struct sysfs *sysfs, const char *busid);
 
@@ -65,10 +61,9 @@ int stub_status(const struct sysfs *sysfs, const char *busid);
  */
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
-/* Hands fd, a connected stream socket, to usbip-host, which keeps a reference of its own; the device
- * is in use then. 0 or -errno: the kernel answers most failures with -EINVAL. */
+/* Hands fd, a connected stream socket, to usbip-host, which keeps a reference of its own: the
+ * device is in use then. 0 or -errno: the kernel answers most failures with -EINVAL. */
 int stub_import(const struct sysfs *sysfs, const char *busid, int fd);
-
 /*
  * Ends the session that uses the device, if there is one, and waits until the kernel has reset the
  * device. connection is the socket of the session, which is shut down, or -1 if it is not known:
@@ -81,11 +76,9 @@ struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int co
  * a session uses it. After the end of a session the kernel's event handler, one for all devices,
  * may still have the device in its queue; unbinding it then makes the kernel use freed memory
  * (usbip_event.c: an event that is queued twice is handled once). So end all sessions before the
- * first release; each release also waits a moment.
- *
- * Meanwhile the device's node in /dev/bus/usb is held open, so that the kernel's record of the
- * device outlives an unplug: usbip-host takes no reference of its own when it uses the record in
- * "rebind".
+ * first release; each release also waits a moment. Meanwhile the device's node in /dev/bus/usb is
+ * held open, so that the kernel's record of the device outlives an unplug: usbip-host takes no
+ * reference of its own when it uses the record in "rebind".
  */
 struct stub_result stub_release(const struct sysfs *sysfs, const char *busid);
 

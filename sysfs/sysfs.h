@@ -32,7 +32,7 @@ struct sysfs {
 int sysfs_open(struct sysfs *sysfs, const char *root);
 void sysfs_close(struct sysfs *sysfs);
 
-/* Enough for every path that is made from constants and checked bus ids; a longer one is cut off. */
+/* Enough for every path that is made of constants and checked bus ids; a longer one is cut off. */
 struct sysfs_path {
 	char text[160];
 };

@@ -98,20 +98,11 @@ static int vhci_find_dir(const struct sysfs *sysfs, const char **dir)
 static int vhci_check_live(const struct sysfs *sysfs)
 {
 	char state[16];
-	ssize_t n = sysfs_read(sysfs, state, sizeof(state), "module/vhci_hcd/initstate");
+	int n = (int)sysfs_read(sysfs, state, sizeof(state), "module/vhci_hcd/initstate");
 
 	if (n < 0) /* a driver that is built in has no such file */
-		return error_is_resource((int)n) ? (int)n : 0;
+		return error_is_resource(n) ? n : 0;
 	return strcmp(state, "live") != 0 ? -EAGAIN : 0;
-}
-
-static int vhci_read_status(const struct sysfs *sysfs, const char *path, struct vhci *vhci)
-{
-	char text[SYSFS_ATTRIBUTE_SIZE + 1];
-	ssize_t n = sysfs_read(sysfs, text, sizeof(text), path);
-
-	vhci->controllers++;
-	return n < 0 ? (int)n : vhci_parse(vhci, text);
 }
 
 /* Checks all controllers and, unless vhci is NULL, reads their ports. The status files of all are
@@ -120,6 +111,7 @@ static int vhci_visit_controllers(const struct sysfs *sysfs, const char *dir, st
 {
 	struct sysfs_path status = sysfs_path("%s/status", dir);
 	struct sysfs_path driver = sysfs_path("%s/driver", dir);
+	char text[SYSFS_ATTRIBUTE_SIZE + 1];
 	int error = vhci_check_live(sysfs);
 
 	for (unsigned i = 0; !error && i < VHCI_CONTROLLERS_MAX; i++) {
@@ -134,8 +126,12 @@ static int vhci_visit_controllers(const struct sysfs *sysfs, const char *dir, st
 			error = sysfs_can_open(sysfs, O_PATH, driver.text);
 		if (error == -ENOENT) /* platform devices exist before they are probed */
 			error = -EAGAIN;
-		if (!error && vhci)
-			error = vhci_read_status(sysfs, status.text, vhci);
+		if (error || !vhci)
+			continue;
+		vhci->controllers++;
+		error = (int)sysfs_read(sysfs, text, sizeof(text), status.text);
+		if (error >= 0)
+			error = vhci_parse(vhci, text);
 	}
 	return error;
 }

@@ -51,17 +51,13 @@ struct vhci {
  * formats; then the table holds the rows before the fault. text is modified.
  */
 int vhci_parse(struct vhci *vhci, char *text);
-
 /* Whether the driver is loaded and ready and its files may be written: 0, -ENOENT, -EAGAIN (its
  * controllers are being set up; reading their status would crash the kernel), -EACCES, -EROFS. */
 int vhci_check(const struct sysfs *sysfs);
-
 /* Reads the whole table: 0, or an error as of vhci_check() or vhci_parse(). */
 int vhci_read(const struct sysfs *sysfs, struct vhci *vhci);
-
 /* Whether the device at the port has answered the kernel: then it is in sysfs. */
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port);
-
 /* The controller of a port. Devices at one controller get their addresses one after the other
  * (address0_mutex in drivers/usb/core/hub.c), those at different controllers at the same time. */
 unsigned vhci_controller(const struct vhci *vhci, unsigned port);
@@ -81,7 +77,6 @@ int vhci_free_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last
  * If the kernel (before 6.12) does not know super-speed-plus, it is attached as super-speed.
  */
 int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid, uint32_t speed);
-
 /* Detaches the device at the port, which is free a moment later: 0 or -errno, -EINVAL if it was
  * free already. */
 int vhci_detach(const struct sysfs *sysfs, unsigned port);
