@@ -45,20 +45,20 @@ bool protect_failed(struct protect_query *query, int dir, const char *path, ssiz
 	       protect_unreadable(query, dir, path, result);
 }
 
-bool protect_each_line(struct protect_query *query, int dir, const char *path,
+bool protect_each_line(struct protect_query *query, const char *path,
 		       bool (*visit)(void *ctx, char *line), void *ctx)
 {
-	int found = file_each_line(dir, path, visit, ctx);
+	int found = file_each_line(query->sysfs->proc, path, visit, ctx);
 
-	return found > 0 || protect_failed(query, dir, path, found);
+	return found > 0 || protect_failed(query, query->sysfs->proc, path, found);
 }
 
-bool protect_each_entry(struct protect_query *query, int dir, const char *path,
+bool protect_each_entry(struct protect_query *query, const char *path,
 			bool (*visit)(void *ctx, const char *name), void *ctx)
 {
-	int found = sysfs_each_entry(dir, path, visit, ctx);
+	int found = sysfs_each_entry(query->sysfs->root, path, visit, ctx);
 
-	return found > 0 || protect_failed(query, dir, path, found);
+	return found > 0 || protect_failed(query, query->sysfs->root, path, found);
 }
 
 bool protect_path_contains(const char *path, const char *busid)
@@ -112,10 +112,12 @@ static bool login_visit_session(void *ctx, const char *name)
 	struct protect_query *query = ctx;
 	struct sysfs_path path = sysfs_path("systemd/sessions/%s", name);
 	struct login_session session = { 0 };
+	int run = query->sysfs->run, error;
 
 	if (name[0] == '.' || strstr(name, ".ref")) /* the latter is a pipe */
 		return false;
-	return protect_each_line(query, query->sysfs->run, path.text, login_visit_line, &session) ||
+	error = file_each_line(run, path.text, login_visit_line, &session);
+	return protect_failed(query, run, path.text, error) ||
 	       (session.of_user && session.at_seat && !session.closing);
 }
 
@@ -144,8 +146,7 @@ static bool login_visit_process(void *ctx, const char *pid)
 	struct protect_query *query = ctx;
 
 	return pid[0] >= '0' && pid[0] <= '9' &&
-	       protect_each_line(query, query->sysfs->proc, sysfs_path("%s/stat", pid).text,
-				 login_visit_stat, NULL);
+	       protect_each_line(query, sysfs_path("%s/stat", pid).text, login_visit_stat, NULL);
 }
 
 /* For a file that /proc always has, unless it is hidden (hidepid, subset=pid). */
@@ -162,16 +163,16 @@ static bool login_at_console(struct protect_query *query)
 
 	if (run >= 0)
 		found = sysfs_each_entry(run, "systemd/sessions", login_visit_session, query);
-	if (found == -ENOENT) /* no logind */
-		return proc_lacks(query, "1/stat") ||
-		       protect_each_entry(query, proc, ".", login_visit_process, query);
-	return found > 0 || protect_failed(query, run, "systemd/sessions", found);
+	if (found != -ENOENT)
+		return found > 0 || protect_failed(query, run, "systemd/sessions", found);
+	/* no logind */
+	found = sysfs_each_entry(proc, ".", login_visit_process, query);
+	return proc_lacks(query, "1/stat") || found > 0 || protect_failed(query, proc, ".", found);
 }
 
 static bool protect_console(struct protect_query *query)
 {
-	return protect_each_line(query, query->sysfs->proc, "bus/input/devices", input_visit_line,
-				 query) &&
+	return protect_each_line(query, "bus/input/devices", input_visit_line, query) &&
 	       (query->reason.text[0] || login_at_console(query)) &&
 	       protect_because(query, "somebody is logged in at the console");
 }

@@ -50,10 +50,11 @@ bool protect_unreadable(struct protect_query *query, int dir, const char *path, 
 /* The same for the result of reading it, but false if that is no error, or tells that there is no
  * such file, or not any more. */
 bool protect_failed(struct protect_query *query, int dir, const char *path, ssize_t result);
-/* file_each_line() and sysfs_each_entry(). True if visit returned true or protect_failed() does. */
-bool protect_each_line(struct protect_query *query, int dir, const char *path,
+/* file_each_line() below /proc, sysfs_each_entry() below the sysfs. True if visit returned true,
+ * or protect_failed() does. */
+bool protect_each_line(struct protect_query *query, const char *path,
 		       bool (*visit)(void *ctx, char *line), void *ctx);
-bool protect_each_entry(struct protect_query *query, int dir, const char *path,
+bool protect_each_entry(struct protect_query *query, const char *path,
 			bool (*visit)(void *ctx, const char *name), void *ctx);
 
 /* Whether a path in sysfs leads through the USB device with that busid. */

@@ -51,8 +51,7 @@ static bool disk_file_stands_on(struct protect_query *query, const char *file)
 	struct mapper_search search = { query, file + sizeof(mapper) - 1 };
 
 	if (!strncmp(file, mapper, sizeof(mapper) - 1))
-		return protect_each_entry(query, query->sysfs->root, "class/block",
-					  mapper_visit_disk, &search);
+		return protect_each_entry(query, "class/block", mapper_visit_disk, &search);
 	return !strncmp(file, dev, sizeof(dev) - 1) &&
 	       disk_stands_on(query, "class/block", file + sizeof(dev) - 1);
 }
@@ -75,13 +74,12 @@ static bool disk_stands_on(struct protect_query *query, const char *dir, const c
 	struct sysfs_path path = sysfs_path("%s/%s", dir, name);
 	struct sysfs_path slaves = sysfs_path("%s/slaves", path.text);
 	struct sysfs_path disk_slaves = sysfs_path("%s/../slaves", path.text);
-	int root = query->sysfs->root;
 	char target[PATH_MAX];
 	ssize_t n = sysfs_read_link(query->sysfs, target, sizeof(target), path.text);
 	bool found;
 
 	if (n < 0)
-		return protect_failed(query, root, path.text, n);
+		return protect_failed(query, query->sysfs->root, path.text, n);
 	if (protect_path_contains(target, query->busid))
 		return true;
 	if (query->depth == DEPTH_MAX)
@@ -89,8 +87,8 @@ static bool disk_stands_on(struct protect_query *query, const char *dir, const c
 				       "/sys/%s has more than %d layers of disks below it",
 				       path.text, DEPTH_MAX);
 	query->depth++;
-	found = protect_each_entry(query, root, slaves.text, disk_visit_slave, query) ||
-		protect_each_entry(query, root, disk_slaves.text, disk_visit_slave, query) ||
+	found = protect_each_entry(query, slaves.text, disk_visit_slave, query) ||
+		protect_each_entry(query, disk_slaves.text, disk_visit_slave, query) ||
 		disk_loop_stands_on(query, path.text);
 	query->depth--;
 	return found;
@@ -137,15 +135,13 @@ static bool disk_visit_btrfs(void *ctx, const char *name)
 	struct sysfs_path devices = sysfs_path("fs/btrfs/%s/devices", name);
 
 	return name[0] != '.' &&
-	       protect_each_entry(query, query->sysfs->root, devices.text, disk_visit_slave, ctx) &&
+	       protect_each_entry(query, devices.text, disk_visit_slave, query) &&
 	       protect_because(query, "it holds a part of the btrfs %s", name);
 }
 
 bool protect_disk(struct protect_query *query)
 {
-	const struct sysfs *sysfs = query->sysfs;
-
 	return disk_is_mounted(query) ||
-	       protect_each_line(query, sysfs->proc, "swaps", disk_visit_swap, query) ||
-	       protect_each_entry(query, sysfs->root, "fs/btrfs", disk_visit_btrfs, query);
+	       protect_each_line(query, "swaps", disk_visit_swap, query) ||
+	       protect_each_entry(query, "fs/btrfs", disk_visit_btrfs, query);
 }

@@ -164,7 +164,7 @@ static bool net_add_uppers(struct net_search *search, const char *interface)
 	search->names = 1;
 	str_format(search->name[0], IFNAMSIZ, "%s", interface);
 	for (unsigned i = 0; i < search->names && !unknown; i++)
-		unknown = protect_each_entry(search->query, search->query->sysfs->root,
+		unknown = protect_each_entry(search->query,
 					     sysfs_path("class/net/%s", search->name[i]).text,
 					     net_visit_upper, search);
 	return unknown;
@@ -207,7 +207,6 @@ static bool net_visit_interface(void *ctx, const char *name)
 {
 	struct net_search *search = ctx;
 	struct protect_query *query = search->query;
-	int proc = query->sysfs->proc;
 	char place[PATH_MAX];
 	ssize_t n = net_read_place(query, name, place);
 
@@ -219,12 +218,12 @@ static bool net_visit_interface(void *ctx, const char *name)
 	if (net_add_uppers(search, name))
 		return true;
 	search->routes = 0;
-	if (protect_each_line(query, proc, "net/route", net_visit_route, search) ||
-	    protect_each_line(query, proc, "net/ipv6_route", net_visit_route, search))
+	if (protect_each_line(query, "net/route", net_visit_route, search) ||
+	    protect_each_line(query, "net/ipv6_route", net_visit_route, search))
 		return protect_because(query, "its network interface %s has the default route",
 				       name);
-	if (protect_each_line(query, proc, "net/tcp", net_visit_connection, search) ||
-	    protect_each_line(query, proc, "net/tcp6", net_visit_connection, search))
+	if (protect_each_line(query, "net/tcp", net_visit_connection, search) ||
+	    protect_each_line(query, "net/tcp6", net_visit_connection, search))
 		return protect_because(query, "its network interface %s has a connection", name);
 	return net_is_only_link(query, name) &&
 	       protect_because(query, "its network interface %s is the only link that is up", name);
@@ -235,6 +234,5 @@ bool protect_net(struct protect_query *query)
 	struct net_search search;
 
 	search.query = query;
-	return protect_each_entry(query, query->sysfs->root, "class/net", net_visit_interface,
-				  &search);
+	return protect_each_entry(query, "class/net", net_visit_interface, &search);
 }

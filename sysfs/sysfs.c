@@ -4,7 +4,6 @@
 
 #include "lib/file.h"
 #include "lib/str.h"
-#include "lib/util.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -43,11 +42,11 @@ int sysfs_open(struct sysfs *sysfs, const char *root)
 
 void sysfs_close(struct sysfs *sysfs)
 {
-	const int fd[] = { sysfs->usb_nodes, sysfs->proc, sysfs->run, sysfs->root };
-
-	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
-		if (fd[i] >= 0)
-			close(fd[i]);
+	/* EBADF for those that could not be opened */
+	close(sysfs->usb_nodes);
+	close(sysfs->proc);
+	close(sysfs->run);
+	close(sysfs->root);
 }
 
 bool error_is_resource(int error)
