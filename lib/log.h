@@ -44,9 +44,8 @@ bool log_once(struct log_once *once, enum log_level level, int error, const char
 	__attribute__((format(printf, 4, 5)));
 /* Whether a line was logged about that condition, and it is not over. */
 bool log_once_active(const struct log_once *once);
-/* The condition is over: the same line is logged when it begins again. Returns whether a line had
- * been logged about it. */
-bool log_once_clear(struct log_once *once);
+/* The condition is over: the same line is logged when it begins again. */
+void log_once_clear(struct log_once *once);
 
 enum { LOG_ONCE_SET_MAX = 16 };
 

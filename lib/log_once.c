@@ -33,12 +33,9 @@ bool log_once_active(const struct log_once *once)
 	return once->last != 0;
 }
 
-bool log_once_clear(struct log_once *once)
+void log_once_clear(struct log_once *once)
 {
-	bool logged = log_once_active(once);
-
 	once->last = 0;
-	return logged;
 }
 
 bool log_once_add(struct log_once_set *set, uint32_t key)
