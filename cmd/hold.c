@@ -43,8 +43,8 @@ static const char *entry_remote_busid(const struct inventory_entry *entry)
 
 static void entry_format_place(const struct inventory_entry *entry, char *name)
 {
-	name_of_place(name, DEVICE_NAME_SIZE, entry->device.vendor, entry->device.product,
-		      entry_server(entry), entry_remote_busid(entry));
+	name_of_place(name, entry->device.vendor, entry->device.product, entry_server(entry),
+		      entry_remote_busid(entry));
 }
 
 /* Whether text is a whole name, with VID:PID. */
@@ -75,7 +75,7 @@ static bool entry_matches(const struct inventory_entry *entry, const char *text)
 	entry_format_place(entry, name);
 	if (name_matches(name, text))
 		return true;
-	name_of_serial(name, sizeof(name), device->vendor, device->product, entry->strings.serial);
+	name_of_serial(name, device->vendor, device->product, entry->strings.serial);
 	return entry->strings.serial[0] && name_matches(name, text);
 }
 

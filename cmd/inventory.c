@@ -153,13 +153,11 @@ static void entry_set_name(struct inventory *inventory, struct inventory_entry *
 	const struct device *device = &entry->device;
 
 	if (entry_serial_is_unique(inventory, entry))
-		name_of_serial(entry->name, sizeof(entry->name), device->vendor, device->product,
-			       entry->strings.serial);
+		name_of_serial(entry->name, device->vendor, device->product, entry->strings.serial);
 	else if (device->on_vhci)
 		entry->name[0] = '\0';
 	else
-		name_of_place(entry->name, sizeof(entry->name), device->vendor, device->product,
-			      NULL, device->busid);
+		name_of_place(entry->name, device->vendor, device->product, NULL, device->busid);
 }
 
 int inventory_scan(struct inventory *inventory)
@@ -209,8 +207,8 @@ static void entry_read_record(struct inventory_entry *entry, const char *run, co
 	}
 	entry_read_tcp_info(entry);
 	if (entry->id[0] && !entry->name[0])
-		name_of_place(entry->name, sizeof(entry->name), entry->device.vendor,
-			      entry->device.product, record->host, record->busid);
+		name_of_place(entry->name, entry->device.vendor, entry->device.product,
+			      record->host, record->busid);
 }
 
 int inventory_select_imported(struct inventory *inventory, struct selection *selection,

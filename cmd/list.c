@@ -151,8 +151,8 @@ static void inventory_add_remote(struct request *request, const struct reply_ite
 	entry->device.vendor = device->vendor;
 	entry->device.product = device->product;
 	entry_describe(entry, device, item->interface);
-	name_of_place(entry->name, sizeof(entry->name), device->vendor, device->product,
-		      request->target->endpoint->host, device->busid);
+	name_of_place(entry->name, device->vendor, device->product, request->target->endpoint->host,
+		      device->busid);
 	entry_set_state(entry, "exported", "", "", "");
 }
 

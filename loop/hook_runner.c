@@ -143,8 +143,7 @@ static size_t make_event(char *event, const struct hook_facts *facts)
 	size_t len = 0;
 
 	str_format(id, sizeof(id), "%04x:%04x", facts->vendor, facts->product);
-	name_of_place(name, sizeof(name), facts->vendor, facts->product, facts->host,
-		      busid ? busid : "");
+	name_of_place(name, facts->vendor, facts->product, facts->host, busid ? busid : "");
 	str_format(port, sizeof(port), "%d", facts->port);
 	for (size_t i = 0; i < ARRAY_SIZE(variable); i++) {
 		char *text = event + len;

@@ -11,21 +11,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void name_of_serial(char *name, size_t size, uint16_t vendor, uint16_t product, const char *serial)
+void name_of_serial(char *name, uint16_t vendor, uint16_t product, const char *serial)
 {
-	size_t len = str_format(name, size, "%04x:%04x/", (unsigned)vendor, (unsigned)product);
-
-	str_format(name + len, size - len, "%s", serial);
-	for (char *c = name + len; *c; c++)
+	str_format(name, DEVICE_NAME_SIZE, "%04x:%04x/%s", vendor, product, serial);
+	for (char *c = strchr(name, '/') + 1; *c; c++)
 		if (!str_is_plain(*c) && *c != '+')
 			*c = '_';
 }
 
-void name_of_place(char *name, size_t size, uint16_t vendor, uint16_t product, const char *host,
+void name_of_place(char *name, uint16_t vendor, uint16_t product, const char *host,
 		   const char *busid)
 {
-	str_format(name, size, "%04x:%04x@%s%s%s", (unsigned)vendor, (unsigned)product,
-		    host ? host : "", host ? "/" : "", busid);
+	str_format(name, DEVICE_NAME_SIZE, "%04x:%04x@%s%s%s", vendor, product, host ? host : "",
+		   host ? "/" : "", busid);
 }
 
 const char *holds_next(const struct holds *holds, const char *name)
@@ -105,24 +103,22 @@ const char *holds_find(const struct holds *holds, uint16_t vendor, uint16_t prod
 	const char *found = NULL;
 
 	if (serial && *serial) {
-		name_of_serial(name, sizeof(name), vendor, product, serial);
+		name_of_serial(name, vendor, product, serial);
 		found = holds_find_name(holds, name);
 	}
 	if (found)
 		return found;
-	name_of_place(name, sizeof(name), vendor, product, host, busid);
+	name_of_place(name, vendor, product, host, busid);
 	return holds_find_name(holds, name);
 }
 
 bool holds_need_serial(const struct holds *holds, uint16_t vendor, uint16_t product)
 {
 	char start[DEVICE_NAME_SIZE];
-	size_t len;
 	const char *name = holds_next(holds, NULL);
 
-	name_of_serial(start, sizeof(start), vendor, product, "");
-	len = strlen(start);
-	while (name && strncmp(name, start, len) != 0)
+	name_of_serial(start, vendor, product, "");
+	while (name && strncmp(name, start, strlen(start)) != 0)
 		name = holds_next(holds, name);
 	return name != NULL;
 }

@@ -25,11 +25,11 @@ enum {
 };
 
 /*
- * Write a name of at most size - 1 bytes. Each byte of the serial number that is not a letter, a
- * digit or one of "-._+" becomes '_'. host is NULL for a device of this machine.
+ * Write a name, which has DEVICE_NAME_SIZE bytes. Each byte of the serial number that is not a
+ * letter, a digit or one of "-._+" becomes '_'. host is NULL for a device of this machine.
  */
-void name_of_serial(char *name, size_t size, uint16_t vendor, uint16_t product, const char *serial);
-void name_of_place(char *name, size_t size, uint16_t vendor, uint16_t product, const char *host,
+void name_of_serial(char *name, uint16_t vendor, uint16_t product, const char *serial);
+void name_of_place(char *name, uint16_t vendor, uint16_t product, const char *host,
 		   const char *busid);
 
 struct holds {
