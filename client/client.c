@@ -37,6 +37,7 @@ static void client_adopt_port(struct client *client, unsigned port)
 {
 	struct import_context *imports = &client->imports;
 	struct record own = { .host = "" }, stock = { .host = "" };
+	struct import *import;
 	bool has_own = record_read(imports->own_dir, port, &own, NULL);
 	bool has_stock = has_own && record_read(imports->record_dir, port, &stock, NULL);
 	bool same = has_stock && !memcmp(&own, &stock, sizeof(own));
@@ -55,7 +56,9 @@ static void client_adopt_port(struct client *client, unsigned port)
 			continue;
 		if (!has_stock)
 			record_write(imports->record_dir, port, endpoint, own.busid, NULL);
-		server_adopt(server, own.busid, port);
+		import = server_import(server, own.busid);
+		if (import && !import_has_port(import))
+			import_adopt(import, port);
 		return;
 	}
 	log_info("port %u: detaching it: %s is no longer configured", port, own.host);
@@ -82,10 +85,11 @@ static void client_pass(void *ctx)
 
 static unsigned client_attached(struct client *client)
 {
+	struct import *import = NULL;
 	unsigned n = 0;
 
-	EACH_SERVER(client, server)
-		n += server_attached(server);
+	while ((import = import_next(&client->imports, NULL, import)))
+		n += import_has_port(import);
 	return n;
 }
 

@@ -35,16 +35,6 @@ bool import_has_port(const struct import *import)
 	return import->state == IMPORT_ATTACHED || import->state == IMPORT_DETACHING;
 }
 
-bool import_is_pending(const struct import *import)
-{
-	return import->state == IMPORT_REQUESTING || (import_has_port(import) && !import->answered);
-}
-
-bool import_is_failing(const struct import *import)
-{
-	return log_once_active(&import->failure);
-}
-
 struct import *import_next(struct import_context *context, const struct endpoint *server,
 			   struct import *import)
 {

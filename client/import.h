@@ -61,7 +61,7 @@ struct import {
 	bool refused;	    /* the latest one, by the server: it may list the device again later */
 	struct flaps flaps; /* of failures, short sessions and refusals; while its past counts it is
 			     * not forgotten, listed or not */
-	struct log_once failure; /* why it cannot be attached, until it is */
+	struct log_once failure; /* of the latest attempt, until it is attached */
 	struct log_once denial;	 /* why it is left alone, until it is not */
 
 	/* While it has a port. */
@@ -115,10 +115,6 @@ struct import *import_add(struct import_context *context, const struct endpoint 
 void import_set_state(struct import *import, enum import_state state);
 /* Whether it is or may be attached to a port: ATTACHED or DETACHING. */
 bool import_has_port(const struct import *import);
-/* Whether it is being requested, or the kernel waits for the device. */
-bool import_is_pending(const struct import *import);
-/* Whether the latest attempt failed, and it was not attached since. */
-bool import_is_failing(const struct import *import);
 struct import_name {
 	char text[BUSID_SIZE + ENDPOINT_NAME_SIZE + 20];
 };
@@ -161,8 +157,9 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 /* An earlier daemon attached it to that port. */
 void import_adopt(struct import *import, unsigned port);
 
-/* In every pass: compares it with the port table, and lets go of a port that is free. */
-void import_check(struct import *import);
+/* In every pass: compares it with the port table. Returns whether its port was free, and it has let
+ * go of it. */
+bool import_check(struct import *import);
 /* Ends it; the port is free in a later pass. */
 void import_detach(struct import *import);
 

@@ -217,19 +217,19 @@ static void import_give_up(struct import *import)
 	import_detach(import);
 }
 
-void import_check(struct import *import)
+bool import_check(struct import *import)
 {
 	struct import_context *context = import->context;
 	uint64_t unanswered, ended, now = context->loop->now;
 	const struct vhci_port *row;
 
 	if (!import_has_port(import))
-		return;
+		return false;
 	row = &context->vhci.port[import->port];
 	if (row->state <= VHCI_FREE ||
 	    (row->devid && import->devid && row->devid != import->devid)) {
 		import_release_port(import); /* it is free, or somebody else's by now */
-		return;
+		return true;
 	}
 	session_watch_check(&import->session, context->dead_after);
 	if (!import->answered && vhci_usable(context->sysfs, row))
@@ -244,4 +244,5 @@ void import_check(struct import *import)
 		loop_pass_by(context->loop, now + POLL_MS);
 	else if (!import->answered)
 		loop_pass_by(context->loop, now + IMPORT_ANSWER_MS - unanswered);
+	return false;
 }

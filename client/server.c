@@ -60,14 +60,6 @@ void server_init(struct server *server, struct import_context *context,
 	server_list_init(server);
 }
 
-void server_adopt(struct server *server, const char *busid, unsigned port)
-{
-	struct import *import = server_import(server, busid);
-
-	if (import && !import_has_port(import))
-		import_adopt(import, port);
-}
-
 /* Begins to request that device, unless too many requests of all servers are running. */
 static void server_request_import(struct server *server, struct import *import)
 {
@@ -153,13 +145,13 @@ static void server_poll(struct server *server)
 
 void server_pass(struct server *server)
 {
-	unsigned attached = server_attached(server);
+	bool gone = false;
 
 	EACH_IMPORT(server, import) {
-		import_check(import);
+		gone |= import_check(import);
 		import_enforce_policy(import);
 	}
-	if (server_attached(server) < attached && !server->watched_since) {
+	if (gone && !server->watched_since) {
 		server->hurry = true;
 		backoff_clear(&server->pace);
 		server->next_list = server->context->loop->now;
@@ -176,19 +168,11 @@ void server_pass(struct server *server)
 		server_poll(server);
 }
 
-unsigned server_attached(struct server *server)
-{
-	unsigned n = 0;
-
-	EACH_IMPORT(server, import)
-		n += import_has_port(import);
-	return n;
-}
-
 bool server_is_settled(struct server *server)
 {
 	EACH_IMPORT(server, import)
-		if (import_is_pending(import))
+		if (import->state == IMPORT_REQUESTING ||
+		    (import_has_port(import) && !import->answered))
 			return false;
 	if (!server->answered && !log_once_active(&server->failure))
 		return false; /* no list came or failed yet */
@@ -198,7 +182,7 @@ bool server_is_settled(struct server *server)
 bool server_is_failing(struct server *server)
 {
 	EACH_IMPORT(server, import)
-		if (import_is_failing(import))
+		if (log_once_active(&import->failure))
 			return true;
 	return !server->answered;
 }

@@ -44,12 +44,8 @@ void server_init(struct server *server, struct import_context *context,
 /* The import of its device with that busid, a new one if there is none; NULL: there is no place
  * left, which is logged once. */
 struct import *server_import(struct server *server, const char *busid);
-/* An earlier daemon attached this device of the server to that port: it is ours now. */
-void server_adopt(struct server *server, const char *busid, unsigned port);
 /* In every pass, after the port table was read. When the loop is stopping, it detaches all. */
 void server_pass(struct server *server);
-/* How many of its devices have a port. */
-unsigned server_attached(struct server *server);
 /* Whether it was asked, nothing is under way, and all attached devices have answered. */
 bool server_is_settled(struct server *server);
 /* Whether its latest list or an import failed. */

@@ -137,11 +137,7 @@ static void questions(void)
 	CHECK_STR(import_name(import).text, "1-1.4 (0951:1666) at pi.lan:3240");
 	for (unsigned state = 0; state < STATES; state++) {
 		import->state = state;
-		import->answered = false;
 		CHECK_INT(import_has_port(import), has_port(state));
-		CHECK_INT(import_is_pending(import), state >= IMPORT_REQUESTING);
-		import->answered = true;
-		CHECK_INT(import_is_pending(import), state == IMPORT_REQUESTING);
 		/* only what is idle and without a past is forgotten, and only if it is not listed */
 		import->flaps.remember = loop.now + 1;
 		import_list_complete(import);
@@ -212,7 +208,7 @@ static void failures_by_text(void)
 	CHECK_INT(log_kept.lines, 2);
 	import_fail(import, one);
 	CHECK_INT(log_kept.lines, 2);
-	CHECK(import_is_failing(import));
+	CHECK(log_once_active(&import->failure));
 }
 
 /* Each failure counts, logged or not; another device in its place starts without them. */
@@ -232,21 +228,21 @@ static void another_device(void)
 	CHECK_INT(log_kept.lines, 1);
 	import_list_entry(import, &device, NULL); /* the same one */
 	import_list_complete(import);
-	CHECK(import_is_failing(import));
+	CHECK(log_once_active(&import->failure));
 	device.devnum = 3; /* or plugged again */
 	import_list_entry(import, &device, NULL);
 	import_list_complete(import);
-	CHECK(import_is_failing(import));
+	CHECK(log_once_active(&import->failure));
 	CHECK_INT(import->flaps.backoff.delay, 4000);
 	device.product = 2;
 	import_list_entry(import, &device, NULL);
 	CHECK_INT(import->flaps.backoff.delay, 0);
-	CHECK(!import_is_failing(import));
+	CHECK(!log_once_active(&import->failure));
 	import_fail(import, "no answer");
 	CHECK_INT(log_kept.lines, 2);
 	device.vendor = 0x951;
 	import_list_entry(import, &device, NULL);
-	CHECK(!import_is_failing(import));
+	CHECK(!log_once_active(&import->failure));
 }
 
 /* A refusal is no reason to wait once the server lists it again, a few times. */
@@ -345,7 +341,7 @@ static void review(size_t i)
 	context.vhci.port[1].state = reviews[i].port_free ? VHCI_FREE : VHCI_USED;
 	CHECK_INT(import_review(import), reviews[i].due);
 	CHECK_INT(import->state, IMPORT_IDLE);
-	CHECK_INT(import_is_failing(import), reviews[i].failure != NULL);
+	CHECK_INT(log_once_active(&import->failure), reviews[i].failure != NULL);
 	snprintf(line, sizeof(line), "cannot attach 1-1.4 (0951:1666) at pi.lan:3240: %s",
 		 reviews[i].failure ? reviews[i].failure : "");
 	CHECK_INT(said(line), reviews[i].failure != NULL);
@@ -405,7 +401,7 @@ static void check_port(size_t i)
 	import->session.ended = checks[i].closed_for ? loop.now - checks[i].closed_for : 0;
 	context.vhci.port[0].state = checks[i].state;
 	context.vhci.port[0].devid = DEVID + checks[i].other_device;
-	import_check(import);
+	CHECK_INT(import_check(import), checks[i].done == GONE);
 	CHECK_INT(import->port, checks[i].done == GONE ? -1 : 0);
 	CHECK_INT(detached, checks[i].done == DETACHED || checks[i].done == UNANSWERED);
 	CHECK_INT(import->state, checks[i].done == GONE ? IMPORT_IDLE
