@@ -316,13 +316,12 @@ static int run_status(struct settings *settings)
 
 static int run_hold(struct settings *settings)
 {
-	unsigned bit = settings->command->bit;
-	enum hold_command command = bit == DETACH ? HOLD_DETACH : bit == ATTACH ? HOLD_ATTACH :
-				    bit == RELEASE ? HOLD_RELEASE : HOLD_BIND;
+	unsigned command = settings->command->bit;
 
 	if (!*settings->arguments)
 		return usage_error("no device given");
-	return cmd_hold(&settings->daemon, settings->inventory, command, *settings->arguments);
+	return cmd_hold(&settings->daemon, settings->inventory, command & (DETACH | ATTACH),
+			command & (ATTACH | BIND), *settings->arguments);
 }
 
 static int run_doctor(struct settings *settings)

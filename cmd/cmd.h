@@ -12,26 +12,20 @@
 #include "lib/endpoint.h"
 #include "loop/daemon.h"
 
-/*
- * usbiphp list: the devices of this machine. If a server runs, its record says which of them
- * it leaves alone, and why. ignore_server: the given rules and take_all say so instead, as if the
- * server were started with them.
- */
-int cmd_list(const struct daemon_options *options, struct inventory *inventory,
-	     bool ignore_server, bool take_all, bool json);
+/* usbiphp list: the devices of this machine. ignore_server: rules and take_all tell which of them
+ * the server leaves alone, and not the record of the server that runs. */
+int cmd_list(const struct daemon_options *options, struct inventory *inventory, bool ignore_server,
+	     bool take_all, bool json);
 
 /* usbiphp list HOST: the devices that a server exports. key is NULL: no --psk. */
 int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 		    struct inventory *inventory, bool json);
 
 /* usbiphp-server --dry-run: for each device, whether the server would export it and why not. */
-int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory,
-		bool take_all);
+int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all);
 
-/*
- * usbiphp status: exported, imported and held devices. watch: prints again after every change,
- * until SIGINT, SIGTERM, or the end of the reader; all of these end it with status 0.
- */
+/* usbiphp status: exported, imported and held devices. watch: prints again after every change,
+ * until SIGINT, SIGTERM, or the end of the reader, which all end it with status 0. */
 int cmd_status(const struct daemon_options *options, struct inventory *inventory, bool json,
 	       bool watch);
 
@@ -44,19 +38,15 @@ int cmd_status(const struct daemon_options *options, struct inventory *inventory
 int cmd_doctor(const struct daemon_options *options, const char *port,
 	       const struct endpoint *server, unsigned servers);
 
-enum hold_command { HOLD_DETACH, HOLD_ATTACH, HOLD_RELEASE, HOLD_BIND };
-
 /*
  * usbiphp detach and attach (client), release and bind (server): holds a device, so that the daemon
- * leaves it alone, or removes the hold. Holds are names in a file of the configuration directory
- * (policy/holds.h). A running daemon does the rest; without one, a held device is detached or given
- * back here, within 15 seconds.
- *
- * device is its name, the part of the name behind VID:PID, its bus id here or at its server, or its
- * port. detach takes the whole name of an absent device, too.
+ * leaves it alone, or removes the hold (policy/holds.h). A running daemon does the rest; without
+ * one, a held device is detached or given back here, within 15 seconds. device is its name, the
+ * part of the name behind VID:PID, its bus id here or at its server, or its port. detach takes the
+ * whole name of an absent device, too.
  */
-int cmd_hold(const struct daemon_options *options, struct inventory *inventory,
-	     enum hold_command command, const char *device);
+int cmd_hold(const struct daemon_options *options, struct inventory *inventory, bool client,
+	     bool remove, const char *device);
 
 /* usbiphp psk: prints a new random key as a line of a --psk file. identity is the name of the key;
  * NULL: the name of this machine. */

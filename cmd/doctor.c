@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* usbiphp doctor: the order of the checks, the check of servers, and the report. */
+/* usbiphp doctor: the report, and the checks of programs, files and servers. */
 #include "cmd/doctor.h"
 
 #include "client/query.h"
@@ -7,11 +7,13 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
+#include "lib/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +50,138 @@ bool doctor_file_contains(int dir, const char *text, const char *path, ...)
 	str_vformat(buf, sizeof(buf), path, args);
 	va_end(args);
 	return file_each_line(dir, buf, line_contains, (void *)text) > 0;
+}
+
+/* Programs that get in the way, by their comm in proc(5). */
+static const struct program {
+	const char *comm, *effect, *remedy;
+	const char *more; /* of the remedy, behind the server's port; NULL: it has no port in it */
+} programs[] = {
+	{ "ModemManager", "probes serial adapters", "systemctl mask --now ModemManager", NULL },
+	{ "usbguard-daemon", "may block devices", "usbguard list-devices -b", NULL },
+	{ "udisksd", "may mount disks", "systemctl mask --now udisks2", NULL },
+	{ "firewalld", "filters packets", "firewall-cmd --permanent --add-port=",
+	  "/tcp; firewall-cmd --reload" },
+};
+
+/* A line of /proc/net/tcp or tcp6: the 2nd word is the local address, the 4th the state, the 10th
+ * the inode. "0: 00000000:0CA8 00000000:0000 0A 0:0 0:0 0 0 0 4711 ..." */
+static bool listener_read_socket(void *ctx, char *line)
+{
+	struct doctor *doctor = ctx;
+	char *word[10], *colon;
+	uint32_t port, wanted;
+
+	if (str_words(line, word, 10) < 10 || str_decimal(doctor->port, 65535, &wanted))
+		return false;
+	colon = strrchr(word[1], ':');
+	if (!colon || str_hex(colon + 1, 65535, &port) || port != wanted ||
+	    strcmp(word[3], "0A") != 0) /* TCP_LISTEN, include/net/tcp_states.h */
+		return false;
+	str_format(doctor->socket, sizeof(doctor->socket), "socket:[%s]", word[9]);
+	return true;
+}
+
+/* Whether the file descriptor fd of the process is the listening socket. */
+static bool listener_is_file(void *ctx, const char *fd)
+{
+	const struct doctor *doctor = ctx;
+	struct sysfs_path path = sysfs_path("proc/%s/fd/%s", doctor->pid, fd);
+	char target[64];
+
+	return sysfs_read_link(&doctor->machine, target, sizeof(target), path.text) > 0 &&
+	       !strcmp(target, doctor->socket);
+}
+
+/* An entry of /proc. */
+static bool doctor_check_process(void *ctx, const char *pid)
+{
+	struct doctor *doctor = ctx;
+	struct sysfs_path path = sysfs_path("proc/%s/comm", pid);
+	char comm[DOCTOR_COMM_SIZE];
+
+	if (sysfs_read(&doctor->machine, comm, sizeof(comm), path.text) <= 0)
+		return false;
+	for (const struct program *p = programs; p < programs + ARRAY_SIZE(programs); p++)
+		if (!strcmp(p->comm, comm))
+			doctor_report(doctor, DOCTOR_WARN, "%s %s: %s%s%s", comm, p->effect,
+				      p->remedy, p->more ? doctor->port : "",
+				      p->more ? p->more : "");
+	doctor->pid = pid;
+	path = sysfs_path("proc/%s/fd", pid);
+	if (sysfs_each_entry(doctor->machine.root, path.text, listener_is_file, doctor) > 0)
+		memcpy(doctor->program, comm, sizeof(comm));
+	return false;
+}
+
+/* Only root sees which program has the socket; while our server runs, it should be that. */
+static void doctor_report_listener(struct doctor *doctor)
+{
+	bool server_runs = rundir_has_daemon(doctor->options->run, "server");
+	const char *program = doctor->program, *port = doctor->port;
+
+	if (!*program)
+		program = server_runs ? "usbiphp" : "another program";
+	if (!doctor->socket[0] && server_runs)
+		doctor_report(doctor, DOCTOR_BAD,
+			      "nothing listens on TCP %s: systemctl restart usbip-bind", port);
+	else if (doctor->socket[0] && !strncmp(program, "usbiphp", 7))
+		doctor_report(doctor, DOCTOR_OK, "%s listens on TCP %s", program, port);
+	else if (doctor->socket[0])
+		doctor_report(doctor, server_runs ? DOCTOR_BAD : DOCTOR_WARN,
+			      "%s listens on TCP %s: stop it, or use --listen ADDR:PORT", program,
+			      port);
+}
+
+static void doctor_check_programs(struct doctor *doctor)
+{
+	int root = doctor->machine.root;
+
+	if (file_each_line(root, "proc/net/tcp", listener_read_socket, doctor) <= 0)
+		file_each_line(root, "proc/net/tcp6", listener_read_socket, doctor);
+	sysfs_each_entry(root, "proc", doctor_check_process, doctor);
+	doctor_report_listener(doctor);
+}
+
+static void doctor_check_filters(struct doctor *doctor)
+{
+	int users = sysfs_read_number(&doctor->sysfs, false, INT32_MAX, "module/nf_tables/refcnt");
+
+	if (users > 0 || doctor_file_contains(doctor->machine.root, "", "proc/net/ip_tables_names"))
+		doctor_report(doctor, DOCTOR_WARN,
+			      "a packet filter is active, it must let TCP %s through: "
+			      "ufw allow %s/tcp, or see nft list ruleset",
+			      doctor->port, doctor->port);
+}
+
+/* An entry of the directory; "." is the directory itself. Anybody may connect to a socket. */
+static bool doctor_check_owner(void *ctx, const char *name)
+{
+	struct doctor *doctor = ctx;
+	char path[PATH_MAX];
+	struct stat st;
+
+	str_format(path, sizeof(path), "%s/%s", doctor->dir, name);
+	if (!strcmp(name, "..") || stat(path, &st) || S_ISSOCK(st.st_mode))
+		return false;
+	if (st.st_mode & (S_IWGRP | S_IWOTH) || (st.st_uid && st.st_uid != geteuid()))
+		doctor_report(doctor, DOCTOR_BAD,
+			      "others may change %s: chown root %s; chmod go-w %s", path, path,
+			      path);
+	return false;
+}
+
+/* Files that others than root may change. */
+static void doctor_check_owners(struct doctor *doctor)
+{
+	char hooks[PATH_MAX];
+	const char *const dirs[] = { doctor->options->config, hooks, doctor->options->run };
+
+	str_format(hooks, sizeof(hooks), "%s/hooks.d", doctor->options->config);
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		doctor->dir = dirs[i];
+		sysfs_each_entry(AT_FDCWD, doctor->dir, doctor_check_owner, doctor);
+	}
 }
 
 static void doctor_check_machine(struct doctor *doctor, bool asked_as_client)

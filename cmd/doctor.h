@@ -5,12 +5,20 @@
 
 #include "loop/daemon.h"
 
+enum { DOCTOR_COMM_SIZE = 17 }; /* proc(5): TASK_COMM_LEN with a newline */
+
 struct doctor {
 	const struct daemon_options *options;
 	const char *port; /* the server's TCP port on this machine, decimal */
 	struct sysfs sysfs;
 	struct sysfs machine; /* only its root is set: "/", or the directory above options->sysfs */
 	bool any_bad;	      /* a line with DOCTOR_BAD was printed */
+
+	/* the program that listens at the port */
+	char socket[32]; /* target of its /proc/PID/fd link; empty: nothing listens */
+	char program[DOCTOR_COMM_SIZE]; /* empty: not known */
+	/* the directory whose entries are being checked */
+	const char *pid, *dir; /* in /proc, else its path */
 };
 
 enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_BAD };
@@ -25,11 +33,5 @@ bool doctor_file_contains(int dir, const char *text, const char *path, ...)
 /* Modules, daemons and holds of the roles that this machine has; asked_as_client: it is to have the
  * client's. */
 void doctor_check_roles(struct doctor *doctor, bool asked_as_client);
-/* Running programs that get in the way, and the listener at the server's port. */
-void doctor_check_programs(struct doctor *doctor);
-/* Packet filters. */
-void doctor_check_filters(struct doctor *doctor);
-/* The run and configuration directories: files that others than root may change. */
-void doctor_check_owners(struct doctor *doctor);
 
 #endif

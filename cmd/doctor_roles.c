@@ -53,27 +53,18 @@ struct os_release {
 static bool os_release_read_line(void *ctx, char *line)
 {
 	struct os_release *os = ctx;
-	char *value = strchr(line, '='), *end;
+	char *value = strchr(line, '=');
 
 	if (!value)
 		return false;
 	*value++ = '\0';
 	value += strspn(value, "\"'");
-	end = value + strcspn(value, "\"'\n");
-	*end = '\0';
+	value[strcspn(value, "\"'\n")] = '\0';
 	if (!strcmp(line, "ID"))
 		str_format(os->id, sizeof(os->id), "%s", value);
 	else if (!strcmp(line, "ID_LIKE"))
 		str_format(os->id_like, sizeof(os->id_like), "%s", value);
 	return false;
-}
-
-static const char *remedy_find(const char *id)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(remedies); i++)
-		if (!strcmp(remedies[i].id, id))
-			return remedies[i].command;
-	return NULL;
 }
 
 /* remedy has REMEDY_SIZE bytes. */
@@ -83,15 +74,17 @@ static void find_remedy(const struct sysfs *machine, const char *openwrt_package
 	char names[sizeof(struct os_release)], *cursor = names;
 	const char *command = NULL, *package = "", *id;
 	struct os_release os = { 0 };
+	bool has_apk;
 
 	file_each_line(machine->root, "etc/os-release", os_release_read_line, &os);
 	str_format(names, sizeof(names), "%s %s", is_raspberry ? "raspbian" : os.id, os.id_like);
 	while (!command && (id = str_word(&cursor))) {
-		command = remedy_find(id);
+		for (size_t i = 0; i < ARRAY_SIZE(remedies); i++)
+			if (!strcmp(remedies[i].id, id))
+				command = remedies[i].command;
 		if (!strcmp(id, "openwrt")) {
-			command = sysfs_can_open(machine, O_PATH, "usr/bin/apk") ?
-					  "opkg update && opkg install " :
-					  "apk add ";
+			has_apk = !sysfs_can_open(machine, O_PATH, "usr/bin/apk");
+			command = has_apk ? "apk add " : "opkg update && opkg install ";
 			package = openwrt_package;
 		}
 	}

@@ -29,24 +29,6 @@ struct hold {
 	struct holds holds;
 };
 
-/* NULL: the server it comes from is not known. */
-static const char *entry_server(const struct inventory_entry *entry)
-{
-	return entry->record.host[0] ? entry->record.host : NULL;
-}
-
-/* The bus id at its server if that is known, else here. */
-static const char *entry_remote_busid(const struct inventory_entry *entry)
-{
-	return entry_server(entry) ? entry->record.busid : entry->device.busid;
-}
-
-static void entry_format_place(const struct inventory_entry *entry, char *name)
-{
-	name_of_place(name, entry->device.vendor, entry->device.product, entry_server(entry),
-		      entry_remote_busid(entry));
-}
-
 /* Whether text is a whole name, with VID:PID. */
 static bool name_is_whole(const char *text)
 {
@@ -59,20 +41,23 @@ static bool name_matches(const char *name, const char *text)
 	return !strcmp(name, text) || (name_is_whole(name) && !strcmp(name + NAME_ID_SIZE, text));
 }
 
-/* Whether text is the port of a device other than a hub, one of its bus ids, or of its names. */
+/* Whether text is the device's port, one of its bus ids, or one of its names. False for a hub, and
+ * for an imported device at the server, which has not read its port. */
 static bool entry_matches(const struct inventory_entry *entry, const char *text)
 {
 	const struct device *device = &entry->device;
+	const struct record *record = &entry->record;
+	bool has_port = entry->port != INVENTORY_UNKNOWN;
 	char name[DEVICE_NAME_SIZE];
 	uint32_t port;
 
-	if (device->class == DEVICE_CLASS_HUB)
+	if (device->class == DEVICE_CLASS_HUB || (device->on_vhci && !has_port))
 		return false;
-	if (entry->port != INVENTORY_UNKNOWN && !str_decimal(text, VHCI_PORTS_MAX - 1, &port))
+	if (has_port && !str_decimal(text, VHCI_PORTS_MAX - 1, &port))
 		return port == entry->port;
-	if (!strcmp(text, device->busid) || !strcmp(text, entry_remote_busid(entry)))
+	if (!strcmp(text, device->busid) || (*record->host && !strcmp(text, record->busid)))
 		return true;
-	entry_format_place(entry, name);
+	entry_name_place(entry, name);
 	if (name_matches(name, text))
 		return true;
 	name_of_serial(name, device->vendor, device->product, entry->strings.serial);
@@ -106,19 +91,16 @@ static int hold_wait(const struct hold *hold, const struct inventory_entry *entr
  * see sysfs/stub.h. */
 static int hold_end_export(const struct hold *hold, const struct inventory_entry *entry)
 {
+	bool server_runs = rundir_has_daemon(hold->options->run, hold->role);
+	int error = server_runs ? hold_wait(hold, entry) : 0;
 	const char *busid = entry->device.busid;
-	struct stub_result result = { 0 };
+	struct stub_result result;
 	sigset_t all;
 
-	if (rundir_has_daemon(hold->options->run, hold->role)) {
-		result.error = hold_wait(hold, entry);
-		if (result.error)
-			log_error_errno(result.error,
-					"the server has not released %s, see its log", busid);
-		return result.error;
-	}
-	if (!hold_is_active(hold, entry))
-		return 0;
+	if (error)
+		log_error_errno(error, "the server has not released %s, see its log", busid);
+	if (server_runs || !hold_is_active(hold, entry))
+		return error;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	result = stub_end(hold->sysfs, busid, -1);
@@ -183,7 +165,7 @@ static int hold_add(struct hold *hold, const char *text)
 		return hold_no_match(text, matches, "");
 	if (entry) {
 		if (!entry->name[0])
-			entry_format_place(entry, entry->name);
+			entry_name_place(entry, entry->name);
 		name = entry->name;
 	}
 	if (holds_add(&hold->holds, name)) {
@@ -237,21 +219,15 @@ static int hold_remove(struct hold *hold, const char *text)
 	return 0;
 }
 
-static bool entry_is_own(const struct inventory_entry *entry)
-{
-	return !entry->device.on_vhci;
-}
-
-int cmd_hold(const struct daemon_options *options, struct inventory *inventory,
-	     enum hold_command command, const char *device)
+int cmd_hold(const struct daemon_options *options, struct inventory *inventory, bool client,
+	     bool remove, const char *device)
 {
 	static struct hold hold;
-	bool remove = command == HOLD_ATTACH || command == HOLD_BIND;
 	int error;
 
 	hold.options = options;
-	hold.client = command == HOLD_DETACH || command == HOLD_ATTACH;
-	hold.role = hold.client ? "client" : "server";
+	hold.client = client;
+	hold.role = client ? "client" : "server";
 	hold.sysfs = &inventory->sysfs;
 	if (inventory_open(inventory, options->sysfs))
 		return 1;
@@ -260,8 +236,8 @@ int cmd_hold(const struct daemon_options *options, struct inventory *inventory,
 		log_error_errno(error, "cannot read %s/held.%s", options->config, hold.role);
 		return 1;
 	}
-	if (!hold.client)
-		inventory_select(inventory, &hold.candidates, entry_is_own);
+	if (!client)
+		inventory_select(inventory, &hold.candidates, NULL);
 	else if (!remove)
 		inventory_select_imported(inventory, &hold.candidates, options->run);
 	return remove ? hold_remove(&hold, device) : hold_add(&hold, device);

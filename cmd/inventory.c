@@ -105,16 +105,6 @@ void entry_describe(struct inventory_entry *entry, const struct op_device *devic
 	usb_class_words(device, interface, entry->class, sizeof(entry->class));
 }
 
-static void entry_read_descriptors(struct inventory_entry *entry, const struct sysfs *sysfs)
-{
-	struct op_interface interface[OP_INTERFACES_MAX];
-	struct op_device device;
-
-	if (device_describe(sysfs, entry->device.busid, &device, interface))
-		device.class = entry->device.class;
-	entry_describe(entry, &device, interface);
-}
-
 static void inventory_add_device(void *ctx, const struct device *device)
 {
 	struct inventory *inventory = ctx;
@@ -122,6 +112,8 @@ static void inventory_add_device(void *ctx, const struct device *device)
 	bool known = entry && entry->device.devnum == device->devnum &&
 		     entry->device.vendor == device->vendor &&
 		     entry->device.product == device->product;
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device record;
 
 	if (!entry && inventory->count == INVENTORY_MAX) {
 		log_warning("%s: not shown, more than %u devices", device->name, INVENTORY_MAX);
@@ -134,7 +126,9 @@ static void inventory_add_device(void *ctx, const struct device *device)
 	entry->device = *device;
 	entry->found = known ? ENTRY_KNOWN : ENTRY_NEW;
 	entry_reset(entry);
-	entry_read_descriptors(entry, &inventory->sysfs);
+	if (device_describe(&inventory->sysfs, device->busid, &record, interface))
+		record.class = device->class;
+	entry_describe(entry, &record, interface);
 }
 
 /* Whether it has a serial number that no other device of its kind has. */
@@ -147,6 +141,15 @@ static bool entry_serial_is_unique(struct inventory *inventory, const struct inv
 	return entry->strings.serial[0];
 }
 
+void entry_name_place(const struct inventory_entry *entry, char *name)
+{
+	const struct device *device = &entry->device;
+	const char *host = entry->record.host, *busid = entry->record.busid;
+
+	name_of_place(name, device->vendor, device->product, *host ? host : NULL,
+		      *host ? busid : device->busid);
+}
+
 /* An imported device gets no name by its port here: that would not be the port at its server. */
 static void entry_set_name(struct inventory *inventory, struct inventory_entry *entry)
 {
@@ -157,7 +160,7 @@ static void entry_set_name(struct inventory *inventory, struct inventory_entry *
 	else if (device->on_vhci)
 		entry->name[0] = '\0';
 	else
-		name_of_place(entry->name, device->vendor, device->product, NULL, device->busid);
+		entry_name_place(entry, entry->name);
 }
 
 int inventory_scan(struct inventory *inventory)
@@ -207,8 +210,7 @@ static void entry_read_record(struct inventory_entry *entry, const char *run, co
 	}
 	entry_read_tcp_info(entry);
 	if (entry->id[0] && !entry->name[0])
-		name_of_place(entry->name, entry->device.vendor, entry->device.product,
-			      record->host, record->busid);
+		entry_name_place(entry, entry->name);
 }
 
 int inventory_select_imported(struct inventory *inventory, struct selection *selection,

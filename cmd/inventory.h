@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The inventory: the USB devices that a command shows, each with everything known about it. A
- * process has one, of this machine's devices or of a server's.
- */
+/* The inventory: the USB devices that a command shows, of this machine or of a server, each with
+ * everything known about it. */
 #ifndef CMD_INVENTORY_H
 #define CMD_INVENTORY_H
 
@@ -66,10 +64,8 @@ struct selection {
 
 /* Opens sysfs at root, and scans. inventory is all zeros. 0, or -errno after an error message. */
 int inventory_open(struct inventory *inventory, const char *root);
-/*
- * Reads the local devices, in the order of their bus ids. 0 or -errno; a kernel without USB has no
- * devices. Strings are read for new devices only, which takes at most INVENTORY_STRINGS_S.
- */
+/* Reads the local devices, in the order of their bus ids, and the strings of new ones. 0 or -errno;
+ * a kernel without USB has no devices. */
 int inventory_scan(struct inventory *inventory);
 /* NULL: no device has that bus id. */
 struct inventory_entry *inventory_find(struct inventory *inventory, const char *busid);
@@ -78,9 +74,9 @@ void inventory_select(struct inventory *inventory, struct selection *selection,
 		      bool (*filter)(const struct inventory_entry *entry));
 /*
  * Selects the imported devices, by port, and sets their state, session and record: from the port
- * table of vhci-hcd, and the record files of our client in run, its run directory, or else of the
- * stock tools. A device that is not here yet gets an entry behind the others, until the next scan.
- * 0 or an error of vhci_read(); then devices may be missing.
+ * table of vhci-hcd, and the record files of our client in run or else of the stock tools. A device
+ * that is not here yet gets an entry behind the others, until the next scan. 0 or an error of
+ * vhci_read(); then devices may be missing.
  */
 int inventory_select_imported(struct inventory *inventory, struct selection *selection,
 			      const char *run);
@@ -92,6 +88,8 @@ void entry_set_state(struct inventory_entry *entry, const char *state, const cha
 		     const char *detail, const char *after);
 /* Whether usbip-host has the device. */
 bool entry_is_exported(const struct inventory_entry *entry);
+/* Writes its name by place, DEVICE_NAME_SIZE bytes: that at its server, if its record is known. */
+void entry_name_place(const struct inventory_entry *entry, char *name);
 /* Sets the state of an exported device, and its session from the server's status file in run.
  * available is the state of one that no client uses. */
 void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs, const char *run,

@@ -14,28 +14,19 @@
 #include <limits.h>
 #include <string.h>
 
-/* The local devices, and the server's policy on them. */
-struct list {
-	struct inventory *inventory;
-	struct policy *policy;
-	bool server_runs;
-};
-
-/* Returns the exit status. */
-static int list_open(struct list *list, const struct daemon_options *options,
-		     struct inventory *inventory, bool take_all)
+/* The server's policy on the local devices. NULL: the rules are malformed; logged. */
+static const struct policy *policy_read(const struct daemon_options *options, bool take_all)
 {
 	static struct policy policy; /* 160 KB */
 	int error;
 
-	*list = (struct list){ .inventory = inventory, .policy = &policy };
 	policy.take_all = take_all;
 	if (!rules_read(&policy.rules, &options->rules))
-		return 2;
+		return NULL;
 	error = holds_read(&policy.holds, options->config, "server");
 	if (error)
 		log_warning_errno(error, "cannot read %s/held.server", options->config);
-	return inventory_open(inventory, options->sysfs) != 0;
+	return &policy;
 }
 
 /* A line "BUSID REASON" of the running server's file "left". */
@@ -53,11 +44,10 @@ static bool left_read_line(void *ctx, char *line)
  * The decision of a server that has seen the device for a while. planned: NULL, or how many devices
  * before it take room of usbip-host; then its room is looked at, and counted.
  */
-static struct policy_decision list_decide(const struct list *list,
+static struct policy_decision list_decide(const struct policy *policy, const struct sysfs *sysfs,
 					  const struct inventory_entry *entry, unsigned *planned)
 {
 	const struct device_strings *strings = entry->has_strings ? &entry->strings : NULL;
-	const struct sysfs *sysfs = &list->inventory->sysfs;
 	const struct device *device = &entry->device;
 	struct policy_decision decision;
 	struct device_record record;
@@ -70,27 +60,12 @@ static struct policy_decision list_decide(const struct list *list,
 	if (!planned)
 		facts.room.answer = POLICY_YES;
 	do
-		decision = policy_decide(list->policy, &facts);
+		decision = policy_decide(policy, &facts);
 	while (facts_gather(&engine_kernel, sysfs, device, decision.verdict, planned, &facts));
 	if (decision.allowed == RULE_UNKNOWN)
 		str_format(decision.reason.text, sizeof(decision.reason.text),
 			   "cannot read its serial number or product name, which a rule needs");
 	return decision;
-}
-
-/* Of a device that is not exported. */
-static void list_set_state(const struct list *list, struct inventory_entry *entry)
-{
-	const char *driver = entry->device.driver;
-
-	if (!entry->reason.text[0])
-		entry->reason = list_decide(list, entry, NULL).reason;
-	if (entry->reason.text[0])
-		entry_set_state(entry, "left alone", ": ", entry->reason.text, "");
-	else if (!list->server_runs)
-		entry_set_state(entry, "not exported", ": ", "no server runs", "");
-	else
-		entry_set_state(entry, *driver ? "own driver" : "no driver", " (", driver, ")");
 }
 
 /* server is NULL: the local devices. */
@@ -118,22 +93,33 @@ static void list_print(struct inventory *inventory, const struct endpoint *serve
 int cmd_list(const struct daemon_options *options, struct inventory *inventory, bool ignore_server,
 	     bool take_all, bool json)
 {
-	struct list list;
+	bool server_runs = rundir_has_daemon(options->run, "server");
+	const struct policy *policy = policy_read(options, take_all);
+	const struct sysfs *sysfs = &inventory->sysfs;
 	char path[PATH_MAX];
-	int status = list_open(&list, options, inventory, take_all);
 
-	if (status)
-		return status;
-	list.server_runs = rundir_has_daemon(options->run, "server");
+	if (!policy)
+		return 2;
+	if (inventory_open(inventory, options->sysfs))
+		return 1;
 	str_format(path, sizeof(path), "%s/left", options->run);
-	if (list.server_runs && !ignore_server)
+	if (server_runs && !ignore_server)
 		file_each_line(AT_FDCWD, path, left_read_line, inventory);
-	INVENTORY_EACH(inventory, e)
+	INVENTORY_EACH(inventory, e) {
+		const char *driver = e->device.driver;
+
+		if (!entry_is_exported(e) && !e->reason.text[0])
+			e->reason = list_decide(policy, sysfs, e, NULL).reason;
 		if (entry_is_exported(e))
-			entry_read_export(e, &inventory->sysfs, options->run, "exported");
+			entry_read_export(e, sysfs, options->run, "exported");
+		else if (e->reason.text[0])
+			entry_set_state(e, "left alone", ": ", e->reason.text, "");
+		else if (!server_runs)
+			entry_set_state(e, "not exported", ": ", "no server runs", "");
 		else
-			list_set_state(&list, e);
-	list_print(inventory, NULL, list.server_runs, json);
+			entry_set_state(e, *driver ? "own driver" : "no driver", " (", driver, ")");
+	}
+	list_print(inventory, NULL, server_runs, json);
 	return 0;
 }
 
@@ -176,13 +162,11 @@ int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 	return 0;
 }
 
-static void dry_run_print_device(struct table *table, const struct list *list,
-				 const struct inventory_entry *entry, unsigned *planned)
+static void dry_run_print_device(struct table *table, const struct inventory_entry *entry,
+				 const char *reason)
 {
-	const char *reason, *verdict = "would be exported";
-	struct policy_decision decision = list_decide(list, entry, planned);
+	const char *verdict = "would be exported";
 
-	reason = decision.reason.text;
 	if (entry_is_exported(entry))
 		verdict = *reason ? "is exported already, though " : "is exported already";
 	else if (*reason)
@@ -191,28 +175,33 @@ static void dry_run_print_device(struct table *table, const struct list *list,
 }
 
 /* Whether the name in the list of holds is that of a device which is plugged in. */
-static bool hold_is_present(const struct list *list, const char *name)
+static bool hold_is_present(const struct holds *holds, struct inventory *inventory,
+			    const char *name)
 {
-	INVENTORY_EACH(list->inventory, e)
-		if (holds_find(&list->policy->holds, e->device.vendor, e->device.product,
-			       e->strings.serial, NULL, e->device.busid) == name)
+	INVENTORY_EACH(inventory, e)
+		if (holds_find(holds, e->device.vendor, e->device.product, e->strings.serial, NULL,
+			       e->device.busid) == name)
 			return true;
 	return false;
 }
 
 int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all)
 {
+	const struct policy *policy = policy_read(options, take_all);
+	struct policy_decision decision;
 	struct table table = { 0 };
 	unsigned planned = 0;
-	struct list list;
-	int status = list_open(&list, options, inventory, take_all);
 
-	if (status)
-		return status;
-	INVENTORY_EACH(inventory, e)
-		dry_run_print_device(&table, &list, e, &planned);
-	for (const char *name = NULL; (name = holds_next(&list.policy->holds, name));)
-		if (!hold_is_present(&list, name))
+	if (!policy)
+		return 2;
+	if (inventory_open(inventory, options->sysfs))
+		return 1;
+	INVENTORY_EACH(inventory, e) {
+		decision = list_decide(policy, &inventory->sysfs, e, &planned);
+		dry_run_print_device(&table, e, decision.reason.text);
+	}
+	for (const char *name = NULL; (name = holds_next(&policy->holds, name));)
+		if (!hold_is_present(&policy->holds, inventory, name))
 			table_put_line(&table, "%s: is held, and not here", name);
 	table_flush(&table);
 	return 0;

@@ -4,15 +4,14 @@
 #include "cmd/table.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "lib/util.h"
 #include "policy/holds.h"
 #include "sysfs/stub.h"
 #include "sysfs/uevent.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -36,17 +35,9 @@ struct status {
 
 	/* with --watch */
 	bool watch;
-	bool terminal; /* stdout is one: the screen is cleared, and redrawn in every pass */
-	bool ended;
+	bool terminal;	/* stdout is one: the screen is cleared, and redrawn in every pass */
 	uint32_t shown; /* table.hash of the latest output */
-	struct loop loop;
-	struct loop_source uevents, output;
 };
-
-static const char *json_bool(bool value)
-{
-	return value ? "true" : "false";
-}
 
 /* Completes the scan of local devices with everything else that is shown. */
 static void status_read(struct status *status)
@@ -70,13 +61,14 @@ static void status_read(struct status *status)
 
 static void status_put_json(struct status *status)
 {
+	static const char *const word[] = { "false", "true" };
 	struct table *table = &status->table;
 
 	table_format(table,
 		     "{\"version\":1,\"server_running\":%s,\"client_running\":%s,"
 		     "\"usbip_host\":%s,\"vhci_hcd\":%s,\"exported\":",
-		     json_bool(status->runs[SERVER]), json_bool(status->runs[CLIENT]),
-		     json_bool(status->has_stub), json_bool(status->has_vhci));
+		     word[status->runs[SERVER]], word[status->runs[CLIENT]],
+		     word[status->has_stub], word[status->has_vhci]);
 	table_put_devices(table, TABLE_EXPORTED, &status->exported);
 	table_put(table, ",\"imported\":");
 	table_put_devices(table, TABLE_IMPORTED, &status->imported);
@@ -118,92 +110,53 @@ static void status_put_text(struct status *status)
 			table_put_line(table, "held (%s): %s", roles[i], name);
 }
 
-static void status_put(struct status *status)
-{
-	if (status->table.json)
-		status_put_json(status);
-	else
-		status_put_text(status);
-}
-
 /* Prints the status unless the same is shown already. */
 static void status_print(struct status *status)
 {
 	struct table *table = &status->table;
+	void (*put)(struct status *status) = table->json ? status_put_json : status_put_text;
 
 	status_read(status);
 	table->hash = STR_HASH;
 	table->hashing = true;
-	status_put(status);
+	put(status);
 	table->hashing = false;
 	if (status->terminal || table->hash != status->shown)
-		status_put(status);
+		put(status);
 	status->shown = table->hash;
 	table_flush(table);
 }
 
-static void status_pass(void *ctx)
-{
-	struct status *status = ctx;
-
-	status->ended = inventory_scan(status->inventory) != 0;
-	if (!status->ended)
-		status_print(status);
-}
-
-static void status_stop(void *ctx)
-{
-	struct status *status = ctx;
-
-	status->ended = true;
-}
-
-static bool status_is_done(void *ctx)
-{
-	const struct status *status = ctx;
-
-	return status->ended || status->table.failed;
-}
-
-static void status_output_closed(struct loop_source *source, uint32_t events)
-{
-	(void)events;
-	container_of(source, struct status, output)->ended = true;
-}
-
-static void status_uevents_ready(struct loop_source *source, uint32_t events)
-{
-	struct loop *loop = &container_of(source, struct status, uevents)->loop;
-
-	(void)events;
-	while (uevent_receive(source->fd) >= 0)
-		;
-	loop_pass_by(loop, loop->now + STATUS_EVENT_MS);
-}
-
+/* Until SIGINT, SIGTERM, the end of the reader, or that of the devices. */
 static int status_watch(struct status *status)
 {
-	static const struct loop_role role = { status_pass, status_stop, status_is_done };
-	struct loop *loop = &status->loop;
+	struct pollfd fds[] = { { uevent_open(), POLLIN, 0 },
+				{ STDOUT_FILENO, 0, 0 }, /* POLLERR: the reader is gone */
+				{ -1, POLLIN, 0 } };
 	struct winsize size;
 	sigset_t signals;
-	int error = loop_open(loop, STATUS_INTERVAL_MS, &role, status);
 
-	if (error) {
-		log_error_errno(error, "cannot start");
-		return 1;
-	}
-	status->terminal = !status->table.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	status->table.stop = signalfd(-1, &signals, SFD_CLOEXEC); /* polled, never read */
-	status->output = (struct loop_source){ STDOUT_FILENO, status_output_closed };
-	status->uevents = (struct loop_source){ uevent_open(), status_uevents_ready };
-	loop_watch(loop, &status->output, 0); /* EPOLLERR: the reader is gone. Fails for a file. */
-	if (status->uevents.fd >= 0)
-		loop_watch(loop, &status->uevents, EPOLLIN);
-	loop_run(loop);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGPIPE); /* a write returns EPIPE */
+	if (status->table.stop < 0 || sigprocmask(SIG_BLOCK, &signals, NULL)) {
+		log_error_errno(errno, "cannot start");
+		return 1;
+	}
+	fds[2].fd = status->table.stop;
+	status->terminal = !status->table.json && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	do {
+		status_print(status);
+		poll(fds, 3, STATUS_INTERVAL_MS);
+		if (fds[0].revents)
+			poll(fds + 1, 2, STATUS_EVENT_MS);
+		while (fds[0].revents && uevent_receive(fds[0].fd) >= 0)
+			;
+	} while (!fds[1].revents && !fds[2].revents && !status->table.failed &&
+		 !inventory_scan(status->inventory));
 	return 0;
 }
 

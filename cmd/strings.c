@@ -112,23 +112,6 @@ static bool usb_ids_read_line(void *ctx, char *line)
 	return false;
 }
 
-static void inventory_search_usb_ids(struct inventory *inventory)
-{
-	static const char *const paths[] = {
-		"/usr/share/hwdata/usb.ids",
-		"/usr/share/misc/usb.ids",
-		"/var/lib/usbutils/usb.ids",
-		"/usr/share/usb.ids",
-	};
-	struct usb_ids_search search = { .inventory = inventory, .vendor = UINT32_MAX };
-
-	for (unsigned i = 0; i < ARRAY_SIZE(paths); i++)
-		if (!access(paths[i], R_OK)) {
-			file_each_line(AT_FDCWD, paths[i], usb_ids_read_line, &search);
-			return;
-		}
-}
-
 /* "MANUFACTURER PRODUCT", as the device says, without a manufacturer that PRODUCT repeats. */
 static void entry_set_label(struct inventory_entry *entry)
 {
@@ -141,15 +124,24 @@ static void entry_set_label(struct inventory_entry *entry)
 
 void inventory_set_labels(struct inventory *inventory)
 {
-	bool any = false;
+	static const char *const usb_ids[] = {
+		"/usr/share/hwdata/usb.ids",
+		"/usr/share/misc/usb.ids",
+		"/var/lib/usbutils/usb.ids",
+		"/usr/share/usb.ids",
+	};
+	struct usb_ids_search search = { .inventory = inventory, .vendor = UINT32_MAX };
+	size_t i = ARRAY_SIZE(usb_ids);
 
 	INVENTORY_EACH(inventory, e)
 		if (e->strings.product[0])
 			entry_set_label(e);
-		else
-			any = any || e->found == ENTRY_NEW;
-	if (any)
-		inventory_search_usb_ids(inventory);
+		else if (e->found == ENTRY_NEW)
+			i = 0;
+	while (i < ARRAY_SIZE(usb_ids) && access(usb_ids[i], R_OK))
+		i++;
+	if (i < ARRAY_SIZE(usb_ids))
+		file_each_line(AT_FDCWD, usb_ids[i], usb_ids_read_line, &search);
 	INVENTORY_EACH(inventory, e)
 		if (!e->label[0])
 			str_format(e->label, sizeof(e->label), "%s", e->class);

@@ -30,13 +30,11 @@ enum column_kind {
 
 /* Layouts that have a column. */
 enum {
-	LIST = 1 << TABLE_LIST,
-	REMOTE = 1 << TABLE_REMOTE,
-	EXPORTED = 1 << TABLE_EXPORTED,
-	IMPORTED = 1 << TABLE_IMPORTED,
-	LOCAL = LIST | EXPORTED | IMPORTED,
+	REMOTE = TABLE_REMOTE,
+	IMPORTED = TABLE_IMPORTED,
+	IN_USE = IMPORTED | TABLE_EXPORTED,
+	LOCAL = IN_USE | TABLE_LIST,
 	ALL = LOCAL | REMOTE,
-	IN_USE = EXPORTED | IMPORTED,
 	JSON_ONLY = 0,
 };
 
@@ -55,7 +53,7 @@ static const struct column {
 	{ "remote_busid", "REMOTE", IMPORTED, TEXT, FIELD(record.busid) },
 	{ "busid", "BUSID", ALL, TEXT, FIELD(device.busid) },
 	{ "id", "ID", ALL, TEXT, FIELD(id) },
-	{ "speed", "MBIT/S", LIST | REMOTE, DIGITS, FIELD(speed) },
+	{ "speed", "MBIT/S", TABLE_LIST | REMOTE, DIGITS, FIELD(speed) },
 	{ "class", "CLASS", REMOTE, TEXT, FIELD(class) },
 	{ "description", "PRODUCT", LOCAL, TEXT, FIELD(label) },
 	{ "manufacturer", "", JSON_ONLY, TEXT, FIELD(strings.maker) },
@@ -170,20 +168,12 @@ static void format_with_unit(char *buf, uint64_t n, enum column_kind kind)
 		str_format(buf, CELL_SIZE, "%ju %s", (uintmax_t)n, unit->name);
 }
 
-static uint64_t seconds_since(uint64_t start)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec > start ? (uint64_t)now.tv_sec - start : 0;
-}
-
 /* The value as text, in buf, which has CELL_SIZE bytes, or elsewhere; NULL: not known. */
 static const char *column_text(const struct column *column, const struct inventory_entry *entry,
 			       bool json, char *buf)
 {
 	const char *at = (const char *)entry + column->offset;
-	uint64_t n = INVENTORY_UNKNOWN;
+	uint64_t n = INVENTORY_UNKNOWN, now;
 	uint32_t port;
 
 	if (column->kind <= DIGITS)
@@ -199,12 +189,16 @@ static const char *column_text(const struct column *column, const struct invento
 		memcpy(&n, at, sizeof(n));
 	else if (!str_decimal(at, 65535, &port))
 		n = port;
-	if (n == INVENTORY_UNKNOWN || (column->kind == SINCE && !n))
+	if (n == INVENTORY_UNKNOWN || (column->kind == SINCE && (int64_t)n <= 0))
 		return NULL;
+	if (column->kind == SINCE && !json) {
+		now = (uint64_t)time(NULL);
+		n = now > n ? now - n : 0;
+	}
 	if (json || column->kind <= NUMBER)
 		str_format(buf, CELL_SIZE, "%ju", (uintmax_t)n);
 	else
-		format_with_unit(buf, column->kind == SINCE ? seconds_since(n) : n, column->kind);
+		format_with_unit(buf, n, column->kind);
 	return buf;
 }
 
@@ -236,7 +230,7 @@ static void table_put_row(struct table *table, enum table_layout layout,
 	const char *text;
 
 	for (const struct column *c = columns; c < columns + ARRAY_SIZE(columns); c++) {
-		if (!(c->layouts & 1 << layout))
+		if (!(c->layouts & layout))
 			continue;
 		text = entry ? column_text(c, entry, false, buf) : c->head;
 		len = (unsigned)str_format(cell, sizeof(cell), "%s", text ? text : "-");
@@ -254,32 +248,25 @@ static void table_put_row(struct table *table, enum table_layout layout,
 		table_put(table, "\n");
 }
 
-static void table_put_array(struct table *table, const struct selection *devices)
+void table_put_devices(struct table *table, enum table_layout layout,
+		       const struct selection *devices)
 {
+	unsigned width[ARRAY_SIZE(columns)] = { 0 };
 	const char *before = "[";
 
+	if (layout == TABLE_REMOTE)
+		width[0] = 15; /* as the first release printed it */
+	for (int measuring = 1; !table->json && devices->count && measuring >= 0; measuring--) {
+		table_put_row(table, layout, NULL, width, measuring);
+		SELECTION_EACH(devices, e)
+			table_put_row(table, layout, *e, width, measuring);
+	}
+	if (!table->json)
+		return;
 	SELECTION_EACH(devices, e) {
 		table_put(table, before);
 		table_put_object(table, *e);
 		before = ",";
 	}
 	table_put(table, devices->count ? "]" : "[]");
-}
-
-void table_put_devices(struct table *table, enum table_layout layout,
-		       const struct selection *devices)
-{
-	unsigned width[ARRAY_SIZE(columns)] = { 0 };
-
-	if (table->json) {
-		table_put_array(table, devices);
-		return;
-	}
-	if (layout == TABLE_REMOTE)
-		width[0] = 15; /* as the first release printed it */
-	for (int measuring = 1; devices->count && measuring >= 0; measuring--) {
-		table_put_row(table, layout, NULL, width, measuring);
-		SELECTION_EACH(devices, e)
-			table_put_row(table, layout, *e, width, measuring);
-	}
 }

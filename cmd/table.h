@@ -6,7 +6,7 @@
 #include "cmd/inventory.h"
 
 /* Which columns a table has. */
-enum table_layout { TABLE_LIST, TABLE_REMOTE, TABLE_EXPORTED, TABLE_IMPORTED };
+enum table_layout { TABLE_LIST = 1, TABLE_REMOTE = 2, TABLE_EXPORTED = 4, TABLE_IMPORTED = 8 };
 
 /* Starts as zeros; the caller sets the first three. */
 struct table {

@@ -54,42 +54,36 @@ static bool diag_set_end(struct diag_request *request, const char *text, const c
 	return true;
 }
 
-static void diag_read_attributes(const struct diag_reply *reply, size_t len,
-				 struct inventory_entry *entry)
-{
-	struct nlattr attribute;
-	struct tcp_info info;
-	size_t at = 0;
-
-	for (; at + sizeof(attribute) <= len; at += (attribute.nla_len + 3u) & ~3u) {
-		memcpy(&attribute, reply->attributes + at, sizeof(attribute));
-		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > len - at)
-			return;
-		if (attribute.nla_type != INET_DIAG_INFO ||
-		    attribute.nla_len < sizeof(attribute) + TCP_INFO_SIZE)
-			continue;
-		memcpy(&info, reply->attributes + at + sizeof(attribute), TCP_INFO_SIZE);
-		entry->bytes_in = info.tcpi_bytes_received;
-		entry->bytes_out = info.tcpi_bytes_acked;
-		entry->rtt_us = info.tcpi_rtt;
-	}
-}
-
 /* The kernel answers before send() returns, if at all. If there is no such connection, the answer
  * may be the listening socket. */
 static void diag_query(int fd, const struct diag_request *request, struct inventory_entry *entry)
 {
+	struct nlattr attribute;
 	struct diag_reply reply;
+	struct tcp_info info;
+	size_t at, len;
 	ssize_t n;
 
 	if (send(fd, request, sizeof(*request), 0) < 0)
 		return;
 	n = recv(fd, &reply, sizeof(reply), MSG_DONTWAIT);
-	if (n >= (ssize_t)offsetof(struct diag_reply, attributes) &&
-	    reply.head.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
-	    reply.body.id.idiag_dport == request->body.id.idiag_dport)
-		diag_read_attributes(&reply, (size_t)n - offsetof(struct diag_reply, attributes),
-				     entry);
+	if (n < (ssize_t)offsetof(struct diag_reply, attributes) ||
+	    reply.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    reply.body.id.idiag_dport != request->body.id.idiag_dport)
+		return;
+	len = (size_t)n - offsetof(struct diag_reply, attributes);
+	for (at = 0; at + sizeof(attribute) <= len; at += (attribute.nla_len + 3u) & ~3u) {
+		memcpy(&attribute, reply.attributes + at, sizeof(attribute));
+		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > len - at)
+			return;
+		if (attribute.nla_type != INET_DIAG_INFO ||
+		    attribute.nla_len < sizeof(attribute) + TCP_INFO_SIZE)
+			continue;
+		memcpy(&info, reply.attributes + at + sizeof(attribute), TCP_INFO_SIZE);
+		entry->bytes_in = info.tcpi_bytes_received;
+		entry->bytes_out = info.tcpi_bytes_acked;
+		entry->rtt_us = info.tcpi_rtt;
+	}
 }
 
 void entry_read_tcp_info(struct inventory_entry *entry)
