@@ -97,12 +97,9 @@ static bool login_visit_line(void *ctx, char *line)
 {
 	struct login_session *session = ctx;
 
-	if (!strcmp(line, "CLASS=user"))
-		session->of_user = true;
-	if (!strncmp(line, "SEAT=", 5))
-		session->at_seat = true;
-	if (!strcmp(line, "STATE=closing"))
-		session->closing = true;
+	session->of_user = session->of_user || !strcmp(line, "CLASS=user");
+	session->at_seat = session->at_seat || !strncmp(line, "SEAT=", 5);
+	session->closing = session->closing || !strcmp(line, "STATE=closing");
 	return false;
 }
 

@@ -383,6 +383,8 @@ static void only_link(void)
 	needed("its network interface eth1 is the only link that is up");
 	put_file(root, USB "net/eth1/carrier", "0\n");
 	not_needed();
+	put_file(root, USB "net/eth1/carrier", ""); /* -EINVAL: it is not up */
+	not_needed();
 	end();
 }
 
