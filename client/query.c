@@ -38,7 +38,7 @@ static bool query_has_ended(void *ctx)
 {
 	const struct query *query = ctx;
 
-	return query->listed || !request_running(&query->request);
+	return query->listed || query->request.state == REQUEST_IDLE;
 }
 
 bool query_list(struct query *query, enum op_code code,

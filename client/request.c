@@ -18,11 +18,6 @@
 
 #define TO(state) (1u << REQUEST_##state)
 
-bool request_running(const struct request *request)
-{
-	return request->state != REQUEST_IDLE;
-}
-
 static void request_set_deadline(struct request *request, uint32_t ms)
 {
 	request->deadline = loop_clock() + ms;
@@ -135,18 +130,16 @@ static void request_take_import(struct request *request, const struct reply_item
 		request_end(request, REQUEST_REFUSED, op_status_text(item->status));
 		return;
 	}
-	if (strcmp(item->device.busid, request->op.busid) != 0) {
-		request_end(request, REQUEST_FAILED, op_strerror(-EILSEQ));
-		return;
-	}
 	request->device = item->device;
-	if (!request->query_device) {
+	if (strcmp(request->device.busid, request->op.busid) != 0) {
+		request_end(request, REQUEST_FAILED, op_strerror(-EILSEQ));
+	} else if (request->query_device) {
+		request_set_state(request, REQUEST_DEVICE_QUERY, REQUEST_REPLY_MS);
+		descriptor_query_start(&request->descriptors, op_devid(&request->device));
+		request_send_device_query(request);
+	} else {
 		request_finish_import(request);
-		return;
 	}
-	request_set_state(request, REQUEST_DEVICE_QUERY, REQUEST_REPLY_MS);
-	descriptor_query_start(&request->descriptors, op_devid(&request->device));
-	request_send_device_query(request);
 }
 
 static void request_decode_reply(struct request *request)

@@ -9,7 +9,6 @@
 #include "client/descriptor_query.h"
 #include "client/reply.h"
 #include "client/resolve.h"
-#include "client/ssh.h"
 #include "lib/log.h"
 #include "loop/child.h"
 #include "tls/ktls.h"
@@ -49,6 +48,16 @@ enum request_state {
 	REQUEST_HANDSHAKE,    /* of TLS, before anything is sent */
 	REQUEST_READING,      /* the request is sent */
 	REQUEST_DEVICE_QUERY, /* an import is granted: its device is asked for descriptors */
+};
+
+/*
+ * A connection through the system's ssh: one end of a pair of sockets is its stdin and stdout, the
+ * other one is ours, and later the kernel's. Works with OpenSSH and dropbear.
+ */
+struct ssh_tunnel {
+	int pipe;	/* the stderr of ssh, -1: not open */
+	pid_t pid;	/* 0: ssh is to go on when the tunnel is closed */
+	char text[200]; /* the end of what ssh wrote there, as one line */
 };
 
 /* A server and its addresses, shared by all requests to it. */
@@ -96,7 +105,6 @@ struct request {
 /* record, whole and done are set, nothing is running. */
 void request_init(struct request *request, struct loop *loop, struct request_target *target,
 		  void *ctx);
-bool request_running(const struct request *request);
 /* busid is that of an import, else NULL. done may be called before this returns. */
 void request_start(struct request *request, enum op_code code, const char *busid);
 /* In every pass: ends the request if it is past its deadline, else asks for a pass by then. */
@@ -108,5 +116,14 @@ void request_cancel(struct request *request);
  * last line of that condition.
  */
 void request_log_failure(const struct request *request, struct log_once *once);
+
+/*
+ * ssh.c: connects to the port endpoint->through on the loopback of the other machine. Returns a
+ * socket that does not block, or -errno. ssh has no terminal; it ends 15 to 20 s after the last
+ * sign of life from the other machine, or when the socket is closed. The loop reaps it.
+ */
+int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint);
+/* Ends ssh, unless pid is 0, and sets text. Does nothing if the tunnel is not open. */
+void ssh_tunnel_close(struct ssh_tunnel *tunnel);
 
 #endif

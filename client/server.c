@@ -125,7 +125,7 @@ static void server_poll(struct server *server)
 {
 	struct loop *loop = server->context->loop;
 
-	if (request_running(&server->list_request) || server_requesting(server))
+	if (server->list_request.state != REQUEST_IDLE || server_requesting(server))
 		return;
 	if (loop->now >= server->next_list) {
 		server_list_request(server, OP_REQ_DEVLIST);
@@ -176,7 +176,7 @@ bool server_is_settled(struct server *server)
 			return false;
 	if (!server->answered && !log_once_active(&server->failure))
 		return false; /* no list came or failed yet */
-	return !request_running(&server->list_request);
+	return server->list_request.state == REQUEST_IDLE;
 }
 
 bool server_is_failing(struct server *server)

@@ -3,8 +3,6 @@
 #include "client/server.h"
 #include "lib/log.h"
 
-#include <assert.h>
-
 enum {
 	/* a watch that lasted so long was a good one: when it ends, the next may follow at once */
 	WATCH_SETTLED_MS = 10000,
@@ -136,7 +134,6 @@ void server_list_init(struct server *server)
 
 void server_list_request(struct server *server, enum op_code code)
 {
-	assert(!request_running(&server->list_request));
 	log_debug("%s: requesting %s", server->target.endpoint->name,
 		  code == OP_REQ_WATCH ? "a watch" : "the device list");
 	request_start(&server->list_request, code, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A connection through the system's ssh. */
-#include "client/ssh.h"
+#include "client/request.h"
 
 #include "lib/str.h"
 
@@ -71,7 +71,7 @@ static void ssh_read_errors(struct ssh_tunnel *tunnel)
 
 	while ((n = read(tunnel->pipe, chunk, sizeof(chunk))) > 0)
 		for (ssize_t i = 0; i < n; i++) {
-			if (len == SSH_TUNNEL_TEXT_SIZE - 1)
+			if (len == sizeof(tunnel->text) - 1)
 				memmove(text, text + 1, --len);
 			if (chunk[i] != '\r')
 				text[len++] = chunk[i] == '\n' ? ' ' : chunk[i];

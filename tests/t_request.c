@@ -239,7 +239,7 @@ static void keep_record(struct request *request, const struct reply_item *item)
 static void keep_end(struct request *request)
 {
 	CHECK(request == &t.request);
-	CHECK(!request_running(request));
+	CHECK(request->state == REQUEST_IDLE);
 	t.ended++;
 	t.outcome = request->outcome;
 	snprintf(t.reason, sizeof(t.reason), "%s", request->reason);
@@ -277,7 +277,7 @@ static void start(enum manner manner, const void *reply, size_t len)
 
 static void end(void)
 {
-	CHECK(!request_running(&t.request));
+	CHECK(t.request.state == REQUEST_IDLE);
 	drop_peer();
 	loop_drop(&t.loop, &t.listener);
 	loop_close(&t.loop);
@@ -540,7 +540,7 @@ static void silent(void)
 		start(SILENT, NULL, 0);
 		t.until = has_asked;
 		ask(import ? "1-1" : NULL);
-		CHECK(request_running(&t.request));
+		CHECK(t.request.state != REQUEST_IDLE);
 		CHECK(t.request.deadline > t.loop.now);
 		CHECK(t.request.deadline <= loop_clock() + REQUEST_REPLY_MS);
 		CHECK(t.loop.next <= t.request.deadline); /* a pass will see to it */
