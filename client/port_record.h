@@ -33,13 +33,9 @@ struct connection_addr {
 	char peer[CONNECTION_ADDR_SIZE], peer_port[ENDPOINT_PORT_SIZE]; /* empty: unknown */
 };
 
-/*
- * The stock tools' directory for a run directory: vhci_hcd beside it, as /var/run/vhci_hcd is
- * beside /var/run/usbiphp. If run is a symbolic link, it is beside the link. A path that does not
- * fit is cut off.
- */
+/* The stock tools' directory: vhci_hcd beside the run directory, or, if that is a symbolic link,
+ * beside the link. A path that does not fit is cut off. */
 void record_stock_dir(char *dir, size_t size, const char *run);
-
 /*
  * The directory (0700, as the stock tools make it) must exist. If more is not NULL, its words
  * follow the three, and anybody may read the file. Returns 0, or -errno and no file is left.

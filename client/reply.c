@@ -30,7 +30,7 @@ int reply_next(struct reply *reply, struct reply_item *item)
 {
 	const uint8_t *buf = reply->buf + reply->used;
 	size_t len = reply->len - reply->used;
-	int n, event;
+	int n, event = REPLY_RECORD;
 
 	if (reply->code == OP_REP_IMPORT) {
 		n = op_rep_import_decode(buf, len, &item->status, &item->device);
@@ -48,7 +48,6 @@ int reply_next(struct reply *reply, struct reply_item *item)
 	} else {
 		n = op_record_decode(buf, len, &item->device, item->interface);
 		reply->records -= n > 0;
-		event = REPLY_RECORD;
 	}
 	if (n <= 0)
 		return n;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * One request to one server and its reply: resolve, connect, send, decode. The functions stand from
- * the end of the protocol to its beginning, as each step calls the next one.
- */
+/* One request to one server. The functions stand from the end of the protocol to its beginning. */
 #include "client/request.h"
 
 #include "lib/socket.h"
@@ -75,15 +72,14 @@ static void request_end(struct request *request, enum request_outcome outcome, c
 /* A server that closes is reported either way, depending on whether it had read the request. */
 static void request_connection_failed(struct request *request, int error)
 {
-	const char *reason = "it hung up in mid-answer";
+	const struct reply *reply = &request->reply;
+	bool nothing_came = request->op.code == OP_REQ_DEVLIST && !reply->in_list && !reply->len;
 
-	if (error != -ECONNRESET && error != -EPIPE) {
+	if (error != -ECONNRESET && error != -EPIPE)
 		request_end(request, REQUEST_FAILED, strerror(-error));
-		return;
-	}
-	if (request->op.code == OP_REQ_DEVLIST && !request->reply.in_list && !request->reply.len)
-		reason = ktls_strerror(-ECONNRESET); /* nothing came at all */
-	request_end(request, REQUEST_CLOSED, reason);
+	else
+		request_end(request, REQUEST_CLOSED, nothing_came ? ktls_strerror(-ECONNRESET) :
+								    "it hung up in mid-answer");
 }
 
 /* An import is granted: the connection goes to the caller, and ssh, if there is one, with it. */
@@ -94,13 +90,20 @@ static void request_finish_import(struct request *request)
 	request_end(request, REQUEST_OK, "");
 }
 
-static void request_send_device_query(struct request *request)
+/* event is of descriptor_query_next(). */
+static void request_continue_query(struct request *request, int event)
 {
 	uint8_t bytes[URB_SIZE];
 
-	urb_request_encode(bytes, &request->descriptors.request);
-	if (socket_send_all(request->socket.fd, bytes, sizeof(bytes)))
-		request_connection_failed(request, -EPIPE);
+	if (event == DESCRIPTOR_QUERY_SEND) {
+		urb_request_encode(bytes, &request->descriptors.request);
+		if (socket_send_all(request->socket.fd, bytes, sizeof(bytes)))
+			request_connection_failed(request, -EPIPE);
+	} else if (event == DESCRIPTOR_QUERY_DONE) {
+		request_finish_import(request);
+	} else if (event < 0) {
+		request_end(request, REQUEST_FAILED, op_strerror(event));
+	}
 }
 
 static void request_receive_descriptors(struct request *request)
@@ -108,20 +111,13 @@ static void request_receive_descriptors(struct request *request)
 	size_t size;
 	uint8_t *room = descriptor_query_room(&request->descriptors, &size);
 	int n = socket_receive(request->socket.fd, room, size, 0);
-	int event;
 
 	if (n < 0) {
 		request_connection_failed(request, n);
 		return;
 	}
 	request->descriptors.len += (size_t)n;
-	event = descriptor_query_next(&request->descriptors);
-	if (event == DESCRIPTOR_QUERY_SEND)
-		request_send_device_query(request);
-	else if (event == DESCRIPTOR_QUERY_DONE)
-		request_finish_import(request);
-	else if (event < 0)
-		request_end(request, REQUEST_FAILED, op_strerror(event));
+	request_continue_query(request, descriptor_query_next(&request->descriptors));
 }
 
 static void request_take_import(struct request *request, const struct reply_item *item)
@@ -136,7 +132,7 @@ static void request_take_import(struct request *request, const struct reply_item
 	} else if (request->query_device) {
 		request_set_state(request, REQUEST_DEVICE_QUERY, REQUEST_REPLY_MS);
 		descriptor_query_start(&request->descriptors, op_devid(&request->device));
-		request_send_device_query(request);
+		request_continue_query(request, DESCRIPTOR_QUERY_SEND);
 	} else {
 		request_finish_import(request);
 	}
