@@ -258,12 +258,23 @@ static bool is_idle(void)
 	return t.host->passed && t.daemon->loop.next > t.daemon->loop.now;
 }
 
-static bool has_job(void)
+static unsigned jobs_running(void)
 {
+	unsigned n = 0;
+
 	EACH_EXPORT(&t.host->exports, export)
-		if (export_has_job(export))
-			return true;
-	return false;
+		n += export_has_job(export);
+	return n;
+}
+
+/* A job is running, and its process has come so far that it is written down. */
+static bool job_has_begun(void)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/" JOBS, root);
+	return jobs_running() && !stat(path, &st) && st.st_size;
 }
 
 /* Until all that can be done now is done. */
@@ -505,10 +516,11 @@ static void fill_slots(unsigned n)
 /* The last place is taken while another device waits for it, and is free again later. */
 static void no_room_scene(void)
 {
-	UNTIL(&t.daemon->loop, has_job);
+	UNTIL(&t.daemon->loop, job_has_begun);
 	plug("1-2", "usb");
 	loop_pass_now(&t.daemon->loop);
 	run_after(&t.daemon->loop, 5000);
+	CHECK_INT(jobs_running(), 1);
 	CHECK_INT(find("1-2")->state, EXPORT_LEFT_ALONE);
 	CHECK_INT(said("has no room for it"), 0); /* the bind of 1-1 may fail */
 	put_file(root, "go", "");
@@ -626,8 +638,9 @@ static void end_first_scene(void)
 {
 	settle();
 	change_rules("deny\n");
-	UNTIL(&t.daemon->loop, has_job);
+	UNTIL(&t.daemon->loop, job_has_begun);
 	run_after(&t.daemon->loop, 1000);
+	CHECK_INT(jobs_running(), 1);
 	JOBS_WERE("end 1-1\n");
 	put_file(root, "go", "");
 	settle();
@@ -651,9 +664,10 @@ static void release_first_scene(void)
 {
 	settle();
 	change_rules("deny busid 1-2\n");
-	UNTIL(&t.daemon->loop, has_job);
+	UNTIL(&t.daemon->loop, job_has_begun);
 	change_rules("deny\n");
 	run_after(&t.daemon->loop, 1000);
+	CHECK_INT(jobs_running(), 1);
 	JOBS_WERE("release 1-2\n");
 	put_file(root, "go", "");
 	settle();
@@ -677,8 +691,9 @@ static void give_back_scene(void)
 {
 	settle();
 	kill(getpid(), SIGTERM);
-	UNTIL(&t.daemon->loop, has_job);
+	UNTIL(&t.daemon->loop, job_has_begun);
 	run_after(&t.daemon->loop, 1000);
+	CHECK_INT(jobs_running(), 1);
 	JOBS_WERE("end 1-1\n");
 	put_file(root, "go", "");
 	UNTIL(&t.daemon->loop, is_over);
