@@ -8,13 +8,11 @@
 
 static int digit_value(char c)
 {
+	int lower = c | 0x20; /* of a letter */
+
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
+	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : 16;
 }
 
 static int number_parse(const char *s, int base, uint32_t max, uint32_t *value)

@@ -459,6 +459,7 @@ static void to_key(void)
 	asks.key = "desktop";
 	CHECK_INT(judge(&facts), RULE_DENY);
 	CHECK(read_bytes(RULE_SERVER, "deny to key \"desk top\"\n", 23));
+	CHECK(rules.rule[0].key > rules.text && rules.rule[0].key < rules.text + rules.len);
 	CHECK_INT(judge(&facts), RULE_ALLOW);
 	asks.key = "desk top";
 	CHECK_INT(judge(&facts), RULE_DENY);
