@@ -305,7 +305,7 @@ static void plain_behind_hellos(void)
 	record_run(&recorded);
 	tls = recorded.before[2];
 	CHECK_INT(give(&tls, &answer, extensions, sizeof(extensions)), -EBADMSG);
-	CHECK_INT(tls.state, TLS_EXPECT_ENCRYPTED_EXTENSIONS);
+	CHECK_INT(tls.state, TLS_ENCRYPTED_EXTENSIONS);
 	CHECK_INT(answer.count, 0);
 }
 

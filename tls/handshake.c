@@ -46,7 +46,7 @@ static void put_encrypted(struct tls *tls, struct wire_out *out, const uint8_t *
 static void tls_start(struct tls *tls, enum tls_state state, bool aes, const uint8_t *random)
 {
 	memset(tls, 0, sizeof(*tls));
-	tls->server = state == TLS_EXPECT_CLIENT_HELLO;
+	tls->server = state == TLS_CLIENT_HELLO;
 	tls->state = state;
 	tls->aes = aes;
 	memcpy(tls->random, random, sizeof(tls->random));
@@ -57,14 +57,14 @@ static void tls_start(struct tls *tls, enum tls_state state, bool aes, const uin
 void tls_server(struct tls *tls, const struct keys *keys, bool aes, const uint8_t *random)
 {
 	assert(keys->count);
-	tls_start(tls, TLS_EXPECT_CLIENT_HELLO, aes, random);
+	tls_start(tls, TLS_CLIENT_HELLO, aes, random);
 	tls->keys = keys;
 }
 
 void tls_client(struct tls *tls, const struct psk *key, bool aes, const uint8_t *random,
 		struct wire_out *out)
 {
-	tls_start(tls, TLS_EXPECT_SERVER_HELLO, aes, random);
+	tls_start(tls, TLS_SERVER_HELLO, aes, random);
 	tls->key = key;
 	tls_put_client_hello(tls, out);
 }
@@ -104,29 +104,34 @@ static int take_client_hello(struct tls *tls, struct wire_in message, struct wir
 	make_finished(tls, &tls->out, flight + EXTENSIONS_SIZE);
 	sha256_add(&tls->transcript, flight + EXTENSIONS_SIZE, FINISHED_SIZE);
 	put_encrypted(tls, out, flight, sizeof(flight));
+	tls->state = TLS_FINISHED;
 	return 0;
 }
 
-static int take_server_hello(struct tls *tls, struct wire_in message, struct wire_out *out)
+static int take_server_hello(struct tls *tls, struct wire_in message)
 {
 	struct tls_hello hello;
 
-	(void)out;
 	if (!tls_hello_parse(&hello, message, false, tls->aes))
 		return -EBADMSG;
 	sha256_add(&tls->transcript, message.p, message.left);
-	return schedule_agree(tls, &hello) ? 0 : -EBADMSG;
+	if (!schedule_agree(tls, &hello))
+		return -EBADMSG;
+	tls->state = TLS_ENCRYPTED_EXTENSIONS;
+	return 0;
 }
 
-static int take_extensions(struct tls *tls, struct wire_in message, struct wire_out *out)
+static int take_extensions(struct tls *tls, struct wire_in message)
 {
 	struct wire_in in = message;
 
-	(void)out;
 	wire_skip(&in, TLS_MESSAGE_HEADER_SIZE);
 	wire_skip(&in, wire_get16(&in));
+	if (!wire_at_end(&in))
+		return -EBADMSG;
 	sha256_add(&tls->transcript, message.p, message.left);
-	return wire_at_end(&in) ? 0 : -EBADMSG;
+	tls->state = TLS_FINISHED;
+	return 0;
 }
 
 /* The client's Finished is not in the transcript of any secret. */
@@ -143,33 +148,27 @@ static int take_finished(struct tls *tls, struct wire_in message, struct wire_ou
 		put_encrypted(tls, out, finished, FINISHED_SIZE);
 	}
 	schedule_application(tls);
+	tls->state = TLS_DONE;
 	return 0;
 }
 
 /* message is whole, with its header. */
 static int take_message(struct tls *tls, uint8_t type, struct wire_in message, struct wire_out *out)
 {
-	static const struct {
-		uint8_t type;
-		enum tls_state next;
-		int (*take)(struct tls *tls, struct wire_in message, struct wire_out *out);
-	} step[] = {
-		[TLS_EXPECT_CLIENT_HELLO] = { TLS_CLIENT_HELLO, TLS_EXPECT_FINISHED,
-					      take_client_hello },
-		[TLS_EXPECT_SERVER_HELLO] = { TLS_SERVER_HELLO, TLS_EXPECT_ENCRYPTED_EXTENSIONS,
-					      take_server_hello },
-		[TLS_EXPECT_ENCRYPTED_EXTENSIONS] = { TLS_ENCRYPTED_EXTENSIONS, TLS_EXPECT_FINISHED,
-						      take_extensions },
-		[TLS_EXPECT_FINISHED] = { TLS_FINISHED, TLS_DONE, take_finished },
-	};
-	int result;
-
-	if (tls->state == TLS_DONE || type != step[tls->state].type)
+	if (type != tls->state)
 		return -EBADMSG;
-	result = step[tls->state].take(tls, message, out);
-	if (!result)
-		tls->state = step[tls->state].next;
-	return result;
+	switch (type) {
+	case TLS_CLIENT_HELLO:
+		return take_client_hello(tls, message, out);
+	case TLS_SERVER_HELLO:
+		return take_server_hello(tls, message);
+	case TLS_ENCRYPTED_EXTENSIONS:
+		return take_extensions(tls, message);
+	case TLS_FINISHED:
+		return take_finished(tls, message, out);
+	default: /* behind the end */
+		return -EBADMSG;
+	}
 }
 
 /* The keys change behind a hello and a Finished, so these end their record: 5.1. */
@@ -224,7 +223,7 @@ static int take_record(struct tls *tls, uint8_t *record, size_t len, struct wire
 	body = wire_get_part(&in, wire_get16(&in));
 	if (!wire_at_end(&in))
 		return -EBADMSG;
-	if (type == TLS_CHANGE_CIPHER_SPEC && tls->state != TLS_EXPECT_CLIENT_HELLO)
+	if (type == TLS_CHANGE_CIPHER_SPEC && tls->state != TLS_CLIENT_HELLO)
 		return body.left == 1 && *body.p == 1 ? 0 : -EBADMSG; /* D.4 */
 	if (tls->aead && type == TLS_APPLICATION_DATA)
 		type = decrypt_record(tls, record, &body);

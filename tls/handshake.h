@@ -19,19 +19,19 @@ enum {
 };
 
 /*
- * The message that is expected next:
+ * The state is the message that is expected next, by its number (B.3):
  *
  *	server: CLIENT_HELLO ----------------------------> FINISHED --> DONE
  *	client: SERVER_HELLO --> ENCRYPTED_EXTENSIONS ---> FINISHED --> DONE
  *
- * After a failure the state is left as it was; the connection is of no use then.
+ * After a failure it is left as it was; the connection is of no use then.
  */
 enum tls_state {
-	TLS_EXPECT_CLIENT_HELLO,
-	TLS_EXPECT_SERVER_HELLO,
-	TLS_EXPECT_ENCRYPTED_EXTENSIONS,
-	TLS_EXPECT_FINISHED,
-	TLS_DONE,
+	TLS_DONE = 0,
+	TLS_CLIENT_HELLO = 1,
+	TLS_SERVER_HELLO = 2,
+	TLS_ENCRYPTED_EXTENSIONS = 8,
+	TLS_FINISHED = 20,
 };
 
 /* The protection of one direction. */

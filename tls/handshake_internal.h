@@ -14,11 +14,6 @@ enum {
 	TLS_ALERT = 21,
 	TLS_HANDSHAKE = TLS_FIRST_BYTE,
 	TLS_APPLICATION_DATA = 23,
-	/* messages: B.3 */
-	TLS_CLIENT_HELLO = 1,
-	TLS_SERVER_HELLO = 2,
-	TLS_ENCRYPTED_EXTENSIONS = 8,
-	TLS_FINISHED = 20,
 	/* versions: 1.2 is what records and hellos of 1.3 state, too */
 	TLS_VERSION_1_2 = 0x0303,
 	TLS_VERSION_1_3 = 0x0304,

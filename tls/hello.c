@@ -205,12 +205,9 @@ bool tls_hello_parse(struct tls_hello *hello, struct wire_in message, bool from_
 	hello->suite = choose_suite(from_client ? get_vector16(in) : wire_get_part(in, 2), aes);
 	compression = from_client ? get_vector8(in) : wire_get_part(in, 1);
 	extensions = get_vector16(in);
-	if (!wire_at_end(in) || hello->session_id.left > SESSION_ID_MAX)
-		return false;
-	if (compression.left != 1 || *compression.p != TLS_NO_COMPRESSION)
-		return false;
-	if (!from_client &&
-	    (extensions.left != SERVER_EXTENSIONS_SIZE || hello->session_id.left))
+	if (!wire_at_end(in) || hello->session_id.left > (from_client ? SESSION_ID_MAX : 0) ||
+	    compression.left != 1 || *compression.p != TLS_NO_COMPRESSION ||
+	    (!from_client && extensions.left != SERVER_EXTENSIONS_SIZE))
 		return false;
 	return parse_extensions(hello, extensions, from_client) && hello->suite &&
 	       hello->version_1_3 && hello->psk_dhe_ke && hello->share && hello->has_key &&

@@ -37,11 +37,6 @@ bool ktls_has_aes(void)
 	return file_each_line(AT_FDCWD, "/proc/crypto", is_fast_gcm, &in_entry) > 0;
 }
 
-static int send_message(int fd, const uint8_t *bytes, const struct wire_out *out)
-{
-	return out->bad ? -EIO : socket_send_all(fd, bytes, (size_t)(out->p - bytes));
-}
-
 /* Overwrites the stack below, where the functions of a handshake have left secrets. */
 static __attribute__((noinline)) void wipe_stack(void)
 {
@@ -60,7 +55,7 @@ int ktls_connect(struct tls *tls, int fd, const struct psk *key)
 	tls_client(tls, key, ktls_has_aes(), random, &out);
 	explicit_bzero(random, sizeof(random));
 	wipe_stack();
-	return send_message(fd, hello, &out) ? -ECONNRESET : 0;
+	return socket_send_all(fd, hello, (size_t)(out.p - hello)) ? -ECONNRESET : 0;
 }
 
 int ktls_accept(struct tls *tls, const struct keys *keys, bool aes)
@@ -81,22 +76,19 @@ static int set_kernel_cipher(bool aes, int fd, int direction, const struct tls_c
 		struct tls_crypto_info info;
 		struct tls12_crypto_info_aes_gcm_128 aes;
 		struct tls12_crypto_info_chacha20_poly1305 chacha;
-	} u = { .info.version = TLS_1_3_VERSION };
-	socklen_t size = sizeof(u.aes);
+	} u = { .info = { TLS_1_3_VERSION,
+			  aes ? TLS_CIPHER_AES_GCM_128 : TLS_CIPHER_CHACHA20_POLY1305 } };
 	int result;
 
 	if (aes) {
-		u.info.cipher_type = TLS_CIPHER_AES_GCM_128;
 		memcpy(u.aes.salt, cipher->iv, sizeof(u.aes.salt));
 		memcpy(u.aes.iv, cipher->iv + sizeof(u.aes.salt), sizeof(u.aes.iv));
 		memcpy(u.aes.key, cipher->key, sizeof(u.aes.key));
 	} else {
-		u.info.cipher_type = TLS_CIPHER_CHACHA20_POLY1305;
 		memcpy(u.chacha.iv, cipher->iv, sizeof(u.chacha.iv));
 		memcpy(u.chacha.key, cipher->key, sizeof(u.chacha.key));
-		size = sizeof(u.chacha);
 	}
-	result = setsockopt(fd, SOL_TLS, direction, &u, size);
+	result = setsockopt(fd, SOL_TLS, direction, &u, aes ? sizeof(u.aes) : sizeof(u.chacha));
 	explicit_bzero(&u, sizeof(u));
 	return result;
 }
@@ -124,29 +116,25 @@ static int hand_over_to_kernel(struct tls *tls, int fd)
  * missing: then the socket is not readable again before that many are there, or the other end has
  * closed. So if it is readable and they are still not there, it has closed.
  */
-static int peek_record(struct tls *tls, int fd, uint8_t *record)
+static int peek_record(struct tls *tls, int fd, uint8_t record[TLS_RECORD_MAX])
 {
-	size_t want = TLS_HEADER_SIZE;
+	int n = socket_receive(fd, record, TLS_RECORD_MAX, MSG_PEEK), want = TLS_HEADER_SIZE;
 
-	for (;;) {
-		int n = socket_receive(fd, record, want, MSG_PEEK);
-
-		if (n <= 0)
-			return n;
-		if ((size_t)n < want && want == tls->record_size)
-			return -ECONNRESET;
-		if ((size_t)n < want) {
-			tls->record_size = (uint16_t)want;
-			socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, (int)want);
-			return 0;
-		}
-		if (want > TLS_HEADER_SIZE)
-			return (int)want;
-		want += (size_t)record[3] << 8 | record[4];
+	if (n <= 0)
+		return n;
+	if (n >= TLS_HEADER_SIZE) {
+		want += record[3] << 8 | record[4];
 		/* a peer that does not speak TLS may never send as much as this seems to say */
 		if (want > TLS_RECORD_MAX || want == TLS_HEADER_SIZE || record[1] != 3)
 			return -EBADMSG;
 	}
+	if (n >= want)
+		return want;
+	if (want == tls->record_size)
+		return -ECONNRESET;
+	tls->record_size = (uint16_t)want;
+	socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, want);
+	return 0;
 }
 
 const char *ktls_strerror(int error)
@@ -180,12 +168,11 @@ int ktls_step(struct tls *tls, int fd)
 		return len;
 	if (recv(fd, record, (size_t)len, 0) != len)
 		return -ECONNRESET;
-	assert((size_t)len <= sizeof(record));
 	tls->record_size = 0;
 	socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
 	result = tls_take(tls, record, (size_t)len, &out);
 	wipe_stack();
-	if (out.p != reply && send_message(fd, reply, &out) && result >= 0)
+	if (out.p != reply && socket_send_all(fd, reply, (size_t)(out.p - reply)) && result >= 0)
 		result = -ECONNRESET;
 	return result == 1 ? hand_over_to_kernel(tls, fd) : result;
 }
