@@ -27,18 +27,18 @@ static int get_device(struct wire_in *in, struct op_device *d)
 {
 	wire_get_string(in, d->path, sizeof(d->path));
 	wire_get_string(in, d->busid, sizeof(d->busid));
-	d->busnum = wire_get32(in);
-	d->devnum = wire_get32(in);
-	d->speed = wire_get32(in);
-	d->vendor = wire_get16(in);
-	d->product = wire_get16(in);
-	d->bcd_device = wire_get16(in);
-	d->class = wire_get8(in);
-	d->subclass = wire_get8(in);
-	d->protocol = wire_get8(in);
-	d->configuration = wire_get8(in);
-	d->configurations = wire_get8(in);
-	d->interfaces = wire_get8(in);
+	d->busnum = wire_get(in, 4);
+	d->devnum = wire_get(in, 4);
+	d->speed = wire_get(in, 4);
+	d->vendor = (uint16_t)wire_get(in, 2);
+	d->product = (uint16_t)wire_get(in, 2);
+	d->bcd_device = (uint16_t)wire_get(in, 2);
+	d->class = (uint8_t)wire_get(in, 1);
+	d->subclass = (uint8_t)wire_get(in, 1);
+	d->protocol = (uint8_t)wire_get(in, 1);
+	d->configuration = (uint8_t)wire_get(in, 1);
+	d->configurations = (uint8_t)wire_get(in, 1);
+	d->interfaces = (uint8_t)wire_get(in, 1);
 	return in->bad || !busid_is_name(d->busid) ? -EILSEQ : 0;
 }
 
@@ -47,27 +47,27 @@ static void put_device(struct wire_out *out, const struct op_device *d)
 	/* cppcheck-suppress ctunullpointer ; not called for a refusal, which has no device */
 	wire_put_string(out, d->path, sizeof(d->path));
 	wire_put_string(out, d->busid, sizeof(d->busid));
-	wire_put32(out, d->busnum);
-	wire_put32(out, d->devnum);
-	wire_put32(out, d->speed);
-	wire_put16(out, d->vendor);
-	wire_put16(out, d->product);
-	wire_put16(out, d->bcd_device);
-	wire_put8(out, d->class);
-	wire_put8(out, d->subclass);
-	wire_put8(out, d->protocol);
-	wire_put8(out, d->configuration);
-	wire_put8(out, d->configurations);
-	wire_put8(out, d->interfaces);
+	wire_put(out, d->busnum, 4);
+	wire_put(out, d->devnum, 4);
+	wire_put(out, d->speed, 4);
+	wire_put(out, d->vendor, 2);
+	wire_put(out, d->product, 2);
+	wire_put(out, d->bcd_device, 2);
+	wire_put(out, d->class, 1);
+	wire_put(out, d->subclass, 1);
+	wire_put(out, d->protocol, 1);
+	wire_put(out, d->configuration, 1);
+	wire_put(out, d->configurations, 1);
+	wire_put(out, d->interfaces, 1);
 }
 
 /* The header of every message; the status of a request is ignored. */
 static int get_common(struct wire_in *in, uint16_t *code, uint32_t *status)
 {
-	uint16_t version = wire_get16(in);
+	uint16_t version = (uint16_t)wire_get(in, 2);
 
-	*code = wire_get16(in);
-	*status = wire_get32(in);
+	*code = (uint16_t)wire_get(in, 2);
+	*status = wire_get(in, 4);
 	if (in->bad)
 		return 0;
 	return version == OP_VERSION ? OP_COMMON_SIZE : -EPROTONOSUPPORT;
@@ -75,9 +75,9 @@ static int get_common(struct wire_in *in, uint16_t *code, uint32_t *status)
 
 static void put_common(struct wire_out *out, uint16_t code, uint32_t status)
 {
-	wire_put16(out, OP_VERSION);
-	wire_put16(out, code);
-	wire_put32(out, status);
+	wire_put(out, OP_VERSION, 2);
+	wire_put(out, code, 2);
+	wire_put(out, status, 4);
 }
 
 int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request)
@@ -126,7 +126,7 @@ int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, ui
 		return -EREMOTEIO;
 	if (len < OP_DEVLIST_HEAD_SIZE)
 		return 0;
-	*devices = wire_get32(&in);
+	*devices = wire_get(&in, 4);
 	return *devices > OP_DEVLIST_MAX ? -EMSGSIZE : OP_DEVLIST_HEAD_SIZE;
 }
 
@@ -135,7 +135,7 @@ int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_
 	struct wire_out out = { buf, size, false };
 
 	put_common(&out, (uint16_t)code, OP_OK);
-	wire_put32(&out, devices);
+	wire_put(&out, devices, 4);
 	return encoded_length(&out, buf);
 }
 
@@ -151,9 +151,9 @@ int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
 	if (in.left < (size_t)device->interfaces * OP_INTERFACE_SIZE)
 		return 0;
 	for (unsigned i = 0; i < device->interfaces; i++) {
-		interface[i].class = wire_get8(&in);
-		interface[i].subclass = wire_get8(&in);
-		interface[i].protocol = wire_get8(&in);
+		interface[i].class = (uint8_t)wire_get(&in, 1);
+		interface[i].subclass = (uint8_t)wire_get(&in, 1);
+		interface[i].protocol = (uint8_t)wire_get(&in, 1);
 		wire_skip(&in, 1);
 	}
 	return (int)(len - in.left);
@@ -166,10 +166,10 @@ int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 
 	put_device(&out, device);
 	for (unsigned i = 0; i < device->interfaces; i++) {
-		wire_put8(&out, interface[i].class);
-		wire_put8(&out, interface[i].subclass);
-		wire_put8(&out, interface[i].protocol);
-		wire_put8(&out, 0);
+		wire_put(&out, interface[i].class, 1);
+		wire_put(&out, interface[i].subclass, 1);
+		wire_put(&out, interface[i].protocol, 1);
+		wire_put(&out, 0, 1);
 	}
 	return encoded_length(&out, buf);
 }

@@ -31,7 +31,7 @@ void urb_request_encode(uint8_t *buf, const struct urb_request *request)
 	struct wire_out out = { buf, URB_SIZE, false };
 
 	for (size_t i = 0; i < sizeof(header) / sizeof(*header); i++)
-		wire_put32(&out, header[i]);
+		wire_put(&out, header[i], 4);
 	wire_put_bytes(&out, setup, sizeof(setup));
 }
 
@@ -39,12 +39,12 @@ int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *r
 		     int32_t *status, uint16_t *data)
 {
 	struct wire_in in = { buf, len, false };
-	uint32_t command = wire_get32(&in), seqnum = wire_get32(&in), code, length;
+	uint32_t command = wire_get(&in, 4), seqnum = wire_get(&in, 4), code, length;
 
 	wire_skip(&in, 12); /* devid, direction and endpoint: 0 in a reply */
-	code = wire_get32(&in);
+	code = wire_get(&in, 4);
 	memcpy(status, &code, sizeof(*status));
-	length = wire_get32(&in);
+	length = wire_get(&in, 4);
 	wire_skip(&in, 20);
 	if (in.bad)
 		return 0;

@@ -19,7 +19,7 @@ const uint8_t *wire_skip(struct wire_in *in, size_t n)
 	return p;
 }
 
-static uint32_t get_number(struct wire_in *in, size_t n)
+uint32_t wire_get(struct wire_in *in, size_t n)
 {
 	const uint8_t *p = wire_skip(in, n);
 	uint32_t v = 0;
@@ -27,21 +27,6 @@ static uint32_t get_number(struct wire_in *in, size_t n)
 	for (size_t i = 0; p && i < n; i++)
 		v = v << 8 | p[i];
 	return v;
-}
-
-uint8_t wire_get8(struct wire_in *in)
-{
-	return (uint8_t)get_number(in, 1);
-}
-
-uint16_t wire_get16(struct wire_in *in)
-{
-	return (uint16_t)get_number(in, 2);
-}
-
-uint32_t wire_get32(struct wire_in *in)
-{
-	return get_number(in, 4);
 }
 
 struct wire_in wire_get_part(struct wire_in *in, size_t n)
@@ -83,27 +68,12 @@ static uint8_t *take_room(struct wire_out *out, size_t n)
 	return p;
 }
 
-static void put_number(struct wire_out *out, uint32_t v, size_t n)
+void wire_put(struct wire_out *out, size_t v, size_t n)
 {
 	uint8_t *p = take_room(out, n);
 
 	for (; p && n; v >>= 8)
 		p[--n] = (uint8_t)v;
-}
-
-void wire_put8(struct wire_out *out, uint8_t v)
-{
-	put_number(out, v, 1);
-}
-
-void wire_put16(struct wire_out *out, uint16_t v)
-{
-	put_number(out, v, 2);
-}
-
-void wire_put32(struct wire_out *out, uint32_t v)
-{
-	put_number(out, v, 4);
 }
 
 void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len)

@@ -18,9 +18,8 @@ struct wire_in {
 	bool bad;
 };
 
-uint8_t wire_get8(struct wire_in *in);
-uint16_t wire_get16(struct wire_in *in);
-uint32_t wire_get32(struct wire_in *in);
+/* The number in the next n bytes, 1 to 4. */
+uint32_t wire_get(struct wire_in *in, size_t n);
 /* Returns the n bytes that are skipped, or NULL (and bad) if there are fewer. */
 const uint8_t *wire_skip(struct wire_in *in, size_t n);
 /* A cursor over the next n bytes, which are skipped. Beyond the end it is empty and bad, too. */
@@ -38,9 +37,8 @@ struct wire_out {
 	bool bad;
 };
 
-void wire_put8(struct wire_out *out, uint8_t v);
-void wire_put16(struct wire_out *out, uint16_t v);
-void wire_put32(struct wire_out *out, uint32_t v);
+/* The last 8 n bits of v as n bytes. */
+void wire_put(struct wire_out *out, size_t v, size_t n);
 void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len);
 /* s in a field of size bytes, padded with zeros; a string that does not fit with its terminator
  * sets bad. */

@@ -31,8 +31,8 @@ static void put(const char *bytes, size_t len)
 
 static void extension(unsigned type, const char *body, size_t len)
 {
-	wire_put16(&out, (uint16_t)type);
-	wire_put16(&out, (uint16_t)len);
+	wire_put(&out, type, 2);
+	wire_put(&out, len, 2);
 	put(body, len);
 }
 
@@ -51,12 +51,12 @@ static size_t make(uint8_t *buf, size_t size, const struct fault *fault, bool cl
 	uint8_t *begin;
 
 	out = (struct wire_out){ buf, size, false };
-	wire_put32(&out, 0); /* the header is not looked at here */
-	wire_put16(&out, TLS_VERSION_1_2);
+	wire_put(&out, 0, 4); /* the header is not looked at here */
+	wire_put(&out, TLS_VERSION_1_2, 2);
 	put(KEY, 32);
-	wire_put8(&out, (uint8_t)fault->session_id);
+	wire_put(&out, fault->session_id, 1);
 	for (unsigned i = 0; i < fault->session_id; i++)
-		wire_put8(&out, 0x55);
+		wire_put(&out, 0x55, 1);
 	if (client)
 		EITHER(suites, SUITES);
 	else
@@ -66,7 +66,7 @@ static size_t make(uint8_t *buf, size_t size, const struct fault *fault, bool cl
 	else
 		EITHER(compression, "\0");
 	at = out;
-	wire_put16(&out, 0);
+	wire_put(&out, 0, 2);
 	begin = out.p;
 	if (client) {
 		EXTENSION(TLS_SUPPORTED_VERSIONS, versions, "\4\3\3\3\4");
@@ -84,9 +84,9 @@ static size_t make(uint8_t *buf, size_t size, const struct fault *fault, bool cl
 		EXTENSION(TLS_PRE_SHARED_KEY, psk, "\0\0");
 	if (fault->behind)
 		extension(0x1234, "", 0);
-	wire_put16(&at, (uint16_t)(out.p - begin));
+	wire_put(&at, (size_t)(out.p - begin), 2);
 	for (size_t i = 0; i < fault->more; i++)
-		wire_put8(&out, 0);
+		wire_put(&out, 0, 1);
 	must(!out.bad, "make a hello");
 	return (size_t)(out.p - buf) - fault->cut;
 }

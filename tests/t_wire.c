@@ -9,9 +9,9 @@ static void get_numbers(void)
 	uint8_t *p = block(bytes, sizeof(bytes));
 	struct wire_in in = { p, sizeof(bytes), false };
 
-	CHECK_INT(wire_get8(&in), 0xfe);
-	CHECK_INT(wire_get16(&in), 0x0182);
-	CHECK_INT(wire_get32(&in), 0x81726354);
+	CHECK_INT(wire_get(&in, 1), 0xfe);
+	CHECK_INT(wire_get(&in, 2), 0x0182);
+	CHECK_INT(wire_get(&in, 4), 0x81726354);
 	CHECK_INT(in.left, 1);
 	CHECK(!wire_at_end(&in));
 	wire_skip(&in, 1);
@@ -36,7 +36,7 @@ static void get_beyond(void)
 		uint8_t *p = ones(n);
 		struct wire_in in = { p, n, false };
 
-		CHECK_INT(wire_get32(&in), 0);
+		CHECK_INT(wire_get(&in, 4), 0);
 		CHECK(in.bad);
 		CHECK_INT(in.left, 0);
 		CHECK(in.p == p + n);
@@ -46,7 +46,7 @@ static void get_beyond(void)
 		CHECK(in.bad);
 		if (n < 2) {
 			in = (struct wire_in){ p, n, false };
-			CHECK_INT(wire_get16(&in), 0);
+			CHECK_INT(wire_get(&in, 2), 0);
 			CHECK(in.bad);
 		}
 		block_free(p);
@@ -72,13 +72,13 @@ static void get_sticky(void)
 	uint8_t *p = ones(3);
 	struct wire_in in = { p, 3, false };
 
-	wire_get32(&in);
-	CHECK_INT(wire_get8(&in), 0);
-	CHECK_INT(wire_get16(&in), 0);
+	wire_get(&in, 4);
+	CHECK_INT(wire_get(&in, 1), 0);
+	CHECK_INT(wire_get(&in, 2), 0);
 	wire_skip(&in, 0);
 	CHECK(in.bad);
 	in = (struct wire_in){ p, 3, true };
-	CHECK_INT(wire_get8(&in), 0);
+	CHECK_INT(wire_get(&in, 1), 0);
 	CHECK(in.bad);
 	CHECK_INT(in.left, 0);
 	block_free(p);
@@ -100,7 +100,7 @@ static void get_part(void)
 		/* nothing behind the part is read through it */
 		wire_skip(&part, n);
 		CHECK(wire_at_end(&part));
-		CHECK_INT(wire_get8(&part), 0);
+		CHECK_INT(wire_get(&part, 1), 0);
 		CHECK(part.bad);
 		CHECK(!in.bad);
 	}
@@ -110,7 +110,7 @@ static void get_part(void)
 		CHECK(in.bad);
 		CHECK(part.bad);
 		CHECK_INT(part.left, 0);
-		CHECK_INT(wire_get8(&part), 0);
+		CHECK_INT(wire_get(&part, 1), 0);
 		part = wire_get_part(&in, 0); /* for good */
 		CHECK(part.bad);
 	}
@@ -171,14 +171,14 @@ static void put_numbers(void)
 	uint8_t *p = block(NULL, sizeof(want));
 	struct wire_out out = { p, sizeof(want), false };
 
-	wire_put8(&out, 0xfe);
-	wire_put16(&out, 0x0182);
-	wire_put32(&out, 0x81726354);
+	wire_put(&out, 0xfe, 1);
+	wire_put(&out, 0x0182, 2);
+	wire_put(&out, 0x81726354, 4);
 	CHECK(!out.bad);
 	CHECK_INT(out.left, 0);
 	CHECK_INT(out.p - p, sizeof(want));
 	CHECK_BYTES(p, want, sizeof(want));
-	wire_put8(&out, 1);
+	wire_put(&out, 1, 1);
 	CHECK(out.bad);
 	block_free(p);
 }
@@ -215,9 +215,9 @@ static void put_beyond(void)
 		uint8_t *p = ones(n), *want = ones(n);
 		struct wire_out out = { p, n, false };
 
-		wire_put32(&out, 0);
+		wire_put(&out, 0, 4);
 		CHECK(out.bad);
-		wire_put8(&out, 0);
+		wire_put(&out, 0, 1);
 		wire_put_string(&out, "", 1);
 		CHECK(out.bad);
 		CHECK_BYTES(p, want, n);

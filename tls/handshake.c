@@ -36,7 +36,7 @@ static void put_encrypted(struct tls *tls, struct wire_out *out, const uint8_t *
 
 	tls_put_record_header(out, TLS_APPLICATION_DATA, len + 1 + AEAD_TAG_SIZE);
 	wire_put_bytes(out, messages, len);
-	wire_put8(out, TLS_HANDSHAKE);
+	wire_put(out, TLS_HANDSHAKE, 1);
 	wire_put_bytes(out, no_tag, sizeof(no_tag));
 	assert(!out->bad); /* TLS_REPLY_MAX */
 	next_nonce(&tls->out, nonce);
@@ -126,7 +126,7 @@ static int take_extensions(struct tls *tls, struct wire_in message)
 	struct wire_in in = message;
 
 	wire_skip(&in, TLS_MESSAGE_HEADER_SIZE);
-	wire_skip(&in, wire_get16(&in));
+	wire_skip(&in, wire_get(&in, 2));
 	if (!wire_at_end(&in))
 		return -EBADMSG;
 	sha256_add(&tls->transcript, message.p, message.left);
@@ -178,7 +178,7 @@ static int take_messages(struct tls *tls, struct wire_in in, struct wire_out *ou
 
 	while (in.left) {
 		struct wire_in message = in;
-		uint32_t header = wire_get32(&in);
+		uint32_t header = wire_get(&in, 4);
 		uint8_t type = (uint8_t)(header >> 24);
 
 		wire_skip(&in, header & 0xffffff);
@@ -217,10 +217,10 @@ static uint8_t decrypt_record(struct tls *tls, uint8_t *record, struct wire_in *
 static int take_record(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)
 {
 	struct wire_in in = { record, len, false }, body;
-	uint8_t type = wire_get8(&in);
+	uint8_t type = (uint8_t)wire_get(&in, 1);
 
 	wire_skip(&in, 2); /* the version means nothing: 5.1 */
-	body = wire_get_part(&in, wire_get16(&in));
+	body = wire_get_part(&in, wire_get(&in, 2));
 	if (!wire_at_end(&in))
 		return -EBADMSG;
 	if (type == TLS_CHANGE_CIPHER_SPEC && tls->state != TLS_CLIENT_HELLO)
@@ -242,8 +242,8 @@ int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)
 	if (result < 0 && !tls->aead) {
 		*out = begin; /* the alert replaces a reply that was begun */
 		tls_put_record_header(out, TLS_ALERT, 2);
-		wire_put8(out, FATAL);
-		wire_put8(out, result == -EBADMSG ? HANDSHAKE_FAILURE : DECRYPT_ERROR);
+		wire_put(out, FATAL, 1);
+		wire_put(out, result == -EBADMSG ? HANDSHAKE_FAILURE : DECRYPT_ERROR, 1);
 	}
 	return result ? result : tls->state == TLS_DONE;
 }

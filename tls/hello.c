@@ -14,9 +14,9 @@ enum {
 
 void tls_put_record_header(struct wire_out *out, uint8_t type, size_t len)
 {
-	wire_put8(out, type);
-	wire_put16(out, TLS_VERSION_1_2);
-	wire_put16(out, (uint16_t)len);
+	wire_put(out, type, 1);
+	wire_put(out, TLS_VERSION_1_2, 2);
+	wire_put(out, len, 2);
 }
 
 /* 4.2.8: an entry of a key share */
@@ -25,8 +25,8 @@ static void put_share(const struct tls *tls, struct wire_out *out)
 	uint8_t public_key[X25519_SIZE];
 
 	x25519_public(public_key, tls->private_key);
-	wire_put16(out, TLS_GROUP_X25519);
-	wire_put16(out, sizeof(public_key));
+	wire_put(out, TLS_GROUP_X25519, 2);
+	wire_put(out, sizeof(public_key), 2);
 	wire_put_bytes(out, public_key, sizeof(public_key));
 }
 
@@ -38,8 +38,8 @@ static const uint8_t *put_hello_head(const struct tls *tls, struct wire_out *out
 
 	tls_put_record_header(out, TLS_HANDSHAKE, (size_t)TLS_MESSAGE_HEADER_SIZE + body);
 	message = out->p;
-	wire_put32(out, (uint32_t)type << 24 | body);
-	wire_put16(out, TLS_VERSION_1_2);
+	wire_put(out, (uint32_t)type << 24 | body, 4);
+	wire_put(out, TLS_VERSION_1_2, 2);
 	wire_put_bytes(out, tls->random, sizeof(tls->random));
 	return message;
 }
@@ -61,27 +61,27 @@ void tls_put_client_hello(struct tls *tls, struct wire_out *out)
 	const uint8_t *message = put_hello_head(tls, out, TLS_CLIENT_HELLO, body);
 	uint8_t binder[SHA256_SIZE];
 
-	wire_put8(out, 0); /* no session id */
-	wire_put16(out, suites);
+	wire_put(out, 0, 1); /* no session id */
+	wire_put(out, suites, 2);
 	if (tls->aes)
-		wire_put16(out, TLS_AES_128_GCM_SHA256);
-	wire_put16(out, TLS_CHACHA20_POLY1305_SHA256);
-	wire_put8(out, 1);
-	wire_put8(out, TLS_NO_COMPRESSION);
-	wire_put16(out, extensions);
+		wire_put(out, TLS_AES_128_GCM_SHA256, 2);
+	wire_put(out, TLS_CHACHA20_POLY1305_SHA256, 2);
+	wire_put(out, 1, 1);
+	wire_put(out, TLS_NO_COMPRESSION, 1);
+	wire_put(out, extensions, 2);
 	wire_put_bytes(out, fixed, sizeof(fixed));
 	put_share(tls, out);
-	wire_put16(out, TLS_PRE_SHARED_KEY); /* the last extension: 4.2.11 */
-	wire_put16(out, psk);
-	wire_put16(out, (uint16_t)(2 + identity + 4));
-	wire_put16(out, identity);
+	wire_put(out, TLS_PRE_SHARED_KEY, 2); /* the last extension: 4.2.11 */
+	wire_put(out, psk, 2);
+	wire_put(out, 2 + identity + 4, 2);
+	wire_put(out, identity, 2);
 	wire_put_bytes(out, tls->key->identity, identity);
-	wire_put32(out, 0); /* the age of a ticket, which this is not */
+	wire_put(out, 0, 4); /* the age of a ticket, which this is not */
 	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
 	schedule_binder(tls, tls->key, binder);
 	message = out->p;
-	wire_put16(out, 1 + SHA256_SIZE);
-	wire_put8(out, SHA256_SIZE);
+	wire_put(out, 1 + SHA256_SIZE, 2);
+	wire_put(out, SHA256_SIZE, 1);
 	wire_put_bytes(out, binder, sizeof(binder));
 	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
 	assert(!out->bad); /* TLS_REPLY_MAX */
@@ -95,27 +95,27 @@ void tls_put_server_hello(struct tls *tls, struct wire_out *out, const struct tl
 				   SERVER_EXTENSIONS_SIZE);
 	const uint8_t *message = put_hello_head(tls, out, TLS_SERVER_HELLO, body);
 
-	wire_put8(out, (uint8_t)hello->session_id.left);
+	wire_put(out, hello->session_id.left, 1);
 	wire_put_bytes(out, hello->session_id.p, hello->session_id.left);
-	wire_put16(out, hello->suite);
-	wire_put8(out, TLS_NO_COMPRESSION);
-	wire_put16(out, SERVER_EXTENSIONS_SIZE);
+	wire_put(out, hello->suite, 2);
+	wire_put(out, TLS_NO_COMPRESSION, 1);
+	wire_put(out, SERVER_EXTENSIONS_SIZE, 2);
 	wire_put_bytes(out, fixed, sizeof(fixed));
 	put_share(tls, out);
-	wire_put32(out, TLS_PRE_SHARED_KEY << 16 | 2);
-	wire_put16(out, hello->index);
+	wire_put(out, TLS_PRE_SHARED_KEY << 16 | 2, 4);
+	wire_put(out, hello->index, 2);
 	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
 }
 
 /* Vectors: 3.4 */
 static struct wire_in get_vector8(struct wire_in *in)
 {
-	return wire_get_part(in, wire_get8(in));
+	return wire_get_part(in, wire_get(in, 1));
 }
 
 static struct wire_in get_vector16(struct wire_in *in)
 {
-	return wire_get_part(in, wire_get16(in));
+	return wire_get_part(in, wire_get(in, 2));
 }
 
 static bool list_has(struct wire_in list, unsigned wanted)
@@ -123,7 +123,7 @@ static bool list_has(struct wire_in list, unsigned wanted)
 	bool has = false;
 
 	while (list.left)
-		has |= wire_get16(&list) == wanted;
+		has |= wire_get(&list, 2) == wanted;
 	return has && !list.bad;
 }
 
@@ -133,7 +133,7 @@ static const uint8_t *find_share(struct wire_in list)
 	const uint8_t *found = NULL;
 
 	while (list.left) {
-		unsigned group = wire_get16(&list);
+		unsigned group = wire_get(&list, 2);
 		struct wire_in share = get_vector16(&list);
 
 		if (group == TLS_GROUP_X25519 && share.left == X25519_SIZE)
@@ -177,7 +177,7 @@ static void parse_extension(struct tls_hello *hello, unsigned type, struct wire_
 static bool parse_extensions(struct tls_hello *hello, struct wire_in extensions, bool from_client)
 {
 	while (extensions.left) {
-		unsigned type = wire_get16(&extensions);
+		unsigned type = wire_get(&extensions, 2);
 		struct wire_in body = get_vector16(&extensions);
 
 		/* a client's pre_shared_key is the last one: 4.2.11 */

@@ -34,7 +34,7 @@ static void compress_block(struct sha256 *hash)
 	uint32_t w[16], s[8];
 
 	for (size_t i = 0; i < 16; i++)
-		w[i] = wire_get32(&in);
+		w[i] = wire_get(&in, 4);
 	memcpy(s, hash->state, sizeof(s));
 	for (size_t i = 0; i < 64; i++) {
 		uint32_t e = s[4], a = s[0], t, x = w[(i + 1) & 15], y = w[(i + 14) & 15];
@@ -121,13 +121,13 @@ void hkdf_label(uint8_t *out, size_t out_len, const uint8_t secret[SHA256_SIZE],
 	struct wire_out text = { info, sizeof(info), false };
 	size_t label_len = strlen(label);
 
-	wire_put16(&text, (uint16_t)out_len);
-	wire_put8(&text, (uint8_t)(6 + label_len));
+	wire_put(&text, out_len, 2);
+	wire_put(&text, 6 + label_len, 1);
 	wire_put_bytes(&text, "tls13 ", 6);
 	wire_put_bytes(&text, label, label_len);
-	wire_put8(&text, context_len);
+	wire_put(&text, context_len, 1);
 	wire_put_bytes(&text, context, context_len);
-	wire_put8(&text, 1); /* the first block of HKDF-Expand (RFC 5869 2.3), and the only one */
+	wire_put(&text, 1, 1); /* the first block of HKDF-Expand (RFC 5869 2.3), and the only one */
 	assert(out_len <= SHA256_SIZE && !text.bad);
 	hmac(digest, secret, info, (size_t)(text.p - info));
 	memcpy(out, digest, out_len);

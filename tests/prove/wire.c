@@ -42,15 +42,15 @@ void prove_wire_get_numbers(void)
 
 	switch (any_int(0, 2)) {
 	case 0:
-		got = wire_get8(&in);
+		got = wire_get(&in, 1);
 		/*@ assert byte: got <= 0xff; */
 		break;
 	case 1:
-		got = wire_get16(&in);
+		got = wire_get(&in, 2);
 		/*@ assert half: got <= 0xffff; */
 		break;
 	default:
-		got = wire_get32(&in);
+		got = wire_get(&in, 4);
 	}
 	/*@ assert cursor: in.p + in.left == (uint8_t const *)block + MAX; */
 	/*@ assert shrinks: in.left <= left; */
@@ -123,13 +123,13 @@ void prove_wire_put_numbers(void)
 
 	switch (any_int(0, 2)) {
 	case 0:
-		wire_put8(&out, (uint8_t)v);
+		wire_put(&out, v, 1);
 		break;
 	case 1:
-		wire_put16(&out, (uint16_t)v);
+		wire_put(&out, v, 2);
 		break;
 	default:
-		wire_put32(&out, v);
+		wire_put(&out, v, 4);
 	}
 	/*@ assert cursor: out.p + out.left == &block[0] + MAX; */
 	/*@ assert shrinks: out.left <= left; */
