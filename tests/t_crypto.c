@@ -5,10 +5,9 @@
 
 static void check_sha256(const char *text, size_t repeated, const char *want)
 {
-	struct sha256 hash;
+	struct sha256 hash = sha256_empty;
 	uint8_t digest[SHA256_SIZE];
 
-	sha256_start(&hash);
 	while (repeated--)
 		sha256_add(&hash, text, strlen(text));
 	sha256_end(&hash, digest);
@@ -30,10 +29,9 @@ static void check_hmac(const char *key, const char *text, const char *want)
 {
 	uint8_t bytes[200] = { 0 }, digest[SHA256_SIZE];
 	size_t len = from_hex(bytes, sizeof(bytes), key);
-	struct sha256 hash;
+	struct sha256 hash = sha256_empty;
 
 	if (len > SHA256_BLOCK) { /* RFC 2104: such a key is hashed first */
-		sha256_start(&hash);
 		sha256_add(&hash, bytes, len);
 		sha256_end(&hash, bytes);
 	}

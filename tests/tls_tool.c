@@ -20,9 +20,8 @@ static void compute(const char *what, uint8_t *out, size_t *size)
 	} else if (!strcmp(what, "public")) {
 		x25519_public(out, bytes[1]);
 	} else if (!strcmp(what, "sha256")) {
-		struct sha256 hash;
+		struct sha256 hash = sha256_empty;
 
-		sha256_start(&hash);
 		sha256_add(&hash, bytes[1], len[1]);
 		sha256_end(&hash, out);
 	} else if (!strcmp(what, "hmac")) {

@@ -51,7 +51,7 @@ static void tls_start(struct tls *tls, enum tls_state state, bool aes, const uin
 	tls->aes = aes;
 	memcpy(tls->random, random, sizeof(tls->random));
 	memcpy(tls->private_key, random + sizeof(tls->random), sizeof(tls->private_key));
-	sha256_start(&tls->transcript);
+	tls->transcript = sha256_empty;
 }
 
 void tls_server(struct tls *tls, const struct keys *keys, bool aes, const uint8_t *random)

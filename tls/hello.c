@@ -19,26 +19,23 @@ void tls_put_record_header(struct wire_out *out, uint8_t type, size_t len)
 	wire_put(out, len, 2);
 }
 
-/* 4.2.8: an entry of a key share */
 static void put_share(const struct tls *tls, struct wire_out *out)
 {
 	uint8_t public_key[X25519_SIZE];
 
 	x25519_public(public_key, tls->private_key);
-	wire_put(out, TLS_GROUP_X25519, 2);
-	wire_put(out, sizeof(public_key), 2);
 	wire_put_bytes(out, public_key, sizeof(public_key));
 }
 
 /* The fields that both hellos begin with. Returns where the message begins. */
-static const uint8_t *put_hello_head(const struct tls *tls, struct wire_out *out, uint8_t type,
-				     uint16_t body)
+static const uint8_t *put_hello_head(const struct tls *tls, struct wire_out *out, uint32_t type,
+				     size_t body)
 {
 	const uint8_t *message;
 
-	tls_put_record_header(out, TLS_HANDSHAKE, (size_t)TLS_MESSAGE_HEADER_SIZE + body);
+	tls_put_record_header(out, TLS_HANDSHAKE, TLS_MESSAGE_HEADER_SIZE + body);
 	message = out->p;
-	wire_put(out, (uint32_t)type << 24 | body, 4);
+	wire_put(out, type << 24 | body, 4);
 	wire_put(out, TLS_VERSION_1_2, 2);
 	wire_put_bytes(out, tls->random, sizeof(tls->random));
 	return message;
@@ -52,12 +49,12 @@ void tls_put_client_hello(struct tls *tls, struct wire_out *out)
 		0, TLS_SUPPORTED_GROUPS, 0, 4, 0, 2, 0, TLS_GROUP_X25519,
 		0, TLS_PSK_KEY_EXCHANGE_MODES, 0, 2, 1, TLS_PSK_DHE_KE,
 		0, TLS_KEY_SHARE, 0, 6 + X25519_SIZE, 0, 4 + X25519_SIZE,
+		0, TLS_GROUP_X25519, 0, X25519_SIZE,
 	};
-	uint16_t identity = (uint16_t)strlen(tls->key->identity);
-	uint16_t suites = tls->aes ? 4 : 2;
-	uint16_t psk = (uint16_t)(2 + 2 + identity + 4 + BINDERS_SIZE);
-	uint16_t extensions = (uint16_t)(sizeof(fixed) + 4 + X25519_SIZE + 4 + psk);
-	uint16_t body = (uint16_t)(2 + 32 + 1 + 2 + suites + 2 + 2 + extensions);
+	size_t identity = strlen(tls->key->identity), suites = tls->aes ? 4 : 2;
+	size_t psk = 2 + 2 + identity + 4 + BINDERS_SIZE;
+	size_t extensions = sizeof(fixed) + X25519_SIZE + 4 + psk;
+	size_t body = 2 + 32 + 1 + 2 + suites + 2 + 2 + extensions;
 	const uint8_t *message = put_hello_head(tls, out, TLS_CLIENT_HELLO, body);
 	uint8_t binder[SHA256_SIZE];
 
@@ -66,13 +63,11 @@ void tls_put_client_hello(struct tls *tls, struct wire_out *out)
 	if (tls->aes)
 		wire_put(out, TLS_AES_128_GCM_SHA256, 2);
 	wire_put(out, TLS_CHACHA20_POLY1305_SHA256, 2);
-	wire_put(out, 1, 1);
-	wire_put(out, TLS_NO_COMPRESSION, 1);
+	wire_put(out, 1 << 8 | TLS_NO_COMPRESSION, 2);
 	wire_put(out, extensions, 2);
 	wire_put_bytes(out, fixed, sizeof(fixed));
 	put_share(tls, out);
-	wire_put(out, TLS_PRE_SHARED_KEY, 2); /* the last extension: 4.2.11 */
-	wire_put(out, psk, 2);
+	wire_put(out, TLS_PRE_SHARED_KEY << 16 | psk, 4); /* the last extension: 4.2.11 */
 	wire_put(out, 2 + identity + 4, 2);
 	wire_put(out, identity, 2);
 	wire_put_bytes(out, tls->key->identity, identity);
@@ -90,9 +85,9 @@ void tls_put_client_hello(struct tls *tls, struct wire_out *out)
 void tls_put_server_hello(struct tls *tls, struct wire_out *out, const struct tls_hello *hello)
 {
 	static const uint8_t fixed[] = { 0, TLS_SUPPORTED_VERSIONS, 0, 2, 3, 4,
-					 0, TLS_KEY_SHARE, 0, 4 + X25519_SIZE };
-	uint16_t body = (uint16_t)(2 + 32 + 1 + hello->session_id.left + 3 + 2 +
-				   SERVER_EXTENSIONS_SIZE);
+					 0, TLS_KEY_SHARE, 0, 4 + X25519_SIZE,
+					 0, TLS_GROUP_X25519, 0, X25519_SIZE };
+	size_t body = 2 + 32 + 1 + hello->session_id.left + 3 + 2 + SERVER_EXTENSIONS_SIZE;
 	const uint8_t *message = put_hello_head(tls, out, TLS_SERVER_HELLO, body);
 
 	wire_put(out, hello->session_id.left, 1);
@@ -107,15 +102,10 @@ void tls_put_server_hello(struct tls *tls, struct wire_out *out, const struct tl
 	sha256_add(&tls->transcript, message, (size_t)(out->p - message));
 }
 
-/* Vectors: 3.4 */
-static struct wire_in get_vector8(struct wire_in *in)
+/* 3.4: a vector, whose length has n bytes */
+static struct wire_in get_vector(struct wire_in *in, size_t n)
 {
-	return wire_get_part(in, wire_get(in, 1));
-}
-
-static struct wire_in get_vector16(struct wire_in *in)
-{
-	return wire_get_part(in, wire_get(in, 2));
+	return wire_get_part(in, wire_get(in, n));
 }
 
 static bool list_has(struct wire_in list, unsigned wanted)
@@ -134,7 +124,7 @@ static const uint8_t *find_share(struct wire_in list)
 
 	while (list.left) {
 		unsigned group = wire_get(&list, 2);
-		struct wire_in share = get_vector16(&list);
+		struct wire_in share = get_vector(&list, 2);
 
 		if (group == TLS_GROUP_X25519 && share.left == X25519_SIZE)
 			found = share.p;
@@ -149,22 +139,22 @@ static void parse_extension(struct tls_hello *hello, unsigned type, struct wire_
 	switch (type) {
 	case TLS_SUPPORTED_VERSIONS:
 		if (from_client)
-			body = get_vector8(&body);
+			body = get_vector(&body, 1);
 		hello->version_1_3 = list_has(body, TLS_VERSION_1_3);
 		break;
 	case TLS_PSK_KEY_EXCHANGE_MODES:
-		body = get_vector8(&body);
+		body = get_vector(&body, 1);
 		hello->psk_dhe_ke = memchr(body.p, TLS_PSK_DHE_KE, body.left) != NULL;
 		break;
 	case TLS_KEY_SHARE:
 		if (from_client)
-			body = get_vector16(&body);
+			body = get_vector(&body, 2);
 		hello->share = find_share(body);
 		break;
 	case TLS_PRE_SHARED_KEY:
 		hello->has_key = true;
 		if (from_client)
-			hello->identities = get_vector16(&body);
+			hello->identities = get_vector(&body, 2);
 		else
 			hello->psk_dhe_ke = list_has(body, 0);
 		hello->binders = body;
@@ -178,7 +168,7 @@ static bool parse_extensions(struct tls_hello *hello, struct wire_in extensions,
 {
 	while (extensions.left) {
 		unsigned type = wire_get(&extensions, 2);
-		struct wire_in body = get_vector16(&extensions);
+		struct wire_in body = get_vector(&extensions, 2);
 
 		/* a client's pre_shared_key is the last one: 4.2.11 */
 		if ((from_client && hello->has_key) || type == TLS_EARLY_DATA)
@@ -201,10 +191,10 @@ bool tls_hello_parse(struct tls_hello *hello, struct wire_in message, bool from_
 
 	memset(hello, 0, sizeof(*hello));
 	wire_skip(in, TLS_MESSAGE_HEADER_SIZE + 2 + 32); /* the version, random */
-	hello->session_id = get_vector8(in);
-	hello->suite = choose_suite(from_client ? get_vector16(in) : wire_get_part(in, 2), aes);
-	compression = from_client ? get_vector8(in) : wire_get_part(in, 1);
-	extensions = get_vector16(in);
+	hello->session_id = get_vector(in, 1);
+	hello->suite = choose_suite(from_client ? get_vector(in, 2) : wire_get_part(in, 2), aes);
+	compression = from_client ? get_vector(in, 1) : wire_get_part(in, 1);
+	extensions = get_vector(in, 2);
 	if (!wire_at_end(in) || hello->session_id.left > (from_client ? SESSION_ID_MAX : 0) ||
 	    compression.left != 1 || *compression.p != TLS_NO_COMPRESSION ||
 	    (!from_client && extensions.left != SERVER_EXTENSIONS_SIZE))
@@ -217,14 +207,14 @@ bool tls_hello_parse(struct tls_hello *hello, struct wire_in message, bool from_
 const struct psk *tls_hello_find_key(struct tls_hello *hello, const struct keys *keys)
 {
 	struct wire_in identities = hello->identities, rest = hello->binders;
-	struct wire_in binders = get_vector16(&rest);
+	struct wire_in binders = get_vector(&rest, 2);
 	const struct psk *key = NULL;
 
 	for (uint16_t i = 0; identities.left; i++) {
-		struct wire_in identity = get_vector16(&identities), binder;
+		struct wire_in identity = get_vector(&identities, 2), binder;
 
 		wire_skip(&identities, 4); /* the age of a ticket */
-		binder = get_vector8(&binders);
+		binder = get_vector(&binders, 1);
 		if (key || binder.left != SHA256_SIZE)
 			continue;
 		key = keys_find(keys, (const char *)identity.p, identity.left);

@@ -55,15 +55,11 @@ static void compress_block(struct sha256 *hash)
 		hash->state[i] += s[i];
 }
 
-void sha256_start(struct sha256 *hash)
-{
-	/* FIPS 180-4 5.3.3 */
-	static const uint32_t first[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-					   0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
-
-	memcpy(hash->state, first, sizeof(first));
-	hash->len = 0;
-}
+/* FIPS 180-4 5.3.3 */
+const struct sha256 sha256_empty = {
+	.state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+		   0x1f83d9ab, 0x5be0cd19 },
+};
 
 void sha256_add(struct sha256 *hash, const void *bytes, size_t len)
 {
@@ -94,13 +90,12 @@ void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE])
 static void hash_padded(uint8_t *out, const uint8_t *key, uint8_t pad, const void *bytes,
 			size_t len)
 {
-	struct sha256 hash;
+	struct sha256 hash = sha256_empty;
 	uint8_t block[SHA256_BLOCK];
 
 	memset(block, pad, sizeof(block));
 	for (size_t i = 0; i < SHA256_SIZE; i++)
 		block[i] ^= key[i];
-	sha256_start(&hash);
 	sha256_add(&hash, block, sizeof(block));
 	sha256_add(&hash, bytes, len);
 	sha256_end(&hash, out);

@@ -119,8 +119,9 @@ static void ladder_step(field x2, field z2, field x3, field z3, const field x1)
 bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	    const uint8_t point[X25519_SIZE])
 {
+	static const uint8_t zeros[X25519_SIZE];
 	field x1, x2 = { 1 }, z2 = { 0 }, x3, z3 = { 1 };
-	uint8_t k[X25519_SIZE], bit, previous = 0, any = 0;
+	uint8_t k[X25519_SIZE], bit, previous = 0;
 
 	/* decodeScalar25519 and decodeUCoordinate */
 	memcpy(k, secret, sizeof(k));
@@ -141,9 +142,7 @@ bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	field_invert(z2, z2);
 	field_multiply(x2, x2, z2);
 	field_store(shared, x2);
-	for (size_t i = 0; i < X25519_SIZE; i++)
-		any |= shared[i];
-	return any != 0;
+	return !aead_same(shared, zeros, sizeof(zeros));
 }
 
 void x25519_public(uint8_t point[X25519_SIZE], const uint8_t secret[X25519_SIZE])
