@@ -49,7 +49,7 @@ void request_cancel(struct request *request)
 	if (request->state == REQUEST_RESOLVING)
 		child_kill(&request->resolver);
 	else if (request->state == REQUEST_HANDSHAKE)
-		tls_wipe(&request->tls);
+		explicit_bzero(&request->tls, sizeof(request->tls));
 	loop_drop(request->loop, &request->socket);
 	ssh_tunnel_close(&request->tunnel);
 	request_set_state(request, REQUEST_IDLE, 0);

@@ -42,7 +42,7 @@ void conn_drop(struct conn *conn)
 	/* a child may have a copy of the socket: close() alone would not end the connection */
 	shutdown(conn->source.fd, SHUT_RDWR);
 	loop_drop(conn->server->loop, &conn->source);
-	tls_wipe(&conn->tls);
+	explicit_bzero(&conn->tls, sizeof(conn->tls));
 	conn_set_state(conn, CONN_FREE);
 }
 

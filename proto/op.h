@@ -65,15 +65,10 @@ enum {
 };
 
 struct op_device {
-	uint32_t busnum;
-	uint32_t devnum;
+	uint32_t busnum, devnum;
 	uint32_t speed; /* enum usb_device_speed of linux/usb/ch9.h: 1 low .. 6 super plus */
-	uint16_t vendor;
-	uint16_t product;
-	uint16_t bcd_device;
-	uint8_t class;
-	uint8_t subclass;
-	uint8_t protocol;
+	uint16_t vendor, product, bcd_device;
+	uint8_t class, subclass, protocol;
 	uint8_t configuration; /* bConfigurationValue; 0 = not configured, usual after a bind */
 	uint8_t configurations;
 	uint8_t interfaces; /* the number of interface records that follow in a list */
@@ -82,9 +77,7 @@ struct op_device {
 };
 
 struct op_interface {
-	uint8_t class;
-	uint8_t subclass;
-	uint8_t protocol;
+	uint8_t class, subclass, protocol;
 };
 
 /* The number of a device for vhci-hcd and in USB requests (struct usbip_header_basic, devid). */

@@ -22,10 +22,8 @@ enum {
 
 /* The descriptor to read. seqnum is not 0; devid is that of op_devid(). */
 struct urb_request {
-	uint32_t seqnum;
-	uint32_t devid;
-	uint8_t type;
-	uint8_t index;
+	uint32_t seqnum, devid;
+	uint8_t type, index;
 	uint16_t language; /* of a string, else 0 */
 	uint16_t length;   /* of the data, at most; not more than URB_DATA_MAX */
 };

@@ -44,15 +44,10 @@ void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len);
  * sets bad. */
 void wire_put_string(struct wire_out *out, const char *s, size_t size);
 
-/* Little-endian numbers in memory, as USB descriptors have them. */
+/* A little-endian number in memory, as USB descriptors have them. */
 static inline uint16_t wire_load_le16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static inline uint32_t wire_load_le32(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 #endif

@@ -120,11 +120,12 @@ static void x25519_keys(void)
 		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 	};
+	static const uint8_t base[X25519_SIZE] = { 9 };
 	uint8_t a[X25519_SIZE], b[X25519_SIZE], public[X25519_SIZE], out[X25519_SIZE];
 
 	from_hex(a, sizeof(a), "77076d0a7318a57d3c16c17251b26645df4c2f32d7fd1f7a96a6b7b6c0d5d5d5");
 	from_hex(b, sizeof(b), "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb");
-	x25519_public(public, b);
+	CHECK(x25519(public, b, base));
 	CHECK_HEX(public, "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
 	CHECK(x25519(out, a, public));
 	for (unsigned i = 0; i < LENGTH(small); i++) {

@@ -571,17 +571,6 @@ static void recordings(void)
 	recording("server_chacha", true, &chacha20poly1305);
 }
 
-static void wiped(void)
-{
-	static const struct tls none;
-	struct run run;
-
-	init(&run);
-	shake(&run);
-	tls_wipe(&run.client);
-	CHECK_BYTES(&run.client, &none, sizeof(none));
-}
-
 int main(void)
 {
 	RUN("the suites that both ends have", suites);
@@ -597,6 +586,5 @@ int main(void)
 	RUN("change_cipher_spec is skipped where it may be", change_cipher_spec);
 	RUN("noise", noise);
 	RUN("recordings of handshakes with OpenSSL", recordings);
-	RUN("secrets are forgotten", wiped);
 	return check_status();
 }

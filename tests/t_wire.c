@@ -205,7 +205,6 @@ static void little_endian(void)
 
 	CHECK_INT(wire_load_le16(p), 0x7281);
 	CHECK_INT(wire_load_le16(p + 2), 0xf4e3);
-	CHECK(wire_load_le32(p) == 0xf4e37281);
 	block_free(p);
 }
 

@@ -2,8 +2,6 @@
 /* AES-128-GCM and ChaCha20-Poly1305. */
 #include "tls/crypto.h"
 
-#include "proto/wire.h"
-
 #include <string.h>
 
 enum { BLOCK = 16 /* of AES, GHASH and Poly1305 */, AES_ROUNDS = 10, CHACHA_BLOCK = 64 };
@@ -65,13 +63,12 @@ static void encrypt_block(const uint8_t *cipher_key, uint8_t block[BLOCK])
 			moved[i] = substitute_byte(block[(i + 4 * (i % 4)) % BLOCK]);
 		for (size_t i = 0; i < BLOCK; i++) {
 			const uint8_t *column = moved + i / 4 * 4;
+			uint8_t a = column[i % 4], b = column[(i + 1) % 4];
 
-			/* 2 a + 3 b + c + d; the last round mixes no columns */
-			block[i] = round == AES_ROUNDS
-					   ? moved[i]
-					   : field_multiply8(2, column[i % 4]) ^
-						     field_multiply8(3, column[(i + 1) % 4]) ^
-						     column[(i + 2) % 4] ^ column[(i + 3) % 4];
+			block[i] = a;
+			if (round < AES_ROUNDS) /* 2 a + 3 b + c + d */
+				block[i] = field_multiply8(2, a ^ b) ^ b ^ column[(i + 2) % 4] ^
+					   column[(i + 3) % 4];
 		}
 		next_key(key, round_constant);
 		xor_bytes(block, key, BLOCK);
@@ -153,11 +150,11 @@ static void chacha20_block(uint8_t *block, const uint8_t *key, const uint8_t *no
 {
 	uint32_t first[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 }, x[16];
 
-	for (size_t i = 0; i < 8; i++)
-		first[4 + i] = wire_load_le32(key + 4 * i);
+	for (size_t i = 0; i < 32; i++)
+		first[4 + i / 4] |= (uint32_t)key[i] << (8 * (i % 4));
 	first[12] = number;
-	for (size_t i = 0; i < 3; i++)
-		first[13 + i] = wire_load_le32(nonce + 4 * i);
+	for (size_t i = 0; i < AEAD_NONCE_SIZE; i++)
+		first[13 + i / 4] |= (uint32_t)nonce[i] << (8 * (i % 4));
 	memcpy(x, first, sizeof(x));
 	/* four columns, then four diagonals, ten times */
 	for (size_t i = 0; i < 80; i++) {

@@ -19,14 +19,13 @@ enum {
 	AEAD_TAG_SIZE = 16,
 };
 
-/* SHA-256 (FIPS 180-4), not finished: begun as a copy of sha256_empty. */
+/* SHA-256 (FIPS 180-4), not finished. It begins as a copy of sha256_empty. */
 struct sha256 {
 	uint32_t state[8];
 	uint64_t len; /* bytes so far */
 	uint8_t block[SHA256_BLOCK];
 };
 
-/* of no bytes */
 extern const struct sha256 sha256_empty;
 void sha256_add(struct sha256 *hash, const void *bytes, size_t len);
 void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE]);
@@ -40,9 +39,10 @@ void hmac(uint8_t out[SHA256_SIZE], const uint8_t key[SHA256_SIZE], const void *
 void hkdf_label(uint8_t *out, size_t out_len, const uint8_t secret[SHA256_SIZE],
 		const char *label, const uint8_t *context);
 
-/* X25519 (RFC 7748): the public key that belongs to secret, which is 32 random bytes. */
-void x25519_public(uint8_t point[X25519_SIZE], const uint8_t secret[X25519_SIZE]);
-/* The secret that both ends share. Returns false if the other end's point gives zero: 6.1. */
+/*
+ * X25519 (RFC 7748): the secret that both ends share, from 32 random bytes and the other end's
+ * public key, which is the same for the point 9. Returns false if that gives zero: 6.1.
+ */
 bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	    const uint8_t point[X25519_SIZE]);
 

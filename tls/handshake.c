@@ -13,11 +13,6 @@ enum {
 /* Alerts: 6.2 */
 enum { FATAL = 2, HANDSHAKE_FAILURE = 40, DECRYPT_ERROR = 51 };
 
-void tls_wipe(struct tls *tls)
-{
-	explicit_bzero(tls, sizeof(*tls));
-}
-
 /* 5.3: the nonce of the next record. */
 static void next_nonce(struct tls_cipher *cipher, uint8_t nonce[AEAD_NONCE_SIZE])
 {
@@ -28,8 +23,7 @@ static void next_nonce(struct tls_cipher *cipher, uint8_t nonce[AEAD_NONCE_SIZE]
 }
 
 /* 5.2: handshake messages as a record that is encrypted. */
-static void put_encrypted(struct tls *tls, struct wire_out *out, const uint8_t *messages,
-			  size_t len)
+static void put_sealed(struct tls *tls, struct wire_out *out, const uint8_t *messages, size_t len)
 {
 	static const uint8_t no_tag[AEAD_TAG_SIZE];
 	uint8_t nonce[AEAD_NONCE_SIZE], *header = out->p, *text = header + TLS_HEADER_SIZE;
@@ -70,8 +64,7 @@ void tls_client(struct tls *tls, const struct psk *key, bool aes, const uint8_t 
 }
 
 /* The Finished of the end that sends with that cipher. */
-static void make_finished(const struct tls *tls, const struct tls_cipher *cipher,
-			  uint8_t message[FINISHED_SIZE])
+static void make_finished(const struct tls *tls, const struct tls_cipher *cipher, uint8_t *message)
 {
 	static const uint8_t header[TLS_MESSAGE_HEADER_SIZE] = { TLS_FINISHED, 0, 0, SHA256_SIZE };
 
@@ -103,7 +96,7 @@ static int take_client_hello(struct tls *tls, struct wire_in message, struct wir
 	sha256_add(&tls->transcript, flight, EXTENSIONS_SIZE);
 	make_finished(tls, &tls->out, flight + EXTENSIONS_SIZE);
 	sha256_add(&tls->transcript, flight + EXTENSIONS_SIZE, FINISHED_SIZE);
-	put_encrypted(tls, out, flight, sizeof(flight));
+	put_sealed(tls, out, flight, sizeof(flight));
 	tls->state = TLS_FINISHED;
 	return 0;
 }
@@ -145,7 +138,7 @@ static int take_finished(struct tls *tls, struct wire_in message, struct wire_ou
 	if (!tls->server) {
 		sha256_add(&tls->transcript, message.p, message.left);
 		make_finished(tls, &tls->out, finished);
-		put_encrypted(tls, out, finished, FINISHED_SIZE);
+		put_sealed(tls, out, finished, FINISHED_SIZE);
 	}
 	schedule_application(tls);
 	tls->state = TLS_DONE;
@@ -201,10 +194,9 @@ static uint8_t decrypt_record(struct tls *tls, uint8_t *record, struct wire_in *
 	uint8_t nonce[AEAD_NONCE_SIZE], *text = record + TLS_HEADER_SIZE;
 	size_t len = body->left - AEAD_TAG_SIZE;
 
-	if (body->left < AEAD_TAG_SIZE)
-		return 0;
 	next_nonce(&tls->in, nonce);
-	if (!aead_open(tls->aead, tls->in.key, nonce, record, TLS_HEADER_SIZE, text, len))
+	if (body->left < AEAD_TAG_SIZE ||
+	    !aead_open(tls->aead, tls->in.key, nonce, record, TLS_HEADER_SIZE, text, len))
 		return 0;
 	while (len && !text[len - 1])
 		len--; /* padding, 5.4 */

@@ -42,6 +42,7 @@ struct tls_cipher {
 	uint64_t sequence; /* of the next record */
 };
 
+/* Its owner wipes it with explicit_bzero(3) when the handshake has failed. */
 struct tls {
 	bool server;
 	bool aes; /* a client offers AES-128-GCM, a server takes it if offered */
@@ -74,8 +75,5 @@ void tls_client(struct tls *tls, const struct psk *key, bool aes, const uint8_t 
  * -EBADMSG: the other end does not keep to the protocol.
  */
 int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out);
-
-/* Forgets all secrets. */
-void tls_wipe(struct tls *tls);
 
 #endif

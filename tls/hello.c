@@ -14,16 +14,16 @@ enum {
 
 void tls_put_record_header(struct wire_out *out, uint8_t type, size_t len)
 {
-	wire_put(out, type, 1);
-	wire_put(out, TLS_VERSION_1_2, 2);
+	wire_put(out, (size_t)type << 16 | TLS_VERSION_1_2, 3);
 	wire_put(out, len, 2);
 }
 
 static void put_share(const struct tls *tls, struct wire_out *out)
 {
+	static const uint8_t base[X25519_SIZE] = { 9 };
 	uint8_t public_key[X25519_SIZE];
 
-	x25519_public(public_key, tls->private_key);
+	x25519(public_key, tls->private_key, base);
 	wire_put_bytes(out, public_key, sizeof(public_key));
 }
 

@@ -106,7 +106,7 @@ static int hand_over_to_kernel(struct tls *tls, int fd)
 	else if (set_kernel_cipher(aes, fd, TLS_TX, &tls->out) ||
 		 set_kernel_cipher(aes, fd, TLS_RX, &tls->in))
 		result = -ENOPKG;
-	tls_wipe(tls);
+	explicit_bzero(tls, sizeof(*tls));
 	tls->key = key;
 	return result;
 }

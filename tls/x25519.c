@@ -144,10 +144,3 @@ bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	field_store(shared, x2);
 	return !aead_same(shared, zeros, sizeof(zeros));
 }
-
-void x25519_public(uint8_t point[X25519_SIZE], const uint8_t secret[X25519_SIZE])
-{
-	static const uint8_t base[X25519_SIZE] = { 9 };
-
-	x25519(point, secret, base);
-}
