@@ -52,7 +52,8 @@ static void client_adopt_port(struct client *client, unsigned port)
 	EACH_SERVER(client, server) {
 		const struct endpoint *endpoint = server->target.endpoint;
 
-		if (strcmp(endpoint->host, own.host) || strcmp(endpoint->port, own.tcp_port))
+		if (strcmp(endpoint->host, own.host) != 0 ||
+		    strcmp(endpoint->port, own.tcp_port) != 0)
 			continue;
 		if (!has_stock)
 			record_write(imports->record_dir, port, endpoint, own.busid, NULL);

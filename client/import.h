@@ -21,11 +21,11 @@
 #include "sysfs/vhci.h"
 
 enum {
-	/* Devices of all servers: a client kernel as distributions build it has 240 ports or less. */
+	/* Of all servers. A client kernel as distributions build it has 240 ports or less. */
 	IMPORTS_MAX = 2048,
 	/* At a time, of all servers: one for each server that does not push its list. */
 	IMPORT_REQUESTS_MAX = 64,
-	IDENTITY_READERS = 4, /* child processes at a time */
+	IDENTITY_READERS = 4,	   /* child processes at a time */
 	IMPORT_ANSWER_MS = 10000,  /* for the kernel to enumerate the device: 0.5 s is usual */
 	IMPORT_TEARDOWN_MS = 3000, /* for the kernel to free the port: 0.2 s is usual */
 };

@@ -90,10 +90,10 @@ void import_cancel_identity(struct import *import)
 {
 	struct identity_reader *slot = identity_reader_find(import->context, import);
 
-	if (!slot)
-		return;
-	child_kill(&slot->reader.child);
-	slot->import = NULL;
+	if (slot) {
+		child_kill(&slot->reader.child);
+		slot->import = NULL;
+	}
 }
 
 enum rule_verdict import_check_policy(struct import *import)

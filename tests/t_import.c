@@ -138,7 +138,7 @@ static void questions(void)
 	for (unsigned state = 0; state < STATES; state++) {
 		import->state = state;
 		CHECK_INT(import_has_port(import), has_port(state));
-		/* only what is idle and without a past is forgotten, and only if it is not listed */
+		/* only what is idle, without a past and not listed is forgotten */
 		import->flaps.remember = loop.now + 1;
 		import_list_complete(import);
 		CHECK_INT(import->state, state);
@@ -360,7 +360,8 @@ static const struct {
 	enum done done;
 } checks[] = {
 	{ "in use", VHCI_USED, false, true, 100000, 0, KEPT },
-	{ "has an address, unanswered yet", VHCI_USED, false, false, IMPORT_ANSWER_MS - 1, 0, KEPT },
+	{ "has an address, unanswered yet", VHCI_USED, false, false, IMPORT_ANSWER_MS - 1, 0,
+	  KEPT },
 	{ "has an address, unanswered", VHCI_USED, false, false, IMPORT_ANSWER_MS, 0, UNANSWERED },
 	{ "just attached", VHCI_ATTACHING, false, false, 0, 0, KEPT },
 	{ "unanswered, yet", VHCI_ATTACHING, false, false, IMPORT_ANSWER_MS - 1, 0, KEPT },
