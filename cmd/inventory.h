@@ -5,15 +5,14 @@
 #define CMD_INVENTORY_H
 
 #include "client/port_record.h"
+#include "lib/str.h"
 #include "policy/holds.h"
 #include "proto/op.h"
 #include "sysfs/device.h"
-#include "sysfs/protect.h"
 
 enum {
 	INVENTORY_MAX = OP_DEVLIST_MAX,
 	INVENTORY_LABEL_SIZE = 2 * DEVICE_STRING_SIZE,
-	INVENTORY_STRINGS_S = 2, /* how long inventory_scan() waits for strings, seconds */
 };
 
 #define INVENTORY_UNKNOWN UINT64_MAX /* a number that is not known */

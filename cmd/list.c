@@ -162,18 +162,6 @@ int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 	return 0;
 }
 
-static void dry_run_print_device(struct table *table, const struct inventory_entry *entry,
-				 const char *reason)
-{
-	const char *verdict = "would be exported";
-
-	if (entry_is_exported(entry))
-		verdict = *reason ? "is exported already, though " : "is exported already";
-	else if (*reason)
-		verdict = "would be left alone: ";
-	table_put_line(table, "%s: %s%s", entry->device.name, verdict, reason);
-}
-
 /* Whether the name in the list of holds is that of a device which is plugged in. */
 static bool hold_is_present(const struct holds *holds, struct inventory *inventory,
 			    const char *name)
@@ -188,7 +176,6 @@ static bool hold_is_present(const struct holds *holds, struct inventory *invento
 int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all)
 {
 	const struct policy *policy = policy_read(options, take_all);
-	struct policy_decision decision;
 	struct table table = { 0 };
 	unsigned planned = 0;
 
@@ -197,8 +184,14 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 	if (inventory_open(inventory, options->sysfs))
 		return 1;
 	INVENTORY_EACH(inventory, e) {
-		decision = list_decide(policy, &inventory->sysfs, e, &planned);
-		dry_run_print_device(&table, e, decision.reason.text);
+		struct reason reason = list_decide(policy, &inventory->sysfs, e, &planned).reason;
+		bool left_alone = reason.text[0];
+		const char *verdict = left_alone ? "would be left alone: " : "would be exported";
+
+		if (entry_is_exported(e))
+			verdict = left_alone ? "is exported already, though " :
+					       "is exported already";
+		table_put_line(&table, "%s: %s%s", e->device.name, verdict, reason.text);
 	}
 	for (const char *name = NULL; (name = holds_next(&policy->holds, name));)
 		if (!hold_is_present(&policy->holds, inventory, name))

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { STRINGS_WAIT_S = 2 }; /* how long a scan waits for strings, seconds */
+
 struct strings_message {
 	unsigned index; /* of the entry */
 	struct device_strings strings;
@@ -29,7 +31,7 @@ static void strings_send(int fd, const struct sysfs *sysfs, const char *busid, u
 {
 	struct strings_message message = { .index = index };
 
-	alarm(INVENTORY_STRINGS_S);
+	alarm(STRINGS_WAIT_S);
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);
@@ -40,7 +42,7 @@ static void strings_send(int fd, const struct sysfs *sysfs, const char *busid, u
 /* Until all children have closed the pipe, or the time is over. */
 static void strings_receive(struct inventory *inventory, int fd)
 {
-	uint64_t now = loop_clock(), deadline = now + INVENTORY_STRINGS_S * 1000;
+	uint64_t now = loop_clock(), deadline = now + STRINGS_WAIT_S * 1000;
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	struct strings_message message;
 
