@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the files of the handshake share: its hellos (hello.c) and its secrets (schedule.c). Sections
- * are those of RFC 8446.
- */
+/* The handshake's hellos (hello.c) and secrets (schedule.c). Sections are those of RFC 8446. */
 #ifndef TLS_HANDSHAKE_INTERNAL_H
 #define TLS_HANDSHAKE_INTERNAL_H
 
@@ -45,9 +42,8 @@ struct tls_hello {
 	uint16_t suite;		   /* the best one that is supported here, 0: none */
 	bool version_1_3;
 	bool psk_dhe_ke; /* a client offers it; a server has taken the first key */
-	/* set by tls_hello_find_key() */
-	uint16_t index;		/* of the identity */
-	const uint8_t *binder;	/* NULL: none */
+	uint16_t index;		   /* by tls_hello_find_key(): of the identity */
+	const uint8_t *binder;	   /* by tls_hello_find_key(); NULL: none */
 };
 
 void tls_put_record_header(struct wire_out *out, uint8_t type, size_t len);
@@ -67,10 +63,7 @@ bool tls_hello_parse(struct tls_hello *hello, struct wire_in message, bool from_
  */
 const struct psk *tls_hello_find_key(struct tls_hello *hello, const struct keys *keys);
 
-/*
- * 4.2.11.2: the binder of a client's hello with that key. The transcript holds the hello up to its
- * binders.
- */
+/* 4.2.11.2: the binder of a client's hello, which the transcript holds up to its binders. */
 void schedule_binder(const struct tls *tls, const struct psk *key, uint8_t mac[SHA256_SIZE]);
 /*
  * Both hellos are in the transcript, tls->key is set: sets tls->aead and the ciphers of the

@@ -101,12 +101,11 @@ static const char *add_line(struct keys *keys, char *line)
 	if (keys->count == KEYS_MAX)
 		return "too many keys";
 	wrong = psk_parse(key, word);
-	if (wrong)
-		return wrong;
-	if (keys_find(keys, key->identity, strlen(key->identity)))
+	if (!wrong && keys_find(keys, key->identity, strlen(key->identity)))
 		return "duplicate identity";
-	keys->count++;
-	return NULL;
+	if (!wrong)
+		keys->count++;
+	return wrong;
 }
 
 static bool parse_keys(struct keys *keys, char *text, const char *path)

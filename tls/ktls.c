@@ -15,7 +15,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-enum { STACK_SIZE = 4096 /* more than one step of the handshake uses */ };
+enum { STACK_SIZE = 8192 /* more than one step of the handshake uses */ };
 
 /*
  * An entry of /proc/crypto begins with "name : gcm(aes)"; then comes "driver : generic-gcm-aesni".
