@@ -200,8 +200,11 @@ static void poly1305_block(struct poly1305 *poly, const uint8_t *block)
 	memset(poly->h, 0, sizeof(poly->h));
 	/* 2^136 is 320 modulo p; the digits stay below 2^30 */
 	for (size_t i = 0; i < 17; i++)
-		for (size_t j = 0; j < 17; j++)
-			poly->h[i] += sum[j] * (j <= i ? poly->r[i - j] : 320 * poly->r[17 + i - j]);
+		for (size_t j = 0; j < 17; j++) {
+			uint32_t r = j <= i ? poly->r[i - j] : 320 * poly->r[17 + i - j];
+
+			poly->h[i] += sum[j] * r;
+		}
 	poly1305_carry(poly->h);
 	poly1305_carry(poly->h);
 }

@@ -74,8 +74,8 @@ static void make_finished(const struct tls *tls, const struct tls_cipher *cipher
 
 static int take_client_hello(struct tls *tls, struct wire_in message, struct wire_out *out)
 {
-	/* what follows our hello in one record: EncryptedExtensions, which are empty, and Finished */
-	uint8_t flight[EXTENSIONS_SIZE + FINISHED_SIZE] = { TLS_ENCRYPTED_EXTENSIONS, 0, 0, 2, 0, 0 };
+	/* in one record behind our hello: EncryptedExtensions, which are empty, and Finished */
+	uint8_t flight[EXTENSIONS_SIZE + FINISHED_SIZE] = { TLS_ENCRYPTED_EXTENSIONS, 0, 0, 2 };
 	uint8_t mac[SHA256_SIZE];
 	struct tls_hello hello;
 	const struct psk *key;
