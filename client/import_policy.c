@@ -28,15 +28,15 @@ void import_set_descriptors(struct import *import, const struct descriptor_query
 	import->facts.described = true;
 }
 
-static void identity_reader_done(struct strings_reader *reader, bool complete)
+static void identity_reader_done(struct child *child, bool whole)
 {
-	struct identity_reader *slot = container_of(reader, struct identity_reader, reader);
+	struct identity_reader *slot = container_of(child, struct identity_reader, reader.child);
 	struct import *import = slot->import;
 
 	assert(import);
 	slot->import = NULL;
-	if (complete)
-		import_set_strings(import, &reader->strings);
+	if (whole)
+		import_set_strings(import, &slot->reader.strings);
 	else
 		import->facts.serial = NULL;
 	loop_pass_now(import->context->loop);

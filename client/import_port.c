@@ -121,7 +121,7 @@ static void import_judge_session(struct import *import, uint64_t now)
 	uint64_t lasted = now - import->attached_at;
 
 	if (import->answered && lasted >= FLAP_SETTLED_MS)
-		backoff_clear(&import->flaps.backoff);
+		import->flaps.backoff = (struct backoff){ 0 };
 	else
 		import->flaps.remember = now + FLAP_REMEMBER_MS;
 	if (now < import->flaps.backoff.until)

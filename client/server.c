@@ -153,7 +153,7 @@ void server_pass(struct server *server)
 	}
 	if (gone && !server->watched_since) {
 		server->hurry = true;
-		backoff_clear(&server->pace);
+		server->pace = (struct backoff){ 0 };
 		server->next_list = server->context->loop->now;
 	}
 	if (server->context->loop->stopping) {

@@ -56,7 +56,7 @@ static void server_list_failed(struct server *server)
 	if (!known || !server->answered)
 		request_log_failure(&server->list_request, &server->failure);
 	if (!known)
-		backoff_clear(&server->pace);
+		server->pace = (struct backoff){ 0 };
 	server_forget_identities(server);
 	server->answered = server->hurry = false;
 	backoff_fail(&server->pace, loop->now, loop->interval);
@@ -106,7 +106,7 @@ static void server_watch_ended(struct server *server)
 	server->watched_since = 0;
 	server->hurry = false;
 	if (!log_once_active(&server->failure))
-		backoff_clear(&server->pace);
+		server->pace = (struct backoff){ 0 };
 }
 
 static void server_list_done(struct request *request)

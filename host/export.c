@@ -102,17 +102,17 @@ bool export_is_bound(const struct export *export)
 
 bool export_is_free(const struct export *export)
 {
-	return !session_watch_is_open(&export->session) &&
+	return export->session.socket.fd < 0 &&
 	       (BIT(AVAILABLE) | BIT(ERROR) | BIT(LEFT_ALONE)) & 1U << export->state;
 }
 
-static void export_strings_read(struct strings_reader *reader, bool complete)
+static void export_strings_read(struct child *child, bool whole)
 {
-	struct export *export = container_of(reader, struct export, reader);
+	struct export *export = container_of(child, struct export, reader.child);
 
-	export->identity.serial = complete ? reader->strings.serial : NULL;
-	export->identity.product_name = reader->strings.product;
-	if (!complete)
+	export->identity.serial = whole ? export->reader.strings.serial : NULL;
+	export->identity.product_name = export->reader.strings.product;
+	if (!whole)
 		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
 	loop_pass_now(export->loop);
 }
@@ -138,7 +138,7 @@ static void export_identify(struct export *export, const struct device *device)
 		return;
 	export->failed = EXPORT_UNUSED;
 	log_once_clear(&export->failure_log);
-	backoff_clear(&export->backoff);
+	export->backoff = (struct backoff){ 0 };
 	if (id != export->former_id)
 		export->flaps = (struct flaps){ 0 };
 	export->former_id = export->id;
@@ -249,7 +249,7 @@ uint32_t export_ask(const struct export *export)
 		return OP_OK;
 	case ENGINE_IN_USE:
 		/* a session that another process began may have ended: only the status tells */
-		return session_watch_is_open(&export->session) ? OP_BUSY : EXPORT_WAIT;
+		return export->session.socket.fd >= 0 ? OP_BUSY : EXPORT_WAIT;
 	case ENGINE_ERROR:
 		return OP_DEV_ERR;
 	default:

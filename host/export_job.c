@@ -64,7 +64,7 @@ static void export_finish_job(struct export *export)
 			log_info("%s: %s", export->device.name,
 				 job == EXPORT_BINDING ? "exported" : "given back");
 		log_once_clear(&export->failure_log);
-		backoff_clear(&export->backoff);
+		export->backoff = (struct backoff){ 0 };
 		break;
 	case ENGINE_GONE:
 	case ENGINE_BUSY: /* a new session was quicker: the next pass will see */
@@ -91,7 +91,7 @@ void export_start_job(struct export *export, enum export_state job)
 {
 	int error;
 
-	assert(!child_running(&export->child));
+	assert(!export->child.pid);
 	export_set_state(export, job);
 	if (job == EXPORT_BINDING)
 		export->bound_at = export->loop->now;

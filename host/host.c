@@ -48,7 +48,7 @@ static void host_pass(void *ctx)
 	}
 	EACH_EXPORT(&host->exports, export)
 		if (export->seen && !export_has_job(export) &&
-		    !child_running(&export->reader.child))
+		    !export->reader.child.pid)
 			host_act(host, export);
 	host_update_list(host);
 	status_files_update(&host->left_hash, &host->daemon.rundir, &host->exports, false);
@@ -74,7 +74,7 @@ static bool host_is_busy(struct host *host)
 		bool recovers = export->state == EXPORT_ERROR && export->ours && export->allowed &&
 				export->flaps.backoff.delay <= ONCE_PATIENCE_MS;
 
-		if (export_has_job(export) || child_running(&export->reader.child) ||
+		if (export_has_job(export) || export->reader.child.pid ||
 		    (!stopping && recovers))
 			return true;
 	}

@@ -2,7 +2,10 @@
 /* The server role: observes the devices of this machine, and remembers which are ours. */
 #include "host/host.h"
 
+#include "lib/file.h"
+
 #include <errno.h>
+#include <fcntl.h>
 
 /* In the run directory: the bus ids of devices that are ours. */
 #define BOUND_FILE "bound"
@@ -33,8 +36,8 @@ void host_adopt_bound(struct host *host)
 	struct export *export;
 
 	if (rundir->stale)
-		rundir_save(rundir, BOUND_FILE, NULL, 0);
-	rundir_load(rundir, BOUND_FILE, text, sizeof(text));
+		file_replace(rundir->dir, BOUND_FILE, 0, NULL, 0);
+	file_load(rundir->dir, BOUND_FILE, O_NOFOLLOW, text, sizeof(text));
 	while ((busid = str_word(&cursor))) {
 		if (!busid_is_device(busid) || exports_find(&host->exports, busid))
 			continue;
@@ -58,7 +61,7 @@ void host_set_ours(struct host *host, struct export *changed, bool ours)
 		if (export->ours)
 			len += str_format(text + len, sizeof(text) - len, "%s\n",
 					  export->device.busid);
-	error = rundir_save(rundir, BOUND_FILE, text, len);
+	error = file_replace(rundir->dir, BOUND_FILE, 0, text, len);
 	if (error)
 		log_once(&host->save_log, LOG_LEVEL_WARNING, error, "cannot write %s/%s",
 			 rundir->path, BOUND_FILE);

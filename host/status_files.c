@@ -2,10 +2,12 @@
 /* Small files in the run directory about sessions, and devices that are left alone. */
 #include "host/host.h"
 
+#include "lib/file.h"
 #include "lib/socket.h"
 #include "lib/str.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <string.h>
 
 enum {
@@ -22,7 +24,7 @@ static void save_session_file(const struct rundir *rundir, const struct export *
 	char name[SESSION_NAME_SIZE];
 
 	str_format(name, sizeof(name), "session.%s", export->device.busid);
-	rundir_save(rundir, name, text, strlen(text));
+	file_replace(rundir->dir, name, 0, text, strlen(text));
 }
 
 /* A connection that is over already has no line: then the file of the last session goes. */
@@ -67,7 +69,7 @@ void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struc
 	EACH_EXPORT(exports, export) {
 		const char *reason = stopping ? NULL : reason_left_alone(export);
 
-		if (!export->noted && session_watch_is_open(&export->session))
+		if (!export->noted && export->session.socket.fd >= 0)
 			write_session_file(rundir, export);
 		else if (export->noted && export_is_free(export))
 			status_files_remove_session(rundir, export);
@@ -78,7 +80,7 @@ void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struc
 	assert(len < sizeof(text));
 	text[len] = '\0';
 	hash = str_hash(STR_HASH, text) | 1; /* never 0: that is not known */
-	if (hash != *left_hash && !rundir_save(rundir, "left", text, len))
+	if (hash != *left_hash && !file_replace(rundir->dir, "left", 0, text, len))
 		*left_hash = hash;
 }
 
@@ -89,7 +91,7 @@ void status_files_load_session(const struct rundir *rundir, struct export *expor
 
 	export->noted = true; /* also if it cannot be read: it is removed when the device is free */
 	str_format(name, sizeof(name), "session.%s", export->device.busid);
-	rundir_load(rundir, name, text, sizeof(text));
+	file_load(rundir->dir, name, O_NOFOLLOW, text, sizeof(text));
 	words = str_words(text, word, SESSION_WORDS);
 	if (words < 3 || !addr_parse(word[2], &export->from))
 		return;

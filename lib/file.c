@@ -2,8 +2,11 @@
 /* Small files that are read and written as a whole. */
 #include "lib/file.h"
 
+#include "lib/str.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -87,14 +90,15 @@ int file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *lin
 	return n < 0 ? (int)n : found;
 }
 
-int file_replace(int dir, const char *path, const char *fresh, int flags, const char *text,
-		 size_t len)
+int file_replace(int dir, const char *path, int flags, const char *text, size_t len)
 {
+	char fresh[PATH_MAX + sizeof(".new")];
 	int fd, error = 0;
 	ssize_t n;
 
 	if (!len)
 		return unlinkat(dir, path, 0) && errno != ENOENT ? -errno : 0;
+	str_format(fresh, sizeof(fresh), "%s.new", path);
 	fd = openat(dir, fresh, flags | O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		    0644);
 	if (fd < 0)

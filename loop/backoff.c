@@ -12,11 +12,6 @@ void backoff_fail(struct backoff *backoff, uint64_t now, uint32_t limit_ms)
 	backoff->until = now + backoff->delay;
 }
 
-void backoff_clear(struct backoff *backoff)
-{
-	*backoff = (struct backoff){ 0 };
-}
-
 void flaps_fail(struct flaps *flaps, uint64_t now)
 {
 	flaps->remember = now + FLAP_REMEMBER_MS;
@@ -39,5 +34,5 @@ bool flaps_stay_ended(struct flaps *flaps, uint64_t now, uint64_t stayed_ms)
 void flaps_forgive(struct flaps *flaps, uint64_t now)
 {
 	if (flaps->backoff.delay && now >= flaps->remember + flaps->backoff.delay)
-		backoff_clear(&flaps->backoff);
+		flaps->backoff = (struct backoff){ 0 };
 }

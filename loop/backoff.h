@@ -4,8 +4,8 @@
  * limit. Flap damping: a device that comes and goes is used again only after such a delay; the
  * first short stays in a row are free, because a person may be replugging it.
  *
- * Times are those of the loop, in milliseconds. All zeros: no failure, and nothing is held against
- * the device.
+ * Times are those of the loop, in milliseconds. All zeros: no failure since the latest success, and
+ * nothing is held against the device.
  */
 #ifndef LOOP_BACKOFF_H
 #define LOOP_BACKOFF_H
@@ -21,7 +21,7 @@ enum {
 };
 
 struct backoff {
-	uint32_t delay; /* after the latest failure; 0 = no failure */
+	uint32_t delay; /* after the latest failure */
 	uint64_t until; /* no attempt before this time */
 };
 
@@ -33,9 +33,6 @@ struct flaps {
 
 /* An attempt failed: the delay doubles, but is at most limit_ms. */
 void backoff_fail(struct backoff *backoff, uint64_t now, uint32_t limit_ms);
-/* An attempt succeeded: the next failure begins with the first delay again. */
-void backoff_clear(struct backoff *backoff);
-
 /* A stay of stayed_ms is over. Returns true if it was one short stay too many: the delay has grown
  * then. */
 bool flaps_stay_ended(struct flaps *flaps, uint64_t now, uint64_t stayed_ms);

@@ -54,11 +54,6 @@ int child_start(struct loop *loop, struct child *child, void (*work)(const void 
 	return error;
 }
 
-bool child_running(const struct child *child)
-{
-	return child->pid;
-}
-
 void child_kill(struct child *child)
 {
 	if (!child->pid)
@@ -75,34 +70,28 @@ static void reader_child_main(const void *arg, void *result)
 	device_strings_read(reader->sysfs, reader->busid, result);
 }
 
-static void reader_child_ended(struct child *child, bool whole)
-{
-	struct strings_reader *reader = container_of(child, struct strings_reader, child);
-
-	reader->done(reader, whole);
-}
-
 void strings_reader_start(struct strings_reader *reader, struct loop *loop,
 			  const struct sysfs *sysfs, const char *busid,
-			  void (*done)(struct strings_reader *reader, bool complete))
+			  void (*done)(struct child *child, bool whole))
 {
 	reader->sysfs = sysfs;
-	reader->done = done;
 	str_format(reader->busid, sizeof(reader->busid), "%s", busid);
 	reader->deadline = loop->now + STRINGS_READ_MS;
 	loop_pass_by(loop, reader->deadline);
 	if (child_start(loop, &reader->child, reader_child_main, reader, &reader->strings,
-			sizeof(reader->strings), reader_child_ended))
-		done(reader, false);
+			sizeof(reader->strings), done))
+		done(&reader->child, false);
 }
 
 void strings_reader_pass(struct strings_reader *reader)
 {
-	if (!child_running(&reader->child))
+	struct child *child = &reader->child;
+
+	if (!child->pid)
 		return;
-	loop_pass_by(reader->child.loop, reader->deadline);
-	if (reader->child.loop->now < reader->deadline)
+	loop_pass_by(child->loop, reader->deadline);
+	if (child->loop->now < reader->deadline)
 		return;
-	child_kill(&reader->child);
-	reader->done(reader, false);
+	child_kill(child);
+	child->done(child, false);
 }

@@ -34,7 +34,6 @@ struct child {
 int child_start(struct loop *loop, struct child *child, void (*work)(const void *arg, void *result),
 		const void *arg, void *result, size_t size,
 		void (*done)(struct child *child, bool whole));
-bool child_running(const struct child *child);
 /* Kills the child if it runs; done is not called. Only for work that leaves nothing half done. */
 void child_kill(struct child *child);
 
@@ -48,19 +47,17 @@ struct strings_reader {
 	const struct sysfs *sysfs;
 	uint64_t deadline;
 	char busid[BUSID_SIZE];
-	struct device_strings strings; /* valid from done(complete) to the next start */
-	/* The reader is idle again. complete = false: it took too long, was killed, or there could
-	 * be no child. */
-	void (*done)(struct strings_reader *reader, bool complete);
+	struct device_strings strings; /* valid from done(whole) to the next start */
 };
 
 /*
- * Starts to read the strings of the device busid; the reader must not be running. done may be
- * called before this returns. The reader must stay in its place until done.
+ * Starts to read the strings of the device busid; the reader must not be running. done gets
+ * &reader->child, maybe before this returns, and false also if it took too long or there could be
+ * no child.
  */
 void strings_reader_start(struct strings_reader *reader, struct loop *loop,
 			  const struct sysfs *sysfs, const char *busid,
-			  void (*done)(struct strings_reader *reader, bool complete));
+			  void (*done)(struct child *child, bool whole));
 /* In every pass: gives up at the time limit. */
 void strings_reader_pass(struct strings_reader *reader);
 

@@ -4,7 +4,6 @@
 
 #include "lib/log.h"
 #include "lib/util.h"
-#include "loop/sandbox.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -36,22 +35,19 @@ static void settings_ready(struct loop_source *source, uint32_t events)
 		loop_pass_now(&daemon->loop);
 }
 
-static int watch_events(struct loop *loop, struct loop_source *source, int fd,
-			void (*ready)(struct loop_source *source, uint32_t events))
-{
-	*source = (struct loop_source){ fd, ready };
-	return fd < 0 ? fd : loop_watch(loop, source, EPOLLIN);
-}
-
 /* Without these events the interval alone brings passes. */
 static void daemon_watch_events(struct daemon *daemon)
 {
-	int error = watch_events(&daemon->loop, &daemon->uevents, uevent_open(), uevents_ready);
+	int uevents = uevent_open(), settings = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int error = uevents;
 
-	if (error < 0)
+	daemon->uevents = (struct loop_source){ uevents, uevents_ready };
+	daemon->settings = (struct loop_source){ settings, settings_ready };
+	if (uevents >= 0)
+		error = loop_watch(&daemon->loop, &daemon->uevents, EPOLLIN);
+	if (error)
 		log_warning_errno(error, "cannot receive kernel events");
-	watch_events(&daemon->loop, &daemon->settings, inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
-		     settings_ready);
+	loop_watch(&daemon->loop, &daemon->settings, EPOLLIN);
 }
 
 static void daemon_pass(void *ctx)

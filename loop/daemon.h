@@ -58,7 +58,7 @@ struct daemon {
  */
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, struct rules *rules, void *ctx);
-/* Enters the sandbox (records, programs: see loop/sandbox.h) and runs until the role is done. */
+/* Enters the sandbox (records, programs: see sandbox_enter()) and runs until the role is done. */
 void daemon_run(struct daemon *daemon, const char *records, bool programs);
 /* keep_notes: the run directory has notes for the next daemon. */
 void daemon_close(struct daemon *daemon, bool keep_notes);
@@ -73,5 +73,24 @@ bool daemon_check_driver(struct daemon *daemon, int error);
  * may have changed; logged.
  */
 bool daemon_reload(struct daemon *daemon, struct rules *rules, struct holds *holds);
+
+/*
+ * The sandbox that a daemon enters for good before it accepts a peer, so that an exploited parser
+ * gains little:
+ *	- no capabilities, and no way to get any by running a program (capabilities(7),
+ *	  PR_SET_NO_NEW_PRIVS): root without them is no more than the owner of root's files
+ *	- Landlock (landlock(7), Linux 5.13): no program is run, and files are written, made and
+ *	  removed only in the USB part of sysfs, the run directory and the directory of records
+ *	- seccomp filter (seccomp(2)): no system calls that are not needed and have been ways to
+ *	  exploit the kernel; no sockets of other families than IP and netlink, as root needs no
+ *	  more than a local socket of D-Bus or of a container's daemon to become all again
+ * A layer that the kernel lacks is left out; --verbose logs it.
+ *
+ * run_dir, records: directories in which files are replaced; records may be NULL.
+ * programs: ssh will be run, and inherits the sandbox: then files, programs and local sockets are
+ * not restricted.
+ */
+void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records,
+		   bool programs);
 
 #endif

@@ -23,16 +23,6 @@
 
 enum { VARIABLE_ROOM_MIN = 32 /* no variable begins where less is left */ };
 
-/* For ps(1) and pidof(1): the name of the process, and argv[0] in its command line. */
-static void set_process_name(char *argv0)
-{
-	size_t len = strlen(argv0);
-
-	prctl(PR_SET_NAME, RUNNER_NAME);
-	memset(argv0, 0, len);
-	str_format(argv0, len + 1, RUNNER_NAME);
-}
-
 bool hook_runner_parse(struct hook_event *event, size_t len)
 {
 	char *text = event->text, *end = text + len;
@@ -109,7 +99,9 @@ int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char 
 	runner->pid = fork();
 	if (!runner->pid) {
 		close(pair[0]);
-		set_process_name(name);
+		/* for ps(1) and pidof(1) */
+		prctl(PR_SET_NAME, RUNNER_NAME);
+		strncpy(name, RUNNER_NAME, strlen(name)); /* which fills the rest with zeros */
 		serve_events(pair[1], config);
 		_exit(0);
 	}

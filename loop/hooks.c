@@ -50,11 +50,6 @@ static void hooks_wait(struct hooks *hooks, uint64_t ms)
 		hooks->stop_by = loop_clock() + HOOKS_MS;
 }
 
-static bool hooks_are_over(const struct hooks *hooks)
-{
-	return loop_clock() >= hooks->stop_by;
-}
-
 #define log_fault(hooks, version, error, ...)                                                      \
 	(log_once_add(&(hooks)->faults, version) ? log_warning_errno(error, __VA_ARGS__) : (void)0)
 
@@ -204,12 +199,10 @@ static void hooks_run_file(struct hooks *hooks, const struct hook *hook,
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL); /* if it does not lead a group yet */
 		log_fault(hooks, hook->version, 0, "hook %s took too long: killed", hook->name);
-	} else if (WIFSIGNALED(status)) {
-		log_fault(hooks, hook->version, 0, "hook %s failed: signal %d", hook->name,
-			  WTERMSIG(status));
 	} else if (status) {
-		log_fault(hooks, hook->version, 0, "hook %s failed: exit status %d", hook->name,
-			  WEXITSTATUS(status));
+		log_fault(hooks, hook->version, 0, "hook %s failed: %s %d", hook->name,
+			  WIFSIGNALED(status) ? "signal" : "exit status",
+			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	} else {
 		log_once_remove(&hooks->faults, hook->version);
 	}
@@ -260,9 +253,9 @@ void hooks_run(struct hooks *hooks, const struct hook_event *event)
 	char name[NAME_MAX + 1] = "";
 
 	hooks_wait(hooks, 0); /* for a signal that came meanwhile */
-	while (!hooks_are_over(hooks) && hooks_run_next(hooks, name, event))
+	while (loop_clock() < hooks->stop_by && hooks_run_next(hooks, name, event))
 		;
-	if (hooks_are_over(hooks))
+	if (loop_clock() >= hooks->stop_by)
 		log_once(&hooks->late, LOG_LEVEL_WARNING, 0,
 			 "hooks took too long: events are lost");
 }

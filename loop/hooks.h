@@ -2,17 +2,13 @@
 /*
  * Hooks: the executable files in CONFIG/hooks.d, run one at a time, in the byte order of their
  * names, when something has happened to a device. usbiphp-client(8), HOOKS, is the contract with
- * them: names, arguments, environment, limits.
+ * them: names, owners, arguments, environment, limits.
  *
- * Not run is a file that others than its owner may write, or that belongs to neither root nor the
- * daemon's user. No hook is run if that is so of hooks.d, which must not be a symbolic link, or of
- * CONFIG. A hook may be a symbolic link: its target is checked, and the very file that was checked
- * is run. For this it is open as descriptor 3 in the hook, and $0 of a script is not its name.
- *
- * A fault of a hook is logged once, until the hook ends well or its file changes.
+ * The very file whose owner and mode were checked is run: for this it is open as descriptor 3 in
+ * the hook, and $0 of a script is not its name.
  *
  * The process "usbiphp-hooks" runs the hooks: it keeps the rights that the daemon drops
- * (loop/sandbox.h), and takes orders from the daemon only. It is started where hooks.d exists when
+ * (sandbox_enter()), and takes orders from the daemon only. It is started where hooks.d exists when
  * the daemon starts, and ends with the daemon; the hook that runs then has HOOKS_MS left. Both talk
  * over a socket that keeps the bounds of messages, which is also the queue of events: an event one
  * way, one byte for each event that all hooks have got the other way.
@@ -84,13 +80,12 @@ struct hooks {
 	struct log_once_set faults; /* by the version of the file */
 };
 
-/* Finds the variables in the text. Returns false if there are others than ours, or
- * too many: a daemon that an attacker has taken over may send anything. */
+/* Finds the variables in the text. Returns false if there are others than ours, or too many: a
+ * daemon that an attacker has taken over may send anything. */
 bool hook_runner_parse(struct hook_event *event, size_t len);
 /*
- * Runs all hooks for an event; returns when the last has ended. When SIGTERM or SIGINT has come,
- * what does not end within the next HOOKS_MS is killed, and later events are lost; logged. The
- * caller has blocked these signals and SIGCHLD, as loop_open() does.
+ * Runs all hooks for an event, until the last has ended. HOOKS_MS after SIGTERM or SIGINT they are
+ * killed, and later events are lost; logged. The caller has blocked these signals and SIGCHLD.
  */
 void hooks_run(struct hooks *hooks, const struct hook_event *event);
 

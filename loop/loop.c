@@ -213,6 +213,7 @@ static bool loop_handle_event(struct loop *loop)
  */
 void loop_run(struct loop *loop)
 {
+	bool passed = false;
 	int burst = 0;
 
 	do {
@@ -222,9 +223,9 @@ void loop_run(struct loop *loop)
 			burst = 0;
 			loop->next = loop->now + loop->interval;
 			loop->role->pass(loop->ctx);
-			loop->passed = true;
+			passed = true;
 		}
-		if (loop->passed)
+		if (passed)
 			loop_notify_alive(&loop->notify, loop->now);
 	} while (!loop->role->done(loop->ctx));
 }

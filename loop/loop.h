@@ -27,8 +27,7 @@ struct loop_role {
 
 /*
  * Messages to a supervisor such as systemd, if NOTIFY_SOCKET in the environment names its socket
- * (sd_notify(3)): the daemon is ready, is alive, is stopping. Nothing here blocks; a message that
- * cannot be sent does no harm.
+ * (sd_notify(3)). Nothing here blocks; a message that cannot be sent does no harm.
  */
 struct loop_notify {
 	int fd;		/* -1: no supervisor */
@@ -42,7 +41,6 @@ struct loop {
 	uint64_t now;  /* time of the latest wake-up */
 	uint64_t next; /* time of the next pass */
 	uint32_t interval;
-	bool passed; /* there was a pass */
 	bool stopping;
 	bool hup; /* SIGHUP came; cleared by the code that reloads */
 	const struct loop_role *role;
@@ -58,16 +56,12 @@ struct loop {
  */
 int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *role, void *ctx);
 void loop_close(struct loop *loop);
-/*
- * Runs until the role is done; the first pass comes at once. After it the supervisor hears that the
- * daemon is ready, and from then on that it is alive.
- */
+/* Runs until the role is done. The first pass comes at once; after it the daemon is ready. */
 void loop_run(struct loop *loop);
 
 /* Reads the environment, and leaves it as it is. loop_close() closes the descriptor. */
 void loop_notify_open(struct loop_notify *notify);
-/* Sends READY=1 at once, then WATCHDOG=1 whenever it is due. A message that could not be sent is
- * tried again after a second. */
+/* Sends READY=1 at once, then WATCHDOG=1 whenever it is due; tries again after a second. */
 void loop_notify_alive(struct loop_notify *notify, uint64_t now);
 /* Sends a message such as "STOPPING=1". Returns whether it was sent. */
 bool loop_notify_send(const struct loop_notify *notify, const char *message);

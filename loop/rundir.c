@@ -52,9 +52,9 @@ static void rundir_check_boot(struct rundir *rundir)
 	char boot_id[BOOT_ID_SIZE], old_id[BOOT_ID_SIZE];
 
 	file_load(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, boot_id, sizeof(boot_id));
-	rundir_load(rundir, rundir->boot_name, old_id, sizeof(old_id));
+	file_load(rundir->dir, rundir->boot_name, O_NOFOLLOW, old_id, sizeof(old_id));
 	rundir->stale = boot_id[0] && old_id[0] && strcmp(boot_id, old_id) != 0;
-	rundir_save(rundir, rundir->boot_name, boot_id, strlen(boot_id));
+	file_replace(rundir->dir, rundir->boot_name, 0, boot_id, strlen(boot_id));
 }
 
 int rundir_open(struct rundir *rundir, const char *path, const char *role)
@@ -109,14 +109,4 @@ bool rundir_has_daemon(const char *path, const char *role)
 	str_format(name, sizeof(name), "%s/%s.lock", path, role);
 	return !stat(name, &st) &&
 	       file_each_line(AT_FDCWD, "/proc/locks", line_locks_inode, &st.st_ino) > 0;
-}
-
-void rundir_load(const struct rundir *rundir, const char *name, char *buf, size_t size)
-{
-	file_load(rundir->dir, name, O_NOFOLLOW, buf, size);
-}
-
-int rundir_save(const struct rundir *rundir, const char *name, const char *text, size_t len)
-{
-	return file_replace(rundir->dir, name, "new", 0, text, len);
 }

@@ -8,7 +8,6 @@
 #define LOOP_RUNDIR_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #define STATE_DIR "/var/run/usbiphp"
 
@@ -16,7 +15,7 @@ struct rundir {
 	const char *path;
 	char lock_name[16];
 	char boot_name[16];
-	int dir;
+	int dir; /* of the notes: file_load(), file_replace() */
 	int lock;
 	bool stale; /* the notes were written before the latest boot: none of them holds */
 };
@@ -33,10 +32,5 @@ void rundir_close(struct rundir *rundir, bool keep_notes);
 
 /* True if a daemon of that role holds the lock, by /proc/locks, which anyone may read. */
 bool rundir_has_daemon(const char *path, const char *role);
-
-/* Reads a whole file into buf, terminated, cut off at size - 1 bytes. Empty if there is none. */
-void rundir_load(const struct rundir *rundir, const char *name, char *buf, size_t size);
-/* Replaces a whole file, or removes it if len is 0. 0, or -errno and the file is unchanged. */
-int rundir_save(const struct rundir *rundir, const char *name, const char *text, size_t len);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sandbox: capabilities, Landlock and seccomp. */
-#include "loop/sandbox.h"
+#include "loop/daemon.h"
 
 #include "lib/log.h"
 #include "lib/util.h"

@@ -21,22 +21,17 @@ static uint32_t session_limit(uint32_t dead_after)
 int session_set_timeouts(int fd, uint32_t dead_after)
 {
 	int silent = (int)session_limit(dead_after), idle = silent / 3, rest = silent - idle;
-	const struct {
-		int level, option, value;
-		bool always;
-	} set[] = {
-		{ SOL_SOCKET, SO_KEEPALIVE, 1, true },
-		{ IPPROTO_TCP, TCP_NODELAY, 1, true },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, idle, false },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, rest / 5, false },
-		{ IPPROTO_TCP, TCP_KEEPCNT, rest / (rest / 5), false },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, silent * 1000, false },
+	const int tcp[][2] = {
+		{ TCP_NODELAY, 1 },
+		{ TCP_KEEPIDLE, idle },
+		{ TCP_KEEPINTVL, rest / 5 },
+		{ TCP_KEEPCNT, rest / (rest / 5) },
+		{ TCP_USER_TIMEOUT, silent * 1000 },
 	};
-	int error = 0;
+	int error = socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 
-	for (size_t i = 0; !error && i < ARRAY_SIZE(set); i++)
-		if (dead_after || set[i].always)
-			error = socket_set(fd, set[i].level, set[i].option, set[i].value);
+	for (size_t i = 0; !error && i < (dead_after ? ARRAY_SIZE(tcp) : 1); i++)
+		error = socket_set(fd, IPPROTO_TCP, tcp[i][0], tcp[i][1]);
 	/* a socketpair to ssh, which has timeouts of its own */
 	return error == -EOPNOTSUPP ? 0 : error;
 }
@@ -61,11 +56,6 @@ void session_watch_start(struct session_watch *watch, int fd)
 	session_watch_drop(watch);
 	watch->socket.fd = fd;
 	loop_watch(watch->loop, &watch->socket, EPOLLRDHUP);
-}
-
-bool session_watch_is_open(const struct session_watch *watch)
-{
-	return watch->socket.fd >= 0;
 }
 
 void session_watch_check(struct session_watch *watch, uint32_t dead_after)

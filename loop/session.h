@@ -39,7 +39,6 @@ void session_watch_init(struct session_watch *watch, struct loop *loop);
  * memory is left to watch it, fd stays open: the end shows in the kernel's status files.
  */
 void session_watch_start(struct session_watch *watch, int fd);
-bool session_watch_is_open(const struct session_watch *watch);
 /*
  * In every pass: shuts an open session down if data has been in flight and the peer has been silent
  * for longer than dead_after, else asks for a pass when that will be so. The kernel notices by

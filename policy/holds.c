@@ -85,15 +85,14 @@ int holds_read(struct holds *holds, const char *config, const char *role)
 
 int holds_write(const struct holds *holds, const char *config, const char *role)
 {
-	char path[PATH_MAX], fresh[PATH_MAX], text[HOLDS_TEXT_SIZE];
+	char path[PATH_MAX], text[HOLDS_TEXT_SIZE];
 
 	str_format(path, sizeof(path), "%s/held.%s", config, role);
-	str_format(fresh, sizeof(fresh), "%s/held.%s.new", config, role);
 	if (holds->len)
 		mkdir(config, 0755);
 	for (size_t i = 0; i < holds->len; i++)
 		text[i] = holds->text[i] ? holds->text[i] : '\n';
-	return file_replace(AT_FDCWD, path, fresh, O_SYNC, text, holds->len);
+	return file_replace(AT_FDCWD, path, O_SYNC, text, holds->len);
 }
 
 const char *holds_find(const struct holds *holds, uint16_t vendor, uint16_t product,

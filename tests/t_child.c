@@ -59,7 +59,7 @@ static void ended(struct child *child, bool whole)
 {
 	struct job *job = (struct job *)(void *)child;
 
-	CHECK(!child_running(child));
+	CHECK(!child->pid);
 	job->ended++;
 	job->whole = whole;
 	t.running--;
@@ -74,7 +74,7 @@ static struct job *run(int i, void (*work)(const void *, void *), const void *ar
 	must(job->result, "allocate");
 	memset(job->result, 0xee, size);
 	CHECK_INT(child_start(&t.loop, &job->child, work, arg, job->result, size, ended), 0);
-	CHECK(child_running(&job->child));
+	CHECK(job->child.pid);
 	t.running++;
 	return job;
 }
@@ -219,7 +219,7 @@ static void cancelled(void)
 	child_kill(&t.job[0].child); /* it does not run: nothing */
 	job = run(0, hang, NULL, 8);
 	child_kill(&job->child);
-	CHECK(!child_running(&job->child));
+	CHECK(!job->child.pid);
 	child_kill(&job->child);
 	t.running--;
 	run(1, square, &arg, sizeof(int));

@@ -199,12 +199,12 @@ static void contains(const char *want)
 
 	CHECK_INT(file_load(dir, "file", 0, buf, sizeof(buf)), strlen(want));
 	CHECK_STR(buf, want);
-	CHECK(!is_there(root, "fresh"));
+	CHECK(!is_there(root, "file.new"));
 }
 
 static int replace(const char *text)
 {
-	return file_replace(dir, "file", "fresh", 0, text, strlen(text));
+	return file_replace(dir, "file", 0, text, strlen(text));
 }
 
 static void replaced(void)
@@ -214,7 +214,7 @@ static void replaced(void)
 
 	start();
 	before = open_files();
-	put_file(root, "fresh", "left behind by one that was killed");
+	put_file(root, "file.new", "left behind by one that was killed");
 	CHECK_INT(replace("one"), 0);
 	contains("one");
 	CHECK_INT(replace("another"), 0);
@@ -237,15 +237,15 @@ static void not_replaced(void)
 	contains("old");
 	room = SIZE_MAX;
 	put_file(root, "target", "target");
-	put_link(root, "fresh", "target");
+	put_link(root, "file.new", "target");
 	CHECK_INT(replace("fresh"), -ELOOP);
 	CHECK(is_there(root, "target"));
-	must(!unlinkat(dir, "fresh", 0), "remove the link");
+	must(!unlinkat(dir, "file.new", 0), "remove the link");
 	contains("old");
 	put_file(root, "directory/file", "");
-	CHECK_INT(file_replace(dir, "directory", "fresh", 0, "x", 1), -EISDIR);
-	CHECK(!is_there(root, "fresh"));
-	CHECK_INT(file_replace(dir, "directory", "fresh", 0, "", 0), -EISDIR);
+	CHECK_INT(file_replace(dir, "directory", 0, "x", 1), -EISDIR);
+	CHECK(!is_there(root, "directory.new"));
+	CHECK_INT(file_replace(dir, "directory", 0, "", 0), -EISDIR);
 	end();
 }
 

@@ -253,7 +253,7 @@ static bool is_over(void)
 static bool is_idle(void)
 {
 	EACH_EXPORT(&t.host->exports, export)
-		if (export_has_job(export) || child_running(&export->reader.child))
+		if (export_has_job(export) || export->reader.child.pid)
 			return false;
 	return t.host->passed && t.daemon->loop.next > t.daemon->loop.now;
 }

@@ -7,7 +7,7 @@
 #include "client/resolve.h"
 
 #include "loop/child.h"
-#include "loop/sandbox.h"
+#include "loop/daemon.h"
 #include "tests/files.h"
 
 #include <arpa/inet.h>

@@ -5,8 +5,10 @@
  */
 #include "loop/rundir.h"
 
+#include "lib/file.h"
 #include "tests/files.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -60,7 +62,7 @@ static void text_is(const char *name, const char *want)
 {
 	char buf[64];
 
-	rundir_load(&state, name, buf, sizeof(buf));
+	file_load(state.dir, name, O_NOFOLLOW, buf, sizeof(buf));
 	CHECK_STR(buf, want);
 }
 
@@ -181,9 +183,9 @@ static void lock_taken_away(void)
 	before_flock = close_first;
 	if (!rundir_open(&second, dir, "server")) {
 		CHECK_INT(open_elsewhere("server"), -EWOULDBLOCK);
-		CHECK_INT(rundir_save(&second, "bound", "1-1\n", 4), 0);
+		CHECK_INT(file_replace(second.dir, "bound", 0, "1-1\n", 4), 0);
 		CHECK(is_there(root, "run/bound"));
-		CHECK_INT(rundir_save(&second, "bound", NULL, 0), 0);
+		CHECK_INT(file_replace(second.dir, "bound", 0, NULL, 0), 0);
 		rundir_close(&second, false);
 	}
 	end();
@@ -194,16 +196,16 @@ static void save_and_load(void)
 	start();
 	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	text_is("bound", "");
-	CHECK_INT(rundir_save(&state, "bound", "1-1\n1-2\n", 8), 0);
+	CHECK_INT(file_replace(state.dir, "bound", 0, "1-1\n1-2\n", 8), 0);
 	text_is("bound", "1-1\n1-2\n");
-	CHECK_INT(rundir_save(&state, "bound", "2-2\n", 4), 0);
+	CHECK_INT(file_replace(state.dir, "bound", 0, "2-2\n", 4), 0);
 	text_is("bound", "2-2\n");
-	CHECK_INT(rundir_save(&state, "other", "x", 1), 0);
+	CHECK_INT(file_replace(state.dir, "other", 0, "x", 1), 0);
 	text_is("bound", "2-2\n");
-	CHECK_INT(rundir_save(&state, "bound", "", 0), 0);
+	CHECK_INT(file_replace(state.dir, "bound", 0, "", 0), 0);
 	text_is("bound", "");
 	CHECK(!is_there(root, "run/bound"));
-	CHECK_INT(rundir_save(&state, "bound", "", 0), 0); /* none is fine */
+	CHECK_INT(file_replace(state.dir, "bound", 0, "", 0), 0); /* none is fine */
 	rundir_close(&state, false);
 	CHECK(is_there(root, "run/other")); /* the directory is not empty */
 	end();
@@ -215,10 +217,10 @@ static void cut_off(void)
 
 	start();
 	CHECK_INT(rundir_open(&state, dir, "server"), 0);
-	CHECK_INT(rundir_save(&state, "bound", "1-1\n1-2\n", 8), 0);
-	rundir_load(&state, "bound", buf, 4);
+	CHECK_INT(file_replace(state.dir, "bound", 0, "1-1\n1-2\n", 8), 0);
+	file_load(state.dir, "bound", O_NOFOLLOW, buf, 4);
 	CHECK_STR(buf, "1-1");
-	rundir_load(&state, "bound", buf, 1);
+	file_load(state.dir, "bound", O_NOFOLLOW, buf, 1);
 	CHECK_STR(buf, "");
 	rundir_close(&state, false);
 	end();
@@ -229,8 +231,8 @@ static void left_nothing(void)
 {
 	start();
 	CHECK_INT(rundir_open(&state, dir, "server"), 0);
-	CHECK_INT(rundir_save(&state, "bound", "1-1\n", 4), 0);
-	CHECK_INT(rundir_save(&state, "bound", NULL, 0), 0);
+	CHECK_INT(file_replace(state.dir, "bound", 0, "1-1\n", 4), 0);
+	CHECK_INT(file_replace(state.dir, "bound", 0, NULL, 0), 0);
 	rundir_close(&state, false);
 	CHECK(!is_there(root, "run"));
 	end();
@@ -240,7 +242,7 @@ static void survives_restart(void)
 {
 	start();
 	CHECK_INT(rundir_open(&state, dir, "server"), 0);
-	CHECK_INT(rundir_save(&state, "bound", "1-1\n", 4), 0);
+	CHECK_INT(file_replace(state.dir, "bound", 0, "1-1\n", 4), 0);
 	rundir_close(&state, false);
 	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	text_is("bound", "1-1\n");
@@ -254,11 +256,11 @@ static void cannot_replace(void)
 	start();
 	CHECK_INT(rundir_open(&state, dir, "server"), 0);
 	put_file(root, "run/bound/file", "a directory in its place");
-	CHECK(rundir_save(&state, "bound", "1-1\n", 4) < 0);
-	CHECK(!is_there(root, "run/new"));
+	CHECK(file_replace(state.dir, "bound", 0, "1-1\n", 4) < 0);
+	CHECK(!is_there(root, "run/bound.new"));
 	CHECK(is_there(root, "run/bound/file"));
 	text_is("bound", "");
-	CHECK(rundir_save(&state, "bound", NULL, 0) < 0);
+	CHECK(file_replace(state.dir, "bound", 0, NULL, 0) < 0);
 	rundir_close(&state, false);
 	CHECK(is_there(root, "run/bound/file"));
 	end();
@@ -286,8 +288,8 @@ static void unwritable(void)
 	put_link(root, "run/bound", "../victim");
 	put_file(root, "victim", "secret");
 	text_is("bound", "");
-	put_link(root, "run/new", "../victim");
-	CHECK_INT(rundir_save(&state, "bound", "1-1\n", 4), -ELOOP);
+	put_link(root, "run/bound.new", "../victim");
+	CHECK_INT(file_replace(state.dir, "bound", 0, "1-1\n", 4), -ELOOP);
 	rundir_close(&state, false);
 	end();
 }

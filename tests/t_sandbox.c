@@ -3,7 +3,7 @@
  * Tests of loop/sandbox: what a process can do before, and cannot after. Each look is a process of
  * its own, as nothing is ever given back.
  */
-#include "loop/sandbox.h"
+#include "loop/daemon.h"
 
 #include "lib/addr.h"
 #include "tests/files.h"

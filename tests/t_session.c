@@ -74,7 +74,7 @@ static void silent(void)
 	silence(0, 1, 90000, 90000, 0, 0); /* never */
 	silence(DEAD_AFTER_MAX, 1, 86400999, UINT32_MAX, 1, 0);
 	session_watch_init(&none, &loop);
-	CHECK(!session_watch_is_open(&none));
+	CHECK(none.socket.fd < 0);
 	session_watch_check(&none, 15);
 	session_watch_check(&other, 15); /* no TCP socket */
 	CHECK_INT(loop.next, UINT64_MAX);
@@ -106,7 +106,7 @@ static void closed(bool by_peer, bool with_data)
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
 	session_watch_init(&watch, &loop);
 	session_watch_start(&watch, dup(pair[0]));
-	CHECK(session_watch_is_open(&watch));
+	CHECK(watch.socket.fd >= 0);
 	CHECK_INT(watch.ended, 0);
 	if (with_data)
 		must(send(pair[1], "x", 1, 0) == 1, "send");
@@ -115,7 +115,7 @@ static void closed(bool by_peer, bool with_data)
 	else
 		__real_shutdown(pair[0], SHUT_RDWR);
 	loop_run(&loop);
-	CHECK(!session_watch_is_open(&watch));
+	CHECK(watch.socket.fd < 0);
 	CHECK(watch.ended && watch.ended == loop.now);
 	CHECK(loop.next <= loop.now);
 	CHECK_INT(recv(pair[0], &byte, 1, MSG_DONTWAIT), with_data); /* it is the kernel's */
@@ -154,7 +154,7 @@ static void replaced(void)
 	CHECK_INT(watch.ended, 0);
 	CHECK_INT(close(one[0]), -1);
 	session_watch_drop(&watch);
-	CHECK(!session_watch_is_open(&watch));
+	CHECK(watch.socket.fd < 0);
 	CHECK_INT(close(two[0]), -1);
 	session_watch_drop(&watch);
 	CHECK_INT(watch.ended, 0);

@@ -36,12 +36,12 @@ static void pass(void *ctx)
 	strings_reader_pass(&t.reader);
 }
 
-static void reader_done(struct strings_reader *reader, bool complete)
+static void reader_done(struct child *child, bool whole)
 {
-	CHECK(reader == &t.reader);
-	CHECK(!child_running(&reader->child));
+	CHECK(child == &t.reader.child);
+	CHECK(!child->pid);
 	t.done++;
-	t.complete += complete;
+	t.complete += whole;
 }
 
 static bool is_done(void)
@@ -86,9 +86,9 @@ static void block_device(void)
 static void strings_come(void)
 {
 	begin();
-	CHECK(!child_running(&t.reader.child));
+	CHECK(!t.reader.child.pid);
 	read_them();
-	CHECK(child_running(&t.reader.child));
+	CHECK(t.reader.child.pid);
 	UNTIL(&t.loop, is_done);
 	CHECK_INT(t.complete, 1);
 	CHECK_STR(t.reader.strings.serial, "A 1");
@@ -113,12 +113,12 @@ static void time_limit(void)
 	clock_now += STRINGS_READ_MS - 1;
 	run_quiet(&t.loop);
 	CHECK_INT(t.done, 0);
-	CHECK(child_running(&t.reader.child));
+	CHECK(t.reader.child.pid);
 	clock_now++;
 	run_quiet(&t.loop);
 	CHECK_INT(t.done, 1);
 	CHECK_INT(t.complete, 0);
-	CHECK(!child_running(&t.reader.child));
+	CHECK(!t.reader.child.pid);
 	run_quiet(&t.loop);
 	CHECK_INT(t.done, 1);
 	finish();
@@ -143,7 +143,7 @@ static void cancelled(void)
 	block_device();
 	read_them();
 	child_kill(&t.reader.child);
-	CHECK(!child_running(&t.reader.child));
+	CHECK(!t.reader.child.pid);
 	clock_now += STRINGS_READ_MS;
 	run_quiet(&t.loop);
 	CHECK_INT(t.done, 0);
@@ -160,7 +160,7 @@ static void no_child(void)
 	read_them();
 	CHECK_INT(t.done, 1);
 	CHECK_INT(t.complete, 0);
-	CHECK(!child_running(&t.reader.child));
+	CHECK(!t.reader.child.pid);
 	finish();
 	CHECK_INT(open_files(), before);
 }
