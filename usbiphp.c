@@ -6,7 +6,6 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
-#include "loop/rundir.h"
 #include "loop/session.h"
 #include "policy/holds.h"
 #include "proto/op.h"

@@ -20,7 +20,7 @@ static const struct doctor_module {
 	const char *openwrt_package;
 	/* Symbols of the kernel's configuration: without one of them there is no module. */
 	const char *config[2];
-} stub_module = { STUB_MODULE, "kmod-usbip-server", { "CONFIG_USBIP_CORE", "CONFIG_USBIP_HOST" } },
+} stub_module = { STUB_DRIVER, "kmod-usbip-server", { "CONFIG_USBIP_CORE", "CONFIG_USBIP_HOST" } },
   vhci_module = { VHCI_MODULE, "kmod-usbip-client",
 		  { "CONFIG_USBIP_CORE", "CONFIG_USBIP_VHCI_HCD" } },
   tls_module = { "tls", "kmod-tls", { "CONFIG_TLS" } };

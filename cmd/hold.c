@@ -3,7 +3,6 @@
 #include "cmd/cmd.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "loop/rundir.h"
 #include "policy/holds.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"

@@ -6,7 +6,6 @@
 #include "lib/str.h"
 #include "policy/holds.h"
 #include "sysfs/stub.h"
-#include "sysfs/uevent.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -71,7 +71,7 @@ static const char *kernel_step_text(int step)
 }
 
 const struct engine engine_kernel = {
-	.name = STUB_MODULE,
+	.name = STUB_DRIVER,
 	.check = stub_check,
 	.has = kernel_has,
 	.status = kernel_status,

@@ -38,9 +38,8 @@ int child_start(struct loop *loop, struct child *child, void (*work)(const void 
 void child_kill(struct child *child);
 
 /*
- * Reads the strings of a device in a child process: the kernel shows them under the device's lock,
- * so that reading them may block for as long as something is wrong with the device. child_kill()
- * ends it.
+ * Reads the strings of a device in a child process, as that may block (sysfs/device.h).
+ * child_kill() ends it.
  */
 struct strings_reader {
 	struct child child;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What both daemons are made of: kernel driver and events, run directory, hooks, reload, loop. */
+/* What both daemons are made of: kernel driver and events, run directory, hooks, reload. */
 #include "loop/daemon.h"
 
 #include "lib/log.h"

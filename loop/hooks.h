@@ -8,10 +8,9 @@
  * the hook, and $0 of a script is not its name.
  *
  * The process "usbiphp-hooks" runs the hooks: it keeps the rights that the daemon drops
- * (sandbox_enter()), and takes orders from the daemon only. It is started where hooks.d exists when
- * the daemon starts, and ends with the daemon; the hook that runs then has HOOKS_MS left. Both talk
- * over a socket that keeps the bounds of messages, which is also the queue of events: an event one
- * way, one byte for each event that all hooks have got the other way.
+ * (sandbox_enter()), and takes orders from the daemon only. The daemon starts it if hooks.d exists
+ * then. Both talk over a socket that keeps the bounds of messages, which is also the queue of
+ * events: an event one way, one byte for each event that all hooks have got the other way.
  */
 #ifndef LOOP_HOOKS_H
 #define LOOP_HOOKS_H

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The run directory: one daemon of each role at a time, and its notes for the next one. */
-#include "loop/rundir.h"
+#include "loop/daemon.h"
 
 #include "lib/file.h"
-#include "lib/log.h"
 #include "lib/str.h"
 
 #include <errno.h>
@@ -46,19 +45,9 @@ static int rundir_try_open(struct rundir *rundir)
 	return st.st_nlink ? 0 : -ESTALE;
 }
 
-/* Compares the boot id beside the notes with the current one, and replaces it. */
-static void rundir_check_boot(struct rundir *rundir)
-{
-	char boot_id[BOOT_ID_SIZE], old_id[BOOT_ID_SIZE];
-
-	file_load(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, boot_id, sizeof(boot_id));
-	file_load(rundir->dir, rundir->boot_name, O_NOFOLLOW, old_id, sizeof(old_id));
-	rundir->stale = boot_id[0] && old_id[0] && strcmp(boot_id, old_id) != 0;
-	file_replace(rundir->dir, rundir->boot_name, 0, boot_id, strlen(boot_id));
-}
-
 int rundir_open(struct rundir *rundir, const char *path, const char *role)
 {
+	char boot_id[BOOT_ID_SIZE], old_id[BOOT_ID_SIZE];
 	int error;
 
 	rundir->path = path;
@@ -74,9 +63,13 @@ int rundir_open(struct rundir *rundir, const char *path, const char *role)
 		log_error("cannot start: another one runs with %s", path);
 	else if (error)
 		log_error_errno(error, "cannot use %s", path);
-	else
-		rundir_check_boot(rundir);
-	return error;
+	if (error)
+		return error;
+	file_load(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, boot_id, sizeof(boot_id));
+	file_load(rundir->dir, rundir->boot_name, O_NOFOLLOW, old_id, sizeof(old_id));
+	rundir->stale = boot_id[0] && old_id[0] && strcmp(boot_id, old_id) != 0;
+	file_replace(rundir->dir, rundir->boot_name, 0, boot_id, strlen(boot_id));
+	return 0;
 }
 
 void rundir_close(struct rundir *rundir, bool keep_notes)

@@ -31,7 +31,6 @@ struct session_watch {
 	uint64_t ended;		   /* loop->now when the connection was closed, 0: it was not */
 };
 
-/* No session yet. */
 void session_watch_init(struct session_watch *watch, struct loop *loop);
 /*
  * Takes over fd, a socket that the kernel uses by now, in place of an earlier one. When either side

@@ -68,7 +68,7 @@ struct device_scan {
 	const struct sysfs *sysfs;
 	void (*visit)(void *ctx, const struct device *device);
 	void *ctx;
-	int error; /* that ended the scan */
+	int error;
 };
 
 /* Entries that are no devices are left out. */
@@ -116,10 +116,7 @@ static void descriptors_parse_configuration(const uint8_t *p, size_t len,
 		    seen[d[2]] || device->interfaces == OP_INTERFACES_MAX)
 			continue;
 		seen[d[2]] = true;
-		interface[device->interfaces].class = d[5];
-		interface[device->interfaces].subclass = d[6];
-		interface[device->interfaces].protocol = d[7];
-		device->interfaces++;
+		interface[device->interfaces++] = (struct op_interface){ d[5], d[6], d[7] };
 	}
 }
 

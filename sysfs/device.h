@@ -56,14 +56,28 @@ int device_describe(const struct sysfs *sysfs, const char *busid, struct op_devi
 /* A string descriptor has up to 126 characters; a longer text is cut off after a whole one. */
 enum { DEVICE_STRING_SIZE = 128 };
 
-/* The strings that a device reports, unchanged: any bytes but NUL. Empty if it reports none. */
+/* As the device reports them: any bytes but NUL. Empty if it reports none. */
 struct device_strings {
 	char serial[DEVICE_STRING_SIZE], product[DEVICE_STRING_SIZE], maker[DEVICE_STRING_SIZE];
 };
 
-/* Reads the strings. It may block as long as something is wrong with the device: not for an event
- * loop. */
+/* It may block as long as something is wrong with the device: not for an event loop. */
 void device_strings_read(const struct sysfs *sysfs, const char *busid,
 			 struct device_strings *strings);
+
+/*
+ * Uevents: the kernel's messages (lib/kobject_uevent.c) that a USB device (not an interface) was
+ * removed, or was bound to its driver, from which moment it is ready. They may be lost, so one only
+ * makes the next scan of sysfs happen sooner.
+ */
+enum uevent { UEVENT_OTHER = 0 /* nothing of that */, UEVENT_LOCAL, UEVENT_IMPORTED };
+
+/* Parses one message of len bytes. */
+enum uevent uevent_parse(const char *buf, size_t len);
+/* Opens a netlink socket that receives the kernel's messages, not udev's: fd or -errno. */
+int uevent_open(void);
+/* Receives the next message, without blocking: enum uevent, UEVENT_OTHER also if it is not from the
+ * kernel; -EAGAIN if there is none; -ENOBUFS if some were lost. */
+int uevent_receive(int fd);
 
 #endif

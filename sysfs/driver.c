@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The driver that a role needs: loads its module, and tells why it cannot be used. */
-#include "sysfs/driver.h"
+#include "sysfs/sysfs.h"
 
 #include "lib/log.h"
 #include "lib/util.h"

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Which USB devices this host itself depends on: mounted disks, its network, its console. Exporting
- * one would cut the host off. Found from sysfs, /proc and /run, without opening a device or waiting
- * for one.
- */
+/* Which USB devices this host itself depends on: exporting one would cut it off. Found without
+ * opening a device or waiting for one. */
 #ifndef SYSFS_PROTECT_H
 #define SYSFS_PROTECT_H
 

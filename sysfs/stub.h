@@ -13,8 +13,7 @@
 
 #include "sysfs/device.h"
 
-#define STUB_MODULE "usbip-host"
-#define STUB_DRIVER "usbip-host"
+#define STUB_DRIVER "usbip-host" /* its module has the same name */
 #define STUB_SLOTS 16 /* of the driver, for bus ids (stub_main.c MAX_BUSID) */
 
 /* The step that failed, in the order of the writes. */
@@ -28,7 +27,6 @@ enum stub_step {
 	STUB_STEP_REBIND,  /* binding it to its own driver again */
 	STUB_STEP_RESTORE, /* the same after a failed bind: it has no driver now */
 };
-/* The same in words, as a reason. */
 const char *stub_step_text(enum stub_step step);
 
 struct stub_result {
@@ -45,10 +43,9 @@ enum stub_status { /* the attribute usbip_status: include/uapi/linux/usbip.h */
 /* Whether the module is loaded and its attributes may be written: 0, -ENOENT, -EACCES, -EROFS. */
 int stub_check(const struct sysfs *sysfs);
 /*
- * Counts the slots in use, or -errno; *has_slot tells whether that busid has one. A bus id whose
- * device was unplugged while bound keeps its slot: only a device in the same socket can use it
- * again, and only the next boot frees it (a "del" does nothing then, and "rebind" would use freed
- * memory).
+ * Counts the slots in use, or -errno; *has_slot tells whether that busid has one. A device that was
+ * unplugged while bound leaves its slot to its socket until the next boot: a "del" does nothing
+ * then, and "rebind" would use freed memory.
  */
 int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot);
 /* enum stub_status of a bound device, or -errno; never blocks. */

@@ -24,11 +24,8 @@ struct sysfs {
 	int run;       /* of /run: protect_check() */
 };
 
-/*
- * Opens root. If it is the kernel's sysfs, by whatever path, the other directories are opened too;
- * it is no error if they cannot be. The kernel's is told by its file system (statfs(2)), and where
- * that cannot be asked it is taken for the kernel's.
- */
+/* Opens root, and the others if it is the kernel's sysfs or its file system cannot be found out
+ * (statfs(2)). It is no error if the others cannot be opened. */
 int sysfs_open(struct sysfs *sysfs, const char *root);
 void sysfs_close(struct sysfs *sysfs);
 
@@ -65,5 +62,16 @@ int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path);
  */
 int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const char *name),
 		     void *ctx);
+
+/* The driver that a role needs. */
+struct driver {
+	const char *module;
+	int (*check)(const struct sysfs *sysfs); /* stub_check() or vhci_check() */
+};
+/* Loads the module if the driver's files are missing, and waits up to 5 s until its devices are set
+ * up. 0, or -errno after one line that tells the reason and the remedy. It blocks. */
+int driver_load(const struct sysfs *sysfs, const struct driver *driver);
+/* Runs modprobe for a module, waits for its end, and returns whether it succeeded. */
+bool modprobe(const char *module);
 
 #endif

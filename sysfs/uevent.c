@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Uevents: the kernel's messages that a device came, went or got a driver. */
-#include "sysfs/uevent.h"
+#include "sysfs/device.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

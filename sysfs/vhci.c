@@ -106,19 +106,19 @@ static int vhci_check_live(const struct sysfs *sysfs)
 }
 
 /* Checks all controllers and, unless vhci is NULL, reads their ports. The status files of all are
- * in the directory of the first. */
-static int vhci_visit_controllers(const struct sysfs *sysfs, const char *dir, struct vhci *vhci)
+ * in *dir, the directory of the first. */
+static int vhci_visit_controllers(const struct sysfs *sysfs, const char **dir, struct vhci *vhci)
 {
-	struct sysfs_path status = sysfs_path("%s/status", dir);
-	struct sysfs_path driver = sysfs_path("%s/driver", dir);
 	char text[SYSFS_ATTRIBUTE_SIZE + 1];
-	int error = vhci_check_live(sysfs);
+	struct sysfs_path status, driver;
+	int error = vhci_find_dir(sysfs, dir);
 
+	if (!error)
+		error = vhci_check_live(sysfs);
 	for (unsigned i = 0; !error && i < VHCI_CONTROLLERS_MAX; i++) {
-		if (i) {
-			status = sysfs_path("%s/status.%u", dir, i);
-			driver = sysfs_path(PLATFORM "vhci_hcd.%u/driver", i);
-		}
+		status = i ? sysfs_path("%s/status.%u", *dir, i) : sysfs_path("%s/status", *dir);
+		driver = i ? sysfs_path(PLATFORM "vhci_hcd.%u/driver", i)
+			   : sysfs_path("%s/driver", *dir);
 		error = sysfs_can_open(sysfs, O_PATH, status.text);
 		if (error == -ENOENT)
 			return 0;
@@ -139,10 +139,8 @@ static int vhci_visit_controllers(const struct sysfs *sysfs, const char *dir, st
 int vhci_check(const struct sysfs *sysfs)
 {
 	const char *dir;
-	int error = vhci_find_dir(sysfs, &dir);
+	int error = vhci_visit_controllers(sysfs, &dir, NULL);
 
-	if (!error)
-		error = vhci_visit_controllers(sysfs, dir, NULL);
 	if (!error)
 		error = sysfs_can_open(sysfs, O_WRONLY, sysfs_path("%s/attach", dir).text);
 	return error ? error : sysfs_can_open(sysfs, O_WRONLY, sysfs_path("%s/detach", dir).text);
@@ -151,12 +149,11 @@ int vhci_check(const struct sysfs *sysfs)
 int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
 {
 	const char *dir;
-	int error = vhci_find_dir(sysfs, &dir);
 
 	/* only the part that was in use, so that the rest of the table never takes memory */
 	memset(vhci->port, 0, vhci->ports * sizeof(vhci->port[0]));
 	vhci->ports = vhci->controllers = 0;
-	return error ? error : vhci_visit_controllers(sysfs, dir, vhci);
+	return vhci_visit_controllers(sysfs, &dir, vhci);
 }
 
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)

@@ -64,9 +64,8 @@ unsigned vhci_controller(const struct vhci *vhci, unsigned port);
 
 /*
  * Picks a free port for a device of that speed, or -ENOSPC. last has for each port the caller's
- * number of the device that used it last, 0 for none; device is such a number, or 0. The order of
- * preference: a port that this device used last, one that no device used, any other; among several
- * the lowest on the controller with the fewest devices.
+ * number of the device that used it last, 0 for none; device is such a number, or 0. First choice
+ * is its last port, then an unused one; among several the lowest on the least busy controller.
  */
 int vhci_free_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last, uint32_t device);
 

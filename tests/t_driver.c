@@ -3,7 +3,7 @@
  * Tests of sysfs/driver: when a module is loaded, and how long it may take to be set up.
  * LINK: -Wl,--wrap=fork,--wrap=execve,--wrap=poll,--wrap=log_line,--wrap=geteuid
  */
-#include "sysfs/driver.h"
+#include "sysfs/sysfs.h"
 
 #include "tests/said.h"
 

@@ -3,7 +3,7 @@
  * Tests of loop/rundir: one daemon of a role at a time, and its small files.
  * LINK: -Wl,--wrap=flock,--wrap=poll
  */
-#include "loop/rundir.h"
+#include "loop/daemon.h"
 
 #include "lib/file.h"
 #include "tests/files.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of sysfs/uevent: messages as kernels send them, and others. LINK: -Wl,--wrap=recvfrom */
-#include "sysfs/uevent.h"
+#include "sysfs/device.h"
 
 #include "tests/check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: uevent_parse(). Only a message that is terminated and has both keys matters. */
-#include "sysfs/uevent.h"
+#include "sysfs/device.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,7 +5,7 @@
  * SOURCES: sysfs/uevent.c
  * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000
  */
-#include "sysfs/uevent.h"
+#include "sysfs/device.h"
 
 #include "tests/prove/prove.h"
 
