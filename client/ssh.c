@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,12 +42,12 @@ static void ssh_exec(const struct endpoint *endpoint, int fd, int errors)
 
 int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint)
 {
-	int pair[2], pipes[2] = { -1, -1 }, error = 0;
+	int pair[2], pipes[2] = { -1, -1 }, on = 1, error = 0;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	tunnel->pid = 0;
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) || fcntl(pair[0], F_SETFL, O_NONBLOCK) ||
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) || ioctl(pair[0], FIONBIO, &on) ||
 	    (tunnel->pid = fork()) < 0)
 		error = -errno;
 	else if (!tunnel->pid)

@@ -6,9 +6,8 @@
 #include "lib/util.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 enum {
 	TTY0 = 4 << 8, /* a device number; the consoles are 1 to 63 (include/uapi/linux/vt.h) */
@@ -150,8 +149,9 @@ static bool login_visit_process(void *ctx, const char *pid)
 static bool proc_lacks(struct protect_query *query, const char *path)
 {
 	int proc = query->sysfs->proc;
+	struct stat st;
 
-	return faccessat(proc, path, F_OK, 0) && protect_unreadable(query, proc, path, -errno);
+	return fstatat(proc, path, &st, 0) && protect_unreadable(query, proc, path, -errno);
 }
 
 static bool login_at_console(struct protect_query *query)
