@@ -195,7 +195,7 @@ static void request_send(struct request *request)
 	if (error)
 		request_connection_failed(request, error);
 	else
-		loop_rewatch(request->loop, &request->socket, EPOLLIN);
+		loop_watch(request->loop, &request->socket, EPOLLIN);
 }
 
 static void request_handshake_step(struct request *request)
@@ -217,7 +217,7 @@ static void request_start_handshake(struct request *request)
 	if (error)
 		request_end(request, REQUEST_FAILED, ktls_strerror(error));
 	else
-		loop_rewatch(request->loop, &request->socket, EPOLLIN);
+		loop_watch(request->loop, &request->socket, EPOLLIN);
 }
 
 /* Starts to connect to the address in use, or ssh. 0 or -errno. */

@@ -24,7 +24,7 @@ static void conn_reply(struct conn *conn, const void *bytes, size_t len)
 	shutdown(conn->source.fd, SHUT_WR);
 	conn_set_state(conn, CONN_CLOSING);
 	conn_set_deadline(conn, CONN_CLOSE_MS);
-	loop_rewatch(conn->server->loop, &conn->source, EPOLLIN);
+	loop_watch(conn->server->loop, &conn->source, EPOLLIN);
 }
 
 /* Encodes the list of the devices that this peer may see into server->list. Returns its length. */
@@ -59,7 +59,7 @@ void conn_announce(struct conn *conn)
 		return;
 	conn->list_due = true;
 	conn_set_deadline(conn, CONN_SEND_LIST_MS);
-	loop_rewatch(conn->server->loop, &conn->source, EPOLLIN | EPOLLOUT);
+	loop_watch(conn->server->loop, &conn->source, EPOLLIN | EPOLLOUT);
 }
 
 /* With 1, EPOLLOUT means that all was sent, not that there is room. send(2) keeps to it, too. */
@@ -82,7 +82,7 @@ void conn_send_due_list(struct conn *conn)
 	conn_set_unsent_limit(conn, 1);
 	conn->list_due = false;
 	conn->deadline = server->loop->now + CONN_LIST_EVERY_MS;
-	loop_rewatch(server->loop, &conn->source, EPOLLIN);
+	loop_watch(server->loop, &conn->source, EPOLLIN);
 	loop_pass_by(server->loop, conn->deadline);
 }
 
@@ -152,7 +152,7 @@ void conn_import(struct conn *conn)
 	if (conn->state != CONN_WAITING) {
 		conn_set_state(conn, CONN_WAITING);
 		conn_set_deadline(conn, CONN_IMPORT_MS);
-		loop_rewatch(loop, &conn->source, 0); /* the next bytes are for the kernel */
+		loop_watch(loop, &conn->source, 0); /* the next bytes are for the kernel */
 	}
 	loop_pass_by(loop, loop->now + RETRY_MS);
 }

@@ -105,7 +105,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		take_connection(listener->server, fd, &address);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 		/* the socket stays ready: without a pause the loop would spin */
-		loop_rewatch(loop, source, 0);
+		loop_watch(loop, source, 0);
 		loop_pass_by(loop, loop->now + PAUSE_MS);
 	}
 }
@@ -144,7 +144,7 @@ static void pass_listener(struct host_server *server, struct listener *listener)
 	if (listener->source.fd < 0)
 		error = open_listener(listener);
 	else
-		loop_rewatch(server->loop, &listener->source, EPOLLIN); /* ends a pause */
+		loop_watch(server->loop, &listener->source, EPOLLIN); /* ends a pause */
 	if (error == listener->error)
 		return;
 	listener->error = error;

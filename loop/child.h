@@ -26,21 +26,16 @@ struct child {
 	void (*done)(struct child *child, bool whole);
 };
 
-/*
- * Runs work(arg, result) in a child and brings its result, which starts as zeros and has at most
- * PIPE_BUF bytes, back to result. child and result must live until done is called. Returns 0, or
- * -errno if no child can be started.
- */
+/* Runs work(arg, result) in a child and brings result back: at most PIPE_BUF bytes, first zeros.
+ * child and result must live until done is called. 0, or -errno if there can be no child. */
 int child_start(struct loop *loop, struct child *child, void (*work)(const void *arg, void *result),
 		const void *arg, void *result, size_t size,
 		void (*done)(struct child *child, bool whole));
 /* Kills the child if it runs; done is not called. Only for work that leaves nothing half done. */
 void child_kill(struct child *child);
 
-/*
- * Reads the strings of a device in a child process, as that may block (sysfs/device.h).
- * child_kill() ends it.
- */
+/* Reads the strings of a device in a child process, as that may block (sysfs/device.h).
+ * child_kill() ends it. */
 struct strings_reader {
 	struct child child;
 	const struct sysfs *sysfs;
@@ -49,11 +44,8 @@ struct strings_reader {
 	struct device_strings strings; /* valid from done(whole) to the next start */
 };
 
-/*
- * Starts to read the strings of the device busid; the reader must not be running. done gets
- * &reader->child, maybe before this returns, and false also if it took too long or there could be
- * no child.
- */
+/* Starts to read them; the reader must not be running. done gets &reader->child, maybe before this
+ * returns, and false also if it took too long or there could be no child. */
 void strings_reader_start(struct strings_reader *reader, struct loop *loop,
 			  const struct sysfs *sysfs, const char *busid,
 			  void (*done)(struct child *child, bool whole));

@@ -13,11 +13,8 @@
 
 #define STATE_DIR "/var/run/usbiphp"
 
-/*
- * The run directory: one daemon of each role at a time, and its notes for the next one, as small
- * files of lines. Notes are hints: their reader compares them with sysfs. Losing them costs only
- * that a device is not given back at the end.
- */
+/* The run directory: one daemon of each role at a time, and notes for the next one. Their reader
+ * compares them with sysfs; losing them costs only that a device is not given back at the end. */
 struct rundir {
 	const char *path;
 	char lock_name[16];
@@ -78,10 +75,8 @@ struct daemon {
 	uint64_t stop_by; /* when stopping: the end, whatever is left */
 };
 
-/*
- * Reads the rules and opens everything, or nothing after one line that tells the reason. Returns
- * the exit status: 0, 1, or 2 if the rules are malformed. ctx is passed to the role's functions.
- */
+/* Reads the rules and opens everything, or nothing after one line that tells the reason. Returns
+ * the exit status: 0, 1, or 2 if the rules are malformed. ctx is passed to the role's functions. */
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, struct rules *rules, void *ctx);
 /* Enters the sandbox (records, programs: see sandbox_enter()) and runs until the role is done. */
@@ -89,15 +84,11 @@ void daemon_run(struct daemon *daemon, const char *records, bool programs);
 /* keep_notes: the run directory has notes for the next daemon. */
 void daemon_close(struct daemon *daemon, bool keep_notes);
 
-/*
- * In a pass, with the result of reading the driver's files: returns whether the pass can go on. If
- * not, the loop tries again soon, or ends because the driver is gone; logged.
- */
+/* In a pass, with the result of reading the driver's files: returns whether the pass can go on. If
+ * not, the loop tries again soon, or ends because the driver is gone; logged. */
 bool daemon_check_driver(struct daemon *daemon, int error);
-/*
- * In a pass: reads the holds, and after SIGHUP the rules and keys. Returns true if rules and keys
- * may have changed; logged.
- */
+/* In a pass: reads the holds, and after SIGHUP the rules and keys. Returns true if rules and keys
+ * may have changed; logged. */
 bool daemon_reload(struct daemon *daemon, struct rules *rules, struct holds *holds);
 
 /*

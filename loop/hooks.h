@@ -44,8 +44,7 @@ struct hook_facts {
 
 /* In the daemon. */
 struct hook_runner {
-	struct loop_source source; /* fd -1: no hook is run. To drop it lets the process end, as
-				    * soon as no event waits. */
+	struct loop_source source; /* fd -1: no hook is run; the process ends when it is dropped */
 	struct loop *loop;
 	const char *config;
 	pid_t pid;
@@ -53,11 +52,8 @@ struct hook_runner {
 	struct log_once disabled, late;
 };
 
-/*
- * Starts the process, with the rights and descriptors that the caller has now. name: the daemon's
- * argv[0], which is overwritten in the new process, so that it is not taken for the daemon. 0 or
- * -errno.
- */
+/* Starts the process, with the rights that the caller has now. name: the daemon's argv[0], which is
+ * overwritten in the new process, so that it is not taken for the daemon. 0 or -errno. */
 int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
 		      char *name);
 /* Never blocks, and copies the facts: bytes that are not printable ASCII become '?'. Events come
@@ -82,10 +78,8 @@ struct hooks {
 /* Finds the variables in the text. Returns false if there are others than ours, or too many: a
  * daemon that an attacker has taken over may send anything. */
 bool hook_runner_parse(struct hook_event *event, size_t len);
-/*
- * Runs all hooks for an event, until the last has ended. HOOKS_MS after SIGTERM or SIGINT they are
- * killed, and later events are lost; logged. The caller has blocked these signals and SIGCHLD.
- */
+/* Runs all hooks for an event, until the last has ended. HOOKS_MS after SIGTERM or SIGINT they are
+ * killed, and later events are lost; logged. The caller has blocked these signals and SIGCHLD. */
 void hooks_run(struct hooks *hooks, const struct hook_event *event);
 
 #endif

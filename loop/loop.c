@@ -46,28 +46,21 @@ void loop_pass_now(struct loop *loop)
 	loop_pass_by(loop, loop->now);
 }
 
-static int loop_control(struct loop *loop, int op, struct loop_source *source, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data.ptr = source };
-
-	return epoll_ctl(loop->epoll, op, source->fd, &event) ? -errno : 0;
-}
-
 int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events)
 {
-	return loop_control(loop, EPOLL_CTL_ADD, source, events);
-}
+	struct epoll_event event = { .events = events, .data.ptr = source };
+	int error = epoll_ctl(loop->epoll, EPOLL_CTL_ADD, source->fd, &event);
 
-int loop_rewatch(struct loop *loop, struct loop_source *source, uint32_t events)
-{
-	return loop_control(loop, EPOLL_CTL_MOD, source, events);
+	if (error && errno == EEXIST)
+		error = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event);
+	return error ? -errno : 0;
 }
 
 int loop_unwatch(struct loop *loop, struct loop_source *source)
 {
 	int fd = source->fd;
 
-	loop_control(loop, EPOLL_CTL_DEL, source, 0);
+	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL);
 	source->fd = -1;
 	return fd;
 }
@@ -207,10 +200,8 @@ static bool loop_handle_event(struct loop *loop)
 	return true;
 }
 
-/*
- * One event at a time: a callback may close and free any source, as no other event of the same
- * batch can refer to it. A pass waits until no event is ready, so that a burst costs one pass.
- */
+/* One event at a time: a callback may close and free any source, as no other event of the same
+ * batch can refer to it. A pass waits until no event is ready, so that a burst costs one pass. */
 void loop_run(struct loop *loop)
 {
 	bool passed = false;

@@ -25,10 +25,8 @@ struct loop_role {
 	bool (*done)(void *ctx);
 };
 
-/*
- * Messages to a supervisor such as systemd, if NOTIFY_SOCKET in the environment names its socket
- * (sd_notify(3)). Nothing here blocks; a message that cannot be sent does no harm.
- */
+/* Messages to a supervisor such as systemd, if NOTIFY_SOCKET in the environment names its socket
+ * (sd_notify(3)). Nothing here blocks; a message that cannot be sent does no harm. */
 struct loop_notify {
 	int fd;		/* -1: no supervisor */
 	bool ready;	/* READY=1 was sent */
@@ -70,9 +68,8 @@ bool loop_notify_send(const struct loop_notify *notify, const char *message);
 void loop_pass_by(struct loop *loop, uint64_t when);
 void loop_pass_now(struct loop *loop);
 
-/* events as in epoll(7), level-triggered. 0 or -errno. */
+/* Watches a source, or changes its events: as in epoll(7), level-triggered. 0 or -errno. */
 int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events);
-int loop_rewatch(struct loop *loop, struct loop_source *source, uint32_t events);
 /* Stops watching. Returns the descriptor, which the caller owns from then on. */
 int loop_unwatch(struct loop *loop, struct loop_source *source);
 /* Stops watching and closes; does nothing if the source is not watched. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A session: a socket that the kernel owns, as usbip-host and vhci-hcd use it for one device. Its
- * timeouts, and a descriptor that the daemon keeps of it, to notice its end.
- */
+/* A session: a socket that the kernel owns, as usbip-host and vhci-hcd use it for one device. Its
+ * timeouts, and a descriptor that the daemon keeps of it, to notice its end. */
 #ifndef LOOP_SESSION_H
 #define LOOP_SESSION_H
 

@@ -45,11 +45,8 @@ int device_scan(const struct sysfs *sysfs, void (*visit)(void *ctx, const struct
 int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
 		      struct op_interface *interface);
 
-/*
- * Reads the record of one device for OP_REP_DEVLIST and OP_REP_IMPORT: 0 or -errno, -ENODEV if it
- * does not exist. The interfaces are those of its descriptors, as a device that was just bound to
- * usbip-host has no configuration.
- */
+/* Reads the record of one device: 0 or -errno, -ENODEV if it does not exist. The interfaces are
+ * those of its descriptors, as a device that was just bound to usbip-host has no configuration. */
 int device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
 		    struct op_interface *interface);
 
@@ -65,11 +62,8 @@ struct device_strings {
 void device_strings_read(const struct sysfs *sysfs, const char *busid,
 			 struct device_strings *strings);
 
-/*
- * Uevents: the kernel's messages (lib/kobject_uevent.c) that a USB device (not an interface) was
- * removed, or was bound to its driver, from which moment it is ready. They may be lost, so one only
- * makes the next scan of sysfs happen sooner.
- */
+/* Uevents (lib/kobject_uevent.c): a USB device, no interface, was removed, or bound to its driver
+ * and is ready then. They may be lost, so one only makes the next scan of sysfs happen sooner. */
 enum uevent { UEVENT_OTHER = 0 /* nothing of that */, UEVENT_LOCAL, UEVENT_IMPORTED };
 
 /* Parses one message of len bytes. */

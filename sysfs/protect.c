@@ -28,16 +28,14 @@ bool protect_because(struct protect_query *query, const char *format, ...)
 	return true;
 }
 
-bool protect_unreadable(struct protect_query *query, int dir, const char *path, ssize_t error)
+bool protect_unreadable(struct protect_query *query, const char *dir, const char *path,
+			ssize_t error)
 {
-	const struct sysfs *sysfs = query->sysfs;
-	const char *name = dir == sysfs->root ? "sys" : dir == sysfs->run ? "run" : "proc";
-
-	return protect_because(query, PROTECT_UNKNOWN "cannot read /%s/%s: %s", name, path,
+	return protect_because(query, PROTECT_UNKNOWN "cannot read /%s/%s: %s", dir, path,
 			       strerror((int)-error));
 }
 
-bool protect_failed(struct protect_query *query, int dir, const char *path, ssize_t result)
+bool protect_failed(struct protect_query *query, const char *dir, const char *path, ssize_t result)
 {
 	/* -ESRCH: a process that ended between open(2) and read(2) */
 	return result < 0 && result != -ENOENT && result != -ENODEV && result != -ESRCH &&
@@ -49,7 +47,7 @@ bool protect_each_line(struct protect_query *query, const char *path,
 {
 	int found = file_each_line(query->sysfs->proc, path, visit, ctx);
 
-	return found > 0 || protect_failed(query, query->sysfs->proc, path, found);
+	return found > 0 || protect_failed(query, "proc", path, found);
 }
 
 bool protect_each_entry(struct protect_query *query, const char *path,
@@ -57,7 +55,7 @@ bool protect_each_entry(struct protect_query *query, const char *path,
 {
 	int found = sysfs_each_entry(query->sysfs->root, path, visit, ctx);
 
-	return found > 0 || protect_failed(query, query->sysfs->root, path, found);
+	return found > 0 || protect_failed(query, "sys", path, found);
 }
 
 bool protect_path_contains(const char *path, const char *busid)
@@ -108,12 +106,12 @@ static bool login_visit_session(void *ctx, const char *name)
 	struct protect_query *query = ctx;
 	struct sysfs_path path = sysfs_path("systemd/sessions/%s", name);
 	struct login_session session = { 0 };
-	int run = query->sysfs->run, error;
+	int error;
 
 	if (name[0] == '.' || strstr(name, ".ref")) /* the latter is a pipe */
 		return false;
-	error = file_each_line(run, path.text, login_visit_line, &session);
-	return protect_failed(query, run, path.text, error) ||
+	error = file_each_line(query->sysfs->run, path.text, login_visit_line, &session);
+	return protect_failed(query, "run", path.text, error) ||
 	       (session.of_user && session.at_seat && !session.closing);
 }
 
@@ -148,23 +146,24 @@ static bool login_visit_process(void *ctx, const char *pid)
 /* For a file that /proc always has, unless it is hidden (hidepid, subset=pid). */
 static bool proc_lacks(struct protect_query *query, const char *path)
 {
-	int proc = query->sysfs->proc;
 	struct stat st;
 
-	return fstatat(proc, path, &st, 0) && protect_unreadable(query, proc, path, -errno);
+	return fstatat(query->sysfs->proc, path, &st, 0) &&
+	       protect_unreadable(query, "proc", path, -errno);
 }
 
 static bool login_at_console(struct protect_query *query)
 {
-	int proc = query->sysfs->proc, run = query->sysfs->run, found = run;
+	int run = query->sysfs->run, found = run;
 
 	if (run >= 0)
 		found = sysfs_each_entry(run, "systemd/sessions", login_visit_session, query);
 	if (found != -ENOENT)
-		return found > 0 || protect_failed(query, run, "systemd/sessions", found);
+		return found > 0 || protect_failed(query, "run", "systemd/sessions", found);
 	/* no logind */
-	found = sysfs_each_entry(proc, ".", login_visit_process, query);
-	return proc_lacks(query, "1/stat") || found > 0 || protect_failed(query, proc, ".", found);
+	found = sysfs_each_entry(query->sysfs->proc, ".", login_visit_process, query);
+	return proc_lacks(query, "1/stat") || found > 0 ||
+	       protect_failed(query, "proc", ".", found);
 }
 
 static bool protect_console(struct protect_query *query)

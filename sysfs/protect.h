@@ -42,11 +42,12 @@ bool protect_because(struct protect_query *query, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 #define PROTECT_UNKNOWN "this host may need it: " /* begins a format */
 
-/* The reason that path below the directory handle dir cannot be read. Always true. */
-bool protect_unreadable(struct protect_query *query, int dir, const char *path, ssize_t error);
+/* The reason that /dir/path cannot be read; dir: "sys", "proc" or "run". Always true. */
+bool protect_unreadable(struct protect_query *query, const char *dir, const char *path,
+			ssize_t error);
 /* The same for the result of reading it, but false if that is no error, or tells that there is no
  * such file, or not any more. */
-bool protect_failed(struct protect_query *query, int dir, const char *path, ssize_t result);
+bool protect_failed(struct protect_query *query, const char *dir, const char *path, ssize_t result);
 /* file_each_line() below /proc, sysfs_each_entry() below the sysfs. True if visit returned true,
  * or protect_failed() does. */
 bool protect_each_line(struct protect_query *query, const char *path,

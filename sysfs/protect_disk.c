@@ -27,24 +27,20 @@ static bool disk_visit_slave(void *ctx, const char *name)
 static bool mapper_visit_disk(void *ctx, const char *entry)
 {
 	const struct mapper_search *search = ctx;
-	const struct sysfs *sysfs = search->query->sysfs;
 	struct sysfs_path path = sysfs_path("class/block/%s/dm/name", entry);
 	char name[DM_NAME_SIZE];
 	ssize_t n;
 
 	if (entry[0] == '.')
 		return false;
-	n = sysfs_read(sysfs, name, sizeof(name), path.text);
+	n = sysfs_read(search->query->sysfs, name, sizeof(name), path.text);
 	if (n < 0)
-		return protect_failed(search->query, sysfs->root, path.text, n);
+		return protect_failed(search->query, "sys", path.text, n);
 	return !strcmp(name, search->name) && disk_visit_slave(search->query, entry);
 }
 
-/*
- * Whether the block device file, given by its path, is on the USB device. A path that is no device
- * is a file in some file system, which is mounted. Without udev the files in /dev/mapper are no
- * links, so these are found by name.
- */
+/* Whether the block device file is on the USB device. Any other file is in a file system, which is
+ * mounted. Without udev the files in /dev/mapper are no links, so these are found by name. */
 static bool disk_file_stands_on(struct protect_query *query, const char *file)
 {
 	static const char dev[] = "/dev/", mapper[] = "/dev/mapper/";
@@ -63,7 +59,7 @@ static bool disk_loop_stands_on(struct protect_query *query, const char *disk)
 	ssize_t n = sysfs_read(query->sysfs, file, sizeof(file), path.text);
 
 	if (n < 0)
-		return protect_failed(query, query->sysfs->root, path.text, n);
+		return protect_failed(query, "sys", path.text, n);
 	return disk_file_stands_on(query, file);
 }
 
@@ -79,7 +75,7 @@ static bool disk_stands_on(struct protect_query *query, const char *dir, const c
 	bool found;
 
 	if (n < 0)
-		return protect_failed(query, query->sysfs->root, path.text, n);
+		return protect_failed(query, "sys", path.text, n);
 	if (protect_path_contains(target, query->busid))
 		return true;
 	if (query->depth == DEPTH_MAX)
@@ -112,10 +108,10 @@ static bool disk_is_mounted(struct protect_query *query)
 
 	host = file_each_line(proc, host_view, disk_visit_mount, query);
 	if (error_is_resource(host))
-		return protect_unreadable(query, proc, host_view, host);
+		return protect_unreadable(query, "proc", host_view, host);
 	own = file_each_line(proc, own_view, disk_visit_mount, query);
 	if (own < 0 && (host < 0 || error_is_resource(own)))
-		return protect_unreadable(query, proc, own_view, own);
+		return protect_unreadable(query, "proc", own_view, own);
 	return host > 0 || own > 0;
 }
 

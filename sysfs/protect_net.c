@@ -196,11 +196,11 @@ static bool net_is_only_link(struct protect_query *query, const char *name)
 {
 	struct sysfs_path carrier = sysfs_path("class/net/%s/carrier", name);
 	int up = sysfs_read_number(query->sysfs, false, 1, carrier.text);
-	int root = query->sysfs->root;
 
 	if (up < 0 && up != -EINVAL) /* -EINVAL: the interface is not up */
-		return protect_failed(query, root, carrier.text, up);
-	return up > 0 && sysfs_each_entry(root, "class/net", net_visit_other, query) <= 0;
+		return protect_failed(query, "sys", carrier.text, up);
+	return up > 0 &&
+	       sysfs_each_entry(query->sysfs->root, "class/net", net_visit_other, query) <= 0;
 }
 
 static bool net_visit_interface(void *ctx, const char *name)
@@ -211,8 +211,7 @@ static bool net_visit_interface(void *ctx, const char *name)
 	ssize_t n = net_read_place(query, name, place);
 
 	if (n < 0)
-		return protect_failed(query, query->sysfs->root,
-				      sysfs_path("class/net/%s", name).text, n);
+		return protect_failed(query, "sys", sysfs_path("class/net/%s", name).text, n);
 	if (!protect_path_contains(place, query->busid))
 		return false;
 	if (net_add_uppers(search, name))

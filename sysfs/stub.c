@@ -167,10 +167,8 @@ static int node_open(const struct sysfs *sysfs, const char *busid)
 		      O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
-/*
- * The order must be unbind, del, rebind. "rebind" is written only after an unbind that succeeded
- * and only while the device is plugged in: else it is a use after free in the kernel.
- */
+/* The order must be unbind, del, rebind. "rebind" is written only after an unbind that succeeded
+ * and only while the device is plugged in: else it is a use after free in the kernel. */
 static struct stub_result stub_release_bound(const struct sysfs *sysfs, const char *busid)
 {
 	int error;

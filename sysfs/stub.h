@@ -51,11 +51,8 @@ int stub_slots(const struct sysfs *sysfs, const char *busid, bool *has_slot);
 /* enum stub_status of a bound device, or -errno; never blocks. */
 int stub_status(const struct sysfs *sysfs, const char *busid);
 
-/*
- * Unbinds the device from its driver, if it has one, and binds it to usbip-host. After a failure
- * the device has its own driver again, or step is STUB_STEP_RESTORE. Call stub_slots() first, so
- * that a device is not unbound while no slot is free.
- */
+/* Binds the device to usbip-host, in place of its driver. After a failure it has its own one again,
+ * or step is STUB_STEP_RESTORE. Call stub_slots() first: there must be a free slot. */
 struct stub_result stub_bind(const struct sysfs *sysfs, const char *busid);
 
 /* Hands fd, a connected stream socket, to usbip-host, which keeps a reference of its own: the

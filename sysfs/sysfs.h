@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The kernel's attribute files below one root directory, which a test replaces by a tree of its
- * own. A path is relative to the root. Every function returns 0 (or a length), or -errno.
- */
+/* The kernel's attribute files below one root directory, which a test replaces by a tree of its
+ * own. A path is relative to the root. Every function returns 0 (or a length), or -errno. */
 #ifndef SYSFS_SYSFS_H
 #define SYSFS_SYSFS_H
 
@@ -55,11 +53,8 @@ int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, const c
 /* Writes value in one write(2), without a newline: match_busid takes every byte literally. */
 int sysfs_write(const struct sysfs *sysfs, const char *value, const char *path);
 
-/*
- * Calls visit for each entry, "." and ".." among them, of the directory at path below the directory
- * handle dir, in no order, until visit returns true. Returns 1 if visit returned true, 0 if it
- * never did, or -errno if the directory could not be read to its end.
- */
+/* Calls visit for each entry of the directory at path below the directory handle dir, "." and ".."
+ * too, until it returns true: 1, 0 if it never did, -errno if not all could be read. */
 int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const char *name),
 		     void *ctx);
 

@@ -45,11 +45,8 @@ struct vhci {
 	struct vhci_port port[VHCI_PORTS_MAX];
 };
 
-/*
- * Adds the ports of one status file to the table. Understands the formats of all kernels, by the
- * words of the header line and never by column. Returns 0, or -EPROTO if text has none of these
- * formats; then the table holds the rows before the fault. text is modified.
- */
+/* Adds the ports of a status file of any kernel, by the words of its header line. 0, or -EPROTO
+ * and the table holds the rows before the fault. text is modified. */
 int vhci_parse(struct vhci *vhci, char *text);
 /* Whether the driver is loaded and ready and its files may be written: 0, -ENOENT, -EAGAIN (its
  * controllers are being set up; reading their status would crash the kernel), -EACCES, -EROFS. */

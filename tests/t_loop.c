@@ -366,10 +366,10 @@ static void rewatched(void)
 
 	start(HOUR_MS, 1);
 	c = new_counter(taken);
-	CHECK_INT(loop_rewatch(&t.loop, &c->source, 0), 0);
+	CHECK_INT(loop_watch(&t.loop, &c->source, 0), 0);
 	loop_run(&t.loop);
 	CHECK_INT(c->calls, 0);
-	CHECK_INT(loop_rewatch(&t.loop, &c->source, EPOLLIN), 0);
+	CHECK_INT(loop_watch(&t.loop, &c->source, EPOLLIN), 0);
 	t.last = 2;
 	loop_run(&t.loop);
 	CHECK_INT(c->calls, 1);

@@ -87,7 +87,7 @@ static void send_more(void)
 	if (t.manner == THEN_END)
 		drop_peer();
 	else
-		loop_rewatch(&t.loop, &t.peer, 0);
+		loop_watch(&t.loop, &t.peer, 0);
 }
 
 static void peer_ready(struct loop_source *source, uint32_t events)
@@ -117,7 +117,7 @@ static void peer_ready(struct loop_source *source, uint32_t events)
 		else if (t.manner == RESET)
 			reset_peer();
 		else
-			loop_rewatch(&t.loop, source, t.manner == SILENT ? 0 : EPOLLOUT);
+			loop_watch(&t.loop, source, t.manner == SILENT ? 0 : EPOLLOUT);
 	} else if (t.sent < t.reply_len) {
 		send_more();
 	} else {
