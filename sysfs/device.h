@@ -37,10 +37,9 @@ int device_scan(const struct sysfs *sysfs, void (*visit)(void *ctx, const struct
 
 /*
  * Parses the attribute "descriptors" (USB 2.0 specification 9.5 and 9.6, drivers/usb/core/sysfs.c
- * read_descriptors()): the device descriptor, then each configuration descriptor, followed by the
- * descriptors that belong to it. interface has room for OP_INTERFACES_MAX; device->interfaces of
- * them are set: those of the first configuration, each from the first of its alternate settings.
- * Malformed parts are left out. Returns 0, or -EPROTO if there is no device descriptor.
+ * read_descriptors()). interface has room for OP_INTERFACES_MAX; device->interfaces of them are
+ * set: those of the first configuration, each from the first of its alternate settings. Malformed
+ * parts are left out. Returns 0, or -EPROTO if there is no device descriptor.
  */
 int descriptors_parse(const uint8_t *buf, size_t len, struct op_device *device,
 		      struct op_interface *interface);

@@ -67,12 +67,11 @@ struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int co
 
 /*
  * Gives a device that is bound to usbip-host, or to no driver, back to its own driver; -EBUSY while
- * a session uses it. After the end of a session the kernel's event handler, one for all devices,
- * may still have the device in its queue; unbinding it then makes the kernel use freed memory
- * (usbip_event.c: an event that is queued twice is handled once). So end all sessions before the
- * first release; each release also waits a moment. Meanwhile the device's node in /dev/bus/usb is
- * held open, so that the kernel's record of the device outlives an unplug: usbip-host takes no
- * reference of its own when it uses the record in "rebind".
+ * a session uses it. End all sessions before the first release: the kernel's event handler, one for
+ * all devices, may still have the device in its queue, and unbinding it then makes the kernel use
+ * freed memory (usbip_event.c: an event that is queued twice is handled once). So each release also
+ * waits a moment. Meanwhile the device's node in /dev/bus/usb is held open, for "rebind": that uses
+ * the kernel's record of the device without a reference of its own.
  */
 struct stub_result stub_release(const struct sysfs *sysfs, const char *busid);
 

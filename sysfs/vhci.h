@@ -68,9 +68,8 @@ int vhci_free_port(const struct vhci *vhci, uint32_t speed, const uint32_t *last
 
 /*
  * Hands fd, a connected stream socket, to the kernel, which keeps a reference of its own. 0 or
- * -errno; -EBUSY means that another program took the port: read the table again. The device does
- * not exist yet then: the port goes from VHCI_ATTACHING to VHCI_USED when the server has answered.
- * If the kernel (before 6.12) does not know super-speed-plus, it is attached as super-speed.
+ * -errno; -EBUSY means that another program took the port: read the table again. The port is
+ * VHCI_ATTACHING then. A kernel before 6.12 gets a super-speed-plus device as super-speed.
  */
 int vhci_attach(const struct sysfs *sysfs, unsigned port, int fd, uint32_t devid, uint32_t speed);
 /* Detaches the device at the port, which is free a moment later: 0 or -errno, -EINVAL if it was
