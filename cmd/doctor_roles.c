@@ -15,15 +15,17 @@
 enum { REMEDY_SIZE = 128 };
 
 /* A kernel module, and how a machine gets it. */
+enum { MODULE_STUB, MODULE_VHCI, MODULE_TLS };
 static const struct doctor_module {
 	const char *name;
 	const char *openwrt_package;
 	/* Symbols of the kernel's configuration: without one of them there is no module. */
 	const char *config[2];
-} stub_module = { STUB_DRIVER, "kmod-usbip-server", { "CONFIG_USBIP_CORE", "CONFIG_USBIP_HOST" } },
-  vhci_module = { VHCI_MODULE, "kmod-usbip-client",
-		  { "CONFIG_USBIP_CORE", "CONFIG_USBIP_VHCI_HCD" } },
-  tls_module = { "tls", "kmod-tls", { "CONFIG_TLS" } };
+} modules[] = {
+	{ STUB_DRIVER, "kmod-usbip-server", { "CONFIG_USBIP_CORE", "CONFIG_USBIP_HOST" } },
+	{ VHCI_MODULE, "kmod-usbip-client", { "CONFIG_USBIP_CORE", "CONFIG_USBIP_VHCI_HCD" } },
+	{ "tls", "kmod-tls", { "CONFIG_TLS" } },
+};
 
 /* How to install the kernel's modules, by distribution: an ID or ID_LIKE of os-release(5).
  * install/kernel.sh has the same table; tests/install compares them. */
@@ -232,19 +234,21 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 	bool has_tls;
 
 	if (server || !client) {
-		doctor_check_module(doctor, &stub_module, stub_check(sysfs), DOCTOR_BAD);
+		doctor_check_module(doctor, &modules[MODULE_STUB], stub_check(sysfs), DOCTOR_BAD);
 		doctor_check_slots(doctor);
 		doctor_check_daemon(doctor, "server", bind);
 	}
 	if (client || !server) {
-		doctor_check_module(doctor, &vhci_module, vhci_check(sysfs),
+		doctor_check_module(doctor, &modules[MODULE_VHCI], vhci_check(sysfs),
 				    client ? DOCTOR_BAD : DOCTOR_WARN);
 		doctor_check_ports(doctor);
 		doctor_check_daemon(doctor, "client", attach);
 	}
 	if (doctor->options->keys) {
 		/* where the kernel lists "tls" also if it is built in */
-		has_tls = doctor_file_contains(machine, "tls", "proc/sys/net/ipv4/tcp_available_ulp");
-		doctor_check_module(doctor, &tls_module, has_tls ? 0 : -ENOENT, DOCTOR_BAD);
+		has_tls = doctor_file_contains(machine, "tls",
+					       "proc/sys/net/ipv4/tcp_available_ulp");
+		doctor_check_module(doctor, &modules[MODULE_TLS], has_tls ? 0 : -ENOENT,
+				    DOCTOR_BAD);
 	}
 }

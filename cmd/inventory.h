@@ -30,8 +30,8 @@ struct inventory_entry {
 	char label[INVENTORY_LABEL_SIZE]; /* for people: manufacturer and product, or the class */
 
 	/* From here on: cleared by entry_reset(). */
-	const char *state;		      /* "in use", "left alone", ...: one of few constants */
-	const char *before, *detail, *after; /* more of the state, for people; until the next scan */
+	const char *state;		      /* "in use", "left alone", ...: a constant */
+	const char *before, *detail, *after; /* more of it, for people; until the next scan */
 	struct reason reason;		      /* why it is left alone */
 	struct connection_addr session; /* of a device in use; since is 0 if it is not known */
 	uint64_t bytes_in, bytes_out, rtt_us;

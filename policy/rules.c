@@ -88,10 +88,11 @@ static bool rules_add_file(struct rules *rules, enum rule_role role)
 	return true;
 }
 
-/* The copied rules point into their own text. */
+/* The copied rules point into their own text. Memory that no rule needs is not touched. */
 static void rules_copy(struct rules *to, const struct rules *from)
 {
-	*to = *from;
+	memcpy(to, from, offsetof(struct rules, rule[from->count]));
+	memcpy(to->text, from->text, from->len);
 	for (unsigned i = 0; i < to->count; i++) {
 		struct rule *rule = &to->rule[i];
 

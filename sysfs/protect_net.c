@@ -76,7 +76,7 @@ static bool net_visit_route(void *ctx, char *line)
 	enum { TO, MASK, METRIC, FLAGS, INTERFACE };
 	static const uint8_t v4_column[] = { 1, 7, 6, 3, 0 }, v6_column[] = { 0, 1, 5, 8, 9 };
 	struct net_search *search = ctx;
-	struct net_route route;
+	struct net_route route = { .metric = 0 };
 	const uint8_t *column;
 	uint32_t mask, flags;
 	char *word[10];
@@ -84,7 +84,7 @@ static bool net_visit_route(void *ctx, char *line)
 
 	if (str_words(line, word, ARRAY_SIZE(word)) < ARRAY_SIZE(word))
 		return false;
-	v6 = strlen(word[0]) == 4 * WORD_DIGITS;
+	v6 = strlen(word[0]) == 4UL * WORD_DIGITS;
 	column = v6 ? v6_column : v4_column;
 	if (!net_parse_address(word[column[TO]], !v6, &route.to.address) ||
 	    str_hex(word[column[MASK]], v6 ? 128 : UINT32_MAX, &mask) ||

@@ -56,7 +56,7 @@ bool error_is_resource(int error)
 
 struct sysfs_path sysfs_path(const char *format, ...)
 {
-	struct sysfs_path path;
+	struct sysfs_path path = { "" };
 	va_list args;
 
 	va_start(args, format);
