@@ -2,6 +2,7 @@
 /* main: finds the command in argv, reads its options, and runs it. */
 #include "client/client.h"
 #include "cmd/cmd.h"
+#include "cmd/table.h"
 #include "host/host.h"
 #include "lib/log.h"
 #include "lib/str.h"
@@ -11,7 +12,6 @@
 #include "proto/op.h"
 
 #include <getopt.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,6 +48,7 @@ struct settings {
 	struct cidr_list allow;
 	struct endpoint server[CLIENT_SERVERS_MAX];
 	struct inventory *inventory;
+	struct table output; /* of --help and --version */
 };
 
 struct command {
@@ -99,15 +100,15 @@ static const struct option_row {
 	for (const struct option_row *row = option_rows;                                           \
 	     row < option_rows + ARRAY_SIZE(option_rows); row++)
 
-static void print_usage(const struct command *command)
+static void print_usage(struct table *table, const struct command *command)
 {
-	dprintf(STDOUT_FILENO, "usage: %s [OPTION]...%s\n       %s\n", command->program,
-		command->arguments, command->help);
+	table_format(table, "usage: %s [OPTION]...%s\n       %s\n", command->program,
+		     command->arguments, command->help);
 }
 
-static void print_help(const struct command *command)
+static void print_help(struct table *table, const struct command *command)
 {
-	print_usage(command);
+	print_usage(table, command);
 	EACH_OPTION(row) {
 		const char letter[] = { '-', (char)row->letter, ',', '\0' };
 		char name[32];
@@ -116,8 +117,8 @@ static void print_help(const struct command *command)
 			continue;
 		str_format(name, sizeof(name), "--%s %s", row->name,
 			   row->argument ? row->argument : "");
-		dprintf(STDOUT_FILENO, "  %-3s %-21s %s\n",
-			row->letter > LAST_LETTERLESS ? letter : "", name, row->help);
+		table_format(table, "  %-3s %-21s %s\n",
+			     row->letter > LAST_LETTERLESS ? letter : "", name, row->help);
 	}
 }
 
@@ -141,9 +142,9 @@ static int parse_number(const char *value, const char *name, uint32_t min, uint3
 	return usage_error("--%s takes %u to %u, not '%s'", name, min, max, value);
 }
 
-static int print_version(void)
+static int print_version(struct table *table)
 {
-	dprintf(STDOUT_FILENO, "usbiphp %s\n", VERSION);
+	table_put(table, "usbiphp " VERSION "\n");
 	return EXIT_DONE;
 }
 
@@ -189,10 +190,10 @@ static int take_option(struct settings *settings, int option, const char *value)
 					   "all, not '%s'", CIDR_LIST_MAX, value);
 		break;
 	case 'h':
-		print_help(settings->command);
+		print_help(&settings->output, settings->command);
 		return EXIT_DONE;
 	case 'V':
-		return print_version();
+		return print_version(&settings->output);
 	}
 	return 0;
 }
@@ -367,14 +368,14 @@ static const struct command *find_command(const char *word)
 }
 
 /* word is an option instead of a command. */
-static int run_without_command(const char *word)
+static int run_without_command(struct table *table, const char *word)
 {
 	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
-		return print_version();
+		return print_version(table);
 	if (strcmp(word, "-h") != 0 && strcmp(word, "--help") != 0)
 		return usage_error("unknown command '%s'", word);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		print_usage(&commands[i]);
+		print_usage(table, &commands[i]);
 	return EXIT_DONE;
 }
 
@@ -394,7 +395,7 @@ static int run_program(struct settings *settings, const char *name, int argc, ch
 		settings->command = find_command(*argv);
 	}
 	if (!settings->command)
-		return run_without_command(*argv);
+		return run_without_command(&settings->output, *argv);
 	log_open(settings->command->program, false);
 	settings->daemon.rules.role = settings->command->bit == CLIENT ? RULE_CLIENT : RULE_SERVER;
 	status = parse_options(settings, argc, argv);
@@ -423,5 +424,6 @@ int main(int argc, char **argv)
 	};
 	int status = run_program(&settings, slash ? slash + 1 : name, argc, argv);
 
+	table_flush(&settings.output);
 	return status == EXIT_DONE ? 0 : status;
 }

@@ -60,8 +60,9 @@ static bool os_release_read_line(void *ctx, char *line)
 	if (!value)
 		return false;
 	*value++ = '\0';
-	value += strspn(value, "\"'");
-	value[strcspn(value, "\"'\n")] = '\0';
+	for (char *c = value; *c; c++)
+		if (*c == '"' || *c == '\'')
+			*c = ' ';
 	if (!strcmp(line, "ID"))
 		str_format(os->id, sizeof(os->id), "%s", value);
 	else if (!strcmp(line, "ID_LIKE"))

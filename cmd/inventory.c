@@ -30,26 +30,13 @@ void inventory_select(struct inventory *inventory, struct selection *selection,
 			selection->entry[selection->count++] = e;
 }
 
-/* Whether bus id a sorts before b. Numbers are compared by value: 1-2 before 1-10. */
-static bool busid_is_before(const char *a, const char *b)
-{
-	size_t a_digits, b_digits;
-
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	a_digits = strspn(a, "0123456789");
-	b_digits = strspn(b, "0123456789");
-	return a_digits != b_digits ? a_digits < b_digits : *a < *b;
-}
-
-/* Adds an entry for the bus id in its place. The caller has checked that there is room. */
+/* Adds an entry for the bus id in its place: 1-2 is before 1-10. The caller has checked that there is
+ * room. */
 static struct inventory_entry *inventory_insert(struct inventory *inventory, const char *busid)
 {
 	struct inventory_entry *end = inventory->entry + inventory->count, *entry = end;
 
-	while (entry > inventory->entry && busid_is_before(busid, entry[-1].device.busid))
+	while (entry > inventory->entry && strverscmp(busid, entry[-1].device.busid) < 0)
 		entry--;
 	memmove(entry + 1, entry, (size_t)(end - entry) * sizeof(*entry));
 	inventory->count++;

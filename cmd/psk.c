@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp psk: a new pre-shared key. */
 #include "cmd/cmd.h"
+#include "cmd/table.h"
 #include "lib/log.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 int cmd_psk(const char *identity)
 {
 	char line[PSK_LINE_SIZE];
 	uint8_t key[SHA256_SIZE];
+	static struct table table;
 	struct utsname system;
 	const char *wrong;
 
@@ -27,6 +27,7 @@ int cmd_psk(const char *identity)
 		log_error("%s '%s' (see --help)", wrong, identity);
 		return 2;
 	}
-	dprintf(STDOUT_FILENO, "%s\n", line);
+	table_format(&table, "%s\n", line);
+	table_flush(&table);
 	return 0;
 }

@@ -21,7 +21,7 @@ enum column_kind {
 	DIGITS, /* a JSON number, as it is */
 	PORT,	/* a JSON number if it is a TCP port, else null */
 	STATE,	/* const char *, a JSON string; for people with its details */
-	/* uint64_t; for people all but NUMBER have a unit */
+	/* uint64_t; for people the last three have a unit */
 	NUMBER,
 	SINCE, /* seconds since the epoch, 0: not known; for people the time that has passed */
 	BYTES,
@@ -130,7 +130,8 @@ void table_put_line(struct table *table, const char *format, ...)
 	str_vformat(line, sizeof(line), format, args);
 	va_end(args);
 	str_printable(line);
-	table_format(table, "%s\n", line);
+	table_put(table, line);
+	table_put(table, "\n");
 }
 
 void table_put_json_string(struct table *table, const char *text)
@@ -148,21 +149,19 @@ static void format_with_unit(char *buf, uint64_t n, enum column_kind kind)
 	static const struct unit {
 		char name[4];
 		uint16_t next; /* how many make one of the next unit; 0: the last */
-	} bytes[] = { { "B", 1000 }, { "kB", 1000 }, { "MB", 1000 }, { "GB", 1000 }, { "TB", 0 } },
-	  microseconds[] = { { "us", 1000 }, { "ms", 1000 }, { "s", 0 } },
-	  seconds[] = { { "s", 60 }, { "min", 60 }, { "h", 24 }, { "d", 0 } };
-	const struct unit *unit = kind == BYTES	       ? bytes :
-				  kind == MICROSECONDS ? microseconds :
-							 seconds;
-	bool divided = false;
+	} units[][5] = {
+		{ { "s", 60 }, { "min", 60 }, { "h", 24 }, { "d", 0 } },
+		{ { "B", 1000 }, { "kB", 1000 }, { "MB", 1000 }, { "GB", 1000 }, { "TB", 0 } },
+		{ { "us", 1000 }, { "ms", 1000 }, { "s", 0 } },
+	};
+	const struct unit *first = units[kind - SINCE], *unit = first;
 	unsigned tenths = 0;
 
 	for (; unit->next && n >= unit->next; unit++) {
 		tenths = (unsigned)(n % unit->next) * 10 / unit->next;
 		n /= unit->next;
-		divided = true;
 	}
-	if (divided && n < 10)
+	if (unit > first && n < 10)
 		str_format(buf, CELL_SIZE, "%u.%u %s", (unsigned)n, tenths, unit->name);
 	else
 		str_format(buf, CELL_SIZE, "%ju %s", (uintmax_t)n, unit->name);

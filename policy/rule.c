@@ -32,7 +32,8 @@ static const char *take_value(char **cursor, char **value)
 {
 	char *end;
 
-	*cursor += strspn(*cursor, blanks);
+	while (**cursor && strchr(blanks, **cursor))
+		++*cursor;
 	if (**cursor == '"') {
 		*value = *cursor + 1;
 		end = strchr(*value, '"');

@@ -39,7 +39,7 @@ struct net_search {
 static bool net_parse_address(const char *text, bool as_numbers, struct in6_addr *address)
 {
 	static const struct in6_addr v4 = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
-	size_t len = strcspn(text, ":"), words = len / WORD_DIGITS;
+	size_t len = (size_t)(strchrnul(text, ':') - text), words = len / WORD_DIGITS;
 	char digits[WORD_DIGITS + 1];
 	uint32_t word;
 
