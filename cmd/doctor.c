@@ -55,11 +55,11 @@ bool doctor_file_contains(int dir, const char *text, const char *path, ...)
 /* Programs that get in the way, by their comm in proc(5). */
 static const struct program {
 	const char *comm, *effect, *remedy;
-	const char *more; /* of the remedy, behind the server's port; NULL: it has no port in it */
+	const char *more; /* of the remedy, behind the server's port; empty: it has no port in it */
 } programs[] = {
-	{ "ModemManager", "probes serial adapters", "systemctl mask --now ModemManager", NULL },
-	{ "usbguard-daemon", "may block devices", "usbguard list-devices -b", NULL },
-	{ "udisksd", "may mount disks", "systemctl mask --now udisks2", NULL },
+	{ "ModemManager", "probes serial adapters", "systemctl mask --now ModemManager", "" },
+	{ "usbguard-daemon", "may block devices", "usbguard list-devices -b", "" },
+	{ "udisksd", "may mount disks", "systemctl mask --now udisks2", "" },
 	{ "firewalld", "filters packets", "firewall-cmd --permanent --add-port=",
 	  "/tcp; firewall-cmd --reload" },
 };
@@ -104,9 +104,8 @@ static bool doctor_check_process(void *ctx, const char *pid)
 		return false;
 	for (const struct program *p = programs; p < programs + ARRAY_SIZE(programs); p++)
 		if (!strcmp(p->comm, comm))
-			doctor_report(doctor, DOCTOR_WARN, "%s %s: %s%s%s", comm, p->effect,
-				      p->remedy, p->more ? doctor->port : "",
-				      p->more ? p->more : "");
+			doctor_warn(doctor, "%s %s: %s%s%s", comm, p->effect, p->remedy,
+				    *p->more ? doctor->port : "", p->more);
 	doctor->pid = pid;
 	path = sysfs_path("proc/%s/fd", pid);
 	if (sysfs_each_entry(doctor->machine.root, path.text, listener_is_file, doctor) > 0)
@@ -115,32 +114,25 @@ static bool doctor_check_process(void *ctx, const char *pid)
 }
 
 /* Only root sees which program has the socket; while our server runs, it should be that. */
-static void doctor_report_listener(struct doctor *doctor)
+static void doctor_check_programs(struct doctor *doctor)
 {
 	bool server_runs = rundir_has_daemon(doctor->options->run, "server");
 	const char *program = doctor->program, *port = doctor->port;
-
-	if (!*program)
-		program = server_runs ? "usbiphp" : "another program";
-	if (!doctor->socket[0] && server_runs)
-		doctor_report(doctor, DOCTOR_BAD,
-			      "nothing listens on TCP %s: systemctl restart usbip-bind", port);
-	else if (doctor->socket[0] && !strncmp(program, "usbiphp", 7))
-		doctor_report(doctor, DOCTOR_OK, "%s listens on TCP %s", program, port);
-	else if (doctor->socket[0])
-		doctor_report(doctor, server_runs ? DOCTOR_BAD : DOCTOR_WARN,
-			      "%s listens on TCP %s: stop it, or use --listen ADDR:PORT", program,
-			      port);
-}
-
-static void doctor_check_programs(struct doctor *doctor)
-{
 	int root = doctor->machine.root;
 
 	if (file_each_line(root, "proc/net/tcp", listener_read_socket, doctor) <= 0)
 		file_each_line(root, "proc/net/tcp6", listener_read_socket, doctor);
 	sysfs_each_entry(root, "proc", doctor_check_process, doctor);
-	doctor_report_listener(doctor);
+	if (!*program)
+		program = server_runs ? "usbiphp" : "another program";
+	if (!doctor->socket[0] && server_runs)
+		doctor_bad(doctor, "nothing listens on TCP %s: systemctl restart usbip-bind", port);
+	else if (doctor->socket[0] && !strncmp(program, "usbiphp", 7))
+		doctor_ok(doctor, "%s listens on TCP %s", program, port);
+	else if (doctor->socket[0])
+		doctor_report(doctor, server_runs ? DOCTOR_BAD : DOCTOR_WARN,
+			      "%s listens on TCP %s: stop it, or use --listen ADDR:PORT", program,
+			      port);
 }
 
 static void doctor_check_filters(struct doctor *doctor)
@@ -148,10 +140,9 @@ static void doctor_check_filters(struct doctor *doctor)
 	int users = sysfs_read_number(&doctor->sysfs, false, INT32_MAX, "module/nf_tables/refcnt");
 
 	if (users > 0 || doctor_file_contains(doctor->machine.root, "", "proc/net/ip_tables_names"))
-		doctor_report(doctor, DOCTOR_WARN,
-			      "a packet filter is active, it must let TCP %s through: "
-			      "ufw allow %s/tcp, or see nft list ruleset",
-			      doctor->port, doctor->port);
+		doctor_warn(doctor,
+			    "a packet filter is active, it must let TCP %s through: "
+			    "ufw allow %s/tcp, or see nft list ruleset", doctor->port, doctor->port);
 }
 
 /* An entry of the directory; "." is the directory itself. Anybody may connect to a socket. */
@@ -165,9 +156,8 @@ static bool doctor_check_owner(void *ctx, const char *name)
 	if (!strcmp(name, "..") || stat(path, &st) || S_ISSOCK(st.st_mode))
 		return false;
 	if (st.st_mode & (S_IWGRP | S_IWOTH) || (st.st_uid && st.st_uid != geteuid()))
-		doctor_report(doctor, DOCTOR_BAD,
-			      "others may change %s: chown root %s; chmod go-w %s", path, path,
-			      path);
+		doctor_bad(doctor, "others may change %s: chown root %s; chmod go-w %s", path, path,
+			   path);
 	return false;
 }
 
@@ -184,19 +174,6 @@ static void doctor_check_owners(struct doctor *doctor)
 	}
 }
 
-static void doctor_check_machine(struct doctor *doctor, bool asked_as_client)
-{
-	doctor_check_roles(doctor, asked_as_client);
-	doctor_check_programs(doctor);
-	doctor_check_filters(doctor);
-	doctor_check_owners(doctor);
-	if (time(NULL) < CLOCK_MIN)
-		doctor_report(doctor, DOCTOR_WARN,
-			      "the clock is not set: timedatectl set-ntp true");
-	if (geteuid())
-		doctor_report(doctor, DOCTOR_WARN, "not run as root: some checks are incomplete");
-}
-
 static void count_device(struct request *request, const struct reply_item *item)
 {
 	unsigned *devices = request->ctx;
@@ -209,28 +186,24 @@ static void count_device(struct request *request, const struct reply_item *item)
 static bool doctor_check_server(struct doctor *doctor, const struct endpoint *server)
 {
 	static struct query query;
+	const struct request *request = &query.request;
+	const char *remedy = " (on the server: usbiphp doctor)";
 	unsigned devices = 0, again = 0;
-	bool listed, pushes = false;
+	bool listed, pushes;
 
-	query.target = (struct request_target){
-		.endpoint = server,
-		.key = keys_own(doctor->options->keys),
-	};
+	query.target.endpoint = server;
+	query.target.key = keys_own(doctor->options->keys);
 	listed = query_list(&query, OP_REQ_DEVLIST, count_device, &devices);
-	if (listed)
-		pushes = query_list(&query, OP_REQ_WATCH, count_device, &again);
+	pushes = listed && query_list(&query, OP_REQ_WATCH, count_device, &again);
 	if (query.loop.stopping)
 		return false;
+	if (request->outcome == REQUEST_UNRESOLVED || request->outcome == REQUEST_UNREACHABLE)
+		remedy = ": is it running? On the server: usbiphp doctor";
 	if (listed)
-		doctor_report(doctor, DOCTOR_OK, "%s: exports %u device%s, %s", server->name,
-			      devices, devices == 1 ? "" : "s",
-			      pushes ? "reports changes" : "has to be polled");
+		doctor_ok(doctor, "%s: exports %u device%s, %s", server->name, devices,
+			  devices == 1 ? "" : "s", pushes ? "reports changes" : "has to be polled");
 	else
-		doctor_report(doctor, DOCTOR_BAD, "%s: %s%s", server->name, query.request.reason,
-			      query.request.outcome == REQUEST_UNRESOLVED ||
-					      query.request.outcome == REQUEST_UNREACHABLE ?
-				      ": is it running? On the server: usbiphp doctor" :
-				      " (on the server: usbiphp doctor)");
+		doctor_bad(doctor, "%s: %s%s", server->name, request->reason, remedy);
 	return true;
 }
 
@@ -245,7 +218,14 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 		return 1;
 	}
 	doctor.machine.root = openat(doctor.sysfs.root, "..", O_PATH | O_CLOEXEC);
-	doctor_check_machine(&doctor, servers != 0);
+	doctor_check_roles(&doctor, servers != 0);
+	doctor_check_programs(&doctor);
+	doctor_check_filters(&doctor);
+	doctor_check_owners(&doctor);
+	if (time(NULL) < CLOCK_MIN)
+		doctor_warn(&doctor, "the clock is not set: timedatectl set-ntp true");
+	if (geteuid())
+		doctor_warn(&doctor, "not run as root: some checks are incomplete");
 	close(doctor.machine.root);
 	sysfs_close(&doctor.sysfs);
 	for (unsigned i = 0; i < servers; i++)

@@ -26,6 +26,9 @@ enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_BAD };
 /* Prints a line: the level and a sentence, made printable. */
 void doctor_report(struct doctor *doctor, enum doctor_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+#define doctor_ok(doctor, ...) doctor_report(doctor, DOCTOR_OK, __VA_ARGS__)
+#define doctor_warn(doctor, ...) doctor_report(doctor, DOCTOR_WARN, __VA_ARGS__)
+#define doctor_bad(doctor, ...) doctor_report(doctor, DOCTOR_BAD, __VA_ARGS__)
 /* Whether the file at path, below the directory handle dir, has a line that contains text. */
 bool doctor_file_contains(int dir, const char *text, const char *path, ...)
 	__attribute__((format(printf, 3, 4)));

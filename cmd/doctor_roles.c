@@ -19,12 +19,13 @@ enum { MODULE_STUB, MODULE_VHCI, MODULE_TLS };
 static const struct doctor_module {
 	const char *name;
 	const char *openwrt_package;
-	/* Symbols of the kernel's configuration: without one of them there is no module. */
-	const char *config[2];
+	const char *config[2]; /* of the kernel: with such a line there is no module */
 } modules[] = {
-	{ STUB_DRIVER, "kmod-usbip-server", { "CONFIG_USBIP_CORE", "CONFIG_USBIP_HOST" } },
-	{ VHCI_MODULE, "kmod-usbip-client", { "CONFIG_USBIP_CORE", "CONFIG_USBIP_VHCI_HCD" } },
-	{ "tls", "kmod-tls", { "CONFIG_TLS" } },
+	{ STUB_DRIVER, "kmod-usbip-server",
+	  { "CONFIG_USBIP_CORE is not set", "CONFIG_USBIP_HOST is not set" } },
+	{ VHCI_MODULE, "kmod-usbip-client",
+	  { "CONFIG_USBIP_CORE is not set", "CONFIG_USBIP_VHCI_HCD is not set" } },
+	{ "tls", "kmod-tls", { "CONFIG_TLS is not set" } },
 };
 
 /* How to install the kernel's modules, by distribution: an ID or ID_LIKE of os-release(5).
@@ -99,13 +100,9 @@ static void find_remedy(const struct sysfs *machine, const char *openwrt_package
 /* Whether the kernel was built without it. False also if its configuration cannot be read. */
 static bool module_is_disabled(int root, const struct doctor_module *module, const char *release)
 {
-	char line[64];
-
-	for (size_t i = 0; i < ARRAY_SIZE(module->config) && module->config[i]; i++) {
-		str_format(line, sizeof(line), "%s is not set", module->config[i]);
-		if (doctor_file_contains(root, line, "boot/config-%s", release))
+	for (size_t i = 0; i < ARRAY_SIZE(module->config) && module->config[i]; i++)
+		if (doctor_file_contains(root, module->config[i], "boot/config-%s", release))
 			return true;
-	}
 	return false;
 }
 
@@ -120,13 +117,13 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 
 	sysfs_read(machine, release, sizeof(release), "proc/sys/kernel/osrelease");
 	if (!error || error == -EACCES) {
-		doctor_report(doctor, DOCTOR_OK, "%s is loaded", name);
+		doctor_ok(doctor, "%s is loaded", name);
 	} else if (error != -ENOENT) {
 		doctor_report(doctor, missing, "%s: %s", name, strerror(-error));
 	} else if (doctor_file_contains(root, name, "lib/modules/%s/modules.dep", release) ||
 		   !sysfs_can_open(machine, O_PATH,
 				   sysfs_path("lib/modules/%s/%s.ko", release, name).text)) {
-		doctor_report(doctor, DOCTOR_OK, "%s is not loaded: modprobe %s", name, name);
+		doctor_ok(doctor, "%s is not loaded: modprobe %s", name, name);
 	} else if (sysfs_can_open(machine, O_PATH, sysfs_path("lib/modules/%s", release).text)) {
 		doctor_report(doctor, missing,
 			      "%s: no modules are installed for the running Linux %s: reboot; "
@@ -147,9 +144,8 @@ static void doctor_check_device(void *ctx, const struct device *device)
 	struct doctor *doctor = ctx;
 
 	if (stub_status(&doctor->sysfs, device->busid) == STUB_ERROR)
-		doctor_report(doctor, DOCTOR_BAD,
-			      "%s is in an error state: systemctl restart usbip-bind",
-			      device->name);
+		doctor_bad(doctor, "%s is in an error state: systemctl restart usbip-bind",
+			   device->name);
 }
 
 /* No report if usbip-host is not loaded. */
@@ -159,13 +155,11 @@ static void doctor_check_slots(struct doctor *doctor)
 	int used = stub_slots(&doctor->sysfs, "", &has_slot);
 
 	if (used >= STUB_SLOTS)
-		doctor_report(doctor, DOCTOR_BAD,
-			      "usbip-host: all %u slots are used: replug absent devices into their "
-			      "old ports, or reboot",
-			      STUB_SLOTS);
+		doctor_bad(doctor,
+			   "usbip-host: all %u slots are used: replug absent devices into their "
+			   "old ports, or reboot", STUB_SLOTS);
 	else if (used >= 0)
-		doctor_report(doctor, DOCTOR_OK, "usbip-host: %d of %u slots are used", used,
-			      STUB_SLOTS);
+		doctor_ok(doctor, "usbip-host: %d of %u slots are used", used, STUB_SLOTS);
 	device_scan(&doctor->sysfs, doctor_check_device, doctor);
 }
 
@@ -181,10 +175,9 @@ static void doctor_check_ports(struct doctor *doctor)
 	for (unsigned i = 0; i < vhci.ports; i++) {
 		free[vhci.port[i].hub] += vhci.port[i].state == VHCI_FREE;
 		if (vhci.port[i].state == VHCI_ERROR)
-			doctor_report(doctor, DOCTOR_BAD,
-				      "vhci-hcd: port %u is in an error state: "
-				      "echo %u >/sys/devices/platform/vhci_hcd.0/detach",
-				      i, i);
+			doctor_bad(doctor,
+				   "vhci-hcd: port %u is in an error state: "
+				   "echo %u >/sys/devices/platform/vhci_hcd.0/detach", i, i);
 	}
 	high = free[VHCI_ANY] + free[VHCI_HIGH];
 	if (!high)
@@ -194,11 +187,6 @@ static void doctor_check_ports(struct doctor *doctor)
 	doctor_report(doctor, level, "vhci-hcd: %u high-speed and %u super-speed ports are free%s",
 		      high, free[VHCI_SUPER],
 		      level == DOCTOR_OK ? "" : ": usbiphp detach PORT");
-}
-
-static bool role_is_running(const struct doctor *doctor, const char *role)
-{
-	return rundir_has_daemon(doctor->options->run, role);
 }
 
 static bool service_is_enabled(const struct doctor *doctor, const char *service)
@@ -211,16 +199,16 @@ static bool service_is_enabled(const struct doctor *doctor, const char *service)
 
 static void doctor_check_daemon(struct doctor *doctor, const char *role, const char *service)
 {
-	if (role_is_running(doctor, role))
-		doctor_report(doctor, DOCTOR_OK, "usbiphp-%s is running", role);
+	if (rundir_has_daemon(doctor->options->run, role))
+		doctor_ok(doctor, "usbiphp-%s is running", role);
 	else
 		doctor_report(doctor,
 			      service_is_enabled(doctor, service) ? DOCTOR_BAD : DOCTOR_WARN,
 			      "usbiphp-%s is not running: systemctl restart %s, or ./install.sh %s",
 			      role, service, role);
 	if (doctor_file_contains(AT_FDCWD, "", "%s/held.%s", doctor->options->config, role))
-		doctor_report(doctor, DOCTOR_OK,
-			      "the %s leaves held devices alone: usbiphp status lists them", role);
+		doctor_ok(doctor, "the %s leaves held devices alone: usbiphp status lists them",
+			  role);
 }
 
 /* Both roles, if nothing tells which this machine is to have. */
@@ -228,8 +216,9 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 {
 	const struct sysfs *sysfs = &doctor->sysfs;
 	const char *attach = "usbip-attach", *bind = "usbip-bind";
-	bool server = role_is_running(doctor, "server") || service_is_enabled(doctor, bind);
-	bool client = asked_as_client || role_is_running(doctor, "client") ||
+	const char *run = doctor->options->run;
+	bool server = rundir_has_daemon(run, "server") || service_is_enabled(doctor, bind);
+	bool client = asked_as_client || rundir_has_daemon(run, "client") ||
 		      service_is_enabled(doctor, attach);
 	int machine = doctor->machine.root;
 	bool has_tls;
