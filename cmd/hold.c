@@ -182,15 +182,10 @@ static int hold_add(struct hold *hold, const char *text)
 /* The held name of a device that is plugged in and matches text; else text. */
 static const char *hold_find_present(const struct hold *hold, const char *text)
 {
-	const char *name = NULL;
-
 	SELECTION_EACH(&hold->candidates, e) {
-		const struct device *device = &(*e)->device;
+		const char *name = entry_find_hold(*e, &hold->holds);
 
-		if (entry_matches(*e, text))
-			name = holds_find(&hold->holds, device->vendor, device->product,
-					  (*e)->strings.serial, NULL, device->busid);
-		if (name)
+		if (name && entry_matches(*e, text))
 			return name;
 	}
 	return text;

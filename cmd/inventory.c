@@ -73,11 +73,10 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 		entry->session.since = 0;
 	else
 		entry_read_tcp_info(entry);
-	entry_set_state(entry,
-			status == STUB_USED  ? "in use" :
-			status == STUB_ERROR ? "error" :
-					       available,
-			" by ", entry->session.peer, "");
+	if (status == STUB_ERROR)
+		available = "error";
+	entry_set_state(entry, status == STUB_USED ? "in use" : available, " by ",
+			entry->session.peer, "");
 }
 
 void entry_describe(struct inventory_entry *entry, const struct op_device *device,
@@ -96,9 +95,9 @@ static void inventory_add_device(void *ctx, const struct device *device)
 {
 	struct inventory *inventory = ctx;
 	struct inventory_entry *entry = inventory_find(inventory, device->busid);
-	bool known = entry && entry->device.devnum == device->devnum &&
-		     entry->device.vendor == device->vendor &&
-		     entry->device.product == device->product;
+	const struct device *last = entry ? &entry->device : NULL;
+	bool known = last && last->devnum == device->devnum && last->vendor == device->vendor &&
+		     last->product == device->product;
 	struct op_interface interface[OP_INTERFACES_MAX];
 	struct op_device record;
 
@@ -126,6 +125,14 @@ static bool entry_serial_is_unique(struct inventory *inventory, const struct inv
 		    !strcmp(e->id, entry->id) && !strcmp(e->strings.serial, entry->strings.serial))
 			return false;
 	return entry->strings.serial[0];
+}
+
+const char *entry_find_hold(const struct inventory_entry *entry, const struct holds *holds)
+{
+	const struct device *device = &entry->device;
+
+	return holds_find(holds, device->vendor, device->product, entry->strings.serial, NULL,
+			  device->busid);
 }
 
 void entry_name_place(const struct inventory_entry *entry, char *name)
@@ -213,21 +220,17 @@ int inventory_select_imported(struct inventory *inventory, struct selection *sel
 	selection->count = 0;
 	for (unsigned i = 0; i < vhci.ports && selection->count < INVENTORY_MAX; i++) {
 		const struct vhci_port *port = &vhci.port[i];
-		struct inventory_entry *entry = NULL;
+		struct inventory_entry *entry = inventory_find(inventory, port->busid);
 
-		if (port->state <= VHCI_FREE)
+		if (port->state <= VHCI_FREE ||
+		    (!entry && fresh == inventory->entry + INVENTORY_MAX))
 			continue;
-		if (port->busid[0])
-			entry = inventory_find(inventory, port->busid);
-		if (!entry && fresh < inventory->entry + INVENTORY_MAX) {
+		if (!entry) {
 			entry = fresh++;
 			memset(entry, 0, sizeof(*entry));
 			entry_reset(entry);
-			str_format(entry->device.busid, sizeof(entry->device.busid), "%s",
-				   port->busid);
+			memcpy(entry->device.busid, port->busid, sizeof(port->busid));
 		}
-		if (!entry)
-			continue;
 		entry_set_state(entry, states[port->state - VHCI_ATTACHING], "", "", "");
 		entry->port = i;
 		entry_read_record(entry, run, stock);

@@ -89,6 +89,8 @@ void entry_set_state(struct inventory_entry *entry, const char *state, const cha
 bool entry_is_exported(const struct inventory_entry *entry);
 /* Writes its name by place, DEVICE_NAME_SIZE bytes: that at its server, if its record is known. */
 void entry_name_place(const struct inventory_entry *entry, char *name);
+/* The name by which the local device is held; NULL: it is not. */
+const char *entry_find_hold(const struct inventory_entry *entry, const struct holds *holds);
 /* Sets the state of an exported device, and its session from the server's status file in run.
  * available is the state of one that no client uses. */
 void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs, const char *run,

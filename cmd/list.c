@@ -167,8 +167,7 @@ static bool hold_is_present(const struct holds *holds, struct inventory *invento
 			    const char *name)
 {
 	INVENTORY_EACH(inventory, e)
-		if (holds_find(holds, e->device.vendor, e->device.product, e->strings.serial, NULL,
-			       e->device.busid) == name)
+		if (entry_find_hold(e, holds) == name)
 			return true;
 	return false;
 }

@@ -84,6 +84,13 @@ static void status_put_json(struct status *status)
 	table_put(table, "]}}\n");
 }
 
+static void status_put_section(struct table *table, enum table_layout layout, const char *title,
+			       const struct selection *devices, const char *none)
+{
+	table_format(table, "\n%s:%s\n", title, devices->count ? "" : none);
+	table_put_devices(table, layout, devices);
+}
+
 static void status_put_text(struct status *status)
 {
 	struct table *table = &status->table;
@@ -92,16 +99,10 @@ static void status_put_text(struct status *status)
 		table_put(table, "\033[H\033[J"); /* ECMA-48: cursor home, erase to the end */
 	table_format(table, "server: %srunning, client: %srunning\n",
 		     status->runs[SERVER] ? "" : "not ", status->runs[CLIENT] ? "" : "not ");
-	table_format(table, "\nexported:%s\n",
-		     status->exported.count ? "" :
-		     status->has_stub	    ? " nothing" :
-					      " no usbip-host here");
-	table_put_devices(table, TABLE_EXPORTED, &status->exported);
-	table_format(table, "\nimported:%s\n",
-		     status->imported.count ? "" :
-		     status->has_vhci	    ? " nothing" :
-					      " no vhci-hcd here");
-	table_put_devices(table, TABLE_IMPORTED, &status->imported);
+	status_put_section(table, TABLE_EXPORTED, "exported", &status->exported,
+			   status->has_stub ? " nothing" : " no usbip-host here");
+	status_put_section(table, TABLE_IMPORTED, "imported", &status->imported,
+			   status->has_vhci ? " nothing" : " no vhci-hcd here");
 	if (status->holds[SERVER].len || status->holds[CLIENT].len || status->watch)
 		table_put(table, "\n");
 	for (unsigned i = 0; i < ROLES; i++)
