@@ -29,22 +29,18 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 int cmd_status(const struct daemon_options *options, struct inventory *inventory, bool json,
 	       bool watch);
 
-/*
- * usbiphp doctor: checks this machine, then asks each server for its devices. It loads no module
+/* usbiphp doctor: checks this machine, then asks each server for its devices. It loads no module
  * and changes nothing. Prints a line for each finding, "ok", "warn" or "BAD" and a sentence with
  * what to do. /proc, /etc, /lib, /boot and /run are those beside the directory options->sysfs.
- * port is the server's TCP port on this machine, decimal. Status 1 also if any finding is BAD.
- */
+ * port is the server's TCP port on this machine, decimal. Status 1 also if any finding is BAD. */
 int cmd_doctor(const struct daemon_options *options, const char *port,
 	       const struct endpoint *server, unsigned servers);
 
-/*
- * usbiphp detach and attach (client), release and bind (server): holds a device, so that the daemon
+/* usbiphp detach and attach (client), release and bind (server): holds a device, so that the daemon
  * leaves it alone, or removes the hold (policy/holds.h). A running daemon does the rest; without
  * one, a held device is detached or given back here, within 15 seconds. device is its name, the
  * part of the name behind VID:PID, its bus id here or at its server, or its port. detach takes the
- * whole name of an absent device, too.
- */
+ * whole name of an absent device, too. */
 int cmd_hold(const struct daemon_options *options, struct inventory *inventory, bool client,
 	     bool remove, const char *device);
 

@@ -191,8 +191,10 @@ static bool doctor_check_server(struct doctor *doctor, const struct endpoint *se
 	unsigned devices = 0, again = 0;
 	bool listed, pushes;
 
-	query.target.endpoint = server;
-	query.target.key = keys_own(doctor->options->keys);
+	query.target = (struct request_target){ /* without the addresses of the server before */
+		.endpoint = server,
+		.key = keys_own(doctor->options->keys),
+	};
 	listed = query_list(&query, OP_REQ_DEVLIST, count_device, &devices);
 	pushes = listed && query_list(&query, OP_REQ_WATCH, count_device, &again);
 	if (query.loop.stopping)

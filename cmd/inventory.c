@@ -49,13 +49,12 @@ void entry_reset(struct inventory_entry *entry)
 	entry->bytes_in = entry->bytes_out = entry->rtt_us = entry->port = INVENTORY_UNKNOWN;
 }
 
-void entry_set_state(struct inventory_entry *entry, const char *state, const char *before,
-		     const char *detail, const char *after)
+void entry_set_state(struct inventory_entry *entry, const char *state, const char *format,
+		     const char *detail)
 {
 	entry->state = state;
-	entry->before = *detail ? before : "";
+	entry->format = *detail ? format : "%s";
 	entry->detail = detail;
-	entry->after = *detail ? after : "";
 }
 
 bool entry_is_exported(const struct inventory_entry *entry)
@@ -75,8 +74,8 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 		entry_read_tcp_info(entry);
 	if (status == STUB_ERROR)
 		available = "error";
-	entry_set_state(entry, status == STUB_USED ? "in use" : available, " by ",
-			entry->session.peer, "");
+	entry_set_state(entry, status == STUB_USED ? "in use" : available, "%s by %s",
+			entry->session.peer);
 }
 
 void entry_describe(struct inventory_entry *entry, const struct op_device *device,
@@ -231,7 +230,7 @@ int inventory_select_imported(struct inventory *inventory, struct selection *sel
 			entry_reset(entry);
 			memcpy(entry->device.busid, port->busid, sizeof(port->busid));
 		}
-		entry_set_state(entry, states[port->state - VHCI_ATTACHING], "", "", "");
+		entry_set_state(entry, states[port->state - VHCI_ATTACHING], "", "");
 		entry->port = i;
 		entry_read_record(entry, run, stock);
 		selection->entry[selection->count++] = entry;

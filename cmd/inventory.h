@@ -31,7 +31,7 @@ struct inventory_entry {
 
 	/* From here on: cleared by entry_reset(). */
 	const char *state;		      /* "in use", "left alone", ...: a constant */
-	const char *before, *detail, *after; /* more of it, for people; until the next scan */
+	const char *format, *detail; /* more of it, for people; until the next scan */
 	struct reason reason;		      /* why it is left alone */
 	struct connection_addr session; /* of a device in use; since is 0 if it is not known */
 	uint64_t bytes_in, bytes_out, rtt_us;
@@ -71,20 +71,19 @@ struct inventory_entry *inventory_find(struct inventory *inventory, const char *
 /* Selects the entries for which filter is true (NULL: all). */
 void inventory_select(struct inventory *inventory, struct selection *selection,
 		      bool (*filter)(const struct inventory_entry *entry));
-/*
- * Selects the imported devices, by port, and sets their state, session and record: from the port
+/* Selects the imported devices, by port, and sets their state, session and record: from the port
  * table of vhci-hcd, and the record files of our client in run or else of the stock tools. A device
  * that is not here yet gets an entry behind the others, until the next scan. 0 or an error of
- * vhci_read(); then devices may be missing.
- */
+ * vhci_read(); then devices may be missing. */
 int inventory_select_imported(struct inventory *inventory, struct selection *selection,
 			      const char *run);
 
 /* Clears everything that is not the device's own: state, session, import. */
 void entry_reset(struct inventory_entry *entry);
-/* detail is in the entry, or constant; if it is empty, before and after are not shown. */
-void entry_set_state(struct inventory_entry *entry, const char *state, const char *before,
-		     const char *detail, const char *after);
+/* format is for people, of state and detail; without detail they see the state alone. detail is in
+ * the entry, or constant. */
+void entry_set_state(struct inventory_entry *entry, const char *state, const char *format,
+		     const char *detail);
 /* Whether usbip-host has the device. */
 bool entry_is_exported(const struct inventory_entry *entry);
 /* Writes its name by place, DEVICE_NAME_SIZE bytes: that at its server, if its record is known. */
@@ -95,7 +94,7 @@ const char *entry_find_hold(const struct inventory_entry *entry, const struct ho
  * available is the state of one that no client uses. */
 void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs, const char *run,
 		       const char *available);
-/* Sets id, speed and class from the device's record, local or sent by a server. */
+/* Sets id, speed and class from the device's record. */
 void entry_describe(struct inventory_entry *entry, const struct op_device *device,
 		    const struct op_interface *interface);
 

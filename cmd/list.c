@@ -40,10 +40,8 @@ static bool left_read_line(void *ctx, char *line)
 	return false;
 }
 
-/*
- * The decision of a server that has seen the device for a while. planned: NULL, or how many devices
- * before it take room of usbip-host; then its room is looked at, and counted.
- */
+/* The decision of a server that has seen the device for a while. planned: NULL, or how many devices
+ * before it take room of usbip-host; then its room is looked at, and counted. */
 static struct policy_decision list_decide(const struct policy *policy, const struct sysfs *sysfs,
 					  const struct inventory_entry *entry, unsigned *planned)
 {
@@ -68,9 +66,9 @@ static struct policy_decision list_decide(const struct policy *policy, const str
 	return decision;
 }
 
-/* server is NULL: the local devices. */
+/* server is NULL: the local devices. server_runs is in JSON. */
 static void list_print(struct inventory *inventory, const struct endpoint *server,
-		       bool server_runs, bool json)
+		       const char *server_runs, bool json)
 {
 	struct table table = { .json = json };
 	struct selection all;
@@ -79,10 +77,7 @@ static void list_print(struct inventory *inventory, const struct endpoint *serve
 	if (json) {
 		table_put(&table, "{\"version\":1,\"host\":");
 		table_put_json_string(&table, server ? server->name : NULL);
-		table_format(&table, ",\"server_running\":%s,\"devices\":",
-			     server	 ? "null" :
-			     server_runs ? "true" :
-					   "false");
+		table_format(&table, ",\"server_running\":%s,\"devices\":", server_runs);
 	}
 	table_put_devices(&table, server ? TABLE_REMOTE : TABLE_LIST, &all);
 	if (json)
@@ -113,13 +108,13 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 		if (entry_is_exported(e))
 			entry_read_export(e, sysfs, options->run, "exported");
 		else if (e->reason.text[0])
-			entry_set_state(e, "left alone", ": ", e->reason.text, "");
+			entry_set_state(e, "left alone", "%s: %s", e->reason.text);
 		else if (!server_runs)
-			entry_set_state(e, "not exported", ": ", "no server runs", "");
+			entry_set_state(e, "not exported", "%s: %s", "no server runs");
 		else
-			entry_set_state(e, *driver ? "own driver" : "no driver", " (", driver, ")");
+			entry_set_state(e, *driver ? "own driver" : "no driver", "%s (%s)", driver);
 	}
-	list_print(inventory, NULL, server_runs, json);
+	list_print(inventory, NULL, server_runs ? "true" : "false", json);
 	return 0;
 }
 
@@ -139,7 +134,7 @@ static void inventory_add_remote(struct request *request, const struct reply_ite
 	entry_describe(entry, device, item->interface);
 	name_of_place(entry->name, device->vendor, device->product, request->target->endpoint->host,
 		      device->busid);
-	entry_set_state(entry, "exported", "", "", "");
+	entry_set_state(entry, "exported", "", "");
 }
 
 int cmd_list_remote(const struct endpoint *server, const struct psk *key,
@@ -158,7 +153,7 @@ int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 		inventory_set_labels(inventory);
 	else if (!inventory->count)
 		log_info("%s exports no device", server->name);
-	list_print(inventory, server, false, json);
+	list_print(inventory, server, "null", json);
 	return 0;
 }
 
@@ -174,6 +169,10 @@ static bool hold_is_present(const struct holds *holds, struct inventory *invento
 
 int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all)
 {
+	static const char *const verdicts[2][2] = { /* not exported, exported */
+		{ "would be exported", "would be left alone: " },
+		{ "is exported already", "is exported already, though " },
+	};
 	const struct policy *policy = policy_read(options, take_all);
 	struct table table = { 0 };
 	unsigned planned = 0;
@@ -184,13 +183,10 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 		return 1;
 	INVENTORY_EACH(inventory, e) {
 		struct reason reason = list_decide(policy, &inventory->sysfs, e, &planned).reason;
-		bool left_alone = reason.text[0];
-		const char *verdict = left_alone ? "would be left alone: " : "would be exported";
 
-		if (entry_is_exported(e))
-			verdict = left_alone ? "is exported already, though " :
-					       "is exported already";
-		table_put_line(&table, "%s: %s%s", e->device.name, verdict, reason.text);
+		table_put_line(&table, "%s: %s%s", e->device.name,
+			       verdicts[entry_is_exported(e)][reason.text[0] != '\0'],
+			       reason.text);
 	}
 	for (const char *name = NULL; (name = holds_next(&policy->holds, name));)
 		if (!hold_is_present(&policy->holds, inventory, name))

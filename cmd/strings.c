@@ -23,10 +23,8 @@ struct strings_message {
 
 static_assert(sizeof(struct strings_message) <= PIPE_BUF, "a pipe takes it whole or not at all");
 
-/*
- * In the child, which SIGALRM ends. If it outlives the command nevertheless, a reader of the
- * command's output must not wait for it, too: it closes the standard streams.
- */
+/* In the child, which SIGALRM ends. If it outlives the command nevertheless, a reader of the
+ * command's output must not wait for it, too: it closes the standard streams. */
 static void strings_send(int fd, const struct sysfs *sysfs, const char *busid, unsigned index)
 {
 	struct strings_message message = { .index = index };
@@ -81,10 +79,8 @@ struct usb_ids_search {
 	uint32_t vendor; /* of the lines that follow */
 };
 
-/*
- * A vendor's line "0951  Kingston Technology" is followed by its products, "\t1666  DataTraveler".
- * The list of classes ("C 00  ...") comes after all vendors (http://www.linux-usb.org/usb.ids).
- */
+/* A vendor's line "0951  Kingston Technology" is followed by its products, "\t1666  DataTraveler".
+ * The list of classes ("C 00  ...") comes after all vendors (http://www.linux-usb.org/usb.ids). */
 static bool usb_ids_read_line(void *ctx, char *line)
 {
 	struct usb_ids_search *search = ctx;

@@ -167,7 +167,7 @@ static void format_with_unit(char *buf, uint64_t n, enum column_kind kind)
 		str_format(buf, CELL_SIZE, "%ju %s", (uintmax_t)n, unit->name);
 }
 
-/* The value as text, in buf, which has CELL_SIZE bytes, or elsewhere; NULL: not known. */
+/* The value as text, in buf (CELL_SIZE bytes) or elsewhere; NULL: not known. */
 static const char *column_text(const struct column *column, const struct inventory_entry *entry,
 			       bool json, char *buf)
 {
@@ -180,8 +180,7 @@ static const char *column_text(const struct column *column, const struct invento
 	if (column->kind == STATE && json)
 		return entry->state;
 	if (column->kind == STATE) {
-		str_format(buf, CELL_SIZE, "%s%s%s%s", entry->state, entry->before, entry->detail,
-			   entry->after);
+		str_format(buf, CELL_SIZE, entry->format, entry->state, entry->detail);
 		return buf;
 	}
 	if (column->kind != PORT)
@@ -201,7 +200,6 @@ static const char *column_text(const struct column *column, const struct invento
 	return buf;
 }
 
-/* One device in JSON. */
 static void table_put_object(struct table *table, const struct inventory_entry *entry)
 {
 	const char *before = "{", *text;

@@ -30,11 +30,8 @@ struct diag_reply {
 	char attributes[2048];
 };
 
-/*
- * Parses one end of the connection, and puts its address and port in network order where the
- * request has them. The kernel finds an IPv4 connection by IPv4 addresses, even if its socket is an
- * IPv6 one.
- */
+/* Parses one end of the connection, and puts it in network order where the request has it. The
+ * kernel finds an IPv4 connection by IPv4 addresses, even if its socket is an IPv6 one. */
 static bool diag_set_end(struct diag_request *request, const char *text, const char *port,
 			 uint32_t *address, uint16_t *number)
 {
@@ -61,7 +58,7 @@ static void diag_query(int fd, const struct diag_request *request, struct invent
 	struct nlattr attribute;
 	struct diag_reply reply;
 	struct tcp_info info;
-	size_t at, len;
+	size_t len;
 	ssize_t n;
 
 	if (send(fd, request, sizeof(*request), 0) < 0)
@@ -72,7 +69,7 @@ static void diag_query(int fd, const struct diag_request *request, struct invent
 	    reply.body.id.idiag_dport != request->body.id.idiag_dport)
 		return;
 	len = (size_t)n - offsetof(struct diag_reply, attributes);
-	for (at = 0; at + sizeof(attribute) <= len; at += (attribute.nla_len + 3u) & ~3u) {
+	for (size_t at = 0; at + sizeof(attribute) <= len; at += (attribute.nla_len + 3u) & ~3u) {
 		memcpy(&attribute, reply.attributes + at, sizeof(attribute));
 		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > len - at)
 			return;
@@ -90,17 +87,11 @@ void entry_read_tcp_info(struct inventory_entry *entry)
 {
 	const struct connection_addr *session = &entry->session;
 	struct diag_request request = {
-		.head = {
-			.nlmsg_len = sizeof(request),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST,
-		},
-		.body = {
-			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_ext = 1 << (INET_DIAG_INFO - 1),
-			.idiag_states = UINT32_MAX,
-			.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
-		},
+		.head = { .nlmsg_len = sizeof(request), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST },
+		.body = { .sdiag_protocol = IPPROTO_TCP, .idiag_ext = 1 << (INET_DIAG_INFO - 1),
+			  .idiag_states = UINT32_MAX,
+			  .id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE } },
 	};
 	struct inet_diag_sockid *id = &request.body.id;
 	int fd;

@@ -33,11 +33,12 @@ const char *holds_next(const struct holds *holds, const char *name)
 	return next < holds->text + holds->len ? next : NULL;
 }
 
-static const char *holds_find_name(const struct holds *holds, const char *name)
+/* The first name whose first len bytes, which may include the terminator, are those of name. */
+static const char *holds_find_start(const struct holds *holds, const char *name, size_t len)
 {
 	const char *entry = holds_next(holds, NULL);
 
-	while (entry && strcmp(entry, name) != 0)
+	while (entry && strncmp(entry, name, len) != 0)
 		entry = holds_next(holds, entry);
 	return entry;
 }
@@ -46,7 +47,7 @@ int holds_add(struct holds *holds, const char *name)
 {
 	size_t len = strlen(name) + 1;
 
-	if (holds_find_name(holds, name))
+	if (holds_find_start(holds, name, len))
 		return 0;
 	if (len > sizeof(holds->text) - holds->len)
 		return -ENOSPC;
@@ -57,8 +58,8 @@ int holds_add(struct holds *holds, const char *name)
 
 void holds_remove(struct holds *holds, const char *name)
 {
-	const char *found = holds_find_name(holds, name);
 	size_t len = strlen(name) + 1, at;
+	const char *found = holds_find_start(holds, name, len);
 
 	if (!found)
 		return;
@@ -103,21 +104,18 @@ const char *holds_find(const struct holds *holds, uint16_t vendor, uint16_t prod
 
 	if (serial && *serial) {
 		name_of_serial(name, vendor, product, serial);
-		found = holds_find_name(holds, name);
+		found = holds_find_start(holds, name, strlen(name) + 1);
 	}
 	if (found)
 		return found;
 	name_of_place(name, vendor, product, host, busid);
-	return holds_find_name(holds, name);
+	return holds_find_start(holds, name, strlen(name) + 1);
 }
 
 bool holds_need_serial(const struct holds *holds, uint16_t vendor, uint16_t product)
 {
 	char start[DEVICE_NAME_SIZE];
-	const char *name = holds_next(holds, NULL);
 
 	name_of_serial(start, vendor, product, "");
-	while (name && strncmp(name, start, strlen(start)) != 0)
-		name = holds_next(holds, name);
-	return name != NULL;
+	return holds_find_start(holds, start, strlen(start)) != NULL;
 }

@@ -24,10 +24,8 @@ enum {
 	HOLDS_TEXT_SIZE = HOLDS_MAX * DEVICE_NAME_SIZE,
 };
 
-/*
- * Write a name, which has DEVICE_NAME_SIZE bytes. Each byte of the serial number that is not a
- * letter, a digit or one of "-._+" becomes '_'. host is NULL for a device of this machine.
- */
+/* Write a name, which has DEVICE_NAME_SIZE bytes. Each byte of the serial number that is not a
+ * letter, a digit or one of "-._+" becomes '_'. host is NULL for a device of this machine. */
 void name_of_serial(char *name, uint16_t vendor, uint16_t product, const char *serial);
 void name_of_place(char *name, uint16_t vendor, uint16_t product, const char *host,
 		   const char *busid);

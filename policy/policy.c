@@ -27,14 +27,6 @@ enum rule_verdict policy_judge(const struct rules *rules, const struct holds *ho
 	return rules_judge(rules, facts, why);
 }
 
-/* Holds or rules depend on facts that are not known. */
-static enum policy_verdict decide_unknown(const struct device_facts *facts)
-{
-	if (facts->identity.serial)
-		return POLICY_ASK_CLASSES;
-	return facts->retry_later || facts->damped ? POLICY_WAIT : POLICY_ASK_STRINGS;
-}
-
 /* A device that an engine has. */
 static enum policy_verdict decide_exported(const struct device_facts *facts, bool allowed)
 {
@@ -99,8 +91,11 @@ struct policy_decision policy_decide(const struct policy *policy, const struct d
 	}
 	decision.allowed = policy_judge(&policy->rules, &policy->holds, &facts->identity,
 					&decision.reason);
-	if (decision.allowed == RULE_UNKNOWN)
-		decision.verdict = decide_unknown(facts);
+	if (decision.allowed == RULE_UNKNOWN && facts->identity.serial)
+		decision.verdict = POLICY_ASK_CLASSES;
+	else if (decision.allowed == RULE_UNKNOWN)
+		decision.verdict = facts->retry_later || facts->damped ? POLICY_WAIT :
+									 POLICY_ASK_STRINGS;
 	else if (facts->use != DEVICE_LOCAL)
 		decision.verdict = decide_exported(facts, decision.allowed == RULE_ALLOW);
 	else if (decision.allowed == RULE_DENY)

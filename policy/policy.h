@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The policy: may a device be shared, and what has to be done with it now. policy_decide() is the
- * only place where a server decides that: the daemon, "usbiphp list" and --dry-run call it. It is a
- * pure function of facts that were gathered before. Facts that cost system calls are gathered only
- * when a verdict asks for them; then the caller decides again.
+ * only place where a server decides that: the daemon, "usbiphp list" and --dry-run call it. Facts
+ * that cost system calls are gathered only when a verdict asks for them, then it is called again.
  */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
@@ -24,7 +23,6 @@ struct policy {
 
 enum policy_answer { POLICY_UNKNOWN, POLICY_NO, POLICY_YES };
 
-/* A fact that is gathered when a verdict asks for it. */
 struct policy_fact {
 	enum policy_answer answer;
 	struct reason reason; /* why a device is needed, why there is no room */
@@ -49,12 +47,10 @@ struct device_facts {
 	bool retry_later;	/* a bind, a release, or reading its strings failed a moment ago */
 	bool damped;		/* it comes and goes, or was in its error state a moment ago */
 	bool session_denied;	/* a rule or key that its client needs has changed */
-	bool session_ending;	/* a session of any device is being ended, or was, and the device
-				 * is not yet free */
+	bool session_ending;	/* of any device, which is not yet free */
 	bool others_releasing;	/* another device is being given back to its driver */
 	bool others_binding;	/* other devices are about to take room */
-	struct policy_fact need; /* this machine itself needs it; must be "yes" if that cannot be
-				  * found out */
+	struct policy_fact need; /* this machine needs it; "yes" if that cannot be found out */
 	struct policy_fact room; /* the engine can take it */
 };
 
@@ -81,21 +77,17 @@ struct policy_decision {
 	struct reason reason;
 };
 
-/*
- * What has to be done with a device of this machine. Total: each combination of facts has a
+/* What has to be done with a device of this machine. Total: each combination of facts has a
  * verdict. It binds only a device of which all facts are known and in favour; it changes only what
  * is ours. While a session is being ended no device is released, and no session is ended while
- * another device is being released: see stub_release().
- */
+ * another device is being released: see stub_release(). */
 struct policy_decision policy_decide(const struct policy *policy, const struct device_facts *facts);
 
 /* Why a device can never be exported, whatever the policy says. NULL: it may be. */
 const char *policy_excludes(const struct device_facts *facts);
 
-/*
- * Holds and rules alone, for either role: a held device is denied, else rules_judge() decides. *why
- * is set with RULE_DENY.
- */
+/* Holds and rules alone, for either role: a held device is denied, else rules_judge() decides. *why
+ * is set with RULE_DENY. */
 enum rule_verdict policy_judge(const struct rules *rules, const struct holds *holds,
 			       const struct rule_facts *facts, struct reason *why);
 

@@ -56,20 +56,16 @@ struct rules_source {
 	const char *file; /* NULL: none */
 };
 
-/*
- * Reads the rules of all sources again. Returns false after one line in the log that tells the
+/* Reads the rules of all sources again. Returns false after one line in the log that tells the
  * fault and its place ("/etc/usbiphp/rules:7: unknown class 'hidd'"); the rules in force are then
  * unchanged. source->file must stay valid. Only a regular file is read, and no more of it than
- * fits. An option that contains no rule is a fault, an empty file is not.
- */
+ * fits. An option that contains no rule is a fault, an empty file is not. */
 bool rules_read(struct rules *rules, const struct rules_source *source);
 
-/*
- * Parses one line, without its newline, in place: the rule points into it. Returns NULL, or the
+/* Parses one line, without its newline, in place: the rule points into it. Returns NULL, or the
  * fault, a text ("unknown class") to be followed by the word of the line that it is about: *word,
  * which is NULL if the line is blank or a comment. *rule is valid only if there is a word and no
- * fault; its line number is 0.
- */
+ * fault; its line number is 0. */
 const char *rule_parse(struct rule *rule, char *line, enum rule_role role, const char **word);
 
 /* A client that asks a server for a device. */
@@ -99,11 +95,9 @@ void rule_facts_set_classes(struct rule_facts *facts, const struct op_device *de
 
 enum rule_match { RULE_DIFFERS, RULE_MATCHES, RULE_NEEDS_MORE };
 
-/*
- * Whether all conditions of a rule hold. RULE_NEEDS_MORE: all that can be checked do, and one on
+/* Whether all conditions of a rule hold. RULE_NEEDS_MORE: all that can be checked do, and one on
  * strings or class cannot be. Without a particular client, "to" counts as unmet by a rule that
- * denies and as met by one that allows, because some client may be allowed.
- */
+ * denies and as met by one that allows, because some client may be allowed. */
 enum rule_match rule_match(const struct rule *rule, const struct rule_facts *facts);
 
 /* Whether text matches glob; takes at most as many steps as the product of their lengths. */
@@ -116,8 +110,7 @@ enum rule_verdict {
 };
 
 /* *why becomes the place of the rule that denies ("denied by --rule 2", "denied by FILE:7"), with
- * RULE_DENY only. Without a particular client, a rule that denies the device to some clients is
- * passed over. */
+ * RULE_DENY only. */
 enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
 			      struct reason *why);
 
