@@ -41,15 +41,9 @@ static bool line_contains(void *ctx, char *line)
 	return strstr(line, ctx) != NULL;
 }
 
-bool doctor_file_contains(int dir, const char *text, const char *path, ...)
+bool doctor_file_contains(int dir, const char *path, const char *text)
 {
-	char buf[PATH_MAX];
-	va_list args;
-
-	va_start(args, path);
-	str_vformat(buf, sizeof(buf), path, args);
-	va_end(args);
-	return file_each_line(dir, buf, line_contains, (void *)text) > 0;
+	return file_each_line(dir, path, line_contains, (void *)text) > 0;
 }
 
 /* Programs that get in the way, by their comm in proc(5). */
@@ -139,7 +133,7 @@ static void doctor_check_filters(struct doctor *doctor)
 {
 	int users = sysfs_read_number(&doctor->sysfs, false, INT32_MAX, "module/nf_tables/refcnt");
 
-	if (users > 0 || doctor_file_contains(doctor->machine.root, "", "proc/net/ip_tables_names"))
+	if (users > 0 || doctor_file_contains(doctor->machine.root, "proc/net/ip_tables_names", ""))
 		doctor_warn(doctor,
 			    "a packet filter is active, it must let TCP %s through: "
 			    "ufw allow %s/tcp, or see nft list ruleset", doctor->port, doctor->port);

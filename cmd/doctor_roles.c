@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 enum { REMEDY_SIZE = 128 };
@@ -100,8 +101,10 @@ static void find_remedy(const struct sysfs *machine, const char *openwrt_package
 /* Whether the kernel was built without it. False also if its configuration cannot be read. */
 static bool module_is_disabled(int root, const struct doctor_module *module, const char *release)
 {
+	struct sysfs_path path = sysfs_path("boot/config-%s", release);
+
 	for (size_t i = 0; i < ARRAY_SIZE(module->config) && module->config[i]; i++)
-		if (doctor_file_contains(root, module->config[i], "boot/config-%s", release))
+		if (doctor_file_contains(root, path.text, module->config[i]))
 			return true;
 	return false;
 }
@@ -113,18 +116,21 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 	const char *name = module->name;
 	const struct sysfs *machine = &doctor->machine;
 	char release[80] = "", remedy[REMEDY_SIZE];
+	struct sysfs_path modules, list, file;
 	int root = machine->root;
 
 	sysfs_read(machine, release, sizeof(release), "proc/sys/kernel/osrelease");
+	modules = sysfs_path("lib/modules/%s", release);
+	list = sysfs_path("%s/modules.dep", modules.text);
+	file = sysfs_path("%s/%s.ko", modules.text, name);
 	if (!error || error == -EACCES) {
 		doctor_ok(doctor, "%s is loaded", name);
 	} else if (error != -ENOENT) {
 		doctor_report(doctor, missing, "%s: %s", name, strerror(-error));
-	} else if (doctor_file_contains(root, name, "lib/modules/%s/modules.dep", release) ||
-		   !sysfs_can_open(machine, O_PATH,
-				   sysfs_path("lib/modules/%s/%s.ko", release, name).text)) {
+	} else if (doctor_file_contains(root, list.text, name) ||
+		   !sysfs_can_open(machine, O_PATH, file.text)) {
 		doctor_ok(doctor, "%s is not loaded: modprobe %s", name, name);
-	} else if (sysfs_can_open(machine, O_PATH, sysfs_path("lib/modules/%s", release).text)) {
+	} else if (sysfs_can_open(machine, O_PATH, modules.text)) {
 		doctor_report(doctor, missing,
 			      "%s: no modules are installed for the running Linux %s: reboot; "
 			      "in a container, run modprobe %s on its host",
@@ -199,6 +205,8 @@ static bool service_is_enabled(const struct doctor *doctor, const char *service)
 
 static void doctor_check_daemon(struct doctor *doctor, const char *role, const char *service)
 {
+	char held[PATH_MAX];
+
 	if (rundir_has_daemon(doctor->options->run, role))
 		doctor_ok(doctor, "usbiphp-%s is running", role);
 	else
@@ -206,7 +214,8 @@ static void doctor_check_daemon(struct doctor *doctor, const char *role, const c
 			      service_is_enabled(doctor, service) ? DOCTOR_BAD : DOCTOR_WARN,
 			      "usbiphp-%s is not running: systemctl restart %s, or ./install.sh %s",
 			      role, service, role);
-	if (doctor_file_contains(AT_FDCWD, "", "%s/held.%s", doctor->options->config, role))
+	str_format(held, sizeof(held), "%s/held.%s", doctor->options->config, role);
+	if (doctor_file_contains(AT_FDCWD, held, ""))
 		doctor_ok(doctor, "the %s leaves held devices alone: usbiphp status lists them",
 			  role);
 }
@@ -236,8 +245,8 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 	}
 	if (doctor->options->keys) {
 		/* where the kernel lists "tls" also if it is built in */
-		has_tls = doctor_file_contains(machine, "tls",
-					       "proc/sys/net/ipv4/tcp_available_ulp");
+		has_tls = doctor_file_contains(machine, "proc/sys/net/ipv4/tcp_available_ulp",
+					       "tls");
 		doctor_check_module(doctor, &modules[MODULE_TLS], has_tls ? 0 : -ENOENT,
 				    DOCTOR_BAD);
 	}

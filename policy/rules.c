@@ -137,9 +137,7 @@ void rule_facts_set_classes(struct rule_facts *facts, const struct op_device *de
 enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
 			      struct reason *why)
 {
-	const struct rule *rule = rules->rule;
-
-	for (unsigned i = 0; i < rules->count; i++, rule++) {
+	for (const struct rule *rule = rules->rule; rule < rules->rule + rules->count; rule++) {
 		enum rule_match match = rule_match(rule, facts);
 		size_t len;
 
