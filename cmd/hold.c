@@ -231,7 +231,7 @@ int cmd_hold(const struct daemon_options *options, struct inventory *inventory, 
 		return 1;
 	}
 	if (!client)
-		inventory_select(inventory, &hold.candidates, NULL);
+		inventory_select(inventory, &hold.candidates, false);
 	else if (!remove)
 		inventory_select_imported(inventory, &hold.candidates, options->run);
 	return remove ? hold_remove(&hold, device) : hold_add(&hold, device);

@@ -21,12 +21,11 @@ struct inventory_entry *inventory_find(struct inventory *inventory, const char *
 	return NULL;
 }
 
-void inventory_select(struct inventory *inventory, struct selection *selection,
-		      bool (*filter)(const struct inventory_entry *entry))
+void inventory_select(struct inventory *inventory, struct selection *selection, bool exported)
 {
 	selection->count = 0;
 	INVENTORY_EACH(inventory, e)
-		if (!filter || filter(e))
+		if (!exported || entry_is_exported(e))
 			selection->entry[selection->count++] = e;
 }
 
@@ -53,7 +52,7 @@ void entry_set_state(struct inventory_entry *entry, const char *state, const cha
 		     const char *detail)
 {
 	entry->state = state;
-	entry->format = *detail ? format : "%s";
+	entry->format = format;
 	entry->detail = detail;
 }
 

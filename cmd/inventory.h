@@ -68,9 +68,8 @@ int inventory_open(struct inventory *inventory, const char *root);
 int inventory_scan(struct inventory *inventory);
 /* NULL: no device has that bus id. */
 struct inventory_entry *inventory_find(struct inventory *inventory, const char *busid);
-/* Selects the entries for which filter is true (NULL: all). */
-void inventory_select(struct inventory *inventory, struct selection *selection,
-		      bool (*filter)(const struct inventory_entry *entry));
+/* Selects all entries, or only those of exported devices. */
+void inventory_select(struct inventory *inventory, struct selection *selection, bool exported);
 /* Selects the imported devices, by port, and sets their state, session and record: from the port
  * table of vhci-hcd, and the record files of our client in run or else of the stock tools. A device
  * that is not here yet gets an entry behind the others, until the next scan. 0 or an error of

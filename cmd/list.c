@@ -70,10 +70,11 @@ static struct policy_decision list_decide(const struct policy *policy, const str
 static void list_print(struct inventory *inventory, const struct endpoint *server,
 		       const char *server_runs, bool json)
 {
-	struct table table = { .json = json };
-	struct selection all;
+	static struct table table;
+	static struct selection all;
 
-	inventory_select(inventory, &all, NULL);
+	table.json = json;
+	inventory_select(inventory, &all, false);
 	if (json) {
 		table_put(&table, "{\"version\":1,\"host\":");
 		table_put_json_string(&table, server ? server->name : NULL);
@@ -174,7 +175,7 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 		{ "is exported already", "is exported already, though " },
 	};
 	const struct policy *policy = policy_read(options, take_all);
-	struct table table = { 0 };
+	static struct table table;
 	unsigned planned = 0;
 
 	if (!policy)

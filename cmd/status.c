@@ -46,7 +46,7 @@ static void status_read(struct status *status)
 	int error;
 
 	status->has_stub = !sysfs_can_open(sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
-	inventory_select(status->inventory, &status->exported, entry_is_exported);
+	inventory_select(status->inventory, &status->exported, true);
 	SELECTION_EACH(&status->exported, e)
 		entry_read_export(*e, sysfs, run, "available");
 	error = inventory_select_imported(status->inventory, &status->imported, run);

@@ -110,27 +110,32 @@ void table_put(struct table *table, const char *text)
 	table_put_value(table, text, false);
 }
 
+static void table_put_format(struct table *table, bool printable, const char *format, va_list args)
+{
+	char text[LINE_SIZE];
+
+	str_vformat(text, sizeof(text), format, args);
+	if (printable)
+		str_printable(text);
+	table_put(table, text);
+}
+
 void table_format(struct table *table, const char *format, ...)
 {
-	char line[LINE_SIZE];
 	va_list args;
 
 	va_start(args, format);
-	str_vformat(line, sizeof(line), format, args);
+	table_put_format(table, false, format, args);
 	va_end(args);
-	table_put(table, line);
 }
 
 void table_put_line(struct table *table, const char *format, ...)
 {
-	char line[LINE_SIZE];
 	va_list args;
 
 	va_start(args, format);
-	str_vformat(line, sizeof(line), format, args);
+	table_put_format(table, true, format, args);
 	va_end(args);
-	str_printable(line);
-	table_put(table, line);
 	table_put(table, "\n");
 }
 
@@ -177,10 +182,9 @@ static const char *column_text(const struct column *column, const struct invento
 
 	if (column->kind <= DIGITS)
 		return *at ? at : NULL;
-	if (column->kind == STATE && json)
-		return entry->state;
 	if (column->kind == STATE) {
-		str_format(buf, CELL_SIZE, entry->format, entry->state, entry->detail);
+		str_format(buf, CELL_SIZE, json || !*entry->detail ? "%s" : entry->format,
+			   entry->state, entry->detail);
 		return buf;
 	}
 	if (column->kind != PORT)

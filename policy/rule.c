@@ -30,18 +30,18 @@ static const char *take_word(char **cursor)
 /* Takes the value of a condition. Returns the fault, which is about the condition, or NULL. */
 static const char *take_value(char **cursor, char **value)
 {
-	char *end;
+	char *start = *cursor, *end;
 
-	while (**cursor && strchr(blanks, **cursor))
-		++*cursor;
-	if (**cursor == '"') {
-		*value = *cursor + 1;
+	while (*start && strchr(blanks, *start))
+		start++;
+	if (*start == '"') {
+		*value = start + 1;
 		end = strchr(*value, '"');
 		if (!end || !strchr(blanks, end[1])) /* or the end */
 			return "malformed quotes of";
 		*cursor = end + 1;
 		*end = '\0';
-	} else if (**cursor == '#' || !(*value = str_word(cursor))) {
+	} else if (*start == '#' || !(*value = str_word(cursor))) {
 		return "no value of";
 	}
 	for (const char *c = *value; *c; c++)
