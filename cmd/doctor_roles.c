@@ -116,13 +116,13 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 	const char *name = module->name;
 	const struct sysfs *machine = &doctor->machine;
 	char release[80] = "", remedy[REMEDY_SIZE];
-	struct sysfs_path modules, list, file;
+	struct sysfs_path directory, list, file;
 	int root = machine->root;
 
 	sysfs_read(machine, release, sizeof(release), "proc/sys/kernel/osrelease");
-	modules = sysfs_path("lib/modules/%s", release);
-	list = sysfs_path("%s/modules.dep", modules.text);
-	file = sysfs_path("%s/%s.ko", modules.text, name);
+	directory = sysfs_path("lib/modules/%s", release);
+	list = sysfs_path("%s/modules.dep", directory.text);
+	file = sysfs_path("%s/%s.ko", directory.text, name);
 	if (!error || error == -EACCES) {
 		doctor_ok(doctor, "%s is loaded", name);
 	} else if (error != -ENOENT) {
@@ -130,7 +130,7 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 	} else if (doctor_file_contains(root, list.text, name) ||
 		   !sysfs_can_open(machine, O_PATH, file.text)) {
 		doctor_ok(doctor, "%s is not loaded: modprobe %s", name, name);
-	} else if (sysfs_can_open(machine, O_PATH, modules.text)) {
+	} else if (sysfs_can_open(machine, O_PATH, directory.text)) {
 		doctor_report(doctor, missing,
 			      "%s: no modules are installed for the running Linux %s: reboot; "
 			      "in a container, run modprobe %s on its host",
