@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* One request for a server's list, waited for: a loop that ends with it. */
-#include "client/query.h"
+#include "client/request.h"
 
 #include "lib/util.h"
 
 #include <string.h>
 
-/* The first list of a watch is the result; events behind it are ignored. */
-static void query_list_complete(struct request *request)
+/* The first list of a watch, which goes on, or the end of the request. */
+static void query_take_list(struct request *request)
 {
-	struct query *query = container_of(request, struct query, request);
-
-	query->listed = true;
-}
-
-static void query_request_done(struct request *request)
-{
-	if (request->outcome == REQUEST_OK)
-		query_list_complete(request);
+	if (request->state != REQUEST_IDLE || request->outcome == REQUEST_OK)
+		container_of(request, struct query, request)->listed = true;
 }
 
 static void query_pass(void *ctx)
@@ -56,8 +49,7 @@ bool query_list(struct query *query, enum op_code code,
 		return false;
 	}
 	request->record = record;
-	request->whole = query_list_complete;
-	request->done = query_request_done;
+	request->whole = request->done = query_take_list;
 	request_start(request, code, NULL);
 	loop_run(&query->loop);
 	request_cancel(request);

@@ -224,22 +224,19 @@ static void request_start_handshake(struct request *request)
 static int request_open_socket(struct request *request)
 {
 	const struct addresses *addresses = &request->target->addresses;
-	const struct endpoint *endpoint = request->target->endpoint;
-	const struct addr *address;
-	int fd;
+	const struct addr *to = addresses->address;
+	int *fd = &request->socket.fd;
 
-	if (endpoint->through[0]) {
-		fd = ssh_tunnel_open(&request->tunnel, endpoint);
-		if (fd < 0)
-			return fd;
-		request->socket.fd = fd;
-		return loop_watch(request->loop, &request->socket, EPOLLOUT);
+	if (request->target->endpoint->through[0]) {
+		*fd = ssh_tunnel_open(&request->tunnel, request->target->endpoint);
+		if (*fd < 0)
+			return *fd;
+	} else {
+		to += request->address % addresses->count;
+		*fd = socket(to->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (*fd < 0 || (connect(*fd, &to->sa.any, to->len) && errno != EINPROGRESS))
+			return -errno;
 	}
-	address = &addresses->address[request->address % addresses->count];
-	fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	request->socket.fd = fd;
-	if (fd < 0 || (connect(fd, &address->sa.any, address->len) && errno != EINPROGRESS))
-		return -errno;
 	return loop_watch(request->loop, &request->socket, EPOLLOUT);
 }
 
@@ -330,7 +327,7 @@ static void request_resolve(struct request *request)
 		request_resolved(request);
 		return;
 	}
-	request_set_state(request, REQUEST_RESOLVING, RESOLVE_MS);
+	request_set_state(request, REQUEST_RESOLVING, REQUEST_RESOLVE_MS);
 	request->resolver.pid = 0;
 	error = child_start(request->loop, &request->resolver, resolve_name, endpoint, addresses,
 			    sizeof(*addresses), request_name_resolved);

@@ -8,18 +8,20 @@
 
 #include "client/descriptor_query.h"
 #include "client/reply.h"
-#include "client/resolve.h"
+#include "lib/addr.h"
+#include "lib/endpoint.h"
 #include "lib/log.h"
 #include "loop/child.h"
 #include "tls/ktls.h"
 
 enum {
-	REQUEST_CONNECT_MS = 5000, /* for each address */
-	REQUEST_SSH_MS = 20000,    /* from the start of ssh to the first byte */
-	REQUEST_REPLY_MS = 5000,   /* to the last byte of a reply: from the connection, or, for a
-				    * list of a watch, from its first byte */
-	REQUEST_WATCH_MS = 2000,   /* from the connection to the first byte of a watch */
-	REQUEST_SILENT_MS = 25000, /* from one list of a watch to the next; usual are 10 s */
+	REQUEST_RESOLVE_MS = 20000, /* for a name */
+	REQUEST_CONNECT_MS = 5000,  /* for each address */
+	REQUEST_SSH_MS = 20000,     /* from the start of ssh to the first byte */
+	REQUEST_REPLY_MS = 5000,    /* to the last byte of a reply: from the connection, or, for a
+				     * list of a watch, from its first byte */
+	REQUEST_WATCH_MS = 2000,    /* from the connection to the first byte of a watch */
+	REQUEST_SILENT_MS = 25000,  /* from one list of a watch to the next; usual are 10 s */
 };
 
 enum request_outcome {
@@ -58,6 +60,14 @@ struct ssh_tunnel {
 	int pipe;	/* the stderr of ssh, -1: not open */
 	pid_t pid;	/* 0: ssh is to go on when the tunnel is closed */
 	char text[200]; /* the end of what ssh wrote there, as one line */
+};
+
+enum { ADDRESSES_MAX = 8 };
+
+struct addresses {
+	int error; /* EAI_* of getaddrinfo(3), all negative, or an errno; 0: count is at least 1 */
+	unsigned count;
+	struct addr address[ADDRESSES_MAX];
 };
 
 /* A server and its addresses, shared by all requests to it. */
@@ -118,6 +128,18 @@ void request_cancel(struct request *request);
 void request_log_failure(const struct request *request, struct log_once *once);
 
 /*
+ * resolve.c: an address needs no look-up. If the host is one ("10.0.0.7", "fe80::1%eth0"), returns
+ * true and fills in addresses, with that one or with an error, as its interface may not exist.
+ * Returns false if the host is a name, which may begin like an address. Works inside the sandbox.
+ */
+bool resolve_address(const struct endpoint *endpoint, struct addresses *addresses);
+/* Looks up the name of an endpoint: blocking work for child_start(), with a struct addresses as its
+ * result. */
+void resolve_name(const void *endpoint, void *addresses);
+/* Why there are no addresses. */
+const char *resolve_strerror(int error);
+
+/*
  * ssh.c: connects to the port endpoint->through on the loopback of the other machine. Returns a
  * socket that does not block, or -errno. ssh has no terminal; it ends 15 to 20 s after the last
  * sign of life from the other machine, or when the socket is closed. The loop reaps it.
@@ -125,5 +147,22 @@ void request_log_failure(const struct request *request, struct log_once *once);
 int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint);
 /* Ends ssh, unless pid is 0, and sets text. Does nothing if the tunnel is not open. */
 void ssh_tunnel_close(struct ssh_tunnel *tunnel);
+
+/* A request that a command waits for, doing nothing else meanwhile. */
+struct query {
+	bool listed;
+	struct loop loop; /* stopping: a signal came. The signals stay blocked. */
+	struct request_target target; /* its addresses are kept for the next query */
+	struct request request;	      /* ctx and record are the caller's */
+};
+
+/*
+ * query.c: requests OP_REQ_DEVLIST, or OP_REQ_WATCH and waits for the first list. The caller has
+ * set query->target.endpoint and key. record is called for each device, with ctx as request->ctx.
+ * Returns false if there is no list: then query->request has the outcome and the reason, unless a
+ * signal came.
+ */
+bool query_list(struct query *query, enum op_code code,
+		void (*record)(struct request *request, const struct reply_item *item), void *ctx);
 
 #endif

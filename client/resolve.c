@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The addresses of a server. */
-#include "client/resolve.h"
+/* The addresses of a server: from its host's text, or by libc's resolver in a child process. */
+#include "client/request.h"
 
 #include "lib/str.h"
 

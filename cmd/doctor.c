@@ -2,7 +2,7 @@
 /* usbiphp doctor: the report, and the checks of programs, files and servers. */
 #include "cmd/doctor.h"
 
-#include "client/query.h"
+#include "client/request.h"
 #include "cmd/cmd.h"
 #include "lib/file.h"
 #include "lib/log.h"

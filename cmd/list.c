@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp list and usbiphp-server --dry-run: local devices, and those of a server. */
-#include "client/query.h"
+#include "client/request.h"
 #include "cmd/cmd.h"
 #include "cmd/table.h"
 #include "host/engine.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of client/query: one list, waited for, from a server in a process of its own. */
-#include "client/query.h"
+#include "client/request.h"
 
 #include "tests/files.h"
 

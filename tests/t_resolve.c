@@ -4,7 +4,7 @@
  * name in a child, whose getaddrinfo() is the test's. t_request has the failures of a look-up.
  * LINK: -Wl,--wrap=getaddrinfo,--wrap=fork
  */
-#include "client/resolve.h"
+#include "client/request.h"
 
 #include "loop/child.h"
 #include "loop/daemon.h"
