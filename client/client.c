@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The client role: every device that a server publishes is attached here, and kept so. */
+/* The client role: its servers, pass after pass, and the ports of an earlier daemon. */
 #include "client/client.h"
 
 #include "client/port_record.h"

@@ -11,10 +11,7 @@
 
 enum { CLIENT_SERVERS_MAX = 64 };
 
-/*
- * Runs until it is told to stop. Returns the exit status: 0, or 1 if it could not do its work, or 2
- * if the rules are wrong. The records for the stock tools are in record_stock_dir().
- */
+/* Returns the exit status: 0, or 1 if it could not do its work, or 2 if the rules are wrong. */
 int client_run(const struct daemon_options *options, const struct endpoint *server,
 	       unsigned servers);
 

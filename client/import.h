@@ -5,9 +5,6 @@
  *	UNUSED <--> IDLE ---> ATTACHED ---> DETACHING
  *	            |  ^         |              |
  *	   REQUESTING  '---------+--------------'
- *
- * It is REQUESTING from the start of a request for it to the reply. When its port is free, it is
- * IDLE again.
  */
 #ifndef CLIENT_IMPORT_H
 #define CLIENT_IMPORT_H
@@ -35,7 +32,7 @@ enum {
 enum import_state {
 	IMPORT_UNUSED,	   /* this place of the table is free */
 	IMPORT_IDLE,	   /* known, and nothing is under way */
-	IMPORT_REQUESTING, /* a request is under way */
+	IMPORT_REQUESTING, /* from the start of a request to its reply */
 	IMPORT_ATTACHED,   /* it has a port: the kernel has the connection */
 	IMPORT_DETACHING,  /* it has a port, which the kernel was told to free */
 };
@@ -131,10 +128,8 @@ void import_list_entry(struct import *import, const struct op_device *device,
 /* The list is complete, with or without this import, which may be forgotten then. */
 void import_list_complete(struct import *import);
 
-/*
- * When the server answers again, another device may be at this busid, because the server may have
- * counted devid from the start: classes and strings are unknown again.
- */
+/* Classes and strings are unknown again: another device may be at this busid, also with the same
+ * devid, if the server was away and has counted from the start. */
 void import_forget_identity(struct import *import);
 /* The device itself has told its classes and strings, over the connection of its request. */
 void import_set_descriptors(struct import *import, const struct descriptor_query *query);
@@ -149,16 +144,12 @@ bool import_review(struct import *import);
 /* In every pass, after import_check(): detaches it if it is not allowed any more. */
 void import_enforce_policy(struct import *import);
 
-/*
- * The server has accepted the request: device is its reply. Hands the connection fd to the kernel,
- * or closes it after a failure.
- */
+/* The server has granted device: hands the connection fd to the kernel, or closes it and fails. */
 void import_attach(struct import *import, int fd, const struct op_device *device);
 /* An earlier daemon attached it to that port. */
 void import_adopt(struct import *import, unsigned port);
 
-/* In every pass: compares it with the port table. Returns whether its port was free, and it has let
- * go of it. */
+/* In every pass, with the port table. Returns whether its port was free: it has let go of it. */
 bool import_check(struct import *import);
 /* Ends it; the port is free in a later pass. */
 void import_detach(struct import *import);

@@ -19,7 +19,6 @@ uint8_t *reply_room(struct reply *reply, size_t *size)
 	reply->len -= reply->used;
 	memmove(reply->buf, reply->buf + reply->used, reply->len);
 	reply->used = 0;
-	/* the bytes behind the reply to an import are for the kernel */
 	if (reply->code == OP_REP_IMPORT)
 		end = reply->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REP_IMPORT_SIZE;
 	*size = end - reply->len;

@@ -52,10 +52,8 @@ enum request_state {
 	REQUEST_DEVICE_QUERY, /* an import is granted: its device is asked for descriptors */
 };
 
-/*
- * A connection through the system's ssh: one end of a pair of sockets is its stdin and stdout, the
- * other one is ours, and later the kernel's. Works with OpenSSH and dropbear.
- */
+/* A connection through the system's ssh, OpenSSH's or dropbear's: one end of a pair of sockets is
+ * its stdin and stdout, the other one is ours, and later the kernel's. */
 struct ssh_tunnel {
 	int pipe;	/* the stderr of ssh, -1: not open */
 	pid_t pid;	/* 0: ssh is to go on when the tunnel is closed */
@@ -70,7 +68,7 @@ struct addresses {
 	struct addr address[ADDRESSES_MAX];
 };
 
-/* A server and its addresses, shared by all requests to it. */
+/* Shared by all requests to a server. */
 struct request_target {
 	const struct endpoint *endpoint;
 	const struct psk *key; /* authenticates both ends; NULL: no TLS */
@@ -121,10 +119,7 @@ void request_start(struct request *request, enum op_code code, const char *busid
 void request_pass(struct request *request);
 /* Ends it without done. */
 void request_cancel(struct request *request);
-/*
- * Logs that a list failed: "cannot reach pi.lan:3240: Connection refused". Not logged if it is the
- * last line of that condition.
- */
+/* Logs that a list failed: "cannot reach pi.lan:3240: Connection refused". */
 void request_log_failure(const struct request *request, struct log_once *once);
 
 /*

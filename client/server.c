@@ -51,15 +51,6 @@ static void server_import_done(struct request *request)
 		close(request->fd);
 }
 
-void server_init(struct server *server, struct import_context *context,
-		 const struct endpoint *endpoint, const struct psk *key)
-{
-	server->context = context;
-	server->target.endpoint = endpoint;
-	server->target.key = key;
-	server_list_init(server);
-}
-
 /* Begins to request that device, unless too many requests of all servers are running. */
 static void server_request_import(struct server *server, struct import *import)
 {

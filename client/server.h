@@ -38,9 +38,6 @@ struct server {
 	for (struct import *import = NULL;                                                         \
 	     (import = import_next((server)->context, (server)->target.endpoint, import));)
 
-/* server is all zeros. key is the client's own, NULL: none. */
-void server_init(struct server *server, struct import_context *context,
-		 const struct endpoint *endpoint, const struct psk *key);
 /* The import of its device with that busid, a new one if there is none; NULL: there is no place
  * left, which is logged once. */
 struct import *server_import(struct server *server, const char *busid);
@@ -51,8 +48,9 @@ bool server_is_settled(struct server *server);
 /* Whether its latest list or an import failed. */
 bool server_is_failing(struct server *server);
 
-/* The list: server_list.c, for server.c. */
-void server_list_init(struct server *server);
+/* server_list.c: server is all zeros. key is the client's own, NULL: none. */
+void server_init(struct server *server, struct import_context *context,
+		 const struct endpoint *endpoint, const struct psk *key);
 /* Asks for the list, OP_REQ_DEVLIST or OP_REQ_WATCH. The request must not be running. */
 void server_list_request(struct server *server, enum op_code code);
 /* In every pass: whether the server has answered for long enough to call a failure over. */

@@ -124,9 +124,13 @@ static void server_list_done(struct request *request)
 	loop_pass_now(server->context->loop);
 }
 
-void server_list_init(struct server *server)
+void server_init(struct server *server, struct import_context *context,
+		 const struct endpoint *endpoint, const struct psk *key)
 {
-	request_init(&server->list_request, server->context->loop, &server->target, server);
+	server->context = context;
+	server->target.endpoint = endpoint;
+	server->target.key = key;
+	request_init(&server->list_request, context->loop, &server->target, server);
 	server->list_request.record = server_list_entry;
 	server->list_request.whole = server_list_pushed;
 	server->list_request.done = server_list_done;
