@@ -43,7 +43,7 @@ int record_write(const char *dir, unsigned port, const struct endpoint *server, 
 	int fd, error = 0;
 
 	record_path(path, dir, port);
-	fd = openat(AT_FDCWD, path, flags, more ? 0644 : 0700);
+	fd = open(path, flags, more ? 0644 : 0700);
 	if (fd < 0)
 		error = -errno;
 	else if (write(fd, line, len) != (ssize_t)len)
@@ -68,7 +68,7 @@ static bool read_connection(const char *path, char *line, struct connection_addr
 {
 	struct stat st;
 
-	if (!fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW))
+	if (!lstat(path, &st))
 		connection->since = st.st_mtime;
 	if (copy_word(&line, connection->local, sizeof(connection->local)) &&
 	    copy_word(&line, connection->local_port, sizeof(connection->local_port)) &&
@@ -118,5 +118,5 @@ void record_remove(const char *dir, unsigned port)
 	char path[PATH_MAX];
 
 	record_path(path, dir, port);
-	unlinkat(AT_FDCWD, path, 0);
+	unlink(path);
 }

@@ -79,7 +79,7 @@ static int hooks_open_dir(struct hooks *hooks)
 	int dir, error;
 
 	str_format(path, sizeof(path), "%s" HOOKS_DIR, hooks->config);
-	dir = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	error = dir < 0 ? -errno : -EPERM;
 	if (dir < 0 && error != -ENOENT && !error_is_resource(error))
 		log_fault(hooks, str_hash(STR_HASH, path) | 1, error, "cannot open %s", path);
@@ -150,7 +150,7 @@ static void hook_exec(const struct hook *hook, const struct hook_event *event)
 	reset_signals();
 	/* four descriptors, and no more; an interpreter opens the script by its own */
 	dup2(dup(hook->file), HOOK_FD); /* a copy, as dup2(3, 3) would leave it close-on-exec */
-	dup2(openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+	dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 #ifdef SYS_close_range
 	/* before Linux 5.9 that copy stays open, and what the daemon's parent left open */

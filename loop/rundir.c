@@ -33,7 +33,7 @@ static int rundir_try_open(struct rundir *rundir)
 
 	rundir->lock = -1;
 	mkdir(rundir->path, 0755);
-	rundir->dir = openat(AT_FDCWD, rundir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rundir->dir = open(rundir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rundir->dir < 0)
 		return -errno;
 	rundir->lock = openat(rundir->dir, rundir->lock_name,

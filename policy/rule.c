@@ -30,10 +30,8 @@ static const char *take_word(char **cursor)
 /* Takes the value of a condition. Returns the fault, which is about the condition, or NULL. */
 static const char *take_value(char **cursor, char **value)
 {
-	char *start = *cursor, *end;
+	char *start = *cursor + strspn(*cursor, blanks), *end;
 
-	while (*start && strchr(blanks, *start))
-		start++;
 	if (*start == '"') {
 		*value = start + 1;
 		end = strchr(*value, '"');
