@@ -46,48 +46,34 @@ ssize_t file_load(int dir, const char *path, int flags, char *buf, size_t size)
 	return n;
 }
 
-struct line {
-	char text[LINE_SIZE];
-	size_t len;
-};
-
-/* Adds a piece of the file to the line, and calls visit for each line that ends in it. */
-static bool line_add(struct line *line, const char *piece, size_t len,
-		     bool (*visit)(void *ctx, char *line), void *ctx)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (piece[i] != '\n') {
-			line->text[line->len] = piece[i];
-			line->len += line->len < sizeof(line->text) - 1;
-			continue;
-		}
-		line->text[line->len] = '\0';
-		line->len = 0;
-		if (visit(ctx, line->text))
-			return true;
-	}
-	return false;
-}
-
 int file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx)
 {
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	struct line line;
-	char piece[4096];
+	char line[LINE_SIZE], piece[4096];
 	bool found = false;
-	ssize_t n = 0;
+	size_t len = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	line.len = 0;
-	while (!found && (n = read(fd, piece, sizeof(piece))) > 0)
-		found = line_add(&line, piece, (size_t)n, visit, ctx);
-	if (n < 0)
-		n = -errno;
-	else if (!found && line.len) /* the last line has no '\n' */
-		found = line_add(&line, "\n", 1, visit, ctx);
+	do {
+		n = read(fd, piece, sizeof(piece));
+		if (!n && len) /* the last line has no '\n' */
+			piece[n++] = '\n';
+		for (ssize_t i = 0; i < n && !found; i++) {
+			if (piece[i] != '\n') {
+				line[len] = piece[i];
+				len += len < sizeof(line) - 1;
+				continue;
+			}
+			line[len] = '\0';
+			len = 0;
+			found = visit(ctx, line);
+		}
+	} while (n > 0 && !found);
+	n = n < 0 ? -errno : found;
 	close(fd);
-	return n < 0 ? (int)n : found;
+	return (int)n;
 }
 
 int file_replace(int dir, const char *path, int flags, const char *text, size_t len)
