@@ -6,7 +6,7 @@
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
-#include "lib/endpoint.h"
+#include "lib/addr.h"
 #include "loop/daemon.h"
 
 enum { CLIENT_SERVERS_MAX = 64 };

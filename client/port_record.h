@@ -8,7 +8,7 @@
 #ifndef CLIENT_PORT_RECORD_H
 #define CLIENT_PORT_RECORD_H
 
-#include "lib/endpoint.h"
+#include "lib/addr.h"
 #include "proto/usb.h"
 
 #include <stddef.h>

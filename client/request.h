@@ -9,10 +9,9 @@
 #include "client/descriptor_query.h"
 #include "client/reply.h"
 #include "lib/addr.h"
-#include "lib/endpoint.h"
 #include "lib/log.h"
 #include "loop/child.h"
-#include "tls/ktls.h"
+#include "tls/handshake.h"
 
 enum {
 	REQUEST_RESOLVE_MS = 20000, /* for a name */

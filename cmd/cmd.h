@@ -9,7 +9,7 @@
 #define CMD_CMD_H
 
 #include "cmd/inventory.h"
-#include "lib/endpoint.h"
+#include "lib/addr.h"
 #include "loop/daemon.h"
 
 /* usbiphp list: the devices of this machine. ignore_server: rules and take_all tell which of them

@@ -2,7 +2,6 @@
 /* Access control of the server. */
 #include "host/access.h"
 
-#include "lib/addr.h"
 #include "lib/log.h"
 #include "lib/str.h"
 

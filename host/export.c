@@ -178,15 +178,6 @@ static enum export_state export_reported_state(const struct export *export)
 	}
 }
 
-/* It is released and bound again after the delay of devices that come and go. */
-static void export_enter_error(struct export *export)
-{
-	if (!export->flaps.backoff.delay)
-		log_warning("%s: in its error state, releasing it", export->device.name);
-	flaps_fail(&export->flaps, export->loop->now);
-	loop_pass_by(export->loop, export->flaps.backoff.until);
-}
-
 void export_refresh(struct export *export, uint32_t dead_after)
 {
 	enum export_state before = export->state, now;
@@ -205,8 +196,13 @@ void export_refresh(struct export *export, uint32_t dead_after)
 		export_drop_session(export);
 		loop_pass_now(loop); /* others may have waited for that */
 	}
-	if (now == EXPORT_ERROR && before != EXPORT_ERROR && export->ours)
-		export_enter_error(export);
+	if (now == EXPORT_ERROR && before != EXPORT_ERROR && export->ours) {
+		if (!export->flaps.backoff.delay)
+			log_warning("%s: in its error state, releasing it", export->device.name);
+		/* released and bound again after the delay of devices that come and go */
+		flaps_fail(&export->flaps, loop->now);
+		loop_pass_by(loop, export->flaps.backoff.until);
+	}
 }
 
 void export_unplug(struct export *export)

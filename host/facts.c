@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Gathers the facts about a device of this machine for policy_decide(). */
-#include "host/facts.h"
+#include "host/export.h"
 
 #include "lib/str.h"
 #include "sysfs/protect.h"

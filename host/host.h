@@ -9,7 +9,6 @@
 
 #include "host/server.h"
 #include "loop/daemon.h"
-#include "policy/policy.h"
 
 /*
  * Runs until it is told to stop. Returns the exit status: 0, 1 if it could not do its work, 2 if

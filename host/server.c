@@ -2,7 +2,6 @@
 /* The network side of the server role: listeners, and a fixed table of connections. */
 #include "host/server.h"
 
-#include "lib/endpoint.h"
 #include "lib/socket.h"
 #include "lib/util.h"
 
@@ -127,10 +126,8 @@ static int open_listener(struct listener *listener)
 		error = -errno;
 	else
 		error = loop_watch(listener->server->loop, &listener->source, EPOLLIN);
-	if (error) {
-		close(fd);
-		listener->source.fd = -1;
-	}
+	if (error)
+		loop_drop(listener->server->loop, &listener->source);
 	return error;
 }
 

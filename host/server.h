@@ -22,7 +22,7 @@
 
 #include "host/access.h"
 #include "host/export.h"
-#include "tls/ktls.h"
+#include "tls/handshake.h"
 
 enum {
 	LISTENERS_MAX = 8,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A server as people write it. */
-#include "lib/endpoint.h"
+#include "lib/addr.h"
 
 #include "lib/str.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of lib/endpoint: servers as people write them. */
-#include "lib/endpoint.h"
+#include "lib/addr.h"
 #include "tests/check.h"
 
 static const struct {

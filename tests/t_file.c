@@ -132,11 +132,11 @@ static void each_line_of_it(void)
 			CHECK_STR(lines.text, row[i].lines);
 		}
 	piece = 0;
-	put_file(root, "file", "a\nb\nc");
+	put_file(root, "file", "a\nb\nc\nd");
 	CHECK_INT(each_line("b"), 1);
 	CHECK_STR(lines.text, "[a][b]");
-	CHECK_INT(each_line("c"), 1);
-	CHECK_INT(each_line("d"), 0);
+	CHECK_INT(each_line("d"), 1);
+	CHECK_INT(each_line("e"), 0);
 	end();
 }
 

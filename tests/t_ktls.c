@@ -4,7 +4,7 @@
  * in the end. What it does then is tested in virtual machines.
  * LINK: -Wl,--wrap=setsockopt,--wrap=recv
  */
-#include "tls/ktls.h"
+#include "tls/handshake.h"
 
 #include "tests/check.h"
 

@@ -4,7 +4,7 @@
  * promises over all combinations of facts.
  * LINK: -Wl,--wrap=rules_judge,--wrap=protect_check
  */
-#include "host/facts.h"
+#include "host/export.h"
 
 #include "lib/str.h"
 #include "tests/tree.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A TLS handshake on a socket; afterwards the kernel encrypts and decrypts its data. */
-#include "tls/ktls.h"
+#include "tls/handshake.h"
 
 #include "lib/file.h"
 #include "lib/socket.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz entry: endpoint_parse(). An accepted text is printable, and its name parses to the same endpoint. */
-#include "lib/endpoint.h"
+#include "lib/addr.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

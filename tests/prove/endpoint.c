@@ -9,7 +9,7 @@
  * HINT: lib/endpoint.c:	str_format(e->name + len, sizeof(e->name) - len,:	//@ split len;
  * EVA: -eva-slevel-merge-after-loop endpoint_parse
  */
-#include "lib/endpoint.h"
+#include "lib/addr.h"
 
 #include "tests/prove/prove.h"
 
