@@ -6,7 +6,6 @@
 #ifndef CLIENT_REQUEST_H
 #define CLIENT_REQUEST_H
 
-#include "client/descriptor_query.h"
 #include "client/reply.h"
 #include "lib/addr.h"
 #include "lib/log.h"

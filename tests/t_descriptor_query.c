@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of client/descriptor_query, where the test plays the device behind its server. */
-#include "client/descriptor_query.h"
+/* Tests of descriptor_query in client/reply, where the test plays the device behind its server. */
+#include "client/reply.h"
 
 #include "tests/bytes.h"
 

@@ -4,7 +4,7 @@
  * pieces in which the rest, the bytes of the server, arrives. Whatever the pieces, the result is the
  * same, and no byte after the last reply is asked for.
  */
-#include "client/descriptor_query.h"
+#include "client/reply.h"
 #include "tests/fuzz/fuzz.h"
 
 static void converse(struct descriptor_query *query, size_t piece, const uint8_t *data, size_t size,

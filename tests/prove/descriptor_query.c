@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/descriptor_query: one call in any state it can be in, which is any step of the five with a part of a
+ * descriptor_query in client/reply: one call in any state it can be in, which is any step of the five with a part of a
  * reply, or the whole; each call is shown to leave such a state.
- * SOURCES: client/descriptor_query.c proto/urb.c proto/wire.c sysfs/device.c
+ * SOURCES: client/reply.c proto/op.c proto/urb.c proto/wire.c proto/usb.c lib/str.c sysfs/device.c
  * HINT: sysfs/device.c:		if (!descriptor_is(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
  * EVA: -eva-precision 2 -eva-slevel 5000 -eva-split-limit 5000 -eva-split-return full
  * EVA: -eva-partition-history 1 -eva-interprocedural-history
  */
-#include "client/descriptor_query.h"
+#include "client/reply.h"
 
 #include "tests/prove/prove.h"
 
