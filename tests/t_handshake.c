@@ -37,15 +37,20 @@ static void random_bytes(uint8_t bytes[TLS_RANDOM_SIZE], uint8_t first)
 
 static void set_key(struct psk *key, const char *identity, const char *bytes)
 {
-	snprintf(key->identity, sizeof(key->identity), "%s", identity);
-	psk_set(key, (const uint8_t *)bytes, strlen(bytes));
+	char line[PSK_LINE_SIZE];
+	int len = snprintf(line, sizeof(line), "x:");
+
+	for (; *bytes; bytes++)
+		len += snprintf(line + len, sizeof(line) - (size_t)len, "%02x", (unsigned)*bytes);
+	must(!psk_parse(key, line), "make a key");
+	snprintf(key->identity, sizeof(key->identity), "%s", identity); /* also an empty one */
 }
 
 static void init(struct run *run)
 {
 	memset(run, 0, sizeof(*run));
 	run->keys.count = 3;
-	set_key(&run->keys.key[0], "other", "something else");
+	set_key(&run->keys.key[0], "other", "something else entirely");
 	set_key(&run->keys.key[1], "laptop", (const char *)secret);
 	set_key(&run->keys.key[2], "third", (const char *)secret);
 	set_key(&run->key, "laptop", (const char *)secret);
@@ -158,9 +163,9 @@ static void refused_key(const char *identity, const char *bytes, int error)
 
 static void wrong_keys(void)
 {
-	refused_key("laptop", "another key", -EACCES);
+	refused_key("laptop", "another key than that", -EACCES);
 	refused_key("nobody", (const char *)secret, -ENOKEY);
-	refused_key("nobody", "something else", -ENOKEY); /* the key of the first */
+	refused_key("nobody", "something else entirely", -ENOKEY); /* the key of the first */
 	refused_key("other", (const char *)secret, -EACCES);
 	refused_key("lapto", (const char *)secret, -ENOKEY);
 	refused_key("laptop2", (const char *)secret, -ENOKEY);

@@ -82,8 +82,9 @@ int main(int argc, char **argv)
 	struct tls tls;
 	static struct keys keys = { .count = 1 };
 	struct psk *psk = keys.key;
-	uint8_t random[TLS_RANDOM_SIZE], key[64], reply[TLS_REPLY_MAX], record[TLS_RECORD_MAX];
+	uint8_t random[TLS_RANDOM_SIZE], reply[TLS_REPLY_MAX], record[TLS_RECORD_MAX];
 	uint8_t nonce[AEAD_NONCE_SIZE];
+	char line[PSK_LINE_SIZE];
 	struct wire_out out = { reply, sizeof(reply), false };
 	bool server, aes;
 	size_t len;
@@ -92,8 +93,8 @@ int main(int argc, char **argv)
 	must(argc == 6, "read the command line");
 	server = !strcmp(argv[1], "server");
 	aes = !strcmp(argv[5], "aes");
-	snprintf(psk->identity, sizeof(psk->identity), "%s", argv[3]);
-	psk_set(psk, key, from_hex(key, sizeof(key), argv[4]));
+	snprintf(line, sizeof(line), "%s:%s", argv[3], argv[4]);
+	must(!psk_parse(psk, line), "parse the key");
 	must(getrandom(random, sizeof(random), 0) == sizeof(random), "get random");
 	if (getenv("TLS_RANDOM"))
 		from_hex(random, sizeof(random), getenv("TLS_RANDOM"));

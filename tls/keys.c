@@ -13,14 +13,6 @@
 
 enum { TEXT_SIZE = KEYS_MAX * PSK_LINE_SIZE };
 
-void psk_set(struct psk *psk, const uint8_t *key, size_t len)
-{
-	static const uint8_t zeros[SHA256_SIZE];
-
-	hmac(psk->secret, zeros, key, len);
-	hkdf_label((uint8_t *)&psk->print, sizeof(psk->print), psk->secret, "print", NULL);
-}
-
 /* The length of the identity that text begins with, which ends at the character end; 0: invalid. */
 static size_t identity_length(const char *text, char end)
 {
@@ -49,6 +41,7 @@ static size_t parse_key(uint8_t key[PSK_KEY_MAX], const char *hex)
 
 const char *psk_parse(struct psk *psk, const char *line)
 {
+	static const uint8_t zeros[SHA256_SIZE];
 	size_t len = identity_length(line, ':'), n;
 	uint8_t key[PSK_KEY_MAX];
 
@@ -57,7 +50,8 @@ const char *psk_parse(struct psk *psk, const char *line)
 	memcpy(psk->identity, line, len);
 	psk->identity[len] = '\0';
 	n = parse_key(key, line + len + 1);
-	psk_set(psk, key, n);
+	hmac(psk->secret, zeros, key, n);
+	hkdf_label((uint8_t *)&psk->print, sizeof(psk->print), psk->secret, "print", NULL);
 	explicit_bzero(key, sizeof(key));
 	return n < PSK_KEY_MIN ? "the key is not 32 to 128 hexadecimal digits" : NULL;
 }

@@ -24,22 +24,16 @@ struct keys {
 	struct psk key[KEYS_MAX];
 };
 
-/* Sets secret and print from a key of len bytes. */
-void psk_set(struct psk *psk, const uint8_t *key, size_t len);
-/*
- * Parses a line: an identity of 1 to 64 letters, digits and "-._@", a colon, then the key, 32 to
- * 128 hexadecimal digits. Returns NULL, or what is wrong with the line, for a message.
- */
+/* Parses a line: an identity of 1 to 64 letters, digits and "-._@", a colon, then the key, 32 to
+ * 128 hexadecimal digits. Returns NULL, or what is wrong with the line, for a message. */
 const char *psk_parse(struct psk *psk, const char *line);
 /* Writes the line of a key; line has PSK_LINE_SIZE bytes. Returns NULL, or what is wrong with the
  * identity. */
 const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_SIZE]);
 
-/*
- * Reads the file again: a key in each line; blank lines and those that begin with # are ignored.
+/* Reads the file again: a key in each line; blank lines and those that begin with # are ignored.
  * The file must belong to this user or to root, nobody else may have access to it, and it has at
- * least one key. If not, logs a warning, leaves keys as they were and returns false.
- */
+ * least one key. If not, logs a warning, leaves keys as they were and returns false. */
 bool keys_read(struct keys *keys, const char *path);
 /* The first key: a client authenticates with it, and accepts only a server that has it. NULL if
  * keys is NULL. */
