@@ -58,10 +58,8 @@ bool addr_parse(const char *text, struct in6_addr *address)
 	return true;
 }
 
-/*
- * if_nametoindex(3) by SIOCGIFINDEX (netdevice(7)): musl's opens an AF_UNIX socket for it, which a
- * sandbox denies. Returns 0 if there is no such interface.
- */
+/* if_nametoindex(3) by SIOCGIFINDEX (netdevice(7)): musl's opens an AF_UNIX socket for it, which a
+ * sandbox denies. Returns 0 if there is no such interface. */
 static unsigned interface_index(const char *name)
 {
 	struct ifreq request = { 0 };

@@ -20,10 +20,8 @@ struct addr {
 
 enum { ADDR_TEXT_SIZE = 40 /* an IPv6 address in full */ };
 
-/*
- * Sets the address, and returns the port in host byte order. An IPv4 address becomes a mapped one
- * (RFC 4291 2.5.5.2), as everywhere here.
- */
+/* Sets the address, and returns the port in host byte order. An IPv4 address becomes a mapped one
+ * (RFC 4291 2.5.5.2), as everywhere here. */
 uint16_t addr_split(const struct addr *from, struct in6_addr *address);
 /* Whether it is an address of this machine alone: 127.0.0.0/8 or ::1. */
 bool addr_is_loopback(const struct in6_addr *address);
@@ -31,11 +29,9 @@ bool addr_is_loopback(const struct in6_addr *address);
 void addr_text(const struct in6_addr *address, char *text);
 /* The reverse of addr_text(), abbreviated IPv6 too. Returns false if text is no address. */
 bool addr_parse(const char *text, struct in6_addr *address);
-/*
- * Sets family, address and scope id from "fe80::1" or "fe80::1%eth0"; behind the '%' is the name or
- * the number of an interface. The port is left alone. Returns 0, -EINVAL if text is no IPv6
- * address, or -ENODEV if this machine has no such interface. Works inside the sandbox.
- */
+/* Sets family, address and scope id from "fe80::1" or "fe80::1%eth0", which may also have an
+ * interface's number. 0, -EINVAL: no IPv6 address, or -ENODEV: no such interface. Works inside the
+ * sandbox. */
 int addr_parse_scoped(const char *text, struct sockaddr_in6 *sa);
 
 enum { CIDR_LIST_MAX = 64 };
@@ -50,15 +46,12 @@ struct cidr_list {
 	struct cidr network[CIDR_LIST_MAX];
 };
 
-/*
- * The ranges that a server answers without --allow: loopback, link-local (RFC 3927, RFC 4291
- * 2.5.6), private (RFC 1918) and unique local (RFC 4193).
- */
+/* The ranges that a server answers without --allow: loopback, link-local (RFC 3927, RFC 4291
+ * 2.5.6), private (RFC 1918) and unique local (RFC 4193). */
 #define NETWORKS_NEAR                                                                              \
 	"127.0.0.0/8 ::1 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
 
-/* Parses "10.0.7.0/24", "fd00::/8" or one address; text is as before. Returns false if it is
- * malformed. */
+/* Parses "10.0.7.0/24", "fd00::/8" or one address; text is as before. False if it is malformed. */
 bool cidr_parse(struct cidr *network, char *text);
 /* Whether the range contains the address. A range of IPv6 contains no IPv4 address. */
 bool cidr_contains(const struct cidr *network, const struct in6_addr *address);
@@ -68,10 +61,8 @@ bool cidr_contains(const struct cidr *network, const struct in6_addr *address);
 bool cidr_list_add(struct cidr_list *networks, const char *text);
 bool cidr_list_contains(const struct cidr_list *networks, const struct in6_addr *address);
 
-/*
- * A server as people write it: HOST, HOST:PORT, [IPV6], [IPV6]:PORT, or one of these after
- * ssh://[USER@], where the port is that of ssh.
- */
+/* A server as people write it: HOST, HOST:PORT, [IPV6], [IPV6]:PORT, or one of these after
+ * ssh://[USER@], where the port is that of ssh. */
 enum {
 	ENDPOINT_HOST_SIZE = 256, /* a DNS name has at most 253 characters */
 	ENDPOINT_PORT_SIZE = 6,
@@ -89,12 +80,9 @@ struct endpoint {
 	char name[ENDPOINT_NAME_SIZE]; /* for messages: HOST:PORT, [IPV6]:PORT, ssh://... */
 };
 
-/*
- * Parses text; a missing port is default_port. Returns NULL, or the reason why it is malformed, a
- * text to be followed by a blank and text.
- */
+/* Parses text; a missing port is default_port. Returns NULL, or why it is malformed: to be followed
+ * by a blank and text. */
 const char *endpoint_parse(struct endpoint *e, const char *text, const char *default_port);
-
 /* Whether the host is an address, which needs no name resolution. */
 bool endpoint_is_address(const struct endpoint *e);
 

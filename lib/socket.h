@@ -11,22 +11,14 @@ enum { SOCKET_PAIR_SIZE = 2 * (ADDR_TEXT_SIZE + 6) };
 
 /* setsockopt(2) with an int. 0 or -errno. */
 int socket_set(int fd, int level, int option, int value);
-/*
- * recv(2): returns how many bytes came, at most size; 0 if none has come yet; else -errno, which is
- * -ECONNRESET at the end of the stream, too. size is at least 1. With MSG_PEEK in flags the bytes
- * stay in the socket.
- */
+/* recv(2): returns how many bytes came; 0 if none has come yet; else -errno, which is -ECONNRESET
+ * at the end of the stream, too. size is at least 1. */
 int socket_receive(int fd, void *buf, size_t size, int flags);
-/*
- * send(2) of a whole message at once, without SIGPIPE. 0, or -errno: -EIO if the socket took only a
- * part, which cannot be undone. For messages that are small against the send buffer.
- */
+/* send(2) of a whole message at once, without SIGPIPE. 0, or -errno: -EIO if the socket took only a
+ * part, which cannot be undone. For messages that are small against the send buffer. */
 int socket_send_all(int fd, const void *bytes, size_t len);
-/*
- * Writes "ADDRESS PORT ADDRESS PORT" of a TCP connection, its own end first, into text, which has
- * SOCKET_PAIR_SIZE bytes. Returns its length: 0, and the text is empty, if fd is no TCP connection,
- * or is not connected any more.
- */
+/* Writes "ADDRESS PORT ADDRESS PORT" of a TCP connection, its own end first, into text, which has
+ * SOCKET_PAIR_SIZE bytes. Returns its length: 0, and an empty text, if fd is not connected. */
 size_t socket_pair_text(int fd, char *text);
 
 #endif

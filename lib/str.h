@@ -8,18 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Parses s, which must be a number as a whole: digits only, without sign, white space or prefix.
- * Returns 0 and sets *value, or -EINVAL if it is malformed, or -ERANGE if it is above max; *value
- * is not touched then.
- */
+/* Parses s, which is digits only: no sign, white space or prefix. Returns 0 and sets *value, or
+ * -EINVAL if it is malformed, -ERANGE if it is above max; *value is not touched then. */
 int str_decimal(const char *s, uint32_t max, uint32_t *value);
 int str_hex(const char *s, uint32_t max, uint32_t *value);
 
-/*
- * snprintf(3) that returns the length written: a text that does not fit is cut off, and buf is
- * always terminated. The next text can be appended at buf + length. size must not be 0.
- */
+/* snprintf(3) that returns the length written: a text that does not fit is cut off, and buf is
+ * always terminated. The next text can be appended at buf + length. size must not be 0. */
 size_t str_format(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 size_t str_vformat(char *buf, size_t size, const char *format, va_list args)
@@ -28,10 +23,8 @@ size_t str_vformat(char *buf, size_t size, const char *format, va_list args)
 /* Whether c is a letter, a digit or one of "-._", which need no quotes anywhere. */
 bool str_is_plain(char c);
 
-/*
- * Adds text to a hash, whose first value is STR_HASH: FNV-1a with 32 bits
- * (http://www.isthe.com/chongo/tech/comp/fnv/).
- */
+/* Adds text to a hash, whose first value is STR_HASH: FNV-1a with 32 bits
+ * (http://www.isthe.com/chongo/tech/comp/fnv/). */
 #define STR_HASH 2166136261u
 uint32_t str_hash(uint32_t hash, const char *text);
 
@@ -43,10 +36,8 @@ struct reason {
 	char text[128];
 };
 
-/*
- * Returns the next word at *cursor, which ends at white space or at the end of the string, or NULL
- * if there is none. Terminates the word in place and moves *cursor behind it.
- */
+/* Returns the next word at *cursor, which ends at white space or at the end of the string, or NULL
+ * if there is none. Terminates the word in place and moves *cursor behind it. */
 char *str_word(char **cursor);
 /* Splits a line into its first words, at most max, and returns their number. */
 unsigned str_words(char *line, char **word, unsigned max);

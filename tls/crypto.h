@@ -32,17 +32,13 @@ void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE]);
 
 /* HMAC with SHA-256 (RFC 2104). A shorter key is padded with zeros. */
 void hmac(uint8_t out[SHA256_SIZE], const uint8_t key[SHA256_SIZE], const void *bytes, size_t len);
-/*
- * HKDF-Expand-Label (RFC 8446 7.1). out_len is at most SHA256_SIZE, label a short constant; context
- * is a digest, or NULL for an empty one.
- */
+/* HKDF-Expand-Label (RFC 8446 7.1). out_len is at most SHA256_SIZE, label a short constant; context
+ * is a digest, or NULL for an empty one. */
 void hkdf_label(uint8_t *out, size_t out_len, const uint8_t secret[SHA256_SIZE],
 		const char *label, const uint8_t *context);
 
-/*
- * X25519 (RFC 7748): the secret that both ends share, from 32 random bytes and the other end's
- * public key, which is the same for the point 9. Returns false if that gives zero: 6.1.
- */
+/* X25519 (RFC 7748): the secret that both ends share, from 32 random bytes and the other end's
+ * public key, which is the same for the point 9. Returns false if that gives zero: 6.1. */
 bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	    const uint8_t point[X25519_SIZE]);
 

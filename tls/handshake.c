@@ -185,10 +185,8 @@ static int take_messages(struct tls *tls, struct wire_in in, struct wire_out *ou
 	return result;
 }
 
-/*
- * 5.2: decrypts the body of a record in place and strips its padding. Returns the type of its
- * content, or 0 if it is forged or empty.
- */
+/* 5.2: decrypts the body of a record in place and strips its padding. Returns the type of its
+ * content, or 0 if it is forged or empty. */
 static uint8_t decrypt_record(struct tls *tls, uint8_t *record, struct wire_in *body)
 {
 	uint8_t nonce[AEAD_NONCE_SIZE], *text = record + TLS_HEADER_SIZE;

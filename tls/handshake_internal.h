@@ -51,24 +51,18 @@ void tls_put_record_header(struct wire_out *out, uint8_t type, size_t len);
 void tls_put_client_hello(struct tls *tls, struct wire_out *out);
 void tls_put_server_hello(struct tls *tls, struct wire_out *out, const struct tls_hello *hello);
 
-/*
- * Parses a whole message, 4.1.2 or 4.1.3. aes: AES-128-GCM may be chosen. Returns false if it is
+/* Parses a whole message, 4.1.2 or 4.1.3. aes: AES-128-GCM may be chosen. Returns false if it is
  * malformed, or does not offer (from a server: choose) what is supported here. A HelloRetryRequest
- * (4.1.4) has no share, so it is refused.
- */
+ * (4.1.4) has no share, so it is refused. */
 bool tls_hello_parse(struct tls_hello *hello, struct wire_in message, bool from_client, bool aes);
-/*
- * 4.2.11: the key of the first identity that is in keys, its index and its binder. Returns NULL if
- * there is none; the binder is then one of an unknown identity, or NULL.
- */
+/* 4.2.11: the key of the first identity that is in keys, its index and its binder. Returns NULL if
+ * there is none; the binder is then one of an unknown identity, or NULL. */
 const struct psk *tls_hello_find_key(struct tls_hello *hello, const struct keys *keys);
 
 /* 4.2.11.2: the binder of a client's hello, which the transcript holds up to its binders. */
 void schedule_binder(const struct tls *tls, const struct psk *key, uint8_t mac[SHA256_SIZE]);
-/*
- * Both hellos are in the transcript, tls->key is set: sets tls->aead and the ciphers of the
- * handshake. Returns false if the other end's share is one of those that give no secret.
- */
+/* Both hellos are in the transcript, tls->key is set: sets tls->aead and the ciphers of the
+ * handshake. Returns false if the other end's share is one of those that give no secret. */
 bool schedule_agree(struct tls *tls, const struct tls_hello *hello);
 /* 4.4.4: what a Finished of the end with that traffic secret has to hold. */
 void schedule_finished(const struct tls *tls, const uint8_t *secret, uint8_t mac[SHA256_SIZE]);

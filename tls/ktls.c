@@ -17,10 +17,8 @@
 
 enum { STACK_SIZE = 8192 /* more than one step of the handshake uses */ };
 
-/*
- * An entry of /proc/crypto begins with "name : gcm(aes)"; then comes "driver : generic-gcm-aesni".
- * The name of a driver that is composed of a generic GCM and an AES has parentheses.
- */
+/* An entry of /proc/crypto begins with "name : gcm(aes)"; then comes "driver : generic-gcm-aesni".
+ * The name of a driver that is composed of a generic GCM and an AES has parentheses. */
 static bool is_fast_gcm(void *ctx, char *line)
 {
 	bool *in_entry = ctx;
