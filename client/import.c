@@ -61,7 +61,7 @@ struct import *import_add(struct import_context *context, const struct endpoint 
 	import->endpoint = server;
 	import->port = -1;
 	session_watch_init(&import->session, context->loop);
-	str_format(import->busid, sizeof(import->busid), "%s", busid);
+	str_copy(import->busid, sizeof(import->busid), busid);
 	import->facts.busid = import->busid;
 	import->facts.product_name = import->product;
 	import->facts.from = server->host;

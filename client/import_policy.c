@@ -15,8 +15,8 @@ void import_forget_identity(struct import *import)
 
 static void import_set_strings(struct import *import, const struct device_strings *strings)
 {
-	str_format(import->product, sizeof(import->product), "%s", strings->product);
-	str_format(import->serial, sizeof(import->serial), "%s", strings->serial);
+	str_copy(import->product, sizeof(import->product), strings->product);
+	str_copy(import->serial, sizeof(import->serial), strings->serial);
 	import->facts.serial = import->serial;
 }
 

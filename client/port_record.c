@@ -60,7 +60,7 @@ static bool copy_word(char **cursor, char *field, size_t size)
 {
 	const char *word = str_word(cursor);
 
-	return word && str_format(field, size, "%s", word) == strlen(word);
+	return word && str_copy(field, size, word) == strlen(word);
 }
 
 /* The words of the line are those of the connection; the file's time is its begin. */

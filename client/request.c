@@ -351,7 +351,7 @@ void request_start(struct request *request, enum op_code code, const char *busid
 	assert(request->state == REQUEST_IDLE);
 	assert(!busid == (code != OP_REQ_IMPORT));
 	request->op.code = code;
-	str_format(request->op.busid, sizeof(request->op.busid), "%s", busid ? busid : "");
+	str_copy(request->op.busid, sizeof(request->op.busid), busid ? busid : "");
 	request->fd = -1;
 	request->tried = 0;
 	request->address = request->target->good;

@@ -66,9 +66,9 @@ static bool os_release_read_line(void *ctx, char *line)
 		if (*c == '"' || *c == '\'')
 			*c = ' ';
 	if (!strcmp(line, "ID"))
-		str_format(os->id, sizeof(os->id), "%s", value);
+		str_copy(os->id, sizeof(os->id), value);
 	else if (!strcmp(line, "ID_LIKE"))
-		str_format(os->id_like, sizeof(os->id_like), "%s", value);
+		str_copy(os->id_like, sizeof(os->id_like), value);
 	return false;
 }
 

@@ -199,7 +199,7 @@ static int hold_remove(struct hold *hold, const char *text)
 	text = hold_find_present(hold, text);
 	for (const char *name = NULL; (name = holds_next(&hold->holds, name));)
 		if (name_matches(name, text)) {
-			str_format(match, sizeof(match), "%s", name);
+			str_copy(match, sizeof(match), name);
 			matches++;
 		}
 	if (matches != 1)

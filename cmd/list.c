@@ -35,7 +35,7 @@ static bool left_read_line(void *ctx, char *line)
 	struct inventory_entry *entry = busid ? inventory_find(ctx, busid) : NULL;
 
 	if (entry)
-		str_format(entry->reason.text, sizeof(entry->reason.text), "%s", line);
+		str_copy(entry->reason.text, sizeof(entry->reason.text), line);
 	return false;
 }
 
@@ -128,7 +128,7 @@ static void inventory_add_remote(struct request *request, const struct reply_ite
 	inventory->count++;
 	entry_reset(entry);
 	entry->found = ENTRY_NEW;
-	str_format(entry->device.busid, sizeof(entry->device.busid), "%s", device->busid);
+	str_copy(entry->device.busid, sizeof(entry->device.busid), device->busid);
 	entry->device.vendor = device->vendor;
 	entry->device.product = device->product;
 	entry_describe(entry, device, item->interface);

@@ -142,5 +142,5 @@ void inventory_set_labels(struct inventory *inventory)
 		file_each_line(AT_FDCWD, usb_ids[i], usb_ids_read_line, &search);
 	INVENTORY_EACH(inventory, e)
 		if (!e->label[0])
-			str_format(e->label, sizeof(e->label), "%s", e->class);
+			str_copy(e->label, sizeof(e->label), e->class);
 }

@@ -234,7 +234,7 @@ static void table_put_row(struct table *table, enum table_layout layout,
 		if (!(c->layouts & layout))
 			continue;
 		text = entry ? column_text(c, entry, false, buf) : c->head;
-		len = (unsigned)str_format(cell, sizeof(cell), "%s", text ? text : "-");
+		len = (unsigned)str_copy(cell, sizeof(cell), text ? text : "-");
 		str_printable(cell);
 		if (*width < len)
 			*width = len;

@@ -74,7 +74,7 @@ struct export *exports_add(struct exports *exports, struct loop *loop, const cha
 	if (export == exports->export + exports->count)
 		exports->count++;
 	memset(export, 0, sizeof(*export));
-	str_format(export->device.busid, sizeof(export->device.busid), "%s", busid);
+	str_copy(export->device.busid, sizeof(export->device.busid), busid);
 	export->loop = loop;
 	session_watch_init(&export->session, loop);
 	export_set_state(export, state);
@@ -266,7 +266,7 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const stru
 	session_watch_start(&export->session, fd);
 	export->noted = false;
 	export->from = who->address;
-	str_format(export->key, sizeof(export->key), "%s", who->key ? who->key : "");
+	str_copy(export->key, sizeof(export->key), who->key ? who->key : "");
 	export->print = who->print;
 	addr_text(&export->from, export->peer);
 	if (*export->key)

@@ -34,7 +34,7 @@ bool listener_parse(struct listener_address *address, const char *text)
 	if (endpoint_parse(&endpoint, text, OP_PORT) || str_decimal(endpoint.port, 65535, &port) ||
 	    strlen(endpoint.name) >= sizeof(address->name))
 		return false;
-	str_format(address->name, sizeof(address->name), "%s", endpoint.name);
+	str_copy(address->name, sizeof(address->name), endpoint.name);
 	addr->sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
 	if (strchr(endpoint.host, ':')) {
 		addr->len = sizeof(addr->sa.v6);

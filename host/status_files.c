@@ -97,5 +97,5 @@ void status_files_load_session(const struct rundir *rundir, struct export *expor
 		return;
 	addr_text(&export->from, export->peer);
 	if (words == SESSION_WORDS && !str_hex(word[5], UINT32_MAX, &export->print))
-		str_format(export->key, sizeof(export->key), "%s", word[4]);
+		str_copy(export->key, sizeof(export->key), word[4]);
 }

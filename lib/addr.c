@@ -128,7 +128,7 @@ bool cidr_list_add(struct cidr_list *networks, const char *text)
 	char copy[256], *cursor = copy, *word;
 	unsigned before = networks->count;
 
-	if (str_format(copy, sizeof(copy), "%s", text) == sizeof(copy) - 1)
+	if (str_copy(copy, sizeof(copy), text) == sizeof(copy) - 1)
 		return false;
 	while ((word = str_word(&cursor)))
 		if (networks->count == CIDR_LIST_MAX ||

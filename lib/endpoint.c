@@ -34,9 +34,9 @@ const char *endpoint_parse(struct endpoint *e, const char *text, const char *def
 	for (size_t i = 0; i < len; i++)
 		if (e->host[i] <= ' ' || e->host[i] > '~' || e->host[i] == '/')
 			return "not a host name:";
-	str_format(e->through, sizeof(e->through), "%s", ssh ? default_port : "");
+	str_copy(e->through, sizeof(e->through), ssh ? default_port : "");
 	str_format(e->port, sizeof(e->port), ENDPOINT_SSH);
-	str_format(e->name, sizeof(e->name), "%s", text);
+	str_copy(e->name, sizeof(e->name), text);
 	if (!port)
 		return NULL;
 	if (str_decimal(port, 65535, &number) || !number)

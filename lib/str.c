@@ -66,6 +66,15 @@ size_t str_format(char *buf, size_t size, const char *format, ...)
 	return len;
 }
 
+size_t str_copy(char *buf, size_t size, const char *text)
+{
+	size_t len = strnlen(text, size - 1);
+
+	memcpy(buf, text, len);
+	buf[len] = '\0';
+	return len;
+}
+
 bool str_is_plain(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

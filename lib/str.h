@@ -19,6 +19,8 @@ size_t str_format(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 size_t str_vformat(char *buf, size_t size, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
+/* The same for a text as it is, which does not overlap with buf. */
+size_t str_copy(char *buf, size_t size, const char *text);
 
 /* Whether c is a letter, a digit or one of "-._", which need no quotes anywhere. */
 bool str_is_plain(char c);

@@ -75,7 +75,7 @@ void strings_reader_start(struct strings_reader *reader, struct loop *loop,
 			  void (*done)(struct child *child, bool whole))
 {
 	reader->sysfs = sysfs;
-	str_format(reader->busid, sizeof(reader->busid), "%s", busid);
+	str_copy(reader->busid, sizeof(reader->busid), busid);
 	reader->deadline = loop->now + STRINGS_READ_MS;
 	loop_pass_by(loop, reader->deadline);
 	if (child_start(loop, &reader->child, reader_child_main, reader, &reader->strings,

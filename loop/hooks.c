@@ -120,7 +120,7 @@ static bool compare_name(void *ctx, const char *name)
 
 	if (strcmp(name, search->after) > 0 && is_hook_name(name) &&
 	    (!search->found[0] || strcmp(name, search->found) < 0))
-		str_format(search->found, sizeof(search->found), "%s", name);
+		str_copy(search->found, sizeof(search->found), name);
 	return false;
 }
 

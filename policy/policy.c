@@ -86,7 +86,7 @@ struct policy_decision policy_decide(const struct policy *policy, const struct d
 	const char *excluded = policy_excludes(facts);
 
 	if (excluded) {
-		str_format(decision.reason.text, sizeof(decision.reason.text), "%s", excluded);
+		str_copy(decision.reason.text, sizeof(decision.reason.text), excluded);
 		return decision;
 	}
 	decision.allowed = policy_judge(&policy->rules, &policy->holds, &facts->identity,

@@ -53,14 +53,14 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 	device->product = (uint16_t)number[2];
 	device->devnum = devnum < 0 ? 0 : (uint32_t)devnum;
 	device->on_vhci = strstr(target, "/vhci_hcd") != NULL;
-	str_format(device->busid, sizeof(device->busid), "%s", busid);
+	str_copy(device->busid, sizeof(device->busid), busid);
 	str_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, device->vendor,
 		   device->product);
 	/* the driver is the last part of its link's target */
 	if (sysfs_read_link(sysfs, target, sizeof(target), device_path(busid, "driver").text) < 0)
 		return 0;
 	driver = strrchr(target, '/');
-	str_format(device->driver, sizeof(device->driver), "%s", driver ? driver + 1 : target);
+	str_copy(device->driver, sizeof(device->driver), driver ? driver + 1 : target);
 	return 0;
 }
 
@@ -153,7 +153,7 @@ int device_describe(const struct sysfs *sysfs, const char *busid, struct op_devi
 	memset(device, 0, sizeof(*device));
 	if (!busid_is_device(busid))
 		return -EINVAL;
-	str_format(device->busid, sizeof(device->busid), "%s", busid);
+	str_copy(device->busid, sizeof(device->busid), busid);
 	/* the path below /sys only informs: one that is too long is left out */
 	n = sysfs_read_link(sysfs, target, sizeof(target), link.text);
 	if (n >= 0 && !strncmp(target, up, sizeof(up) - 1))

@@ -47,7 +47,7 @@ static bool net_parse_address(const char *text, bool as_numbers, struct in6_addr
 		return false;
 	*address = v4;
 	for (size_t i = 4 - words; i < 4; i++, text += WORD_DIGITS) {
-		str_format(digits, sizeof(digits), "%s", text);
+		str_copy(digits, sizeof(digits), text);
 		if (str_hex(digits, UINT32_MAX, &word))
 			return false;
 		address->s6_addr32[i] = as_numbers ? word : htonl(word);
@@ -152,7 +152,7 @@ static bool net_visit_upper(void *ctx, const char *entry)
 		return protect_because(search->query, PROTECT_UNKNOWN
 				       "%s is a part of more than %d interfaces", search->name[0],
 				       NAMES_MAX);
-	str_format(search->name[search->names++], IFNAMSIZ, "%s", name);
+	str_copy(search->name[search->names++], IFNAMSIZ, name);
 	return false;
 }
 
@@ -162,7 +162,7 @@ static bool net_add_uppers(struct net_search *search, const char *interface)
 	bool unknown = false;
 
 	search->names = 1;
-	str_format(search->name[0], IFNAMSIZ, "%s", interface);
+	str_copy(search->name[0], IFNAMSIZ, interface);
 	for (unsigned i = 0; i < search->names && !unknown; i++)
 		unknown = protect_each_entry(search->query,
 					     sysfs_path("class/net/%s", search->name[i]).text,

@@ -58,8 +58,8 @@ static int vhci_parse_row(struct vhci *vhci, char *line, const struct vhci_forma
 	if (format->bus_dev && state != VHCI_USED && n < 7)
 		return -EPROTO;
 	port = &vhci->port[number];
-	str_format(port->busid, sizeof(port->busid), "%s",
-		   state == VHCI_USED && busid_is_device(word[5]) ? word[5] : "");
+	str_copy(port->busid, sizeof(port->busid),
+		 state == VHCI_USED && busid_is_device(word[5]) ? word[5] : "");
 	port->devid = devid;
 	port->state = (uint8_t)state;
 	port->hub = (uint8_t)hub;

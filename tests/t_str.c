@@ -112,6 +112,24 @@ static void formats(void)
 	format_is("1-1 (0627:0001) at 7%", "%s (%04x:%04x) at %u%%", "1-1", 0x627U, 1U, 7U);
 }
 
+static void copies(void)
+{
+	static const char text[] = "abc";
+
+	for (size_t size = 1; size <= sizeof(text) + 2; size++) {
+		size_t fits = size < sizeof(text) ? size - 1 : sizeof(text) - 1;
+		char *buf = block(NULL, size);
+
+		memset(buf, '#', size);
+		CHECK_INT(str_copy(buf, size, text), fits);
+		CHECK_INT(strnlen(buf, size), fits);
+		CHECK_BYTES(buf, text, fits);
+		CHECK_INT(str_copy(buf, size, ""), 0);
+		CHECK_INT(buf[0], 0);
+		block_free(buf);
+	}
+}
+
 static void format_call(void)
 {
 	char buf[4];
@@ -218,6 +236,7 @@ int main(void)
 	numbers("hex", hexes, LENGTH(hexes), str_hex);
 	formats();
 	RUN("t_str: str_format cuts off", format_call);
+	RUN("t_str: str_copy in every size", copies);
 	RUN("t_str: str_printable of every byte", printable);
 	RUN("t_str: str_is_plain of every byte", plain);
 	RUN("t_str: str_word", words);
