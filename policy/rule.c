@@ -30,8 +30,10 @@ static const char *take_word(char **cursor)
 /* Takes the value of a condition. Returns the fault, which is about the condition, or NULL. */
 static const char *take_value(char **cursor, char **value)
 {
-	char *start = *cursor + strspn(*cursor, blanks), *end;
+	char *start = *cursor, *end;
 
+	while (*start && strchr(blanks, *start))
+		start++;
 	if (*start == '"') {
 		*value = start + 1;
 		end = strchr(*value, '"');

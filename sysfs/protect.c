@@ -86,33 +86,22 @@ static bool input_visit_line(void *ctx, char *line)
 	return false;
 }
 
-struct login_session {
-	bool of_user, at_seat, closing;
-};
-
-static bool login_visit_line(void *ctx, char *line)
-{
-	struct login_session *session = ctx;
-
-	session->of_user = session->of_user || !strcmp(line, "CLASS=user");
-	session->at_seat = session->at_seat || !strncmp(line, "SEAT=", 5);
-	session->closing = session->closing || !strcmp(line, "STATE=closing");
-	return false;
-}
-
 /* A session file of systemd-logind or elogind: true for a user's at this host's screen. */
 static bool login_visit_session(void *ctx, const char *name)
 {
 	struct protect_query *query = ctx;
 	struct sysfs_path path = sysfs_path("systemd/sessions/%s", name);
-	struct login_session session = { 0 };
-	int error;
+	char text[4096] = "\n"; /* some 500 bytes are usual */
+	ssize_t n;
 
 	if (name[0] == '.' || strstr(name, ".ref")) /* the latter is a pipe */
 		return false;
-	error = file_each_line(query->sysfs->run, path.text, login_visit_line, &session);
-	return protect_failed(query, "run", path.text, error) ||
-	       (session.of_user && session.at_seat && !session.closing);
+	n = file_load(query->sysfs->run, path.text, 0, text + 1, sizeof(text) - 1);
+	if (n == sizeof(text) - 2)
+		n = -EFBIG; /* there may be more */
+	return protect_failed(query, "run", path.text, n) ||
+	       (strstr(text, "\nCLASS=user") && strstr(text, "\nSEAT=") &&
+		!strstr(text, "\nSTATE=closing\n"));
 }
 
 /* "PID (NAME) S PPID PGRP SESSION TTY ...", the terminal as a device number. */

@@ -417,6 +417,23 @@ static void console(void)
 	end();
 }
 
+/* Root's session on a console, as systemd calls it since version 256; and a file with more than is
+ * read. */
+static void console_sessions(void)
+{
+	char text[8192];
+
+	begin();
+	put_file(root, "proc/bus/input/devices", INPUT(USB, "sysrq kbd event3 leds"));
+	put_file(root, "run/systemd/sessions/1", "CLASS=user-early\nSEAT=seat0\nSTATE=active\n");
+	needed("somebody is logged in at the console");
+	memset(text, '#', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	put_file(root, "run/systemd/sessions/1", text);
+	needed("this host may need it: cannot read /run/systemd/sessions/1: File too large");
+	end();
+}
+
 static void console_by_process(void)
 {
 	static const struct {
@@ -730,6 +747,7 @@ int main(void)
 	RUN("t_protect: connections within a link", connected_on_the_link);
 	RUN("t_protect: the only link", only_link);
 	RUN("t_protect: a keyboard and a session", console);
+	RUN("t_protect: console, sessions", console_sessions);
 	RUN("t_protect: a keyboard and a program", console_by_process);
 	RUN("t_protect: a test's tree", fake);
 	RUN("t_protect: a file that cannot be read", unreadable);
