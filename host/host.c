@@ -51,7 +51,7 @@ static void host_pass(void *ctx)
 		    !export->reader.child.pid)
 			host_act(host, export);
 	host_update_list(host);
-	status_files_update(&host->left_hash, &host->daemon.rundir, &host->exports, false);
+	status_files_update(host, false);
 	host_server_pass(&host->server, host->list_changed);
 	host->list_changed = false;
 }
@@ -136,7 +136,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	daemon_run(&host.daemon, NULL, false);
 	status = host_exit_status(&host);
 	host_server_close(&host.server);
-	status_files_update(&host.left_hash, &host.daemon.rundir, &host.exports, true);
+	status_files_update(&host, true);
 	EACH_EXPORT(&host.exports, export)
 		has_bound |= export->ours;
 	daemon_close(&host.daemon, has_bound);

@@ -28,7 +28,7 @@ struct host {
 	struct exports exports;
 	struct access access;
 	struct host_server server;
-	uint32_t left_hash; /* see status_files_update() */
+	uint32_t left_hash; /* of the file "left", 0: not known; see status_files_update() */
 	struct policy policy;
 };
 
@@ -55,11 +55,9 @@ void host_job_ended(struct export *export, enum export_state job, bool logged);
  *	left		"BUSID REASON", one line for each device that is left alone
  *
  * Called in every pass: writes the files that have changed. A write that fails is tried again in
- * the next pass. *left_hash is that of the file "left", 0 at first: not known.
- * stopping: for the last time; the files of sessions that go on stay.
+ * the next pass. stopping: for the last time; the files of sessions that go on stay.
  */
-void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struct exports *exports,
-			 bool stopping);
+void status_files_update(struct host *host, bool stopping);
 /* The device is gone: removes the file of its session, if there is one. */
 void status_files_remove_session(const struct rundir *rundir, struct export *export);
 /* Reads which peer uses the device, as an earlier run has written it: peer, from, key and print. */

@@ -82,14 +82,13 @@ static void host_check_room(struct host *host)
 void host_job_ended(struct export *export, enum export_state job, bool logged)
 {
 	struct host *host = export->ctx;
-	enum engine_outcome outcome = export->result.outcome;
+	bool done = export->result.outcome == ENGINE_DONE;
+	bool stranded = export->result.outcome == ENGINE_STRANDED;
 
 	/* where a device is stranded, sysfs tells how far it came, and it is given back */
-	if (job == EXPORT_BINDING && outcome != ENGINE_DONE && outcome != ENGINE_STRANDED)
+	if (job == EXPORT_BINDING ? !done && !stranded : job == EXPORT_RELEASING && done)
 		host_set_ours(host, export, false);
-	if (job == EXPORT_RELEASING && outcome == ENGINE_DONE)
-		host_set_ours(host, export, false);
-	if (logged || (outcome == ENGINE_DONE && job != EXPORT_ENDING))
+	if (logged || (done && job != EXPORT_ENDING))
 		host_tell_hooks(host, export, job);
 	if (job == EXPORT_BINDING)
 		host_check_room(host);

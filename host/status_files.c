@@ -59,14 +59,14 @@ static const char *reason_left_alone(const struct export *export)
 	return export->flaps.backoff.delay ? "it comes and goes" : NULL;
 }
 
-void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struct exports *exports,
-			 bool stopping)
+void status_files_update(struct host *host, bool stopping)
 {
+	const struct rundir *rundir = &host->daemon.rundir;
 	static char text[EXPORTS_MAX * LEFT_LINE_SIZE];
 	size_t len = 0;
 	uint32_t hash;
 
-	EACH_EXPORT(exports, export) {
+	EACH_EXPORT(&host->exports, export) {
 		const char *reason = stopping ? NULL : reason_left_alone(export);
 
 		if (!export->noted && export->session.socket.fd >= 0)
@@ -80,8 +80,8 @@ void status_files_update(uint32_t *left_hash, const struct rundir *rundir, struc
 	assert(len < sizeof(text));
 	text[len] = '\0';
 	hash = str_hash(STR_HASH, text) | 1; /* never 0: that is not known */
-	if (hash != *left_hash && !file_replace(rundir->dir, "left", 0, text, len))
-		*left_hash = hash;
+	if (hash != host->left_hash && !file_replace(rundir->dir, "left", 0, text, len))
+		host->left_hash = hash;
 }
 
 void status_files_load_session(const struct rundir *rundir, struct export *export)

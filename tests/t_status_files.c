@@ -15,12 +15,8 @@
 
 static char run_dir[TEMP_SIZE + 8];
 
-static struct {
-	struct rundir state;
-	struct exports exports; /* big */
-	uint32_t left_hash;
-	unsigned writes;
-} t;
+static struct host host; /* big */
+static unsigned writes;
 
 int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
@@ -28,28 +24,28 @@ int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
 /* Each file that is written is renamed into its place. */
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-	t.writes++;
+	writes++;
 	return __real_renameat(from_dir, from, to_dir, to);
 }
 
 static void begin(void)
 {
 	start(NULL);
-	memset(&t, 0, sizeof(t));
+	memset(&host, 0, sizeof(host));
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
-	must(!rundir_open(&t.state, run_dir, "server"), "open the run directory");
-	t.writes = 0;
+	must(!rundir_open(&host.daemon.rundir, run_dir, "server"), "open the run directory");
+	writes = 0;
 }
 
 static void finish(void)
 {
-	rundir_close(&t.state, false);
+	rundir_close(&host.daemon.rundir, false);
 	end();
 }
 
 static struct export *add(const char *busid, enum export_state state)
 {
-	struct export *export = exports_add(&t.exports, NULL, busid, EXPORT_LEFT_ALONE);
+	struct export *export = exports_add(&host.exports, NULL, busid, EXPORT_LEFT_ALONE);
 
 	must(export, "have a place for the device");
 	export->sysfs = &sysfs;
@@ -61,12 +57,12 @@ static struct export *add(const char *busid, enum export_state state)
 /* As the engine reports it. */
 static void becomes(const char *busid, enum export_state state)
 {
-	export_set_state(exports_find(&t.exports, busid), state);
+	export_set_state(exports_find(&host.exports, busid), state);
 }
 
 static void keep(void)
 {
-	status_files_update(&t.left_hash, &t.state, &t.exports, false);
+	status_files_update(&host, false);
 }
 
 /* A connection over loopback, the server's end in *fd; text becomes the line of its file. */
@@ -104,16 +100,16 @@ static void session(void)
 	becomes("1-1", EXPORT_AVAILABLE);
 	keep();
 	CHECK(!is_there(root, "run/session.1-1.4"));
-	CHECK_INT(t.writes, 0);
+	CHECK_INT(writes, 0);
 	client = join(&export->session.socket.fd, text);
 	keep();
 	file_is(root, "run/session.1-1.4", text);
 	must(!stat(run_dir, &st) && (st.st_mode & 0005) == 0005, "let anybody look");
 	CHECK(export->noted && !other->noted);
-	CHECK_INT(t.writes, 1);
+	CHECK_INT(writes, 1);
 	for (int i = 0; i < 3; i++)
 		keep();
-	CHECK_INT(t.writes, 1); /* the file's time is the begin of the session */
+	CHECK_INT(writes, 1); /* the file's time is the begin of the session */
 	/* the connection ended, the device is not free yet */
 	close(export->session.socket.fd);
 	export->session.socket.fd = -1;
@@ -144,7 +140,7 @@ static void session_after_session(void)
 	export->noted = false; /* as export_import() does */
 	keep();
 	file_is(root, "run/session.1-1", text);
-	CHECK_INT(t.writes, 2);
+	CHECK_INT(writes, 2);
 	for (int i = 0; i < 2; i++)
 		close(client[i]);
 	close(export->session.socket.fd);
@@ -166,7 +162,7 @@ static void session_without_peer(void)
 	keep();
 	CHECK(!is_there(root, "run/session.1-1"));
 	CHECK(export->noted);
-	CHECK_INT(t.writes, 0);
+	CHECK_INT(writes, 0);
 	close(pair[0]);
 	close(pair[1]);
 	finish();
@@ -183,10 +179,10 @@ static void gone(void)
 	client = join(&export->session.socket.fd, text);
 	keep();
 	CHECK(is_there(root, "run/session.1-1"));
-	status_files_remove_session(&t.state, export);
+	status_files_remove_session(&host.daemon.rundir, export);
 	CHECK(!is_there(root, "run/session.1-1"));
 	CHECK(!export->noted);
-	status_files_remove_session(&t.state, export); /* it need not be there */
+	status_files_remove_session(&host.daemon.rundir, export); /* it need not be there */
 	close(client);
 	close(export->session.socket.fd);
 	finish();
@@ -213,7 +209,7 @@ static void at_the_end(void)
 	close(free_->session.socket.fd);
 	used->session.socket.fd = free_->session.socket.fd = -1;
 	becomes("1-2", EXPORT_AVAILABLE);
-	status_files_update(&t.left_hash, &t.state, &t.exports, true);
+	status_files_update(&host, true);
 	CHECK(!is_there(root, LEFT));
 	CHECK(!is_there(root, "run/session.1-2"));
 	file_is(root, "run/session.1-1", text);
@@ -245,7 +241,7 @@ static void peer(void)
 		export = add("1-1", EXPORT_AVAILABLE);
 		if (rows[i].text)
 			put_file(root, "run/session.1-1", rows[i].text);
-		status_files_load_session(&t.state, export);
+		status_files_load_session(&host.daemon.rundir, export);
 		CHECK_STR(export->peer, rows[i].peer);
 		CHECK_INT(!memcmp(&export->from, &none, sizeof(none)), !*rows[i].peer);
 		CHECK(export->noted); /* the file is removed when the device is free */
@@ -274,9 +270,9 @@ static void back(const char *key, uint32_t print)
 	keep();
 	file_is(root, "run/session.1-1", text);
 	close(export->session.socket.fd);
-	memset(&t.exports, 0, sizeof(t.exports));
+	memset(&host.exports, 0, sizeof(host.exports));
 	export = add("1-1", EXPORT_IN_USE);
-	status_files_load_session(&t.state, export);
+	status_files_load_session(&host.daemon.rundir, export);
 	CHECK_STR(export->peer, "127.0.0.1");
 	CHECK_STR(export->key, key);
 	CHECK_INT(export->print, print);
@@ -299,7 +295,7 @@ static void no_print(void)
 		export = add("1-1", EXPORT_AVAILABLE);
 		snprintf(text, sizeof(text), "10.0.0.1 3240 10.0.0.2 1 %s\n", rows[i]);
 		put_file(root, "run/session.1-1", text);
-		status_files_load_session(&t.state, export);
+		status_files_load_session(&host.daemon.rundir, export);
 		CHECK_STR(export->peer, "10.0.0.2");
 		CHECK_STR(export->key, "");
 		finish();
@@ -339,18 +335,18 @@ static void left(void)
 			 stub_step_text(STUB_STEP_ADD));
 		file_is(root, LEFT, want);
 	}
-	CHECK_INT(t.writes, 1);
+	CHECK_INT(writes, 1);
 	for (int i = 0; i < 3; i++)
 		keep();
-	CHECK_INT(t.writes, 1);
-	strcpy(t.exports.export[0].reason.text, "it holds the file system at /x");
+	CHECK_INT(writes, 1);
+	strcpy(host.exports.export[0].reason.text, "it holds the file system at /x");
 	keep();
-	CHECK_INT(t.writes, 2);
-	memset(&t.exports, 0, sizeof(t.exports));
+	CHECK_INT(writes, 2);
+	memset(&host.exports, 0, sizeof(host.exports));
 	for (int i = 0; i < 3; i++)
 		keep();
 	CHECK(!is_there(root, LEFT)); /* an empty file is removed */
-	CHECK_INT(t.writes, 2);
+	CHECK_INT(writes, 2);
 	strcpy(add("1-1", EXPORT_LEFT_ALONE)->reason.text, "it is a hub");
 	keep();
 	file_is(root, LEFT, "1-1 it is a hub\n");
