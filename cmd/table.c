@@ -183,8 +183,9 @@ static const char *column_text(const struct column *column, const struct invento
 	if (column->kind <= DIGITS)
 		return *at ? at : NULL;
 	if (column->kind == STATE) {
-		str_format(buf, CELL_SIZE, json || !*entry->detail ? "%s" : entry->format,
-			   entry->state, entry->detail);
+		if (json || !*entry->detail)
+			return entry->state;
+		str_format(buf, CELL_SIZE, entry->format, entry->state, entry->detail);
 		return buf;
 	}
 	if (column->kind != PORT)
