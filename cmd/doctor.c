@@ -132,11 +132,12 @@ static void doctor_check_programs(struct doctor *doctor)
 static void doctor_check_filters(struct doctor *doctor)
 {
 	int users = sysfs_read_number(&doctor->sysfs, false, INT32_MAX, "module/nf_tables/refcnt");
+	const char *port = doctor->port;
 
 	if (users > 0 || doctor_file_contains(doctor->machine.root, "proc/net/ip_tables_names", ""))
 		doctor_warn(doctor,
 			    "a packet filter is active, it must let TCP %s through: "
-			    "ufw allow %s/tcp, or see nft list ruleset", doctor->port, doctor->port);
+			    "ufw allow %s/tcp, or see nft list ruleset", port, port);
 }
 
 /* An entry of the directory; "." is the directory itself. Anybody may connect to a socket. */

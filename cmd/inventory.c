@@ -29,8 +29,8 @@ void inventory_select(struct inventory *inventory, struct selection *selection, 
 			selection->entry[selection->count++] = e;
 }
 
-/* Adds an entry for the bus id in its place: 1-2 is before 1-10. The caller has checked that there is
- * room. */
+/* Adds an entry for the bus id in its place: 1-2 is before 1-10. The caller has checked that
+ * there is room. */
 static struct inventory_entry *inventory_insert(struct inventory *inventory, const char *busid)
 {
 	struct inventory_entry *end = inventory->entry + inventory->count, *entry = end;
