@@ -173,7 +173,8 @@ static void request_receive(struct request *request)
 		request_connection_failed(request, n);
 		return;
 	}
-	if (n && request->op.code == OP_REQ_WATCH && !reply->in_list && !reply->len)
+	if (n && request->op.code == OP_REQ_WATCH && !reply->in_list && !reply->len &&
+	    request->deadline < loop_clock() + REQUEST_REPLY_MS)
 		request_set_deadline(request, REQUEST_REPLY_MS); /* a list begins */
 	reply->len += (size_t)n;
 	request_decode_reply(request);

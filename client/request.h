@@ -16,8 +16,7 @@ enum {
 	REQUEST_RESOLVE_MS = 20000, /* for a name */
 	REQUEST_CONNECT_MS = 5000,  /* for each address */
 	REQUEST_SSH_MS = 20000,     /* from the start of ssh to the first byte */
-	REQUEST_REPLY_MS = 5000,    /* to the last byte of a reply: from the connection, or, for a
-				     * list of a watch, from its first byte */
+	REQUEST_REPLY_MS = 5000,    /* from the connection, or a watch's first byte, to the last */
 	REQUEST_WATCH_MS = 2000,    /* from the connection to the first byte of a watch */
 	REQUEST_SILENT_MS = 25000,  /* from one list of a watch to the next; usual are 10 s */
 };

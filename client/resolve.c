@@ -64,7 +64,7 @@ void resolve_name(const void *arg, void *result)
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it changes nothing that would be left half done */
 	addresses->error = getaddrinfo(endpoint->host, endpoint->port, &hints, &list);
 	if (addresses->error == EAI_SYSTEM)
-		addresses->error = errno;
+		addresses->error = errno ? errno : EAI_FAIL;
 	else if (!addresses->error)
 		resolve_copy(addresses, list);
 }

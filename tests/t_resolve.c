@@ -46,8 +46,8 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 		info[0] = info[1];
 		info[0].ai_next = NULL;
 	} else if (strcmp(host, "pi.lan") != 0) {
-		errno = EMFILE;
-		return strcmp(host, "out.of.files") ? EAI_NONAME : EAI_SYSTEM;
+		errno = strcmp(host, "no.errno") ? EMFILE : 0;
+		return !strcmp(host, "out.of.files") || !errno ? EAI_SYSTEM : EAI_NONAME;
 	}
 	v4.sin_port = v6.sin6_port = htons((uint16_t)atoi(port));
 	inet_pton(AF_INET, "10.0.0.7", &v4.sin_addr);
@@ -215,6 +215,8 @@ static void names(void)
 	look_up("out.of.files");
 	CHECK_INT(got->error, EMFILE);
 	CHECK_STR(resolve_strerror(got->error), strerror(EMFILE));
+	look_up("no.errno");
+	CHECK_INT(got->error, EAI_FAIL); /* 0 would promise addresses */
 }
 
 int main(void)
