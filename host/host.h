@@ -54,8 +54,8 @@ void host_job_ended(struct export *export, enum export_state job, bool logged);
  *			peer has proved, PRINT (hexadecimal) tells it from others of that name.
  *	left		"BUSID REASON", one line for each device that is left alone
  *
- * Called in every pass: writes the files that have changed. A write that fails is tried again in
- * the next pass. stopping: for the last time; the files of sessions that go on stay.
+ * Called in every pass: writes the files that have changed; tries again in the next if that fails.
+ * stopping: for the last time; the files of sessions that go on stay.
  */
 void status_files_update(struct host *host, bool stopping);
 /* The device is gone: removes the file of its session, if there is one. */

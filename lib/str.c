@@ -68,11 +68,7 @@ size_t str_format(char *buf, size_t size, const char *format, ...)
 
 size_t str_copy(char *buf, size_t size, const char *text)
 {
-	size_t len = strnlen(text, size - 1);
-
-	memcpy(buf, text, len);
-	buf[len] = '\0';
-	return len;
+	return str_format(buf, size, "%s", text);
 }
 
 bool str_is_plain(char c)

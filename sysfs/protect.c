@@ -132,7 +132,7 @@ static bool login_visit_process(void *ctx, const char *pid)
 	       protect_each_line(query, sysfs_path("%s/stat", pid).text, login_visit_stat, NULL);
 }
 
-/* For a file that /proc always has, unless it is hidden (hidepid, subset=pid). */
+/* /proc always has it, unless it is hidden (hidepid, subset=pid). */
 static bool proc_lacks(struct protect_query *query, const char *path)
 {
 	struct stat st;

@@ -114,7 +114,7 @@ static void formats(void)
 
 static void copies(void)
 {
-	static const char text[] = "abc";
+	static const char text[] = "a%%c";
 
 	for (size_t size = 1; size <= sizeof(text) + 2; size++) {
 		size_t fits = size < sizeof(text) ? size - 1 : sizeof(text) - 1;
