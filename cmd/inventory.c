@@ -218,10 +218,12 @@ int inventory_select_imported(struct inventory *inventory, struct selection *sel
 	selection->count = 0;
 	for (unsigned i = 0; i < vhci.ports && selection->count < INVENTORY_MAX; i++) {
 		const struct vhci_port *port = &vhci.port[i];
-		struct inventory_entry *entry = inventory_find(inventory, port->busid);
+		struct inventory_entry *entry;
 
-		if (port->state <= VHCI_FREE ||
-		    (!entry && fresh == inventory->entry + INVENTORY_MAX))
+		if (port->state <= VHCI_FREE)
+			continue;
+		entry = inventory_find(inventory, port->busid);
+		if (!entry && fresh == inventory->entry + INVENTORY_MAX)
 			continue;
 		if (!entry) {
 			entry = fresh++;

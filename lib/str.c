@@ -91,7 +91,7 @@ void str_printable(char *s)
 			*s = '?';
 }
 
-static bool is_space(char c)
+bool str_is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -100,11 +100,11 @@ char *str_word(char **cursor)
 {
 	char *word = *cursor, *end;
 
-	while (*word && is_space(*word))
+	while (*word && str_is_blank(*word))
 		word++;
 	if (!*word)
 		return NULL;
-	for (end = word; *end && !is_space(*end); end++)
+	for (end = word; *end && !str_is_blank(*end); end++)
 		;
 	*cursor = *end ? end + 1 : end;
 	*end = '\0';

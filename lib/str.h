@@ -24,6 +24,8 @@ size_t str_copy(char *buf, size_t size, const char *text);
 
 /* Whether c is a letter, a digit or one of "-._", which need no quotes anywhere. */
 bool str_is_plain(char c);
+/* Whether c is one of the characters that separate words: blank, tab, newline, carriage return. */
+bool str_is_blank(char c);
 
 /* Adds text to a hash, whose first value is STR_HASH: FNV-1a with 32 bits
  * (http://www.isthe.com/chongo/tech/comp/fnv/). */

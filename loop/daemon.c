@@ -101,7 +101,7 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	error = loop_open(&daemon->loop, options->interval * 1000, &loop_role, daemon);
 	if (error)
 		goto close_sysfs;
-	/* before any file is open that only the daemon may have, and before the sandbox */
+	/* before the lock, sockets and devices are open, and before the sandbox */
 	error = hook_runner_start(&daemon->runner, &daemon->loop, options->config, options->name);
 	if (error || rundir_open(&daemon->rundir, options->run, role->name))
 		goto close_loop;

@@ -99,13 +99,10 @@ int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char 
 		return -errno;
 	runner->pid = fork();
 	if (!runner->pid) {
-		size_t size = strlen(name) + 1;
-
 		close(pair[0]);
 		/* for ps(1) and pidof(1) */
 		prctl(PR_SET_NAME, RUNNER_NAME);
-		memset(name, 0, size - 1);
-		str_format(name, size, RUNNER_NAME);
+		strncpy(name, RUNNER_NAME, strlen(name)); /* which fills the rest with zeros */
 		serve_events(pair[1], config);
 		_exit(0);
 	}

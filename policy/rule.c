@@ -17,8 +17,6 @@ static const char *const condition_name[CONDITIONS] = {
 	[CONDITION_TO] = "to",
 };
 
-static const char blanks[] = " \t\r\n";
-
 /* The next word; NULL: there is none but a comment. */
 static const char *take_word(char **cursor)
 {
@@ -32,12 +30,12 @@ static const char *take_value(char **cursor, char **value)
 {
 	char *start = *cursor, *end;
 
-	while (*start && strchr(blanks, *start))
+	while (str_is_blank(*start))
 		start++;
 	if (*start == '"') {
 		*value = start + 1;
 		end = strchr(*value, '"');
-		if (!end || !strchr(blanks, end[1])) /* or the end */
+		if (!end || (end[1] && !str_is_blank(end[1])))
 			return "malformed quotes of";
 		*cursor = end + 1;
 		*end = '\0';

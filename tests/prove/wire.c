@@ -40,7 +40,7 @@ void prove_wire_get_numbers(void)
 	/*@ split bad; */
 	struct wire_in in = any_in(left, bad);
 
-	switch (any_int(0, 2)) {
+	switch (any_int(0, 3)) {
 	case 0:
 		got = wire_get(&in, 1);
 		/*@ assert byte: got <= 0xff; */
@@ -48,6 +48,10 @@ void prove_wire_get_numbers(void)
 	case 1:
 		got = wire_get(&in, 2);
 		/*@ assert half: got <= 0xffff; */
+		break;
+	case 2:
+		got = wire_get(&in, 3);
+		/*@ assert three: got <= 0xffffff; */
 		break;
 	default:
 		got = wire_get(&in, 4);
@@ -84,7 +88,8 @@ void prove_wire_get_part(void)
 	/*@ split left; */
 	/*@ split bad; */
 	/*@ split n; */
-	struct wire_in in = any_in(left, bad), part = wire_get_part(&in, n);
+	struct wire_in in = any_in(left, bad);
+	struct wire_in part = wire_get_part(&in, n);
 
 	/*@ assert cursor: in.p + in.left == (uint8_t const *)block + MAX; */
 	/*@ assert inside: part.p + part.left <= (uint8_t const *)block + MAX; */
@@ -121,12 +126,15 @@ void prove_wire_put_numbers(void)
 	/*@ split bad; */
 	struct wire_out out = any_out(left, bad);
 
-	switch (any_int(0, 2)) {
+	switch (any_int(0, 3)) {
 	case 0:
 		wire_put(&out, v, 1);
 		break;
 	case 1:
 		wire_put(&out, v, 2);
+		break;
+	case 2:
+		wire_put(&out, v, 3);
 		break;
 	default:
 		wire_put(&out, v, 4);
