@@ -288,6 +288,8 @@ static void default_route(void)
 	put_file(root, "proc/net/route", ROUTES "eth1\t00000000\t0100000A\t0203\t0\t0\t100\t00000000\t0\t0\t0\n"
 						"eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n");
 	not_needed(); /* a reject route, and its own network */
+	put_file(root, "proc/net/route", ROUTES "eth1\t00000000\t0100000A\t0002\t0\t0\t100\t00000000\t0\t0\t0\n");
+	not_needed(); /* a route that is not up */
 	put_file(root, "proc/net/route", "");
 	put_file(root, "proc/net/ipv6_route",
 		 "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
@@ -304,6 +306,8 @@ static void default_route(void)
 
 static void bridged(void)
 {
+	char path[200];
+
 	begin_network();
 	put_interface("devices/virtual/", "br0", "1\n");
 	put_interface("devices/virtual/", "vlan7", "1\n");
@@ -311,6 +315,14 @@ static void bridged(void)
 	put_link(root, "devices/virtual/net/br0/upper_vlan7", "../vlan7");
 	put_file(root, "proc/net/route", ROUTES "vlan7\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
 	needed("its network interface eth1 has the default route");
+	put_file(root, "proc/net/route", "");
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), USB "net/eth1/upper_vlan1%02u", i);
+		put_link(root, path, "x");
+		snprintf(path, sizeof(path), "devices/virtual/net/br0/upper_vlan1%02u", i);
+		put_link(root, path, "x");
+	}
+	not_needed(); /* each of them is one, though on both */
 	end();
 }
 
