@@ -65,6 +65,7 @@ static const struct {
 	{ "ssh://me@pi:1", "me@pi", "1", "ssh://me@pi:1", false },
 	{ "ssh://me@lan@pi:65535", "me@lan@pi", "65535", "ssh://me@lan@pi:65535", false },
 	{ "ssh://a:b@pi", "a:b@pi", "ssh", "ssh://a:b@pi", true },
+	{ "ssh://a@b:c@pi", "a@b:c@pi", "ssh", "ssh://a@b:c@pi", true },
 	{ "ssh://10.0.0.1", "10.0.0.1", "ssh", "ssh://10.0.0.1", true },
 	{ "ssh://[::1]", "::1", "ssh", "ssh://[::1]", true },
 	{ "ssh://[::1]:22", "::1", "22", "ssh://[::1]:22", true },
