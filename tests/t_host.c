@@ -715,6 +715,7 @@ static void give_back(void)
 	CHECK_INT(said("not given back"), 1);
 	CHECK_INT(said("1-3: not given back"), 1);
 	file_is(root, "run/bound", "1-3\n");
+	CHECK(is_there(root, "run/server.boot")); /* so the next run believes that */
 	end();
 }
 
