@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,13 +41,13 @@ static void ssh_exec(const struct endpoint *endpoint, int fd, int errors)
 
 int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint)
 {
-	int pair[2], pipes[2] = { -1, -1 }, on = 1, error = 0;
+	int pair[2], pipes[2] = { -1, -1 }, error = 0;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+	/* ssh itself does not block on its end either */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		return -errno;
 	tunnel->pid = 0;
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) || ioctl(pair[0], FIONBIO, &on) ||
-	    (tunnel->pid = fork()) < 0)
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) || (tunnel->pid = fork()) < 0)
 		error = -errno;
 	else if (!tunnel->pid)
 		ssh_exec(endpoint, pair[1], pipes[1]);

@@ -16,7 +16,7 @@ import image
 import lab
 from t_install import check_service, main_pid, new_main, same_disk, wait_exported
 
-NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests")
+NOT_PRODUCT = shutil.ignore_patterns(".*", "build")
 # All that a package may touch, less what dpkg, systemd and the lab keep there.
 LISTING = ("find /etc /opt /run /usr /lib/ /var/lib /tmp -path /run/systemd -prune -o "
            "-path /run/udev -prune -o -path /run/log -prune -o -path /run/lab -prune -o "
