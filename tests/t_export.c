@@ -305,6 +305,42 @@ static void error_of_another(void)
 	end();
 }
 
+/* It stays for long enough at last. */
+static void forgiven_in_a_pass(void)
+{
+	start();
+	for (int i = 0; i < 5; i++)
+		visit(500);
+	CHECK(export->flaps.backoff.delay);
+	seen_with("usb");
+	loop.now += 3600 * 1000;
+	seen_with("usb");
+	CHECK_INT(export->flaps.backoff.delay, 0);
+	end();
+}
+
+/* A visit during which it was not bound is none of a device that was. */
+static void not_bound_again(void)
+{
+	start();
+	visit(10000);
+	CHECK_INT(export->bound_at, 0);
+	end();
+}
+
+/* The same state again is no change. */
+static void same_state(void)
+{
+	start();
+	log_open("usbiphp", true);
+	export_set_state(export, EXPORT_BOUND);
+	export_set_state(export, EXPORT_BOUND);
+	log_open("usbiphp", false);
+	CHECK_INT(said("1-3: left alone, now bound"), 1);
+	CHECK_INT(said("1-3: bound, now bound"), 0);
+	end();
+}
+
 /* One that leaves before it was bound, or while it is left alone, is not forgiven for that. */
 static void short_glimpses(void)
 {
@@ -411,6 +447,8 @@ static void jobs(void)
 		  { -EBUSY, STUB_STEP_SESSION }, ENGINE_BUSY, NULL },
 		{ EXPORT_RELEASING, EXPORT_AVAILABLE, EXPORT_BOUND,
 		  { -EIO, STUB_STEP_RELEASE }, ENGINE_FAILED, "cannot give back 1-3 (0627:0001): " },
+		{ EXPORT_RELEASING, EXPORT_LEFT_ALONE, EXPORT_LEFT_ALONE, /* without a driver */
+		  { -EIO, STUB_STEP_RELEASE }, ENGINE_FAILED, "cannot give back 1-3 (0627:0001): " },
 		{ EXPORT_ENDING, EXPORT_IN_USE, EXPORT_RESETTING, done,
 		  ENGINE_DONE, NULL },
 		{ EXPORT_ENDING, EXPORT_IN_USE, EXPORT_IN_USE,
@@ -455,6 +493,7 @@ static void failures_logged_once(void)
 	CHECK(ended_logged);
 	run_job(EXPORT_BINDING, (struct stub_result){ 0, STUB_STEP_NONE });
 	CHECK_INT(export->backoff.delay, 0);
+	CHECK_INT(export->failure_log.last, 0);
 	export_set_state(export, EXPORT_LEFT_ALONE);
 	run_job(EXPORT_BINDING, busy);
 	CHECK(ended_logged);
@@ -541,6 +580,7 @@ static void full_table(void)
 	CHECK(!exports_find(&exports, ""));
 	CHECK(exports_next(&exports, &exports.export[4]) == &exports.export[6]);
 	CHECK(exports_add(&exports, &loop, "2-1", EXPORT_LEFT_ALONE) == &exports.export[5]);
+	CHECK_INT(exports.count, EXPORTS_MAX);
 }
 
 /* Transitions that are not in the table are bugs of ours. */
@@ -599,6 +639,9 @@ int main(void)
 	RUN("t_export: another device in the same place", another_identity);
 	RUN("t_export: the error state, again and again", error_state);
 	RUN("t_export: the error state of another's device", error_of_another);
+	RUN("t_export: forgiven when it stays", forgiven_in_a_pass);
+	RUN("t_export: not bound any more", not_bound_again);
+	RUN("t_export: the same state", same_state);
 	RUN("t_export: one that is not even bound", short_glimpses);
 	RUN("t_export: states as the engine reports them", reported_states);
 	RUN("t_export: without a driver", driverless);

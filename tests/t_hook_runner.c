@@ -325,13 +325,17 @@ static void without_end(void)
 /* A daemon with a hole in it: answered, but nothing is run. */
 static void malformed(void)
 {
+	static const char other[] = "USBIPHP_EVENT=other\0LD_PRELOAD=x";
+
 	begin("usbiphp-server");
 	put_hook("a", "echo $1 >>$T/out");
-	runner.waiting++;
-	must(send(runner.source.fd, "LD_PRELOAD=x", 13, 0) == 13, "send something else");
 	tell("bound");
 	wait_until(idle);
-	file_is(root, "out", "bound\n");
+	runner.waiting++;
+	must(send(runner.source.fd, other, sizeof(other), 0) == sizeof(other), "send something else");
+	tell("released");
+	wait_until(idle);
+	file_is(root, "out", "bound\nreleased\n");
 	end();
 }
 

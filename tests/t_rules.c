@@ -458,6 +458,11 @@ static void to_key(void)
 	CHECK_INT(judge(&facts), RULE_ALLOW);
 	asks.key = "desktop";
 	CHECK_INT(judge(&facts), RULE_DENY);
+	CHECK(read_bytes(RULE_SERVER, "allow to key *\ndeny\n", 20));
+	CHECK_INT(judge(&facts), RULE_ALLOW);
+	asks.key = NULL; /* no key is not any key */
+	CHECK_INT(judge(&facts), RULE_DENY);
+	asks.key = "desktop";
 	CHECK(read_bytes(RULE_SERVER, "deny to key \"desk top\"\n", 23));
 	CHECK(rules.rule[0].key > rules.text && rules.rule[0].key < rules.text + rules.len);
 	CHECK_INT(judge(&facts), RULE_ALLOW);

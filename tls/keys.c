@@ -104,7 +104,6 @@ static const char *add_line(struct keys *keys, char *line)
 
 static bool parse_keys(struct keys *keys, char *text, const char *path)
 {
-	keys->count = 0;
 	for (unsigned number = 1; *text; number++) {
 		const char *wrong = add_line(keys, str_line(&text));
 

@@ -123,7 +123,7 @@ static int peek_record(struct tls *tls, int fd, uint8_t record[TLS_RECORD_MAX])
 	if (n >= TLS_HEADER_SIZE) {
 		want += record[3] << 8 | record[4];
 		/* a peer that does not speak TLS may never send as much as this seems to say */
-		if (want > TLS_RECORD_MAX || want == TLS_HEADER_SIZE || record[1] != 3)
+		if (want > TLS_RECORD_MAX || record[1] != 3)
 			return -EBADMSG;
 	}
 	if (n >= want)
