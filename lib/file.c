@@ -82,9 +82,11 @@ int file_replace(int dir, const char *path, int flags, const char *text, size_t 
 	int fd, error = 0;
 	ssize_t n;
 
-	if (!len)
-		return unlinkat(dir, path, 0) && errno != ENOENT ? -errno : 0;
 	str_format(fresh, sizeof(fresh), "%s.new", path);
+	if (!len) {
+		unlinkat(dir, fresh, 0); /* left by a process that was killed */
+		return unlinkat(dir, path, 0) && errno != ENOENT ? -errno : 0;
+	}
 	fd = openat(dir, fresh, flags | O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		    0644);
 	if (fd < 0)

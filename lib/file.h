@@ -21,7 +21,7 @@ ssize_t file_load(int dir, const char *path, int flags, char *buf, size_t size);
 int file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx);
 
 /* Replaces the file at path by a new one, which is written as PATH.new beside it and then renamed;
- * with len 0 the file is removed. With O_SYNC in flags the text is on the disk before the rename.
+ * with len 0 both are removed. With O_SYNC in flags the text is on the disk before the rename.
  * Returns 0, or -errno and the file is as before. */
 int file_replace(int dir, const char *path, int flags, const char *text, size_t len);
 

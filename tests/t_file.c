@@ -220,8 +220,9 @@ static void replaced(void)
 	CHECK_INT(replace("another"), 0);
 	contains("another");
 	CHECK(!fstatat(dir, "file", &st, 0) && (st.st_mode & 0777) == 0644);
+	put_file(root, "file.new", "left behind by one that was killed");
 	CHECK_INT(replace(""), 0);
-	CHECK(!is_there(root, "file"));
+	CHECK(!is_there(root, "file") && !is_there(root, "file.new"));
 	CHECK_INT(replace(""), 0); /* none to remove is fine */
 	CHECK_INT(open_files(), before);
 	end();
