@@ -45,16 +45,20 @@ pid_t __wrap_fork(void)
  */
 static void (*on_wait)(uint64_t ms);
 
+/* musl calls it so where a long has 32 bits. */
+#if __LONG_MAX__ > INT32_MAX || defined(__GLIBC__)
+#define REAL_WAIT __real_sigtimedwait
+#else
+#define REAL_WAIT __real___sigtimedwait_time64
+#endif
 typedef int wait_function(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
-wait_function __real_sigtimedwait, __wrap_sigtimedwait, __wrap___sigtimedwait_time64;
-wait_function __real___sigtimedwait_time64 __attribute__((weak));
+wait_function REAL_WAIT, __wrap_sigtimedwait, __wrap___sigtimedwait_time64;
 
-static int wait_and_look(wait_function *real, const sigset_t *set, siginfo_t *info,
-			 const struct timespec *timeout)
+int __wrap_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
 {
 	static const struct timespec at_once = { 0, 0 }, look = { 0, 2000000 };
 	uint64_t ms = (uint64_t)timeout->tv_sec * 1000 + (uint64_t)timeout->tv_nsec / 1000000;
-	int number = real(set, info, ms ? &look : &at_once);
+	int number = REAL_WAIT(set, info, ms ? &look : &at_once);
 
 	if (number < 0 && ms && on_wait)
 		on_wait(ms);
@@ -62,16 +66,10 @@ static int wait_and_look(wait_function *real, const sigset_t *set, siginfo_t *in
 	return number;
 }
 
-int __wrap_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
-{
-	return wait_and_look(__real_sigtimedwait, set, info, timeout);
-}
-
-/* As musl calls it where a long has 32 bits. */
 int __wrap___sigtimedwait_time64(const sigset_t *set, siginfo_t *info,
 				 const struct timespec *timeout)
 {
-	return wait_and_look(__real___sigtimedwait_time64, set, info, timeout);
+	return __wrap_sigtimedwait(set, info, timeout);
 }
 
 static char *name_in(const char *path)
