@@ -133,17 +133,19 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 BASH_DIR = $(SHARE)/bash-completion/completions
 FISH_DIR = $(SHARE)/fish/vendor_completions.d
 ZSH_DIR = $(SHARE)/zsh/site-functions
+UDEV_DIR = $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 ROLES := usbiphp-server usbiphp-client
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 \
-		$(BASH_DIR) $(FISH_DIR) $(ZSH_DIR)
+		$(BASH_DIR) $(FISH_DIR) $(ZSH_DIR) $(UDEV_DIR)
 	install -m 755 build/usbiphp $(DESTDIR)$(PREFIX)/bin/usbiphp
 	for role in $(ROLES); do ln -sf usbiphp $(DESTDIR)$(PREFIX)/bin/$$role || exit; done
 	for n in 1 5 8; do install -m 644 man/*.$$n $(SHARE)/man/man$$n || exit; done
 	install -m 644 completion/usbiphp.bash $(BASH_DIR)/usbiphp
 	install -m 644 completion/usbiphp.fish $(FISH_DIR)/usbiphp.fish
 	install -m 644 completion/_usbiphp $(ZSH_DIR)/_usbiphp
+	install -m 644 install/udev/72-usbiphp.rules $(UDEV_DIR)/72-usbiphp.rules
 	for role in $(ROLES); do ln -sf usbiphp $(BASH_DIR)/$$role && \
 		ln -sf usbiphp.fish $(FISH_DIR)/$$role.fish || exit; done
 
@@ -151,7 +153,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/usbiphp $(ROLES:%=$(DESTDIR)$(PREFIX)/bin/%)
 	for page in man/*.[158]; do rm -f $(SHARE)/man/man$${page##*.}/$${page#man/} || exit; done
 	rm -f $(BASH_DIR)/usbiphp $(ROLES:%=$(BASH_DIR)/%) $(ZSH_DIR)/_usbiphp \
-		$(FISH_DIR)/usbiphp.fish $(ROLES:%=$(FISH_DIR)/%.fish)
+		$(FISH_DIR)/usbiphp.fish $(ROLES:%=$(FISH_DIR)/%.fish) $(UDEV_DIR)/72-usbiphp.rules
 
 # make release ARCH="aarch64 mips" builds only these.
 release:

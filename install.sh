@@ -219,6 +219,7 @@ put 755 "$program" $target/usbiphp
 	die "cannot run programs in $target: $(reason "$output") (is it mounted noexec?)"
 put 755 uninstall.sh $target/uninstall.sh
 put 644 install/common.sh $target/install/common.sh
+[ "$role" = client ] || ! has udevadm || put 644 install/udev/72-usbiphp.rules $udev_rules
 [ "$init" = none ] || put 644 "install/$init/init.sh" "$target/install/$init/init.sh"
 act "remember what to undo" note
 # The daemon runs hooks only if this directory exists when it starts.

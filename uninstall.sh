@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Removes the server, the client, or both. Every device goes back to its own driver.
+# Removes the server, the client, or both. Every device goes back to its own driver, and every attached one
+# is detached, but for disks that are in use.
 set -eu
 
 forms="uninstall.sh [--dry-run] [server|client]"

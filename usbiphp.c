@@ -61,8 +61,8 @@ struct command {
 };
 
 /* Options without a letter have these numbers instead. */
-enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE };
-enum { LAST_LETTERLESS = ONCE };
+enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE };
+enum { LAST_LETTERLESS = FORCE };
 
 static const struct option_row {
 	uint8_t letter;
@@ -88,6 +88,7 @@ static const struct option_row {
 	{ JSON, LIST | STATUS, "json", NULL, "print JSON, see usbiphp(1)" },
 	{ WATCH, STATUS, "watch", NULL, "print again whenever something changes" },
 	{ ONCE, ROLES, "once", NULL, "make one pass, then exit" },
+	{ FORCE, DETACH, "force", NULL, "detach it though a disk of it is in use" },
 	{ SYSFS, LOCAL, "sysfs", "DIR", "directory of the kernel's files (default /sys)" },
 	{ RUN, LOCAL, "run", "DIR", "directory of status files (default " STATE_DIR ")" },
 	{ CONFIG, LOCAL, "config", "DIR", "directory of hooks and holds (default " CONFIG_DIR ")" },
@@ -321,7 +322,7 @@ static int run_hold(struct settings *settings)
 	if (!*settings->arguments)
 		return usage_error("no device given");
 	return cmd_hold(&settings->daemon, settings->inventory, command & (DETACH | ATTACH),
-			command & (ATTACH | BIND), *settings->arguments);
+			command & (ATTACH | BIND), settings->given[FORCE], *settings->arguments);
 }
 
 static int run_doctor(struct settings *settings)

@@ -5,6 +5,8 @@
 #include "client/port_record.h"
 #include "client/server.h"
 #include "lib/log.h"
+#include "lib/str.h"
+#include "lib/util.h"
 
 #include <limits.h>
 #include <string.h>
@@ -14,18 +16,53 @@
 enum { STOP_MS = 10000 /* for all ports to become free */ };
 
 struct client {
-	unsigned servers;
+	unsigned servers; /* those that are configured, then those that are removed */
+	unsigned removed;
 	bool uses_ssh; /* to reach one of them at least */
 	bool adopted;  /* the first pass has adopted the ports of an earlier daemon */
 	struct daemon daemon;
 	struct import_context imports;
-	struct server server[CLIENT_SERVERS_MAX];
+	struct server server[2 * CLIENT_SERVERS_MAX];
+	struct endpoint removed_endpoint[CLIENT_SERVERS_MAX];
 	char record_dir[PATH_MAX];
 };
 
 #define EACH_SERVER(client, server_)                                                               \
 	for (struct server *server_ = (client)->server;                                            \
 	     server_ < (client)->server + (client)->servers; server_++)
+
+/* A server that is not configured any more. NULL: there are too many. */
+static struct server *client_add_removed(struct client *client, const struct record *record)
+{
+	struct endpoint *endpoint = &client->removed_endpoint[client->removed];
+	struct server *server = &client->server[client->servers];
+
+	if (client->removed == CLIENT_SERVERS_MAX)
+		return NULL;
+	str_copy(endpoint->host, sizeof(endpoint->host), record->host);
+	str_copy(endpoint->port, sizeof(endpoint->port), record->tcp_port);
+	str_format(endpoint->name, sizeof(endpoint->name),
+		   strchr(record->host, ':') ? "[%s]:%s" : "%s:%s", record->host, record->tcp_port);
+	client->removed++;
+	client->servers++;
+	server_init(server, &client->imports, endpoint, NULL);
+	server->removed = true;
+	log_info("%s: is no longer configured: its devices are detached", endpoint->name);
+	return server;
+}
+
+/* The server that the record names. */
+static struct server *client_find_server(struct client *client, const struct record *record)
+{
+	EACH_SERVER(client, server) {
+		const struct endpoint *endpoint = server->target.endpoint;
+
+		if (!strcmp(endpoint->host, record->host) &&
+		    !strcmp(endpoint->port, record->tcp_port))
+			return server;
+	}
+	return client_add_removed(client, record);
+}
 
 /*
  * A port that an earlier daemon attached has a record in the run directory. The same record stands
@@ -38,6 +75,7 @@ static void client_adopt_port(struct client *client, unsigned port)
 	struct import_context *imports = &client->imports;
 	struct record own = { .host = "" }, stock = { .host = "" };
 	struct import *import;
+	struct server *server;
 	bool has_own = record_read(imports->own_dir, port, &own, NULL);
 	bool has_stock = has_own && record_read(imports->record_dir, port, &stock, NULL);
 	bool same = has_stock && !memcmp(&own, &stock, sizeof(own));
@@ -49,23 +87,17 @@ static void client_adopt_port(struct client *client, unsigned port)
 		record_remove(imports->own_dir, port);
 		return;
 	}
-	EACH_SERVER(client, server) {
-		const struct endpoint *endpoint = server->target.endpoint;
-
-		if (strcmp(endpoint->host, own.host) != 0 ||
-		    strcmp(endpoint->port, own.tcp_port) != 0)
-			continue;
-		if (!has_stock)
-			record_write(imports->record_dir, port, endpoint, own.busid, NULL);
-		import = server_import(server, own.busid);
-		if (import && !import_has_port(import))
-			import_adopt(import, port);
+	server = client_find_server(client, &own);
+	if (!server) {
+		log_warning("port %u: stays attached: more than %u servers are no longer "
+			    "configured", port, CLIENT_SERVERS_MAX);
 		return;
 	}
-	log_info("port %u: detaching it: %s is no longer configured", port, own.host);
-	vhci_detach(imports->sysfs, port);
-	record_remove(imports->record_dir, port);
-	record_remove(imports->own_dir, port);
+	if (!has_stock)
+		record_write(imports->record_dir, port, server->target.endpoint, own.busid, NULL);
+	import = server_import(server, own.busid);
+	if (import && !import_has_port(import))
+		import_adopt(import, port);
 }
 
 static void client_pass(void *ctx)
@@ -82,15 +114,31 @@ static void client_pass(void *ctx)
 	import_context_begin_pass(imports);
 	EACH_SERVER(client, server)
 		server_pass(server);
+	import_context_end_pass(imports);
 }
 
-static unsigned client_attached(struct client *client)
+static void client_stop(void *ctx)
+{
+	struct client *client = ctx;
+
+	import_context_stop(&client->imports);
+}
+
+static void client_answered(struct inspector *inspector)
+{
+	struct client *client = container_of(inspector, struct daemon, inspector)->ctx;
+
+	import_context_answered(&client->imports);
+}
+
+/* kept: how many devices are kept; else how many others are attached. */
+static unsigned client_attached(struct client *client, bool kept)
 {
 	struct import *import = NULL;
 	unsigned n = 0;
 
 	while ((import = import_next(&client->imports, NULL, import)))
-		n += import_has_port(import);
+		n += import_has_port(import) && (import->state == IMPORT_KEPT) == kept;
 	return n;
 }
 
@@ -100,10 +148,10 @@ static bool client_done(void *ctx)
 	struct client *client = ctx;
 	struct daemon *daemon = &client->daemon;
 
-	if (daemon->runner.waiting)
+	if (daemon->runner.waiting || client->imports.sync != IMPORT_SYNC_DONE)
 		return false;
 	if (daemon->loop.stopping)
-		return client->adopted && !client_attached(client);
+		return client->adopted && !client_attached(client, false);
 	if (!daemon->options->once || daemon->loop.next <= daemon->loop.now)
 		return false;
 	EACH_SERVER(client, server)
@@ -115,7 +163,7 @@ static bool client_done(void *ctx)
 static int client_exit_status(struct client *client)
 {
 	bool failing = client->daemon.lost;
-	unsigned left = client_attached(client);
+	unsigned left = client_attached(client, false);
 
 	if (!client->daemon.loop.stopping) {
 		EACH_SERVER(client, server)
@@ -134,6 +182,7 @@ static void client_init(struct client *client, const struct daemon_options *opti
 
 	record_stock_dir(client->record_dir, sizeof(client->record_dir), options->run);
 	imports->loop = &client->daemon.loop;
+	imports->inspector = &client->daemon.inspector;
 	imports->sysfs = &client->daemon.sysfs;
 	imports->hooks = &client->daemon.runner;
 	imports->record_dir = client->record_dir;
@@ -155,18 +204,20 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 		.name = "client",
 		.uevents = UEVENT_IMPORTED,
 		.stop_ms = STOP_MS,
-		.loop = { .pass = client_pass, .done = client_done },
+		.loop = { client_pass, client_stop, client_done },
 	};
 	static struct client client;
 	int status = daemon_open(&client.daemon, options, &role, &client.imports.rules, &client);
 
 	if (status)
 		return status;
+	client.daemon.inspector.answered = client_answered;
 	client_init(&client, options, server, servers);
 	mkdir(client.record_dir, 0700);
 	daemon_run(&client.daemon, client.record_dir, client.uses_ssh);
 	rmdir(client.record_dir); /* fails while there are records, as it should */
 	status = client_exit_status(&client);
-	daemon_close(&client.daemon, client_attached(&client));
+	daemon_close(&client.daemon,
+		     client_attached(&client, false) || client_attached(&client, true));
 	return status;
 }

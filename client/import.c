@@ -10,16 +10,22 @@
 
 void import_set_state(struct import *import, enum import_state state)
 {
-	enum { IDLE = 1 << IMPORT_IDLE, DETACHING = 1 << IMPORT_DETACHING };
+	enum {
+		IDLE = 1 << IMPORT_IDLE,
+		ATTACHED = 1 << IMPORT_ATTACHED,
+		LEAVING = 1 << IMPORT_LEAVING,
+		DETACHING = 1 << IMPORT_DETACHING,
+	};
 	static const struct {
 		const char *name;
 		uint8_t next; /* a bit for each state that may follow */
 	} states[] = {
 		[IMPORT_UNUSED] = { "unused", IDLE },
-		[IMPORT_IDLE] = { "idle", 1 << IMPORT_UNUSED | 1 << IMPORT_REQUESTING |
-						  1 << IMPORT_ATTACHED },
+		[IMPORT_IDLE] = { "idle", 1 << IMPORT_UNUSED | 1 << IMPORT_REQUESTING | ATTACHED },
 		[IMPORT_REQUESTING] = { "requesting", IDLE },
-		[IMPORT_ATTACHED] = { "attached", IDLE | DETACHING },
+		[IMPORT_ATTACHED] = { "attached", IDLE | LEAVING | DETACHING },
+		[IMPORT_LEAVING] = { "leaving", IDLE | ATTACHED | 1 << IMPORT_KEPT | DETACHING },
+		[IMPORT_KEPT] = { "kept", IDLE | ATTACHED | LEAVING | DETACHING },
 		[IMPORT_DETACHING] = { "detaching", IDLE },
 	};
 	enum import_state was = import->state;
@@ -32,7 +38,8 @@ void import_set_state(struct import *import, enum import_state state)
 
 bool import_has_port(const struct import *import)
 {
-	return import->state == IMPORT_ATTACHED || import->state == IMPORT_DETACHING;
+	return import->state == IMPORT_ATTACHED || import->state == IMPORT_LEAVING ||
+	       import->state == IMPORT_KEPT || import->state == IMPORT_DETACHING;
 }
 
 struct import *import_next(struct import_context *context, const struct endpoint *server,

@@ -2,9 +2,10 @@
 /*
  * One device of a server: attached to a port of this machine, or a candidate.
  *
- *	UNUSED <--> IDLE ---> ATTACHED ---> DETACHING
- *	            |  ^         |              |
- *	   REQUESTING  '---------+--------------'
+ *	UNUSED <--> IDLE ---> ATTACHED <--> LEAVING <--> KEPT
+ *	            |  ^         |             |           |
+ *	   REQUESTING  |         '------> DETACHING <------'
+ *	               '--- any of these four, when its port is free
  */
 #ifndef CLIENT_IMPORT_H
 #define CLIENT_IMPORT_H
@@ -13,6 +14,7 @@
 #include "loop/backoff.h"
 #include "loop/child.h"
 #include "loop/hooks.h"
+#include "loop/inspector.h"
 #include "loop/session.h"
 #include "policy/policy.h"
 #include "sysfs/vhci.h"
@@ -34,6 +36,8 @@ enum import_state {
 	IMPORT_IDLE,	   /* known, and nothing is under way */
 	IMPORT_REQUESTING, /* from the start of a request to its reply */
 	IMPORT_ATTACHED,   /* it has a port: the kernel has the connection */
+	IMPORT_LEAVING,	   /* the same, and it is asked whether a disk of it is in use */
+	IMPORT_KEPT,	   /* it is to be detached, but a disk of it is in use */
 	IMPORT_DETACHING,  /* it has a port, which the kernel was told to free */
 };
 
@@ -68,11 +72,18 @@ struct import {
 	uint64_t ticket; /* a later attach has a higher one */
 	uint64_t attached_at;
 	struct session_watch session;
+	uint64_t ask_again;   /* IMPORT_KEPT: when it is LEAVING again */
+	struct log_once kept; /* why it is, until it may stay anyway */
 };
+
+/* After a device was kept, everything is written to the disks. */
+enum import_sync { IMPORT_SYNC_DONE, IMPORT_SYNC_WANTED, IMPORT_SYNC_RUNNING };
 
 /* What all imports of this machine share. */
 struct import_context {
 	struct loop *loop;
+	struct inspector *inspector; /* it tells which disks are in use */
+	enum import_sync sync;
 	const struct sysfs *sysfs;
 	const char *record_dir; /* of the stock tools */
 	const char *own_dir;	/* records of the devices that this daemon attached */
@@ -110,7 +121,7 @@ struct import *import_add(struct import_context *context, const struct endpoint 
 			  const char *busid);
 /* The only way to change the state. An import in a state with a port must have one, else none. */
 void import_set_state(struct import *import, enum import_state state);
-/* Whether it is or may be attached to a port: ATTACHED or DETACHING. */
+/* Whether it is or may be attached to a port: ATTACHED, LEAVING, KEPT or DETACHING. */
 bool import_has_port(const struct import *import);
 struct import_name {
 	char text[BUSID_SIZE + ENDPOINT_NAME_SIZE + 20];
@@ -128,6 +139,8 @@ void import_list_entry(struct import *import, const struct op_device *device,
 /* The list is complete, with or without this import, which may be forgotten then. */
 void import_list_complete(struct import *import);
 
+/* Reads ids and classes of the device at its port, if it is here, from sysfs. */
+void import_describe(struct import *import);
 /* Classes and strings are unknown again: another device may be at this busid, also with the same
  * devid, if the server was away and has counted from the start. */
 void import_forget_identity(struct import *import);
@@ -141,7 +154,7 @@ enum rule_verdict import_check_policy(struct import *import);
 /* In a pass: returns whether an IMPORT_IDLE one is to be requested now. If it should be but cannot
  * be attached, that has failed. */
 bool import_review(struct import *import);
-/* In every pass, after import_check(): detaches it if it is not allowed any more. */
+/* In every pass, after import_check(): lets it leave if it is not allowed any more. */
 void import_enforce_policy(struct import *import);
 
 /* The server has granted device: hands the connection fd to the kernel, or closes it and fails. */
@@ -153,5 +166,20 @@ void import_adopt(struct import *import, unsigned port);
 bool import_check(struct import *import);
 /* Ends it; the port is free in a later pass. */
 void import_detach(struct import *import);
+
+/*
+ * In every pass in which it shall not be attached: detaches it, unless a disk of it is in use. Then
+ * it stays attached, as after a kill, and its data is written to it; it is asked about again every
+ * interval, but not when the loop is stopping. It must have a port.
+ */
+void import_leave(struct import *import);
+/* In every pass in which it may be attached, if it has a port. */
+void import_stay(struct import *import);
+/* In every pass, after import_leave() of all: asks the inspector. */
+void import_context_end_pass(struct import_context *context);
+/* The inspector has answered. */
+void import_context_answered(struct import_context *context);
+/* For the first pass in which the loop is stopping: devices that are kept are asked about again. */
+void import_context_stop(struct import_context *context);
 
 #endif

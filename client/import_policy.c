@@ -61,24 +61,32 @@ void import_context_begin_pass(struct import_context *context)
 			request_pass(&context->request[i].request);
 }
 
+void import_describe(struct import *import)
+{
+	const struct import_context *context = import->context;
+	const struct vhci_port *row = &context->vhci.port[import->port];
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device;
+
+	if (device_describe(context->sysfs, row->busid, &device, interface))
+		return;
+	rule_facts_set_classes(&import->facts, &device, interface);
+	import->facts.vendor = device.vendor;
+	import->facts.product = device.product;
+	import->facts.described = import->identified = true;
+}
+
 /* Starts to read ids, classes and strings of an attached device here, in sysfs. */
 static void import_read_identity(struct import *import)
 {
 	struct import_context *context = import->context;
 	const struct vhci_port *row = &context->vhci.port[import->port];
 	struct identity_reader *slot = identity_reader_find(context, NULL);
-	struct op_interface interface[OP_INTERFACES_MAX];
-	struct op_device device;
 
 	if (!slot || identity_reader_find(context, import) ||
 	    context->loop->now < import->identify_after || !vhci_usable(context->sysfs, row))
 		return;
-	if (!device_describe(context->sysfs, row->busid, &device, interface)) {
-		rule_facts_set_classes(&import->facts, &device, interface);
-		import->facts.vendor = device.vendor;
-		import->facts.product = device.product;
-		import->facts.described = import->identified = true;
-	}
+	import_describe(import);
 	import->identify_after = context->loop->now + STRINGS_READ_MS;
 	loop_pass_by(context->loop, import->identify_after);
 	slot->import = import;
@@ -158,5 +166,7 @@ void import_enforce_policy(struct import *import)
 	if (verdict == RULE_UNKNOWN)
 		import_read_identity(import);
 	else if (verdict == RULE_DENY)
-		import_detach(import);
+		import_leave(import);
+	else
+		import_stay(import);
 }

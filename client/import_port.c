@@ -113,6 +113,7 @@ void import_adopt(struct import *import, unsigned port)
 
 	/* an earlier daemon may have been killed before the device had answered */
 	import_take_port(import, port, row->devid, vhci_usable(context->sysfs, row));
+	import_describe(import);
 }
 
 /* A short session may be a replug; many of them, or one without an answer, are a fault. */
@@ -149,6 +150,7 @@ static void import_release_port(struct import *import)
 	context->progress[import_controller(import)] = now;
 	import->port = -1;
 	import_set_state(import, IMPORT_IDLE);
+	log_once_clear(&import->kept);
 	import_forget_identity(import);
 	import_judge_session(import, now);
 }

@@ -322,6 +322,12 @@ static void request_resolve(struct request *request)
 {
 	const struct endpoint *endpoint = request->target->endpoint;
 	struct addresses *addresses = &request->target->addresses;
+	const struct child_work work = {
+		.run = resolve_name,
+		.arg = endpoint,
+		.result = addresses,
+		.size = sizeof(*addresses),
+	};
 	int error;
 
 	if (resolve_address(endpoint, addresses)) {
@@ -330,8 +336,7 @@ static void request_resolve(struct request *request)
 	}
 	request_set_state(request, REQUEST_RESOLVING, REQUEST_RESOLVE_MS);
 	request->resolver.pid = 0;
-	error = child_start(request->loop, &request->resolver, resolve_name, endpoint, addresses,
-			    sizeof(*addresses), request_name_resolved);
+	error = child_start(request->loop, &request->resolver, &work, request_name_resolved);
 	if (error)
 		request_end(request, REQUEST_FAILED, strerror(-error));
 }

@@ -93,7 +93,7 @@ static void server_request_imports(struct server *server, unsigned most)
 	}
 }
 
-/* The daemon stops: cancels all requests, and detaches all devices. */
+/* The daemon stops: cancels all requests, and lets all devices leave. */
 static void server_stop(struct server *server)
 {
 	request_cancel(&server->list_request);
@@ -108,7 +108,7 @@ static void server_stop(struct server *server)
 	}
 	EACH_IMPORT(server, import)
 		if (import_has_port(import))
-			import_detach(import);
+			import_leave(import);
 }
 
 /* One connection at a time: the list when it is due, imports, and now and then a watch. */
@@ -140,7 +140,10 @@ void server_pass(struct server *server)
 
 	EACH_IMPORT(server, import) {
 		gone |= import_check(import);
-		import_enforce_policy(import);
+		if (server->removed && import_has_port(import))
+			import_leave(import);
+		else
+			import_enforce_policy(import);
 	}
 	if (gone && !server->watched_since) {
 		server->hurry = true;
@@ -151,6 +154,8 @@ void server_pass(struct server *server)
 		server_stop(server);
 		return;
 	}
+	if (server->removed)
+		return;
 	server_list_check_recovery(server);
 	request_pass(&server->list_request);
 	if (server->watched_since)
@@ -162,9 +167,11 @@ void server_pass(struct server *server)
 bool server_is_settled(struct server *server)
 {
 	EACH_IMPORT(server, import)
-		if (import->state == IMPORT_REQUESTING ||
+		if (import->state == IMPORT_REQUESTING || import->state == IMPORT_LEAVING ||
 		    (import_has_port(import) && !import->answered))
 			return false;
+	if (server->removed)
+		return true;
 	if (!server->answered && !log_once_active(&server->failure))
 		return false; /* no list came or failed yet */
 	return server->list_request.state == REQUEST_IDLE;
@@ -175,5 +182,5 @@ bool server_is_failing(struct server *server)
 	EACH_IMPORT(server, import)
 		if (log_once_active(&import->failure))
 			return true;
-	return !server->answered;
+	return !server->answered && !server->removed;
 }

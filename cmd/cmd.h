@@ -40,9 +40,9 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
  * leaves it alone, or removes the hold (policy/holds.h). A running daemon does the rest; without
  * one, a held device is detached or given back here, within 15 seconds. device is its name, the
  * part of the name behind VID:PID, its bus id here or at its server, or its port. detach takes the
- * whole name of an absent device, too. */
+ * whole name of an absent device, too; without force it refuses one of which a disk is in use. */
 int cmd_hold(const struct daemon_options *options, struct inventory *inventory, bool client,
-	     bool remove, const char *device);
+	     bool remove, bool force, const char *device);
 
 /* usbiphp psk: prints a new random key as a line of a --psk file. identity is the name of the key;
  * NULL: the name of this machine. */

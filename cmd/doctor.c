@@ -46,16 +46,28 @@ bool doctor_file_contains(int dir, const char *path, const char *text)
 	return file_each_line(dir, path, line_contains, (void *)text) > 0;
 }
 
+#define KEEP_UPS "usbiphp release BUSID, or remove the UPS from /etc/nut/ups.conf"
+
 /* Programs that get in the way, by their comm in proc(5). */
 static const struct program {
 	const char *comm, *effect, *remedy;
 	const char *more; /* of the remedy, behind the server's port; empty: it has no port in it */
+	bool only_server; /* it reaches into devices that this machine exports, through usbfs */
 } programs[] = {
-	{ "ModemManager", "probes serial adapters", "systemctl mask --now ModemManager", "" },
-	{ "usbguard-daemon", "may block devices", "usbguard list-devices -b", "" },
-	{ "udisksd", "may mount disks", "systemctl mask --now udisks2", "" },
+	{ "ModemManager", "probes serial adapters", "systemctl mask --now ModemManager", "",
+	  false },
+	{ "usbguard-daemon", "may block devices", "usbguard list-devices -b", "", false },
+	{ "udisksd", "may mount disks", "systemctl mask --now udisks2", "", false },
 	{ "firewalld", "filters packets", "firewall-cmd --permanent --add-port=",
-	  "/tcp; firewall-cmd --reload" },
+	  "/tcp; firewall-cmd --reload", false },
+	{ "usbmuxd", "configures exported phones", "systemctl mask --now usbmuxd", "", true },
+	{ "pcscd", "uses exported card readers", "systemctl mask --now pcscd.socket pcscd", "",
+	  true },
+	{ "fwupd", "may reset exported devices", "systemctl mask --now fwupd", "", true },
+	{ "brltty", "takes serial adapters", "systemctl mask --now brltty", "", true },
+	{ "ipp-usb", "uses exported printers", "systemctl mask --now ipp-usb", "", true },
+	{ "usbhid-ups", "uses an exported UPS", KEEP_UPS, "", true },
+	{ "upsd", "reads a UPS, which may be exported", KEEP_UPS, "", true },
 };
 
 /* A line of /proc/net/tcp or tcp6: the 2nd word is the local address, the 4th the state, the 10th
@@ -97,7 +109,7 @@ static bool doctor_check_process(void *ctx, const char *pid)
 	if (sysfs_read(&doctor->machine, comm, sizeof(comm), path.text) <= 0)
 		return false;
 	for (const struct program *p = programs; p < programs + ARRAY_SIZE(programs); p++)
-		if (!strcmp(p->comm, comm))
+		if (!strcmp(p->comm, comm) && (doctor->is_server || !p->only_server))
 			doctor_warn(doctor, "%s %s: %s%s%s", comm, p->effect, p->remedy,
 				    *p->more ? doctor->port : "", p->more);
 	doctor->pid = pid;

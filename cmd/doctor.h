@@ -13,6 +13,7 @@ struct doctor {
 	struct sysfs sysfs;
 	struct sysfs machine; /* only its root is set: "/", or the directory above options->sysfs */
 	bool any_bad;	      /* a line with DOCTOR_BAD was printed */
+	bool is_server;	      /* this machine is to export devices, or may be */
 
 	/* the program that listens at the port */
 	char socket[32]; /* target of its /proc/PID/fd link; empty: nothing listens */

@@ -148,7 +148,11 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 static void doctor_check_device(void *ctx, const struct device *device)
 {
 	struct doctor *doctor = ctx;
+	struct reason why;
 
+	if (rundir_job_is_stuck(doctor->options->run, device->busid, &why))
+		doctor_bad(doctor, "%s: %s: stop the program that uses it, or unplug it",
+			   device->name, why.text);
 	if (stub_status(&doctor->sysfs, device->busid) == STUB_ERROR)
 		doctor_bad(doctor, "%s is in an error state: systemctl restart usbip-bind",
 			   device->name);
@@ -195,6 +199,19 @@ static void doctor_check_ports(struct doctor *doctor)
 		      level == DOCTOR_OK ? "" : ": usbiphp detach PORT");
 }
 
+/* Of an exported or attached device: nobody can use it. */
+static void doctor_check_authorized(void *ctx, const struct device *device)
+{
+	bool exported = !strcmp(device->driver, STUB_DRIVER);
+	struct doctor *doctor = ctx;
+
+	if ((exported || device->on_vhci) && !device_is_authorized(&doctor->sysfs, device->busid))
+		doctor_bad(doctor,
+			   "%s is %s, but not authorized by this host: usbguard list-devices -b, "
+			   "or echo 1 >/sys/bus/usb/devices/%s/authorized", device->name,
+			   exported ? "exported" : "attached", device->busid);
+}
+
 static bool service_is_enabled(const struct doctor *doctor, const char *service)
 {
 	struct sysfs_path path =
@@ -232,7 +249,8 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 	int machine = doctor->machine.root;
 	bool has_tls;
 
-	if (server || !client) {
+	doctor->is_server = server || !client;
+	if (doctor->is_server) {
 		doctor_check_module(doctor, &modules[MODULE_STUB], stub_check(sysfs), DOCTOR_BAD);
 		doctor_check_slots(doctor);
 		doctor_check_daemon(doctor, "server", bind);
@@ -243,6 +261,7 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 		doctor_check_ports(doctor);
 		doctor_check_daemon(doctor, "client", attach);
 	}
+	device_scan(sysfs, doctor_check_authorized, doctor);
 	if (doctor->options->keys) {
 		/* where the kernel lists "tls" also if it is built in */
 		has_tls = doctor_file_contains(machine, "proc/sys/net/ipv4/tcp_available_ulp",

@@ -22,6 +22,7 @@ enum {
 struct hold {
 	const struct daemon_options *options;
 	bool client;	  /* detach and attach; else release and bind */
+	bool force;	  /* detach, though a disk is in use */
 	const char *role; /* "client" or "server" */
 	const struct sysfs *sysfs;
 	struct selection candidates; /* devices that the command may hold */
@@ -167,6 +168,8 @@ static int hold_add(struct hold *hold, const char *text)
 			entry_name_place(entry, entry->name);
 		name = entry->name;
 	}
+	if (entry && hold->client && entry_check_disk(entry, hold->sysfs, hold->force))
+		return 1;
 	if (holds_add(&hold->holds, name)) {
 		log_error("cannot hold %s: %u devices are held already", name, HOLDS_MAX);
 		return 1;
@@ -214,13 +217,14 @@ static int hold_remove(struct hold *hold, const char *text)
 }
 
 int cmd_hold(const struct daemon_options *options, struct inventory *inventory, bool client,
-	     bool remove, const char *device)
+	     bool remove, bool force, const char *device)
 {
 	static struct hold hold;
 	int error;
 
 	hold.options = options;
 	hold.client = client;
+	hold.force = force;
 	hold.role = client ? "client" : "server";
 	hold.sysfs = &inventory->sysfs;
 	if (inventory_open(inventory, options->sysfs))

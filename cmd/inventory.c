@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 #include "lib/str.h"
+#include "loop/daemon.h"
 #include "proto/usb.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"
@@ -21,11 +22,17 @@ struct inventory_entry *inventory_find(struct inventory *inventory, const char *
 	return NULL;
 }
 
+void inventory_read_stuck(struct inventory *inventory, const char *run)
+{
+	INVENTORY_EACH(inventory, e)
+		e->stuck = rundir_job_is_stuck(run, e->device.busid, &e->reason);
+}
+
 void inventory_select(struct inventory *inventory, struct selection *selection, bool exported)
 {
 	selection->count = 0;
 	INVENTORY_EACH(inventory, e)
-		if (!exported || entry_is_exported(e))
+		if (!exported || entry_is_exported(e) || e->stuck)
 			selection->entry[selection->count++] = e;
 }
 
@@ -73,7 +80,10 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 		entry_read_tcp_info(entry);
 	if (status == STUB_ERROR)
 		available = "error";
-	entry_set_state(entry, status == STUB_USED ? "in use" : available, "%s by %s",
+	if (entry->stuck)
+		entry_set_state(entry, "stuck", "%s: %s", entry->reason.text);
+	else
+		entry_set_state(entry, status == STUB_USED ? "in use" : available, "%s by %s",
 			entry->session.peer);
 }
 
@@ -231,7 +241,11 @@ int inventory_select_imported(struct inventory *inventory, struct selection *sel
 			entry_reset(entry);
 			memcpy(entry->device.busid, port->busid, sizeof(port->busid));
 		}
-		entry_set_state(entry, states[port->state - VHCI_ATTACHING], "", "");
+		if (!device_is_authorized(&inventory->sysfs, port->busid))
+			str_copy(entry->reason.text, sizeof(entry->reason.text),
+				 "not authorized by this host");
+		entry_set_state(entry, states[port->state - VHCI_ATTACHING], "%s, %s",
+				entry->reason.text);
 		entry->port = i;
 		entry_read_record(entry, run, stock);
 		selection->entry[selection->count++] = entry;

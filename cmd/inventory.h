@@ -9,6 +9,7 @@
 #include "policy/holds.h"
 #include "proto/op.h"
 #include "sysfs/device.h"
+#include "sysfs/protect.h"
 
 enum {
 	INVENTORY_MAX = OP_DEVLIST_MAX,
@@ -32,7 +33,9 @@ struct inventory_entry {
 	/* From here on: cleared by entry_reset(). */
 	const char *state;		      /* "in use", "left alone", ...: a constant */
 	const char *format, *detail; /* more of it, for people; until the next scan */
-	struct reason reason;		      /* why it is left alone */
+	struct reason reason;		      /* why it is left alone, or cannot be used */
+	bool stuck; /* a job of the server's does not end: inventory_read_stuck() */
+	struct protect_item need;	      /* whether this host needs it; of "list" */
 	struct connection_addr session; /* of a device in use; since is 0 if it is not known */
 	uint64_t bytes_in, bytes_out, rtt_us;
 	/* an imported device */
@@ -68,7 +71,9 @@ int inventory_open(struct inventory *inventory, const char *root);
 int inventory_scan(struct inventory *inventory);
 /* NULL: no device has that bus id. */
 struct inventory_entry *inventory_find(struct inventory *inventory, const char *busid);
-/* Selects all entries, or only those of exported devices. */
+/* Finds the devices whose bind or release does not end, by the files of their jobs in run. */
+void inventory_read_stuck(struct inventory *inventory, const char *run);
+/* Selects all entries, or only those of exported devices, with those that are stuck. */
 void inventory_select(struct inventory *inventory, struct selection *selection, bool exported);
 /* Selects the imported devices, by port, and sets their state, session and record: from the port
  * table of vhci-hcd, and the record files of our client in run or else of the stock tools. A device
@@ -96,6 +101,11 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 /* Sets id, speed and class from the device's record. */
 void entry_describe(struct inventory_entry *entry, const struct op_device *device,
 		    const struct op_interface *interface);
+
+/* hold_disk.c: returns 0 if no disk of an imported device is in use here. If one is, returns 1
+ * after an error message, or with force lets the kernel write everything to the disks, and returns
+ * 0. It waits no longer than 5 s for each, as a disk may not answer any more. */
+int entry_check_disk(const struct inventory_entry *entry, const struct sysfs *sysfs, bool force);
 
 /* strings.c: reads the strings of new devices. Each is read by a child process, as the kernel may
  * never answer (sysfs/device.h). */

@@ -28,6 +28,27 @@ static const struct policy *policy_read(const struct daemon_options *options, bo
 	return &policy;
 }
 
+/* Which of the devices this host needs. */
+static void inventory_read_needs(struct inventory *inventory)
+{
+	static struct protect_survey survey;
+
+	for (unsigned first = 0; first < inventory->count; first += survey.count) {
+		struct inventory_entry *entry = inventory->entry + first;
+
+		survey.count = inventory->count - first;
+		if (survey.count > PROTECT_MAX)
+			survey.count = PROTECT_MAX;
+		for (unsigned i = 0; i < survey.count; i++) {
+			survey.item[i] = (struct protect_item){ .stage = PROTECT_SETTLED };
+			str_copy(survey.item[i].busid, BUSID_SIZE, entry[i].device.busid);
+		}
+		protect_survey(&inventory->sysfs, &survey);
+		for (unsigned i = 0; i < survey.count; i++)
+			entry[i].need = survey.item[i];
+	}
+}
+
 /* A line "BUSID REASON" of the running server's file "left". */
 static bool left_read_line(void *ctx, char *line)
 {
@@ -54,11 +75,14 @@ static struct policy_decision list_decide(const struct policy *policy, const str
 	facts_identify(sysfs, device, strings, &facts.identity, &record);
 	facts.ours = true;
 	facts.driverless_ms = POLICY_DRIVERLESS_MS;
+	facts_set_need(&entry->need, &facts);
 	if (!planned)
 		facts.room.answer = POLICY_YES;
-	do
+	decision = policy_decide(policy, &facts);
+	if (decision.verdict == POLICY_ASK_ROOM) {
+		facts_ask_room(&engine_kernel, sysfs, device->busid, planned, &facts.room);
 		decision = policy_decide(policy, &facts);
-	while (facts_gather(&engine_kernel, sysfs, device, decision.verdict, planned, &facts));
+	}
 	if (decision.allowed == RULE_UNKNOWN)
 		str_format(decision.reason.text, sizeof(decision.reason.text),
 			   "cannot read its serial number or product name, which a rule needs");
@@ -100,12 +124,14 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	str_format(path, sizeof(path), "%s/left", options->run);
 	if (server_runs && !ignore_server)
 		file_each_line(AT_FDCWD, path, left_read_line, inventory);
+	inventory_read_stuck(inventory, options->run);
+	inventory_read_needs(inventory);
 	INVENTORY_EACH(inventory, e) {
 		const char *driver = e->device.driver;
 
 		if (!entry_is_exported(e) && !e->reason.text[0])
 			e->reason = list_decide(policy, sysfs, e, NULL).reason;
-		if (entry_is_exported(e))
+		if (entry_is_exported(e) || e->stuck)
 			entry_read_export(e, sysfs, options->run, "exported");
 		else if (e->reason.text[0])
 			entry_set_state(e, "left alone", "%s: %s", e->reason.text);
@@ -181,6 +207,7 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 		return 2;
 	if (inventory_open(inventory, options->sysfs))
 		return 1;
+	inventory_read_needs(inventory);
 	INVENTORY_EACH(inventory, e) {
 		struct reason reason = list_decide(policy, &inventory->sysfs, e, &planned).reason;
 

@@ -72,7 +72,8 @@ _usbiphp_options() {
 	list) echo "--port --rule --rules --psk --take-all --json -p -r -f $all" ;;
 	status) echo "--json --watch $all" ;;
 	doctor) echo "--port --psk -p $all" ;;
-	detach | attach | release | bind) echo "$all" ;;
+	detach) echo "--force $all" ;;
+	attach | release | bind) echo "$all" ;;
 	psk) echo '--verbose --help --version -v -h -V' ;;
 	esac
 }

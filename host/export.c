@@ -23,15 +23,17 @@ static const struct {
 } export_states[] = {
 	[EXPORT_UNUSED] = { "unused", BIT(ADOPTED) | BIT(LEFT_ALONE) },
 	[EXPORT_ADOPTED] = { "adopted", BITS_OBSERVED },
-	[EXPORT_LEFT_ALONE] = { "left alone", BITS_OBSERVED | BIT(BINDING) | BIT(RELEASING) },
+	[EXPORT_LEFT_ALONE] = { "left alone",
+				BITS_OBSERVED | BIT(STUCK) | BIT(BINDING) | BIT(RELEASING) },
 	[EXPORT_BINDING] = { "binding", BIT(BOUND) | BIT(LEFT_ALONE) },
-	[EXPORT_BOUND] = { "bound", BITS_OBSERVED | BIT(RELEASING) },
-	[EXPORT_AVAILABLE] = { "available", BITS_OBSERVED | BIT(RELEASING) },
-	[EXPORT_IN_USE] = { "in use", BITS_OBSERVED | BIT(ENDING) },
-	[EXPORT_RESETTING] = { "resetting", BITS_OBSERVED | BIT(ENDING) },
-	[EXPORT_ERROR] = { "error", BITS_OBSERVED | BIT(RELEASING) },
+	[EXPORT_BOUND] = { "bound", BITS_OBSERVED | BIT(STUCK) | BIT(RELEASING) },
+	[EXPORT_AVAILABLE] = { "available", BITS_OBSERVED | BIT(STUCK) | BIT(RELEASING) },
+	[EXPORT_IN_USE] = { "in use", BITS_OBSERVED | BIT(STUCK) | BIT(ENDING) },
+	[EXPORT_RESETTING] = { "resetting", BITS_OBSERVED | BIT(STUCK) | BIT(ENDING) },
+	[EXPORT_ERROR] = { "error", BITS_OBSERVED | BIT(STUCK) | BIT(RELEASING) },
 	[EXPORT_ENDING] = { "ending", BIT(IN_USE) | BIT(RESETTING) },
 	[EXPORT_RELEASING] = { "releasing", BIT(LEFT_ALONE) | BIT(BOUND) },
+	[EXPORT_STUCK] = { "stuck", BIT(LEFT_ALONE) },
 	[EXPORT_UNPLUGGED] = { "unplugged", BITS_OBSERVED | BIT(UNUSED) },
 };
 
@@ -76,6 +78,7 @@ struct export *exports_add(struct exports *exports, struct loop *loop, const cha
 	memset(export, 0, sizeof(*export));
 	str_copy(export->device.busid, sizeof(export->device.busid), busid);
 	export->loop = loop;
+	export->lock = -1;
 	session_watch_init(&export->session, loop);
 	export_set_state(export, state);
 	return export;
@@ -92,7 +95,7 @@ unsigned exports_count(struct exports *exports, enum export_state state)
 
 bool export_has_job(const struct export *export)
 {
-	return (BIT(BINDING) | BIT(ENDING) | BIT(RELEASING)) & 1U << export->state;
+	return (BIT(BINDING) | BIT(ENDING) | BIT(RELEASING) | BIT(STUCK)) & 1U << export->state;
 }
 
 bool export_is_bound(const struct export *export)
@@ -133,6 +136,8 @@ static void export_identify(struct export *export, const struct device *device)
 		child_kill(&export->reader.child);
 		export->identity.serial = NULL;
 		export->identity.described = false;
+		if (export->device.devnum)
+			export->need = (struct export_need){ 0 };
 	}
 	if (id == export->id)
 		return;
@@ -215,6 +220,7 @@ void export_unplug(struct export *export)
 	export_set_state(export, EXPORT_UNPLUGGED);
 	export->failed = EXPORT_UNUSED;
 	export->driverless_since = 0;
+	export->need = (struct export_need){ 0 };
 	if (!export->bound_at) {
 		if (damped)
 			export->flaps.remember = now + FLAP_REMEMBER_MS;

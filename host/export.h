@@ -9,8 +9,9 @@
  *	     +---------- RELEASING <---------- ERROR        ENDING -------+
  *
  * BOUND, AVAILABLE, IN_USE, RESETTING and ERROR can follow each other, as the engine reports them.
- * A device enters as LEFT_ALONE, or as ADOPTED. In any state but those of a job it may become
- * UNPLUGGED, and from there UNUSED, or it is seen again. The table is in export.c.
+ * A device enters as LEFT_ALONE, or as ADOPTED. Where a job would begin, it may be STUCK instead,
+ * and is LEFT_ALONE after that. In any state but those of a job it may become UNPLUGGED, and from
+ * there UNUSED, or it is seen again. The table is in export.c.
  */
 #ifndef HOST_EXPORT_H
 #define HOST_EXPORT_H
@@ -22,6 +23,7 @@
 #include "loop/child.h"
 #include "loop/session.h"
 #include "policy/policy.h"
+#include "sysfs/protect.h"
 #include "tls/keys.h"
 
 /* A device as clients see it in a device list. The reply to an import describes it anew. */
@@ -45,7 +47,18 @@ enum export_state {
 	EXPORT_ERROR,	   /* the engine cannot use it any more: to be released */
 	EXPORT_ENDING,	   /* job: its session is being ended */
 	EXPORT_RELEASING,  /* job: it goes back to its own driver */
+	EXPORT_STUCK,	   /* job: an earlier run of the server began it, and it has not ended */
 	EXPORT_UNPLUGGED,  /* remembered, because it may come and go */
+};
+
+/* Whether this host needs the device itself: see host_need.c. All zeros: not asked yet. */
+struct export_need {
+	struct protect_item item; /* the latest answer */
+	uint64_t until;	  /* so long it counts; 0: it has to be asked for */
+	uint64_t settled; /* from then on, what has not come will not come; 0: just plugged in */
+	bool at_start;	  /* it was here when the server started */
+	bool wanted;	  /* to be asked */
+	bool asked;	  /* the answer is under way */
 };
 
 struct export {
@@ -56,6 +69,7 @@ struct export {
 	bool allowed; /* by holds and rules, as far as they could be judged */
 	bool listed;  /* in the list that clients get */
 	bool noted;   /* there may be a file of its session in the run directory */
+	bool was_used; /* its session was ended to give it back */
 	struct loop *loop;
 	const struct sysfs *sysfs;
 	const struct engine *engine;
@@ -68,11 +82,15 @@ struct export {
 	struct strings_reader reader;
 
 	struct reason reason; /* why it is not exported, empty: no reason of policy */
-	uint64_t need_again;  /* this machine needs it; to be asked again at that time */
+	struct export_need need;
 	uint64_t bound_at;    /* when it was bound since it was plugged in, 0: it was not */
 	struct flaps flaps;
 
 	struct child child;	     /* the process of a job */
+	uint64_t job_began;
+	int lock;		     /* of the job: rundir_lock_job(); negative: none */
+	char drivers[64];	     /* of the device, when its bind began */
+	struct reason stuck;	     /* why the job has not ended in time, empty: it is not late */
 	struct engine_result result; /* of the latest job */
 	struct backoff backoff;	     /* after a job that failed, or strings that did not come */
 	struct log_once failure_log;
@@ -109,7 +127,7 @@ unsigned exports_count(struct exports *exports, enum export_state state);
 
 /* Every change of state goes through here. Only the transitions of the table are allowed. */
 void export_set_state(struct export *export, enum export_state state);
-/* A job's child process is running. */
+/* The process of a job is running, ours or that of an earlier run. */
 bool export_has_job(const struct export *export);
 /* The engine has it, and no job is changing that. */
 bool export_is_bound(const struct export *export);
@@ -132,8 +150,13 @@ void export_forget(struct export *export);
 
 /* Starts to read its strings; a pass follows. Strings that do not come are tried again later. */
 void export_read_strings(struct export *export);
-/* Starts a job, BINDING, ENDING or RELEASING. job_ended follows, even if there can be no child. */
-void export_start_job(struct export *export, enum export_state job);
+/* Starts a job, BINDING, ENDING or RELEASING. The child keeps lock, which may be negative, and so
+ * does export->lock until job_ended. That follows, even if there can be no child. */
+void export_start_job(struct export *export, enum export_state job, int lock);
+/* In a pass: a job that takes longer than JOB_LATE_MS is stuck, which is logged; nothing else waits
+ * for it. Returns whether it has just become so. */
+bool export_check_job(struct export *export);
+enum { JOB_LATE_MS = 5000 };
 /* The engine has no room for it: the same as a bind that fails, but nothing is tried. */
 void export_fail_for_room(struct export *export);
 
@@ -161,12 +184,12 @@ void facts_identify(const struct sysfs *sysfs, const struct device *device,
 /* The facts that the scan tells; the others, with the identity, are zeros. No system calls. */
 void facts_begin(const struct engine *engine, const struct device *device,
 		 struct device_facts *facts);
-/* Gathers what POLICY_ASK_NEED (by many system calls) or POLICY_ASK_ROOM asks for; returns false
- * for other verdicts. *binding: how many devices are about to be bound, which the engine has not
- * counted yet, and then this one, if it needs room. Room that cannot be found out counts as there:
- * the bind will tell. */
-bool facts_gather(const struct engine *engine, const struct sysfs *sysfs,
-		  const struct device *device, enum policy_verdict verdict, unsigned *binding,
-		  struct device_facts *facts);
+/* What POLICY_ASK_NEED asks for, as a survey has found it out. */
+void facts_set_need(const struct protect_item *item, struct device_facts *facts);
+/* Finds out what POLICY_ASK_ROOM asks for. *binding: how many devices are about to be bound, which
+ * the engine has not counted yet, and then this one, if it needs room. Room that cannot be found out
+ * counts as there: the bind will tell. */
+void facts_ask_room(const struct engine *engine, const struct sysfs *sysfs, const char *busid,
+		    unsigned *binding, struct policy_fact *room_fact);
 
 #endif

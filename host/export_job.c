@@ -3,10 +3,12 @@
 #include "host/export.h"
 
 #include "lib/log.h"
+#include "lib/str.h"
 #include "lib/util.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <unistd.h>
 
 /* In the child process of a job. */
 static void export_child_main(const void *arg, void *result)
@@ -15,12 +17,16 @@ static void export_child_main(const void *arg, void *result)
 	const char *busid = export->device.busid;
 	struct engine_result *out = result;
 
-	if (export->state == EXPORT_BINDING)
+	if (export->state == EXPORT_BINDING) {
 		*out = export->engine->bind(export->sysfs, busid);
-	else if (export->state == EXPORT_ENDING)
+		/* it took so long that nobody is left who would give it back */
+		if (out->outcome == ENGINE_DONE && getppid() != export->child.parent)
+			*out = export->engine->release(export->sysfs, busid);
+	} else if (export->state == EXPORT_ENDING) {
 		*out = export->engine->end(export->sysfs, busid, export->session.socket.fd);
-	else
+	} else {
 		*out = export->engine->release(export->sysfs, busid);
+	}
 }
 
 /* Returns whether it was logged: the same failure is logged once. */
@@ -50,11 +56,56 @@ static enum export_state export_state_after(const struct export *export, enum ex
 	return done || !export->engine->has(&export->device) ? EXPORT_LEFT_ALONE : EXPORT_BOUND;
 }
 
+/* Why the job has not ended, as far as it has come. */
+static void export_set_stuck(struct export *export)
+{
+	const char *driver = export->drivers;
+	struct reason *why = &export->stuck;
+	struct device device;
+
+	if (export->state == EXPORT_RELEASING) {
+		driver = export->engine->name;
+		if (!device_read(export->sysfs, export->device.busid, &device) &&
+		    !export->engine->has(&device))
+			driver = NULL;
+	}
+	if (export->state == EXPORT_ENDING)
+		str_format(why->text, sizeof(why->text), "%s does not end its session",
+			   export->engine->name);
+	else if (driver)
+		str_format(why->text, sizeof(why->text), "driver %s does not let go of it", driver);
+	else
+		str_copy(why->text, sizeof(why->text), "its own driver does not take it back");
+}
+
+bool export_check_job(struct export *export)
+{
+	uint64_t now = export->loop->now, late = export->job_began + JOB_LATE_MS;
+
+	if (export->state == EXPORT_ENDING)
+		late += JOB_LATE_MS; /* the engine itself gives up at that time */
+	if (!export->child.pid || export->stuck.text[0])
+		return false;
+	loop_pass_by(export->loop, late);
+	if (now < late)
+		return false;
+	export_set_stuck(export);
+	log_warning("%s: %s since %u s; %s", export->device.name, export->stuck.text,
+		    (unsigned)(now - export->job_began) / 1000,
+		    export->state == EXPORT_ENDING ? "no device is given back until then" :
+						     "other devices go on");
+	return true;
+}
+
 static void export_finish_job(struct export *export)
 {
 	enum export_state job = export->state;
 	bool logged = false;
 
+	if (export->stuck.text[0])
+		log_info("%s: goes on after %u s", export->device.name,
+			 (unsigned)(export->loop->now - export->job_began) / 1000);
+	export->stuck.text[0] = '\0';
 	export->failed = EXPORT_UNUSED;
 	switch (export->result.outcome) {
 	case ENGINE_DONE:
@@ -87,16 +138,29 @@ static void export_child_ended(struct child *child, bool whole)
 	export_finish_job(export);
 }
 
-void export_start_job(struct export *export, enum export_state job)
+void export_start_job(struct export *export, enum export_state job, int lock)
 {
+	const struct sysfs *sysfs = export->sysfs;
+	const struct child_work work = {
+		.run = export_child_main,
+		.arg = export,
+		.result = &export->result,
+		.size = sizeof(export->result),
+		.files = { { sysfs->root, sysfs->usb_nodes, export->session.socket.fd, lock } },
+	};
 	int error;
 
 	assert(!export->child.pid);
 	export_set_state(export, job);
-	if (job == EXPORT_BINDING)
+	export->lock = lock;
+	export->job_began = export->loop->now;
+	loop_pass_by(export->loop, export->job_began + JOB_LATE_MS);
+	if (job == EXPORT_BINDING) {
 		export->bound_at = export->loop->now;
-	error = child_start(export->loop, &export->child, export_child_main, export,
-			    &export->result, sizeof(export->result), export_child_ended);
+		device_read_drivers(sysfs, export->device.busid, export->drivers,
+				    sizeof(export->drivers));
+	}
+	error = child_start(export->loop, &export->child, &work, export_child_ended);
 	if (!error)
 		return;
 	export->result = (struct engine_result){ error, ENGINE_FAILED, 0 };

@@ -3,7 +3,6 @@
 #include "host/export.h"
 
 #include "lib/str.h"
-#include "sysfs/protect.h"
 
 #include <string.h>
 
@@ -39,33 +38,30 @@ void facts_begin(const struct engine *engine, const struct device *device,
 		facts->use = DEVICE_IDLE;
 }
 
-static void ask_room(const struct engine *engine, const struct sysfs *sysfs, const char *busid,
-		     unsigned *binding, struct policy_fact *fact)
+void facts_ask_room(const struct engine *engine, const struct sysfs *sysfs, const char *busid,
+		    unsigned *binding, struct policy_fact *room_fact)
 {
 	struct engine_room room;
 
-	fact->answer = POLICY_YES;
+	room_fact->answer = POLICY_YES;
 	if (engine->room(sysfs, busid, &room) || room.listed)
 		return;
 	if (room.used + (*binding)++ < room.max)
 		return;
-	fact->answer = POLICY_NO;
-	str_format(fact->reason.text, sizeof(fact->reason.text), "%s knows at most %u bus ids",
-		   engine->name, room.max);
+	room_fact->answer = POLICY_NO;
+	str_format(room_fact->reason.text, sizeof(room_fact->reason.text),
+		   "%s knows at most %u bus ids", engine->name, room.max);
 }
 
-bool facts_gather(const struct engine *engine, const struct sysfs *sysfs,
-		  const struct device *device, enum policy_verdict verdict, unsigned *binding,
-		  struct device_facts *facts)
+void facts_set_need(const struct protect_item *item, struct device_facts *facts)
 {
-	const char *busid = device->busid;
-	struct policy_fact *need = &facts->need;
+	static const enum policy_answer answer[] = {
+		[PROTECT_FREE] = POLICY_NO,
+		[PROTECT_LATER] = POLICY_LATER,
+		[PROTECT_NEEDED] = POLICY_YES,
+	};
 
-	if (verdict == POLICY_ASK_NEED)
-		need->answer = protect_check(sysfs, busid, &need->reason) ? POLICY_YES : POLICY_NO;
-	else if (verdict == POLICY_ASK_ROOM)
-		ask_room(engine, sysfs, busid, binding, &facts->room);
-	else
-		return false;
-	return true;
+	facts->need.answer = answer[item->answer];
+	facts->need.reason = item->reason;
+	facts->blocked = item->blocked;
 }

@@ -29,7 +29,7 @@ static void host_reload(struct host *host)
 	host_server_keys_changed(&host->server);
 	host->list_changed = true;
 	EACH_EXPORT(&host->exports, export)
-		export->need_again = 0;
+		export->need.until = 0;
 }
 
 static void host_pass(void *ctx)
@@ -50,6 +50,7 @@ static void host_pass(void *ctx)
 		if (export->seen && !export_has_job(export) &&
 		    !export->reader.child.pid)
 			host_act(host, export);
+	host_ask_needs(host);
 	host_update_list(host);
 	status_files_update(host, false);
 	host_server_pass(&host->server, host->list_changed);
@@ -61,8 +62,17 @@ static void host_stop(void *ctx)
 	struct host *host = ctx;
 
 	host_server_close(&host->server);
+	host->stopped = host->daemon.loop.now;
 	EACH_EXPORT(&host->exports, export)
 		export->failed = EXPORT_UNUSED; /* from now on only giving it back counts */
+}
+
+/* One that is stuck is not waited for, unless it was begun to stop: so long the limit is. */
+static bool export_is_busy(const struct export *export, bool stopping, uint64_t stopped)
+{
+	return export->reader.child.pid ||
+	       (export->child.pid &&
+		(!export->stuck.text[0] || (stopping && export->job_began >= stopped)));
 }
 
 static bool host_is_busy(struct host *host)
@@ -74,11 +84,11 @@ static bool host_is_busy(struct host *host)
 		bool recovers = export->state == EXPORT_ERROR && export->ours && export->allowed &&
 				export->flaps.backoff.delay <= ONCE_PATIENCE_MS;
 
-		if (export_has_job(export) || export->reader.child.pid ||
-		    (!stopping && recovers))
+		if (export_is_busy(export, stopping, host->stopped) ||
+		    (!stopping && (host_need_is_open(export) || recovers)))
 			return true;
 	}
-	return false;
+	return stopping && host->held_back;
 }
 
 static bool host_is_done(void *ctx)
@@ -98,10 +108,14 @@ static int host_exit_status(struct host *host)
 
 	EACH_EXPORT(&host->exports, export) {
 		bool kept = host->daemon.loop.stopping && export->ours;
+		const char *why = export->stuck.text;
 
+		if (host->held_back && !*why && export->was_used)
+			why = "a device is still being reset";
 		if (kept)
-			log_warning("%s: not given back", export->device.busid);
-		if (kept || export->failed != EXPORT_UNUSED)
+			log_warning(*why ? "%s: not given back: %s" : "%s: not given back",
+				    export->device.busid, why);
+		if (kept || *export->stuck.text || export->failed != EXPORT_UNUSED)
 			status = 1;
 	}
 	return status;
@@ -125,6 +139,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	status = daemon_open(&host.daemon, options, &role, &host.policy.rules, &host);
 	if (status)
 		return status;
+	host.daemon.inspector.answered = host_needs_answered;
 	host.policy.take_all = take_all;
 	host.access.rules = &host.policy.rules;
 	host.access.networks = networks;

@@ -22,12 +22,16 @@ int host_run(const struct daemon_options *options, const struct listener_address
 struct host {
 	bool list_changed; /* the list that clients get */
 	bool passed;	   /* at least one pass has observed the devices */
+	bool held_back;	   /* when stopping: a device cannot be released yet */
+	uint64_t stopped;  /* when stopping: since when */
 	struct daemon daemon;
 	const struct engine *engine;
 	struct log_once full_log, room_log, save_log;
 	struct exports exports;
 	struct access access;
 	struct host_server server;
+	uint64_t link_next; /* when to ask whether this host has a link */
+	uint64_t link_lost; /* since when it has none, 0: it has one, or nobody asks */
 	uint32_t left_hash; /* of the file "left", 0: not known; see status_files_update() */
 	struct policy policy;
 };
@@ -39,10 +43,25 @@ void host_adopt_bound(struct host *host);
 /* Whether the device is to be given back at the end; kept in the run directory. */
 void host_set_ours(struct host *host, struct export *export, bool ours);
 
+/* Sets the facts on the need for a device, if they are known, and asks for a pass when they do not
+ * count any more. */
+void host_need_facts(struct host *host, struct export *export, struct device_facts *facts);
+/* Whether it is not known yet, and asked for. */
+bool host_need_is_open(const struct export *export);
+/* In a pass, after all acts: asks about the devices whose need is wanted. */
+void host_ask_needs(struct host *host);
+/* For inspector.answered. */
+void host_needs_answered(struct inspector *inspector);
+
 /* Gathers the facts about a device that was observed, decides by the policy, and acts. */
 void host_act(struct host *host, struct export *export);
 /* When stopping: all devices of ours go back, after all sessions have ended: see stub_release(). */
 void host_give_back(struct host *host);
+/* Starts a job with its lock. If an earlier run of the server has that, the device is stuck. */
+void host_start_job(struct host *host, struct export *export, enum export_state job);
+/* In a pass: logs and notes a job that has become stuck, or sees that one of an earlier run has
+ * ended. */
+void host_check_job(struct host *host, struct export *export);
 /* For export.job_ended. */
 void host_job_ended(struct export *export, enum export_state job, bool logged);
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { ROOM_LOW = 2 /* free places of the engine: few */ };
+enum { RESET_POLL_MS = 500 };
 
 /* Whether a changed rule denies the client the device it uses, or its key is gone or changed. */
 static bool host_session_denied(const struct host *host, const struct export *export)
@@ -16,6 +16,16 @@ static bool host_session_denied(const struct host *host, const struct export *ex
 	return export->state == EXPORT_IN_USE && export->peer[0] &&
 	       (!access_allows_peer(&host->access, &who) ||
 		!access_allows_device(&host->access, &export->identity, &who));
+}
+
+/* Devices that have that job and are not stuck: those hold up no other. */
+static unsigned host_count_jobs(struct host *host, enum export_state job)
+{
+	unsigned n = 0;
+
+	EACH_EXPORT(&host->exports, export)
+		n += export->state == job && !export->stuck.text[0];
+	return n;
 }
 
 /* All facts but those that a verdict asks for. */
@@ -43,56 +53,9 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 	facts->session_denied = host_session_denied(host, export);
 	facts->session_ending = exports_count(&host->exports, EXPORT_ENDING) ||
 				exports_count(&host->exports, EXPORT_RESETTING);
-	facts->others_releasing = exports_count(&host->exports, EXPORT_RELEASING);
-	facts->others_binding = exports_count(&host->exports, EXPORT_BINDING);
-	if (now < export->need_again)
-		facts->need = (struct policy_fact){ POLICY_YES, export->reason };
-}
-
-static void host_tell_hooks(struct host *host, const struct export *export, enum export_state job)
-{
-	int error = export->result.error;
-	const struct hook_facts facts = {
-		.event = error ? "failed" : job == EXPORT_BINDING ? "bound" : "released",
-		.busid = export->device.busid,
-		.vendor = export->device.vendor,
-		.product = export->device.product,
-		.port = -1,
-		.reason = error ? export->engine->step_text(export->result.step) : NULL,
-	};
-
-	hook_runner_tell(&host->daemon.runner, &facts);
-}
-
-/* An engine keeps a place for devices that are unplugged while they are bound. */
-static void host_check_room(struct host *host)
-{
-	struct engine_room room;
-
-	if (host->engine->room(&host->daemon.sysfs, "", &room))
-		return;
-	if (room.used + ROOM_LOW >= room.max)
-		log_once(&host->room_log, LOG_LEVEL_WARNING, 0,
-			 "%s holds %u of at most %u bus ids, until the next boot",
-			 host->engine->name, room.used, room.max);
-	else
-		log_once_clear(&host->room_log);
-}
-
-void host_job_ended(struct export *export, enum export_state job, bool logged)
-{
-	struct host *host = export->ctx;
-	bool done = export->result.outcome == ENGINE_DONE;
-	bool stranded = export->result.outcome == ENGINE_STRANDED;
-
-	/* where a device is stranded, sysfs tells how far it came, and it is given back */
-	if (job == EXPORT_BINDING ? !done && !stranded : job == EXPORT_RELEASING && done)
-		host_set_ours(host, export, false);
-	if (logged || (done && job != EXPORT_ENDING))
-		host_tell_hooks(host, export, job);
-	if (job == EXPORT_BINDING)
-		host_check_room(host);
-	loop_pass_now(&host->daemon.loop);
+	facts->others_releasing = host_count_jobs(host, EXPORT_RELEASING);
+	facts->others_binding = host_count_jobs(host, EXPORT_BINDING);
+	host_need_facts(host, export, facts);
 }
 
 /* The reason is kept for the status files, and logged when it changes. */
@@ -101,8 +64,6 @@ static void host_keep_reason(struct export *export, const struct policy_decision
 	const struct reason *reason = &decision->reason;
 	bool allowed = decision->allowed == RULE_ALLOW;
 
-	if (decision->allowed == RULE_DENY)
-		export->need_again = 0;
 	if (reason->text[0]) {
 		if (strcmp(reason->text, export->reason.text) != 0 &&
 		    decision->verdict != POLICY_NO_ROOM)
@@ -137,12 +98,12 @@ void host_act(struct host *host, struct export *export)
 	struct device_facts facts;
 
 	host_gather_facts(host, export, &facts);
-	do
+	decision = policy_decide(&host->policy, &facts);
+	if (decision.verdict == POLICY_ASK_ROOM) {
+		facts_ask_room(host->engine, export->sysfs, export->device.busid, &binding,
+			       &facts.room);
 		decision = policy_decide(&host->policy, &facts);
-	while (facts_gather(host->engine, export->sysfs, &export->device, decision.verdict,
-			    &binding, &facts));
-	if (facts.need.answer == POLICY_YES && loop->now >= export->need_again)
-		export->need_again = loop->now + loop->interval; /* costly: not in every pass */
+	}
 	host_keep_reason(export, &decision);
 	switch (decision.verdict) {
 	case POLICY_WAIT:
@@ -150,7 +111,7 @@ void host_act(struct host *host, struct export *export)
 		break;
 	case POLICY_BIND:
 		host_set_ours(host, export, true);
-		export_start_job(export, EXPORT_BINDING);
+		host_start_job(host, export, EXPORT_BINDING);
 		break;
 	case POLICY_NO_ROOM:
 		export_fail_for_room(export);
@@ -158,32 +119,62 @@ void host_act(struct host *host, struct export *export)
 	case POLICY_END_SESSION:
 		log_info("%s: ending the session of %s, which is no longer allowed",
 			 export->device.name, export->peer[0] ? export->peer : "its client");
-		export_start_job(export, EXPORT_ENDING);
+		host_start_job(host, export, EXPORT_ENDING);
 		break;
 	case POLICY_RELEASE:
-		export_start_job(export, EXPORT_RELEASING);
+		host_start_job(host, export, EXPORT_RELEASING);
 		break;
 	case POLICY_ASK_STRINGS:
 		export_read_strings(export);
+		break;
+	case POLICY_ASK_NEED:
+		export->need.wanted = !export->need.asked;
 		break;
 	default: /* nothing to do; POLICY_ASK_CLASSES: each pass tries to read them */
 		break;
 	}
 }
 
-void host_give_back(struct host *host)
+static bool export_is_used(const struct export *export)
 {
-	bool sessions = false;
+	return export->state == EXPORT_IN_USE || export->state == EXPORT_RESETTING;
+}
+
+/* Ends all sessions. A device whose session does not end is still being reset: *resetting. Returns
+ * whether others may end. */
+static bool host_end_sessions(struct host *host, bool *resetting)
+{
+	bool ending = false;
 
 	EACH_EXPORT(&host->exports, export) {
-		if (!export->ours || export->failed == EXPORT_ENDING)
+		if (!export->ours)
 			continue;
-		if (export->state == EXPORT_IN_USE || export->state == EXPORT_RESETTING)
-			export_start_job(export, EXPORT_ENDING);
-		sessions |= export->state == EXPORT_ENDING;
+		if (export_is_used(export) && export->failed != EXPORT_ENDING) {
+			export->was_used = true;
+			host_start_job(host, export, EXPORT_ENDING);
+		}
+		ending |= export->state == EXPORT_ENDING;
+		*resetting |= export_is_used(export);
 	}
-	EACH_EXPORT(&host->exports, export)
-		if (!sessions && export->ours && export->failed != EXPORT_ENDING &&
-		    export->failed != EXPORT_RELEASING && !export_has_job(export))
-			export_start_job(export, EXPORT_RELEASING);
+	return ending;
+}
+
+void host_give_back(struct host *host)
+{
+	struct loop *loop = &host->daemon.loop;
+	bool resetting = false, ending = host_end_sessions(host, &resetting);
+
+	host->held_back = false;
+	EACH_EXPORT(&host->exports, export) {
+		if (ending || !export->ours || export_is_used(export) || export_has_job(export) ||
+		    export->failed == EXPORT_RELEASING)
+			continue;
+		/* the kernel's event handler may have it in its queue, behind that one */
+		if (resetting && export->was_used)
+			host->held_back = true;
+		else
+			host_start_job(host, export, EXPORT_RELEASING);
+	}
+	if (host->held_back)
+		loop_pass_by(loop, loop->now + RESET_POLL_MS);
 }

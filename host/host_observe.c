@@ -6,9 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
-/* In the run directory: the bus ids of devices that are ours. */
+/* In the run directory: the bus ids of devices that are ours, one on each line, with this word
+ * behind that of a network card. Versions that do not know the word skip it. */
 #define BOUND_FILE "bound"
+#define BOUND_CARD "network"
+enum { BOUND_SIZE = EXPORTS_MAX * (BUSID_SIZE + sizeof(BOUND_CARD)) + 1 };
 
 static struct export *add_export(struct host *host, const char *busid, enum export_state state)
 {
@@ -23,6 +27,7 @@ static struct export *add_export(struct host *host, const char *busid, enum expo
 	export->engine = host->engine;
 	export->job_ended = host_job_ended;
 	export->ctx = host;
+	export->need.at_start = !host->passed;
 	if (!host->passed)
 		status_files_load_session(&host->daemon.rundir, export);
 	return export;
@@ -30,15 +35,17 @@ static struct export *add_export(struct host *host, const char *busid, enum expo
 
 void host_adopt_bound(struct host *host)
 {
-	char text[EXPORTS_MAX * BUSID_SIZE + 1], *cursor = text;
+	char text[BOUND_SIZE], *cursor = text;
 	const struct rundir *rundir = &host->daemon.rundir;
+	struct export *export = NULL;
 	const char *busid;
-	struct export *export;
 
 	if (rundir->stale)
 		file_replace(rundir->dir, BOUND_FILE, 0, NULL, 0);
 	file_load(rundir->dir, BOUND_FILE, O_NOFOLLOW, text, sizeof(text));
 	while ((busid = str_word(&cursor))) {
+		if (export && !strcmp(busid, BOUND_CARD))
+			export->need.item.network = true;
 		if (!busid_is_device(busid) || exports_find(&host->exports, busid))
 			continue;
 		export = add_export(host, busid, EXPORT_ADOPTED);
@@ -50,7 +57,7 @@ void host_adopt_bound(struct host *host)
 void host_set_ours(struct host *host, struct export *changed, bool ours)
 {
 	const struct rundir *rundir = &host->daemon.rundir;
-	char text[EXPORTS_MAX * BUSID_SIZE];
+	char text[BOUND_SIZE];
 	size_t len = 0;
 	int error;
 
@@ -59,8 +66,9 @@ void host_set_ours(struct host *host, struct export *changed, bool ours)
 	changed->ours = ours;
 	EACH_EXPORT(&host->exports, export)
 		if (export->ours)
-			len += str_format(text + len, sizeof(text) - len, "%s\n",
-					  export->device.busid);
+			len += str_format(text + len, sizeof(text) - len, "%s%s\n",
+					  export->device.busid,
+					  export->need.item.network ? " " BOUND_CARD : "");
 	error = file_replace(rundir->dir, BOUND_FILE, 0, text, len);
 	if (error)
 		log_once(&host->save_log, LOG_LEVEL_WARNING, error, "cannot write %s/%s",
@@ -124,6 +132,7 @@ bool host_observe(struct host *host)
 		return false;
 	EACH_EXPORT(&host->exports, export) {
 		strings_reader_pass(&export->reader);
+		host_check_job(host, export);
 		if (export->seen)
 			export_refresh(export, host->daemon.options->dead_after);
 		else if (!export_has_job(export))

@@ -11,6 +11,7 @@ kept=$target/.old # old copies of changed files, while install.sh runs
 lock=/var/run/usbiphp.install
 notes=/var/run/usbiphp
 config=/etc/usbiphp
+udev_rules=/etc/udev/rules.d/72-usbiphp.rules # of the server; udev sees changes by itself
 undo=$target/undo # lines "init NAME"; and "dir PATH", "module NAME": those that were not there before
 
 usage() {
@@ -165,12 +166,14 @@ write_now() {
 	END
 }
 
-# Prints the pids of the role's daemon, if it was installed here, whoever started it; not of its children.
+# Prints the pids of the role's daemon, if it was installed here, whoever started it; not of its children,
+# of which one may wait for a driver for long, and must not be killed.
 pids() {
 	# shellcheck disable=SC2012
 	for process in $(ls -l /proc/[0-9]*/exe 2>/dev/null |
 		sed -n "s|.* \(/proc/[0-9]*\)/exe -> $target/usbiphp\( (deleted)\)*$|\1|p"); do
-		case $(tr '\0' ' ' <"$process/cmdline") in
+		case "$(cat "$process/comm") $(tr '\0' ' ' <"$process/cmdline")" in
+		usbiphp-job*) ;;
 		*"usbiphp-$role "* | *"usbiphp $role "*) echo "${process#/proc/}" ;;
 		esac
 	done 2>/dev/null
@@ -201,18 +204,31 @@ stop() {
 		sleep 1
 	done
 	[ "$role" = client ] || [ ! -s $notes/bound ] || {
-		echo "${0##*/}: cannot give back devices: $(tr '\n' ' ' <$notes/bound)" >&2
+		echo "${0##*/}: cannot give back devices: $(sed 's/ .*//' $notes/bound | tr '\n' ' ')" >&2
 		well=1
 	}
 	return $well
+}
+
+# Prints which devices the client left attached, as a disk of theirs is in use: those with a record.
+print_kept() {
+	for record in "$notes"/port*; do
+		[ -e "$record" ] || continue
+		read -r host _ busid _ <"$record" || :
+		echo "device $busid of $host stays attached, as it is in use; when it is not any more, detach it:" \
+			"echo ${record##*port} >/sys/devices/platform/vhci_hcd.0/detach"
+	done
 }
 
 # Removes the files of the role. Hooks, rules and keys belong to the user, and stay.
 remove() {
 	init_remove
 	case $role in
-	server) rm -f $notes/bound $notes/session.* $notes/server.* ;;
-	client) rm -f $notes/port* $notes/client.* ;;
+	server) rm -f $notes/bound $notes/session.* $notes/server.* $notes/[0-9]*.lock $udev_rules ;;
+	client)
+		print_kept
+		rm -f $notes/port* $notes/client.*
+		;;
 	esac
 	remove_settings
 	rm -f $config/held."$role" "$daemon"
@@ -220,7 +236,7 @@ remove() {
 }
 
 # can_unload MODULE. usbip-host must not be unloaded if a device was unplugged while bound: its table still
-# has the bus id then. vhci-hcd must not, while it has a device of somebody else. For tls the kernel's own
+# has the bus id then. vhci-hcd must not, while it has a device that is in use or somebody else's. For tls the kernel's own
 # use count is enough.
 can_unload() {
 	case $1 in
@@ -240,7 +256,7 @@ unload() {
 		elif [ $name = usbip_host ]; then
 			echo "$name stays loaded until the next boot: it still has the bus ids of devices that were unplugged"
 		elif [ $name = vhci_hcd ]; then
-			echo "$name stays loaded: somebody else has attached devices"
+			echo "$name stays loaded: devices are attached"
 		fi
 	done
 }

@@ -12,7 +12,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#define CHILD_NAME "usbiphp-job" /* for ps(1), and for the installer: it is no daemon */
+enum { FILES_MAX = 1024 /* a daemon has fewer open files: host/server.c */ };
 
 static void child_pipe_ready(struct loop_source *source, uint32_t events)
 {
@@ -25,24 +31,58 @@ static void child_pipe_ready(struct loop_source *source, uint32_t events)
 	child->done(child, n == (ssize_t)child->size);
 }
 
-int child_start(struct loop *loop, struct child *child, void (*work)(const void *arg, void *result),
-		const void *arg, void *result, size_t size,
+static void close_files(int first, int last)
+{
+#ifdef SYS_close_range /* Linux 5.9 */
+	if (first > last || !syscall(SYS_close_range, first, last, 0))
+		return;
+#endif
+	for (int fd = first; fd <= last && fd < FILES_MAX; fd++)
+		close(fd);
+}
+
+/* Closes all descriptors but those, also, and 0 to 2. */
+static void keep_files(const struct child_files *files, int also)
+{
+	for (int first = STDERR_FILENO + 1, next; first < INT_MAX; first = next + 1) {
+		next = also >= first ? also : INT_MAX - 1;
+		for (size_t i = 0; i < ARRAY_SIZE(files->fd); i++)
+			if (files->fd[i] >= first && files->fd[i] < next)
+				next = files->fd[i];
+		close_files(first, next - 1);
+	}
+}
+
+static void child_main(const struct child_work *work, int pipe)
+{
+	keep_files(&work->files, pipe);
+	prctl(PR_SET_NAME, CHILD_NAME);
+	memset(work->result, 0, work->size);
+	work->run(work->arg, work->result);
+	_exit(write(pipe, work->result, work->size) < 0); /* as a whole, see pipe(7) */
+}
+
+int child_start(struct loop *loop, struct child *child, const struct child_work *work,
 		void (*done)(struct child *child, bool whole))
 {
 	int fd[2], error;
 
-	assert(!child->pid && size > 0 && size <= PIPE_BUF && work && done);
+	assert(!child->pid && work->size > 0 && work->size <= PIPE_BUF && work->run && done);
 	if (pipe2(fd, O_CLOEXEC))
 		return -errno;
-	*child = (struct child){ { fd[0], child_pipe_ready }, loop, 0, result, size, done };
+	*child = (struct child){
+		.pipe = { fd[0], child_pipe_ready },
+		.loop = loop,
+		.parent = getpid(),
+		.result = work->result,
+		.size = work->size,
+		.done = done,
+	};
 	error = loop_watch(loop, &child->pipe, EPOLLIN);
 	if (!error) {
 		child->pid = fork();
-		if (!child->pid) {
-			memset(result, 0, size);
-			work(arg, result);
-			_exit(write(fd[1], result, size) < 0); /* as a whole, see pipe(7) */
-		}
+		if (!child->pid)
+			child_main(work, fd[1]);
 		if (child->pid < 0)
 			error = -errno;
 	}
@@ -56,11 +96,33 @@ int child_start(struct loop *loop, struct child *child, void (*work)(const void 
 
 void child_kill(struct child *child)
 {
-	if (!child->pid)
+	if (child->pid <= 0)
 		return;
 	kill(child->pid, SIGKILL);
 	loop_drop(child->loop, &child->pipe);
 	child->pid = 0;
+}
+
+pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		pid = -errno;
+	close(pair[!pid ? 0 : 1]);
+	*fd = pair[!pid ? 1 : 0];
+	if (pid < 0)
+		close(*fd);
+	if (!pid) {
+		keep_files(files, *fd);
+		prctl(PR_SET_NAME, name);
+		strncpy(argv0, name, strlen(argv0)); /* which fills the rest with zeros */
+	}
+	return pid;
 }
 
 static void reader_child_main(const void *arg, void *result)
@@ -74,12 +136,19 @@ void strings_reader_start(struct strings_reader *reader, struct loop *loop,
 			  const struct sysfs *sysfs, const char *busid,
 			  void (*done)(struct child *child, bool whole))
 {
+	const struct child_work work = {
+		.run = reader_child_main,
+		.arg = reader,
+		.result = &reader->strings,
+		.size = sizeof(reader->strings),
+		.files = { { sysfs->root } },
+	};
+
 	reader->sysfs = sysfs;
 	str_copy(reader->busid, sizeof(reader->busid), busid);
 	reader->deadline = loop->now + STRINGS_READ_MS;
 	loop_pass_by(loop, reader->deadline);
-	if (child_start(loop, &reader->child, reader_child_main, reader, &reader->strings,
-			sizeof(reader->strings), done))
+	if (child_start(loop, &reader->child, &work, done))
 		done(&reader->child, false);
 }
 

@@ -20,19 +20,43 @@ struct child {
 	struct loop_source pipe;
 	struct loop *loop;
 	pid_t pid; /* 0: not running */
-	void *result; /* gets size bytes from the child */
+	pid_t parent; /* for the child: if getppid(2) is another one, the daemon has ended */
+	void *result;
 	size_t size;
 	/* Called when the child has ended; whole: the result came. */
 	void (*done)(struct child *child, bool whole);
 };
 
-/* Runs work(arg, result) in a child and brings result back: at most PIPE_BUF bytes, first zeros.
- * child and result must live until done is called. 0, or -errno if there can be no child. */
-int child_start(struct loop *loop, struct child *child, void (*work)(const void *arg, void *result),
-		const void *arg, void *result, size_t size,
+/* The descriptors that a new process keeps besides 0 to 2; zeros and negative ones are none. It has
+ * nothing else of the daemon's, above all no lock, socket or connection, as it may outlive it. */
+struct child_files {
+	int fd[5];
+};
+
+/* Work for a child process. */
+struct child_work {
+	void (*run)(const void *arg, void *result);
+	const void *arg;
+	void *result; /* gets size bytes, at most PIPE_BUF, from the child; first zeros */
+	size_t size;
+	struct child_files files;
+};
+
+/* Runs the work in a child process. child and result must live until done is called. 0, or -errno
+ * if there can be no child. */
+int child_start(struct loop *loop, struct child *child, const struct child_work *work,
 		void (*done)(struct child *child, bool whole));
 /* Kills the child if it runs; done is not called. Only for work that leaves nothing half done. */
 void child_kill(struct child *child);
+
+/*
+ * Starts a process that lives as long as the daemon and has its rights of now, before the sandbox.
+ * name: for ps(1) and pidof(1); argv0: the daemon's, which is overwritten in the new process, so
+ * that it is not taken for the daemon. *fd becomes this end of a socket that keeps the bounds of
+ * messages. Returns as fork(2) does, or -errno; the process ends when the daemon does, or closes
+ * its end.
+ */
+pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd);
 
 /* Reads the strings of a device in a child process, as that may block (sysfs/device.h).
  * child_kill() ends it. */

@@ -103,6 +103,9 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		goto close_sysfs;
 	/* before the lock, sockets and devices are open, and before the sandbox */
 	error = hook_runner_start(&daemon->runner, &daemon->loop, options->config, options->name);
+	if (!error)
+		error = inspector_start(&daemon->inspector, &daemon->loop, &daemon->sysfs,
+					options->name);
 	if (error || rundir_open(&daemon->rundir, options->run, role->name))
 		goto close_loop;
 	if (!options->once)
@@ -111,6 +114,7 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	return 0;
 close_loop:
 	loop_drop(&daemon->loop, &daemon->runner.source);
+	inspector_stop(&daemon->inspector);
 	loop_close(&daemon->loop);
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
@@ -130,6 +134,7 @@ void daemon_close(struct daemon *daemon, bool keep_notes)
 	loop_drop(&daemon->loop, &daemon->uevents);
 	loop_drop(&daemon->loop, &daemon->settings);
 	loop_drop(&daemon->loop, &daemon->runner.source);
+	inspector_stop(&daemon->inspector);
 	loop_close(&daemon->loop);
 	rundir_close(&daemon->rundir, keep_notes);
 	sysfs_close(&daemon->sysfs);

@@ -5,6 +5,7 @@
 
 #include "lib/log.h"
 #include "loop/hooks.h"
+#include "loop/inspector.h"
 #include "loop/loop.h"
 #include "policy/holds.h"
 #include "policy/rules.h"
@@ -26,13 +27,26 @@ struct rundir {
 
 /*
  * Makes the directory if needed and takes the lock of the role, the file ROLE.lock. Waits up to 5 s
- * for a child of a killed daemon that still holds it. Writes the kernel's boot id to ROLE.boot
+ * for a killed daemon that still holds it. Writes the kernel's boot id to ROLE.boot
  * (Documentation/admin-guide/sysctl/kernel.rst, random). 0, or -errno, logged.
  */
 int rundir_open(struct rundir *rundir, const char *path, const char *role);
 /* Releases the lock, and removes the directory if it is empty then. keep_notes: the next daemon
  * needs the notes, and hence ROLE.boot. */
 void rundir_close(struct rundir *rundir, bool keep_notes);
+
+/*
+ * A job on a device runs in a child process, which may outlive the daemon. It holds the lock of the
+ * file BUSID.lock, so that the next daemon leaves just that device alone. The file is empty, or has
+ * the reason why the job does not end. Returns an open descriptor of the file, empty and locked, or
+ * -errno: -EWOULDBLOCK while a child of an earlier daemon has the lock.
+ */
+int rundir_lock_job(const struct rundir *rundir, const char *busid);
+/* Removes the file, and closes its descriptor; nothing if that is negative. */
+void rundir_end_job(const struct rundir *rundir, const char *busid, int lock);
+/* Whether a job does not end, also after the end of the daemon that began it, and why. Anyone may
+ * ask, but needs to be root to read the reason. */
+bool rundir_job_is_stuck(const char *path, const char *busid, struct reason *why);
 
 /* True if a daemon of that role holds the lock, by /proc/locks, which anyone may read. */
 bool rundir_has_daemon(const char *path, const char *role);
@@ -68,6 +82,7 @@ struct daemon {
 	struct rundir rundir;
 	struct loop loop;
 	struct hook_runner runner;
+	struct inspector inspector;
 	struct loop_source uevents;
 	struct loop_source settings; /* inotify(7) of options->config */
 	struct log_once holds_fault, driver_fault;
@@ -109,5 +124,14 @@ bool daemon_reload(struct daemon *daemon, struct rules *rules, struct holds *hol
  */
 void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records,
 		   bool programs);
+
+/* The sandbox of the inspector: it keeps the capabilities to look at other users' processes and at
+ * files that only they may read, and no way to write, to run a program, to connect, or to change
+ * another process. */
+void sandbox_enter_inspector(void);
+
+/* For the process that runs the hooks: gives up the capabilities that only the inspector needs.
+ * Where systemd runs the daemon, it has no others. */
+void sandbox_enter_hooks(void);
 
 #endif

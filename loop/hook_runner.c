@@ -5,6 +5,8 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
+#include "loop/child.h"
+#include "loop/daemon.h"
 #include "policy/holds.h"
 
 #include <assert.h>
@@ -47,6 +49,7 @@ static void serve_events(int fd, const char *config)
 	struct hook_event event;
 	ssize_t n;
 
+	sandbox_enter_hooks();
 	prctl(PR_SET_PDEATHSIG, SIGTERM); /* the time of the hooks ends with the daemon */
 	for (;;) {
 		n = recv(fd, event.text, sizeof(event.text), 0);
@@ -90,27 +93,20 @@ static void runner_ready(struct loop_source *source, uint32_t events)
 int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
 		      char *name)
 {
-	int pair[2], error;
+	int fd, error;
 
 	*runner = (struct hook_runner){ { -1, runner_ready }, .loop = loop, .config = config };
 	if (!has_hooks_dir(runner))
 		return 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	runner->pid = fork();
+	runner->pid = child_start_helper(RUNNER_NAME, name, &(struct child_files){ 0 }, &fd);
+	if (runner->pid < 0)
+		return runner->pid;
 	if (!runner->pid) {
-		close(pair[0]);
-		/* for ps(1) and pidof(1) */
-		prctl(PR_SET_NAME, RUNNER_NAME);
-		strncpy(name, RUNNER_NAME, strlen(name)); /* which fills the rest with zeros */
-		serve_events(pair[1], config);
+		serve_events(fd, config);
 		_exit(0);
 	}
-	error = runner->pid < 0 ? -errno : 0;
-	close(pair[1]);
-	runner->source.fd = pair[0];
-	if (!error)
-		error = loop_watch(loop, &runner->source, EPOLLIN);
+	runner->source.fd = fd;
+	error = loop_watch(loop, &runner->source, EPOLLIN);
 	if (error)
 		loop_drop(loop, &runner->source);
 	return error;

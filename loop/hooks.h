@@ -52,8 +52,8 @@ struct hook_runner {
 	struct log_once disabled, late;
 };
 
-/* Starts the process, with the rights that the caller has now. name: the daemon's argv[0], which is
- * overwritten in the new process, so that it is not taken for the daemon. 0 or -errno. */
+/* Starts the process, with the rights that the caller has now. name: the daemon's argv[0], see
+ * child_start_helper(). 0 or -errno. */
 int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
 		      char *name);
 /* Never blocks, and copies the facts: bytes that are not printable ASCII become '?'. Events come

@@ -2,7 +2,8 @@
 /*
  * The common loop of both roles: one thread, one epoll. A role's pass observes the world, decides
  * and acts. It runs every interval, and sooner when something asks for it. Times are milliseconds
- * of CLOCK_MONOTONIC.
+ * of CLOCK_MONOTONIC, which stands still while the machine sleeps, as the kernel's timers of its
+ * connections do (jiffies): after it has slept, nothing is late.
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H

@@ -16,9 +16,11 @@
 
 enum {
 	LOCK_POLL_MS = 50,
-	LOCK_TRIES = 100, /* 5 s: a child of a killed daemon may hold the lock so long */
+	LOCK_TRIES = 100, /* 5 s: a killed daemon on a busy machine may hold the lock so long */
 	BOOT_ID_SIZE = 38, /* a UUID, a newline and the terminator */
+	JOB_NAME_SIZE = BUSID_SIZE + sizeof(".lock"),
 };
+#define JOB_NAME "%s.lock"
 
 static void rundir_close_files(const struct rundir *rundir)
 {
@@ -81,6 +83,33 @@ void rundir_close(struct rundir *rundir, bool keep_notes)
 	rmdir(rundir->path);
 }
 
+int rundir_lock_job(const struct rundir *rundir, const char *busid)
+{
+	char name[JOB_NAME_SIZE];
+	int fd, error = 0;
+
+	str_format(name, sizeof(name), JOB_NAME, busid);
+	fd = openat(rundir->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) || ftruncate(fd, 0)) {
+		error = -errno;
+		close(fd);
+	}
+	return error ? error : fd;
+}
+
+void rundir_end_job(const struct rundir *rundir, const char *busid, int lock)
+{
+	char name[JOB_NAME_SIZE];
+
+	if (lock < 0)
+		return;
+	str_format(name, sizeof(name), JOB_NAME, busid);
+	unlinkat(rundir->dir, name, 0);
+	close(lock);
+}
+
 /* A line "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF", proc_locks(5): the inode is 1044. */
 static bool line_locks_inode(void *ctx, char *line)
 {
@@ -94,12 +123,32 @@ static bool line_locks_inode(void *ctx, char *line)
 	return number && !str_decimal(number, UINT32_MAX, &locked) && locked == *inode;
 }
 
+/* Whether somebody has locked the file. */
+static bool file_is_locked(const struct stat *st)
+{
+	ino_t inode = st->st_ino;
+
+	return file_each_line(AT_FDCWD, "/proc/locks", line_locks_inode, &inode) > 0;
+}
+
 bool rundir_has_daemon(const char *path, const char *role)
 {
 	char name[PATH_MAX];
 	struct stat st;
 
 	str_format(name, sizeof(name), "%s/%s.lock", path, role);
-	return !stat(name, &st) &&
-	       file_each_line(AT_FDCWD, "/proc/locks", line_locks_inode, &st.st_ino) > 0;
+	return !stat(name, &st) && file_is_locked(&st);
+}
+
+bool rundir_job_is_stuck(const char *path, const char *busid, struct reason *why)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	str_format(name, sizeof(name), "%s/" JOB_NAME, path, busid);
+	if (stat(name, &st) || !st.st_size || !file_is_locked(&st))
+		return false;
+	if (file_load(AT_FDCWD, name, O_NOFOLLOW, why->text, sizeof(why->text)) <= 0)
+		str_copy(why->text, sizeof(why->text), "its driver does not let go of it");
+	return true;
 }

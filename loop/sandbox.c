@@ -33,14 +33,32 @@ static void log_missing(const char *layer)
 	log_debug("sandbox without %s: %s", layer, strerror(errno));
 }
 
-static void drop_capabilities(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+/* To look at other users' processes, and at files that only they may read. */
+#define INSPECTOR_CAPABILITIES (1U << CAP_SYS_PTRACE | 1U << CAP_DAC_READ_SEARCH)
 
-	/* no function of libc's sets capabilities */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) || syscall(SYS_capset, &head, none))
+/* Keeps the capabilities that a mask has, as far as the process has them: the first 32, others. */
+static void keep_capabilities(uint32_t first, uint32_t others)
+{
+	const uint32_t mask[_LINUX_CAPABILITY_U32S_3] = { first, others };
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	/* no function of libc's gets or sets capabilities */
+	syscall(SYS_capget, &head, kept);
+	for (size_t i = 0; i < ARRAY_SIZE(mask); i++) {
+		kept[i].effective = kept[i].permitted &= mask[i];
+		kept[i].inheritable &= mask[i];
+	}
+	if (syscall(SYS_capset, &head, kept))
 		log_missing("dropped capabilities");
+}
+
+/* No program that it runs gets more. */
+static void drop_capabilities(uint32_t kept)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL))
+		log_missing("PR_SET_NO_NEW_PRIVS");
+	keep_capabilities(kept, 0);
 }
 
 #ifdef HAVE_LANDLOCK
@@ -109,8 +127,11 @@ static void restrict_files(const struct sysfs *sysfs, const char *run_dir, const
 #endif
 enum {
 	NR_IO_URING_SETUP = NR_FIRST + 425,
+	NR_PIDFD_OPEN = NR_FIRST + 434,
 	NR_CLONE3 = NR_FIRST + 435,
 	NR_OPENAT2 = NR_FIRST + 437,
+	NR_PIDFD_GETFD = NR_FIRST + 438,
+	NR_PROCESS_MADVISE = NR_FIRST + 440,
 	NR_FCHMODAT2 = NR_FIRST + 452,
 	NR_SETXATTRAT = NR_FIRST + 463,
 };
@@ -120,6 +141,11 @@ enum {
 #define NR_CHMOD SYS_chmod
 #else
 #define NR_CHMOD SYS_fchmod
+#endif
+#ifdef SYS_renameat
+#define NR_RENAMEAT SYS_renameat
+#else
+#define NR_RENAMEAT SYS_renameat2
 #endif
 
 #ifdef __s390x__
@@ -198,6 +224,31 @@ static const struct sock_filter strict_filter[] = {
 	ALLOW,
 };
 
+/*
+ * The inspector only reads. It has no Landlock, as that keeps a process from looking at others
+ * (Documentation/userspace-api/landlock.rst, "Ptrace restrictions"), so files are not opened for
+ * writing, made or removed by this filter. open_by_handle_at(2) would need no path.
+ */
+static const struct sock_filter inspector_filter[] = {
+	LOAD(offsetof(struct seccomp_data, nr)),
+	DENY_CALLS(SYS_socket, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev),
+	DENY_CALLS(SYS_kcmp, NR_PIDFD_GETFD, NR_PIDFD_OPEN, NR_PROCESS_MADVISE),
+	DENY_CALLS(SYS_mkdirat, SYS_mknodat, SYS_unlinkat, SYS_linkat),
+	DENY_CALLS(SYS_symlinkat, SYS_renameat2, NR_RENAMEAT, SYS_open_by_handle_at),
+#ifdef SYS_open
+	DENY_CALLS(SYS_mkdir, SYS_mknod, SYS_unlink, SYS_rmdir),
+	DENY_CALLS(SYS_link, SYS_symlink, SYS_rename, SYS_creat),
+	UNLESS(BPF_JEQ, SYS_open, 2),
+	LOAD(ARGUMENT(1)),
+	BPF_STMT(BPF_JMP | BPF_JA, 2),
+#endif
+	UNLESS(BPF_JEQ, SYS_openat, 3),
+	LOAD(ARGUMENT(2)),
+	UNLESS(BPF_JSET, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC, 1),
+	DENY,
+	ALLOW,
+};
+
 static void add_filter(const struct sock_filter *filter, size_t len)
 {
 	const struct sock_fprog program = { (unsigned short)len, (struct sock_filter *)filter };
@@ -209,7 +260,7 @@ static void add_filter(const struct sock_filter *filter, size_t len)
 void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records,
 		   bool programs)
 {
-	drop_capabilities();
+	drop_capabilities(0);
 #ifdef HAVE_LANDLOCK
 	if (!programs)
 		restrict_files(sysfs, run_dir, records);
@@ -219,4 +270,19 @@ void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *r
 	add_filter(base_filter, ARRAY_SIZE(base_filter));
 	if (!programs)
 		add_filter(strict_filter, ARRAY_SIZE(strict_filter));
+}
+
+void sandbox_enter_inspector(void)
+{
+	drop_capabilities(INSPECTOR_CAPABILITIES);
+	if (!ARCH)
+		return;
+	add_filter(base_filter, ARRAY_SIZE(base_filter));
+	add_filter(strict_filter, ARRAY_SIZE(strict_filter));
+	add_filter(inspector_filter, ARRAY_SIZE(inspector_filter));
+}
+
+void sandbox_enter_hooks(void)
+{
+	keep_capabilities(~INSPECTOR_CAPABILITIES, UINT32_MAX);
 }

@@ -27,8 +27,17 @@ enum rule_verdict policy_judge(const struct rules *rules, const struct holds *ho
 	return rules_judge(rules, facts, why);
 }
 
+/* Whether nothing lifts that this machine needs a device, or may need it. */
+static bool policy_protects(const struct policy *policy, const struct device_facts *facts)
+{
+	return facts->blocked ||
+	       (!policy->take_all && !rules_name_device(&policy->rules, &facts->identity));
+}
+
 /* A device that an engine has. */
-static enum policy_verdict decide_exported(const struct device_facts *facts, bool allowed)
+static enum policy_verdict decide_exported(const struct policy *policy,
+					   const struct device_facts *facts, bool allowed,
+					   struct reason *why)
 {
 	if (!facts->ours)
 		return allowed ? POLICY_KEEP : POLICY_LEAVE;
@@ -39,6 +48,10 @@ static enum policy_verdict decide_exported(const struct device_facts *facts, boo
 			return POLICY_KEEP;
 		return facts->session_ending || facts->others_releasing ? POLICY_WAIT :
 									  POLICY_END_SESSION;
+	}
+	if (allowed && facts->need.answer == POLICY_YES && policy_protects(policy, facts)) {
+		*why = facts->need.reason;
+		allowed = false;
 	}
 	if (allowed && facts->use != DEVICE_ERROR)
 		return POLICY_KEEP;
@@ -60,16 +73,21 @@ static enum policy_verdict decide_denied(const struct device_facts *facts)
 static enum policy_verdict decide_allowed(const struct policy *policy,
 					  const struct device_facts *facts, struct reason *why)
 {
+	bool protects;
+
 	if (!facts->has_driver && facts->driverless_ms < POLICY_DRIVERLESS_MS)
 		return POLICY_WAIT; /* the kernel may be about to find one */
 	if (facts->retry_later || facts->damped)
 		return POLICY_WAIT;
-	if (!policy->take_all && facts->need.answer == POLICY_UNKNOWN)
+	if (facts->need.answer == POLICY_UNKNOWN)
 		return POLICY_ASK_NEED;
-	if (!policy->take_all && facts->need.answer == POLICY_YES) {
+	protects = policy_protects(policy, facts);
+	if (facts->need.answer == POLICY_YES && protects) {
 		*why = facts->need.reason;
 		return POLICY_LEAVE;
 	}
+	if (facts->need.answer == POLICY_LATER && protects)
+		return POLICY_WAIT;
 	if (facts->room.answer == POLICY_UNKNOWN)
 		return POLICY_ASK_ROOM;
 	if (facts->room.answer == POLICY_YES)
@@ -97,7 +115,8 @@ struct policy_decision policy_decide(const struct policy *policy, const struct d
 		decision.verdict = facts->retry_later || facts->damped ? POLICY_WAIT :
 									 POLICY_ASK_STRINGS;
 	else if (facts->use != DEVICE_LOCAL)
-		decision.verdict = decide_exported(facts, decision.allowed == RULE_ALLOW);
+		decision.verdict = decide_exported(policy, facts, decision.allowed == RULE_ALLOW,
+						   &decision.reason);
 	else if (decision.allowed == RULE_DENY)
 		decision.verdict = decide_denied(facts);
 	else

@@ -18,10 +18,11 @@ enum { POLICY_DRIVERLESS_MS = 2000 };
 struct policy {
 	struct rules rules;
 	struct holds holds;
-	bool take_all; /* also devices that this machine itself needs */
+	bool take_all; /* also devices that this machine itself needs, as if rules named them all */
 };
 
-enum policy_answer { POLICY_UNKNOWN, POLICY_NO, POLICY_YES };
+/* POLICY_LATER: it has been asked, and cannot be told yet. */
+enum policy_answer { POLICY_UNKNOWN, POLICY_NO, POLICY_YES, POLICY_LATER };
 
 struct policy_fact {
 	enum policy_answer answer;
@@ -51,6 +52,7 @@ struct device_facts {
 	bool others_releasing;	/* another device is being given back to its driver */
 	bool others_binding;	/* other devices are about to take room */
 	struct policy_fact need; /* this machine needs it; "yes" if that cannot be found out */
+	bool blocked;		 /* it is not authorized: nothing lifts that need */
 	struct policy_fact room; /* the engine can take it */
 };
 

@@ -153,3 +153,18 @@ enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts
 	}
 	return RULE_ALLOW;
 }
+
+static bool glob_is_name(const char *glob)
+{
+	return glob && !strpbrk(glob, "*?");
+}
+
+bool rules_name_device(const struct rules *rules, const struct rule_facts *facts)
+{
+	const struct rule *rule = rules->rule, *end = rule + rules->count;
+
+	while (rule < end && rule_match(rule, facts) == RULE_DIFFERS)
+		rule++;
+	return rule < end && !rule->deny && rule_match(rule, facts) == RULE_MATCHES &&
+	       (glob_is_name(rule->glob[RULE_BUSID]) || glob_is_name(rule->glob[RULE_SERIAL]));
+}

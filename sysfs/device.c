@@ -28,11 +28,28 @@ int device_number(const struct sysfs *sysfs, const char *busid, const char *attr
 	return sysfs_read_number(sysfs, false, UINT16_MAX, device_path(busid, attribute).text);
 }
 
+bool device_is_authorized(const struct sysfs *sysfs, const char *busid)
+{
+	return device_number(sysfs, busid, "authorized") != 0;
+}
+
+/* The driver is the last part of its link's target. False: it has none. */
+static bool read_driver(const struct sysfs *sysfs, const char *link, char *driver, size_t size)
+{
+	char target[PATH_MAX], *name;
+
+	if (sysfs_read_link(sysfs, target, sizeof(target), link) < 0)
+		return false;
+	name = strrchr(target, '/');
+	str_copy(driver, size, name ? name + 1 : target);
+	return true;
+}
+
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device)
 {
 	static const char attribute[][13] = { "bDeviceClass", "idVendor", "idProduct" };
 	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s", busid);
-	char target[PATH_MAX], *driver;
+	char target[PATH_MAX];
 	int number[3], devnum, error;
 
 	if (!busid_is_device(busid))
@@ -56,12 +73,51 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 	str_copy(device->busid, sizeof(device->busid), busid);
 	str_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, device->vendor,
 		   device->product);
-	/* the driver is the last part of its link's target */
-	if (sysfs_read_link(sysfs, target, sizeof(target), device_path(busid, "driver").text) < 0)
-		return 0;
-	driver = strrchr(target, '/');
-	str_copy(device->driver, sizeof(device->driver), driver ? driver + 1 : target);
+	read_driver(sysfs, device_path(busid, "driver").text, device->driver,
+		    sizeof(device->driver));
 	return 0;
+}
+
+struct driver_list {
+	const struct sysfs *sysfs;
+	const char *busid;
+	char *text;
+	size_t size;
+};
+
+static bool drivers_include(const char *list, const char *driver)
+{
+	size_t len = strlen(driver);
+
+	for (const char *at = list; (at = strstr(at, driver)); at += len)
+		if ((at == list || at[-1] == ' ') && (!at[len] || at[len] == ','))
+			return true;
+	return false;
+}
+
+/* Of the entries of a device, "1-1:1.0" is an interface. */
+static bool drivers_add_interface(void *ctx, const char *name)
+{
+	struct driver_list *list = ctx;
+	size_t len = strlen(list->text);
+	char driver[DEVICE_DRIVER_SIZE];
+	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s/%s/driver", list->busid, name);
+
+	if (strchr(name, ':') && read_driver(list->sysfs, link.text, driver, sizeof(driver)) &&
+	    !drivers_include(list->text, driver))
+		str_format(list->text + len, list->size - len, "%s%s", len ? ", " : "", driver);
+	return false;
+}
+
+void device_read_drivers(const struct sysfs *sysfs, const char *busid, char *drivers, size_t size)
+{
+	struct driver_list list = { sysfs, busid, drivers, size };
+
+	*drivers = '\0';
+	sysfs_each_entry(sysfs->root, sysfs_path(DEVICE_DIR "%s", busid).text,
+			 drivers_add_interface, &list);
+	if (!*drivers && !read_driver(sysfs, device_path(busid, "driver").text, drivers, size))
+		str_copy(drivers, size, "?");
 }
 
 struct device_scan {

@@ -13,12 +13,15 @@
 #include "sysfs/sysfs.h"
 
 #define DEVICE_DIR "bus/usb/devices/"
+/* https://www.usb.org/defined-class-codes */
+#define DEVICE_CLASS_STORAGE 8
 #define DEVICE_CLASS_HUB 9
+enum { DEVICE_DRIVER_SIZE = 32 };
 
 struct device {
 	char busid[BUSID_SIZE];
 	char name[BUSID_SIZE + 13]; /* for messages: "1-1.4 (0627:0001)" */
-	char driver[32];	    /* "usb", "usbip-host", ...; empty if it has none */
+	char driver[DEVICE_DRIVER_SIZE]; /* "usb", "usbip-host", ...; empty if it has none */
 	uint16_t vendor, product;
 	uint8_t class;
 	uint32_t devnum; /* changes with each plug; 0 if unknown */
@@ -30,6 +33,12 @@ struct sysfs_path device_path(const char *busid, const char *attribute);
 int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute);
 /* Reads one device: 0 or -errno, -ENODEV if it does not exist (any more). */
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device);
+/* Whether the kernel may configure it: the attribute "authorized", which USBGuard changes without
+ * an event (drivers/usb/core/sysfs.c). True if it cannot be read. */
+bool device_is_authorized(const struct sysfs *sysfs, const char *busid);
+/* The drivers of its interfaces, or else its own one, each once: "usbhid, snd-usb-audio"; "?" if it
+ * has none. A list that does not fit is cut off. */
+void device_read_drivers(const struct sysfs *sysfs, const char *busid, char *drivers, size_t size);
 /* Calls visit for each device but root hubs, in no order; a device that vanishes meanwhile is left
  * out. Returns 0 or -errno, -ENOENT if the kernel has no USB at all. */
 int device_scan(const struct sysfs *sysfs, void (*visit)(void *ctx, const struct device *device),

@@ -1,181 +1,257 @@
 /* SPDX-License-Identifier: MIT */
-/* Which USB devices this host itself depends on: the question, and its part on the console. */
+/* Which USB devices this host itself needs: the survey, and what its parts share. */
 #include "sysfs/protect.h"
 
 #include "lib/file.h"
-#include "lib/util.h"
+#include "sysfs/device.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum {
-	TTY0 = 4 << 8, /* a device number; the consoles are 1 to 63 (include/uapi/linux/vt.h) */
-	TTY63 = TTY0 + 63,
-};
+#define USBFS_DRIVER "usbfs" /* of an interface that a program has claimed: drivers/usb/core/devio.c */
 
-bool protect_because(struct protect_query *query, const char *format, ...)
+static void set_reason(struct reason *reason, const char *format, va_list args)
 {
-	struct reason *reason = &query->reason;
+	str_vformat(reason->text, sizeof(reason->text), format, args);
+	str_printable(reason->text);
+}
+
+void protect_need(struct protect_item *item, const char *format, ...)
+{
 	va_list args;
 
-	if (reason->text[0])
-		return true;
+	if (item->answer == PROTECT_NEEDED)
+		return;
+	item->answer = PROTECT_NEEDED;
 	va_start(args, format);
-	str_vformat(reason->text, sizeof(reason->text), format, args);
+	set_reason(&item->reason, format, args);
 	va_end(args);
-	str_printable(reason->text);
+}
+
+void protect_later(struct protect_item *item, const char *format, ...)
+{
+	va_list args;
+
+	if (item->answer != PROTECT_FREE)
+		return;
+	item->answer = PROTECT_LATER;
+	va_start(args, format);
+	set_reason(&item->reason, format, args);
+	va_end(args);
+}
+
+void protect_unknown(struct protect *protect, const char *format, ...)
+{
+	va_list args;
+
+	if (protect->unknown.text[0])
+		return;
+	va_start(args, format);
+	set_reason(&protect->unknown, format, args);
+	va_end(args);
+}
+
+bool protect_failed(struct protect *protect, const char *dir, const char *path, ssize_t result)
+{
+	/* -ESRCH: a process that ended between open(2) and read(2) */
+	if (result >= 0 || result == -ENOENT || result == -ENODEV || result == -ESRCH)
+		return false;
+	protect_unknown(protect, PROTECT_UNKNOWN "cannot read /%s/%s: %s", dir, path,
+			strerror((int)-result));
 	return true;
 }
 
-bool protect_unreadable(struct protect_query *query, const char *dir, const char *path,
-			ssize_t error)
-{
-	return protect_because(query, PROTECT_UNKNOWN "cannot read /%s/%s: %s", dir, path,
-			       strerror((int)-error));
-}
-
-bool protect_failed(struct protect_query *query, const char *dir, const char *path, ssize_t result)
-{
-	/* -ESRCH: a process that ended between open(2) and read(2) */
-	return result < 0 && result != -ENOENT && result != -ENODEV && result != -ESRCH &&
-	       protect_unreadable(query, dir, path, result);
-}
-
-bool protect_each_line(struct protect_query *query, const char *path,
+bool protect_each_line(struct protect *protect, const char *path,
 		       bool (*visit)(void *ctx, char *line), void *ctx)
 {
-	int found = file_each_line(query->sysfs->proc, path, visit, ctx);
+	int found = file_each_line(protect->sysfs->proc, path, visit, ctx);
 
-	return found > 0 || protect_failed(query, "proc", path, found);
+	protect_failed(protect, "proc", path, found);
+	return found > 0;
 }
 
-bool protect_each_entry(struct protect_query *query, const char *path,
+struct entry_visit {
+	bool (*visit)(void *ctx, const char *name);
+	void *ctx;
+};
+
+static bool visit_entry(void *ctx, const char *name)
+{
+	const struct entry_visit *entry = ctx;
+
+	return name[0] != '.' && entry->visit(entry->ctx, name);
+}
+
+bool protect_each_entry(struct protect *protect, const char *path,
 			bool (*visit)(void *ctx, const char *name), void *ctx)
 {
-	int found = sysfs_each_entry(query->sysfs->root, path, visit, ctx);
+	struct entry_visit entry = { visit, ctx };
+	int found = sysfs_each_entry(protect->sysfs->root, path, visit_entry, &entry);
 
-	return found > 0 || protect_failed(query, "sys", path, found);
+	protect_failed(protect, "sys", path, found);
+	return found > 0;
 }
 
-bool protect_path_contains(const char *path, const char *busid)
+bool protect_exists(struct protect *protect, const char *path)
 {
-	size_t len = strlen(busid);
+	int error = sysfs_can_open(protect->sysfs, O_PATH, path);
 
-	for (path = strchr(path, '/'); path; path = strchr(path + 1, '/'))
-		if (!strncmp(path + 1, busid, len) && (path[1 + len] == '/' || !path[1 + len]))
-			return true;
-	return false;
+	protect_failed(protect, "sys", path, error);
+	return !error;
 }
 
-/* Finds a keyboard or pointer: "S: Sysfs=/devices/...", then "H: Handlers=sysrq kbd event3". */
-static bool input_visit_line(void *ctx, char *line)
+struct protect_item *protect_find(struct protect *protect, const char *path)
 {
-	static const char handlers[] = "H: Handlers=";
-	struct protect_query *query = ctx;
-	const char *word;
+	struct protect_item *found = NULL;
 
-	if (!strncmp(line, "S: ", 3))
-		query->on_device = protect_path_contains(line, query->busid);
-	if (!query->on_device || strncmp(line, handlers, sizeof(handlers) - 1) != 0)
-		return false;
-	line += sizeof(handlers) - 1;
-	while ((word = str_word(&line))) /* "kbd" alone: anything with a button has it */
-		if (!strcmp(word, "sysrq") || !strcmp(word, "leds") || !strncmp(word, "mouse", 5))
-			return true;
-	return false;
+	while ((path = strchr(path, '/'))) {
+		size_t len = strcspn(++path, "/");
+
+		if (!memchr(path, '-', len)) /* no bus id, so 10,000 mounts stay cheap */
+			continue;
+		EACH_PROTECT_ITEM(protect, item)
+			if (!strncmp(path, item->busid, len) && !item->busid[len])
+				found = item;
+	}
+	return found;
 }
 
-/* A session file of systemd-logind or elogind: true for a user's at this host's screen. */
-static bool login_visit_session(void *ctx, const char *name)
+struct protect_item *protect_find_link(struct protect *protect, const char *link, char *place)
 {
-	struct protect_query *query = ctx;
-	struct sysfs_path path = sysfs_path("systemd/sessions/%s", name);
-	char text[4096] = "\n"; /* some 500 bytes are usual */
-	ssize_t n;
+	char target[PATH_MAX];
+	ssize_t n = sysfs_read_link(protect->sysfs, target, sizeof(target), link);
 
-	if (name[0] == '.' || strstr(name, ".ref")) /* the latter is a pipe */
-		return false;
-	n = file_load(query->sysfs->run, path.text, 0, text + 1, sizeof(text) - 1);
-	if (n == sizeof(text) - 2)
-		n = -EFBIG; /* there may be more */
-	return protect_failed(query, "run", path.text, n) ||
-	       (strstr(text, "\nCLASS=user") && strstr(text, "\nSEAT=") &&
-		!strstr(text, "\nSTATE=closing\n"));
+	if (place)
+		str_copy(place, PATH_MAX, n < 0 ? "" : target);
+	/* -EINVAL: an entry that is no link, such as class/net/bonding_masters */
+	if (n != -EINVAL)
+		protect_failed(protect, "sys", link, n);
+	return n < 0 ? NULL : protect_find(protect, target);
 }
 
-/* "PID (NAME) S PPID PGRP SESSION TTY ...", the terminal as a device number. */
-static bool login_visit_stat(void *ctx, char *line)
+struct protect_traits *protect_traits(struct protect *protect, const struct protect_item *item)
 {
-	/* they wait at a console for somebody to log in */
-	static const char *const prompts[] = { "getty",	 "agetty", "mingetty",
-					       "fgetty", "login",  "init" };
-	char *name = strchr(line, '('), *end = strrchr(line, ')'), *word[5];
-	uint32_t tty;
-
-	(void)ctx;
-	if (!name || !end)
-		return false;
-	*end++ = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(prompts); i++)
-		if (!strcmp(name + 1, prompts[i]))
-			return false;
-	return str_words(end, word, 5) == 5 && !str_decimal(word[4], UINT32_MAX, &tty) &&
-	       tty > TTY0 && tty <= TTY63;
-}
-
-static bool login_visit_process(void *ctx, const char *pid)
-{
-	struct protect_query *query = ctx;
-
-	return pid[0] >= '0' && pid[0] <= '9' &&
-	       protect_each_line(query, sysfs_path("%s/stat", pid).text, login_visit_stat, NULL);
+	return &protect->traits[item - protect->survey->item];
 }
 
 /* /proc always has it, unless it is hidden (hidepid, subset=pid). */
-static bool proc_lacks(struct protect_query *query, const char *path)
+static bool proc_has(struct protect *protect, const char *path)
 {
 	struct stat st;
 
-	return fstatat(query->sysfs->proc, path, &st, 0) &&
-	       protect_unreadable(query, "proc", path, -errno);
+	if (!fstatat(protect->sysfs->proc, path, &st, 0))
+		return true;
+	protect_unknown(protect, PROTECT_UNKNOWN "cannot read /proc/%s: %s", path, strerror(errno));
+	return false;
 }
 
-static bool login_at_console(struct protect_query *query)
+struct interface_visit {
+	struct protect *protect;
+	struct protect_traits *traits;
+};
+
+/* Of the entries of a device, "1-1:1.0" is an interface. */
+static bool visit_interface(void *ctx, const char *name)
 {
-	int run = query->sysfs->run, found = run;
+	const struct interface_visit *visit = ctx;
+	const struct sysfs *sysfs = visit->protect->sysfs;
+	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/bInterfaceClass", name);
+	char driver[PATH_MAX];
+	ssize_t n;
 
-	if (run >= 0)
-		found = sysfs_each_entry(run, "systemd/sessions", login_visit_session, query);
-	if (found != -ENOENT)
-		return found > 0 || protect_failed(query, "run", "systemd/sessions", found);
-	/* no logind */
-	found = sysfs_each_entry(query->sysfs->proc, ".", login_visit_process, query);
-	return proc_lacks(query, "1/stat") || found > 0 ||
-	       protect_failed(query, "proc", ".", found);
-}
-
-static bool protect_console(struct protect_query *query)
-{
-	return protect_each_line(query, "bus/input/devices", input_visit_line, query) &&
-	       (query->reason.text[0] || login_at_console(query)) &&
-	       protect_because(query, "somebody is logged in at the console");
-}
-
-bool protect_check(const struct sysfs *sysfs, const char *busid, struct reason *reason)
-{
-	struct protect_query query = { .sysfs = sysfs, .busid = busid };
-	bool needed;
-
-	if (sysfs->fake)
+	if (!strchr(name, ':'))
 		return false;
+	n = sysfs_read_number(sysfs, true, 255, path.text);
+	protect_failed(visit->protect, "sys", path.text, n);
+	if (n == DEVICE_CLASS_STORAGE)
+		visit->traits->storage = true;
+	path = sysfs_path("bus/usb/devices/%s/driver", name);
+	n = sysfs_read_link(sysfs, driver, sizeof(driver), path.text);
+	protect_failed(visit->protect, "sys", path.text, n);
+	if (n > 0 && !strcmp(strrchr(driver, '/') ? strrchr(driver, '/') + 1 : driver, USBFS_DRIVER))
+		visit->traits->claimed = true;
+	return false;
+}
+
+static void find_traits(struct protect *protect)
+{
+	EACH_PROTECT_ITEM(protect, item) {
+		struct interface_visit visit = { protect, protect_traits(protect, item) };
+
+		protect_each_entry(protect, sysfs_path("bus/usb/devices/%s", item->busid).text,
+				   visit_interface, &visit);
+	}
+}
+
+static bool is_authorized(struct protect *protect, const char *busid)
+{
+	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/authorized", busid);
+	int value = sysfs_read_number(protect->sysfs, false, INT_MAX, path.text);
+
+	protect_failed(protect, "sys", path.text, value);
+	return value != 0;
+}
+
+/* All but the networks, of which has_link is asked also without a device. */
+static void survey_others(struct protect *protect)
+{
+	find_traits(protect);
+	protect_disks(protect);
+	if (!protect->survey->disks_only) {
+		protect_people(protect);
+		protect_programs(protect);
+		protect_config(protect);
+	}
+	protect_disks_held(protect);
+}
+
+void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
+{
+	struct protect protect = { .sysfs = sysfs, .survey = survey };
+
+	EACH_PROTECT_ITEM(&protect, item) {
+		struct protect_item question = *item;
+
+		*item = (struct protect_item){ .stage = question.stage };
+		str_copy(item->busid, sizeof(item->busid), question.busid);
+		item->blocked = !survey->disks_only && !is_authorized(&protect, item->busid);
+		if (item->blocked)
+			protect_need(item, "it is not authorized, by USBGuard for example");
+	}
+	survey->has_link = true;
+	if (sysfs->fake)
+		return;
 	if (sysfs->proc < 0)
-		needed = protect_because(&query, PROTECT_UNKNOWN "cannot read /proc: %s",
-					 strerror(-sysfs->proc));
-	else
-		needed = proc_lacks(&query, "version") || protect_disk(&query) ||
-			 protect_net(&query) || protect_console(&query);
-	if (needed)
-		*reason = query.reason;
-	return needed;
+		protect_unknown(&protect, PROTECT_UNKNOWN "cannot read /proc: %s",
+				strerror(-sysfs->proc));
+	else if (proc_has(&protect, "version") && proc_has(&protect, "1/stat")) {
+		if (!survey->disks_only)
+			protect_networks(&protect);
+		if (survey->count)
+			survey_others(&protect);
+	}
+	if (!protect.unknown.text[0])
+		return;
+	EACH_PROTECT_ITEM(&protect, item) {
+		item->unknown = item->answer != PROTECT_NEEDED;
+		protect_need(item, "%s", protect.unknown.text);
+	}
+}
+
+bool protect_disk_in_use(const struct sysfs *sysfs, const struct protect_item *item)
+{
+	struct op_interface interface[OP_INTERFACES_MAX];
+	struct op_device device;
+	int error;
+
+	if (item->answer != PROTECT_NEEDED || !item->unknown)
+		return item->answer == PROTECT_NEEDED;
+	error = device_describe(sysfs, item->busid, &device, interface);
+	for (unsigned i = 0; !error && i < device.interfaces; i++)
+		if (interface[i].class == DEVICE_CLASS_STORAGE)
+			return true;
+	return error && error != -ENODEV;
 }

@@ -1,143 +1,185 @@
 /* SPDX-License-Identifier: MIT */
-/* Disks that hold a mounted file system or swap, directly or below other block devices. */
+/* Disks that this host holds by a file system, swap space or another block device. */
 #include "sysfs/protect.h"
 
 #include "lib/file.h"
+#include "lib/util.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
-enum {
-	DEPTH_MAX = 16,
-	DM_NAME_SIZE = 130, /* DM_NAME_LEN and a newline (include/uapi/linux/dm-ioctl.h) */
-};
+enum { DM_NAME_SIZE = 130 }; /* DM_NAME_LEN and a newline (include/uapi/linux/dm-ioctl.h) */
 
-struct mapper_search {
-	struct protect_query *query;
-	const char *name; /* the device mapper's own */
-};
-
-static bool disk_stands_on(struct protect_query *query, const char *dir, const char *name);
-
-static bool disk_visit_slave(void *ctx, const char *name)
+/* A block device by its name in the kernel. */
+static struct protect_item *disk_find(struct protect *protect, const char *name)
 {
-	return name[0] != '.' && disk_stands_on(ctx, "class/block", name);
+	return protect_find_link(protect, sysfs_path("class/block/%s", name).text, NULL);
 }
 
-static bool mapper_visit_disk(void *ctx, const char *entry)
+int protect_node_link(struct protect *protect, const char *path, struct sysfs_path *link)
 {
-	const struct mapper_search *search = ctx;
-	struct sysfs_path path = sysfs_path("class/block/%s/dm/name", entry);
-	char name[DM_NAME_SIZE];
-	ssize_t n;
+	struct stat st;
 
-	if (entry[0] == '.')
-		return false;
-	n = sysfs_read(search->query->sysfs, name, sizeof(name), path.text);
-	if (n < 0)
-		return protect_failed(search->query, "sys", path.text, n);
-	return !strcmp(name, search->name) && disk_visit_slave(search->query, entry);
+	if (protect->sysfs->dev < 0)
+		return protect->sysfs->dev;
+	if (fstatat(protect->sysfs->dev, path, &st, 0))
+		return -errno;
+	if (!S_ISBLK(st.st_mode))
+		return -ENOTBLK;
+	*link = sysfs_path("dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return 0;
 }
 
-/* Whether the block device file is on the USB device. Any other file is in a file system, which is
- * mounted. Without udev the files in /dev/mapper are no links, so these are found by name. */
-static bool disk_file_stands_on(struct protect_query *query, const char *file)
+/* The device that a file in /dev is on; without a node, by the kernel's name. Any other file is in
+ * a file system, which is mounted. */
+static struct protect_item *disk_find_file(struct protect *protect, const char *file)
 {
-	static const char dev[] = "/dev/", mapper[] = "/dev/mapper/";
-	struct mapper_search search = { query, file + sizeof(mapper) - 1 };
+	static const char dev[] = "/dev/";
+	struct sysfs_path link;
 
-	if (!strncmp(file, mapper, sizeof(mapper) - 1))
-		return protect_each_entry(query, "class/block", mapper_visit_disk, &search);
-	return !strncmp(file, dev, sizeof(dev) - 1) &&
-	       disk_stands_on(query, "class/block", file + sizeof(dev) - 1);
-}
-
-static bool disk_loop_stands_on(struct protect_query *query, const char *disk)
-{
-	struct sysfs_path path = sysfs_path("%s/loop/backing_file", disk);
-	char file[PATH_MAX];
-	ssize_t n = sysfs_read(query->sysfs, file, sizeof(file), path.text);
-
-	if (n < 0)
-		return protect_failed(query, "sys", path.text, n);
-	return disk_file_stands_on(query, file);
-}
-
-/* Whether a block device, the link dir/name in sysfs, is on the USB device, or stands on one that
- * is. The second directory of slaves is that of a partition's disk. */
-static bool disk_stands_on(struct protect_query *query, const char *dir, const char *name)
-{
-	struct sysfs_path path = sysfs_path("%s/%s", dir, name);
-	struct sysfs_path slaves = sysfs_path("%s/slaves", path.text);
-	struct sysfs_path disk_slaves = sysfs_path("%s/../slaves", path.text);
-	char target[PATH_MAX];
-	ssize_t n = sysfs_read_link(query->sysfs, target, sizeof(target), path.text);
-	bool found;
-
-	if (n < 0)
-		return protect_failed(query, "sys", path.text, n);
-	if (protect_path_contains(target, query->busid))
-		return true;
-	if (query->depth == DEPTH_MAX)
-		return protect_because(query, PROTECT_UNKNOWN
-				       "/sys/%s has more than %d layers of disks below it",
-				       path.text, DEPTH_MAX);
-	query->depth++;
-	found = protect_each_entry(query, slaves.text, disk_visit_slave, query) ||
-		protect_each_entry(query, disk_slaves.text, disk_visit_slave, query) ||
-		disk_loop_stands_on(query, path.text);
-	query->depth--;
-	return found;
+	if (strncmp(file, dev, sizeof(dev) - 1) != 0)
+		return NULL;
+	file += sizeof(dev) - 1;
+	if (protect_node_link(protect, file, &link))
+		return disk_find(protect, file);
+	return protect_find_link(protect, link.text, NULL);
 }
 
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw" */
 static bool disk_visit_mount(void *ctx, char *line)
 {
+	struct protect *protect = ctx;
+	struct protect_item *item;
 	char *word[5];
 
-	return str_words(line, word, 5) == 5 && disk_stands_on(ctx, "dev/block", word[2]) &&
-	       protect_because(ctx, "it holds the file system at %s", word[4]);
+	if (str_words(line, word, 5) < 5)
+		return false;
+	item = protect_find_link(protect, sysfs_path("dev/block/%s", word[2]).text, NULL);
+	if (item)
+		protect_need(item, "it holds the file system at %s", word[4]);
+	return false;
 }
 
 /* Process 1 has the host's view of it; a service may have one of its own, and may be kept from the
- * other. One of them must be readable. */
-static bool disk_is_mounted(struct protect_query *query)
+ * other. */
+void protect_each_mount(struct protect *protect, bool (*visit)(void *ctx, char *line), void *ctx)
 {
-	static const char host_view[] = "1/mountinfo", own_view[] = "self/mountinfo";
-	int proc = query->sysfs->proc, host, own;
+	static const char *const views[] = { "1/mountinfo", "self/mountinfo" };
+	unsigned readable = 0;
 
-	host = file_each_line(proc, host_view, disk_visit_mount, query);
-	if (error_is_resource(host))
-		return protect_unreadable(query, "proc", host_view, host);
-	own = file_each_line(proc, own_view, disk_visit_mount, query);
-	if (own < 0 && (host < 0 || error_is_resource(own)))
-		return protect_unreadable(query, "proc", own_view, own);
-	return host > 0 || own > 0;
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		int found = file_each_line(protect->sysfs->proc, views[i], visit, ctx);
+
+		readable += found >= 0;
+		if (error_is_resource(found) || (i + 1 == ARRAY_SIZE(views) && !readable))
+			protect_unknown(protect, PROTECT_UNKNOWN "cannot read /proc/%s: %s",
+					views[i], strerror(-found));
+	}
 }
 
 /* "/dev/dm-0 partition 1048572 0 -2" */
 static bool disk_visit_swap(void *ctx, char *line)
 {
 	const char *file = str_word(&line);
+	struct protect_item *item = file ? disk_find_file(ctx, file) : NULL;
 
-	return file && disk_file_stands_on(ctx, file) &&
-	       protect_because(ctx, "it holds swap space");
+	if (item)
+		protect_need(item, "it holds swap space");
+	return false;
+}
+
+struct disk_visit {
+	struct protect *protect;
+	struct protect_item *item;
+	const char *name; /* of a disk or partition of it, or of a btrfs */
+};
+
+/* A holder: device mapper (LVM, LUKS, ...), md, bcache (block/holder.c). */
+static bool disk_visit_holder(void *ctx, const char *holder)
+{
+	const struct disk_visit *disk = ctx;
+	struct sysfs_path path = sysfs_path("class/block/%s/dm/name", holder);
+	char name[DM_NAME_SIZE];
+
+	if (sysfs_read(disk->protect->sysfs, name, sizeof(name), path.text) > 0)
+		protect_need(disk->item, "its disk %s is a part of %s (%s)", disk->name, holder,
+			     name);
+	else
+		protect_need(disk->item, "its disk %s is a part of %s", disk->name, holder);
+	return true;
+}
+
+/* These exist as long as the file system is in use: after a lazy unmount, in any namespace
+ * (fs/ext4/sysfs.c, fs/xfs/xfs_mount.c, fs/f2fs/sysfs.c). */
+static void disk_look_at_superblock(const struct disk_visit *disk)
+{
+	static const char *const kinds[] = { "ext4", "xfs", "f2fs" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (protect_exists(disk->protect,
+				   sysfs_path("fs/%s/%s", kinds[i], disk->name).text))
+			protect_need(disk->item, "its disk %s holds a file system in use (%s)",
+				     disk->name, kinds[i]);
+}
+
+/* A loop device is no holder. */
+static void disk_look_below_loop(struct protect *protect, const char *name)
+{
+	struct sysfs_path path = sysfs_path("class/block/%s/loop/backing_file", name);
+	char file[SYSFS_ATTRIBUTE_SIZE + 1];
+	ssize_t n = sysfs_read(protect->sysfs, file, sizeof(file), path.text);
+	struct protect_item *item;
+
+	if (n < 0) {
+		protect_failed(protect, "sys", path.text, n);
+		return;
+	}
+	item = disk_find_file(protect, file);
+	if (item)
+		protect_need(item, "its disk %s is a part of %s", file, name);
+}
+
+static bool disk_visit(void *ctx, const char *name)
+{
+	struct disk_visit disk = { ctx, disk_find(ctx, name), name };
+
+	if (!disk.item) {
+		disk_look_below_loop(ctx, name);
+		return false;
+	}
+	protect_traits(ctx, disk.item)->disk = true;
+	protect_each_entry(ctx, sysfs_path("class/block/%s/holders", name).text, disk_visit_holder,
+			   &disk);
+	disk_look_at_superblock(&disk);
+	return false;
+}
+
+static bool disk_visit_btrfs_member(void *ctx, const char *name)
+{
+	const struct disk_visit *btrfs = ctx;
+	struct protect_item *item = disk_find(btrfs->protect, name);
+
+	if (item)
+		protect_need(item, "it holds a part of the btrfs %s", btrfs->name);
+	return false;
 }
 
 /* A file system on several disks: its mounts have a device number that is no disk's. */
 static bool disk_visit_btrfs(void *ctx, const char *name)
 {
-	struct protect_query *query = ctx;
-	struct sysfs_path devices = sysfs_path("fs/btrfs/%s/devices", name);
+	struct disk_visit btrfs = { ctx, NULL, name };
 
-	return name[0] != '.' &&
-	       protect_each_entry(query, devices.text, disk_visit_slave, query) &&
-	       protect_because(query, "it holds a part of the btrfs %s", name);
+	protect_each_entry(ctx, sysfs_path("fs/btrfs/%s/devices", name).text,
+			   disk_visit_btrfs_member, &btrfs);
+	return false;
 }
 
-bool protect_disk(struct protect_query *query)
+void protect_disks(struct protect *protect)
 {
-	return disk_is_mounted(query) ||
-	       protect_each_line(query, "swaps", disk_visit_swap, query) ||
-	       protect_each_entry(query, "fs/btrfs", disk_visit_btrfs, query);
+	protect_each_mount(protect, disk_visit_mount, protect);
+	protect_each_line(protect, "swaps", disk_visit_swap, protect);
+	protect_each_entry(protect, "class/block", disk_visit, protect);
+	protect_each_entry(protect, "fs/btrfs", disk_visit_btrfs, protect);
 }

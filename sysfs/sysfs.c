@@ -31,11 +31,13 @@ int sysfs_open(struct sysfs *sysfs, const char *root)
 	if (sysfs->root < 0)
 		return sysfs->root;
 	sysfs->fake = !fstatfs(sysfs->root, &fs) && fs.f_type != SYSFS_MAGIC;
-	sysfs->usb_nodes = sysfs->proc = sysfs->run = -ENOENT;
+	sysfs->usb_nodes = sysfs->proc = sysfs->run = sysfs->dev = sysfs->etc = -ENOENT;
 	if (!sysfs->fake) {
 		sysfs->usb_nodes = open_below(AT_FDCWD, "/dev/bus/usb", DIRECTORY);
 		sysfs->proc = open_below(AT_FDCWD, "/proc", DIRECTORY);
 		sysfs->run = open_below(AT_FDCWD, "/run", DIRECTORY);
+		sysfs->dev = open_below(AT_FDCWD, "/dev", DIRECTORY);
+		sysfs->etc = open_below(AT_FDCWD, "/etc", DIRECTORY);
 	}
 	return 0;
 }
@@ -46,6 +48,8 @@ void sysfs_close(struct sysfs *sysfs)
 	close(sysfs->usb_nodes);
 	close(sysfs->proc);
 	close(sysfs->run);
+	close(sysfs->dev);
+	close(sysfs->etc);
 	close(sysfs->root);
 }
 

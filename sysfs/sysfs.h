@@ -12,14 +12,13 @@
 /* An attribute is at most a page (Documentation/filesystems/sysfs.rst). */
 #define SYSFS_ATTRIBUTE_SIZE 4096
 
-/* Directory handles. usb_nodes, proc and run are -errno where the directory could not be opened:
+/* Directory handles. All but root are -errno where the directory could not be opened:
  * -ENOENT if this host has none. */
 struct sysfs {
 	int root;      /* of the sysfs */
 	bool fake;     /* root is a test's tree: this host depends on nothing in it */
 	int usb_nodes; /* of /dev/bus/usb: stub_release() */
-	int proc;      /* of /proc: protect_check() */
-	int run;       /* of /run: protect_check() */
+	int proc, run, dev, etc; /* of /proc, /run, /dev, /etc: protect_survey() */
 };
 
 /* Opens root, and the others if it is the kernel's sysfs or its file system cannot be found out

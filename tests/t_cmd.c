@@ -136,6 +136,63 @@ static void list_with_server(void)
 	finish();
 }
 
+/* The job of a server that runs, or has ended: the mouse is being taken, the stick given back. */
+static void stuck(void)
+{
+	static const char *const commands[] = { "list", "status" };
+	int lock[2];
+
+	begin(HOST);
+	lock[0] = daemon_runs("1-3");
+	lock[1] = daemon_runs("2-4");
+	for (size_t i = 0; i < LENGTH(commands); i++) {
+		SHOW(U, commands[i]);
+		all_well();
+		not_printed("stuck"); /* it may be quick yet */
+	}
+	put_file(place, "run/1-3.lock", "driver usbhid does not let go of it");
+	put_file(place, "run/2-4.lock", "driver usbip-host does not let go of it");
+	for (size_t i = 0; i < LENGTH(commands); i++) {
+		SHOW(U, commands[i]);
+		all_well();
+		printed("  stuck: driver usbhid does not let go of it");
+		printed("  stuck: driver usbip-host does not let go of it");
+		SHOW(U, commands[i], "--json");
+		printed("\"busid\":\"1-3\"");
+		printed("\"state\":\"stuck\",\"reason\":\"driver usbhid does not let go of it\"");
+		printed("\"state\":\"stuck\",\"reason\":\"driver usbip-host does not let go of it\"");
+	}
+	close(lock[0]);
+	close(lock[1]);
+	for (size_t i = 0; i < LENGTH(commands); i++) {
+		SHOW(U, commands[i]);
+		not_printed("stuck");
+	}
+	finish();
+}
+
+/* Blocked by USBGuard: not exported, whatever the policy says. */
+static void not_authorized(void)
+{
+	const char *why = "left alone: it is not authorized, by USBGuard for example\n";
+
+	begin(HOST);
+	put_file(root, MOUSE "authorized", "0\n");
+	SHOW(U, "list");
+	all_well();
+	printed(why);
+	SHOW(U, "list", "--take-all");
+	printed(why);
+	SHOW(U, "list", "--json");
+	printed("\"state\":\"left alone\",\"reason\":\"it is not authorized, by USBGuard");
+	SHOW(S, "--dry-run", "--take-all", "--rule", "allow busid 1-3");
+	printed("1-3 (0627:0001): would be left alone: it is not authorized, by USBGuard");
+	put_file(root, MOUSE "authorized", "1\n");
+	SHOW(S, "--dry-run");
+	printed("1-3 (0627:0001): would be exported\n");
+	finish();
+}
+
 static void list_held(void)
 {
 	begin(HOST);
@@ -528,6 +585,12 @@ static void imported(void)
 	printed("\nimported:\nPORT  SERVER    REMOTE  BUSID  ID         PRODUCT ");
 	printed("\n0     pi.lan    1-1.4   3-1    0627:0001  QEMU USB Mouse  ");
 	printed("\n15    10.0.0.9  2-2     4-1    46f4:0001  ");
+	not_printed("authorized");
+	put_file(root, "devices/platform/vhci_hcd.0/usb3/3-1/authorized", "0\n");
+	SHOW(U, "status");
+	printed(" attached, not authorized by this host  ");
+	SHOW(U, "status", "--json");
+	printed("\"state\":\"attached\",\"reason\":\"not authorized by this host\"");
 	close(lock);
 	connection_close(&c);
 	finish();
@@ -671,6 +734,20 @@ static void detach(void)
 		CHECK(is_there(place, "run/port0") && !is_there(place, "vhci_hcd/port15"));
 		finish();
 	}
+}
+
+/* What is not in use can be forced as well. */
+static void detach_forced(void)
+{
+	pid_t pid;
+
+	begin_attached();
+	pid = kernel_detaches("0", "hs  0000 006");
+	SHOW(U, "detach", "--force", "0");
+	said(0, "0627:0001@pi.lan/1-1.4 is held");
+	kernel_has(pid);
+	noted("client", "0627:0001@pi.lan/1-1.4\n");
+	finish();
 }
 
 /* A running daemon keeps its records. A device without a record is named by its port here. */
@@ -1058,6 +1135,8 @@ int main(void)
 	program_begin();
 	RUN("t_cmd: list, no server runs", list_without_server);
 	RUN("t_cmd: list, a server runs", list_with_server);
+	RUN("t_cmd: list and status, a job does not end", stuck);
+	RUN("t_cmd: list, not authorized", not_authorized);
 	RUN("t_cmd: list, some are held", list_held);
 	RUN("t_cmd: names", names);
 	RUN("t_cmd: products", products);
@@ -1076,6 +1155,7 @@ int main(void)
 	RUN("t_cmd: imported, no device yet", imported_without_device);
 	RUN("t_cmd: held", held_ones);
 	RUN("t_cmd: detach", detach);
+	RUN("t_cmd: detach, forced", detach_forced);
 	RUN("t_cmd: detach, a client runs", detach_with_client);
 	RUN("t_cmd: detach, not just one", detach_none);
 	RUN("t_cmd: attach", attach);

@@ -207,6 +207,14 @@ static void no_usb(void)
 	CHECK(sysfs_open(&sysfs, "/nonexistent/sys") == -ENOENT);
 }
 
+static void is_directory(int dir, const char *path)
+{
+	struct stat st, want;
+
+	must(!stat(path, &want), path);
+	CHECK(!fstat(dir, &st) && st.st_ino == want.st_ino && st.st_dev == want.st_dev);
+}
+
 /* Whether a directory is the kernel's is told by what it is, not by how its path is written. */
 static void kernels_or_fake(void)
 {
@@ -217,13 +225,20 @@ static void kernels_or_fake(void)
 	for (size_t i = 0; i < LENGTH(paths); i++) {
 		must(!sysfs_open(&sysfs, paths[i]), paths[i]);
 		CHECK(!sysfs.fake);
-		CHECK(sysfs.proc >= 0);
+		is_directory(sysfs.proc, "/proc");
+		is_directory(sysfs.run, "/run");
+		is_directory(sysfs.dev, "/dev");
+		is_directory(sysfs.etc, "/etc");
 		sysfs_close(&sysfs);
 	}
 	must(!chdir(here), "go back");
 	start(NULL);
 	CHECK(sysfs.fake);
-	CHECK(sysfs.proc < 0 && sysfs.run < 0 && sysfs.usb_nodes < 0);
+	CHECK_INT(sysfs.usb_nodes, -ENOENT);
+	CHECK_INT(sysfs.proc, -ENOENT);
+	CHECK_INT(sysfs.run, -ENOENT);
+	CHECK_INT(sysfs.dev, -ENOENT);
+	CHECK_INT(sysfs.etc, -ENOENT);
 	sysfs_close(&sysfs);
 	put_link(root, "link", "/sys");
 	snprintf(link, sizeof(link), "%s/link", root);
@@ -232,21 +247,107 @@ static void kernels_or_fake(void)
 	end();
 }
 
+static void put_interface(const char *name, const char *driver)
+{
+	char path[100], target[100];
+
+	snprintf(path, sizeof(path), HOME "/%s/bInterfaceNumber", name);
+	put_file(root, path, "00\n");
+	if (!driver)
+		return;
+	snprintf(path, sizeof(path), HOME "/%s/driver", name);
+	snprintf(target, sizeof(target), "../../../../../bus/usb/drivers/%s", driver);
+	put_link(root, path, target);
+}
+
+static void drivers_are(const char *want)
+{
+	char *drivers = block(NULL, 64);
+
+	device_read_drivers(&sysfs, "1-3", drivers, 64);
+	CHECK_STR(drivers, want);
+	block_free(drivers);
+}
+
+/* Those of its interfaces tell more than its own one. */
+static void drivers(void)
+{
+	char *few = block(NULL, 8);
+
+	start(NULL);
+	make_device();
+	drivers_are("usb");
+	put_interface("1-3:1.0", NULL);
+	drivers_are("usb");
+	put_interface("1-3:1.0", "usbhid");
+	drivers_are("usbhid");
+	put_interface("1-3:1.1", "usbhid");
+	drivers_are("usbhid");
+	put_file(root, HOME "/ep_00/type", "Control\n");
+	put_link(root, HOME "/ep_00/driver", "../drivers/none");
+	drivers_are("usbhid");
+	end();
+	start(NULL); /* one name is a part of another; entries come in no order */
+	make_device();
+	put_interface("1-3:1.0", "snd-usb-audio");
+	put_interface("1-3:1.1", "usb");
+	put_interface("1-3:1.2", "snd");
+	put_interface("1-3:1.3", "audio");
+	put_interface("1-3:1.4", "snd-usb-audio");
+	device_read_drivers(&sysfs, "1-3", few, 8);
+	CHECK_INT(strlen(few), 7);
+	block_free(few);
+	few = block(NULL, 64);
+	device_read_drivers(&sysfs, "1-3", few, 64);
+	CHECK_INT(strlen(few), strlen("snd-usb-audio, usb, snd, audio"));
+	CHECK(strstr(few, "snd-usb-audio") && strstr(few, ", "));
+	block_free(few);
+	take_away(root, HOME "/driver");
+	for (char *name = (char[]){ HOME "/1-3:1.0" }; name[sizeof(HOME "/1-3:1.0") - 2] < '5';
+	     name[sizeof(HOME "/1-3:1.0") - 2]++)
+		take_away(root, name);
+	drivers_are("?");
+	end();
+	start(NULL);
+	drivers_are("?"); /* it was unplugged */
+	end();
+}
+
+/* Only a 0 forbids it. */
+static void authorized(void)
+{
+	start(NULL);
+	make_device();
+	CHECK(device_is_authorized(&sysfs, "1-3")); /* an old kernel has no such file */
+	put_file(root, HOME "/authorized", "1\n");
+	CHECK(device_is_authorized(&sysfs, "1-3"));
+	put_file(root, HOME "/authorized", "0\n");
+	CHECK(!device_is_authorized(&sysfs, "1-3"));
+	end();
+}
+
 /* A directory beside the kernel's sysfs that cannot be opened leaves its error. */
 static void no_descriptor_to_open(void)
 {
+	unsigned before = open_files();
+
 	must(!sysfs_open(&sysfs, "/sys"), "open /sys");
 	sysfs_close(&sysfs);
-	for (int n = 0; n < 4; n++) {
+	CHECK_INT(open_files(), before);
+	for (int n = 0; n < 6; n++) {
 		open_fails = n;
 		CHECK_INT(sysfs_open(&sysfs, "/sys"), n ? 0 : -EMFILE);
 		open_fails = -1;
-		if (!n)
-			continue;
-		CHECK(!sysfs.fake);
-		CHECK_INT(n == 1 ? sysfs.usb_nodes : n == 2 ? sysfs.proc : sysfs.run, -EMFILE);
-		CHECK(n == 2 || sysfs.proc >= 0);
-		sysfs_close(&sysfs);
+		if (n) {
+			const int handle[] = { sysfs.usb_nodes, sysfs.proc, sysfs.run, sysfs.dev,
+					       sysfs.etc };
+
+			CHECK(!sysfs.fake);
+			for (int i = 0; i < 5; i++) /* a container may have no /dev/bus/usb */
+				CHECK(i == n - 1 ? handle[i] == -EMFILE : handle[i] >= 0 || !i);
+			sysfs_close(&sysfs);
+		}
+		CHECK_INT(open_files(), before);
 	}
 }
 
@@ -374,6 +475,8 @@ int main(void)
 	RUN("t_device: no USB at all", no_usb);
 	RUN("t_device: the kernel's sysfs by any name", kernels_or_fake);
 	RUN("t_device: no descriptor for /proc and /run", no_descriptor_to_open);
+	RUN("t_device: the drivers of its interfaces", drivers);
+	RUN("t_device: authorized or not", authorized);
 	RUN("t_device: many devices", many);
 	RUN("t_device: attributes", attributes);
 	RUN("t_device: an attribute is written without newline", write_attribute);

@@ -8,6 +8,8 @@
 #include "tests/files.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -417,6 +419,9 @@ static void put_device(const char *bus, const char *busid, const char *class, co
 
 static void stub(void)
 {
+	char path[PATH_MAX];
+	int lock;
+
 	begin(NULL);
 	put_file(root, STUB "match_busid", "1-1 1-2 3-1 \n");
 	put_device("pci", "1-1", "00\n", "usbip-host", "1\n");
@@ -427,6 +432,16 @@ static void stub(void)
 	SAYS("ok      usbip-host: 3 of 16 slots are used");
 	SAYS("BAD     1-2 (0627:0001) is in an error state: systemctl restart usbip-bind");
 	CHECK(!strstr(said, "1-1 (") && !strstr(said, "1-3 ("));
+	put_file(root, "notes/1-3.lock", "driver usbhid does not let go of it");
+	look();
+	CHECK(!strstr(said, "1-3 (")); /* left by a job that has ended */
+	snprintf(path, sizeof(path), "%s/1-3.lock", run_dir);
+	lock = open(path, O_RDONLY | O_CLOEXEC);
+	must(lock >= 0 && !flock(lock, LOCK_EX), path);
+	look();
+	SAYS("BAD     1-3 (0627:0001): driver usbhid does not let go of it: stop the program that uses "
+	     "it, or unplug it");
+	close(lock);
 	put_file(root, STUB "match_busid", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 \n");
 	look();
 	SAYS("ok      usbip-host: 15 of 16 slots are used");
@@ -434,6 +449,29 @@ static void stub(void)
 	look();
 	SAYS("BAD     usbip-host: all 16 slots are used: replug absent devices into their old "
 	     "ports, or reboot");
+	end();
+}
+
+/* Attached or exported, and USBGuard has blocked it. */
+static void not_authorized(void)
+{
+	begin(NULL);
+	put_device("pci", "1-1", "00\n", "usbip-host", "1\n");
+	put_device("platform/vhci_hcd.0", "1-2", "00\n", "usb", NULL);
+	put_device("pci", "1-3", "00\n", "usb", NULL);
+	look();
+	CHECK(!strstr(said, "authorized"));
+	put_file(root, DEVICES "1-1/authorized", "1\n");
+	put_file(root, DEVICES "1-3/authorized", "0\n");
+	look();
+	CHECK(!strstr(said, "authorized"));
+	put_file(root, DEVICES "1-1/authorized", "0\n");
+	put_file(root, DEVICES "1-2/authorized", "0\n");
+	look();
+	SAYS("BAD     1-1 (0627:0001) is exported, but not authorized by this host: usbguard "
+	     "list-devices -b, or echo 1 >/sys/bus/usb/devices/1-1/authorized");
+	SAYS("BAD     1-2 (0627:0001) is attached, but not authorized by this host: usbguard "
+	     "list-devices -b, or echo 1 >/sys/bus/usb/devices/1-2/authorized");
 	end();
 }
 
@@ -582,6 +620,18 @@ static void programs(void)
 		  "warn    udisksd may mount disks: systemctl mask --now udisks2\n" },
 		{ "firewalld\n", "warn    firewalld filters packets: firewall-cmd --permanent "
 				 "--add-port=3240/tcp; firewall-cmd --reload\n" },
+		{ "usbmuxd\n", "warn    usbmuxd configures exported phones: "
+			       "systemctl mask --now usbmuxd\n" },
+		{ "pcscd\n", "warn    pcscd uses exported card readers: "
+			     "systemctl mask --now pcscd.socket pcscd\n" },
+		{ "fwupd\n", "warn    fwupd may reset exported devices: systemctl mask --now fwupd\n" },
+		{ "brltty\n", "warn    brltty takes serial adapters: systemctl mask --now brltty\n" },
+		{ "ipp-usb\n", "warn    ipp-usb uses exported printers: "
+			       "systemctl mask --now ipp-usb\n" },
+		{ "usbhid-ups\n", "warn    usbhid-ups uses an exported UPS: usbiphp release BUSID, "
+				  "or remove the UPS from /etc/nut/ups.conf\n" },
+		{ "upsd\n", "warn    upsd reads a UPS, which may be exported: usbiphp release BUSID, "
+			    "or remove the UPS from /etc/nut/ups.conf\n" },
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
@@ -595,6 +645,10 @@ static void programs(void)
 		look();
 		for (size_t k = 0; k < LENGTH(row); k++)
 			CHECK_INT(lines(row[k][1]), k == i);
+		/* a client needs those that use devices */
+		put_file(root, "etc/systemd/system/multi-user.target.wants/usbip-attach.service", "");
+		look();
+		CHECK_INT(lines(row[i][1]), i < 4);
 		end();
 	}
 }
@@ -735,6 +789,7 @@ int main(void)
 	RUN("t_doctor: a daemon", running);
 	RUN("t_doctor: held devices", held);
 	RUN("t_doctor: usbip-host and its devices", stub);
+	RUN("t_doctor: devices that are not authorized", not_authorized);
 	RUN("t_doctor: vhci-hcd and its ports", vhci);
 	RUN("t_doctor: a driver that only root may write", other_drivers);
 	RUN("t_doctor: the listener", listener);

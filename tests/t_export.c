@@ -12,10 +12,14 @@
 #include "tests/said.h"
 
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MATCH_BUSID "bus/usb/drivers/usbip-host/match_busid"
+#define DRIVERS "bus/usb/drivers/"
+#define MATCH_BUSID DRIVERS "usbip-host/match_busid"
+#define HOME "devices/pci0000:00/usb1/1-3/"
 
 static char root[TEMP_SIZE];
 static struct sysfs sysfs;
@@ -25,20 +29,26 @@ static struct export *export;
 static struct device device;
 static struct stub_result stub; /* of all three, in the child process */
 static bool job_hangs; /* until it is killed */
+static volatile unsigned *releases; /* shared with the processes of jobs */
+static volatile bool *job_waits;
+static bool real_bind;
 static unsigned ended;
 static enum export_state ended_job;
 static bool ended_logged;
 
+struct stub_result __real_stub_bind(const struct sysfs *fs, const char *busid);
 struct stub_result __wrap_stub_bind(const struct sysfs *fs, const char *busid);
 struct stub_result __wrap_stub_end(const struct sysfs *fs, const char *busid, int connection);
 struct stub_result __wrap_stub_release(const struct sysfs *fs, const char *busid);
 
 struct stub_result __wrap_stub_bind(const struct sysfs *fs, const char *busid)
 {
-	(void)fs;
-	(void)busid;
+	if (real_bind)
+		return __real_stub_bind(fs, busid);
 	while (job_hangs)
 		pause();
+	for (int tries = 0; *job_waits && tries < 60000; tries++)
+		usleep(1000);
 	return stub;
 }
 
@@ -50,6 +60,7 @@ struct stub_result __wrap_stub_end(const struct sysfs *fs, const char *busid, in
 
 struct stub_result __wrap_stub_release(const struct sysfs *fs, const char *busid)
 {
+	++*releases;
 	return __wrap_stub_bind(fs, busid);
 }
 
@@ -411,7 +422,7 @@ static void run_job(enum export_state job, struct stub_result result)
 {
 	ended = 0;
 	stub = result;
-	export_start_job(export, job);
+	export_start_job(export, job, -1);
 	CHECK_INT(ended, 0);
 	CHECK(export_has_job(export));
 	loop_run(&loop);
@@ -447,8 +458,8 @@ static void jobs(void)
 		  { -EBUSY, STUB_STEP_SESSION }, ENGINE_BUSY, NULL },
 		{ EXPORT_RELEASING, EXPORT_AVAILABLE, EXPORT_BOUND,
 		  { -EIO, STUB_STEP_RELEASE }, ENGINE_FAILED, "cannot give back 1-3 (0627:0001): " },
-		{ EXPORT_RELEASING, EXPORT_LEFT_ALONE, EXPORT_LEFT_ALONE, /* without a driver */
-		  { -EIO, STUB_STEP_RELEASE }, ENGINE_FAILED, "cannot give back 1-3 (0627:0001): " },
+		{ EXPORT_RELEASING, EXPORT_LEFT_ALONE, EXPORT_LEFT_ALONE,
+		  { -ENXIO, STUB_STEP_REBIND }, ENGINE_FAILED, "cannot give back 1-3 (0627:0001): " },
 		{ EXPORT_ENDING, EXPORT_IN_USE, EXPORT_RESETTING, done,
 		  ENGINE_DONE, NULL },
 		{ EXPORT_ENDING, EXPORT_IN_USE, EXPORT_IN_USE,
@@ -491,6 +502,8 @@ static void failures_logged_once(void)
 	CHECK_INT(export->backoff.delay, 2000);
 	run_job(EXPORT_BINDING, (struct stub_result){ -EIO, STUB_STEP_BIND });
 	CHECK(ended_logged);
+	run_job(EXPORT_BINDING, busy);
+	CHECK(ended_logged);
 	run_job(EXPORT_BINDING, (struct stub_result){ 0, STUB_STEP_NONE });
 	CHECK_INT(export->backoff.delay, 0);
 	CHECK_INT(export->failure_log.last, 0);
@@ -505,7 +518,7 @@ static void killed_job(void)
 {
 	start();
 	job_hangs = true;
-	export_start_job(export, EXPORT_BINDING);
+	export_start_job(export, EXPORT_BINDING, -1);
 	job_hangs = false;
 	kill(export->child.pid, SIGKILL);
 	loop_run(&loop);
@@ -515,6 +528,129 @@ static void killed_job(void)
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	end();
+}
+
+/* A job that takes too long is logged once, with the driver that does not let go; and when it ends. */
+static void late_job(enum export_state from, enum export_state job, uint64_t limit, const char *driver,
+		     const char *text)
+{
+	uint64_t began;
+	char line[200];
+
+	start();
+	put_link(root, DEVICE_DIR "1-3/1-3:1.0/driver", "../../../drivers/dvb_usb_rtl28xxu");
+	put_link(root, DEVICE_DIR "1-3/driver", driver);
+	if (from != EXPORT_LEFT_ALONE)
+		strcpy(export->device.driver, "usbip-host");
+	if (from != export->state)
+		export_set_state(export, from);
+	CHECK(!export_check_job(export));
+	*job_waits = true;
+	began = loop.now;
+	loop.next = UINT64_MAX;
+	export_start_job(export, job, -1);
+	CHECK_INT(loop.next, began + JOB_LATE_MS);
+	loop.now = began + limit - 1;
+	loop.next = UINT64_MAX;
+	CHECK(!export_check_job(export));
+	CHECK_INT(loop.next, began + limit);
+	CHECK_STR(export->stuck.text, "");
+	CHECK_INT(log_kept.lines, 0);
+	loop.now++;
+	CHECK(export_check_job(export));
+	loop.now++;
+	CHECK(!export_check_job(export));
+	CHECK_STR(export->stuck.text, text);
+	snprintf(line, sizeof(line), "1-3 (0627:0001): %s since %u s; ", text, (unsigned)limit / 1000);
+	CHECK_INT(said(line), 1);
+	CHECK_INT(log_kept.lines, 1);
+	CHECK(export_has_job(export));
+	*job_waits = false;
+	stub = (struct stub_result){ 0, STUB_STEP_NONE };
+	loop_run(&loop);
+	CHECK_INT(ended, 1);
+	CHECK_STR(export->stuck.text, "");
+	CHECK_INT(said("1-3 (0627:0001): goes on after "), 1);
+	CHECK(!export_check_job(export));
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	take_away(root, DEVICE_DIR "1-3/1-3:1.0");
+	take_away(root, DEVICE_DIR "1-3/driver");
+	end();
+}
+
+static void late_jobs(void)
+{
+	late_job(EXPORT_LEFT_ALONE, EXPORT_BINDING, JOB_LATE_MS, "../../drivers/usb",
+		 "driver dvb_usb_rtl28xxu does not let go of it");
+	late_job(EXPORT_AVAILABLE, EXPORT_RELEASING, JOB_LATE_MS, "../../drivers/usbip-host",
+		 "driver usbip-host does not let go of it");
+	late_job(EXPORT_AVAILABLE, EXPORT_RELEASING, JOB_LATE_MS, "../../drivers/usb",
+		 "its own driver does not take it back");
+	late_job(EXPORT_IN_USE, EXPORT_ENDING, 2 * JOB_LATE_MS, "../../drivers/usbip-host",
+		 "usbip-host does not end its session");
+}
+
+/* The engine itself waits for the device's driver: nobody reads its unbind. */
+static void driver_that_keeps_it(void)
+{
+	char path[PATH_MAX], busid[8] = "";
+	int fd;
+
+	start();
+	put_file(root, DRIVERS "usb/x", "");
+	put_link(root, DEVICE_DIR "1-3/driver", "../../" DRIVERS "usb");
+	put_link(root, DEVICE_DIR "1-3/1-3:1.0/driver", "../../../" DRIVERS "usbhid");
+	snprintf(path, sizeof(path), "%s/" DRIVERS "usb/unbind", root);
+	must(!mkfifo(path, 0600), path);
+	real_bind = true;
+	export_start_job(export, EXPORT_BINDING, -1);
+	real_bind = false;
+	loop.now += JOB_LATE_MS;
+	CHECK(export_check_job(export));
+	CHECK_STR(export->stuck.text, "driver usbhid does not let go of it");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0, path);
+	loop_run(&loop);
+	CHECK_INT(ended, 1);
+	CHECK_INT(read(fd, busid, sizeof(busid)), 3);
+	CHECK_STR(busid, "1-3");
+	close(fd);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	take_away(root, DRIVERS "usb");
+	take_away(root, DEVICE_DIR "1-3/1-3:1.0");
+	take_away(root, DEVICE_DIR "1-3/driver");
+	end();
+}
+
+/* The daemon is gone when the driver has let go at last: nobody would give the device back. */
+static void bound_for_nobody(void)
+{
+	for (int gone = 0; gone < 2; gone++) {
+		struct stub_result result = { 0, STUB_STEP_NONE };
+		pid_t daemon;
+
+		*releases = 0;
+		*job_waits = true;
+		stub = result;
+		daemon = fork();
+		must(daemon >= 0, "fork");
+		if (!daemon) {
+			start();
+			export_start_job(export, EXPORT_BINDING, -1);
+			if (!gone) {
+				*job_waits = false;
+				loop_run(&loop);
+			}
+			_exit(0);
+		}
+		must(waitpid(daemon, NULL, 0) == daemon, "wait");
+		*job_waits = false;
+		for (int tries = 0; gone && !*releases && tries < 10000; tries++)
+			usleep(1000);
+		CHECK_INT(*releases, gone);
+	}
 }
 
 /* A bind was not even tried. */
@@ -612,6 +748,8 @@ static void transitions(void)
 		{ EXPORT_RESETTING, EXPORT_RELEASING },	{ EXPORT_ENDING, EXPORT_AVAILABLE },
 		{ EXPORT_RELEASING, EXPORT_UNPLUGGED },	{ EXPORT_UNPLUGGED, EXPORT_BINDING },
 		{ EXPORT_AVAILABLE, EXPORT_UNUSED },	{ EXPORT_LEFT_ALONE, EXPORT_UNUSED },
+		{ EXPORT_STUCK, EXPORT_BINDING },	{ EXPORT_STUCK, EXPORT_UNPLUGGED },
+		{ EXPORT_ADOPTED, EXPORT_STUCK },	{ EXPORT_BINDING, EXPORT_STUCK },
 	};
 
 	start();
@@ -621,6 +759,8 @@ static void transitions(void)
 				    (int)row[i][1]);
 	CHECK(!aborts(EXPORT_AVAILABLE, EXPORT_IN_USE));
 	CHECK(!aborts(EXPORT_IN_USE, EXPORT_IN_USE));
+	CHECK(!aborts(EXPORT_AVAILABLE, EXPORT_STUCK));
+	CHECK(!aborts(EXPORT_STUCK, EXPORT_LEFT_ALONE));
 	end();
 }
 
@@ -628,6 +768,15 @@ int main(void)
 {
 	temp_make(root);
 	put_file(root, MATCH_BUSID, "");
+	put_file(root, HOME "idVendor", "0627\n");
+	put_file(root, HOME "idProduct", "0001\n");
+	put_file(root, HOME "bDeviceClass", "00\n");
+	put_link(root, DEVICE_DIR "1-3", "../../../" HOME);
+	releases = mmap(NULL, sizeof(*releases), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
+	job_waits = mmap(NULL, sizeof(*job_waits), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(releases != MAP_FAILED && job_waits != MAP_FAILED, "share memory");
 	must(!sysfs_open(&sysfs, root), "open the tree");
 	RUN("t_export: long visits", long_visits);
 	RUN("t_export: one that was never bound", never_bound);
@@ -648,6 +797,9 @@ int main(void)
 	RUN("t_export: jobs and their outcomes", jobs);
 	RUN("t_export: a failure is logged once", failures_logged_once);
 	RUN("t_export: a job that is killed", killed_job);
+	RUN("t_export: a job that does not end", late_jobs);
+	RUN("t_export: a driver that does not let go", driver_that_keeps_it);
+	RUN("t_export: a bind that ends after the daemon", bound_for_nobody);
 	RUN("t_export: no room for it", no_room);
 	RUN("t_export: the engine's room", room_is_counted);
 	RUN("t_export: a full table", full_table);

@@ -8,6 +8,7 @@
 #include "tests/files.h"
 #include "tests/said.h"
 
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -183,6 +184,24 @@ static void has_its_own_line(void)
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)runner.pid);
 	text = file_read(path, &len);
 	CHECK(len > room && !memcmp(text, want, room));
+	free(text);
+	end();
+}
+
+/* Not of those that only the inspector needs. */
+static void has_no_rights_of_inspector(void)
+{
+	const uint64_t rights = 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_READ_SEARCH;
+	char path[64], *text, *line;
+
+	begin("usbiphp-server");
+	tell("bound");
+	wait_until(idle);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)runner.pid);
+	text = file_read(path, NULL);
+	line = text ? strstr(text, "\nCapPrm:") : NULL;
+	must(line, path);
+	CHECK_INT(strtoull(line + strlen("\nCapPrm:"), NULL, 16) & rights, 0);
 	free(text);
 	end();
 }
@@ -386,6 +405,7 @@ int main(int argc, char **argv)
 	RUN("t_hook_runner: the hooks hear of each event", tells);
 	RUN("t_hook_runner: it has a name of its own", has_its_own_name);
 	RUN("t_hook_runner: and a command line", has_its_own_line);
+	RUN("t_hook_runner: no rights of the inspector", has_no_rights_of_inspector);
 	RUN("t_hook_runner: one that is killed: said, and the daemon goes on", has_ended);
 	RUN("t_hook_runner: one that is killed when it is idle", has_ended_idle);
 	RUN("t_hook_runner: none where there are no hooks", none);

@@ -2,7 +2,8 @@
 /*
  * Tests of loop/hooks: programs that are run for events, with a clock that only the test moves. The
  * test itself is the program that tells how it was started.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=fork,--wrap=sigtimedwait,--wrap=__sigtimedwait_time64
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=fork
+ * LINK: -Wl,--wrap=sigtimedwait,--wrap=__sigtimedwait_time64
  */
 #include "loop/hooks.h"
 

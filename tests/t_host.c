@@ -1,352 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of host/host, host_observe and host_act: passes over several devices, from the start to the
- * end of a server. The test plays the kernel with a tree of files, and the engine in the processes
- * of its jobs; the clock is moved by the test.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=log_line,--wrap=daemon_run,--wrap=uevent_open,--wrap=stub_bind,--wrap=stub_end,--wrap=stub_release
+ * end of a server.
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=log_line
+ * LINK: -Wl,--wrap=daemon_run,--wrap=uevent_open,--wrap=protect_survey,--wrap=stub_bind
+ * LINK: -Wl,--wrap=stub_end,--wrap=stub_release
  */
-#include "host/host.h"
+#include "tests/host.h"
 
-#include "sysfs/stub.h"
-#include "tests/clock.h"
-#include "tests/files.h"
-#include "tests/said.h"
-
-#include <signal.h>
-
-#define HOME "devices/pci0000:00/usb1/"
-#define SLOTS "bus/usb/drivers/usbip-host/match_busid"
-#define JOBS "jobs" /* what the engine was told to do, in this order */
-#define RULES "rules"
-
-static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], config[TEMP_SIZE + 8], rules[TEMP_SIZE + 8];
-
-static struct {
-	struct host *host;
-	struct daemon *daemon;
-	void (*scene)(void);
-	/* in the processes of jobs */
-	const char *fails; /* busid; NULL: none */
-	struct stub_result failure;
-	const char *slow; /* verb of a job that waits until there is a file "go" */
-} t;
-
-int __wrap_uevent_open(void);
-void __wrap_daemon_run(struct daemon *daemon, const char *records, bool programs);
-struct stub_result __wrap_stub_bind(const struct sysfs *fs, const char *busid);
-struct stub_result __wrap_stub_end(const struct sysfs *fs, const char *busid, int connection);
-struct stub_result __wrap_stub_release(const struct sysfs *fs, const char *busid);
-
-/* No event of this machine counts. */
-int __wrap_uevent_open(void)
-{
-	return -EPERM;
-}
-
-static void put_attribute(const char *busid, const char *name, const char *text)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), HOME "%s/%s", busid, name);
-	put_file(root, path, text);
-}
-
-/* NULL: it has none. */
-static void put_driver(const char *busid, const char *driver)
-{
-	char path[100], target[100];
-
-	snprintf(path, sizeof(path), HOME "%s/driver", busid);
-	if (!driver) {
-		take_away(root, path);
-		return;
-	}
-	snprintf(target, sizeof(target), "../../../../bus/usb/drivers/%s", driver);
-	put_link(root, path, target);
-}
-
-static void plug(const char *busid, const char *driver)
-{
-	static const uint8_t descriptors[] = {
-		18, 1, 0, 3, 0, 0, 0, 9, 0xf4, 0x46, 1, 0, 2, 0, 0, 0, 0, 1,
-		9, 2, 18, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 8, 6, 80, 0,
-	};
-	static unsigned plugs;
-	char path[100], target[100], devnum[12];
-
-	snprintf(devnum, sizeof(devnum), "%u\n", ++plugs);
-	put_attribute(busid, "idVendor", "46f4\n");
-	put_attribute(busid, "idProduct", "0001\n");
-	put_attribute(busid, "bDeviceClass", "00\n");
-	put_attribute(busid, "busnum", "1\n");
-	put_attribute(busid, "devnum", devnum);
-	put_attribute(busid, "speed", "480\n");
-	put_attribute(busid, "usbip_status", "1\n");
-	snprintf(path, sizeof(path), HOME "%s/descriptors", busid);
-	put_bytes(root, path, descriptors, sizeof(descriptors));
-	put_driver(busid, driver);
-	snprintf(path, sizeof(path), DEVICE_DIR "%s", busid);
-	snprintf(target, sizeof(target), "../../../" HOME "%s", busid);
-	put_link(root, path, target);
-}
-
-static void unplug(const char *busid)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), DEVICE_DIR "%s", busid);
-	take_away(root, path);
-	snprintf(path, sizeof(path), HOME "%s", busid);
-	take_away(root, path);
-}
-
-/* Appended at once, as jobs run side by side. */
-static void append(const char *path, const char *format, const char *busid)
-{
-	char name[PATH_MAX], line[100];
-	int fd, len = snprintf(line, sizeof(line), format, busid);
-
-	snprintf(name, sizeof(name), "%s/%s", root, path);
-	fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	must(fd >= 0 && write(fd, line, (size_t)len) == len, name);
-	close(fd);
-}
-
-static bool has_word(const char *path, const char *word)
-{
-	char name[PATH_MAX], *text;
-	bool found = false;
-
-	snprintf(name, sizeof(name), "%s/%s", root, path);
-	text = file_read(name, NULL);
-	for (char *cursor = text, *next; text && (next = str_word(&cursor));)
-		found = found || !strcmp(next, word);
-	free(text);
-	return found;
-}
-
-/* In the process of a job. Returns whether it succeeds. */
-static bool work(const char *verb, const char *busid)
-{
-	char format[40];
-
-	snprintf(format, sizeof(format), "%s %%s\n", verb);
-	append(JOBS, format, busid);
-	if (!has_word("run/bound", busid)) /* a killed server would not know it again */
-		append(JOBS, "%s is not noted\n", busid);
-	while (t.slow && !strcmp(t.slow, verb) && !is_there(root, "go"))
-		usleep(1000);
-	return !t.fails || strcmp(t.fails, busid) != 0;
-}
-
-struct stub_result __wrap_stub_bind(const struct sysfs *fs, const char *busid)
-{
-	(void)fs;
-	if (!work("bind", busid))
-		return t.failure;
-	if (!has_word(SLOTS, busid))
-		append(SLOTS, "%s ", busid);
-	put_driver(busid, STUB_DRIVER);
-	return (struct stub_result){ 0, STUB_STEP_NONE };
-}
-
-struct stub_result __wrap_stub_end(const struct sysfs *fs, const char *busid, int connection)
-{
-	(void)fs;
-	(void)connection;
-	if (!work("end", busid))
-		return t.failure;
-	put_attribute(busid, "usbip_status", "1\n");
-	return (struct stub_result){ 0, STUB_STEP_NONE };
-}
-
-struct stub_result __wrap_stub_release(const struct sysfs *fs, const char *busid)
-{
-	(void)fs;
-	if (!work("release", busid))
-		return t.failure;
-	put_driver(busid, "usb");
-	return (struct stub_result){ 0, STUB_STEP_NONE };
-}
-
-static const struct loop_role *server_role;
-
-static void pass(void *ctx)
-{
-	server_role->pass(ctx);
-}
-
-static void stop(void *ctx)
-{
-	server_role->stop(ctx);
-}
-
-/* The scene in place of the loop, without the sandbox. */
-void __wrap_daemon_run(struct daemon *daemon, const char *records, bool programs)
-{
-	static const struct loop_role role = { pass, stop, clock_done };
-
-	CHECK(!records && !programs);
-	t.daemon = daemon;
-	t.host = daemon->ctx;
-	server_role = daemon->loop.role;
-	daemon->loop.role = &role;
-	t.scene();
-}
-
-static void start(void)
-{
-	memset(&t, 0, sizeof(t));
-	said_forget();
-	temp_make(root);
-	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
-	snprintf(config, sizeof(config), "%s/etc", root);
-	snprintf(rules, sizeof(rules), "%s/" RULES, root);
-	put_file(root, SLOTS, "");
-	put_file(root, JOBS, "");
-	put_file(root, RULES, "");
-	make_parents(root, DEVICE_DIR);
-}
-
-/* A server from its start to its end, during which the scene is played. */
-static void serve(void (*scene)(void), bool once, int want)
-{
-	static char name[] = "t_host";
-	struct daemon_options options = {
-		.name = name, .sysfs = root, .run = run_dir, .config = config,
-		.rules = { .role = RULE_SERVER, .file = rules },
-		.interval = 3600, .dead_after = 15, .once = once,
-	};
-
-	t.scene = scene;
-	CHECK_INT(host_run(&options, NULL, 0, NULL, false), want);
-	memset(t.host, 0, sizeof(*t.host)); /* the next one is another process */
-}
-
-static void end(void)
-{
-	temp_remove(root);
-}
-
-/* By an earlier run. */
-static void was_bound(const char *busids)
-{
-	put_file(root, "run/bound", busids);
-}
-
-/* A device that an earlier run has bound, and that a client uses since then. */
-static void plug_in_use(const char *busid)
-{
-	char path[100];
-
-	plug(busid, STUB_DRIVER);
-	put_attribute(busid, "usbip_status", "2\n");
-	snprintf(path, sizeof(path), "run/session.%s", busid);
-	put_file(root, path, "10.0.0.1 3240 10.0.0.2 40000\n");
-}
-
-static bool is_over(void)
-{
-	return server_role->done(t.daemon);
-}
-
-static bool is_idle(void)
-{
-	EACH_EXPORT(&t.host->exports, export)
-		if (export_has_job(export) || export->reader.child.pid)
-			return false;
-	return t.host->passed && t.daemon->loop.next > t.daemon->loop.now;
-}
-
-static unsigned jobs_running(void)
-{
-	unsigned n = 0;
-
-	EACH_EXPORT(&t.host->exports, export)
-		n += export_has_job(export);
-	return n;
-}
-
-/* A job is running, and its process has come so far that it is written down. */
-static bool job_has_begun(void)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/" JOBS, root);
-	return jobs_running() && !stat(path, &st) && st.st_size;
-}
-
-/* Until all that can be done now is done. */
-static void settle(void)
-{
-	loop_pass_now(&t.daemon->loop);
-	UNTIL(&t.daemon->loop, is_idle);
-}
-
-/* The same so much later. */
-static void later(uint64_t ms)
-{
-	run_after(&t.daemon->loop, ms);
-	UNTIL(&t.daemon->loop, is_idle);
-}
-
-static void stop_server(void)
-{
-	kill(getpid(), SIGTERM);
-	UNTIL(&t.daemon->loop, is_over);
-}
-
-static int compare_lines(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void sort_lines(char *text, char *sorted)
-{
-	char *line[64], *cursor = text, *next;
-	size_t n = 0;
-
-	while (n < LENGTH(line) && (next = str_line(&cursor)))
-		if (*next)
-			line[n++] = next;
-	qsort(line, n, sizeof(*line), compare_lines);
-	*sorted = '\0';
-	for (size_t i = 0; i < n; i++)
-		sorted += sprintf(sorted, "%s\n", line[i]);
-}
-
-/* Since the last call: so many jobs were begun, in any order. */
-#define JOBS_WERE(want) jobs_were(want, __LINE__)
-
-static void jobs_were(const char *want, int line)
-{
-	char path[PATH_MAX], got[4000], *text;
-
-	snprintf(path, sizeof(path), "%s/" JOBS, root);
-	text = file_read(path, NULL);
-	must(text && strlen(text) < sizeof(got), "read the jobs");
-	sort_lines(text, got);
-	if (strcmp(got, want) != 0)
-		check_fault(__FILE__, line, "the jobs were \"%s\", not \"%s\"", got, want);
-	free(text);
-	put_file(root, JOBS, "");
-}
-
-static struct export *find(const char *busid)
-{
-	struct export *export = exports_find(&t.host->exports, busid);
-
-	must(export, busid);
-	return export;
-}
-
-static void change_rules(const char *text)
-{
-	put_file(root, RULES, text);
-	t.daemon->loop.hup = true;
-	loop_pass_now(&t.daemon->loop);
-}
+#include <sys/wait.h>
 
 static void whole_life_scene(void)
 {
@@ -519,7 +181,7 @@ static void no_room_scene(void)
 	UNTIL(&t.daemon->loop, job_has_begun);
 	plug("1-2", "usb");
 	loop_pass_now(&t.daemon->loop);
-	run_after(&t.daemon->loop, 5000);
+	run_after(&t.daemon->loop, JOB_LATE_MS - 1);
 	CHECK_INT(jobs_running(), 1);
 	CHECK_INT(find("1-2")->state, EXPORT_LEFT_ALONE);
 	CHECK_INT(said("has no room for it"), 0); /* the bind of 1-1 may fail */
@@ -767,6 +429,457 @@ static void retried_at_end(void)
 	end();
 }
 
+static void links_lost_scene(void)
+{
+	settle();
+	JOBS_WERE("bind 1-1\nbind 1-2\nbind 1-3\n");
+	bound_is("1-1 network\n1-2\n1-3 network\n");
+	put_attribute("1-3", "usbip_status", "2\n");
+	settle();
+	take_away(root, LINK);
+	later(10000); /* it is noticed */
+	later(50000);
+	put_file(root, LINK, ""); /* a break */
+	later(10000);
+	take_away(root, LINK);
+	later(10000);
+	later(50000);
+	later(9999);
+	JOBS_WERE("");
+	later(1);
+	JOBS_WERE("release 1-1\n");
+	CHECK_INT(said("1-1 (46f4:0001): to be given back: this host has no other network card with "
+		       "a link"), 1);
+	bound_is("1-2\n1-3 network\n");
+	put_file(root, LINK, "");
+	later(60000);
+	JOBS_WERE(""); /* it is not taken again */
+	file_is(root, "run/left", "1-1 this host has no other network card with a link\n");
+	unplug("1-1");
+	settle();
+	plug("1-1", "usb");
+	settle();
+	JOBS_WERE("bind 1-1\n");
+	stop_server();
+	JOBS_WERE("end 1-3\nrelease 1-1\nrelease 1-2\nrelease 1-3\n");
+}
+
+/* The host gets its card back, but none that a client uses. */
+static void links_lost(void)
+{
+	start();
+	put_file(root, CARDS, "1-1 1-3");
+	plug("1-1", "usb");
+	plug("1-2", "usb");
+	plug("1-3", "usb");
+	serve(links_lost_scene, false, 0);
+	end();
+}
+
+static void links_lost_again_scene(void)
+{
+	settle();
+	later(50000);
+	later(9999);
+	JOBS_WERE("");
+	later(1);
+	JOBS_WERE("release 1-1\n");
+	later(3600000);
+	CHECK_INT(find("1-3")->state, EXPORT_IN_USE);
+	put_attribute("1-3", "usbip_status", "1\n"); /* its session ends: now that one, too */
+	settle();
+	later(50000);
+	later(9999);
+	JOBS_WERE("");
+	later(1);
+	JOBS_WERE("release 1-3\n");
+	stop_server();
+	JOBS_WERE("release 1-2\n");
+}
+
+/* The next run knows the cards that an earlier one has bound; what another has bound stays. */
+static void links_lost_again(void)
+{
+	start();
+	was_bound("1-1 network\n1-2\n1-3 network\n");
+	put_file(root, CARDS, "1-4");
+	take_away(root, LINK);
+	plug("1-1", STUB_DRIVER);
+	plug("1-2", STUB_DRIVER);
+	plug_in_use("1-3");
+	plug("1-4", STUB_DRIVER);
+	serve(links_lost_again_scene, false, 0);
+	end();
+}
+
+static void link_in_time_scene(void)
+{
+	unsigned passes = 0;
+
+	settle();
+	JOBS_WERE("bind 1-1\n");
+	for (; passes < 20; passes++) {
+		later(10000);
+		if (passes % 6 == 5)
+			put_file(root, LINK, "");
+		else if (passes % 6 == 0)
+			take_away(root, LINK);
+	}
+	JOBS_WERE("");
+	stop_server();
+	JOBS_WERE("release 1-1\n");
+}
+
+/* A link that comes and goes is none that is lost; it is asked for without other passes. */
+static void link_in_time(void)
+{
+	start();
+	put_file(root, CARDS, "1-1");
+	plug("1-1", "usb");
+	serve(link_in_time_scene, false, 0);
+	end();
+}
+
+static void named_card_scene(void)
+{
+	settle();
+	JOBS_WERE("bind 1-1\nbind 1-2\n");
+	later(10000);
+	later(60000);
+	JOBS_WERE("release 1-2\n");
+	change_rules("allow\n");
+	settle();
+	JOBS_WERE("release 1-1\n");
+	stop_server();
+}
+
+/* A rule that names a card lifts that, as long as there is one. */
+static void named_card(void)
+{
+	start();
+	put_file(root, RULES, "allow busid 1-1\n");
+	put_file(root, CARDS, "1-1 1-2");
+	take_away(root, LINK);
+	plug("1-1", "usb");
+	plug("1-2", "usb");
+	serve(named_card_scene, false, 0);
+	end();
+}
+
+#define STUCK "driver usb does not let go of it"
+enum { STOP_MS = 30000 };
+
+/* All other jobs are done, and what can be done now is done. */
+static bool only_one_job(void)
+{
+	EACH_EXPORT(&t.host->exports, export)
+		if (host_need_is_open(export) || export->reader.child.pid)
+			return false;
+	return t.host->passed && jobs_running() == 1 &&
+	       t.daemon->inspector.state != INSPECTOR_ASKED &&
+	       t.daemon->loop.next > t.daemon->loop.now;
+}
+
+static void settle_but_one(void)
+{
+	loop_pass_now(&t.daemon->loop);
+	UNTIL(&t.daemon->loop, only_one_job);
+}
+
+/* One that waits for the former one's room is not kept waiting by a bind that is stuck. */
+static void stuck_bind_scene(void)
+{
+	settle_but_one();
+	CHECK_INT(find("1-2")->state, EXPORT_AVAILABLE);
+	CHECK(is_there(root, "run/1-1.lock") && !is_there(root, "run/1-2.lock"));
+	run_after(&t.daemon->loop, JOB_LATE_MS - 1);
+	CHECK_INT(said("since"), 0);
+	file_is(root, "run/1-1.lock", "");
+	run_after(&t.daemon->loop, 1);
+	CHECK_INT(said("1-1 (46f4:0001): " STUCK " since 5 s; other devices go on"), 1);
+	file_is(root, "run/1-1.lock", STUCK);
+	fill_slots(15);
+	append(SLOTS, "%s ", "1-2");
+	plug("1-3", "usb");
+	settle_but_one();
+	CHECK_INT(said("cannot export 1-3 (46f4:0001): usbip-host has no room for it"), 1);
+	fill_slots(3);
+	append(SLOTS, "%s ", "1-2");
+	run_after(&t.daemon->loop, 1000);
+	settle_but_one();
+	CHECK_INT(find("1-3")->state, EXPORT_AVAILABLE);
+	change_rules("deny busid 1-2\n");
+	settle_but_one();
+	JOBS_WERE("bind 1-1\nbind 1-2\nbind 1-3\nrelease 1-2\n");
+	run_after(&t.daemon->loop, 60000);
+	CHECK_INT(said("since"), 1);
+	put_file(root, "go", "");
+	settle();
+	CHECK_INT(said("1-1 (46f4:0001): goes on after 66 s"), 1);
+	CHECK_INT(find("1-1")->state, EXPORT_AVAILABLE);
+	CHECK(!is_there(root, "run/1-1.lock"));
+	stop_server();
+	JOBS_WERE("release 1-1\nrelease 1-3\n");
+}
+
+static void stuck_bind(void)
+{
+	start();
+	plug("1-1", "usb");
+	plug("1-2", "usb");
+	t.slow = "bind";
+	t.slow_busid = "1-1";
+	serve(stuck_bind_scene, false, 0);
+	CHECK(!is_there(root, "run"));
+	end();
+}
+
+static void stuck_release_scene(void)
+{
+	settle();
+	change_rules("deny busid 1-1\n");
+	settle_but_one();
+	run_after(&t.daemon->loop, 1000);
+	change_rules("deny busid 1-1\ndeny busid 1-2\n");
+	run_quiet(&t.daemon->loop);
+	JOBS_WERE("release 1-1\n"); /* it may be quick yet */
+	run_after(&t.daemon->loop, JOB_LATE_MS - 1000);
+	CHECK_INT(said("1-1 (46f4:0001): driver usbip-host does not let go of it since 5 s; "
+		       "other devices go on"), 1);
+	settle_but_one();
+	JOBS_WERE("end 1-2\nrelease 1-2\n");
+	put_file(root, "go", "");
+	settle();
+	CHECK_INT(said("1-1 (46f4:0001): goes on after "), 1);
+	stop_server();
+}
+
+static void stuck_release(void)
+{
+	start();
+	was_bound("1-1\n1-2\n");
+	plug("1-1", STUB_DRIVER);
+	plug_in_use("1-2");
+	t.slow = "release";
+	t.slow_busid = "1-1";
+	serve(stuck_release_scene, false, 0);
+	end();
+}
+
+static void stop_stuck_scene(void)
+{
+	settle_but_one();
+	run_after(&t.daemon->loop, JOB_LATE_MS);
+	JOBS_WERE("bind 1-1\nbind 1-2\n");
+	stop_server(); /* at once */
+	JOBS_WERE("release 1-2\n");
+	CHECK_INT(jobs_running(), 1);
+	close(find("1-1")->lock); /* as the end of the process does */
+}
+
+static bool has_stuck(void)
+{
+	return find("1-1")->state == EXPORT_STUCK;
+}
+
+static void next_run_scene(void)
+{
+	struct reason why;
+
+	loop_pass_now(&t.daemon->loop);
+	UNTIL(&t.daemon->loop, has_stuck);
+	CHECK_INT(said("1-1 (46f4:0001): left alone, as an earlier run of the server still waits for "
+		       "it: " STUCK), 1);
+	run_quiet(&t.daemon->loop);
+	CHECK_INT(find("1-2")->state, EXPORT_AVAILABLE);
+	for (int i = 0; i < 3; i++)
+		run_after(&t.daemon->loop, INTERVAL_MS);
+	CHECK_INT(said("left alone, as an earlier run"), 1);
+	CHECK(has_stuck());
+	CHECK(find("1-1")->ours && !find("1-1")->listed);
+	file_is(root, "run/1-1.lock", STUCK);
+	JOBS_WERE("bind 1-2\n");
+	put_file(root, "go", "");
+	while (rundir_job_is_stuck(run_dir, "1-1", &why))
+		usleep(1000);
+	later(INTERVAL_MS);
+	CHECK_INT(said("1-1 (46f4:0001): goes on, the earlier run of the server has ended"), 1);
+	CHECK_STR(find("1-1")->stuck.text, "");
+	CHECK_INT(find("1-1")->state, EXPORT_AVAILABLE);
+	CHECK(!is_there(root, "run/1-1.lock"));
+	stop_server();
+	JOBS_WERE("release 1-1\nrelease 1-2\n");
+}
+
+static void next_stop_scene(void)
+{
+	loop_pass_now(&t.daemon->loop);
+	UNTIL(&t.daemon->loop, has_stuck);
+	stop_server();
+}
+
+static void next_once_scene(void)
+{
+	UNTIL(&t.daemon->loop, is_over);
+	CHECK(has_stuck());
+}
+
+/* It is not waited for at the end, and the next run leaves just that device alone. */
+static void stop_stuck(void)
+{
+	start();
+	plug("1-1", "usb");
+	plug("1-2", "usb");
+	t.slow = "bind";
+	t.slow_busid = "1-1";
+	serve(stop_stuck_scene, false, 1);
+	CHECK_INT(said("1-1: not given back: " STUCK), 1);
+	CHECK_INT(said("not given back"), 1);
+	file_is(root, "run/bound", "1-1\n");
+	file_is(root, "run/1-1.lock", STUCK);
+	unplug("1-2");
+	serve(next_stop_scene, false, 1);
+	CHECK_INT(said("1-1: not given back: " STUCK), 2);
+	serve(next_once_scene, true, 1);
+	plug("1-2", "usb");
+	said_forget();
+	serve(next_run_scene, false, 0);
+	CHECK(!is_there(root, "run"));
+	end();
+}
+
+static void once_stuck_scene(void)
+{
+	settle_but_one();
+	CHECK(!is_over());
+	run_after(&t.daemon->loop, JOB_LATE_MS);
+	UNTIL(&t.daemon->loop, is_over);
+	put_file(root, "go", "");
+}
+
+/* --once does not wait for ever. */
+static void once_stuck(void)
+{
+	start();
+	plug("1-1", "usb");
+	plug("1-2", "usb");
+	t.slow = "bind";
+	t.slow_busid = "1-1";
+	serve(once_stuck_scene, true, 1);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	end();
+}
+
+static void slow_stop_scene(void)
+{
+	settle();
+	kill(getpid(), SIGTERM);
+	UNTIL(&t.daemon->loop, job_has_begun);
+	run_after(&t.daemon->loop, JOB_LATE_MS);
+	CHECK_INT(said("1-1 (46f4:0001): driver usbip-host does not let go of it since 5 s"), 1);
+	CHECK(!is_over());
+	run_after(&t.daemon->loop, 20000);
+	CHECK(!is_over());
+	put_file(root, "go", "");
+	UNTIL(&t.daemon->loop, is_over);
+}
+
+static void too_slow_stop_scene(void)
+{
+	settle();
+	kill(getpid(), SIGTERM);
+	UNTIL(&t.daemon->loop, job_has_begun);
+	clock_now += STOP_MS;
+	UNTIL(&t.daemon->loop, is_over);
+	put_file(root, "go", "");
+}
+
+/* A release that was begun to stop has some more time, as a driver may load firmware. */
+static void slow_stop(void)
+{
+	for (int too_slow = 0; too_slow < 2; too_slow++) {
+		start();
+		was_bound("1-1\n");
+		plug("1-1", STUB_DRIVER);
+		t.slow = "release";
+		serve(too_slow ? too_slow_stop_scene : slow_stop_scene, false, too_slow);
+		CHECK_INT(said("1-1: not given back: driver usbip-host does not let go of it"),
+			  too_slow);
+		while (waitpid(-1, NULL, 0) > 0)
+			;
+		end();
+	}
+}
+
+static void reset_scene(void)
+{
+	settle();
+	kill(getpid(), SIGTERM);
+	loop_pass_now(&t.daemon->loop);
+	run_long_quiet(&t.daemon->loop);
+	JOBS_WERE("end 1-1\nend 1-2\nrelease 1-3\n");
+	CHECK(!is_over());
+	run_after(&t.daemon->loop, 10000);
+	CHECK(!is_over());
+	JOBS_WERE("");
+	put_attribute("1-1", "usbip_status", "1\n"); /* it was reset at last */
+	run_after(&t.daemon->loop, 1000);
+	UNTIL(&t.daemon->loop, is_over);
+	JOBS_WERE("release 1-1\nrelease 1-2\n");
+}
+
+static void endless_reset_scene(void)
+{
+	settle();
+	kill(getpid(), SIGTERM);
+	loop_pass_now(&t.daemon->loop);
+	run_long_quiet(&t.daemon->loop);
+	clock_now += STOP_MS;
+	UNTIL(&t.daemon->loop, is_over);
+	JOBS_WERE("end 1-1\nend 1-2\nrelease 1-3\n");
+}
+
+/*
+ * A device that is still being reset keeps those whose sessions ended at the same time: the kernel may
+ * have them in its queue. One that was idle goes back.
+ */
+static void slow_reset(void)
+{
+	for (int endless = 0; endless < 2; endless++) {
+		start();
+		was_bound("1-1\n1-2\n1-3\n");
+		plug_in_use("1-1");
+		plug_in_use("1-2");
+		plug("1-3", STUB_DRIVER);
+		t.end_fails = "1-1";
+		t.failure = (struct stub_result){ -ETIMEDOUT, STUB_STEP_SESSION };
+		serve(endless ? endless_reset_scene : reset_scene, false, endless);
+		CHECK_INT(said("not given back"), endless ? 2 : 0);
+		CHECK_INT(said("1-2: not given back: a device is still being reset"), endless);
+		end();
+	}
+}
+
+static void no_lock_scene(void)
+{
+	settle();
+	JOBS_WERE("bind 1-1\n");
+	CHECK_INT(find("1-1")->state, EXPORT_AVAILABLE);
+	stop_server();
+	JOBS_WERE("release 1-1\n");
+}
+
+/* Without a file for its lock a job is done all the same. */
+static void no_lock(void)
+{
+	start();
+	plug("1-1", "usb");
+	put_file(root, "run/1-1.lock/file", "");
+	serve(no_lock_scene, false, 0);
+	end();
+}
+
 int main(void)
 {
 	RUN("t_host: from the start to the end", whole_life);
@@ -784,5 +897,16 @@ int main(void)
 	RUN("t_host: all is given back", give_back);
 	RUN("t_host: a session that does not end", session_stays);
 	RUN("t_host: a release that is tried again at the end", retried_at_end);
+	RUN("t_host: a bind that does not end", stuck_bind);
+	RUN("t_host: a release that does not end", stuck_release);
+	RUN("t_host: stopped while a bind does not end, and the next run", stop_stuck);
+	RUN("t_host: one pass with a bind that does not end", once_stuck);
+	RUN("t_host: a release at the end that takes long", slow_stop);
+	RUN("t_host: a reset at the end that takes long", slow_reset);
+	RUN("t_host: no lock for a job", no_lock);
+	RUN("t_host: all links are lost", links_lost);
+	RUN("t_host: all links are lost, in the next run", links_lost_again);
+	RUN("t_host: a link that comes and goes", link_in_time);
+	RUN("t_host: all links are lost, and a rule names the card", named_card);
 	return check_status();
 }

@@ -2,7 +2,9 @@
 /*
  * Tests of host/server and conn, and of sessions in host/export: clients of every kind on loopback, a
  * tree of files where the test plays usbip-host, a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=prlimit64,--wrap=setsockopt,--wrap=ktls_has_aes
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write
+ * LINK: -Wl,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=prlimit64
+ * LINK: -Wl,--wrap=setsockopt,--wrap=ktls_has_aes
  */
 #include "host/server.h"
 

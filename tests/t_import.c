@@ -4,6 +4,7 @@
  * once, and the decisions as tables of cases: whether a device is requested, and what is done with
  * its port.
  * LINK: -Wl,--wrap=log_line,--wrap=vhci_usable,--wrap=vhci_detach,--wrap=record_matches
+ * LINK: -Wl,--wrap=device_describe
  */
 #include "client/import.h"
 
@@ -58,6 +59,20 @@ bool __wrap_record_matches(const char *dir, unsigned port, const char *host, con
 	return recorded;
 }
 
+int __wrap_device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
+			   struct op_interface *interface);
+
+/* What it tells of itself here. */
+int __wrap_device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
+			   struct op_interface *interface)
+{
+	(void)sysfs;
+	(void)busid;
+	*device = (struct op_device){ .vendor = 0x951, .product = 0x1667, .interfaces = 1 };
+	interface[0] = (struct op_interface){ .class = DEVICE_CLASS_STORAGE };
+	return usable ? 0 : -ENODEV;
+}
+
 /* The place in the table. */
 static struct import *add(const char *busid)
 {
@@ -87,8 +102,9 @@ static void start(void)
 }
 
 /* Which states may follow each, by their first two letters; in the order of the enum. */
-static const char *const follows[STATES] = { "id", "un re at", "id", "id de", "id" };
-static const char letters[STATES][3] = { "un", "id", "re", "at", "de" };
+static const char *const follows[STATES] = { "id", "un re at", "id", "id le de",
+					     "id at ke de", "id at le de", "id" };
+static const char letters[STATES][3] = { "un", "id", "re", "at", "le", "ke", "de" };
 
 /* Whether the assertion lets it pass. */
 static bool may_follow(enum import_state from, enum import_state to, int port)
@@ -445,6 +461,21 @@ static void port_replaced(void)
 	CHECK_INT(detached, 0);
 }
 
+/* One that an earlier daemon attached tells its ids and classes, once it is here. */
+static void adopted_describes_itself(void)
+{
+	start();
+	attach(import, 0);
+	CHECK(!import->identified && !import->answered);
+	CHECK_INT(import->facts.product, 0x1666);
+	start();
+	usable = true;
+	attach(import, 0);
+	CHECK(import->identified && import->facts.described && import->answered);
+	CHECK_STR(import_name(import).text, "1-1.4 (0951:1667) at pi.lan:3240");
+	CHECK_INT(import->facts.class[1], 1); /* the bit of storage */
+}
+
 /* A detach that fails for want of a descriptor is tried again, any other is not. */
 static void detach_fails(void)
 {
@@ -560,6 +591,7 @@ int main(void)
 		check_end();
 	}
 	RUN("t_import: a port that is another device's", port_replaced);
+	RUN("t_import: an adopted one describes itself", adopted_describes_itself);
 	RUN("t_import: a detach that fails", detach_fails);
 	RUN("t_import: the oldest attach is timed", oldest_is_timed);
 	RUN("t_import: controllers apart", controllers_apart);

@@ -2,17 +2,18 @@
 /*
  * Tests of policy/policy and host/facts: the decision about a device as tables of cases, and its
  * promises over all combinations of facts.
- * LINK: -Wl,--wrap=rules_judge,--wrap=protect_check
+ * LINK: -Wl,--wrap=rules_judge,--wrap=rules_name_device
  */
 #include "host/export.h"
 
 #include "lib/str.h"
 #include "tests/tree.h"
 
-/* What the rules and the check for needed devices say, and how often they are asked. */
+/* What the rules and the survey of needs say, and how often they are asked. */
 static struct {
 	enum rule_verdict verdict, without_strings;
-	bool in_use;
+	bool named;
+	struct protect_item need;
 	struct rule_facts facts; /* as they were asked about */
 	unsigned rules, uses;	 /* so often asked */
 } t;
@@ -33,16 +34,13 @@ enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rul
 	return verdict;
 }
 
-bool __wrap_protect_check(const struct sysfs *fs, const char *busid, struct reason *use);
+bool __wrap_rules_name_device(const struct rules *rules, const struct rule_facts *facts);
 
-bool __wrap_protect_check(const struct sysfs *fs, const char *busid, struct reason *use)
+bool __wrap_rules_name_device(const struct rules *rules, const struct rule_facts *facts)
 {
-	CHECK(fs == &sysfs);
-	CHECK_STR(busid, "1-1.4");
-	t.uses++;
-	if (t.in_use)
-		str_format(use->text, sizeof(use->text), "it holds the root");
-	return t.in_use;
+	(void)rules;
+	(void)facts;
+	return t.named;
 }
 
 static struct policy policy; /* big */
@@ -76,7 +74,8 @@ static struct policy_decision decide(const struct device_strings *strings, uint6
 	decision = policy_decide(&policy, &facts);
 	if (decision.verdict == POLICY_ASK_NEED) {
 		CHECK_INT(decision.allowed, RULE_ALLOW);
-		CHECK(facts_gather(&engine_kernel, &sysfs, &device, decision.verdict, NULL, &facts));
+		t.uses++;
+		facts_set_need(&t.need, &facts);
 		decision = policy_decide(&policy, &facts);
 	}
 	return decision;
@@ -93,7 +92,9 @@ static const struct {
 	const char *what, *held;
 	enum rule_verdict without, with; /* of the rules */
 	uint8_t class;
-	bool on_vhci, in_use, take_all;
+	bool on_vhci;
+	enum { FREE, NEEDED, BLOCKED, LATER } need;
+	enum { NOT_LIFTED, ALL_LIFTED, LIFTED_BY_RULE } lifted;
 	enum policy_verdict unread, read; /* while its strings are unknown, and then */
 	const char *why;		  /* of LEAVE */
 } permission[] = {
@@ -119,6 +120,14 @@ static const struct {
 	  HELD },
 	{ "needed", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 0, LEAVE, LEAVE, "it holds the root" },
 	{ "needed, take all", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1, BIND, BIND, "" },
+	{ "needed, a rule names it", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 2, BIND, BIND, "" },
+	{ "not authorized, take all", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 2, 1, LEAVE, LEAVE,
+	  "it holds the root" },
+	{ "not authorized, a rule names it", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 2, 2, LEAVE, LEAVE,
+	  "it holds the root" },
+	{ "perhaps needed", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 3, 0, POLICY_WAIT, POLICY_WAIT, "" },
+	{ "perhaps needed, take all", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 3, 1, BIND, BIND, "" },
+	{ "perhaps needed, a rule names it", "", RULE_ALLOW, RULE_ALLOW, 0, 0, 3, 2, BIND, BIND, "" },
 	{ "needed and denied", "", RULE_DENY, RULE_DENY, 0, 0, 1, 0, LEAVE, LEAVE, DENIED },
 	{ "denied, take all", "", RULE_DENY, RULE_DENY, 0, 0, 1, 1, LEAVE, LEAVE, DENIED },
 	{ "held, take all", "0951:1666@1-1.4", RULE_ALLOW, RULE_ALLOW, 0, 0, 1, 1, LEAVE, LEAVE,
@@ -142,7 +151,7 @@ static void permission_is(size_t i, const struct device_strings *strings, enum p
 	decision = decide(strings, 0);
 	CHECK_INT(decision.verdict, want);
 	CHECK_STR(decision.reason.text, want == LEAVE ? permission[i].why : "");
-	if (permission[i].take_all || want == ASK)
+	if (want == ASK || decision.allowed != RULE_ALLOW)
 		CHECK_INT(t.uses, 0); /* it costs much */
 }
 
@@ -152,10 +161,15 @@ static void permission_row(size_t i)
 
 	check_begin("t_policy: %s", permission[i].what);
 	start(NULL);
-	reset(permission[i].take_all);
+	reset(permission[i].lifted == ALL_LIFTED);
+	t.named = permission[i].lifted == LIFTED_BY_RULE;
 	t.without_strings = permission[i].without;
 	t.verdict = permission[i].with;
-	t.in_use = permission[i].in_use;
+	if (permission[i].need == LATER)
+		protect_later(&t.need, "its disks are not there yet");
+	else if (permission[i].need != FREE)
+		protect_need(&t.need, "it holds the root");
+	t.need.blocked = permission[i].need == BLOCKED;
 	if (permission[i].held[0])
 		must(!holds_add(&policy.holds, permission[i].held), "hold");
 	make_device(permission[i].class, permission[i].on_vhci);
@@ -214,7 +228,8 @@ static void kind_row(size_t i)
 
 enum { /* facts as bits, for the tables below */
 	OURS = 1, DRIVER = 2, RETRY = 4, DAMPED = 8, SESSION_DENIED = 16, ENDING = 32,
-	RELEASING = 64, BINDING = 128, HUB = 256, IMPORTED = 512, TAKE_ALL = 1024, FACTS = 2048,
+	RELEASING = 64, BINDING = 128, HUB = 256, IMPORTED = 512, TAKE_ALL = 1024, NAMED = 2048,
+	NOT_AUTHORIZED = 4096, FACTS = 8192,
 };
 
 static struct device_facts make_facts(unsigned bits, enum device_use use, uint64_t driverless_ms)
@@ -227,7 +242,7 @@ static struct device_facts make_facts(unsigned bits, enum device_use use, uint64
 		.retry_later = bits & RETRY, .damped = bits & DAMPED,
 		.session_denied = bits & SESSION_DENIED, .session_ending = bits & ENDING,
 		.others_releasing = bits & RELEASING, .others_binding = bits & BINDING,
-		.need = { POLICY_NO, { "" } }, .room = { POLICY_YES, { "" } },
+		.blocked = bits & NOT_AUTHORIZED, .need = { POLICY_NO, { "" } }, .room = { POLICY_YES, { "" } },
 	};
 }
 
@@ -305,6 +320,56 @@ static void exported_row(size_t i)
 	check_end();
 }
 
+/* A device of ours that this machine has come to need. */
+static const struct {
+	const char *what;
+	enum policy_answer need;
+	enum device_use use;
+	unsigned facts;
+	enum policy_verdict verdict;
+	const char *why;
+	enum rule_verdict rules;
+} needed[] = {
+	{ "free", POLICY_YES, DEVICE_IDLE, OURS, POLICY_RELEASE, "needed", RULE_ALLOW },
+	{ "not any more", POLICY_NO, DEVICE_IDLE, OURS, POLICY_KEEP, "", RULE_ALLOW },
+	{ "perhaps", POLICY_LATER, DEVICE_IDLE, OURS, POLICY_KEEP, "", RULE_ALLOW },
+	{ "nobody has asked", POLICY_UNKNOWN, DEVICE_IDLE, OURS, POLICY_KEEP, "", RULE_ALLOW },
+	{ "in use", POLICY_YES, DEVICE_IN_USE, OURS, POLICY_KEEP, "", RULE_ALLOW },
+	{ "in error, just now", POLICY_YES, DEVICE_ERROR, OURS | DAMPED, POLICY_RELEASE, "needed",
+	  RULE_ALLOW },
+	{ "of somebody else", POLICY_YES, DEVICE_IDLE, 0, POLICY_KEEP, "", RULE_ALLOW },
+	{ "a rule names it", POLICY_YES, DEVICE_IDLE, OURS | NAMED, POLICY_KEEP, "", RULE_ALLOW },
+	{ "take all", POLICY_YES, DEVICE_IDLE, OURS | TAKE_ALL, POLICY_KEEP, "", RULE_ALLOW },
+	{ "not authorized, take all", POLICY_YES, DEVICE_IDLE,
+	  OURS | TAKE_ALL | NAMED | NOT_AUTHORIZED, POLICY_RELEASE, "needed", RULE_ALLOW },
+	{ "its release failed", POLICY_YES, DEVICE_IDLE, OURS | RETRY, POLICY_WAIT, "", RULE_ALLOW },
+	{ "a session is being ended", POLICY_YES, DEVICE_IDLE, OURS | ENDING, POLICY_WAIT, "needed",
+	  RULE_ALLOW },
+	{ "another is being released", POLICY_YES, DEVICE_IDLE, OURS | RELEASING, POLICY_RELEASE,
+	  "needed", RULE_ALLOW },
+	{ "comes and goes", POLICY_YES, DEVICE_IDLE, OURS | DAMPED, POLICY_RELEASE, "needed",
+	  RULE_ALLOW },
+	{ "denied, too", POLICY_YES, DEVICE_IDLE, OURS, POLICY_RELEASE, DENIED, RULE_DENY },
+	{ "given back", POLICY_YES, DEVICE_LOCAL, OURS, POLICY_LEAVE, "needed", RULE_ALLOW },
+};
+
+static void needed_row(size_t i)
+{
+	struct device_facts facts = make_facts(needed[i].facts | DRIVER, needed[i].use, 0);
+	struct policy_decision decision;
+
+	check_begin("t_policy: needed again: %s", needed[i].what);
+	reset(needed[i].facts & TAKE_ALL);
+	t.named = needed[i].facts & NAMED;
+	t.verdict = needed[i].rules;
+	facts.need = (struct policy_fact){ needed[i].need, { "needed" } };
+	decision = policy_decide(&policy, &facts);
+	CHECK_INT(decision.verdict, needed[i].verdict);
+	CHECK_INT(decision.allowed, needed[i].rules);
+	CHECK_STR(decision.reason.text, needed[i].why);
+	check_end();
+}
+
 /* The facts that are asked for, in their order. */
 static const struct {
 	const char *what;
@@ -322,7 +387,13 @@ static const struct {
 	{ "no need, room", POLICY_NO, POLICY_YES, 0, POLICY_BIND, "" },
 	{ "no need, no room", POLICY_NO, POLICY_NO, 0, POLICY_NO_ROOM, "full" },
 	{ "no need, no room beside others", POLICY_NO, POLICY_NO, BINDING, POLICY_WAIT, "" },
-	{ "nothing, take all", POLICY_UNKNOWN, POLICY_UNKNOWN, TAKE_ALL, POLICY_ASK_ROOM, "" },
+	{ "cannot be told yet", POLICY_LATER, POLICY_UNKNOWN, 0, POLICY_WAIT, "" },
+	{ "nothing, take all", POLICY_UNKNOWN, POLICY_UNKNOWN, TAKE_ALL, POLICY_ASK_NEED, "" },
+	{ "cannot be told yet, take all", POLICY_LATER, POLICY_UNKNOWN, TAKE_ALL, POLICY_ASK_ROOM,
+	  "" },
+	{ "need, a rule names it", POLICY_YES, POLICY_YES, NAMED, POLICY_BIND, "" },
+	{ "not authorized, take all", POLICY_YES, POLICY_YES, TAKE_ALL | NOT_AUTHORIZED | NAMED, LEAVE,
+	  "needed" },
 	{ "need, take all", POLICY_YES, POLICY_YES, TAKE_ALL, POLICY_BIND, "" },
 	{ "need and no room, take all", POLICY_YES, POLICY_NO, TAKE_ALL, POLICY_NO_ROOM, "full" },
 	{ "nothing, it failed a moment ago", POLICY_UNKNOWN, POLICY_UNKNOWN, RETRY, POLICY_WAIT,
@@ -336,6 +407,7 @@ static void asked_row(size_t i)
 
 	check_begin("t_policy: asked: %s", asked[i].what);
 	reset(asked[i].facts & TAKE_ALL);
+	t.named = asked[i].facts & NAMED;
 	facts.need = (struct policy_fact){ asked[i].need, { "needed" } };
 	facts.room = (struct policy_fact){ asked[i].room, { "full" } };
 	decision = policy_decide(&policy, &facts);
@@ -348,20 +420,25 @@ static void asked_row(size_t i)
 static bool keeps_promises(const struct device_facts *facts, const struct policy_decision *decision)
 {
 	bool allowed = decision->allowed == RULE_ALLOW, never = facts->is_hub || facts->is_imported;
-	bool needed = !policy.take_all && facts->need.answer != POLICY_NO;
-	bool given_back = !allowed || facts->use == DEVICE_ERROR;
+	bool lifted = policy.take_all || t.named;
+	bool is_needed = facts->need.answer == POLICY_YES && (facts->blocked || !lifted);
+	bool may_be_needed = is_needed || facts->need.answer == POLICY_UNKNOWN ||
+			     (facts->need.answer == POLICY_LATER && (facts->blocked || !lifted));
+	bool given_back = !allowed || facts->use == DEVICE_ERROR ||
+			  (is_needed && facts->use == DEVICE_IDLE);
 
 	switch (decision->verdict) {
 	case POLICY_BIND:
-		return allowed && !never && !needed && facts->room.answer == POLICY_YES &&
+		return allowed && !never && !may_be_needed && facts->room.answer == POLICY_YES &&
 		       facts->use == DEVICE_LOCAL && !facts->retry_later && !facts->damped &&
 		       (facts->has_driver || facts->driverless_ms >= POLICY_DRIVERLESS_MS);
 	case POLICY_NO_ROOM:
-		return allowed && !never && !needed && facts->room.answer == POLICY_NO &&
+		return allowed && !never && !may_be_needed && facts->room.answer == POLICY_NO &&
 		       facts->use == DEVICE_LOCAL && decision->reason.text[0];
 	case POLICY_RELEASE:
 		return facts->ours && given_back && facts->use != DEVICE_IN_USE &&
 		       !facts->session_ending && !facts->retry_later &&
+		       (!allowed || facts->use == DEVICE_ERROR || decision->reason.text[0]) &&
 		       (facts->use != DEVICE_LOCAL || !facts->has_driver);
 	case POLICY_END_SESSION:
 		return facts->ours && facts->use == DEVICE_IN_USE && !facts->session_ending &&
@@ -370,11 +447,12 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 		return decision->reason.text[0] && (!facts->ours || facts->use == DEVICE_LOCAL ||
 						    never);
 	case POLICY_KEEP:
-		return allowed && !never && facts->use != DEVICE_LOCAL;
+		return allowed && !never && facts->use != DEVICE_LOCAL &&
+		       !(facts->ours && is_needed && facts->use == DEVICE_IDLE);
 	case POLICY_ASK_NEED:
-		return allowed && !policy.take_all && facts->need.answer == POLICY_UNKNOWN;
+		return allowed && facts->need.answer == POLICY_UNKNOWN;
 	case POLICY_ASK_ROOM:
-		return allowed && !needed && facts->room.answer == POLICY_UNKNOWN;
+		return allowed && !may_be_needed && facts->room.answer == POLICY_UNKNOWN;
 	case POLICY_ASK_STRINGS:
 		return decision->allowed == RULE_UNKNOWN && !facts->identity.serial;
 	case POLICY_ASK_CLASSES:
@@ -382,7 +460,8 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 	default:
 		return decision->verdict == POLICY_WAIT &&
 		       (facts->retry_later || facts->damped || facts->session_ending ||
-			facts->others_releasing || facts->others_binding || !facts->has_driver);
+			facts->others_releasing || facts->others_binding || !facts->has_driver ||
+			facts->need.answer == POLICY_LATER);
 	}
 }
 
@@ -391,10 +470,10 @@ static void try_answers(struct device_facts *facts, unsigned n)
 {
 	struct policy_decision decision;
 
-	facts->need = (struct policy_fact){ n % 3, { "needed" } };
-	facts->room = (struct policy_fact){ n / 3 % 3, { "full" } };
-	t.verdict = t.without_strings = n / 9 % 3;
-	facts->identity.serial = n / 27 % 2 ? "A 1" : NULL;
+	facts->need = (struct policy_fact){ n % 4, { "needed" } };
+	facts->room = (struct policy_fact){ n / 4 % 3, { "full" } };
+	t.verdict = t.without_strings = n / 12 % 3;
+	facts->identity.serial = n / 36 % 2 ? "A 1" : NULL;
 	decision = policy_decide(&policy, facts);
 	if (!keeps_promises(facts, &decision))
 		check_fault(__FILE__, __LINE__, "verdict %d, answers %u, use %d", decision.verdict,
@@ -412,7 +491,8 @@ static void all_facts(void)
 				struct device_facts facts = make_facts(bits, use, driverless[i]);
 
 				policy.take_all = bits & TAKE_ALL;
-				for (unsigned n = 0; n < 54; n++)
+				t.named = bits & NAMED;
+				for (unsigned n = 0; n < 72; n++)
 					try_answers(&facts, n);
 			}
 }
@@ -540,7 +620,7 @@ static void room_is(enum policy_answer answer, unsigned binding, bool takes)
 	struct device_facts facts;
 
 	memset(&facts, 0, sizeof(facts));
-	CHECK(facts_gather(&engine_kernel, &sysfs, &device, POLICY_ASK_ROOM, &binding, &facts));
+	facts_ask_room(&engine_kernel, &sysfs, device.busid, &binding, &facts.room);
 	CHECK_INT(facts.room.answer, answer);
 	CHECK_INT(binding, before + takes);
 	CHECK_STR(facts.room.reason.text,
@@ -551,7 +631,6 @@ static void room_is(enum policy_answer answer, unsigned binding, bool takes)
 static void room(void)
 {
 	char text[16 * 6 + 2] = "";
-	struct device_facts facts = { 0 };
 
 	start(NULL);
 	make_device(0, false);
@@ -566,8 +645,6 @@ static void room(void)
 	room_is(POLICY_NO, 0, true);
 	strcpy(device.busid, "9-16"); /* it has a place of its own */
 	room_is(POLICY_YES, 0, false);
-	CHECK(!facts_gather(&engine_kernel, &sysfs, &device, POLICY_BIND, NULL, &facts));
-	CHECK_INT(facts.room.answer, POLICY_UNKNOWN);
 	end();
 }
 
@@ -579,6 +656,8 @@ int main(void)
 		kind_row(i);
 	for (size_t i = 0; i < LENGTH(exported); i++)
 		exported_row(i);
+	for (size_t i = 0; i < LENGTH(needed); i++)
+		needed_row(i);
 	for (size_t i = 0; i < LENGTH(asked); i++)
 		asked_row(i);
 	RUN("t_policy: all combinations of facts", all_facts);

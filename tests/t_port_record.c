@@ -112,7 +112,8 @@ static void more_words(void)
 /* The longest words of each kind come whole. */
 static void longest_more(void)
 {
-	char host[ENDPOINT_HOST_SIZE], busid[BUSID_SIZE], more[2 * (CONNECTION_ADDR_SIZE + ENDPOINT_PORT_SIZE)], *text;
+	char more[2 * (CONNECTION_ADDR_SIZE + ENDPOINT_PORT_SIZE)], *text;
+	char host[ENDPOINT_HOST_SIZE], busid[BUSID_SIZE];
 
 	memset(host, 'h', sizeof(host) - 1);
 	host[sizeof(host) - 1] = '\0';

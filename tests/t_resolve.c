@@ -181,13 +181,14 @@ static void child_done(struct child *child, bool whole)
 static void look_up(const char *host)
 {
 	static const struct loop_role role = { pass, pass, done };
+	struct child_work work = { .run = resolve_name, .result = &t.addresses,
+				   .size = sizeof(t.addresses) };
 	struct endpoint endpoint = endpoint_of(host);
 
 	memset(&t, 0, sizeof(t));
 	must(!loop_open(&t.loop, 3600 * 1000, &role, NULL), "open the loop");
-	CHECK_INT(child_start(&t.loop, &t.child, resolve_name, &endpoint, &t.addresses,
-			      sizeof(t.addresses), child_done),
-		  0);
+	work.arg = &endpoint;
+	CHECK_INT(child_start(&t.loop, &t.child, &work, child_done), 0);
 	CHECK_INT(t.done, 0);
 	loop_run(&t.loop);
 	CHECK_INT(t.done, 1);

@@ -896,6 +896,64 @@ static void no_descriptors(void)
 	end();
 }
 
+/* Only the rule that allows it counts, and only if it says which device it is. */
+static void names_device(void)
+{
+	static const struct {
+		const char *rules;
+		bool named;
+	} row[] = {
+		{ "", false },
+		{ "allow\n", false },
+		{ "allow busid 1-1.4\n", true },
+		{ "allow busid 1-1.*\n", false },
+		{ "allow busid *\n", false },
+		{ "allow busid 1-1.?\n", false },
+		{ "allow serial 60A44C4138D2\n", true },
+		{ "allow serial 60A44C*\n", false },
+		{ "allow busid 1-1.* serial 60A44C4138D2\n", true },
+		{ "allow busid 1-1.4 serial *\n", true },
+		{ "allow busid 1-1.4 id 0951:1666\n", true },
+		{ "allow busid 1-1.4 id 0951:1667\n", false },
+		{ "allow id 0951:1666\n", false },
+		{ "allow product \"DataTraveler 3.0\"\n", false },
+		{ "allow class storage\n", false },
+		{ "deny busid 1-1.4\n", false },
+		{ "deny busid 1-1.5\nallow busid 1-1.4\n", true },
+		{ "deny busid 1-1.4\nallow busid 1-1.4\n", false },
+		{ "allow\nallow busid 1-1.4\n", false },
+		{ "allow busid 1-1.5\nallow\n", false },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct rule_facts facts = stick();
+
+		begin();
+		facts.from = facts.server = NULL;
+		CHECK(read_bytes(RULE_SERVER, row[i].rules, strlen(row[i].rules)));
+		if (rules_name_device(&rules, &facts) != row[i].named)
+			check_fault(__FILE__, __LINE__, "%s: %s", row[i].rules,
+				    row[i].named ? "it is not named" : "it is named");
+		end();
+	}
+}
+
+/* Its serial number may be another one. */
+static void names_unknown(void)
+{
+	struct rule_facts facts = stick();
+
+	begin();
+	facts.serial = facts.from = facts.server = NULL;
+	CHECK(read_option(RULE_SERVER, "allow serial 60A44C4138D2"));
+	CHECK(!rules_name_device(&rules, &facts));
+	CHECK(read_option(RULE_SERVER, "allow busid 1-1.4 serial 60A44C4138D2"));
+	CHECK(!rules_name_device(&rules, &facts));
+	CHECK(read_option(RULE_SERVER, "allow busid 1-1.4"));
+	CHECK(rules_name_device(&rules, &facts));
+	end();
+}
+
 int main(void)
 {
 	RUN("t_rules: globs", globs);
@@ -906,6 +964,8 @@ int main(void)
 	RUN("t_rules: several classes", several_classes);
 	RUN("t_rules: what is not known yet", unknown);
 	RUN("t_rules: the first that matches", first);
+	RUN("t_rules: a rule that names the device", names_device);
+	RUN("t_rules: a rule that may name the device", names_unknown);
 	RUN("t_rules: who asks", to);
 	RUN("t_rules: nobody asks", to_nobody);
 	RUN("t_rules: who has which key", to_key);

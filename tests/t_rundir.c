@@ -387,9 +387,71 @@ static void other_locks(void)
 	end();
 }
 
+/* A job's lock is that of whoever has its descriptor, also a child that outlives the daemon. */
+static void jobs(void)
+{
+	struct reason why = { "x" };
+	int lock, child;
+
+	start();
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
+	CHECK(!rundir_job_is_stuck(dir, "1-1", &why)); /* no file */
+	lock = rundir_lock_job(&state, "1-1");
+	CHECK(lock >= 0);
+	CHECK(is_there(root, "run/1-1.lock"));
+	CHECK_INT(rundir_lock_job(&state, "1-1"), -EWOULDBLOCK);
+	CHECK(!rundir_job_is_stuck(dir, "1-1", &why)); /* no reason */
+	must(write(lock, "driver x waits", 14) == 14, "write the reason");
+	CHECK(rundir_job_is_stuck(dir, "1-1", &why));
+	CHECK_STR(why.text, "driver x waits");
+	CHECK(!rundir_job_is_stuck(dir, "1-11", &why));
+	CHECK_INT(rundir_lock_job(&state, "1-1"), -EWOULDBLOCK);
+	text_is("1-1.lock", "driver x waits"); /* it is not emptied */
+	child = dup(lock);
+	close(lock);
+	CHECK(rundir_job_is_stuck(dir, "1-1", &why));
+	close(child);
+	CHECK(!rundir_job_is_stuck(dir, "1-1", &why)); /* left by a job that has ended */
+	lock = rundir_lock_job(&state, "1-1");
+	CHECK(lock >= 0);
+	text_is("1-1.lock", "");
+	rundir_end_job(&state, "1-1", -1);
+	CHECK(is_there(root, "run/1-1.lock"));
+	rundir_end_job(&state, "1-1", lock);
+	CHECK(!is_there(root, "run/1-1.lock"));
+	rundir_close(&state, false);
+	CHECK(!is_there(root, "run"));
+	end();
+}
+
+/* Without a right to read the reason, or to make the file. */
+static void unreadable_jobs(void)
+{
+	struct reason why = { "" };
+	int lock;
+
+	start();
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
+	lock = rundir_lock_job(&state, "1-1");
+	must(lock >= 0 && write(lock, "x", 1) == 1, "begin a job");
+	put_link(root, "run/1-2.lock", "1-1.lock");
+	CHECK(rundir_job_is_stuck(dir, "1-2", &why));
+	CHECK_STR(why.text, "its driver does not let go of it");
+	CHECK_INT(rundir_lock_job(&state, "1-2"), -ELOOP);
+	put_file(root, "run/1-3.lock/file", "");
+	CHECK_INT(rundir_lock_job(&state, "1-3"), -EISDIR);
+	CHECK(!rundir_job_is_stuck(dir, "1-3", &why));
+	rundir_end_job(&state, "1-1", lock);
+	rundir_close(&state, false);
+	end();
+}
+
 static void no_leak(void)
 {
 	unsigned before = open_files();
+
+	jobs();
+	unreadable_jobs();
 
 	running();
 	other_locks();
@@ -417,6 +479,8 @@ int main(void)
 	RUN("t_rundir: a place that cannot be written", unwritable);
 	RUN("t_rundir: whether one runs", running);
 	RUN("t_rundir: locks of others", other_locks);
+	RUN("t_rundir: jobs", jobs);
+	RUN("t_rundir: jobs that cannot be read", unreadable_jobs);
 	RUN("t_rundir: no descriptor is left open", no_leak);
 	return check_status();
 }

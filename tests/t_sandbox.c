@@ -12,14 +12,19 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
-enum { CONFINED = 1, WITH_PROGRAMS = 2 };
+enum { CONFINED = 1, WITH_PROGRAMS, INSPECTOR, HOOKS };
+enum { OTHER_USER = 65534 };
 
 static char root[TEMP_SIZE];
 static struct sysfs sysfs;
+static uint32_t all_capabilities; /* that the test has, of the first 32 */
 
 /* 0 or the error of work, in a process that is confined, or not. */
 static int error_of(int how, int (*work)(const char *path), const char *path)
@@ -32,8 +37,12 @@ static int error_of(int how, int (*work)(const char *path), const char *path)
 	if (!pid) {
 		snprintf(notes, sizeof(notes), "%s/notes", root);
 		snprintf(records, sizeof(records), "%s/records", root);
-		if (how)
+		if (how == CONFINED || how == WITH_PROGRAMS)
 			sandbox_enter(&sysfs, notes, records, how == WITH_PROGRAMS);
+		else if (how == INSPECTOR)
+			sandbox_enter_inspector();
+		else if (how == HOOKS)
+			sandbox_enter_hooks();
 		errno = 0;
 		_exit(work(path) ? errno : 0);
 	}
@@ -266,6 +275,59 @@ static int has_capabilities(const char *unused)
 	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
 }
 
+static const uint32_t inspector_capabilities = 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_READ_SEARCH;
+static const uint32_t no_capabilities;
+
+static void get_capabilities(struct __user_cap_data_struct *data)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	must(!syscall(SYS_capget, &head, data), "read the capabilities");
+}
+
+static void set_capabilities(uint32_t first)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { first, first, 0 }, { 0, 0, 0 } };
+
+	must(!syscall(SYS_capset, &head, data), "set the capabilities");
+}
+
+/* Others than all of the mask that root has here. */
+static int has_capabilities_but(const char *mask)
+{
+	struct __user_cap_data_struct data[2];
+	uint32_t want;
+
+	memcpy(&want, mask, sizeof(want));
+	get_capabilities(data);
+	errno = EPERM;
+	return data[0].effective != (want & all_capabilities) ||
+	       data[0].permitted != (want & all_capabilities) || data[0].inheritable;
+}
+
+static int follows_file(const char *pid)
+{
+	char target[PATH_MAX];
+
+	return readlink(sysfs_path("/proc/%s/fd/0", pid).text, target, sizeof(target)) < 0;
+}
+
+static const char *text_of_pid(pid_t pid)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	return text;
+}
+
+/* One that may not exist: with the same error then. */
+static int opens_disk(const char *unused)
+{
+	(void)unused;
+	return open(below("etc/disk"), O_RDONLY | O_NONBLOCK | O_CLOEXEC) < 0;
+}
+
 static void before(void)
 {
 	temp_make(root);
@@ -276,6 +338,7 @@ static void before(void)
 	put_file(root, "records/file", "1");
 	put_file(root, "etc/file", "1");
 	put_link(root, "sys/bus/usb/1-1", "../../devices/1-1");
+	must(!mknod(below("etc/disk"), S_IFBLK | 0600, makedev(7, 0)), "have a disk");
 	must(!sysfs_open(&sysfs, below("sys")), "open the tree");
 }
 
@@ -407,6 +470,216 @@ static void never(void)
 	after();
 }
 
+/* Another user's process, until it is killed. */
+static pid_t start_other_user(void)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (!pid) {
+		if (setgid(OTHER_USER) || setuid(OTHER_USER) || prctl(PR_SET_DUMPABLE, 1))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	while (error_of(CONFINED, follows_file, text_of_pid(pid)) != EACCES) /* not yet */
+		usleep(1000);
+	return pid;
+}
+
+static int traces(const char *pid)
+{
+	return ptrace(PTRACE_ATTACH, atoi(pid), NULL, NULL) < 0;
+}
+
+static int reads_memory(const char *pid)
+{
+	char byte;
+	struct iovec here = { &byte, 1 }, there = { &sysfs, 1 };
+
+	return process_vm_readv(atoi(pid), &here, 1, &there, 1, 0) != 1;
+}
+
+static int writes_memory(const char *pid)
+{
+	char byte = 1;
+	struct iovec here = { &byte, 1 }, there = { &sysfs, 1 };
+
+	return process_vm_writev(atoi(pid), &here, 1, &there, 1, 0) != 1;
+}
+
+static int reads_memory_file(const char *pid)
+{
+	return open(sysfs_path("/proc/%s/mem", pid).text, O_RDWR | O_CLOEXEC) < 0;
+}
+
+/* By a number of the file, which its capability allows: past all paths. */
+static int reads_by_handle(const char *path)
+{
+	union {
+		struct file_handle handle;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} file = { .handle.handle_bytes = MAX_HANDLE_SZ };
+	int dir = open(root, O_RDONLY | O_CLOEXEC), mount;
+
+	/* a file system without such numbers: then the call itself is denied, or not */
+	if (name_to_handle_at(dir, path, &file.handle, &mount, 0))
+		return open_by_handle_at(dir, &file.handle, O_RDONLY) < 0 && errno == EPERM;
+	return open_by_handle_at(dir, &file.handle, O_RDONLY) < 0;
+}
+
+static int writes_by_truncation(const char *path)
+{
+	return open(below(path), O_RDONLY | O_TRUNC | O_CLOEXEC) < 0;
+}
+
+static int reads_and_writes(const char *path)
+{
+	return open(below(path), O_RDWR | O_CLOEXEC) < 0;
+}
+
+static int makes_empty(const char *path)
+{
+	(void)path;
+	return open(below("notes/made"), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) < 0;
+}
+
+#define BY_NUMBER(name, ...)                                                                       \
+	static int name(const char *path)                                                          \
+	{                                                                                          \
+		char there[PATH_MAX], here[PATH_MAX];                                              \
+                                                                                                   \
+		strcpy(here, below(path));                                                         \
+		strcpy(there, below("notes/made"));                                                \
+		return syscall(__VA_ARGS__) < 0;                                                   \
+	}
+
+BY_NUMBER(mkdirat_it, SYS_mkdirat, AT_FDCWD, there, 0700)
+BY_NUMBER(mknodat_it, SYS_mknodat, AT_FDCWD, there, S_IFREG | 0600, 0)
+BY_NUMBER(unlinkat_it, SYS_unlinkat, AT_FDCWD, here, 0)
+BY_NUMBER(linkat_it, SYS_linkat, AT_FDCWD, here, AT_FDCWD, there, 0)
+BY_NUMBER(symlinkat_it, SYS_symlinkat, here, AT_FDCWD, there)
+BY_NUMBER(renameat2_it, SYS_renameat2, AT_FDCWD, here, AT_FDCWD, there, 0)
+BY_NUMBER(chmod_it, SYS_fchmodat, AT_FDCWD, here, 0600)
+BY_NUMBER(truncate_it, SYS_truncate, here, 0)
+#ifdef SYS_renameat
+BY_NUMBER(renameat_it, SYS_renameat, AT_FDCWD, here, AT_FDCWD, there)
+#endif
+#ifdef SYS_open
+BY_NUMBER(mkdir_it, SYS_mkdir, there, 0700)
+BY_NUMBER(mknod_it, SYS_mknod, there, S_IFREG | 0600, 0)
+BY_NUMBER(unlink_it, SYS_unlink, here)
+BY_NUMBER(rmdir_it, SYS_rmdir, strcat(there, ".dir"))
+BY_NUMBER(link_it, SYS_link, here, there)
+BY_NUMBER(symlink_it, SYS_symlink, here, there)
+BY_NUMBER(rename_it, SYS_rename, here, there)
+BY_NUMBER(creat_it, SYS_creat, here, 0600)
+BY_NUMBER(open_it, SYS_open, here, O_WRONLY, 0)
+#endif
+
+static int (*const changes[])(const char *path) = {
+	writes, reads_and_writes, writes_by_truncation, makes_empty, mkdirat_it, mknodat_it,
+	unlinkat_it, linkat_it, symlinkat_it, renameat2_it, chmod_it, truncate_it,
+#ifdef SYS_renameat
+	renameat_it,
+#endif
+#ifdef SYS_open
+	mkdir_it, mknod_it, unlink_it, rmdir_it, link_it, symlink_it, rename_it, creat_it, open_it,
+#endif
+};
+
+static void before_change(void)
+{
+	take_away(root, "notes");
+	put_file(root, "notes/file", "1");
+	put_file(root, "notes/made.dir/x", "");
+	take_away(root, "notes/made.dir/x");
+}
+
+/* It sees what others may not see, and can do nothing with it. */
+static void inspector(void)
+{
+	static const long numbers[] = {
+		SYS_kcmp,
+#ifdef SYS_clone3
+		SYS_clone3 - 435 + 434, /* pidfd_open */
+		SYS_clone3 - 435 + 438, /* pidfd_getfd */
+		SYS_clone3 - 435 + 440, /* process_madvise */
+#endif
+	};
+	static const char *const families[] = { "1", "2", "10", "16" };
+	int how = INSPECTOR;
+	char number[32];
+	const char *pid;
+	pid_t other;
+
+	before();
+	must(!chmod(below("etc/file"), 0400) && !chown(below("etc/file"), OTHER_USER, OTHER_USER),
+	     "have another user's file");
+	CHECK_INT(error_of(CONFINED, reads, "etc/file"), EACCES);
+	CHECK_INT(error_of(how, reads, "etc/file"), 0);
+	other = start_other_user();
+	pid = text_of_pid(other);
+	CHECK_INT(error_of(how, follows_file, pid), 0);
+	CHECK_INT(error_of(how, forks, NULL), 0);
+	CHECK_INT(error_of(how, opens_disk, NULL), error_of(0, opens_disk, NULL));
+	CHECK_INT(error_of(how, reads_by_handle, "etc/file"), EPERM);
+	CHECK_INT(error_of(0, reads_by_handle, "etc/file"), 0);
+	for (size_t i = 0; i < LENGTH(changes); i++) {
+		before_change();
+		CHECK_INT(error_of(how, changes[i], "notes/file"), EPERM);
+		CHECK_INT(error_of(0, changes[i], "notes/file"), 0);
+	}
+	CHECK_INT(error_of(how, runs, "/bin/true"), EPERM);
+	CHECK_INT(error_of(how, changes_root, "etc"), EPERM);
+	CHECK_INT(error_of(how, unshares, NULL), EPERM);
+	for (size_t i = 0; i < LENGTH(families); i++)
+		CHECK_INT(error_of(how, opens_socket, families[i]), EPERM);
+	CHECK_INT(error_of(how, traces, pid), EPERM);
+	CHECK_INT(error_of(how, reads_memory, pid), EPERM);
+	CHECK_INT(error_of(how, writes_memory, pid), EPERM);
+	CHECK_INT(error_of(how, reads_memory_file, pid), EPERM);
+	CHECK_INT(error_of(0, traces, pid), 0);
+	CHECK_INT(error_of(0, reads_memory, pid), 0);
+	CHECK_INT(error_of(0, writes_memory, pid), 0);
+	CHECK_INT(error_of(0, reads_memory_file, pid), 0);
+	for (size_t i = 0; i < LENGTH(numbers); i++) {
+		snprintf(number, sizeof(number), "%ld", numbers[i]);
+		CHECK_INT(error_of(how, calls, number), EPERM);
+		CHECK(error_of(CONFINED, calls, number) != EPERM);
+	}
+	/* for which one of its capabilities would be enough */
+	snprintf(number, sizeof(number), "%ld", (long)SYS_userfaultfd);
+	CHECK_INT(error_of(how, calls, number), EPERM);
+	CHECK_INT(error_of(how, has_capabilities_but, (char *)&inspector_capabilities), 0);
+	kill(other, SIGKILL);
+	must(waitpid(other, NULL, 0) == other, "wait");
+	after();
+}
+
+/* As systemd runs it: with the inspector's capabilities, and no way to any others. */
+static int has_left_of_inspector(const char *unused)
+{
+	set_capabilities(inspector_capabilities);
+	sandbox_enter_hooks();
+	(void)unused;
+	return has_capabilities_but((const char *)&no_capabilities);
+}
+
+/* They have no more than without an inspector, and with all rights nearly all. */
+static void hooks(void)
+{
+	const uint32_t others = ~inspector_capabilities;
+
+	before();
+	CHECK_INT(error_of(0, has_left_of_inspector, NULL), 0);
+	CHECK_INT(error_of(HOOKS, has_capabilities_but, (const char *)&others), 0);
+	CHECK_INT(error_of(HOOKS, runs, "/bin/true"), 0);
+	CHECK_INT(error_of(HOOKS, changes_root, "etc"), 0);
+	CHECK_INT(error_of(HOOKS, writes, "etc/file"), 0);
+	after();
+}
+
 /* A second time takes nothing back. */
 static int twice(const char *path)
 {
@@ -423,10 +696,16 @@ static void for_good(void)
 
 int main(void)
 {
+	struct __user_cap_data_struct data[2];
+
+	get_capabilities(data);
+	all_capabilities = data[0].permitted;
 	RUN("t_sandbox: what can be done without", not_confined);
 	RUN("t_sandbox: what can be done with it, and what not", confined);
 	RUN("t_sandbox: what can be done when programs must be run", with_programs);
 	RUN("t_sandbox: no capabilities, and no calls that nobody needs", never);
+	RUN("t_sandbox: the inspector sees more and can do less", inspector);
+	RUN("t_sandbox: hooks have none of the inspector's rights", hooks);
 	RUN("t_sandbox: nothing is given back", for_good);
 	return check_status();
 }

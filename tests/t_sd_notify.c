@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/loop, sd_notify(3): what a supervisor is told, and that it does no harm when there is none, or
- * it does not listen. Then the program in $USBIPHP (build/usbiphp) tells it as a daemon.
+ * Tests of loop/loop, sd_notify(3): what a supervisor is told, and that it does no harm when there is
+ * none, or it does not listen. Then the program in $USBIPHP (build/usbiphp) tells it as a daemon.
  */
 #include "loop/loop.h"
 

@@ -2,7 +2,8 @@
 /*
  * Tests of client/server and import against servers of every kind on loopback, in the same loop, a
  * tree of files where the test plays vhci-hcd, and a clock that the test moves.
- * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write,--wrap=log_line,--wrap=rules_judge
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write
+ * LINK: -Wl,--wrap=log_line,--wrap=rules_judge,--wrap=inspector_ask
  */
 #include "client/server.h"
 
@@ -37,6 +38,7 @@ static struct hook_runner runner = { .source.fd = -1, .config = "." };
 static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], record_dir[TEMP_SIZE + 8];
 static struct sysfs sysfs;
 static struct import_context context; /* big */
+static struct inspector inspector;
 static struct server server;
 
 static struct {
@@ -68,6 +70,9 @@ static struct {
 	bool mute;   /* no device answers the kernel */
 	bool broken; /* no attach works */
 	unsigned detached;
+	/* the inspector */
+	const char *in_use; /* the bus id here of the one whose disk is in use; NULL: none */
+	unsigned questions, syncs;
 } t;
 
 enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
@@ -161,6 +166,22 @@ int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *na
 		return attach(value);
 	must(!strcmp(name, VHCI "detach"), name);
 	return detach(value);
+}
+
+void __wrap_inspector_ask(struct inspector *asked, unsigned limit_ms);
+
+void __wrap_inspector_ask(struct inspector *asked, unsigned limit_ms)
+{
+	struct protect_survey *survey = &asked->survey;
+
+	CHECK(asked == &inspector && survey->disks_only && limit_ms);
+	t.syncs += survey->sync;
+	t.questions += !survey->sync;
+	CHECK_INT(survey->count != 0, !survey->sync);
+	for (unsigned i = 0; i < survey->count; i++)
+		if (t.in_use && !strcmp(survey->item[i].busid, t.in_use))
+			protect_need(&survey->item[i], "it holds the file system at /mnt");
+	import_context_answered(&context);
 }
 
 /* The server's side. */
@@ -360,6 +381,7 @@ static void pass(void *ctx)
 	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
 	import_context_begin_pass(&context);
 	server_pass(&server);
+	import_context_end_pass(&context);
 }
 
 static void stop(void *ctx)
@@ -427,6 +449,7 @@ static void prepare(enum manner manner, unsigned devices)
 	context.dead_after = 15;
 	context.watch_lists = true;
 	context.hooks = &runner;
+	context.inspector = &inspector;
 	address->sa.v4 = (struct sockaddr_in){ .sin_family = AF_INET };
 	address->sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address->len = sizeof(address->sa.v4);
@@ -1340,6 +1363,64 @@ static void stopping(void)
 	end();
 }
 
+/* What is in use stays, and is asked about once, also if it was kept before. */
+static void stopping_in_use(bool kept_before)
+{
+	start(PUSHES, 3);
+	t.in_use = "3-2";
+	if (kept_before) {
+		context.rules.count = 1;
+		t.denied = "1-2";
+		loop_pass_now(&t.loop);
+		go_on(100);
+		CHECK_INT(import_of("1-2")->state, IMPORT_KEPT);
+	}
+	t.loop.stopping = true;
+	import_context_stop(&context);
+	loop_pass_now(&t.loop);
+	go_on(5 * INTERVAL_MS);
+	CHECK_INT(t.detached, 2);
+	CHECK_INT(import_of("1-2")->state, IMPORT_KEPT);
+	CHECK_INT(said_of("1-2 (0627:0001) at 127.0.0.1:", ": stays attached: it holds the file "), 1);
+	CHECK_INT(t.questions, 1 + kept_before);
+	CHECK_INT(t.syncs, 1 + kept_before); /* there may be more to write by now */
+	CHECK_INT(context.sync, IMPORT_SYNC_DONE);
+	CHECK(record_matches(run_dir, 1, &t.endpoint, "1-2"));
+	CHECK(record_matches(record_dir, 1, &t.endpoint, "1-2"));
+	end();
+}
+
+static void stopping_with_disks(void)
+{
+	stopping_in_use(false);
+	stopping_in_use(true);
+}
+
+/* The devices of a server that is not configured any more leave, and nothing is asked for. */
+static void removed(void)
+{
+	prepare(PUSHES, 2);
+	server.removed = true;
+	t.in_use = "3-1";
+	for (unsigned i = 0; i < 2; i++) {
+		t.port[i].devid = 1 << 16 | (i + 2);
+		port_becomes(i, VHCI_USED);
+	}
+	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
+	import_adopt(server_import(&server, "1-1"), 0);
+	import_adopt(server_import(&server, "1-2"), 1);
+	CHECK(server_is_settled(&server));
+	go_on(100);
+	CHECK(is_attached("1-1") && !is_attached("1-2"));
+	CHECK(server_is_settled(&server) && !server_is_failing(&server));
+	t.in_use = NULL;
+	go_on(INTERVAL_MS);
+	CHECK(none_attached());
+	go_on(5 * INTERVAL_MS);
+	CHECK_INT(t.lists + t.watches + t.imports, 0);
+	end();
+}
+
 /* What an earlier daemon attached is not attached again. */
 static void adopted(void)
 {
@@ -1566,6 +1647,58 @@ static void held_by_place(void)
 	}
 	CHECK_INT(said(": left alone: "), 2);
 	CHECK_INT(t.asked, 0); /* no device was asked */
+	end();
+}
+
+#define KEPT "1-1 (0627:0001) at 127.0.0.1:"
+#define IN_USE ": stays attached: it holds the file system at /mnt"
+
+/* What is held while its disk is in use is detached when that ends, which is asked every interval. */
+static void held_in_use(void)
+{
+	start(PUSHES, 2);
+	t.in_use = "3-1";
+	hold(BY_PLACE);
+	CHECK(is_attached("1-1") && is_attached("1-2"));
+	CHECK_INT(said_of(KEPT, IN_USE), 1);
+	CHECK_INT(t.questions, 1);
+	CHECK_INT(t.syncs, 1);
+	for (unsigned i = 1; i <= 3; i++) {
+		push();
+		go_on(INTERVAL_MS);
+		CHECK_INT(t.questions, 1 + i);
+	}
+	CHECK_INT(said(IN_USE), 1);
+	CHECK_INT(t.syncs, 1);
+	CHECK_INT(t.detached, 0);
+	let(BY_PLACE); /* it may stay */
+	CHECK_INT(import_of("1-1")->state, IMPORT_ATTACHED);
+	go_on(2 * INTERVAL_MS);
+	CHECK_INT(t.questions, 4);
+	hold(BY_PLACE);
+	CHECK_INT(said(IN_USE), 2);
+	t.in_use = NULL;
+	go_on(INTERVAL_MS);
+	CHECK(!is_attached("1-1") && is_attached("1-2"));
+	CHECK_INT(t.detached, 1);
+	CHECK_INT(said_of(KEPT, ": detached from port 0"), 1);
+	CHECK_INT(t.imports, 2);
+	end();
+}
+
+/* A device without a connection is not kept: nothing is written to its disk any more. */
+static void held_and_closed(void)
+{
+	start(PUSHES, 1);
+	t.in_use = "3-1";
+	hold(BY_PLACE);
+	CHECK(is_attached("1-1"));
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == SESSION)
+			hang_up(&t.peer[i]);
+	go_on(100);
+	CHECK(!is_attached("1-1"));
+	CHECK_INT(said(IN_USE), 1);
 	end();
 }
 
@@ -1864,6 +1997,8 @@ int main(void)
 	RUN("t_server: once", once);
 	RUN("t_server: settled", settled);
 	RUN("t_server: stopping", stopping);
+	RUN("t_server: stopping, a disk is in use", stopping_with_disks);
+	RUN("t_server: a server that is removed", removed);
 	RUN("t_server: what an earlier daemon attached", adopted);
 	RUN("t_server: what an earlier daemon attached in vain", adopted_too_early);
 	RUN("t_server: records", recorded);
@@ -1873,6 +2008,8 @@ int main(void)
 	RUN("t_server: the same port again", same_port_again);
 	RUN("t_server: the port of another", port_of_another);
 	RUN("t_server: held by its place", held_by_place);
+	RUN("t_server: held, and its disk is in use", held_in_use);
+	RUN("t_server: held, in use, and its connection ends", held_and_closed);
 	RUN("t_server: held before it comes", held_before);
 	RUN("t_server: held, and its port is another's", held_and_replaced);
 	RUN("t_server: held by its serial number", held_by_serial);

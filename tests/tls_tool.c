@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The primitives of tls/, a line in and a line out, all in hexadecimal digits ("-" is nothing):
- * "x25519 SECRET POINT", "public SECRET", "sha256 TEXT", "hmac KEY TEXT" (KEY at most 32 bytes), and "chacha|aes KEY NONCE
- * ADDITIONAL TEXT", which is sealed, tag behind it. For comparison with other implementations.
+ * "x25519 SECRET POINT", "public SECRET", "sha256 TEXT", "hmac KEY TEXT" (KEY at most 32 bytes), and
+ * "chacha|aes KEY NONCE ADDITIONAL TEXT", which is sealed, tag behind it. For comparison with other
+ * implementations.
  */
 #include "tests/hex.h"
 #include "tls/crypto.h"

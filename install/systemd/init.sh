@@ -1,12 +1,19 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# systemd: a unit in /etc/systemd/system.
+# systemd: a unit in /etc/systemd/system, and for the client one more that stops it during sleep. The first
+# names the second in its section [Install], so both are enabled and disabled together.
 # shellcheck disable=SC2034,SC2154
 units=/etc/systemd/system
 restart="systemctl restart $service"
+case $role in
+client) names="$service usbip-sleep" ;;
+*) names=$service ;;
+esac
 
 init_put() {
-	put 644 "$here/install/systemd/$service.service" "$units/$service.service"
+	for name in $names; do
+		put 644 "$here/install/systemd/$name.service" "$units/$name.service"
+	done
 	act "enable $service" systemctl -q --no-reload enable "$service"
 }
 
@@ -39,7 +46,9 @@ init_stop() {
 init_remove() {
 	[ -e "$units/$service.service" ] || return 0
 	systemctl -q --no-reload disable "$service"
-	rm -f "$units/$service.service"
+	for name in $names; do
+		rm -f "$units/$name.service"
+	done
 	! init_runs || {
 		systemctl -q reset-failed "$service" 2>/dev/null || :
 		systemctl daemon-reload

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device that shall leave is detached only when no disk of it is in use: what a file system, a
+ * swap space or a program has not written yet would be lost. A disk that nothing holds has got
+ * everything, as the kernel writes it out at the last close of the block device (block/bdev.c), so
+ * there is no sync before a detach.
+ */
+#include "client/import.h"
+#include "lib/str.h"
+
+#include <string.h>
+
+enum {
+	/* Both together less than a stop takes. */
+	ASK_MS = 3000,
+	SYNC_MS = 5000,
+};
+
+void import_leave(struct import *import)
+{
+	struct loop *loop = import->context->loop;
+
+	/* no disk was there yet, or gets any more data */
+	if (import->state == IMPORT_DETACHING || !import->answered || import->session.ended) {
+		import_detach(import);
+		return;
+	}
+	if (import->state == IMPORT_KEPT && !loop->stopping) {
+		loop_pass_by(loop, import->ask_again);
+		if (loop->now >= import->ask_again)
+			import_set_state(import, IMPORT_LEAVING);
+	}
+	if (import->state == IMPORT_ATTACHED)
+		import_set_state(import, IMPORT_LEAVING);
+}
+
+void import_stay(struct import *import)
+{
+	if (import->state != IMPORT_LEAVING && import->state != IMPORT_KEPT)
+		return;
+	import_set_state(import, IMPORT_ATTACHED);
+	log_once_clear(&import->kept);
+}
+
+void import_context_stop(struct import_context *context)
+{
+	struct import *import = NULL;
+
+	while ((import = import_next(context, NULL, import)))
+		if (import->state == IMPORT_KEPT)
+			import_set_state(import, IMPORT_LEAVING);
+}
+
+/* Also if that cannot be found out for a device that was in use. */
+static bool import_is_in_use(const struct import *import, const struct protect_item *need)
+{
+	return protect_disk_in_use(import->context->sysfs, need) ||
+	       (need->answer == PROTECT_NEEDED && log_once_active(&import->kept));
+}
+
+static void import_keep(struct import *import, const char *reason)
+{
+	struct import_context *context = import->context;
+
+	import_set_state(import, IMPORT_KEPT);
+	import->ask_again = context->loop->now + context->loop->interval;
+	if (log_once(&import->kept, LOG_LEVEL_WARNING, 0, "%s: stays attached: %s",
+		     import_name(import).text, reason) ||
+	    context->loop->stopping) {
+		context->sync = IMPORT_SYNC_WANTED;
+		loop_pass_now(context->loop);
+	}
+}
+
+static struct import *import_find_leaving(struct import_context *context, const char *busid)
+{
+	struct import *import = NULL;
+
+	while ((import = import_next(context, NULL, import)))
+		if (import->state == IMPORT_LEAVING &&
+		    !strcmp(context->vhci.port[import->port].busid, busid))
+			break;
+	return import;
+}
+
+void import_context_answered(struct import_context *context)
+{
+	const struct protect_survey *survey = &context->inspector->survey;
+
+	if (survey->sync && context->sync == IMPORT_SYNC_RUNNING)
+		context->sync = IMPORT_SYNC_DONE;
+	for (unsigned i = 0; i < survey->count; i++) {
+		const struct protect_item *need = &survey->item[i];
+		struct import *import = import_find_leaving(context, need->busid);
+
+		if (!import) /* it may stay, or is gone meanwhile */
+			continue;
+		if (import_is_in_use(import, need) && !import->session.ended)
+			import_keep(import, need->reason.text);
+		else
+			import_detach(import);
+	}
+	if (survey->count == PROTECT_MAX) /* there may be more */
+		loop_pass_now(context->loop);
+}
+
+/* Fills in those that leave, as many as fit. Returns whether there are any. */
+static bool import_context_question(struct import_context *context)
+{
+	struct protect_survey *survey = &context->inspector->survey;
+	struct import *import = NULL;
+
+	survey->count = 0;
+	survey->disks_only = true;
+	survey->sync = false;
+	while (survey->count < PROTECT_MAX && (import = import_next(context, NULL, import))) {
+		struct protect_item *item = &survey->item[survey->count];
+
+		if (import->state != IMPORT_LEAVING)
+			continue;
+		*item = (struct protect_item){ .stage = PROTECT_SETTLED };
+		str_copy(item->busid, sizeof(item->busid),
+			 context->vhci.port[import->port].busid);
+		survey->count++;
+	}
+	return survey->count;
+}
+
+void import_context_end_pass(struct import_context *context)
+{
+	struct inspector *inspector = context->inspector;
+
+	inspector_pass(inspector);
+	if (inspector->state == INSPECTOR_ASKED)
+		return;
+	if (import_context_question(context)) {
+		inspector_ask(inspector, ASK_MS);
+	} else if (context->sync == IMPORT_SYNC_WANTED) {
+		context->sync = IMPORT_SYNC_RUNNING;
+		inspector->survey.sync = true;
+		inspector_ask(inspector, SYNC_MS);
+	}
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* usbiphp detach: a device of which a disk is in use is not detached, unless that is forced. */
+#include "cmd/inventory.h"
+
+#include "lib/log.h"
+#include "lib/str.h"
+#include "sysfs/protect.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <unistd.h>
+
+enum { DISK_WAIT_S = 5 };
+
+static_assert(sizeof(struct protect_item) <= PIPE_BUF, "a pipe takes it whole or not at all");
+
+/* In the child, which SIGALRM ends, unless it waits for a disk that does not answer. A reader of
+ * the command's output must not wait for it. Writes the answer, and once more after the sync. */
+static void disk_child(int fd, const struct sysfs *sysfs, const char *busid, bool force)
+{
+	static struct protect_survey survey = { .count = 1, .disks_only = true };
+	struct protect_item *item = &survey.item[0];
+
+	alarm(2 * DISK_WAIT_S);
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	close(STDERR_FILENO);
+	str_copy(item->busid, sizeof(item->busid), busid);
+	protect_survey(sysfs, &survey);
+	if (write(fd, item, sizeof(*item)) == (ssize_t)sizeof(*item) && force) {
+		sync();
+		write(fd, item, sizeof(*item));
+	}
+	_exit(0);
+}
+
+/* Returns whether there is an answer in time. */
+static bool disk_read_answer(int fd, struct protect_item *item)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, DISK_WAIT_S * 1000) > 0 &&
+	       read(fd, item, sizeof(*item)) == (ssize_t)sizeof(*item);
+}
+
+int entry_check_disk(const struct inventory_entry *entry, const struct sysfs *sysfs, bool force)
+{
+	const char *busid = entry->device.busid;
+	struct protect_item item = { .busid = "" };
+	int fd[2], status = 0;
+
+	if (!*busid) /* it is not here yet */
+		return 0;
+	if (pipe2(fd, O_CLOEXEC))
+		fd[0] = fd[1] = -1;
+	if (!fork())
+		disk_child(fd[1], sysfs, busid, force);
+	close(fd[1]);
+	if (!disk_read_answer(fd[0], &item)) {
+		item = (struct protect_item){ .unknown = true };
+		str_copy(item.busid, sizeof(item.busid), busid);
+		protect_need(&item, "a disk or driver does not answer");
+	}
+	if (protect_disk_in_use(sysfs, &item) && !force) {
+		log_error("%s is in use: %s; unmount it, or detach it with --force", busid,
+			  item.reason.text);
+		status = 1;
+	} else if (force && !disk_read_answer(fd[0], &item)) {
+		log_warning("%s: not everything is written to the disks yet", busid);
+	}
+	close(fd[0]);
+	return status;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server role: asks the inspector which devices this host needs, and remembers its answers. A
+ * host that has lost every link gets its network cards back.
+ */
+#include "host/host.h"
+
+#include "lib/str.h"
+#include "lib/util.h"
+
+enum {
+	FREE_MS = 1000, /* so long "not needed" counts: it is bound at once */
+	LATER_MS = 500,
+	ASK_MS = 10000, /* for an answer */
+	/* what a device is for is known at the latest after: */
+	SETTLE_MS = 10000,	 /* its disk has spun up */
+	SETTLE_START_MS = 60000, /* this host has booted, its network is there */
+
+	LINK_MS = 10000,      /* so often it is asked for, while cards are exported */
+	LINK_LOST_MS = 60000, /* a switch has restarted by then */
+};
+
+void host_need_facts(struct host *host, struct export *export, struct device_facts *facts)
+{
+	struct export_need *need = &export->need;
+	uint64_t now = host->daemon.loop.now;
+
+	if (!need->settled)
+		need->settled = now + (need->at_start ? SETTLE_START_MS : SETTLE_MS);
+	if (now < need->until || need->item.lasting)
+		facts_set_need(&need->item, facts);
+	if (now < need->until)
+		loop_pass_by(&host->daemon.loop, need->until);
+}
+
+bool host_need_is_open(const struct export *export)
+{
+	const struct export_need *need = &export->need;
+
+	return need->wanted || need->asked ||
+	       (export->state == EXPORT_LEFT_ALONE && export->allowed &&
+		need->item.answer == PROTECT_LATER);
+}
+
+/* A network card that this server has bound, and that no client uses. */
+static bool export_is_idle_card(const struct export *export)
+{
+	return export->ours && export->need.item.network &&
+	       (export->state == EXPORT_BOUND || export->state == EXPORT_AVAILABLE);
+}
+
+static bool host_has_idle_card(struct host *host)
+{
+	EACH_EXPORT(&host->exports, export)
+		if (export_is_idle_card(export))
+			return true;
+	return false;
+}
+
+/* After each answer. A host that has lost its links for long needs its cards. */
+static void host_note_link(struct host *host, bool has_link)
+{
+	uint64_t now = host->daemon.loop.now;
+
+	host->link_next = now + LINK_MS;
+	if (has_link)
+		host->link_lost = 0;
+	else if (!host->link_lost)
+		host->link_lost = now;
+	if (has_link || now - host->link_lost < LINK_LOST_MS)
+		return;
+	EACH_EXPORT(&host->exports, export)
+		if (export_is_idle_card(export)) {
+			protect_need(&export->need.item, PROTECT_NO_LINK);
+			export->need.item.lasting = true;
+		}
+}
+
+void host_ask_needs(struct host *host)
+{
+	struct inspector *inspector = &host->daemon.inspector;
+	struct protect_survey *survey = &inspector->survey;
+	uint64_t now = host->daemon.loop.now;
+	bool cards = host_has_idle_card(host);
+
+	inspector_pass(inspector);
+	if (!cards)
+		host->link_lost = host->link_next = 0;
+	else if (now < host->link_next)
+		loop_pass_by(&host->daemon.loop, host->link_next);
+	if (inspector->state == INSPECTOR_ASKED)
+		return;
+	survey->count = 0;
+	EACH_EXPORT(&host->exports, export) {
+		struct protect_item *item = &survey->item[survey->count];
+
+		if (!export->need.wanted)
+			continue;
+		*item = (struct protect_item){
+			.stage = now >= export->need.settled ? PROTECT_SETTLED :
+				 export->need.at_start	     ? PROTECT_AT_START :
+							       PROTECT_PLUGGED_IN,
+		};
+		str_copy(item->busid, sizeof(item->busid), export->device.busid);
+		survey->count++;
+		export->need.wanted = false;
+		export->need.asked = true;
+	}
+	if (survey->count || (cards && now >= host->link_next))
+		inspector_ask(inspector, ASK_MS);
+}
+
+void host_needs_answered(struct inspector *inspector)
+{
+	struct host *host = container_of(inspector, struct daemon, inspector)->ctx;
+	struct loop *loop = &host->daemon.loop;
+
+	host_note_link(host, inspector->survey.has_link);
+	for (unsigned i = 0; i < inspector->survey.count; i++) {
+		const struct protect_item *item = &inspector->survey.item[i];
+		struct export *export = exports_find(&host->exports, item->busid);
+
+		if (!export || !export->need.asked) /* it was unplugged meanwhile */
+			continue;
+		export->need.asked = false;
+		export->need.item = *item;
+		export->need.until = loop->now + (item->answer == PROTECT_NEEDED ? loop->interval :
+						  item->answer == PROTECT_LATER	 ? LATER_MS :
+										   FREE_MS);
+		if (item->answer == PROTECT_LATER)
+			log_debug("%s: waits: %s", export->device.name, item->reason.text);
+	}
+	loop_pass_now(loop);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is logged in, or can log in, at the console: by sessions, and by processes. */
+#include "sysfs/protect.h"
+
+#include "lib/file.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	TTY0 = 4 << 8, /* a device number; the consoles are 1 to 63 (include/uapi/linux/vt.h) */
+	TTY63 = TTY0 + 63,
+};
+
+struct login {
+	struct protect *protect;
+	bool greeter;		   /* a login screen waits for somebody */
+	uint64_t greeter_consoles; /* it has these consoles: 1 << number */
+};
+
+static void login_add_greeter(struct login *login, char *session)
+{
+	char *console = strstr(session, "\nVTNR=");
+	uint32_t number;
+
+	login->greeter = true;
+	if (!console)
+		return;
+	console += strlen("\nVTNR=");
+	if (!str_decimal(str_line(&console), 63, &number))
+		login->greeter_consoles |= UINT64_C(1) << number;
+}
+
+/*
+ * A session file of systemd-logind (src/login/logind-session.c, session_save()) or elogind: true for
+ * somebody's at a seat of this host. People's classes begin with "user", or are "lock-screen";
+ * "background", "manager" and "none" are not (pam_systemd(8)).
+ */
+static bool login_visit_session(void *ctx, const char *name)
+{
+	struct login *login = ctx;
+	struct sysfs_path path = sysfs_path("systemd/sessions/%s", name);
+	char text[4096] = "\n"; /* some 500 bytes are usual */
+	ssize_t n;
+
+	if (name[0] == '.' || strstr(name, ".ref")) /* the latter is a pipe */
+		return false;
+	n = file_load(login->protect->sysfs->run, path.text, 0, text + 1, sizeof(text) - 1);
+	if (n == sizeof(text) - 2)
+		n = -EFBIG; /* there may be more */
+	if (protect_failed(login->protect, "run", path.text, n) || !strstr(text, "\nSEAT=") ||
+	    strstr(text, "\nSTATE=closing\n"))
+		return false;
+	if (strstr(text, "\nCLASS=greeter\n"))
+		login_add_greeter(login, text);
+	return strstr(text, "\nCLASS=user") || strstr(text, "\nCLASS=lock-screen\n");
+}
+
+/* Whether it waits at a console for somebody to log in. */
+static bool process_is_prompt(const struct protect_process *process)
+{
+	static const char *const names[] = { "getty", "agetty", "mingetty", "fgetty",
+					     "login", "init",	"askfirst", NULL };
+
+	return protect_process_is(process, names);
+}
+
+/* It runs for a login screen as well. */
+static bool process_is_display_server(const struct protect_process *process)
+{
+	static const char *const names[] = { "X", "Xorg", NULL };
+
+	return protect_process_is(process, names);
+}
+
+/* True for a process of somebody at a virtual console. */
+static bool login_visit_process(void *ctx, const char *pid)
+{
+	struct login *login = ctx;
+	struct protect_process process;
+
+	if (!protect_read_process(login->protect, pid, &process) || process.terminal <= TTY0 ||
+	    process.terminal > TTY63 ||
+	    login->greeter_consoles & UINT64_C(1) << (process.terminal - TTY0))
+		return false;
+	return !process_is_prompt(&process) &&
+	       (login->protect->screen || !process_is_display_server(&process));
+}
+
+const char *protect_find_login(struct protect *protect)
+{
+	struct login login = { .protect = protect };
+	int run = protect->sysfs->run, found = run;
+
+	if (run >= 0)
+		found = sysfs_each_entry(run, "systemd/sessions", login_visit_session, &login);
+	protect_failed(protect, "run", "systemd/sessions", found);
+	if (found > 0 || protect_each_process(protect, login_visit_process, &login))
+		return "somebody is logged in at the console";
+	if (login.greeter && protect->screen)
+		return "somebody can log in at the console";
+	return NULL;
+}
