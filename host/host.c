@@ -75,7 +75,7 @@ static bool host_is_busy(struct host *host)
 				export->flaps.backoff.delay <= ONCE_PATIENCE_MS;
 
 		if (export_has_job(export) || export->reader.child.pid ||
-		    (!stopping && recovers))
+		    (stopping ? export->ours && export_is_resetting(export) : recovers))
 			return true;
 	}
 	return false;

@@ -178,12 +178,13 @@ void host_give_back(struct host *host)
 	EACH_EXPORT(&host->exports, export) {
 		if (!export->ours || export->failed == EXPORT_ENDING)
 			continue;
-		if (export->state == EXPORT_IN_USE || export->state == EXPORT_RESETTING)
+		if (export->state == EXPORT_IN_USE)
 			export_start_job(export, EXPORT_ENDING);
-		sessions |= export->state == EXPORT_ENDING;
+		sessions |= export->state == EXPORT_ENDING || export_is_resetting(export);
 	}
 	EACH_EXPORT(&host->exports, export)
 		if (!sessions && export->ours && export->failed != EXPORT_ENDING &&
-		    export->failed != EXPORT_RELEASING && !export_has_job(export))
+		    export->failed != EXPORT_RELEASING && !export_has_job(export) &&
+		    export->state != EXPORT_RESETTING)
 			export_start_job(export, EXPORT_RELEASING);
 }
