@@ -29,7 +29,7 @@ static const struct {
 	[EXPORT_BOUND] = { "bound", BITS_OBSERVED | BIT(STUCK) | BIT(RELEASING) },
 	[EXPORT_AVAILABLE] = { "available", BITS_OBSERVED | BIT(STUCK) | BIT(RELEASING) },
 	[EXPORT_IN_USE] = { "in use", BITS_OBSERVED | BIT(STUCK) | BIT(ENDING) },
-	[EXPORT_RESETTING] = { "resetting", BITS_OBSERVED | BIT(STUCK) | BIT(ENDING) },
+	[EXPORT_RESETTING] = { "resetting", BITS_OBSERVED | BIT(STUCK) },
 	[EXPORT_ERROR] = { "error", BITS_OBSERVED | BIT(STUCK) | BIT(RELEASING) },
 	[EXPORT_ENDING] = { "ending", BIT(IN_USE) | BIT(RESETTING) },
 	[EXPORT_RELEASING] = { "releasing", BIT(LEFT_ALONE) | BIT(BOUND) },
@@ -101,6 +101,12 @@ bool export_has_job(const struct export *export)
 bool export_is_bound(const struct export *export)
 {
 	return BITS_BOUND & 1U << export->state;
+}
+
+bool export_is_resetting(const struct export *export)
+{
+	return export->state == EXPORT_RESETTING &&
+	       export->loop->now - export->session.ended < RESET_MS;
 }
 
 bool export_is_free(const struct export *export)
@@ -194,7 +200,7 @@ void export_refresh(struct export *export, uint32_t dead_after)
 		return;
 	now = export_reported_state(export);
 	export_set_state(export, now);
-	if (now == EXPORT_RESETTING && loop->now - export->session.ended < RESET_MS)
+	if (export_is_resetting(export))
 		loop_pass_by(loop, loop->now + RESET_POLL_MS);
 	if (export->peer[0] && export_is_free(export)) {
 		log_info("%s: session with %s ended", export->device.name, export->peer);

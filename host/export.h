@@ -131,6 +131,8 @@ void export_set_state(struct export *export, enum export_state state);
 bool export_has_job(const struct export *export);
 /* The engine has it, and no job is changing that. */
 bool export_is_bound(const struct export *export);
+/* Its session has ended just now: the engine may still reset it, and must be left to that. */
+bool export_is_resetting(const struct export *export);
 /* It has no session, or the engine has reset it since, which is later than the connection's end. */
 bool export_is_free(const struct export *export);
 

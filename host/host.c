@@ -85,7 +85,8 @@ static bool host_is_busy(struct host *host)
 				export->flaps.backoff.delay <= ONCE_PATIENCE_MS;
 
 		if (export_is_busy(export, stopping, host->stopped) ||
-		    (!stopping && (host_need_is_open(export) || recovers)))
+		    (stopping ? export->ours && export_is_resetting(export) :
+				host_need_is_open(export) || recovers))
 			return true;
 	}
 	return stopping && host->held_back;

@@ -149,11 +149,12 @@ static bool host_end_sessions(struct host *host, bool *resetting)
 	EACH_EXPORT(&host->exports, export) {
 		if (!export->ours)
 			continue;
-		if (export_is_used(export) && export->failed != EXPORT_ENDING) {
+		if (export->state == EXPORT_IN_USE && export->failed != EXPORT_ENDING) {
 			export->was_used = true;
 			host_start_job(host, export, EXPORT_ENDING);
 		}
-		ending |= export->state == EXPORT_ENDING;
+		export->was_used = export->was_used || export->state == EXPORT_RESETTING;
+		ending |= export->state == EXPORT_ENDING || export_is_resetting(export);
 		*resetting |= export_is_used(export);
 	}
 	return ending;

@@ -381,6 +381,62 @@ static void give_back(void)
 	end();
 }
 
+/* Its session has ended, and the engine resets it. */
+static void reset_begins(void)
+{
+	settle();
+	change_rules("deny busid 1-1\n");
+	settle();
+	JOBS_WERE("end 1-1\n");
+	CHECK_INT(find("1-1")->state, EXPORT_RESETTING);
+	kill(getpid(), SIGTERM);
+	run_after(&t.daemon->loop, 1000);
+	JOBS_WERE("");
+	CHECK(!is_over());
+}
+
+static void reset_ends_scene(void)
+{
+	reset_begins();
+	put_attribute("1-1", "usbip_status", "1\n");
+	run_after(&t.daemon->loop, 100);
+	UNTIL(&t.daemon->loop, is_over);
+	JOBS_WERE("release 1-1\nrelease 1-2\n");
+}
+
+/* At the end nothing is done to a device that is being reset, and no other is released. */
+static void reset_ends(void)
+{
+	start();
+	was_bound("1-1\n1-2\n");
+	plug_in_use("1-1");
+	plug("1-2", STUB_DRIVER);
+	t.resets = true;
+	serve(reset_ends_scene, false, 0);
+	end();
+}
+
+static void reset_stays_scene(void)
+{
+	reset_begins();
+	run_after(&t.daemon->loop, 10000);
+	UNTIL(&t.daemon->loop, is_over);
+	JOBS_WERE("release 1-2\n");
+}
+
+/* A reset that does not end does not keep the other devices. */
+static void reset_stays(void)
+{
+	start();
+	was_bound("1-1\n1-2\n");
+	plug_in_use("1-1");
+	plug("1-2", STUB_DRIVER);
+	t.resets = true;
+	serve(reset_stays_scene, false, 1);
+	CHECK_INT(said("1-1: not given back"), 1);
+	end();
+}
+
 static void session_stays_scene(void)
 {
 	settle();
@@ -895,6 +951,8 @@ int main(void)
 	RUN("t_host: sessions end before a release", end_first);
 	RUN("t_host: a release ends before sessions do", release_first);
 	RUN("t_host: all is given back", give_back);
+	RUN("t_host: a reset at the end", reset_ends);
+	RUN("t_host: a reset that does not end", reset_stays);
 	RUN("t_host: a session that does not end", session_stays);
 	RUN("t_host: a release that is tried again at the end", retried_at_end);
 	RUN("t_host: a bind that does not end", stuck_bind);
