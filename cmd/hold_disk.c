@@ -20,13 +20,15 @@ static_assert(sizeof(struct protect_item) <= PIPE_BUF, "a pipe takes it whole or
  * the command's output must not wait for it. Writes the answer, and once more after the sync. */
 static void disk_child(int fd, const struct sysfs *sysfs, const char *busid, bool force)
 {
-	static struct protect_survey survey = { .count = 1, .disks_only = true };
+	static struct protect_survey survey; /* in .bss: it is large */
 	struct protect_item *item = &survey.item[0];
 
 	alarm(2 * DISK_WAIT_S);
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);
+	survey.count = 1;
+	survey.disks_only = true;
 	str_copy(item->busid, sizeof(item->busid), busid);
 	protect_survey(sysfs, &survey);
 	if (write(fd, item, sizeof(*item)) == (ssize_t)sizeof(*item) && force) {
