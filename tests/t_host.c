@@ -636,6 +636,12 @@ static bool only_one_job(void)
 	       t.daemon->loop.next > t.daemon->loop.now;
 }
 
+/* The process of its job runs. */
+static bool first_has_begun(void)
+{
+	return has_word(JOBS, "1-1");
+}
+
 static void settle_but_one(void)
 {
 	loop_pass_now(&t.daemon->loop);
@@ -698,6 +704,7 @@ static void stuck_release_scene(void)
 	run_after(&t.daemon->loop, 1000);
 	change_rules("deny busid 1-1\ndeny busid 1-2\n");
 	run_quiet(&t.daemon->loop);
+	UNTIL(&t.daemon->loop, first_has_begun);
 	JOBS_WERE("release 1-1\n"); /* it may be quick yet */
 	run_after(&t.daemon->loop, JOB_LATE_MS - 1000);
 	CHECK_INT(said("1-1 (46f4:0001): driver usbip-host does not let go of it since 5 s; "
@@ -725,6 +732,7 @@ static void stuck_release(void)
 static void stop_stuck_scene(void)
 {
 	settle_but_one();
+	UNTIL(&t.daemon->loop, first_has_begun);
 	run_after(&t.daemon->loop, JOB_LATE_MS);
 	JOBS_WERE("bind 1-1\nbind 1-2\n");
 	stop_server(); /* at once */
@@ -746,7 +754,7 @@ static void next_run_scene(void)
 	UNTIL(&t.daemon->loop, has_stuck);
 	CHECK_INT(said("1-1 (46f4:0001): left alone, as an earlier run of the server still waits for "
 		       "it: " STUCK), 1);
-	run_quiet(&t.daemon->loop);
+	UNTIL(&t.daemon->loop, only_one_job);
 	CHECK_INT(find("1-2")->state, EXPORT_AVAILABLE);
 	for (int i = 0; i < 3; i++)
 		run_after(&t.daemon->loop, INTERVAL_MS);
