@@ -39,7 +39,8 @@ static enum policy_verdict decide_exported(const struct policy *policy,
 					   const struct device_facts *facts, bool allowed,
 					   struct reason *why)
 {
-	if (!facts->ours)
+	/* what this server has not bound is not given back, but its client may be denied it */
+	if (!facts->ours && !(facts->use == DEVICE_IN_USE && facts->session_denied))
 		return allowed ? POLICY_KEEP : POLICY_LEAVE;
 	if (facts->retry_later)
 		return POLICY_WAIT;

@@ -271,6 +271,31 @@ static void session(void)
 	end();
 }
 
+static void session_of_others_scene(void)
+{
+	settle();
+	JOBS_WERE("");
+	CHECK_INT(find("1-1")->state, EXPORT_IN_USE);
+	change_rules("deny busid 1-1 to 10.0.0.2\n");
+	settle();
+	JOBS_WERE("1-1 is not noted\nend 1-1\n");
+	CHECK_INT(find("1-1")->state, EXPORT_AVAILABLE);
+	CHECK(!find("1-1")->ours);
+	change_rules("deny\n");
+	settle();
+	stop_server();
+	JOBS_WERE("");
+}
+
+/* What another has bound is never given back, but its session ends like any other. */
+static void session_of_others(void)
+{
+	start();
+	plug_in_use("1-1");
+	serve(session_of_others_scene, false, 0);
+	end();
+}
+
 /* The same where the device's strings must be read first, and again after a change. */
 static void session_and_strings_scene(void)
 {
@@ -955,6 +980,7 @@ int main(void)
 	RUN("t_host: no room", no_room);
 	RUN("t_host: a rule about strings", strings);
 	RUN("t_host: a session and the rules", session);
+	RUN("t_host: a session of a device that another has bound", session_of_others);
 	RUN("t_host: a session, and a rule about strings", session_and_strings);
 	RUN("t_host: sessions end before a release", end_first);
 	RUN("t_host: a release ends before sessions do", release_first);

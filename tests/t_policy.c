@@ -257,8 +257,15 @@ static const struct {
 	{ "free", DEVICE_IDLE, OURS | DRIVER, RULE_ALLOW, POLICY_KEEP },
 	{ "in use", DEVICE_IN_USE, OURS | DRIVER, RULE_ALLOW, POLICY_KEEP },
 	{ "of somebody else", DEVICE_IDLE, DRIVER, RULE_ALLOW, POLICY_KEEP },
-	{ "of somebody else, in use", DEVICE_IN_USE, DRIVER | SESSION_DENIED, RULE_ALLOW,
-	  POLICY_KEEP },
+	{ "of somebody else, in use", DEVICE_IN_USE, DRIVER, RULE_ALLOW, POLICY_KEEP },
+	{ "of somebody else, its client is denied", DEVICE_IN_USE, DRIVER | SESSION_DENIED,
+	  RULE_ALLOW, POLICY_END_SESSION },
+	{ "of somebody else, its client was denied", DEVICE_IDLE, DRIVER | SESSION_DENIED,
+	  RULE_ALLOW, POLICY_KEEP },
+	{ "of somebody else, denied with its client", DEVICE_IN_USE, DRIVER | SESSION_DENIED,
+	  RULE_DENY, POLICY_END_SESSION },
+	{ "of somebody else, its client is denied, another is being released", DEVICE_IN_USE,
+	  DRIVER | SESSION_DENIED | RELEASING, RULE_ALLOW, POLICY_WAIT },
 	{ "of somebody else, in error", DEVICE_ERROR, DRIVER, RULE_ALLOW, POLICY_KEEP },
 	{ "of somebody else, denied", DEVICE_IDLE, DRIVER, RULE_DENY, LEAVE },
 	{ "of somebody else, in use, denied", DEVICE_IN_USE, DRIVER, RULE_DENY, LEAVE },
@@ -441,14 +448,16 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 		       (!allowed || facts->use == DEVICE_ERROR || decision->reason.text[0]) &&
 		       (facts->use != DEVICE_LOCAL || !facts->has_driver);
 	case POLICY_END_SESSION:
-		return facts->ours && facts->use == DEVICE_IN_USE && !facts->session_ending &&
-		       !facts->others_releasing && (!allowed || facts->session_denied);
+		return facts->use == DEVICE_IN_USE && !facts->session_ending &&
+		       !facts->others_releasing &&
+		       (facts->session_denied || (facts->ours && !allowed));
 	case POLICY_LEAVE:
 		return decision->reason.text[0] && (!facts->ours || facts->use == DEVICE_LOCAL ||
 						    never);
 	case POLICY_KEEP:
 		return allowed && !never && facts->use != DEVICE_LOCAL &&
-		       !(facts->ours && is_needed && facts->use == DEVICE_IDLE);
+		       !(facts->ours && is_needed && facts->use == DEVICE_IDLE) &&
+		       !(facts->use == DEVICE_IN_USE && facts->session_denied);
 	case POLICY_ASK_NEED:
 		return allowed && facts->need.answer == POLICY_UNKNOWN;
 	case POLICY_ASK_ROOM:
