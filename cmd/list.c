@@ -28,24 +28,28 @@ static const struct policy *policy_read(const struct daemon_options *options, bo
 	return &policy;
 }
 
-/* Which of the devices this host needs. */
-static void inventory_read_needs(struct inventory *inventory)
+/* Which of the devices this host needs: those of which no reason is known. It may block. */
+static void inventory_read_needs(struct inventory *inventory, bool also_exported)
 {
+	struct inventory_entry *asked[PROTECT_MAX];
 	static struct protect_survey survey;
+	unsigned i = 0;
 
-	for (unsigned first = 0; first < inventory->count; first += survey.count) {
-		struct inventory_entry *entry = inventory->entry + first;
+	while (i < inventory->count) {
+		for (survey.count = 0; i < inventory->count && survey.count < PROTECT_MAX; i++) {
+			struct inventory_entry *entry = &inventory->entry[i];
+			struct protect_item *item = &survey.item[survey.count];
 
-		survey.count = inventory->count - first;
-		if (survey.count > PROTECT_MAX)
-			survey.count = PROTECT_MAX;
-		for (unsigned i = 0; i < survey.count; i++) {
-			survey.item[i] = (struct protect_item){ .stage = PROTECT_SETTLED };
-			str_copy(survey.item[i].busid, BUSID_SIZE, entry[i].device.busid);
+			if (entry->reason.text[0] || (!also_exported && entry_is_exported(entry)))
+				continue;
+			*item = (struct protect_item){ .stage = PROTECT_SETTLED };
+			str_copy(item->busid, sizeof(item->busid), entry->device.busid);
+			asked[survey.count++] = entry;
 		}
-		protect_survey(&inventory->sysfs, &survey);
-		for (unsigned i = 0; i < survey.count; i++)
-			entry[i].need = survey.item[i];
+		if (survey.count)
+			protect_survey(&inventory->sysfs, &survey);
+		while (survey.count-- > 0)
+			asked[survey.count]->need = survey.item[survey.count];
 	}
 }
 
@@ -125,7 +129,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	if (server_runs && !ignore_server)
 		file_each_line(AT_FDCWD, path, left_read_line, inventory);
 	inventory_read_stuck(inventory, options->run);
-	inventory_read_needs(inventory);
+	inventory_read_needs(inventory, false);
 	INVENTORY_EACH(inventory, e) {
 		const char *driver = e->device.driver;
 
@@ -207,7 +211,7 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 		return 2;
 	if (inventory_open(inventory, options->sysfs))
 		return 1;
-	inventory_read_needs(inventory);
+	inventory_read_needs(inventory, true);
 	INVENTORY_EACH(inventory, e) {
 		struct reason reason = list_decide(policy, &inventory->sysfs, e, &planned).reason;
 

@@ -136,6 +136,27 @@ static void list_with_server(void)
 	finish();
 }
 
+/* A driver may hold up who asks about a device. The server has told about this one. */
+static void list_does_not_ask(void)
+{
+	char path[PATH_MAX];
+	int lock;
+
+	begin(HOST);
+	put_file(place, "run/left", "1-3 it holds the file system at /\n");
+	lock = daemon_runs("server");
+	for (int i = 0; i < 2; i++) {
+		take_away(root, i ? STICK "authorized" : MOUSE "authorized");
+		snprintf(path, sizeof(path), "%s/%s", root, i ? STICK "authorized" : MOUSE "authorized");
+		must(!mkfifo(path, 0600), "make a pipe");
+	}
+	SHOW(U, "list");
+	all_well();
+	printed("left alone: it holds the file system at /\n");
+	close(lock);
+	finish();
+}
+
 /* The job of a server that runs, or has ended: the mouse is being taken, the stick given back. */
 static void stuck(void)
 {
@@ -1135,6 +1156,7 @@ int main(void)
 	program_begin();
 	RUN("t_cmd: list, no server runs", list_without_server);
 	RUN("t_cmd: list, a server runs", list_with_server);
+	RUN("t_cmd: list does not ask about what is known", list_does_not_ask);
 	RUN("t_cmd: list and status, a job does not end", stuck);
 	RUN("t_cmd: list, not authorized", not_authorized);
 	RUN("t_cmd: list, some are held", list_held);
