@@ -134,11 +134,19 @@ static bool program_only_looks(const struct open_file *file, const struct protec
 	       (protect_read_process(file->protect, pid, &parent) && program_is_udev(&parent));
 }
 
+/* A modem has no network interface of its own then, and may be dialled again. */
+static bool program_is_dialer(const struct protect_process *process)
+{
+	static const char *const names[] = { "pppd", "slattach", NULL };
+
+	return protect_process_is(process, names);
+}
+
 static void file_need(const struct open_file *file, struct protect_item *item)
 {
 	struct protect_process process;
 
-	if (item->answer == PROTECT_NEEDED || !file_is_use(file, item) ||
+	if (item->lasting || !file_is_use(file, item) ||
 	    !protect_read_process(file->protect, file->pid, &process) ||
 	    program_only_looks(file, &process))
 		return;
@@ -146,6 +154,7 @@ static void file_need(const struct open_file *file, struct protect_item *item)
 		protect_need(item, "%s has claimed it", process.name);
 	else
 		protect_need(item, "%s has %s open", process.name, file->name);
+	item->lasting = program_is_dialer(&process);
 }
 
 static void file_find_devices(struct open_file *file, const struct stat *st)

@@ -212,6 +212,28 @@ static void names(void)
 	}
 }
 
+/* A modem's port is needed until it is unplugged, also if another program has it open, too. */
+static void dialers(void)
+{
+	static const struct {
+		const char *name;
+		bool lasting;
+	} row[] = {
+		{ "pppd", true }, { "slattach", true }, { "ModemManager", false }, { "pppd2", false },
+	};
+
+	for (size_t i = 0; i < 2 * LENGTH(row); i++) {
+		begin_serial();
+		put_process(7, row[i / 2].name, 1, "/dev/ttyUSB0");
+		for (unsigned pid = 5; i % 2 && pid < 10; pid += 4)
+			put_process(pid, "gpsd", 1, "/dev/ttyUSB0");
+		ask(PROTECT_SETTLED);
+		CHECK_INT(survey.item[0].answer, PROTECT_NEEDED);
+		CHECK_INT(survey.item[0].lasting, row[i / 2].lasting);
+		end();
+	}
+}
+
 /* Programs that udev runs for a device look at it as well. */
 static void children(void)
 {
@@ -472,6 +494,7 @@ int main(void)
 	RUN("t_protect_program: the kernel's console", console);
 	RUN("t_protect_program: open files", open_files_of_programs);
 	RUN("t_protect_program: programs that only look", names);
+	RUN("t_protect_program: programs that dial", dialers);
 	RUN("t_protect_program: programs that udev runs", children);
 	RUN("t_protect_program: claimed", claimed);
 	RUN("t_protect_program: sound", sound);
