@@ -79,8 +79,8 @@ static void answer_unknown(struct inspector *inspector, const char *why)
 		struct protect_item *item = &survey->item[i];
 
 		item->answer = PROTECT_FREE;
-		item->lasting = item->blocked = item->network = false;
-		item->unknown = true;
+		item->lasting = item->network = false;
+		item->unknown = item->blocked = true;
 		protect_need(item, "this host may need it: %s", why);
 	}
 	inspector->answered(inspector);

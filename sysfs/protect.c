@@ -186,13 +186,15 @@ static void find_traits(struct protect *protect)
 	}
 }
 
-static bool is_authorized(struct protect *protect, const char *busid)
+/* One that may not be authorized is blocked, too. */
+static void judge_authorized(struct protect *protect, struct protect_item *item)
 {
-	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/authorized", busid);
+	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/authorized", item->busid);
 	int value = sysfs_read_number(protect->sysfs, false, INT_MAX, path.text);
 
-	protect_failed(protect, "sys", path.text, value);
-	return value != 0;
+	if (!value)
+		protect_need(item, "it is not authorized, by USBGuard for example");
+	item->blocked = !value || protect_failed(protect, "sys", path.text, value);
 }
 
 /* All but the networks, of which has_link is asked also without a device. */
@@ -217,9 +219,8 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 
 		*item = (struct protect_item){ .stage = question.stage };
 		str_copy(item->busid, sizeof(item->busid), question.busid);
-		item->blocked = !survey->disks_only && !is_authorized(&protect, item->busid);
-		if (item->blocked)
-			protect_need(item, "it is not authorized, by USBGuard for example");
+		if (!survey->disks_only)
+			judge_authorized(&protect, item);
 	}
 	survey->has_link = true;
 	if (sysfs->fake)
@@ -253,5 +254,5 @@ bool protect_disk_in_use(const struct sysfs *sysfs, const struct protect_item *i
 	for (unsigned i = 0; !error && i < device.interfaces; i++)
 		if (interface[i].class == DEVICE_CLASS_STORAGE)
 			return true;
-	return error && error != -ENODEV;
+	return error && sysfs_can_open(sysfs, O_PATH, device_path(item->busid, "").text) != -ENOENT;
 }

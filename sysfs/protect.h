@@ -49,7 +49,7 @@ struct protect_item {
 	/* The rest is the answer. */
 	enum protect_answer answer;
 	bool lasting;	/* needed until it is unplugged, though the reason may go away: a network card */
-	bool blocked;	/* not authorized: needed whatever the policy says */
+	bool blocked;	/* not authorized, or not known to be: needed whatever the policy says */
 	bool network;	/* it has a network interface */
 	bool unknown;	/* needed only because it cannot be found out */
 	struct reason reason; /* empty with PROTECT_FREE */

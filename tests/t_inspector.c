@@ -165,7 +165,7 @@ static void all_needed(const char *reason)
 
 		CHECK_INT(item->answer, PROTECT_NEEDED);
 		CHECK_STR(item->reason.text, reason);
-		CHECK(!item->lasting && !item->blocked && !item->network && item->unknown);
+		CHECK(!item->lasting && item->blocked && !item->network && item->unknown);
 	}
 }
 

@@ -165,7 +165,10 @@ static void authorized(void)
 	}
 	put_file(root, "bus/usb/devices/1-2/authorized", "x\n");
 	NEEDED_BY_ALL(MAY "/sys/bus/usb/devices/1-2/authorized: Invalid argument");
-	CHECK(!survey.item[0].blocked);
+	CHECK(survey.item[0].blocked && !survey.item[1].blocked);
+	open_fails = 0;
+	ask(PROTECT_SETTLED);
+	CHECK(survey.item[0].blocked && survey.item[0].unknown);
 	end();
 }
 

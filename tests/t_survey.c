@@ -97,15 +97,17 @@ static const struct {
 	int error; /* of a look at what it is */
 	uint8_t class; /* of its second interface */
 	bool in_use;
+	bool gone;
 } uses[] = {
-	{ PROTECT_FREE, false, 0, 8, false },
-	{ PROTECT_LATER, false, 0, 8, false },
-	{ PROTECT_NEEDED, false, 0, 0xff, true },
-	{ PROTECT_NEEDED, false, -ENODEV, 8, true },
-	{ PROTECT_NEEDED, true, 0, 8, true },
-	{ PROTECT_NEEDED, true, 0, 3, false },
-	{ PROTECT_NEEDED, true, -ENODEV, 8, false }, /* it is gone */
-	{ PROTECT_NEEDED, true, -EMFILE, 3, true },
+	{ PROTECT_FREE, false, 0, 8, false, false },
+	{ PROTECT_LATER, false, 0, 8, false, false },
+	{ PROTECT_NEEDED, false, 0, 0xff, true, false },
+	{ PROTECT_NEEDED, false, -ENODEV, 8, true, false },
+	{ PROTECT_NEEDED, true, 0, 8, true, false },
+	{ PROTECT_NEEDED, true, 0, 3, false, false },
+	{ PROTECT_NEEDED, true, -ENODEV, 8, false, true },
+	{ PROTECT_NEEDED, true, -ENODEV, 3, true, false }, /* a file of it could not be read */
+	{ PROTECT_NEEDED, true, -EMFILE, 3, true, false },
 };
 
 static size_t use;
@@ -130,8 +132,12 @@ static void disk_in_use(void)
 		struct protect_item item = { .busid = "1-2", .answer = uses[use].answer,
 					     .unknown = uses[use].unknown };
 
+		start(NULL);
+		if (!uses[use].gone)
+			put_file(root, "bus/usb/devices/1-2/idVendor", "");
 		if (protect_disk_in_use(&sysfs, &item) != uses[use].in_use)
 			check_fault(__FILE__, __LINE__, "row %zu", use);
+		end();
 	}
 }
 
