@@ -30,6 +30,7 @@ struct host {
 	struct exports exports;
 	struct access access;
 	struct host_server server;
+	uint64_t settled;   /* until then its way to a network may still come; 0: no pass yet */
 	uint64_t link_next; /* when to ask whether this host has a link */
 	uint64_t link_lost; /* since when it has none, 0: it has one, or nobody asks */
 	uint32_t left_hash; /* of the file "left", 0: not known; see status_files_update() */

@@ -90,6 +90,9 @@ void host_ask_needs(struct host *host)
 		loop_pass_by(&host->daemon.loop, host->link_next);
 	if (inspector->state == INSPECTOR_ASKED)
 		return;
+	if (!host->settled)
+		host->settled = now + SETTLE_START_MS;
+	survey->starting = now < host->settled;
 	survey->count = 0;
 	EACH_EXPORT(&host->exports, export) {
 		struct protect_item *item = &survey->item[survey->count];

@@ -153,6 +153,13 @@ struct interface_visit {
 	struct protect_traits *traits;
 };
 
+/* Network cards and modems: communications, wireless, miscellaneous, of the vendor's own kind
+ * (https://www.usb.org/defined-class-codes). */
+static bool class_may_be_network(ssize_t class)
+{
+	return class == 0x02 || class == 0xe0 || class == 0xef || class == 0xff;
+}
+
 /* Of the entries of a device, "1-1:1.0" is an interface. */
 static bool visit_interface(void *ctx, const char *name)
 {
@@ -160,6 +167,7 @@ static bool visit_interface(void *ctx, const char *name)
 	const struct sysfs *sysfs = visit->protect->sysfs;
 	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/bInterfaceClass", name);
 	char driver[PATH_MAX];
+	bool may_be_network;
 	ssize_t n;
 
 	if (!strchr(name, ':'))
@@ -168,9 +176,12 @@ static bool visit_interface(void *ctx, const char *name)
 	protect_failed(visit->protect, "sys", path.text, n);
 	if (n == DEVICE_CLASS_STORAGE)
 		visit->traits->storage = true;
+	may_be_network = class_may_be_network(n);
 	path = sysfs_path("bus/usb/devices/%s/driver", name);
 	n = sysfs_read_link(sysfs, driver, sizeof(driver), path.text);
 	protect_failed(visit->protect, "sys", path.text, n);
+	if (n == -ENOENT && may_be_network)
+		visit->traits->driverless = true;
 	if (n > 0 && !strcmp(strrchr(driver, '/') ? strrchr(driver, '/') + 1 : driver, USBFS_DRIVER))
 		visit->traits->claimed = true;
 	return false;
@@ -200,7 +211,6 @@ static void judge_authorized(struct protect *protect, struct protect_item *item)
 /* All but the networks, of which has_link is asked also without a device. */
 static void survey_others(struct protect *protect)
 {
-	find_traits(protect);
 	protect_disks(protect);
 	if (!protect->survey->disks_only) {
 		protect_people(protect);
@@ -229,6 +239,7 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 		protect_unknown(&protect, PROTECT_UNKNOWN "cannot read /proc: %s",
 				strerror(-sysfs->proc));
 	else if (proc_has(&protect, "version") && proc_has(&protect, "1/stat")) {
+		find_traits(&protect);
 		if (!survey->disks_only)
 			protect_networks(&protect);
 		if (survey->count)

@@ -34,7 +34,7 @@ enum { PROTECT_MAX = 128 };
 enum protect_stage {
 	PROTECT_SETTLED = 0, /* long enough: what has not come will not come */
 	PROTECT_PLUGGED_IN,  /* a disk that a file names is waited for */
-	PROTECT_AT_START,    /* here since the daemon's start, as at boot: also a way to a network */
+	PROTECT_AT_START,    /* here since the daemon's start, as at boot: its drivers may come */
 };
 
 enum protect_answer {
@@ -63,6 +63,8 @@ struct protect_survey {
 	/* The question: only a disk that something holds is needed, as on a client, where nothing
 	 * else is lost when the device goes. */
 	bool disks_only;
+	/* The question: this host has just started, its way to a network may still come. */
+	bool starting;
 	bool sync; /* a question to the inspector only: loop/inspector.h */
 	/* A network card that is none of these devices has a link, or the default route has one; true
 	 * also if that cannot be found out. */
@@ -88,9 +90,10 @@ struct protect {
 	bool screen; /* a display is connected, so that somebody can sit at the console */
 	/* What the parts tell each other of a device, by its place in survey->item. */
 	struct protect_traits {
-		bool storage; /* an interface of it is mass storage, and has its driver */
+		bool storage; /* an interface of it is mass storage */
 		bool disk;    /* it has a block device */
 		bool claimed; /* a program has claimed an interface of it */
+		bool driverless; /* an interface without a driver may be that of a network card */
 		bool input;   /* a person types or points with it */
 		bool display;
 		bool bluetooth; /* it is an adapter */

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <net/route.h>
 #include <string.h>
 
@@ -41,15 +42,32 @@ static bool net_is_up(struct protect *protect, const char *name)
 	return flags & IFF_UP;
 }
 
-/* "unknown" is the state of an interface that is up and has no notion of a link, such as PPP. */
-static bool net_has_link(struct protect *protect, const char *name)
+static bool net_is_ppp(struct protect *protect, const char *name)
+{
+	struct sysfs_path path = sysfs_path("class/net/%s/type", name);
+	int type = sysfs_read_number(protect->sysfs, false, UINT16_MAX, path.text);
+
+	protect_failed(protect, "sys", path.text, type);
+	return type == ARPHRD_PPP;
+}
+
+static bool net_is_card(const char *place)
+{
+	return place[0] && !strstr(place, "/virtual/");
+}
+
+/* "unknown" is the state of an interface that is up and has no notion of a link. That of a tunnel
+ * tells nothing. place: of the interface in sysfs. */
+static bool net_has_link(struct protect *protect, const char *name, const char *place)
 {
 	struct sysfs_path path = sysfs_path("class/net/%s/operstate", name);
 	char state[16];
 	ssize_t n = sysfs_read(protect->sysfs, state, sizeof(state), path.text);
 
 	protect_failed(protect, "sys", path.text, n);
-	return n >= 0 && (!strcmp(state, "up") || !strcmp(state, "unknown"));
+	if (n < 0 || strcmp(state, "unknown") != 0)
+		return n >= 0 && !strcmp(state, "up");
+	return net_is_card(place) || net_is_ppp(protect, name);
 }
 
 struct net_card {
@@ -86,7 +104,7 @@ static bool net_visit_interface(void *ctx, const char *name)
 	char place[PATH_MAX];
 	struct protect_item *item = protect_find_link(protect, path.text, place);
 	struct net_card card = { item, name };
-	bool has_link = place[0] && !strstr(place, "/virtual/") && net_has_link(protect, name);
+	bool has_link = net_is_card(place) && net_has_link(protect, name, place);
 
 	search->has_link |= has_link;
 	if (!item) {
@@ -157,7 +175,7 @@ static bool net_visit_usb(void *ctx, const char *name)
 		protect_need(usb->item, "its network interface is in another network namespace");
 		usb->item->network = usb->item->lasting = true;
 	}
-	if (usb->item->stage == PROTECT_AT_START && net_is_modem(protect, name))
+	if (protect->survey->starting && net_is_modem(protect, name))
 		usb->modem = true;
 	return false;
 }
@@ -201,14 +219,28 @@ static bool net_visit_route(void *ctx, char *line)
 		net_need_up(item, name);
 	search->has_route = true;
 	if (!protect->survey->has_link)
-		protect->survey->has_link = net_has_link(protect, name); /* it may be dead */
+		protect->survey->has_link = net_has_link(protect, name, place); /* it may be dead */
 	return protect->survey->has_link;
+}
+
+/* Whether it may get a driver that makes it a network card, and be needed then. */
+static bool net_waits_for_driver(const struct net_search *search, const struct protect_item *item)
+{
+	bool has_link = search->has_link || search->protect->survey->has_link;
+
+	if (!protect_traits(search->protect, item)->driverless)
+		return false;
+	return (item->stage == PROTECT_AT_START && !search->has_route) ||
+	       (item->stage == PROTECT_PLUGGED_IN && !has_link);
 }
 
 /* A device that has no interface which is up, here or elsewhere. */
 static void net_judge_idle(const struct net_search *search, struct protect_item *item, bool modem)
 {
-	if (item->stage == PROTECT_AT_START && (item->network || modem) && !search->has_route) {
+	bool waits = search->protect->survey->starting && (item->network || modem) &&
+		     !search->has_route;
+
+	if (waits || net_waits_for_driver(search, item)) {
 		protect_later(item, "it may be this host's way to a network");
 	} else if (item->network && !search->has_link) {
 		protect_need(item, PROTECT_NO_LINK);

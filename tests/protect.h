@@ -72,6 +72,7 @@ static inline void ask(enum protect_stage stage)
 {
 	static const char *const busids[] = { "1-2", "1-22", "1-2.1", "2-2" };
 
+	survey.starting = stage == PROTECT_AT_START;
 	survey.count = LENGTH(busids);
 	for (size_t i = 0; i < LENGTH(busids); i++) {
 		memset(&survey.item[i], 0xa5, sizeof(survey.item[i]));

@@ -17,6 +17,7 @@ enum { FREE_MS = 1000, LATER_MS = 500, SETTLE_MS = 10000, SETTLE_START_MS = 6000
 static struct played {
 	volatile bool hangs; /* it does not answer */
 	volatile unsigned questions;
+	volatile bool starting; /* in the latest one */
 	struct {
 		unsigned asked; /* so often */
 		enum protect_stage stage; /* in the latest question */
@@ -40,6 +41,7 @@ static void play_survey(struct protect_survey *question)
 			str_format(item->reason.text, sizeof(item->reason.text), "%s has a reason",
 				   item->busid);
 	}
+	played->starting = question->starting;
 	played->questions++;
 	while (played->hangs)
 		usleep(1000);
@@ -551,11 +553,45 @@ static void no_answer_scene(void)
 	stop_server();
 }
 
-/* Nothing is bound as long as it cannot be found out. */
+/* Nothing is bound as long as it cannot be found out, whatever the policy says. */
 static void no_answer(void)
 {
+	for (int lifted = 0; lifted < 3; lifted++) {
+		begin();
+		t.take_all = lifted == 1;
+		if (lifted == 2)
+			put_file(root, RULES, "allow busid 1-1\n");
+		serve(no_answer_scene, false, 0);
+		end();
+	}
+}
+
+static void starting_scene(void)
+{
+	wait_for(0);
+	CHECK(played->starting);
+	wait_for(SETTLE_START_MS - LATER_MS);
+	CHECK(played->starting);
+	unplug("1-1");
+	wait_for(0);
+	plug("1-1", "usb");
+	loop_pass_now(&t.daemon->loop);
+	wait_for(0);
+	wait_for(LATER_MS - 1);
+	CHECK(played->starting);
+	CHECK_INT(played->device[0].stage, PROTECT_PLUGGED_IN);
+	wait_for(1);
+	CHECK(!played->starting);
+	CHECK_INT(played->device[0].stage, PROTECT_PLUGGED_IN);
+	stop_server();
+}
+
+/* Since the server's start, also for a device that comes later. */
+static void starting(void)
+{
 	begin();
-	serve(no_answer_scene, false, 0);
+	answer(PROTECT_LATER);
+	serve(starting_scene, false, 0);
 	end();
 }
 
@@ -590,6 +626,7 @@ int main(void)
 	RUN("t_host_need: unplugged while it is asked", unplugged_meanwhile);
 	RUN("t_host_need: asked once, whatever the passes", asked_once);
 	RUN("t_host_need: asked with the time that has passed", stages);
+	RUN("t_host_need: asked while the server starts", starting);
 	RUN("t_host_need: asked again after a reload", reload);
 	RUN("t_host_need: a rule that names it", named);
 	RUN("t_host_need: not authorized", blocked);

@@ -56,6 +56,7 @@ static void begin_stick(void)
 {
 	begin();
 	put_file(root, USB "bInterfaceClass", "ff\n");
+	put_link(root, USB "driver", "../../../bus/usb/drivers/ftdi_sio");
 	put_link(root, "bus/usb/devices/1-2", "../../../devices/pci0000:00/usb1/1-2");
 	put_link(root, "bus/usb/devices/1-2:1.0", "../../../" USB);
 	put_card(ELSEWHERE, "eth0", true, "up");
@@ -309,6 +310,8 @@ static void modem(void)
 		begin_stick();
 		put_file(root, "proc/net/route", V4_HEAD);
 		snprintf(text, sizeof(text), "../../../bus/usb/drivers/%s", row[i].driver);
+		take_away(root, USB "driver");
+		put_file(root, USB "bInterfaceClass", "03\n");
 		if (row[i].driver)
 			put_link(root, USB "driver", text);
 		snprintf(text, sizeof(text), USB "%s", row[i].file);
@@ -326,6 +329,59 @@ static void modem(void)
 		NOT_NEEDED();
 		end();
 	}
+}
+
+/* An interface may still get a driver, as its module is being loaded. */
+static void driverless(void)
+{
+	static const struct {
+		const char *class;
+		bool waits;
+	} row[] = {
+		{ "02\n", true },  { "e0\n", true },  { "ef\n", true },  { "ff\n", true },
+		{ "03\n", false }, { "0a\n", false }, { "00\n", false }, { "fe\n", false },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		enum protect_answer want = row[i].waits ? PROTECT_LATER : PROTECT_FREE;
+		const char *why = row[i].waits ? WAITS : "";
+
+		begin_stick();
+		put_file(root, USB "bInterfaceClass", row[i].class);
+		put_file(root, "proc/net/route", V4_HEAD);
+		ANSWER(PROTECT_AT_START, PROTECT_FREE, "");
+		take_away(root, USB "driver");
+		ANSWER(PROTECT_PLUGGED_IN, PROTECT_FREE, "");
+		ANSWER(PROTECT_AT_START, want, why);
+		put_file(root, ELSEWHERE "net/eth0/operstate", "down\n");
+		ANSWER(PROTECT_PLUGGED_IN, want, why);
+		NOT_NEEDED();
+		put_file(root, "proc/net/route", V4_HEAD V4_VIA("eth0"));
+		ANSWER(PROTECT_PLUGGED_IN, want, why);
+		ANSWER(PROTECT_AT_START, PROTECT_FREE, "");
+		put_card(VIRTUAL, "br0", true, "up");
+		put_file(root, "proc/net/route", V4_HEAD V4_VIA("br0"));
+		ANSWER(PROTECT_PLUGGED_IN, PROTECT_FREE, "");
+		end();
+	}
+}
+
+/* A device that comes later may be a way to a network as well, while the host starts. */
+static void comes_while_starting(void)
+{
+	begin_card();
+	put_file(root, "proc/net/route", V4_HEAD);
+	survey.count = 1;
+	survey.starting = true;
+	survey.item[0] = (struct protect_item){ .busid = "1-2", .stage = PROTECT_PLUGGED_IN };
+	protect_survey(&sysfs, &survey);
+	CHECK_INT(survey.item[0].answer, PROTECT_LATER);
+	CHECK_STR(survey.item[0].reason.text, WAITS);
+	survey.starting = false;
+	survey.item[0].stage = PROTECT_AT_START;
+	protect_survey(&sysfs, &survey);
+	CHECK_INT(survey.item[0].answer, PROTECT_FREE);
+	end();
 }
 
 /* Whether this host has a link, without the devices in question. */
@@ -357,25 +413,28 @@ static void links(void)
 	end();
 }
 
-/* The default route is one if it has a link, be it that of a tunnel. */
+/* The default route is one if it has a link, and a tunnel does not tell. */
 static void link_of_route(void)
 {
 	static const struct {
-		const char *state, *v4, *v6;
+		const char *type, *state, *v4, *v6;
 		bool has_link;
 	} row[] = {
-		{ "unknown", V4_HEAD V4_VIA("ppp0"), "", true },
-		{ "up", V4_HEAD V4_VIA("ppp0"), "", true },
-		{ "down", V4_HEAD V4_VIA("ppp0"), "", false },
-		{ "unknown", V4_HEAD V4_VIA("eth0"), "", false }, /* set by hand */
-		{ "unknown", V4_HEAD V4_VIA("eth0") V4_VIA("ppp0"), "", true },
-		{ "unknown", V4_HEAD V4_VIA("eth0"), V6_VIA("ppp0"), true },
-		{ "unknown", V4_HEAD, "", false },
+		{ "512\n", "unknown", V4_HEAD V4_VIA("ppp0"), "", true },
+		{ "512\n", "up", V4_HEAD V4_VIA("ppp0"), "", true },
+		{ "512\n", "down", V4_HEAD V4_VIA("ppp0"), "", false },
+		{ "65534\n", "unknown", V4_HEAD V4_VIA("ppp0"), "", false }, /* WireGuard */
+		{ "1\n", "up", V4_HEAD V4_VIA("ppp0"), "", true }, /* a bridge */
+		{ "512\n", "unknown", V4_HEAD V4_VIA("eth0"), "", false }, /* set by hand */
+		{ "512\n", "unknown", V4_HEAD V4_VIA("eth0") V4_VIA("ppp0"), "", true },
+		{ "512\n", "unknown", V4_HEAD V4_VIA("eth0"), V6_VIA("ppp0"), true },
+		{ "512\n", "unknown", V4_HEAD, "", false },
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
 		begin_stick();
 		put_card(VIRTUAL, "ppp0", true, row[i].state);
+		put_file(root, VIRTUAL "net/ppp0/type", row[i].type);
 		put_file(root, ELSEWHERE "net/eth0/operstate", "down\n");
 		put_file(root, "proc/net/route", row[i].v4);
 		put_file(root, "proc/net/ipv6_route", row[i].v6);
@@ -384,6 +443,14 @@ static void link_of_route(void)
 		CHECK_INT(survey.has_link, row[i].has_link);
 		end();
 	}
+	begin_stick();
+	put_card(VIRTUAL, "ppp0", true, "unknown");
+	put_file(root, ELSEWHERE "net/eth0/operstate", "down\n");
+	put_file(root, "proc/net/route", V4_HEAD V4_VIA("ppp0"));
+	put_file(root, VIRTUAL "net/ppp0/type", "x\n");
+	NEEDED_BY_ALL(MAY "/sys/class/net/ppp0/type: Invalid argument");
+	CHECK(survey.has_link);
+	end();
 }
 
 static void unreadable(void)
@@ -565,6 +632,8 @@ int main(void)
 	RUN("t_protect_net: the wait for a link", waits_for_link);
 	RUN("t_protect_net: a default route of its own", route_of_its_own);
 	RUN("t_protect_net: a modem", modem);
+	RUN("t_protect_net: a device that may get a driver", driverless);
+	RUN("t_protect_net: a card that comes while the host starts", comes_while_starting);
 	RUN("t_protect_net: links", links);
 	RUN("t_protect_net: the link of the default route", link_of_route);
 	RUN("t_protect_net: files that cannot be read", unreadable);
