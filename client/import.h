@@ -36,8 +36,8 @@ enum import_state {
 	IMPORT_IDLE,	   /* known, and nothing is under way */
 	IMPORT_REQUESTING, /* from the start of a request to its reply */
 	IMPORT_ATTACHED,   /* it has a port: the kernel has the connection */
-	IMPORT_LEAVING,	   /* the same, and it is asked whether a disk of it is in use */
-	IMPORT_KEPT,	   /* it is to be detached, but a disk of it is in use */
+	IMPORT_LEAVING,	   /* to be detached; it is asked whether a disk of it is in use */
+	IMPORT_KEPT,	   /* to be detached, but a disk of it is in use */
 	IMPORT_DETACHING,  /* it has a port, which the kernel was told to free */
 };
 
@@ -73,7 +73,7 @@ struct import {
 	uint64_t attached_at;
 	struct session_watch session;
 	uint64_t ask_again;   /* IMPORT_KEPT: when it is LEAVING again */
-	struct log_once kept; /* why it is, until it may stay anyway */
+	struct log_once kept; /* the reason for IMPORT_KEPT; cleared when it may stay attached */
 };
 
 /* After a device was kept, everything is written to the disks. */
@@ -168,9 +168,9 @@ bool import_check(struct import *import);
 void import_detach(struct import *import);
 
 /*
- * In every pass in which it shall not be attached: detaches it, unless a disk of it is in use. Then
- * it stays attached, as after a kill, and its data is written to it; it is asked about again every
- * interval, but not when the loop is stopping. It must have a port.
+ * In every pass in which it is not to be attached, if it has a port: detaches it, unless a disk of
+ * it is in use. Such a device stays attached, as after a kill, and sync(2) is called. Every
+ * interval the inspector is asked again, but not when the loop is stopping.
  */
 void import_leave(struct import *import);
 /* In every pass in which it may be attached, if it has a port. */
@@ -179,7 +179,7 @@ void import_stay(struct import *import);
 void import_context_end_pass(struct import_context *context);
 /* The inspector has answered. */
 void import_context_answered(struct import_context *context);
-/* For the first pass in which the loop is stopping: devices that are kept are asked about again. */
+/* When the loop begins to stop: the inspector is asked once more about devices that are kept. */
 void import_context_stop(struct import_context *context);
 
 #endif

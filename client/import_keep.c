@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device that shall leave is detached only when no disk of it is in use: what a file system, a
- * swap space or a program has not written yet would be lost. A disk that nothing holds has got
- * everything, as the kernel writes it out at the last close of the block device (block/bdev.c), so
- * there is no sync before a detach.
+ * A device that is to leave is detached only when none of its disks is in use, as data that is not
+ * written yet would be lost. A disk that nothing holds needs no sync before a detach: the kernel
+ * has written everything at the last close of the block device (block/bdev.c).
  */
 #include "client/import.h"
 #include "lib/str.h"
@@ -11,7 +10,7 @@
 #include <string.h>
 
 enum {
-	/* Both together less than a stop takes. */
+	/* Limits for an answer; together less than the limit for a stop. */
 	ASK_MS = 3000,
 	SYNC_MS = 5000,
 };
@@ -20,7 +19,7 @@ void import_leave(struct import *import)
 {
 	struct loop *loop = import->context->loop;
 
-	/* no disk was there yet, or gets any more data */
+	/* it has no disk yet, or the connection to its disk has ended */
 	if (import->state == IMPORT_DETACHING || !import->answered || import->session.ended) {
 		import_detach(import);
 		return;
@@ -51,7 +50,7 @@ void import_context_stop(struct import_context *context)
 			import_set_state(import, IMPORT_LEAVING);
 }
 
-/* Also if that cannot be found out for a device that was in use. */
+/* A device that was in use stays so while that cannot be found out. */
 static bool import_is_in_use(const struct import *import, const struct protect_item *need)
 {
 	return protect_disk_in_use(import->context->sysfs, need) ||

@@ -20,7 +20,7 @@ enum {
 struct server {
 	struct import_context *context;
 	struct request_target target;
-	bool removed; /* from the configuration: its devices of an earlier daemon leave */
+	bool removed; /* it is no longer configured: the devices of an earlier daemon leave */
 
 	/* The list. */
 	bool answered;	     /* the latest list came */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* usbiphp detach: a device of which a disk is in use is not detached, unless that is forced. */
+/* usbiphp detach: refuses to detach a device if a disk of it is in use, unless --force is given. */
 #include "cmd/inventory.h"
 
 #include "lib/log.h"
@@ -16,8 +16,9 @@ enum { DISK_WAIT_S = 5 };
 
 static_assert(sizeof(struct protect_item) <= PIPE_BUF, "a pipe takes it whole or not at all");
 
-/* In the child, which SIGALRM ends, unless it waits for a disk that does not answer. A reader of
- * the command's output must not wait for it. Writes the answer, and once more after the sync. */
+/* In the child. SIGALRM ends it, but not while it waits for a disk that does not answer; so it
+ * closes the output, whose reader would wait for its end. It writes the answer, and again after a
+ * sync. */
 static void disk_child(int fd, const struct sysfs *sysfs, const char *busid, bool force)
 {
 	static struct protect_survey survey; /* in .bss: it is large */

@@ -84,7 +84,7 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 		entry_set_state(entry, "stuck", "%s: %s", entry->reason.text);
 	else
 		entry_set_state(entry, status == STUB_USED ? "in use" : available, "%s by %s",
-			entry->session.peer);
+				entry->session.peer);
 }
 
 void entry_describe(struct inventory_entry *entry, const struct op_device *device,

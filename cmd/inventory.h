@@ -102,9 +102,9 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 void entry_describe(struct inventory_entry *entry, const struct op_device *device,
 		    const struct op_interface *interface);
 
-/* hold_disk.c: returns 0 if no disk of an imported device is in use here. If one is, returns 1
- * after an error message, or with force lets the kernel write everything to the disks, and returns
- * 0. It waits no longer than 5 s for each, as a disk may not answer any more. */
+/* hold_disk.c: returns 1, after an error message, if a disk of an imported device is in use here;
+ * else 0. With force it calls sync(2) instead, and always returns 0. As a disk may not answer any
+ * more, it waits at most 5 s for the answer, and as long for the sync. */
 int entry_check_disk(const struct inventory_entry *entry, const struct sysfs *sysfs, bool force);
 
 /* strings.c: reads the strings of new devices. Each is read by a child process, as the kernel may

@@ -54,11 +54,11 @@ enum export_state {
 /* Whether this host needs the device itself: see host_need.c. All zeros: not asked yet. */
 struct export_need {
 	struct protect_item item; /* the latest answer */
-	uint64_t until;	  /* so long it counts; 0: it has to be asked for */
-	uint64_t settled; /* from then on, what has not come will not come; 0: just plugged in */
-	bool at_start;	  /* it was here when the server started */
-	bool wanted;	  /* to be asked */
-	bool asked;	  /* the answer is under way */
+	uint64_t until;	  /* the answer counts until then; 0: there is none */
+	uint64_t settled; /* from then on the device is PROTECT_SETTLED; 0: not set yet */
+	bool at_start;	  /* the device was here when the server started */
+	bool wanted;	  /* the inspector is to be asked in this pass */
+	bool asked;	  /* the inspector has been asked, and has not answered */
 };
 
 struct export {
@@ -90,7 +90,7 @@ struct export {
 	uint64_t job_began;
 	int lock;		     /* of the job: rundir_lock_job(); negative: none */
 	char drivers[64];	     /* of the device, when its bind began */
-	struct reason stuck;	     /* why the job has not ended in time, empty: it is not late */
+	struct reason stuck;	     /* why the job is late; empty: it is not */
 	struct engine_result result; /* of the latest job */
 	struct backoff backoff;	     /* after a job that failed, or strings that did not come */
 	struct log_once failure_log;
@@ -152,11 +152,11 @@ void export_forget(struct export *export);
 
 /* Starts to read its strings; a pass follows. Strings that do not come are tried again later. */
 void export_read_strings(struct export *export);
-/* Starts a job, BINDING, ENDING or RELEASING. The child keeps lock, which may be negative, and so
- * does export->lock until job_ended. That follows, even if there can be no child. */
+/* Starts a job, BINDING, ENDING or RELEASING. lock may be negative; the child has it, and
+ * export->lock until job_ended is called, which happens even if there can be no child. */
 void export_start_job(struct export *export, enum export_state job, int lock);
-/* In a pass: a job that takes longer than JOB_LATE_MS is stuck, which is logged; nothing else waits
- * for it. Returns whether it has just become so. */
+/* In a pass: a job that takes longer than JOB_LATE_MS, or twice that for ENDING, is stuck. That is
+ * logged, and no other device waits for it. Returns whether it has just become stuck. */
 bool export_check_job(struct export *export);
 enum { JOB_LATE_MS = 5000 };
 /* The engine has no room for it: the same as a bind that fails, but nothing is tried. */
@@ -186,11 +186,11 @@ void facts_identify(const struct sysfs *sysfs, const struct device *device,
 /* The facts that the scan tells; the others, with the identity, are zeros. No system calls. */
 void facts_begin(const struct engine *engine, const struct device *device,
 		 struct device_facts *facts);
-/* What POLICY_ASK_NEED asks for, as a survey has found it out. */
+/* Sets the facts that POLICY_ASK_NEED asks for, from the answer of a survey. */
 void facts_set_need(const struct protect_item *item, struct device_facts *facts);
-/* Finds out what POLICY_ASK_ROOM asks for. *binding: how many devices are about to be bound, which
- * the engine has not counted yet, and then this one, if it needs room. Room that cannot be found out
- * counts as there: the bind will tell. */
+/* Finds out the fact that POLICY_ASK_ROOM asks for. *binding: how many devices are about to be
+ * bound, which the engine has not counted yet, and then this one, if it needs room. Room that
+ * cannot be found out counts as there: the bind will tell. */
 void facts_ask_room(const struct engine *engine, const struct sysfs *sysfs, const char *busid,
 		    unsigned *binding, struct policy_fact *room_fact);
 

@@ -19,7 +19,7 @@ static void export_child_main(const void *arg, void *result)
 
 	if (export->state == EXPORT_BINDING) {
 		*out = export->engine->bind(export->sysfs, busid);
-		/* it took so long that nobody is left who would give it back */
+		/* the daemon has ended meanwhile, and would not give it back */
 		if (out->outcome == ENGINE_DONE && getppid() != export->child.parent)
 			*out = export->engine->release(export->sysfs, busid);
 	} else if (export->state == EXPORT_ENDING) {
@@ -56,7 +56,7 @@ static enum export_state export_state_after(const struct export *export, enum ex
 	return done || !export->engine->has(&export->device) ? EXPORT_LEFT_ALONE : EXPORT_BOUND;
 }
 
-/* Why the job has not ended, as far as it has come. */
+/* Why the job has not ended: that depends on which driver has the device now. */
 static void export_set_stuck(struct export *export)
 {
 	const char *driver = export->drivers;
@@ -90,10 +90,10 @@ bool export_check_job(struct export *export)
 	if (now < late)
 		return false;
 	export_set_stuck(export);
-	log_warning("%s: %s since %u s; %s", export->device.name, export->stuck.text,
-		    (unsigned)(now - export->job_began) / 1000,
-		    export->state == EXPORT_ENDING ? "no device is given back until then" :
-						     "other devices go on");
+	log_warning("%s: stuck for %u s: %s; %s", export->device.name,
+		    (unsigned)(now - export->job_began) / 1000, export->stuck.text,
+		    export->state == EXPORT_ENDING ? "until it does, no device is given back" :
+						     "other devices are not held up");
 	return true;
 }
 
@@ -103,7 +103,7 @@ static void export_finish_job(struct export *export)
 	bool logged = false;
 
 	if (export->stuck.text[0])
-		log_info("%s: goes on after %u s", export->device.name,
+		log_info("%s: no longer stuck, after %u s", export->device.name,
 			 (unsigned)(export->loop->now - export->job_began) / 1000);
 	export->stuck.text[0] = '\0';
 	export->failed = EXPORT_UNUSED;

@@ -67,7 +67,8 @@ static void host_stop(void *ctx)
 		export->failed = EXPORT_UNUSED; /* from now on only giving it back counts */
 }
 
-/* One that is stuck is not waited for, unless it was begun to stop: so long the limit is. */
+/* A job that is stuck is not waited for, unless it was begun in order to stop: then only the limit
+ * for stopping ends the wait. */
 static bool export_is_busy(const struct export *export, bool stopping, uint64_t stopped)
 {
 	return export->reader.child.pid ||

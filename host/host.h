@@ -30,9 +30,9 @@ struct host {
 	struct exports exports;
 	struct access access;
 	struct host_server server;
-	uint64_t settled;   /* until then its way to a network may still come; 0: no pass yet */
-	uint64_t link_next; /* when to ask whether this host has a link */
-	uint64_t link_lost; /* since when it has none, 0: it has one, or nobody asks */
+	uint64_t settled;   /* until then a network may still come; 0: no pass yet */
+	uint64_t link_next; /* when to ask again whether this host has a network link */
+	uint64_t link_lost; /* when it was first seen without one; 0: it was not */
 	uint32_t left_hash; /* of the file "left", 0: not known; see status_files_update() */
 	struct policy policy;
 };
@@ -44,12 +44,12 @@ void host_adopt_bound(struct host *host);
 /* Whether the device is to be given back at the end; kept in the run directory. */
 void host_set_ours(struct host *host, struct export *export, bool ours);
 
-/* Sets the facts on the need for a device, if they are known, and asks for a pass when they do not
- * count any more. */
+/* Sets the facts about the need for a device, if they are known, and asks for a pass at the time
+ * when they have to be asked for again. */
 void host_need_facts(struct host *host, struct export *export, struct device_facts *facts);
-/* Whether it is not known yet, and asked for. */
+/* Whether it is still unknown if the device is needed, and an answer is to come. */
 bool host_need_is_open(const struct export *export);
-/* In a pass, after all acts: asks about the devices whose need is wanted. */
+/* In a pass, after host_act() of all devices: asks the inspector about those that want it. */
 void host_ask_needs(struct host *host);
 /* For inspector.answered. */
 void host_needs_answered(struct inspector *inspector);

@@ -18,7 +18,7 @@ static bool host_session_denied(const struct host *host, const struct export *ex
 		!access_allows_device(&host->access, &export->identity, &who));
 }
 
-/* Devices that have that job and are not stuck: those hold up no other. */
+/* How many devices have that job, without those that are stuck, as these hold up no other. */
 static unsigned host_count_jobs(struct host *host, enum export_state job)
 {
 	unsigned n = 0;
@@ -140,8 +140,8 @@ static bool export_is_used(const struct export *export)
 	return export->state == EXPORT_IN_USE || export->state == EXPORT_RESETTING;
 }
 
-/* Ends all sessions. A device whose session does not end is still being reset: *resetting. Returns
- * whether others may end. */
+/* Ends all sessions. Sets *resetting if a device is still in use or being reset. Returns whether
+ * sessions may still end. */
 static bool host_end_sessions(struct host *host, bool *resetting)
 {
 	bool ending = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The server role: jobs, their locks, and who is told about them. */
+/* The server role: starts jobs with their locks, and tells hooks and log when they end. */
 #include "host/host.h"
 
 #include "lib/str.h"
@@ -16,7 +16,7 @@ void host_start_job(struct host *host, struct export *export, enum export_state 
 	const char *busid = export->device.busid;
 	int lock = rundir_lock_job(rundir, busid);
 
-	/* without a file for its lock, for want of room, the job goes on */
+	/* if there can be no file for the lock, such as on a full disk, the job runs without one */
 	if (lock != -EWOULDBLOCK) {
 		export_start_job(export, job, lock);
 		return;
@@ -35,14 +35,15 @@ void host_check_job(struct host *host, struct export *export)
 
 	if (export_check_job(export) && export->lock >= 0 &&
 	    write(export->lock, export->stuck.text, strlen(export->stuck.text)) < 0)
-		log_debug("%s: cannot note why its job does not end", export->device.name);
+		log_debug("%s: cannot write the reason to its lock file", export->device.name);
 	if (export->state != EXPORT_STUCK)
 		return;
 	lock = rundir_lock_job(rundir, export->device.busid);
 	if (lock < 0)
 		return;
 	rundir_end_job(rundir, export->device.busid, lock);
-	log_info("%s: goes on, the earlier run of the server has ended", export->device.name);
+	log_info("%s: no longer stuck: the earlier run of the server has ended",
+		 export->device.name);
 	export->stuck.text[0] = '\0';
 	export_set_state(export, EXPORT_LEFT_ALONE);
 }

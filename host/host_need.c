@@ -9,14 +9,15 @@
 #include "lib/util.h"
 
 enum {
-	FREE_MS = 1000, /* so long "not needed" counts: it is bound at once */
+	/* How long an answer counts; "needed" counts for an interval. */
+	FREE_MS = 1000, /* the device is bound at once */
 	LATER_MS = 500,
-	ASK_MS = 10000, /* for an answer */
-	/* what a device is for is known at the latest after: */
+	ASK_MS = 10000, /* the limit for an answer */
+	/* When a device is settled: */
 	SETTLE_MS = 10000,	 /* its disk has spun up */
 	SETTLE_START_MS = 60000, /* this host has booted, its network is there */
 
-	LINK_MS = 10000,      /* so often it is asked for, while cards are exported */
+	LINK_MS = 10000,      /* between two questions about links, while cards are exported */
 	LINK_LOST_MS = 60000, /* a switch has restarted by then */
 };
 
@@ -57,7 +58,7 @@ static bool host_has_idle_card(struct host *host)
 	return false;
 }
 
-/* After each answer. A host that has lost its links for long needs its cards. */
+/* After each answer. A host that has had no link for LINK_LOST_MS needs its cards. */
 static void host_note_link(struct host *host, bool has_link)
 {
 	uint64_t now = host->daemon.loop.now;

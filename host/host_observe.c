@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* In the run directory: the bus ids of devices that are ours, one on each line, with this word
- * behind that of a network card. Versions that do not know the word skip it. */
+/* In the run directory: the bus ids of devices that are ours, one on each line. The word "network"
+ * follows the bus id of a network card; versions that do not know the word skip it. */
 #define BOUND_FILE "bound"
 #define BOUND_CARD "network"
 enum { BOUND_SIZE = EXPORTS_MAX * (BUSID_SIZE + sizeof(BOUND_CARD)) + 1 };

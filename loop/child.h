@@ -20,15 +20,16 @@ struct child {
 	struct loop_source pipe;
 	struct loop *loop;
 	pid_t pid; /* 0: not running */
-	pid_t parent; /* for the child: if getppid(2) is another one, the daemon has ended */
+	pid_t parent; /* the daemon; if getppid(2) differs in the child, the daemon has ended */
 	void *result;
 	size_t size;
 	/* Called when the child has ended; whole: the result came. */
 	void (*done)(struct child *child, bool whole);
 };
 
-/* The descriptors that a new process keeps besides 0 to 2; zeros and negative ones are none. It has
- * nothing else of the daemon's, above all no lock, socket or connection, as it may outlive it. */
+/* The descriptors that a new process keeps besides 0 to 2; zeros and negative numbers are ignored.
+ * All others are closed in it, above all locks, sockets and connections, as it may outlive the
+ * daemon. */
 struct child_files {
 	int fd[5];
 };
@@ -50,11 +51,11 @@ int child_start(struct loop *loop, struct child *child, const struct child_work 
 void child_kill(struct child *child);
 
 /*
- * Starts a process that lives as long as the daemon and has its rights of now, before the sandbox.
- * name: for ps(1) and pidof(1); argv0: the daemon's, which is overwritten in the new process, so
- * that it is not taken for the daemon. *fd becomes this end of a socket that keeps the bounds of
- * messages. Returns as fork(2) does, or -errno; the process ends when the daemon does, or closes
- * its end.
+ * Starts a process that lives as long as the daemon. It has the rights of the caller, so the daemon
+ * starts it before its sandbox. name is its name for ps(1) and pidof(1). argv0 is the daemon's, and
+ * is overwritten in the new process, so that this is not taken for the daemon. *fd becomes an end
+ * of a SOCK_SEQPACKET pair, in each of both processes. Returns as fork(2) does, or -errno. The
+ * process must end when its socket is closed at the other end.
  */
 pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd);
 

@@ -44,8 +44,8 @@ void rundir_close(struct rundir *rundir, bool keep_notes);
 int rundir_lock_job(const struct rundir *rundir, const char *busid);
 /* Removes the file, and closes its descriptor; nothing if that is negative. */
 void rundir_end_job(const struct rundir *rundir, const char *busid, int lock);
-/* Whether a job does not end, also after the end of the daemon that began it, and why. Anyone may
- * ask, but needs to be root to read the reason. */
+/* Whether a job is stuck, be it of a daemon that has ended, and why. Only root can read the reason;
+ * for others why is a text without it. */
 bool rundir_job_is_stuck(const char *path, const char *busid, struct reason *why);
 
 /* True if a daemon of that role holds the lock, by /proc/locks, which anyone may read. */
@@ -125,13 +125,13 @@ bool daemon_reload(struct daemon *daemon, struct rules *rules, struct holds *hol
 void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records,
 		   bool programs);
 
-/* The sandbox of the inspector: it keeps the capabilities to look at other users' processes and at
- * files that only they may read, and no way to write, to run a program, to connect, or to change
- * another process. */
+/* The sandbox of the inspector. It keeps the capabilities to look at other users' processes and to
+ * read files that only they may read. It cannot write to files, run programs, open sockets, or
+ * trace other processes. */
 void sandbox_enter_inspector(void);
 
-/* For the process that runs the hooks: gives up the capabilities that only the inspector needs.
- * Where systemd runs the daemon, it has no others. */
+/* For the process that runs the hooks: gives up the capabilities that only the inspector needs. If
+ * systemd runs the daemon, that leaves none. */
 void sandbox_enter_hooks(void);
 
 #endif

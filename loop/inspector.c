@@ -17,14 +17,14 @@
 
 #define INSPECTOR_NAME "usbiphp-inspect" /* the longest that the kernel keeps: prctl(2) */
 #define LATE_TEXT "a disk or driver does not answer"
-#define ENDED_TEXT "the process that finds it out has ended"
+#define ENDED_TEXT INSPECTOR_NAME " has ended"
 
 static size_t message_size(const struct protect_survey *survey)
 {
 	return offsetof(struct protect_survey, item[survey->count]);
 }
 
-/* Whether it is a whole survey about devices: an attacker may have taken over the other end. */
+/* Whether the message is a well-formed survey: an attacker may have taken over the other end. */
 static bool is_survey(const struct protect_survey *survey, ssize_t n)
 {
 	if (survey->count > PROTECT_MAX || n != (ssize_t)message_size(survey))
@@ -81,7 +81,7 @@ static void answer_unknown(struct inspector *inspector, const char *why)
 		item->answer = PROTECT_FREE;
 		item->lasting = item->network = false;
 		item->unknown = item->blocked = true;
-		protect_need(item, "this host may need it: %s", why);
+		protect_need(item, PROTECT_UNKNOWN "%s", why);
 	}
 	inspector->answered(inspector);
 }

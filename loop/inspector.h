@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inspector: a process that finds out which devices this host needs (sysfs/protect.h), which
- * may block. It keeps the rights that this takes and that the daemon drops (sandbox_enter()): to
- * look at the processes of other users and to open disks for reading. It does no more than to
- * answer for bus ids, and to have everything written to the disks. The daemon starts it before the
- * sandbox, asks one question at a time, and never waits.
+ * The inspector: a process of its own, usbiphp-inspect, that makes the surveys of sysfs/protect.h,
+ * as these may block. The daemon starts it before its sandbox, asks one question at a time, and
+ * never waits for the answer.
+ *
+ * It keeps two capabilities that the daemon drops, as the open files of other users' programs
+ * cannot be seen without them: CAP_DAC_READ_SEARCH to list /proc/PID/fd, CAP_SYS_PTRACE to follow
+ * its links (proc_pid_fd(5)). It only answers questions about bus ids, and calls sync(2):
+ * sandbox_enter_inspector().
  */
 #ifndef LOOP_INSPECTOR_H
 #define LOOP_INSPECTOR_H
@@ -20,8 +23,8 @@
  */
 enum inspector_state {
 	INSPECTOR_IDLE = 0,
-	INSPECTOR_ASKED, /* a question is open */
-	INSPECTOR_LATE,	 /* its answer did not come in time, and may still come, to be dropped */
+	INSPECTOR_ASKED, /* it has a question, and has not answered yet */
+	INSPECTOR_LATE,	 /* it has not answered in time; a later answer is dropped */
 	INSPECTOR_ENDED, /* there is no process */
 };
 
@@ -33,8 +36,8 @@ struct inspector {
 	uint64_t deadline; /* for the answer */
 	struct log_once fault;
 	struct protect_survey survey; /* the question, then its answer */
-	/* Called when the answer is in survey. Without one in time, or without a process, all
-	 * devices are needed, as that cannot be found out. */
+	/* Called when the answer is in survey. If none comes in time, or if there is no process,
+	 * all devices count as needed: unknown is set. */
 	void (*answered)(struct inspector *inspector);
 };
 
@@ -42,11 +45,11 @@ struct inspector {
  * daemon's argv[0], see child_start_helper(). 0 or -errno. */
 int inspector_start(struct inspector *inspector, struct loop *loop, const struct sysfs *sysfs,
 		    char *name);
-/* Sends inspector->survey as the question; none must be open. answered follows within limit_ms,
- * maybe before this returns; some milliseconds are usual. survey.sync: instead of a survey, the
- * process has everything written to the disks, sync(2), and then answers. */
+/* Sends inspector->survey as the question, in any state but INSPECTOR_ASKED. answered is called
+ * within limit_ms, maybe before this returns; some milliseconds are usual. If survey.sync is set,
+ * the process makes no survey, but calls sync(2) and then answers. */
 void inspector_ask(struct inspector *inspector, unsigned limit_ms);
-/* In every pass: gives up at the time limit. */
+/* In every pass: after the time limit, answers in the place of the process. */
 void inspector_pass(struct inspector *inspector);
 /* Ends the process, if there is one. */
 void inspector_stop(struct inspector *inspector);

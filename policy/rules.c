@@ -156,7 +156,7 @@ enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts
 
 static bool glob_is_name(const char *glob)
 {
-	return glob && !strpbrk(glob, "*?");
+	return glob && *glob && !strpbrk(glob, "*?");
 }
 
 bool rules_name_device(const struct rules *rules, const struct rule_facts *facts)

@@ -114,8 +114,9 @@ enum rule_verdict {
 enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
 			      struct reason *why);
 
-/* Whether the rule that allows a device is about that very one: it has a busid or a serial number
- * without '*' and '?'. Such a rule also lifts the protection of devices that this host needs. */
+/* Whether the rule that allows a device names it: by a bus id or a serial number that is not empty
+ * and has neither '*' nor '?'. Such a rule also lifts the protection of a device that this host
+ * needs. */
 bool rules_name_device(const struct rules *rules, const struct rule_facts *facts);
 
 #endif

@@ -33,16 +33,17 @@ bool device_is_authorized(const struct sysfs *sysfs, const char *busid)
 	return device_number(sysfs, busid, "authorized") != 0;
 }
 
-/* The driver is the last part of its link's target. False: it has none. */
-static bool read_driver(const struct sysfs *sysfs, const char *link, char *driver, size_t size)
+int device_read_driver(const struct sysfs *sysfs, const char *link,
+		       char driver[DEVICE_DRIVER_SIZE])
 {
 	char target[PATH_MAX], *name;
+	ssize_t n = sysfs_read_link(sysfs, target, sizeof(target), link);
 
-	if (sysfs_read_link(sysfs, target, sizeof(target), link) < 0)
-		return false;
-	name = strrchr(target, '/');
-	str_copy(driver, size, name ? name + 1 : target);
-	return true;
+	if (n < 0)
+		return (int)n;
+	name = strrchr(target, '/'); /* "../../../../bus/usb/drivers/usbhid" */
+	str_copy(driver, DEVICE_DRIVER_SIZE, name ? name + 1 : target);
+	return 0;
 }
 
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device)
@@ -73,8 +74,7 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 	str_copy(device->busid, sizeof(device->busid), busid);
 	str_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, device->vendor,
 		   device->product);
-	read_driver(sysfs, device_path(busid, "driver").text, device->driver,
-		    sizeof(device->driver));
+	device_read_driver(sysfs, device_path(busid, "driver").text, device->driver);
 	return 0;
 }
 
@@ -103,7 +103,7 @@ static bool drivers_add_interface(void *ctx, const char *name)
 	char driver[DEVICE_DRIVER_SIZE];
 	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s/%s/driver", list->busid, name);
 
-	if (strchr(name, ':') && read_driver(list->sysfs, link.text, driver, sizeof(driver)) &&
+	if (strchr(name, ':') && !device_read_driver(list->sysfs, link.text, driver) &&
 	    !drivers_include(list->text, driver))
 		str_format(list->text + len, list->size - len, "%s%s", len ? ", " : "", driver);
 	return false;
@@ -112,12 +112,16 @@ static bool drivers_add_interface(void *ctx, const char *name)
 void device_read_drivers(const struct sysfs *sysfs, const char *busid, char *drivers, size_t size)
 {
 	struct driver_list list = { sysfs, busid, drivers, size };
+	char driver[DEVICE_DRIVER_SIZE];
 
 	*drivers = '\0';
 	sysfs_each_entry(sysfs->root, sysfs_path(DEVICE_DIR "%s", busid).text,
 			 drivers_add_interface, &list);
-	if (!*drivers && !read_driver(sysfs, device_path(busid, "driver").text, drivers, size))
-		str_copy(drivers, size, "?");
+	if (*drivers)
+		return;
+	if (device_read_driver(sysfs, device_path(busid, "driver").text, driver))
+		str_copy(driver, sizeof(driver), "?");
+	str_copy(drivers, size, driver);
 }
 
 struct device_scan {

@@ -3,7 +3,6 @@
 #include "sysfs/protect.h"
 
 #include "lib/file.h"
-#include "sysfs/device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define USBFS_DRIVER "usbfs" /* of an interface that a program has claimed: drivers/usb/core/devio.c */
+#define USBFS_DRIVER "usbfs" /* a program has claimed the interface: drivers/usb/core/devio.c */
 
 static void set_reason(struct reason *reason, const char *format, va_list args)
 {
@@ -137,7 +136,19 @@ struct protect_traits *protect_traits(struct protect *protect, const struct prot
 	return &protect->traits[item - protect->survey->item];
 }
 
-/* /proc always has it, unless it is hidden (hidepid, subset=pid). */
+int protect_read_driver(struct protect *protect, const char *interface,
+			char driver[DEVICE_DRIVER_SIZE])
+{
+	struct sysfs_path link = sysfs_path("bus/usb/devices/%s/driver", interface);
+	int error = device_read_driver(protect->sysfs, link.text, driver);
+
+	protect_failed(protect, "sys", link.text, error);
+	if (error)
+		*driver = '\0';
+	return error;
+}
+
+/* /proc always has this file, unless it is mounted with hidepid or subset=pid. */
 static bool proc_has(struct protect *protect, const char *path)
 {
 	struct stat st;
@@ -153,9 +164,9 @@ struct interface_visit {
 	struct protect_traits *traits;
 };
 
-/* Network cards and modems: communications, wireless, miscellaneous, of the vendor's own kind
+/* The classes of network cards and modems: communications, wireless, miscellaneous, vendor-specific
  * (https://www.usb.org/defined-class-codes). */
-static bool class_may_be_network(ssize_t class)
+static bool class_may_be_network(int class)
 {
 	return class == 0x02 || class == 0xe0 || class == 0xef || class == 0xff;
 }
@@ -166,23 +177,19 @@ static bool visit_interface(void *ctx, const char *name)
 	const struct interface_visit *visit = ctx;
 	const struct sysfs *sysfs = visit->protect->sysfs;
 	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/bInterfaceClass", name);
-	char driver[PATH_MAX];
-	bool may_be_network;
-	ssize_t n;
+	char driver[DEVICE_DRIVER_SIZE];
+	int class, error;
 
 	if (!strchr(name, ':'))
 		return false;
-	n = sysfs_read_number(sysfs, true, 255, path.text);
-	protect_failed(visit->protect, "sys", path.text, n);
-	if (n == DEVICE_CLASS_STORAGE)
+	class = sysfs_read_number(sysfs, true, 255, path.text);
+	protect_failed(visit->protect, "sys", path.text, class);
+	if (class == DEVICE_CLASS_STORAGE)
 		visit->traits->storage = true;
-	may_be_network = class_may_be_network(n);
-	path = sysfs_path("bus/usb/devices/%s/driver", name);
-	n = sysfs_read_link(sysfs, driver, sizeof(driver), path.text);
-	protect_failed(visit->protect, "sys", path.text, n);
-	if (n == -ENOENT && may_be_network)
+	error = protect_read_driver(visit->protect, name, driver);
+	if (error == -ENOENT && class_may_be_network(class))
 		visit->traits->driverless = true;
-	if (n > 0 && !strcmp(strrchr(driver, '/') ? strrchr(driver, '/') + 1 : driver, USBFS_DRIVER))
+	if (!strcmp(driver, USBFS_DRIVER))
 		visit->traits->claimed = true;
 	return false;
 }
@@ -197,7 +204,7 @@ static void find_traits(struct protect *protect)
 	}
 }
 
-/* One that may not be authorized is blocked, too. */
+/* It is also blocked if it cannot be found out whether it is authorized. */
 static void judge_authorized(struct protect *protect, struct protect_item *item)
 {
 	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/authorized", item->busid);
@@ -208,7 +215,7 @@ static void judge_authorized(struct protect *protect, struct protect_item *item)
 	item->blocked = !value || protect_failed(protect, "sys", path.text, value);
 }
 
-/* All but the networks, of which has_link is asked also without a device. */
+/* All parts but the networks, which answer also if there is no device: has_link. */
 static void survey_others(struct protect *protect)
 {
 	protect_disks(protect);

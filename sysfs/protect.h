@@ -1,40 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which USB devices this host itself needs: to export one would cut the host off, or take the device
- * away from a program or a person. A survey answers for several devices at once, as it reads files
- * of the whole host. It may block for as long as a driver or disk does, so a daemon lets a process of
- * its own make it: loop/inspector.h.
+ * Which USB devices this host itself needs: to export one would cut the host off, or take the
+ * device away from a program or a person. A survey answers for several devices at once, as it reads
+ * files of the whole host. It may block for as long as a driver or disk does, so a daemon lets a
+ * process of its own make it: loop/inspector.h.
  *
  * A device is needed if
  * - it is a disk that something holds: a mount or swap space, also in another namespace, a device
- *   mapper, md or loop device above it, a program that has opened it exclusively
+ *   mapper, md, bcache or loop device above it, a btrfs, a program that has opened it exclusively
  * - it is a disk that /etc/fstab, crypttab or mdadm.conf names, though it is not in use now
- * - it has a network interface that is up, is part of another (a bridge), is in another network
- *   namespace, or that is the only way to a network
- * - it is a keyboard, a pointer or a display while somebody is, or can log in, at the console
- * - it is the kernel's console
+ * - it has a network interface that is up, is a port of another one (a bridge), or has been moved
+ *   to another network namespace, or if no network card has a link
+ * - it is a keyboard, a pointer, a display or their Bluetooth adapter, while somebody is logged in,
+ *   or can log in on a login screen, at the console
+ * - it has a console of the kernel
  * - a program has claimed it through usbfs, plays or records sound with it, or has its device file
  *   open
+ * - it is not authorized
  *
- * It fails closed: what cannot be found out counts as needed, and the reason names the file. A file
- * that this kernel does not have (-ENOENT: /proc/swaps without swap, no logind) is no failure, unless
- * the whole of /proc is hidden: not mounted, or mounted with subset=pid or hidepid. On a test's tree
- * (sysfs->fake) no device is needed.
+ * It fails closed: if a file cannot be read, all devices that it may concern are needed, and the
+ * reason names the file. It is no failure that a file does not exist (-ENOENT: /proc/swaps without
+ * swap, no logind), unless /proc is not mounted, or mounted with subset=pid or hidepid. On a test's
+ * tree (sysfs->fake) no device is needed.
  */
 #ifndef SYSFS_PROTECT_H
 #define SYSFS_PROTECT_H
 
 #include "lib/str.h"
 #include "proto/usb.h"
+#include "sysfs/device.h"
 #include "sysfs/sysfs.h"
 
 enum { PROTECT_MAX = 128 };
 
-/* How long a device has been here: what it is for may not be known yet. */
+/* How long a device has been here. Its use may not be known at first: then the answer is
+ * PROTECT_LATER. */
 enum protect_stage {
-	PROTECT_SETTLED = 0, /* long enough: what has not come will not come */
-	PROTECT_PLUGGED_IN,  /* a disk that a file names is waited for */
-	PROTECT_AT_START,    /* here since the daemon's start, as at boot: its drivers may come */
+	PROTECT_SETTLED = 0, /* long enough: never PROTECT_LATER for its own sake */
+	PROTECT_PLUGGED_IN,  /* its disk or driver may not be there yet */
+	PROTECT_AT_START,    /* maybe at boot: logins may not be there either */
 };
 
 enum protect_answer {
@@ -48,10 +52,10 @@ struct protect_item {
 	enum protect_stage stage;
 	/* The rest is the answer. */
 	enum protect_answer answer;
-	bool lasting;	/* needed until it is unplugged, though the reason may go away: a network card */
-	bool blocked;	/* not authorized, or not known to be: needed whatever the policy says */
+	bool lasting;	/* a network card or modem: needed until it is unplugged */
+	bool blocked;	/* not authorized, or that is not known: no policy lifts this need */
 	bool network;	/* it has a network interface */
-	bool unknown;	/* needed only because it cannot be found out */
+	bool unknown;	/* needed only because a file cannot be read */
 	struct reason reason; /* empty with PROTECT_FREE */
 };
 
@@ -60,37 +64,36 @@ struct protect_item {
 
 struct protect_survey {
 	unsigned count;
-	/* The question: only a disk that something holds is needed, as on a client, where nothing
-	 * else is lost when the device goes. */
+	/* For a client, which loses data only if a disk goes: devices are needed only if something
+	 * holds a disk of theirs. */
 	bool disks_only;
-	/* The question: this host has just started, its way to a network may still come. */
-	bool starting;
-	bool sync; /* a question to the inspector only: loop/inspector.h */
-	/* A network card that is none of these devices has a link, or the default route has one; true
-	 * also if that cannot be found out. */
+	bool starting; /* this host has just started: its network may not be there yet */
+	bool sync;     /* only for the inspector: loop/inspector.h */
+	/* The answer: a network card other than these devices has a link, or the interface of the
+	 * default route has one; true also if that cannot be found out. */
 	bool has_link;
 	struct protect_item item[PROTECT_MAX];
 };
 
-/* Answers for each device; there may be none. */
+/* Answers for each device. With no device at all it finds out has_link. */
 void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey);
-/* Whether an answer with disks_only means that a disk of the device is in use. What is unknown
+/* Whether an answer with disks_only means that a disk of the device is in use. An unknown answer
  * counts for mass storage only: no keyboard is kept because /proc cannot be read. Never blocks. */
 bool protect_disk_in_use(const struct sysfs *sysfs, const struct protect_item *item);
 
 /*
- * The rest is only for sysfs/protect*.c. A part looks at files of the host, finds the devices that
- * they lead to, and tells why each is needed. The first reason of a device is kept, so the best come
- * first.
+ * The rest is only for sysfs/protect*.c. Each part reads files of the host, finds the devices that
+ * they lead to, and sets the reasons. The first reason of a device is kept, so the parts with the
+ * clearest reasons come first. Every function notes files that cannot be read: protect_failed().
  */
 struct protect {
 	const struct sysfs *sysfs;
 	struct protect_survey *survey;
-	struct reason unknown; /* what could not be found out, for all devices; empty: nothing */
+	struct reason unknown; /* which file cannot be read that concerns all devices; or empty */
 	bool screen; /* a display is connected, so that somebody can sit at the console */
-	/* What the parts tell each other of a device, by its place in survey->item. */
+	/* Facts about a device that the parts share, by its index in survey->item. */
 	struct protect_traits {
-		bool storage; /* an interface of it is mass storage */
+		bool storage; /* it has an interface for mass storage */
 		bool disk;    /* it has a block device */
 		bool claimed; /* a program has claimed an interface of it */
 		bool driverless; /* an interface without a driver may be that of a network card */
@@ -112,12 +115,17 @@ void protect_programs(struct protect *protect);	 /* protect_program.c */
 				 *end_##item = item + (protect)->survey->count;                    \
 	     item < end_##item; item++)
 
-/* The device in question that a path in sysfs leads through, the last one of several; NULL: none. */
+/* The device of the survey that a path in sysfs leads through, the last one of several; or NULL. */
 struct protect_item *protect_find(struct protect *protect, const char *path);
-/* The same for a link in sysfs, such as "class/net/eth1"; NULL also if it cannot be read, which
- * counts unless it is gone. place: NULL, or gets the path, of PATH_MAX bytes, empty if there is none. */
+/* The same for a link in sysfs, such as "class/net/eth1"; NULL also if it cannot be read, which is
+ * a failure unless it does not exist. place may be NULL; else it has PATH_MAX bytes and gets the
+ * target, or becomes empty. */
 struct protect_item *protect_find_link(struct protect *protect, const char *link, char *place);
 struct protect_traits *protect_traits(struct protect *protect, const struct protect_item *item);
+/* Reads the driver of a USB interface, such as "1-1:1.0". 0, or -errno, and then driver is empty:
+ * -ENOENT if there is no driver. */
+int protect_read_driver(struct protect *protect, const char *interface,
+			char driver[DEVICE_DRIVER_SIZE]);
 
 /* Sets answer and reason, unless there is a reason to need it already. */
 void protect_need(struct protect_item *item, const char *format, ...)
@@ -125,24 +133,23 @@ void protect_need(struct protect_item *item, const char *format, ...)
 void protect_later(struct protect_item *item, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 #define PROTECT_UNKNOWN "this host may need it: " /* begins a reason */
-/* Something could not be found out: all devices are needed that are not needed anyway. */
+/* A failure: something cannot be found out. All devices become needed that are not anyway. */
 void protect_unknown(struct protect *protect, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The same for a file that cannot be read; dir: "sys", "proc", "run", "dev", "etc". False for results
- * that are no error, and that tell that there is no such file, or not any more. */
+/* A failure, and true, if result is an error in reading a file; dir: "sys", "proc", "run", "dev",
+ * "etc". False also for errors that mean that there is no such file, or not any more. */
 bool protect_failed(struct protect *protect, const char *dir, const char *path, ssize_t result);
-/* file_each_line() below /proc, sysfs_each_entry() below the sysfs; visitors return whether they have
- * found what they look for. Returns whether one did; failures count. The entries do not begin with a
- * dot. */
+/* file_each_line() below /proc; and sysfs_each_entry() below the sysfs, without entries that begin
+ * with a dot. They end when visit returns true, and return whether it did. */
 bool protect_each_line(struct protect *protect, const char *path,
 		       bool (*visit)(void *ctx, char *line), void *ctx);
 bool protect_each_entry(struct protect *protect, const char *path,
 			bool (*visit)(void *ctx, const char *name), void *ctx);
-/* Whether a file of sysfs exists; failures count. */
+/* Whether a file of sysfs exists. */
 bool protect_exists(struct protect *protect, const char *path);
 
-/* protect_login.c: why this host needs its keyboards now: somebody is, or can log in, at the console;
- * NULL: nobody. Failures count. */
+/* protect_login.c: why this host needs its keyboards now: somebody is logged in, or can log in, at
+ * the console. NULL if nobody is. */
 const char *protect_find_login(struct protect *protect);
 
 /* protect_process.c: a process of this host, of proc(5) stat. */
@@ -152,13 +159,13 @@ struct protect_process {
 	uint32_t terminal; /* a device number, major << 8 | minor; 0: none */
 };
 /* Calls visit with the number of each process, as text, until it returns true; returns whether it
- * did. Failures count. */
+ * did. */
 bool protect_each_process(struct protect *protect, bool (*visit)(void *ctx, const char *pid),
 			  void *ctx);
-/* False if the process has ended, or if it cannot be read, which counts. */
+/* False if the process has ended, or if its file cannot be read, which is a failure. */
 bool protect_read_process(struct protect *protect, const char *pid,
 			  struct protect_process *process);
-/* Whether it has one of the names; NULL ends them. */
+/* Whether the process has one of the names, of which NULL is the last. */
 bool protect_process_is(const struct protect_process *process, const char *const *names);
 
 /* protect_disk.c, for all parts. Calls visit, until it returns true, for each line of mountinfo

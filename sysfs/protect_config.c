@@ -21,17 +21,17 @@ struct config {
 	struct protect *protect;
 	bool udev_runs;
 	struct names names;
-	/* What is not there now; NULL: nothing. */
+	/* Names without a block device now, of any kind or of one; NULL: all have one. */
 	const struct name *missing, *missing_link, *missing_volume;
-	const char *array_file; /* that names an array without all of its disks */
+	const char *array_file; /* it names an array that misses disks; NULL: there is none */
 };
 
-/* What udev knows of a disk or partition. */
+/* From the udev database: the content of a disk or partition. */
 struct udev_data {
 	char type[32], uuid[64];
 };
 
-/* Which disk is meant cannot be found out: it may be on any device that has one. */
+/* It cannot be found out which disk a file means: it may be any. */
 static void config_need_all(struct config *config, const char *why)
 {
 	EACH_PROTECT_ITEM(config->protect, item) {
@@ -129,7 +129,7 @@ static bool config_is_complete(const struct config *config)
 	return !config->missing && !config->array_file;
 }
 
-/* Without udev nobody tells which names a disk has, and what is on it. */
+/* Without udev there are no links for names, and no data about the content of a disk. */
 static void config_judge_missing(struct config *config)
 {
 	const struct name *name = config->missing_volume;
@@ -142,11 +142,12 @@ static void config_judge_missing(struct config *config)
 			   "/etc/fstab and crypttab name more than %d disks that are not in use",
 			   NAMES_MAX);
 	else if (!config->udev_runs && name)
-		str_format(why.text, sizeof(why.text), "/etc/%s names %s, and no udev finds it",
-			   name->file, name->text);
+		str_format(why.text, sizeof(why.text),
+			   "/etc/%s names %s, and there is no udev to find it", name->file,
+			   name->text);
 	else if (!config->udev_runs && config->array_file)
 		str_format(why.text, sizeof(why.text),
-			   "/etc/%s names an array, and no udev finds its disks",
+			   "/etc/%s names an array, and there is no udev to find its disks",
 			   config->array_file);
 	if (why.text[0])
 		config_need_all(config, why.text);
@@ -175,7 +176,7 @@ static bool data_visit_line(void *ctx, char *line)
 	return false;
 }
 
-/* Members of arrays and volume groups have no name that one of the files could have. */
+/* The files name arrays and logical volumes, but not the disks that these are made of. */
 static void config_judge_data(struct config *config, struct protect_item *item, const char *disk,
 			      const struct udev_data *data)
 {
@@ -220,8 +221,8 @@ static bool config_visit_disk(void *ctx, const char *name)
 	return false;
 }
 
-/* A disk that has not come yet may be one that a file names. At the start it may also be mounted by
- * something else, as soon as it comes. */
+/* A disk that is not there yet may be one that a file names. At the start, something else may also
+ * mount it as soon as it is there. */
 static void config_wait_for_disks(struct config *config)
 {
 	EACH_PROTECT_ITEM(config->protect, item) {

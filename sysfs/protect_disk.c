@@ -32,8 +32,9 @@ int protect_node_link(struct protect *protect, const char *path, struct sysfs_pa
 	return 0;
 }
 
-/* The device that a file in /dev is on; without a node, by the kernel's name. Any other file is in
- * a file system, which is mounted. */
+/* The device with the disk of a file in /dev; if that does not exist, its name is taken for the
+ * kernel's name of the disk. A file elsewhere is on a file system, whose disk is found by its
+ * mount. */
 static struct protect_item *disk_find_file(struct protect *protect, const char *file)
 {
 	static const char dev[] = "/dev/";
@@ -62,8 +63,8 @@ static bool disk_visit_mount(void *ctx, char *line)
 	return false;
 }
 
-/* Process 1 has the host's view of it; a service may have one of its own, and may be kept from the
- * other. */
+/* The mounts of process 1 are those of the host. A service may have a mount namespace of its own,
+ * and may not be allowed to see the other. */
 void protect_each_mount(struct protect *protect, bool (*visit)(void *ctx, char *line), void *ctx)
 {
 	static const char *const views[] = { "1/mountinfo", "self/mountinfo" };
@@ -111,7 +112,7 @@ static bool disk_visit_holder(void *ctx, const char *holder)
 	return true;
 }
 
-/* These exist as long as the file system is in use: after a lazy unmount, in any namespace
+/* These exist as long as the file system is in use, also after a lazy unmount, and in any namespace
  * (fs/ext4/sysfs.c, fs/xfs/xfs_mount.c, fs/f2fs/sysfs.c). */
 static void disk_look_at_superblock(const struct disk_visit *disk)
 {
@@ -124,7 +125,7 @@ static void disk_look_at_superblock(const struct disk_visit *disk)
 				     disk->name, kinds[i]);
 }
 
-/* A loop device is no holder. */
+/* A loop device is not among the holders of its disk. */
 static void disk_look_below_loop(struct protect *protect, const char *name)
 {
 	struct sysfs_path path = sysfs_path("class/block/%s/loop/backing_file", name);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Disks that somebody has opened exclusively: ZFS, bcachefs, a mount in another namespace, an
- * external journal, an export over iSCSI, a careful program. The only sign of it is that nobody
- * else can open the disk exclusively, also if it is one of its partitions (block/bdev.c
+ * external journal, an export over iSCSI, a careful program. Nothing in sysfs shows that, but a
+ * second exclusive open of the disk fails, also if the first one is of a partition (block/bdev.c
  * bd_prepare_to_claim()).
  *
- * To ask is to hold the disk for a moment, in which a mount of it fails. So this is the last part,
- * and it only asks for disks that no other reason keeps: they are taken next anyway. It never opens
- * for writing, as udev looks at a disk again after each time.
+ * While this part has a disk open, a mount of it fails. So it is the last part, and opens only
+ * disks that are not needed for another reason: these are taken next anyway. It never opens for
+ * writing, as udev probes a disk again after that.
  */
 #include "sysfs/protect.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is logged in, or can log in, at the console: by sessions, and by processes. */
+/* Whether somebody is logged in, or can log in, at the console: by sessions, and by processes. */
 #include "sysfs/protect.h"
 
 #include "lib/file.h"
@@ -14,8 +14,8 @@ enum {
 
 struct login {
 	struct protect *protect;
-	bool greeter;		   /* a login screen waits for somebody */
-	uint64_t greeter_consoles; /* it has these consoles: 1 << number */
+	bool greeter;		   /* there is a login screen */
+	uint64_t greeter_consoles; /* bits 1 << number: the consoles of login screens */
 };
 
 static void login_add_greeter(struct login *login, char *session)
@@ -32,9 +32,9 @@ static void login_add_greeter(struct login *login, char *session)
 }
 
 /*
- * A session file of systemd-logind (src/login/logind-session.c, session_save()) or elogind: true for
- * somebody's at a seat of this host. People's classes begin with "user", or are "lock-screen";
- * "background", "manager" and "none" are not (pam_systemd(8)).
+ * A session file of systemd-logind (src/login/logind-session.c, session_save()) or elogind. True if
+ * a person has the session, and at a seat of this host. The classes of people begin with "user", or
+ * are "lock-screen"; others are "background", "manager" and "none" (pam_systemd(8)).
  */
 static bool login_visit_session(void *ctx, const char *name)
 {
@@ -56,7 +56,7 @@ static bool login_visit_session(void *ctx, const char *name)
 	return strstr(text, "\nCLASS=user") || strstr(text, "\nCLASS=lock-screen\n");
 }
 
-/* Whether it waits at a console for somebody to log in. */
+/* Whether it is a login prompt. */
 static bool process_is_prompt(const struct protect_process *process)
 {
 	static const char *const names[] = { "getty", "agetty", "mingetty", "fgetty",
@@ -65,7 +65,7 @@ static bool process_is_prompt(const struct protect_process *process)
 	return protect_process_is(process, names);
 }
 
-/* It runs for a login screen as well. */
+/* Such a process also runs for a login screen. */
 static bool process_is_display_server(const struct protect_process *process)
 {
 	static const char *const names[] = { "X", "Xorg", NULL };
@@ -73,7 +73,7 @@ static bool process_is_display_server(const struct protect_process *process)
 	return protect_process_is(process, names);
 }
 
-/* True for a process of somebody at a virtual console. */
+/* True for a process at a virtual console that means that somebody is logged in there. */
 static bool login_visit_process(void *ctx, const char *pid)
 {
 	struct login *login = ctx;

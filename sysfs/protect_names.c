@@ -52,8 +52,8 @@ static void encode_value(char *to, size_t size, const char *value, size_t len)
 	to[at] = '\0';
 }
 
-/* The path below /dev that a name in one of the files stands for. False: it is none of a block
- * device, but an address of NFS, a kind of file system, a directory, a regular file. */
+/* The path below /dev that a word of one of the files stands for. False if it cannot be a block
+ * device: an address of NFS, a kind of file system, a directory, a regular file. */
 static bool name_path(const char *text, char *path, size_t size)
 {
 	static const char dev[] = "/dev/";
@@ -144,9 +144,8 @@ static bool names_visit_fstab(void *ctx, char *line)
 	return false;
 }
 
-/* A key's file, or options, one of which may be a file: "PATH", "PATH:DEVICE" (crypttab(5) of
- * systemd), "DEVICE:PATH:SECONDS" (Debian's passdev). All that may be a name of a device is taken
- * as one. */
+/* A key file, or options, of which one may be a file: "PATH", "PATH:DEVICE" (crypttab(5) of
+ * systemd), "DEVICE:PATH:SECONDS" (Debian's passdev). Every part that may name a device counts. */
 static void names_add_files(struct names *names, char *words, const char *mapping)
 {
 	char *next;
@@ -183,7 +182,7 @@ static bool names_visit_crypttab(void *ctx, char *line)
 	return false;
 }
 
-/* Something else is mounted where the name would be, or the same. */
+/* A name does not count while something, be it that disk, is mounted at its mount point. */
 static bool names_visit_mount(void *ctx, char *line)
 {
 	struct names *names = ctx;
@@ -198,7 +197,8 @@ static bool names_visit_mount(void *ctx, char *line)
 	return false;
 }
 
-/* Without links it cannot be told which name an active swap space has: it is any of them. */
+/* Without links in /dev/disk nothing tells which name an active swap space has: one name less
+ * counts for each of them. */
 static bool names_visit_swap(void *ctx, char *line)
 {
 	struct names *names = ctx;

@@ -12,7 +12,7 @@
 
 enum { NAMES_MAX = 64 };
 
-/* Who makes the file in /dev that a name stands for. */
+/* What makes the file in /dev that a name stands for. */
 enum name_kind {
 	NAME_NODE = 0, /* the kernel */
 	NAME_LINK,     /* udev: a link in /dev/disk */
@@ -21,9 +21,9 @@ enum name_kind {
 
 struct name {
 	enum name_kind kind;
-	const char *file; /* that has it, below /etc */
+	const char *file; /* below /etc, that has the name */
 	bool swap;
-	struct protect_item *item; /* that has it; NULL: no block device has this name */
+	struct protect_item *item; /* the device with that disk; NULL: no disk has this name now */
 	/* Decoded, and cut off: */
 	char text[128];	   /* the name itself */
 	char purpose[256]; /* the mount point, or the mapping's name */
@@ -32,12 +32,11 @@ struct name {
 struct names {
 	struct protect *protect;
 	unsigned count;
-	bool too_many; /* for the table */
+	bool too_many; /* there are more names than NAMES_MAX */
 	struct name name[NAMES_MAX];
 };
 
-/* Reads both files. A name that another device has is left out, as no device in question can have
- * it. Files that cannot be read count. */
+/* Reads both files. A name of a disk that is on none of the survey's devices is left out. */
 void names_read(struct names *names, struct protect *protect);
 /* Whether there is a directory for the links of names, /dev/disk. */
 bool names_have_links(const struct protect *protect);

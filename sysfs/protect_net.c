@@ -23,7 +23,7 @@ enum { V6_DIGITS = 32 }; /* of an address in /proc/net/ipv6_route */
 
 struct net_search {
 	struct protect *protect;
-	bool has_link;	/* a card has one, be it a device in question */
+	bool has_link;	/* any network card has one, also a device of the survey */
 	bool has_route; /* there is a default route */
 };
 
@@ -89,7 +89,8 @@ static bool net_visit_entry(void *ctx, const char *entry)
 	return true;
 }
 
-/* Somebody has brought it up, and uses it: with an address, as an access point, in a bridge. */
+/* Somebody has brought the interface up, so it is in use, though it may have no address: as an
+ * access point, for example. */
 static void net_need_up(struct protect_item *item, const char *name)
 {
 	protect_need(item, "its network interface %s is up", name);
@@ -130,21 +131,19 @@ static bool net_is_wdm(void *ctx, const char *name)
 	return !strncmp(name, "cdc-wdm", 7);
 }
 
-/* Whether a USB interface is one of a modem, which may get a network interface when it is used. */
+/* Whether a USB interface is that of a modem, which may get a network interface only when it is
+ * used. */
 static bool net_is_modem(struct protect *protect, const char *interface)
 {
 	static const char *const drivers[] = { "option",   "qcserial", "sierra",
 					       "qmi_wwan", "cdc_mbim", "huawei_cdc_ncm" };
-	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/driver", interface);
-	char driver[PATH_MAX];
-	ssize_t n = sysfs_read_link(protect->sysfs, driver, sizeof(driver), path.text);
-	const char *name = n > 0 ? strrchr(driver, '/') : NULL;
+	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/usbmisc", interface);
+	char driver[DEVICE_DRIVER_SIZE];
 
-	protect_failed(protect, "sys", path.text, n);
-	for (size_t i = 0; name && i < ARRAY_SIZE(drivers); i++)
-		if (!strcmp(name + 1, drivers[i]))
+	protect_read_driver(protect, interface, driver);
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (!strcmp(driver, drivers[i]))
 			return true;
-	path = sysfs_path("bus/usb/devices/%s/usbmisc", interface);
 	return protect_each_entry(protect, path.text, net_is_wdm, NULL);
 }
 
@@ -215,7 +214,7 @@ static bool net_visit_route(void *ctx, char *line)
 	item = protect_find_link(protect, sysfs_path("class/net/%s", name).text, place);
 	if (!place[0])
 		return false;
-	if (item) /* it has just come up */
+	if (item) /* the interface has come up since its flags were read */
 		net_need_up(item, name);
 	search->has_route = true;
 	if (!protect->survey->has_link)
@@ -223,7 +222,7 @@ static bool net_visit_route(void *ctx, char *line)
 	return protect->survey->has_link;
 }
 
-/* Whether it may get a driver that makes it a network card, and be needed then. */
+/* Whether the device may still get a driver that makes it a network card. */
 static bool net_waits_for_driver(const struct net_search *search, const struct protect_item *item)
 {
 	bool has_link = search->has_link || search->protect->survey->has_link;
@@ -234,7 +233,7 @@ static bool net_waits_for_driver(const struct net_search *search, const struct p
 	       (item->stage == PROTECT_PLUGGED_IN && !has_link);
 }
 
-/* A device that has no interface which is up, here or elsewhere. */
+/* A device whose interfaces are all down, or that has none. */
 static void net_judge_idle(const struct net_search *search, struct protect_item *item, bool modem)
 {
 	bool waits = search->protect->survey->starting && (item->network || modem) &&

@@ -49,7 +49,7 @@ static bool input_is_for_people(char *line)
 struct input_visit {
 	struct protect *protect;
 	struct protect_item *item; /* the input device leads through it; NULL: none */
-	bool bluetooth;		   /* it has no other device, as bluetoothd has made it */
+	bool bluetooth;		   /* it is a Bluetooth one, which bluetoothd has made by uhid */
 };
 
 /* Of each input device: "I: Bus=", "S: Sysfs=", "H: Handlers=", then its bits:
@@ -75,7 +75,7 @@ static bool input_visit_line(void *ctx, char *line)
 	return false;
 }
 
-/* Those of the device that class/CLASS/NAME leads through; NULL: none of the devices. */
+/* The traits of the device that class/CLASS/NAME leads through, or NULL. */
 static struct protect_traits *find_traits(struct protect *protect, const char *class,
 					  const char *name)
 {
@@ -127,7 +127,7 @@ static bool screen_visit_connector(void *ctx, const char *name)
 	return !strcmp(status, "connected");
 }
 
-/* Without a driver that has connectors, it tells that the firmware found a display. */
+/* Without a driver that has connectors, a framebuffer means that the firmware found a display. */
 static bool screen_visit_framebuffer(void *ctx, const char *name)
 {
 	(void)ctx;
@@ -176,7 +176,7 @@ void protect_people(struct protect *protect)
 	protect_each_entry(protect, "class/graphics", display_visit_framebuffer, protect);
 	if (!has_question(protect))
 		return;
-	/* what cannot be found out about people concerns no other devices */
+	/* a failure to find out about people concerns no other devices */
 	unknown = protect->unknown;
 	protect->unknown.text[0] = '\0';
 	protect->screen =

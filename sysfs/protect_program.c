@@ -90,7 +90,8 @@ struct open_file {
 	char place[PATH_MAX]; /* of its device in sysfs */
 };
 
-/* Whether it uses the device, and does not only tell about it or its whole bus. */
+/* Whether an open file means that the program uses the device. A mixer or a file of the whole USB
+ * device does not mean that. */
 static bool file_is_use(const struct open_file *file, const struct protect_item *item)
 {
 	const struct protect_traits *traits = protect_traits(file->protect, item);
@@ -106,19 +107,20 @@ static bool file_is_use(const struct open_file *file, const struct protect_item 
 	return true;
 }
 
-/* udev, and the programs that it runs, look for a moment at each device that is plugged in. */
+/* udev and the programs that it runs open each new device for a moment. */
 static bool program_is_udev(const struct protect_process *process)
 {
-	static const char *const names[] = { "(udev-worker)", "systemd-udevd", "udevd", "mdev", NULL };
+	static const char *const names[] = { "(udev-worker)", "systemd-udevd", "udevd", "mdev",
+					     NULL };
 
 	return protect_process_is(process, names);
 }
 
-/* They have all keyboards open, for their power buttons and the like. */
+/* These programs have all keyboards open, to see power buttons and the like. */
 static bool program_is_listener(const struct protect_process *process)
 {
-	static const char *const names[] = { "systemd-logind", "elogind",  "elogind-daemon", "acpid",
-					     "upowerd",	       "thermald", "thd",	     NULL };
+	static const char *const names[] = { "systemd-logind", "elogind", "elogind-daemon",
+					     "acpid", "upowerd", "thermald", "thd", NULL };
 
 	return protect_process_is(process, names);
 }
@@ -176,7 +178,7 @@ static void program_failed(struct protect *protect, const char *path, int error)
 {
 	if (error == -EACCES || error == -EPERM)
 		protect_unknown(protect,
-				"this host may need it: cannot read /proc/%s: only root with "
+				PROTECT_UNKNOWN "cannot read /proc/%s: only root with "
 				"CAP_SYS_PTRACE can",
 				path);
 	else

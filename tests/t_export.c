@@ -561,7 +561,8 @@ static void late_job(enum export_state from, enum export_state job, uint64_t lim
 	loop.now++;
 	CHECK(!export_check_job(export));
 	CHECK_STR(export->stuck.text, text);
-	snprintf(line, sizeof(line), "1-3 (0627:0001): %s since %u s; ", text, (unsigned)limit / 1000);
+	snprintf(line, sizeof(line), "1-3 (0627:0001): stuck for %u s: %s; ", (unsigned)limit / 1000,
+		 text);
 	CHECK_INT(said(line), 1);
 	CHECK_INT(log_kept.lines, 1);
 	CHECK(export_has_job(export));
@@ -570,7 +571,7 @@ static void late_job(enum export_state from, enum export_state job, uint64_t lim
 	loop_run(&loop);
 	CHECK_INT(ended, 1);
 	CHECK_STR(export->stuck.text, "");
-	CHECK_INT(said("1-3 (0627:0001): goes on after "), 1);
+	CHECK_INT(said("1-3 (0627:0001): no longer stuck, after "), 1);
 	CHECK(!export_check_job(export));
 	while (waitpid(-1, NULL, 0) > 0)
 		;

@@ -680,10 +680,11 @@ static void stuck_bind_scene(void)
 	CHECK_INT(find("1-2")->state, EXPORT_AVAILABLE);
 	CHECK(is_there(root, "run/1-1.lock") && !is_there(root, "run/1-2.lock"));
 	run_after(&t.daemon->loop, JOB_LATE_MS - 1);
-	CHECK_INT(said("since"), 0);
+	CHECK_INT(said("stuck for"), 0);
 	file_is(root, "run/1-1.lock", "");
 	run_after(&t.daemon->loop, 1);
-	CHECK_INT(said("1-1 (46f4:0001): " STUCK " since 5 s; other devices go on"), 1);
+	CHECK_INT(said("1-1 (46f4:0001): stuck for 5 s: " STUCK "; other devices are not held up"),
+		  1);
 	file_is(root, "run/1-1.lock", STUCK);
 	fill_slots(15);
 	append(SLOTS, "%s ", "1-2");
@@ -699,10 +700,10 @@ static void stuck_bind_scene(void)
 	settle_but_one();
 	JOBS_WERE("bind 1-1\nbind 1-2\nbind 1-3\nrelease 1-2\n");
 	run_after(&t.daemon->loop, 60000);
-	CHECK_INT(said("since"), 1);
+	CHECK_INT(said("stuck for"), 1);
 	put_file(root, "go", "");
 	settle();
-	CHECK_INT(said("1-1 (46f4:0001): goes on after 66 s"), 1);
+	CHECK_INT(said("1-1 (46f4:0001): no longer stuck, after 66 s"), 1);
 	CHECK_INT(find("1-1")->state, EXPORT_AVAILABLE);
 	CHECK(!is_there(root, "run/1-1.lock"));
 	stop_server();
@@ -732,13 +733,13 @@ static void stuck_release_scene(void)
 	UNTIL(&t.daemon->loop, first_has_begun);
 	JOBS_WERE("release 1-1\n"); /* it may be quick yet */
 	run_after(&t.daemon->loop, JOB_LATE_MS - 1000);
-	CHECK_INT(said("1-1 (46f4:0001): driver usbip-host does not let go of it since 5 s; "
-		       "other devices go on"), 1);
+	CHECK_INT(said("1-1 (46f4:0001): stuck for 5 s: driver usbip-host does not let go of it; "
+		       "other devices are not held up"), 1);
 	settle_but_one();
 	JOBS_WERE("end 1-2\nrelease 1-2\n");
 	put_file(root, "go", "");
 	settle();
-	CHECK_INT(said("1-1 (46f4:0001): goes on after "), 1);
+	CHECK_INT(said("1-1 (46f4:0001): no longer stuck, after "), 1);
 	stop_server();
 }
 
@@ -792,7 +793,8 @@ static void next_run_scene(void)
 	while (rundir_job_is_stuck(run_dir, "1-1", &why))
 		usleep(1000);
 	later(INTERVAL_MS);
-	CHECK_INT(said("1-1 (46f4:0001): goes on, the earlier run of the server has ended"), 1);
+	CHECK_INT(said("1-1 (46f4:0001): no longer stuck: the earlier run of the server has ended"),
+		  1);
 	CHECK_STR(find("1-1")->stuck.text, "");
 	CHECK_INT(find("1-1")->state, EXPORT_AVAILABLE);
 	CHECK(!is_there(root, "run/1-1.lock"));
@@ -866,7 +868,7 @@ static void slow_stop_scene(void)
 	kill(getpid(), SIGTERM);
 	UNTIL(&t.daemon->loop, job_has_begun);
 	run_after(&t.daemon->loop, JOB_LATE_MS);
-	CHECK_INT(said("1-1 (46f4:0001): driver usbip-host does not let go of it since 5 s"), 1);
+	CHECK_INT(said("1-1 (46f4:0001): stuck for 5 s: driver usbip-host does not let go of it"), 1);
 	CHECK(!is_over());
 	run_after(&t.daemon->loop, 20000);
 	CHECK(!is_over());

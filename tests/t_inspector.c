@@ -22,7 +22,7 @@
 enum { LIMIT_MS = 7000 };
 
 #define LATE_REASON "this host may need it: a disk or driver does not answer"
-#define ENDED_REASON "this host may need it: the process that finds it out has ended"
+#define ENDED_REASON "this host may need it: usbiphp-inspect has ended"
 
 static struct loop loop;
 static struct inspector inspector;

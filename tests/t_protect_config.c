@@ -342,7 +342,7 @@ static void volumes(void)
 /* Without udev, and without anything else that makes links. */
 static void no_udev(void)
 {
-	static const char by_uuid[] = MAY "/etc/fstab names UUID=2, and no udev finds it";
+	static const char by_uuid[] = MAY "/etc/fstab names UUID=2, and there is no udev to find it";
 
 	begin_config();
 	take_away(root, "run/udev");
@@ -356,14 +356,14 @@ static void no_udev(void)
 	put_file(root, "etc/fstab", "/dev/sdx /srv2 ext4\n"); /* a name of the kernel */
 	NOT_NEEDED();
 	put_file(root, "etc/fstab", "/dev/vg/x /srv2 ext4\n");
-	NEEDED(MAY "/etc/fstab names /dev/vg/x, and no udev finds it");
+	NEEDED(MAY "/etc/fstab names /dev/vg/x, and there is no udev to find it");
 	put_file(root, "dev/disk/x", "");
-	NEEDED(MAY "/etc/fstab names /dev/vg/x, and no udev finds it");
+	NEEDED(MAY "/etc/fstab names /dev/vg/x, and there is no udev to find it");
 	take_away(root, "etc/fstab");
 	put_file(root, "etc/mdadm.conf", "ARRAY /dev/md0 name=x\n");
-	NEEDED(MAY "/etc/mdadm.conf names an array, and no udev finds its disks");
+	NEEDED(MAY "/etc/mdadm.conf names an array, and there is no udev to find its disks");
 	take_away(root, "bus/usb/devices/1-2"); /* no mass storage, but a disk */
-	NEEDED(MAY "/etc/mdadm.conf names an array, and no udev finds its disks");
+	NEEDED(MAY "/etc/mdadm.conf names an array, and there is no udev to find its disks");
 	end();
 	begin_early();
 	take_away(root, "run/udev");
@@ -372,14 +372,14 @@ static void no_udev(void)
 	NEEDED(by_uuid);
 	put_file(root, "etc/crypttab", "x UUID=3\n");
 	put_file(root, "proc/1/mountinfo", "1 1 9:1 / /srv rw - ext4 x rw\n");
-	NEEDED(MAY "/etc/crypttab names UUID=3, and no udev finds it");
+	NEEDED(MAY "/etc/crypttab names UUID=3, and there is no udev to find it");
 	end();
 }
 
 /* Which swap space of fstab is active is not known without links; their number is. */
 static void swap_without_links(void)
 {
-	static const char missing[] = MAY "/etc/fstab names UUID=2, and no udev finds it";
+	static const char missing[] = MAY "/etc/fstab names UUID=2, and there is no udev to find it";
 
 	begin_config();
 	take_away(root, "run/udev");
@@ -398,7 +398,7 @@ static void swap_without_links(void)
 	put_file(root, "etc/fstab", "UUID=2 /swap ext4 sw\n");
 	NEEDED(missing);
 	put_file(root, "etc/fstab", "/dev/vg/swap none swap sw\n");
-	NEEDED(MAY "/etc/fstab names /dev/vg/swap, and no udev finds it");
+	NEEDED(MAY "/etc/fstab names /dev/vg/swap, and there is no udev to find it");
 	put_file(root, "dev/disk/x", ""); /* with links, it is another one */
 	put_file(root, "run/udev/control", "");
 	put_file(root, "run/udev/data/b8:1", "");

@@ -954,6 +954,21 @@ static void names_unknown(void)
 	end();
 }
 
+/* An empty serial number is that of every device without one. */
+static void names_no_serial(void)
+{
+	struct rule_facts facts = stick();
+
+	begin();
+	facts.serial = "";
+	facts.from = facts.server = NULL;
+	CHECK(read_option(RULE_SERVER, "allow serial \"\""));
+	CHECK(!rules_name_device(&rules, &facts));
+	CHECK(read_option(RULE_SERVER, "allow busid 1-1.4 serial \"\""));
+	CHECK(rules_name_device(&rules, &facts));
+	end();
+}
+
 int main(void)
 {
 	RUN("t_rules: globs", globs);
@@ -966,6 +981,7 @@ int main(void)
 	RUN("t_rules: the first that matches", first);
 	RUN("t_rules: a rule that names the device", names_device);
 	RUN("t_rules: a rule that may name the device", names_unknown);
+	RUN("t_rules: a rule for devices without a serial number", names_no_serial);
 	RUN("t_rules: who asks", to);
 	RUN("t_rules: nobody asks", to_nobody);
 	RUN("t_rules: who has which key", to_key);
