@@ -75,41 +75,31 @@ static bool input_visit_line(void *ctx, char *line)
 	return false;
 }
 
-/* The traits of the device that class/CLASS/NAME leads through, or NULL. */
-static struct protect_traits *find_traits(struct protect *protect, const char *class,
-					  const char *name)
+struct class_visit {
+	struct protect *protect;
+	const char *class; /* below class/ */
+};
+
+static bool class_visit_entry(void *ctx, const char *name)
 {
-	struct sysfs_path link = sysfs_path("class/%s/%s", class, name);
+	const struct class_visit *visit = ctx;
+	struct protect *protect = visit->protect;
+	struct sysfs_path link = sysfs_path("class/%s/%s", visit->class, name);
 	struct protect_item *item = protect_find_link(protect, link.text, NULL);
 
-	return item ? protect_traits(protect, item) : NULL;
-}
-
-static bool bluetooth_visit_adapter(void *ctx, const char *name)
-{
-	struct protect_traits *traits = find_traits(ctx, "bluetooth", name);
-
-	if (traits)
-		traits->bluetooth = true;
+	if (item && !strcmp(visit->class, "bluetooth"))
+		protect_traits(protect, item)->bluetooth = true;
+	else if (item)
+		protect_traits(protect, item)->display = true;
 	return false;
 }
 
-static bool display_visit_card(void *ctx, const char *name)
+/* Sets the traits of the devices that have an entry in the class. */
+static void class_read(struct protect *protect, const char *class)
 {
-	struct protect_traits *traits = find_traits(ctx, "drm", name);
+	struct class_visit visit = { protect, class };
 
-	if (traits)
-		traits->display = true;
-	return false;
-}
-
-static bool display_visit_framebuffer(void *ctx, const char *name)
-{
-	struct protect_traits *traits = find_traits(ctx, "graphics", name);
-
-	if (traits)
-		traits->display = true;
-	return false;
+	protect_each_entry(protect, sysfs_path("class/%s", class).text, class_visit_entry, &visit);
 }
 
 /* The name of a connector is "card0-HDMI-A-1"; its status is "connected", "disconnected" or
@@ -170,10 +160,10 @@ void protect_people(struct protect *protect)
 	struct input_visit input = { .protect = protect };
 	struct reason unknown;
 
-	protect_each_entry(protect, "class/bluetooth", bluetooth_visit_adapter, protect);
+	class_read(protect, "bluetooth");
 	protect_each_line(protect, "bus/input/devices", input_visit_line, &input);
-	protect_each_entry(protect, "class/drm", display_visit_card, protect);
-	protect_each_entry(protect, "class/graphics", display_visit_framebuffer, protect);
+	class_read(protect, "drm");
+	class_read(protect, "graphics");
 	if (!has_question(protect))
 		return;
 	/* a failure to find out about people concerns no other devices */

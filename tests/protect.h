@@ -113,4 +113,28 @@ static inline void needed_by_all(const char *reason, int line)
 				    survey.item[i].answer, survey.item[i].reason.text, reason);
 }
 
+#ifdef TESTS_OPENAT_H
+/* Lets each openat(2) of a survey find no free descriptor, one after the other: 1-2 is needed each
+ * time, by a reason that has both texts, and no descriptor is left open. There are more than least. */
+static inline void refuse_each_open(unsigned least, const char *begin, const char *end)
+{
+	unsigned before = open_files(), n = 0;
+
+	for (;; n++) {
+		open_fails = (int)n;
+		ask(PROTECT_SETTLED);
+		if (open_fails >= 0) /* it made fewer calls than that */
+			break;
+		if (survey.item[0].answer != PROTECT_NEEDED ||
+		    !strstr(survey.item[0].reason.text, begin) ||
+		    !strstr(survey.item[0].reason.text, end))
+			check_fault(__FILE__, __LINE__, "open %u failed: %d \"%s\"", n,
+				    survey.item[0].answer, survey.item[0].reason.text);
+	}
+	open_fails = -1;
+	CHECK(n > least);
+	CHECK_INT(open_files(), before);
+}
+#endif
+
 #endif

@@ -446,21 +446,8 @@ static void absent(void)
 /* If any open(2) finds no free descriptor, the device is needed. */
 static void no_descriptor(void)
 {
-	unsigned before, n;
-
 	begin_all();
-	before = open_files();
-	for (n = 0;; n++) {
-		open_fails = (int)n;
-		ask(PROTECT_SETTLED);
-		if (open_fails >= 0) /* it made fewer calls than that */
-			break;
-		CHECK_INT(survey.item[0].answer, PROTECT_NEEDED);
-		CHECK(strstr(survey.item[0].reason.text, strerror(EMFILE)));
-	}
-	open_fails = -1;
-	CHECK(n > 30);
-	CHECK_INT(open_files(), before);
+	refuse_each_open(30, "", strerror(EMFILE));
 	end();
 }
 

@@ -439,8 +439,6 @@ static void hidden_run(void)
 /* If any open(2) finds no free descriptor, the keyboard is needed. */
 static void no_descriptor(void)
 {
-	unsigned before, n = 0;
-
 	begin_keyboard();
 	put_link(root, "class/bluetooth/hci0", "../../" ELSEWHERE "bluetooth/hci0");
 	connect_display("disconnected\n");
@@ -449,17 +447,7 @@ static void no_descriptor(void)
 	put_session("c1", "CLASS=greeter\nSEAT=seat0\nSTATE=active\n");
 	put_file(root, "proc/7/stat", "7 (sh) S 1 7 7 0 -1 4194304");
 	NOT_NEEDED();
-	before = open_files();
-	for (;; n++) {
-		open_fails = (int)n;
-		ask(PROTECT_SETTLED);
-		if (open_fails >= 0) /* it made fewer calls than that */
-			break;
-		CHECK_INT(survey.item[0].answer, PROTECT_NEEDED);
-	}
-	open_fails = -1;
-	CHECK(n > 15);
-	CHECK_INT(open_files(), before);
+	refuse_each_open(15, "", "");
 	end();
 }
 
