@@ -29,11 +29,11 @@ BOOT_MODULES = """virtio_pci virtio_console virtio_net xhci_pci sd_mod usb_stora
 # In the guest for `modprobe NAME`; what they depend on comes along.
 MODULES = BOOT_MODULES + """usbip_host vhci_hcd usbip_vudc usbserial ftdi_sio cdc_acm
     cdc_ether usbnet rndis_host snd_usb_audio usbmon dummy_hcd configfs libcomposite usb_f_acm
-    usb_f_mass_storage usb_f_hid sch_netem sch_tbf veth bridge virtio_blk loop dm_mod dm_crypt
-    raid1 ext4 vfat nls_ascii nls_cp437 nls_iso8859_1 crc32c_generic tls gcm ctr
-    ghash_generic chacha20poly1305 chacha_generic poly1305_generic aesni_intel chacha_x86_64
-    poly1305_x86_64""".split()
-X86_ONLY = ("aesni_intel", "chacha_x86_64", "poly1305_x86_64")
+    usb_f_mass_storage usb_f_hid sch_netem sch_tbf veth bridge 8021q ppp_async virtio_blk loop
+    dm_mod dm_crypt raid1 ext4 vfat nls_ascii nls_cp437 nls_iso8859_1 crc32c_generic bochs tls gcm ctr
+    ghash_generic chacha20poly1305 chacha_generic poly1305_generic xts ecb aes_generic
+    sha256_generic algif_skcipher aesni_intel chacha_x86_64 poly1305_x86_64""".split()
+X86_ONLY = ("bochs", "aesni_intel", "chacha_x86_64", "poly1305_x86_64")
 
 # busybox init runs this once. The kernel's command line carries the guest's name and addresses.
 RC_S = """#!/bin/sh
@@ -174,7 +174,8 @@ def fetch(kernel):
     if kernel == "kasan":
         import kasan  # which needs this module
         return kasan.fetch()
-    with made_once(CACHE / f"kernel-{kernel}") as out:
+    wanted = hashlib.sha256(" ".join(MODULES).encode()).hexdigest()[:12]
+    with made_once(CACHE / f"kernel-{kernel}-{wanted}") as out:
         if out:
             packages = [image_package(kernel), *["busybox-static"] * foreign(kernel)]
             try:
@@ -187,7 +188,7 @@ def fetch(kernel):
             pick(out.parent / "x", out)
             if foreign(kernel):
                 shutil.copy(out.parent / "x/bin/busybox", out)
-    return CACHE / f"kernel-{kernel}"
+    return CACHE / f"kernel-{kernel}-{wanted}"
 
 
 def pick(tree, out):
@@ -272,6 +273,16 @@ def file_entry(guest, host):
     """One archive entry for a file of this machine, with its mode."""
     host = pathlib.Path(host)
     return guest.lstrip("/"), 0o100000 | (host.stat().st_mode & 0o7777), host.read_bytes()
+
+
+def file_entries(files):
+    """The same file of this machine in a second place is a link there, as it is when installed."""
+    first = {}
+    for guest, host in files.items():
+        if first.setdefault(host, guest) == guest:
+            yield file_entry(guest, host)
+        else:
+            yield guest.lstrip("/"), 0o120777, first[host].encode()
 
 
 def libraries(*programs):
@@ -363,4 +374,4 @@ def initramfs(kernel, files, out):
             tmp.write_bytes(cpio(base_entries(kernel)))
     with open(out, "wb") as image:
         image.write(base.read_bytes())
-        image.write(cpio(file_entry(guest, host) for guest, host in files.items()))
+        image.write(cpio(file_entries(files)))

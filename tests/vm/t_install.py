@@ -243,6 +243,8 @@ def test_guests(kernel, workdir, product, stack, fast):
         check_nothing_left(client)
 
     with lab.case("install.sh server: the service runs with its options, and exports a stick"):
+        # as on a machine with other disks than of SCSI: their driver comes after the server
+        host.must("modprobe -r uas usb_storage sd_mod && ! grep -w sd /proc/devices")
         host.must(f"{install} server --interval 7", 300)
         check_service(host, "usbip-bind", "/opt/usbip/usbiphp-server --interval 7")
         host.plug("stick", "usb-storage", image=stick, serial="INSTALL1")

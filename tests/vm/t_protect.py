@@ -1,262 +1,644 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The server leaves a device alone while its own machine needs it, and takes it afterwards."""
+"""The server leaves a device alone while its own machine needs it, and takes it afterwards.
+
+In one machine with the tools that hold devices, and in one with virtual time, where waiting costs
+nothing: there the server starts before the network and the people come. With --long also under
+systemd, as its unit has it, with the sessions of logind.
+"""
 
 import contextlib
+import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
+import debian
 import image
 import lab
 from lab import case, check
+from scene import SHELL
 from t_main import BINARY, STUB
+
+TOOLS = ("/sbin/dmsetup", "/sbin/lvm", "/sbin/mdadm", "/sbin/cryptsetup", "/sbin/ip",
+         "/usr/sbin/pppd", "/usr/bin/setpriv", "/bin/udevadm", "/lib/udev/ata_id")
+UDEV_RULES = ("50-udev-default", "60-block", "60-persistent-storage")
+LVM_CONF = """activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
+backup { backup = 0 archive = 0 }
+"""
+KEYBOARD = "1-15"
+UNKNOWN = "this host may need it: "
+NO_LINK = "this host has no other network card with a link"
+
+# Where the name of what a device is stands, below the directory of all devices.
+DISK, CARD, TTY = "{0}:1.0/host*/target*/*/block/*", "{0}:*/net/*", "{0}:1.0/ttyUSB*"
+HIDRAW, SOUND, NODE = "{0}:1.0/*/hidraw/*", "{0}:1.0/sound/card*", "{0}/idVendor"
+
+
+class Need:
+    """Why a device is needed: shell commands that make it so, the reason, commands that end it.
+
+    In all of them "$d" is the name of its disk, network interface, tty or such a thing; the commands
+    have "$busid" as well.
+    """
+
+    def __init__(self, name, port, where, begin, reason, end):
+        self.name, self.where, self.begin, self.reason, self.end = name, where, begin, reason, end
+        self.busid, self.d = f"{2 if where == DISK else 1}-{port}", None
+
+    def run(self, guest, commands):
+        guest.must(f"set -e; busid={self.busid}; d={self.d}; {commands}", 120)
+
+    def make(self, guest):
+        self.d = guest.wait(f"cd /sys/bus/usb/devices && set -- {self.where.format(self.busid)} && "
+                            "test -e $1 && echo ${1##*/}").strip()
+        self.run(guest, self.begin)
+
+    def told(self):
+        return self.reason.replace("$d", self.d)
+
+
+def program(command, ready):
+    """The commands to start a program that goes on, and to wait until it has come so far."""
+    return (f"{command} >/dev/null 2>&1 & pid=$!; echo $pid >/tmp/program.$busid; "
+            f"until {ready}; do sleep 0.1; done")
+
+
+END = "kill $(cat /tmp/program.$busid)"
+
+
+def elsewhere(kind):
+    """The commands to mount a disk in a namespace of its own."""
+    return program(f"unshare -m sh -c 'mount -t {kind} '/dev/$d' /mnt && exec sleep 100000'",
+                   "grep -q ' /mnt ' /proc/$pid/mounts")
+
+
+def opened(file):
+    """The commands to have a file opened by a program."""
+    return program(f"sleep 100000 <>{file}", f"test $(readlink /proc/$pid/fd/0) = {file}")
 
 
 class Server:
-    """A machine with a stick and a keyboard, on which the server runs."""
+    """The server on a machine, and what it logs."""
 
-    def __init__(self, guest, stick):
-        self.guest, self.stick = guest, stick
-        guest.plug("stick", "usb-storage", image=stick, serial="STICK", port="1")
-        guest.plug("keyboard", "usb-kbd", port="2")
-        guest.wait("test -b /dev/sda && ls -d /sys/bus/usb/drivers/usbhid/*:1.0")
+    def __init__(self, guest, work):
+        self.guest, self.work = guest, work
 
     def run(self, options="-i 1", command=None):
-        self.guest.must(f": >/tmp/log; {command or f'usbiphp-server {options}'} "
-                        ">>/tmp/log 2>&1 &")
+        self.guest.must(f": >/tmp/log; {command or f'usbiphp-server {options}'} >>/tmp/log 2>&1 &")
         self.guest.wait("test -f /var/run/usbiphp/server.lock")
 
     def stop(self):
         # its short-lived children have its name, and may be gone before they are killed
         self.guest.must("pidof usbiphp-server && { kill $(pidof usbiphp-server); true; }")
-        self.guest.wait("! pidof usbiphp-server && test -b /dev/sda && "
-                        "ls -d /sys/bus/usb/drivers/usbhid/*:1.0")
+        self.guest.wait(f"! pidof usbiphp-server && ! ls -d {STUB}/[0-9]*")
+
+    @contextlib.contextmanager
+    def running(self, options="-i 1", command=None):
+        self.run(options, command)
+        try:
+            yield
+        finally:
+            self.stop()
 
     def left(self, busid, reason):
-        """It is left alone, with its driver, and that is said once, while the others are taken."""
-        self.guest.wait(f"grep -q '{busid} .*: left alone.*: {reason}' /tmp/log")
-        self.guest.must("for i in 1 2 3 4 5 6; do kill -HUP $(pidof usbiphp-server); usleep 100000; "
-                        "done")
-        self.guest.must(f"! ls -d {STUB}/{busid}")
-        count = self.guest.must(f"grep -c '{busid} .*: left alone' /tmp/log; true").strip()
-        check(count == "1", f"said {count} times")
+        """It is left alone, which is logged and listed."""
+        self.guest.wait(f"grep -q '{busid} .*: left alone: {reason}' /tmp/log && "
+                        f"usbiphp list | grep -q '^{busid} .*left alone: {reason}'")
 
-    def taken(self, busid):
-        self.guest.wait(f"ls -d {STUB}/{busid}")
+    def stay(self, *busids):
+        """They are not taken in more passes, and nothing more is said about them."""
+        self.guest.must("for i in 1 2 3 4 5 6; do kill -HUP $(pidof usbiphp-server); sleep 0.1; done")
+        for busid in busids:
+            self.guest.must(f"! ls -d {STUB}/{busid}")
+            count = self.guest.must(f"grep -c '{busid} .*: left alone' /tmp/log; true").strip()
+            check(count == "1", f"{busid}: said {count} times")
 
-    def kept_while(self, begin, busid, reason, end, other, options="-i 1"):
-        """The server is started while it is needed; then it is not any more."""
-        self.guest.must(begin)
-        self.run(options)
-        try:
-            self.left(busid, reason)
-            self.taken(other)
-        except lab.LabError:
-            self.guest.sh(f"{end}; dmsetup remove_all")  # LVM does not, where the stick is gone
-            self.stop()
-            raise
-        # At once for the server, which may look between two commands.
-        self.guest.must(f"kill -STOP $(pidof usbiphp-server); (set -e; {end}); ended=$?; "
-                        "kill -CONT $(pidof usbiphp-server); exit $ended")
-        self.taken(busid)
-        self.stop()
+    def taken(self, *busids):
+        for busid in busids:
+            self.guest.wait(f"ls -d {STUB}/{busid}")
+
+    def plug(self, busid, driver, **props):
+        self.guest.plug(f"usb{busid}", driver, port=busid[2:], **props)
+
+    def plug_stick(self, busid):
+        self.plug(busid, "usb-storage", image=self.work / f"stick{busid}.img", serial=f"STICK{busid}")
+
+    def plug_card(self, busid):
+        self.plug(busid, "usb-net", netdev=f"hub{busid}")
+
+    def unplug(self, busid):
+        self.guest.unplug(f"usb{busid}")
+
+    def kept(self, needs, *others):
+        """The server starts while they are needed; then they are not any more, one by one."""
+        for need in needs:
+            need.make(self.guest)
+        with self.running():
+            for need in needs:
+                with case(f"{need.name}: left alone"):
+                    self.left(need.busid, need.told())
+            with case("others are taken meanwhile"):
+                self.taken(*others)
+            with case("what is left alone stays so, and that is said once"):
+                self.stay(*(need.busid for need in needs))
+            for need in needs:
+                with case(f"{need.name}: taken when it is free"):
+                    need.run(self.guest, need.end)
+                    if need.where == CARD:  # it is needed until it is unplugged
+                        self.stay(need.busid)
+                        self.unplug(need.busid)
+                        self.plug_card(need.busid)
+                    self.taken(need.busid)
 
 
-LVM_CONF = """activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
-backup { backup = 0 archive = 0 }
-"""
-WIPE = ("dd if=/dev/zero of=/dev/sda bs=64k count=16 2>/dev/null; sync; "
-        "blockdev --rereadpt /dev/sda; ")
+# Disks that are in use
+
+PART_OF = "its disk $d is a part of "
+DISKS = [
+    Need("an open volume of LUKS", 1, DISK,
+         "modprobe -a dm-crypt xts; echo secret >/tmp/key; "
+         "cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --offset 8192 "
+         "/dev/$d /tmp/key; cryptsetup open --key-file /tmp/key /dev/$d secret",
+         PART_OF + "dm-[0-9]* (secret)", "cryptsetup close secret"),
+    Need("an active volume of LVM", 2, DISK,
+         "modprobe dm-mod; lvm pvcreate -q -ff -y /dev/$d; lvm vgcreate -q v /dev/$d; "
+         "lvm lvcreate -q -y -W n -l 100%FREE -n l v",
+         PART_OF + "dm-[0-9]* (v-l)", "lvm vgchange -q -an v"),
+    Need("a running RAID of md", 3, DISK,
+         "modprobe raid1; mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 "
+         "/dev/$d missing", PART_OF + "md0", "mdadm --stop /dev/md0"),
+    Need("ext4 in another mount namespace", 4, DISK, "mke2fs /dev/$d; " + elsewhere("ext4"),
+         "its disk $d holds a file system in use (ext4)", END),
+    Need("vfat in another mount namespace", 5, DISK, "mkfs.vfat -n VFAT /dev/$d; " + elsewhere("vfat"),
+         "its disk $d is in use", END),
+    Need("a disk that a program has opened exclusively", 6, DISK,
+         program("hold /dev/$d", "readlink /proc/$pid/fd/3"), "hold has /dev/$d open", END),
+    Need("a disk that a program has opened exclusively by another node", 7, DISK,
+         "mknod /tmp/node b $(tr : ' ' </sys/class/block/$d/dev); " +
+         program("hold /tmp/node", "readlink /proc/$pid/fd/3"), "its disk $d is in use", END),
+    Need("swap space", 8, DISK, "mkswap /dev/$d; swapon /dev/$d", "it holds swap space", "swapoff /dev/$d"),
+    Need("the backing file of a loop device", 9, DISK, "modprobe loop; losetup /dev/loop0 /dev/$d",
+         "its disk /dev/$d is a part of loop0", "losetup -d /dev/loop0"),
+    Need("a mounted partition", 10, DISK,
+         "printf 'n\\np\\n1\\n\\n\\nw\\n' | fdisk /dev/$d; blockdev --rereadpt /dev/$d; "
+         "mke2fs /dev/${d}1; mkdir -p /part; mount -t ext4 /dev/${d}1 /part",
+         "it holds the file system at /part", "umount /part"),
+    Need("a mounted disk", 11, DISK, "mke2fs /dev/$d; mount -t ext4 /dev/$d /mnt",
+         "it holds the file system at /mnt", "umount /mnt"),
+]
 
 
 def disks(s):
-    stick, keyboard = "2-1", "1-2"
-    mount = "mkdir -p /mnt; modprobe ext4; mount -t ext4 {} /mnt"
-    with case("a mounted stick"):
-        s.kept_while(mount.format("/dev/sda"), stick, "it holds the file system at /mnt",
-                     "umount /mnt", keyboard)
-    with case("a stick that is mounted after it came back"):
-        s.run()
-        s.taken(stick)
-        s.stop()
-        s.kept_while(mount.format("/dev/sda"), stick, "it holds the file system at /mnt",
-                     "umount /mnt", keyboard)
-    with case("a loop device on a stick"):
-        s.kept_while("modprobe loop; losetup /dev/loop0 /dev/sda; " + mount.format("/dev/loop0"), stick,
-                     "it holds the file system at /mnt", "umount /mnt; losetup -d /dev/loop0", keyboard)
-    with case("a mapped stick"):
-        s.kept_while("modprobe dm-mod; dmsetup create m --table "
-                     "\"0 $(cat /sys/block/sda/size) linear /dev/sda 0\"; dmsetup mknodes; " +
-                     mount.format("/dev/mapper/m"), stick, "it holds the file system at /mnt",
-                     "umount /mnt; dmsetup remove m", keyboard)
-    with case("a stick with swap space"):
-        s.kept_while("mkswap /dev/sda && swapon /dev/sda", stick, "it holds swap space",
-                     "swapoff /dev/sda", keyboard)
-    with case("--take-all takes also what is needed"):
-        s.guest.must("mkswap /dev/sda && swapon /dev/sda; swapoff /dev/sda; echo x >/tmp/x")
-        s.guest.must("setsid sh -c 'exec sleep 1000 </dev/tty1' >/dev/null 2>&1 &")
-        s.run("-i 1 --take-all")
-        s.taken(stick)
-        s.taken(keyboard)
-        s.guest.must("kill $(pidof sleep)")
-        s.stop()
+    for number in range(1, 12):
+        path = s.work / f"stick2-{number}.img"
+        path.touch()
+        os.truncate(path, 16 << 20)
+        s.plug_stick(f"2-{number}")
+    s.guest.must("modprobe -a ext4 vfat nls_ascii nls_cp437 nls_iso8859_1; mkdir -p /mnt")
+    s.kept(DISKS, KEYBOARD)
 
 
-def stacks(s):
-    """What stands on a stick in several layers."""
-    stick, keyboard, holds = "2-1", "1-2", "it holds the file system at /mnt"
-    mount = "mke2fs {0} >/dev/null; mount -t ext4 {0} /mnt"
-    with case("a partition of a stick"):
-        s.kept_while(WIPE + "printf 'n\\np\\n1\\n\\n\\nw\\n' | fdisk /dev/sda >/dev/null; "
-                     "set -e; " + mount.format("/dev/sda1"), stick, holds, "umount /mnt", keyboard)
-    volume = ("modprobe dm-mod; set -e; lvm pvcreate -q -ff -y /dev/sda; "
-              "lvm vgcreate -q v /dev/sda; lvm lvcreate -q -y -W n -l 100%FREE -n l v; ")
-    with case("a logical volume of LVM"):
-        s.kept_while(WIPE + volume + mount.format("/dev/v/l"), stick, holds,
-                     "umount /mnt; lvm vgchange -q -an v", keyboard)
-    with case("swap space in a logical volume, by its name"):
-        # Without udev it is a device of its own there, and /proc/swaps has it so.
-        s.kept_while(WIPE + volume + "mkswap /dev/mapper/v-l; swapon /dev/mapper/v-l", stick,
-                     "it holds swap space", "swapoff /dev/mapper/v-l; lvm vgchange -q -an v",
-                     keyboard)
-    with case("a RAID of md"):
-        s.kept_while(WIPE + "modprobe raid1; set -e; mdadm --create /dev/md0 --run --level=1 "
-                     "--raid-devices=2 --metadata=1.2 /dev/sda missing; " +
-                     mount.format("/dev/md0"), stick, holds,
-                     "umount /mnt; mdadm --stop /dev/md0", keyboard)
+# Disks that tables name, though they are not in use
+
+def in_fstab(what, number, name):
+    return Need(f"a disk that fstab names by {what}", number, DISK,
+                f"echo \"$({name}) /srv/{number} ext4 noauto 0 0\" >>/etc/fstab",
+                f"/etc/fstab names it: .*, for /srv/{number}$", f"sed -i '/srv.{number} /d' /etc/fstab")
+
+
+def found(command):
+    """What a command prints once it prints something, as udev has got so far."""
+    return f"until {command} | grep .; do sleep 0.1; done"
+
+
+def tag(name, known_as, disk="/dev/$d"):
+    return f"echo {name}=$({found(f'udevadm info -q property --property={known_as} --value {disk}')})"
+
+
+NAMED = [
+    Need("a volume of LUKS that crypttab names", 1, DISK,
+         f"echo \"secret $({tag('UUID', 'ID_FS_UUID')}) none luks\" >/etc/crypttab",
+         "/etc/crypttab names it: .*, for secret$", "rm /etc/crypttab"),
+    Need("a volume of LVM that fstab names", 2, DISK, "echo /dev/v/l /srv/2 ext4 >>/etc/fstab",
+         "/etc/fstab names /dev/v/l, which its disk $d may hold$", "sed -i '/srv.2 /d' /etc/fstab"),
+    Need("a RAID that mdadm.conf names", 3, DISK,
+         "mkdir -p /etc/mdadm; mdadm --examine --scan /dev/$d >/etc/mdadm/mdadm.conf",
+         "/etc/mdadm/mdadm.conf names the array of its disk $d$", "rm /etc/mdadm/mdadm.conf"),
+    in_fstab("UUID", 4, tag("UUID", "ID_FS_UUID")),
+    in_fstab("LABEL", 5, tag("LABEL", "ID_FS_LABEL")),
+    in_fstab("its link in by-id", 6,
+             found("udevadm info -q symlink -r /dev/$d | tr ' ' '\\n' | grep -m 1 by-id/usb")),
+    in_fstab("its device", 9, "echo /dev/$d"),
+    in_fstab("PARTUUID", 10, tag("PARTUUID", "ID_PART_ENTRY_UUID", "/dev/${d}1")),
+]
+
+
+def tables(s):
+    guest, label, free = s.guest, "2-5", "2-11"
+    guest.must("mkdir -p /run/udev; /lib/systemd/systemd-udevd --daemon --resolve-names=never && "
+               "udevadm trigger --action=add --subsystem-match=block && udevadm settle")
+    s.kept(NAMED, KEYBOARD, free)
+    with case("a disk that fstab names comes while the server runs: it is never taken"):
+        guest.must("echo LABEL=VFAT /srv/label vfat noauto >/etc/fstab")
+        with s.running():
+            for name in ("names it: LABEL=VFAT, for /srv/label$", "names it"):
+                s.left(label, f"/etc/fstab {name}")
+                s.unplug(label)
+                guest.must(": >/tmp/log")
+                s.plug_stick(label)
+            s.left(label, "/etc/fstab names it")
+            guest.must(f"! grep '{label} .*: exported' /tmp/log; rm /etc/fstab")
+            s.taken(label)
+    guest.must("kill $(pidof systemd-udevd); while pidof systemd-udevd; do sleep 0.1; done; "
+               "rm -r /run/udev /dev/disk")
+    with case("without udev: nobody tells which disk fstab names"):
+        guest.must("echo UUID=1-2-3 /srv/uuid ext4 noauto >/etc/fstab")
+        with s.running():
+            for busid in (label, free):
+                s.left(busid, f"{UNKNOWN}/etc/fstab names UUID=1-2-3, and no udev finds it$")
+            s.taken(KEYBOARD)
+            guest.must("rm /etc/fstab")
+            s.taken(label, free)
 
 
 def root(s):
-    guest, stick, keyboard = s.guest, "2-1", "1-2"
-    with case("a stick that only init has mounted"):
-        guest.must(WIPE + "set -e; mke2fs /dev/sda >/dev/null; mount -t ext4 /dev/sda /mnt")
-        s.run(command="unshare -m sh -c 'umount /mnt && exec usbiphp-server -i 1'")
-        s.left(stick, "it holds the file system at /mnt")
-        s.taken(keyboard)
-        guest.must("umount /mnt")
-        s.taken(stick)
-        s.stop()
+    """The server itself is on the stick, or in another view of the machine than its first process."""
+    guest, stick, holds = s.guest, "2-11", "it holds the file system at "
+    disk = DISKS[-1].d
+    with case("a stick that only the first process has mounted"):
+        guest.must(f"mount -t ext4 /dev/{disk} /mnt")
+        with s.running(command="unshare -m sh -c 'umount /mnt && exec usbiphp-server -i 1'"):
+            s.left(stick, holds + "/mnt")
+            s.taken(KEYBOARD)
+            guest.must("umount /mnt")
+            s.taken(stick)
     with case("the stick with the root of the file system"):
-        guest.must("set -e; mount -t ext4 /dev/sda /mnt; cd /mnt; "
-                   "mkdir -p bin proc sys dev run var; cp /bin/usbiphp-server bin; "
+        guest.must(f"until test -b /dev/{disk}; do sleep 0.1; done; set -e; "
+                   f"mount -t ext4 /dev/{disk} /mnt; cd /mnt; "
+                   "mkdir -p bin etc proc sys dev run var; cp /bin/usbiphp-server bin; "
                    "ln -s /run var/run; cd /; umount /mnt")
         # As switch_root(8) does.
-        s.run(command="unshare -m sh -c 'set -e; mount -t ext4 /dev/sda /mnt; "
-              "for i in proc sys dev run; do mount -o move /$i /mnt/$i; done; cd /mnt; "
-              "mount -o move . /; exec chroot . /bin/usbiphp-server -i 1'")
-        guest.wait("grep ' / / .* /dev/sda ' /proc/$(pidof usbiphp-server)/mountinfo && "
-                   "! grep /dev/sda /proc/1/mountinfo")
-        s.left(stick, "it holds the file system at /$")
-        s.taken(keyboard)
-        s.stop()
-        s.run()
-        s.taken(stick)
-        s.stop()
+        with s.running(command=f"unshare -m sh -c 'set -e; mount -t ext4 /dev/{disk} /mnt; "
+                       "for i in proc sys dev run; do mount -o move /$i /mnt/$i; done; cd /mnt; "
+                       "mount -o move . /; exec chroot . /bin/usbiphp-server -i 1'"):
+            guest.wait(f"grep ' / / .* /dev/{disk} ' /proc/$(pidof usbiphp-server)/mountinfo && "
+                       f"! grep /dev/{disk} /proc/1/mountinfo")
+            s.left(stick, holds + "/$")
+            s.taken(KEYBOARD)
+    with case("the same stick when that server has ended"):
+        with s.running():
+            s.taken(stick)
 
 
-def console(s):
-    with case("a keyboard while somebody is logged in at the console"):
-        s.kept_while("setsid sh -c 'exec sleep 1000 </dev/tty1' >/dev/null 2>&1 & "
-                     "until grep -q ' 1025 ' /proc/[0-9]*/stat; do usleep 10000; done", "1-2",
-                     "somebody is logged in at the console", "kill $(pidof sleep)", "2-1")
+# Network cards, and what programs have open
+
+IS_UP = "its network interface $d is up"
+CARDS = [
+    Need("a card in a bridge", 1, CARD,
+         "ip.real link add br-lan type bridge; ip.real link set $d master br-lan",
+         "its network interface $d is a part of br-lan", "ip.real link del br-lan"),
+    Need("a card under a VLAN", 2, CARD, "ip.real link add link $d name vlan7 type vlan id 7",
+         "its network interface $d is a part of vlan7", "ip.real link del vlan7"),
+    Need("a card with an address, but no route", 3, CARD,
+         "ip addr add 10.9.3.1/32 dev $d; ip link set $d up; test -z \"$(ip route | grep $d)\"",
+         IS_UP, "ip addr flush dev $d; ip link set $d down"),
+    Need("a card that is up without an address, as one of hostapd", 4, CARD,
+         "echo 1 >/proc/sys/net/ipv6/conf/$d/disable_ipv6; ip link set $d up; "
+         "test -z \"$(ip addr show $d | grep inet)\"",
+         IS_UP, "ip link set $d down"),
+    Need("a card in another network namespace", 5, CARD,
+         program("unshare -n sleep 100000",
+                 "test $(readlink /proc/$pid/ns/net) != $(readlink /proc/$$/ns/net)") +
+         "; ip link set $d netns $pid", "its network interface is in another network namespace", END),
+]
+PPP = "pppd /dev/$d 115200 nodetach local noauth 10.8.0.{}:10.8.0.{}"
+PROGRAMS = [
+    Need("PPP over a serial adapter", 7, TTY,
+         "modprobe ppp_async; " + program(PPP.format(7, 8), "ls -l /proc/$pid/fd | grep -q /dev/$d"),
+         "pppd has /dev/$d open", END),
+    Need("PPP over a serial adapter that is connected", 8, TTY,
+         program(PPP.format(8, 7), "ip addr | grep -q 10.8.0.8"), "pppd has /dev/$d open",
+         END + " || true"),  # it ends with the other one
+    Need("an open tty", 9, TTY, opened("/dev/$d"), "sleep has /dev/$d open", END),
+    Need("an open hidraw", 10, HIDRAW, opened("/dev/$d"), "sleep has /dev/$d open", END),
+    Need("audio that plays", 11, SOUND, opened("/dev/snd/pcmC${d#card}D0p"),
+         "sound card [0-9]* plays or records", END),
+    Need("an interface that a program has claimed", 12, NODE,
+         program("hold /dev/$(sed -n s/DEVNAME=//p /sys/bus/usb/devices/$busid/uevent)",
+                 "readlink /sys/bus/usb/devices/$busid:1.0/driver | grep -q usbfs"),
+         "hold has claimed it", END),
+    Need("a device that is not authorized", 13, NODE, "echo 0 >/sys/bus/usb/devices/$busid/authorized",
+         "it is not authorized, by USBGuard for example", "echo 1 >/sys/bus/usb/devices/$busid/authorized"),
+]
 
 
-def plug_nic(guest, number):
-    """A card on a network that all of them share: the name of its interface."""
-    guest.qmp.command("netdev_add", type="hubport", id=f"hub{number}", hubid=0)
-    guest.plug(f"nic{number}", "usb-net", port=f"{number}", netdev=f"hub{number}")
-    return interface(guest, number)
+def plug_cards(s, *busids):
+    s.guest.must("modprobe -a cdc_ether rndis_host")
+    for number, busid in enumerate(busids):
+        s.guest.qmp.command("netdev_add", type="hubport", id=f"hub{busid}", hubid=number)
+        s.plug_card(busid)
 
 
-def interface(guest, number):
-    return guest.wait(f"basename $(ls -d /sys/bus/usb/devices/1-{number}*/net/*)").strip()
+def plug_serial(s, busid, server):
+    """A serial adapter at one end of a line, and another one at the other end, the server's first."""
+    line = {"addr": {"type": "unix", "data": {"path": str(s.work / "line")}}, "server": server}
+    s.guest.qmp.command("chardev-add", id=f"line{busid}", backend={
+        "type": "socket", "data": line | ({"wait": False} if server else {})})
+    s.plug(busid, "usb-serial", chardev=f"line{busid}", **{"always-plugged": True})
 
 
-def network(s):
-    guest = s.guest
-    guest.must("modprobe -a cdc_ether rndis_host")
-    name = plug_nic(guest, 3)
-    guest.must(f"ip addr add 10.9.0.1/24 dev {name}; ip link set {name} up")
-    with case("a network card with the default route"):
-        s.kept_while(f"ip route add default via 10.9.0.2 dev {name}", "1-3",
-                     f"its network interface {name} has the default route",
-                     "ip route del default", "2-1")
-    with case("a network card that is the only link"):
-        name = interface(guest, 3)
-        guest.must(f"ip link set {name} up; ip link set eth0 down")
-        s.kept_while("true", "1-3", f"its network interface {name} is the only link that is up",
-                     "ip link set eth0 up", "2-1")
-    connections(s)
+def others(s):
+    guest, idle = s.guest, "1-6"
+    for number in range(1, 12):
+        s.unplug(f"2-{number}")
+    # with the default route elsewhere no card is waited for
+    guest.must("ip route add default via 10.0.0.2; modprobe -a bridge 8021q ftdi_sio snd_usb_audio")
+    plug_cards(s, *(need.busid for need in CARDS), idle)
+    plug_serial(s, "1-7", True)
+    plug_serial(s, "1-8", False)
+    s.plug("1-9", "usb-serial")
+    s.plug("1-10", "usb-tablet")
+    s.plug("1-11", "usb-audio", audiodev="audio")
+    s.plug("1-12", "usb-ccid")
+    s.plug("1-13", "usb-mouse")
+    s.kept(CARDS + PROGRAMS, KEYBOARD, idle)
 
 
-# Somebody else's machine is a network namespace with a card of its own.
-THERE = "nsenter -t $(cat /tmp/there) -n "
-CONNECT = f"""
-(tail -f /dev/null | nc -l -p 5000 >/dev/null) &
-until netstat -tln | grep -q :5000; do usleep 10000; done
-(tail -f /dev/null | {THERE} nc "$to" 5000 >/dev/null) &
-until netstat -tn | grep -q ":5000 .*ESTABLISHED"; do usleep 10000; done
-"""
+def lifted(s):
+    """Rules and options that lift a protection."""
+    guest, (tty, audio, blocked) = s.guest, (PROGRAMS[i] for i in (2, 4, 6))
+    for need in (tty, audio, blocked):
+        need.make(guest)
+    with case("a rule that names a device lifts its protection, and no other's"):
+        with s.running(f"-i 1 --rule 'allow busid {tty.busid}' --rule 'allow busid {blocked.busid}'"):
+            s.taken(tty.busid)
+            for need in (audio, blocked):
+                s.left(need.busid, need.told())
+    tty.make(guest)  # the program was left with a tty that is gone
+    with case("--take-all lifts all but that of a device that is not authorized"):
+        with s.running("-i 1 --take-all"):
+            s.taken(tty.busid, audio.busid, KEYBOARD)
+            s.left(blocked.busid, blocked.told())
+            s.stay(blocked.busid)
+            blocked.run(guest, blocked.end)
+            s.taken(blocked.busid)
+    guest.must("killall sleep")
 
 
-def connections(s):
-    """Through a card that is neither the default route nor the only link."""
-    guest, other = s.guest, plug_nic(s.guest, 4)
-    guest.must("unshare -n sleep 10000 & until test $(readlink /proc/$!/ns/net) != "
-               "$(readlink /proc/$$/ns/net); do usleep 10000; done; echo $! >/tmp/there; "
-               f"ip link set {other} netns $!; {THERE} ip addr add 10.9.0.2/24 dev {other}; "
-               f"{THERE} ip link set {other} up")
-    on_link = "$(ip -6 addr show dev $here | sed -n 's,.* \\(fe80.*\\)/.*,\\1,p')"
-    for what, to in (("a connection", "10.9.0.1"),
-                     ("a connection between link-local addresses", f"{on_link}%{other}")):
-        with case(f"a network card with {what}"):
-            name = interface(guest, 3)
-            guest.must(f"ip addr add 10.9.0.1/24 dev {name}; ip link set {name} up")
-            for at, ours in (("", name), (THERE, other)):
-                guest.wait(f"{at} ip -6 addr show dev {ours} | grep fe80 | grep -v tentative")
-            s.kept_while(f"here={name}; to={to}; {CONNECT}", "1-3",
-                         f"its network interface {name} has a connection",
-                         "killall nc tail || true", "2-1", "-i 1 --rule 'deny busid 1-4'")
+def unable(s):
+    """What cannot be found out counts as needed."""
+    guest, tablet = s.guest, "1-10"
+    with case("without the capability to look at processes every device is left alone"):
+        with s.running(command="setpriv --bounding-set=-sys_ptrace usbiphp-server -i 1"):
+            for busid in (KEYBOARD, tablet):
+                s.left(busid, UNKNOWN + "cannot read /proc/[0-9]*/fd: only root with CAP_SYS_PTRACE can$")
+    with case("the inspector is killed: nothing more is taken, and that is said once"):
+        with s.running():
+            s.taken(KEYBOARD, tablet)
+            guest.must("kill -9 $(pidof usbiphp-inspect)")
+            s.plug("1-14", "usb-mouse")
+            s.left("1-14", UNKNOWN + "the process that finds it out has ended$")
+            s.stay("1-14")
+            count = guest.must("grep -c 'cannot find out which devices' /tmp/log").strip()
+            check(count == "1", f"said {count} times")
+    with case("the next server takes it"):
+        with s.running():
+            s.taken("1-14")
 
 
 def hubs(s):
     guest = s.guest
-    guest.plug("hub", "usb-hub", port="5")
-    guest.plug("keyboard2", "usb-kbd", port="5.1")
-    guest.wait("ls -d /sys/bus/usb/drivers/usbhid/1-5.1:1.0")
+    s.unplug("1-14")
+    s.plug("1-14", "usb-hub")
+    s.plug("1-14.1", "usb-kbd")
+    guest.wait("ls -d /sys/bus/usb/drivers/usbhid/1-14.1:1.0")
     with case("a hub is left alone, what is behind it is taken"):
-        listed = "usbiphp list | grep '^1-5 .*left alone: it is a hub$'"
+        listed = "usbiphp list | grep '^1-14 .*left alone: it is a hub$'"
         guest.must(listed)
-        s.run("-i 1 -v")
-        s.taken("1-5.1")
-        s.left("1-5", "it is a hub")
-        guest.must(f"{listed}; usbiphp list | grep '^1-5.1 .*exported$'")
-        s.stop()
+        with s.running("-i 1 -v"):
+            s.taken("1-14.1")
+            s.left("1-14", "it is a hub")
+            guest.must(f"{listed}; usbiphp list | grep '^1-14.1 .*exported$'")
 
 
-def test(kernel, work):
-    stick = work / "stick.img"
-    stick.write_bytes(bytes(16 << 20))
-    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-F", str(stick)], check=True)
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server")}
+# In virtual time, from the server's start: all of a case is one script, as time leaps between two
+
+VIRTUAL = SHELL + r"""
+left() { grep -q "$1 .*: left alone: $2" /tmp/log; }
+taken() { for i; do ls -d STUB/$i || return 1; done; }
+free() { ! ls -d STUB/[0-9]*; }
+start() {
+    : >/tmp/log
+    usbiphp-server -i 1 >>/tmp/log 2>&1 &
+    soon 20 test -f /var/run/usbiphp/server.lock || exit 1
+}
+must() { soon "$@" || { cat /tmp/log; exit 1; }; }
+""".replace("STUB", STUB)
+
+
+class Virtual(Server):
+    """The server on a machine with virtual time."""
+
+    def case(self, name, script):
+        with case(name):
+            try:
+                self.guest.must(VIRTUAL + script, 240)
+            finally:
+                self.stop()
+
+
+def starts(s):
+    guest, name = s.guest, {}
+    plug_cards(s, "1-1", "1-2")
+    for busid in ("1-1", "1-2"):
+        name[busid] = guest.wait(f"basename $(ls -d /sys/bus/usb/devices/{busid}:*/net/*)").strip()
+        guest.must(f"ip link set {name[busid]} down")
+    card = name["1-1"]
+    guest.must("ip link set eth0 down")
+    s.case("a card without a link at the start, which comes after 20 seconds", f"""
+        start; sleep 20; free || fail 'one was taken'
+        ip link set {card} up
+        must 5 left 1-1 "'its network interface {card} is up'"
+        free || fail 'the other one was taken'
+        ip addr add 10.9.1.1/24 dev {card}; ip route add default via 10.9.1.2
+        must 5 taken 1-2
+        ! taken 1-1 || fail 'it was taken'""")
+    guest.must(f"ip addr flush dev {card}; ip link set {card} down")
+    s.unplug("1-2")
+    s.case("the only card never gets a link: it stays", f"""
+        start; sleep 55; free || fail 'it was taken'
+        must 10 left 1-1 "'{NO_LINK}'"
+        sleep 60; free || fail 'it was taken'""")
+    guest.must("ip link set eth0 up; ip route add default via 10.0.0.2")
+    s.case("a card comes back when all others have lost their links", f"""
+        start; must 5 taken 1-1
+        sleep 60; ip link set eth0 down
+        sleep 30; taken 1-1 || fail 'it came back too soon'
+        must 60 grep -q "'1-1 .*: to be given back: {NO_LINK}'" /tmp/log
+        must 10 "free && test -e /sys/class/net/{card}"
+        ip link set eth0 up; sleep 10; free || fail 'it was taken again'""")
+    s.unplug("1-1")
+
+
+PEOPLE = "1-3 1-4 1-5"  # a keyboard, a mouse, a tablet
+GREETER = "UID=107\\nUSER=gdm\\nACTIVE=1\\nSTATE=active\\nTYPE=x11\\nCLASS=greeter\\nSEAT=seat0\\nVTNR=1\\n"
+
+
+def people(s):
+    guest = s.guest
+    for busid, driver in (("1-3", "usb-kbd"), ("1-4", "usb-mouse"), ("1-5", "usb-tablet")):
+        s.plug(busid, driver)
+        guest.wait(f"ls -d /sys/bus/usb/drivers/usbhid/{busid}:1.0")
+    all_left = f"for i in {PEOPLE}; do must 20 left $i \"'{{}}'\"; done"
+    s.case("somebody is logged in at the console", f"""
+        setsid getty -n -l /bin/sh 0 tty1 &
+        must 20 grep -q "'(sh) S .* 1025 '" "/proc/[0-9]*/stat"
+        start; {all_left.format('somebody is logged in at the console')}
+        sleep 10; free || fail 'one was taken'
+        kill -9 $(sed -n "s/ (sh) . .* 1025 .*//p" /proc/[0-9]*/stat)
+        must 20 taken {PEOPLE}""")
+    guest.must("modprobe bochs && mkdir -p /run/systemd/sessions")
+    guest.wait("grep -x connected /sys/class/drm/*/status")
+    s.case("a login screen waits at a display", f"""
+        printf '{GREETER}' >/run/systemd/sessions/c1
+        start; {all_left.format('somebody can log in at the console')}
+        sleep 100; free || fail 'one was taken'
+        rm /run/systemd/sessions/c1
+        must 20 taken {PEOPLE}""")
+    s.case("a login screen comes after the server", f"""
+        start; sleep 30; free || fail 'one was taken'
+        printf '{GREETER}' >/run/systemd/sessions/c1
+        {all_left.format('somebody can log in at the console')}
+        echo $(basename /sys/bus/pci/drivers/bochs-drm/0*) >/sys/bus/pci/drivers/bochs-drm/unbind
+        must 20 taken {PEOPLE}""")
+
+
+class Seat(debian.Debian):
+    """A Debian with logind."""
+
+    def made_disk(self, kernel):
+        return debian.disk(kernel, debian.PACKAGES + ",libpam-systemd,dbus")
+
+
+class Unit(Server):
+    """The server in the sandbox of its unit."""
+
+    def install(self):
+        self.guest.must("mkdir -p /opt/usbip /etc/usbiphp; echo \"OPTIONS='-i 1'\" >/etc/default/usbip-bind")
+        for source, target in ((BINARY, "/opt/usbip/usbiphp"),
+                               (image.ROOT / "install/systemd/usbip-bind.service",
+                                "/etc/systemd/system/usbip-bind.service")):
+            self.guest.put(source, target)
+        self.guest.must("cd /opt/usbip; ln -s usbiphp usbiphp-server; ln -s $PWD/usbiphp /usr/bin; "
+                        "systemctl daemon-reload")
+
+    def run(self, options="", command=None):
+        self.guest.must(": >/tmp/log; systemctl start usbip-bind; "
+                        "journalctl -f -n 0 -u usbip-bind >/tmp/log & echo $! >/run/journal")
+
+    def stop(self):
+        self.guest.must("systemctl stop usbip-bind; kill $(cat /run/journal)", 60)
+
+
+SESSION = ("systemd-run -q --unit={0} -p PAMName=login -E XDG_SESSION_CLASS={1} {2} sleep 100000 && "
+           "until loginctl list-sessions | grep root; do sleep 0.1; done")
+GETTY = "/run/systemd/system/getty@tty1.service.d"
+AT_SEAT = "-E XDG_SEAT=seat0 -E XDG_VTNR=7"
+
+
+NOBODY = "setpriv --reuid 65534 --clear-groups "
+UNITS = [
+    Need("unit: a disk that another user has opened exclusively", 2, DISK,
+         "mknod -m 666 /run/node b $(tr : ' ' </sys/class/block/$d/dev); " +
+         program(NOBODY + "hold /run/node", "pidof hold"), "its disk $d is in use", END),
+    Need("unit: a tty that another user has open", 3, TTY,
+         "chmod 666 /dev/$d; " + program(NOBODY + "sleep 100000 <>/dev/$d",
+                                         "test $(readlink /proc/$pid/fd/0) = /dev/$d"),
+         "sleep has /dev/$d open", END),
+]
+
+
+def sessions(s):
+    guest, keyboard = s.guest, "1-1"
+    s.install()
+    guest.put(s.work / "hold", "/usr/bin/hold")
+    guest.must("modprobe bochs")
+    s.plug(keyboard, "usb-kbd")
+    (s.work / "stick2-2.img").write_bytes(bytes(1 << 20))
+    s.plug_stick("2-2")
+    s.plug("1-3", "usb-serial")
+    guest.wait("grep -x connected /sys/class/drm/*/status && ls -d /sys/bus/usb/drivers/usbhid/1-1:1.0")
+    for need in UNITS:
+        need.make(guest)
+    guest.must(SESSION.format("screen", "greeter", AT_SEAT))
+    with s.running():
+        with case("unit: a login screen"):
+            s.left(keyboard, "somebody can log in at the console")
+        for need in UNITS:
+            with case(need.name):
+                s.left(need.busid, need.told())
+                need.run(guest, need.end)
+                s.taken(need.busid)
+        with case("unit: somebody is logged in at a desktop"):
+            guest.must("systemctl stop screen; " + SESSION.format("desktop", "user", AT_SEAT))
+            s.left(keyboard, "somebody is logged in at the console")
+        with case("unit: somebody is logged in over the network: the keyboard is free"):
+            guest.must("systemctl stop desktop; " + SESSION.format("network", "user", ""))
+            s.unplug(keyboard)
+            s.plug(keyboard, "usb-kbd")
+            s.taken(keyboard)
+    with case("unit: somebody is logged in at the console, by agetty"):
+        guest.must(f"mkdir {GETTY}; printf '[Service]\\nExecStart=\\n"
+                   f"ExecStart=-/sbin/agetty --autologin root --noclear %%I linux\\n' >{GETTY}/x.conf; "
+                   "systemctl daemon-reload; systemctl start getty@tty1; "
+                   "until loginctl list-sessions | grep tty1; do sleep 0.1; done")
+        with s.running():
+            s.left(keyboard, "somebody is logged in at the console")
+
+
+def machine(name, kernel, work, net, **options):
+    hold = work / "hold"
+    if not hold.exists():
+        image.run("gcc", "-static", "-Os", "-s", "-o", str(hold), str(image.ROOT / "tests/vm/hold.c"))
     (work / "lvm.conf").write_text(LVM_CONF)
-    files["/etc/lvm/lvm.conf"] = work / "lvm.conf"
-    tools = ("/sbin/dmsetup", "/sbin/lvm", "/sbin/mdadm")
-    files |= {x: x for x in (*tools, *image.libraries(*tools))}
-    with contextlib.closing(lab.Cable()) as cable, \
-            lab.Guest("host", kernel, work, net=cable.ends[0], files=files) as guest:
-        guest.must("modprobe usbip-host")
-        server = Server(guest, stick)
-        for part in (disks, stacks, root, console, network, hubs):
-            part(server)
-        with case("the kernel has nothing to complain about"):
-            check(not guest.kernel_complaints(), f"{guest.kernel_complaints()}")
+    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server")}
+    files |= {x: x for x in (*TOOLS, *image.libraries(*TOOLS))}
+    files |= {x: x for x in (f"/lib/udev/rules.d/{rules}.rules" for rules in UDEV_RULES)}
+    # that of busybox stays as well
+    files["/bin/ip.real"] = files.pop("/sbin/ip")
+    files |= {"/lib/systemd/systemd-udevd": "/bin/udevadm", "/bin/hold": hold,
+              "/etc/lvm/lvm.conf": work / "lvm.conf"}
+    return lab.Guest(name, kernel, work, net=net, files=files, **options)
+
+
+def run_parts(server, *parts):
+    guest = server.guest
+    guest.must("modprobe usbip-host")
+    for part in parts:
+        part(server)
+    with case(f"{guest.name}: the kernel has nothing to complain about"):
+        check(not guest.kernel_complaints(), f"{guest.kernel_complaints()}")
+
+
+def test(kernel, work, long):
+    with contextlib.closing(lab.Cable()) as cable:
+        with machine("virtual", kernel, work, cable.ends[0], icount=True,
+                     more=("-device", "bochs-display")) as guest:
+            run_parts(Virtual(guest, work), starts, people)
+        with machine("real", kernel, work, cable.ends[1], memory=384,
+                     more=("-audiodev", "none,id=audio")) as guest:
+            server = Server(guest, work)
+            server.plug(KEYBOARD, "usb-kbd")
+            run_parts(server, disks, tables, root, others, lifted, unable, hubs)
+    if long:
+        with Seat("seat", kernel, work, more=("-device", "bochs-display")) as guest:
+            guest.booted()
+            run_parts(Unit(guest, work), sessions)
 
 
 if __name__ == "__main__":
-    version = sys.argv[1] if sys.argv[1:] else "6.1"
+    versions = [w for w in sys.argv[1:] if w != "--long"] or ["6.1"]
     with tempfile.TemporaryDirectory() as directory, case("ran to its end"):
-        test(version, pathlib.Path(directory))
+        test(versions[0], pathlib.Path(directory), "--long" in sys.argv)
     lab.finish()
