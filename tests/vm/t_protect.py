@@ -20,8 +20,8 @@ from lab import case, check
 from scene import SHELL
 from t_main import BINARY, STUB
 
-TOOLS = ("/sbin/dmsetup", "/sbin/lvm", "/sbin/mdadm", "/sbin/cryptsetup", "/sbin/ip",
-         "/usr/sbin/pppd", "/usr/bin/setpriv", "/bin/udevadm", "/lib/udev/ata_id")
+TOOLS = ("/sbin/dmsetup", "/sbin/lvm", "/sbin/mdadm", "/sbin/cryptsetup", "/sbin/mkfs.vfat", "/sbin/sfdisk",
+         "/sbin/ip", "/usr/sbin/pppd", "/usr/bin/setpriv", "/bin/udevadm", "/lib/udev/ata_id")
 UDEV_RULES = ("50-udev-default", "60-block", "60-persistent-storage")
 LVM_CONF = """activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
 backup { backup = 0 archive = 0 }
@@ -181,7 +181,7 @@ DISKS = [
     Need("the backing file of a loop device", 9, DISK, "modprobe loop; losetup /dev/loop0 /dev/$d",
          "its disk /dev/$d is a part of loop0", "losetup -d /dev/loop0"),
     Need("a mounted partition", 10, DISK,
-         "printf 'n\\np\\n1\\n\\n\\nw\\n' | fdisk /dev/$d; blockdev --rereadpt /dev/$d; "
+         "echo , | sfdisk -q -X gpt /dev/$d; until test -b /dev/${d}1; do sleep 0.1; done; "
          "mke2fs /dev/${d}1; mkdir -p /part; mount -t ext4 /dev/${d}1 /part",
          "it holds the file system at /part", "umount /part"),
     Need("a mounted disk", 11, DISK, "mke2fs /dev/$d; mount -t ext4 /dev/$d /mnt",
@@ -562,7 +562,7 @@ UNITS = [
 def sessions(s):
     guest, keyboard = s.guest, "1-1"
     s.install()
-    guest.put(s.work / "hold", "/usr/bin/hold")
+    guest.put(build_hold(s.work), "/usr/bin/hold")
     guest.must("modprobe bochs")
     s.plug(keyboard, "usb-kbd")
     (s.work / "stick2-2.img").write_bytes(bytes(1 << 20))
@@ -597,17 +597,19 @@ def sessions(s):
             s.left(keyboard, "somebody is logged in at the console")
 
 
+def build_hold(work):
+    image.run("gcc", "-static", "-Os", "-s", "-o", str(work / "hold"), str(image.ROOT / "tests/vm/hold.c"))
+    return work / "hold"
+
+
 def machine(name, kernel, work, net, **options):
-    hold = work / "hold"
-    if not hold.exists():
-        image.run("gcc", "-static", "-Os", "-s", "-o", str(hold), str(image.ROOT / "tests/vm/hold.c"))
     (work / "lvm.conf").write_text(LVM_CONF)
     files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server")}
     files |= {x: x for x in (*TOOLS, *image.libraries(*TOOLS))}
     files |= {x: x for x in (f"/lib/udev/rules.d/{rules}.rules" for rules in UDEV_RULES)}
     # that of busybox stays as well
     files["/bin/ip.real"] = files.pop("/sbin/ip")
-    files |= {"/lib/systemd/systemd-udevd": "/bin/udevadm", "/bin/hold": hold,
+    files |= {"/lib/systemd/systemd-udevd": "/bin/udevadm", "/bin/hold": build_hold(work),
               "/etc/lvm/lvm.conf": work / "lvm.conf"}
     return lab.Guest(name, kernel, work, net=net, files=files, **options)
 
@@ -621,24 +623,32 @@ def run_parts(server, *parts):
         check(not guest.kernel_complaints(), f"{guest.kernel_complaints()}")
 
 
-def test(kernel, work, long):
-    with contextlib.closing(lab.Cable()) as cable:
-        with machine("virtual", kernel, work, cable.ends[0], icount=True,
-                     more=("-device", "bochs-display")) as guest:
-            run_parts(Virtual(guest, work), starts, people)
-        with machine("real", kernel, work, cable.ends[1], memory=384,
-                     more=("-audiodev", "none,id=audio")) as guest:
-            server = Server(guest, work)
-            server.plug(KEYBOARD, "usb-kbd")
-            run_parts(server, disks, tables, root, others, lifted, unable, hubs)
-    if long:
-        with Seat("seat", kernel, work, more=("-device", "bochs-display")) as guest:
-            guest.booted()
-            run_parts(Unit(guest, work), sessions)
+def early(kernel, work, net):
+    with machine("early", kernel, work, net, icount=True, more=("-device", "bochs-display")) as guest:
+        run_parts(Virtual(guest, work), starts, people)
+
+
+def real(kernel, work, net):
+    with machine("real", kernel, work, net, memory=384, more=("-audiodev", "none,id=audio")) as guest:
+        server = Server(guest, work)
+        server.plug(KEYBOARD, "usb-kbd")
+        run_parts(server, disks, tables, root, others, lifted, unable, hubs)
+
+
+def seat(kernel, work, net):
+    with Seat("seat", kernel, work, net=net, more=("-device", "bochs-display")) as guest:
+        guest.booted()
+        run_parts(Unit(guest, work), sessions)
+
+
+def test(kernel, *machines):
+    for run in machines:
+        with case(f"{run.__name__} ran to its end"), tempfile.TemporaryDirectory() as work, \
+                contextlib.closing(lab.Cable()) as cable:
+            run(kernel, pathlib.Path(work), cable.ends[0])
 
 
 if __name__ == "__main__":
     versions = [w for w in sys.argv[1:] if w != "--long"] or ["6.1"]
-    with tempfile.TemporaryDirectory() as directory, case("ran to its end"):
-        test(versions[0], pathlib.Path(directory), "--long" in sys.argv)
+    test(versions[0], early, real, *[seat] * ("--long" in sys.argv))
     lab.finish()
