@@ -49,9 +49,14 @@ class Need:
     def run(self, guest, commands):
         guest.must(f"set -e; busid={self.busid}; d={self.d}; {commands}", 120)
 
-    def make(self, guest):
+    def find(self, guest):
+        """Its name may be another one when a server has given it back."""
         self.d = guest.wait(f"cd /sys/bus/usb/devices && set -- {self.where.format(self.busid)} && "
                             "test -e $1 && echo ${1##*/}").strip()
+        return self.d
+
+    def make(self, guest):
+        self.find(guest)
         self.run(guest, self.begin)
 
     def told(self):
@@ -265,7 +270,7 @@ def tables(s):
 def root(s):
     """The server itself is on the stick, or in another view of the machine than its first process."""
     guest, stick, holds = s.guest, "2-11", "it holds the file system at "
-    disk = DISKS[-1].d
+    disk = DISKS[-1].find(guest)
     with case("a stick that only the first process has mounted"):
         guest.must(f"mount -t ext4 /dev/{disk} /mnt")
         with s.running(command="unshare -m sh -c 'umount /mnt && exec usbiphp-server -i 1'"):
@@ -273,10 +278,10 @@ def root(s):
             s.taken(KEYBOARD)
             guest.must("umount /mnt")
             s.taken(stick)
+    disk = DISKS[-1].find(guest)
     with case("the stick with the root of the file system"):
-        guest.must(f"until test -b /dev/{disk}; do sleep 0.1; done; set -e; "
-                   f"mount -t ext4 /dev/{disk} /mnt; cd /mnt; "
-                   "mkdir -p bin etc proc sys dev run var; cp /bin/usbiphp-server bin; "
+        guest.must(f"set -e; mount -t ext4 /dev/{disk} /mnt; cd /mnt; "
+                   "mkdir -p bin etc proc sys dev run var; cp -P /bin/usbiphp* bin; "
                    "ln -s /run var/run; cd /; umount /mnt")
         # As switch_root(8) does.
         with s.running(command=f"unshare -m sh -c 'set -e; mount -t ext4 /dev/{disk} /mnt; "
@@ -390,13 +395,13 @@ def unable(s):
     """What cannot be found out counts as needed."""
     guest, tablet = s.guest, "1-10"
     with case("without the capability to look at processes every device is left alone"):
-        with s.running(command="setpriv --bounding-set=-sys_ptrace usbiphp-server -i 1"):
+        with s.running(command="/usr/bin/setpriv --bounding-set=-sys_ptrace usbiphp-server -i 1"):
             for busid in (KEYBOARD, tablet):
                 s.left(busid, UNKNOWN + "cannot read /proc/[0-9]*/fd: only root with CAP_SYS_PTRACE can$")
     with case("the inspector is killed: nothing more is taken, and that is said once"):
         with s.running():
             s.taken(KEYBOARD, tablet)
-            guest.must("kill -9 $(pidof usbiphp-inspect)")
+            guest.must("kill -9 $(grep -lx usbiphp-inspect /proc/[0-9]*/comm | cut -d / -f 3)")
             s.plug("1-14", "usb-mouse")
             s.left("1-14", UNKNOWN + "the process that finds it out has ended$")
             s.stay("1-14")
