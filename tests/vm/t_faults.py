@@ -418,6 +418,74 @@ def no_fork(s, role):
                        f"done; rmdir {group}; umount /run/cgroup")
 
 
+def inspector(role):
+    """A shell command that prints the process that finds out what the host needs."""
+    return (f"for i in $(pidof usbiphp-inspect); do grep -q \"^PPid:.$(pidof usbiphp-{role})$\" "
+            "/proc/$i/status && echo $i; done")
+
+
+def hold(s):
+    """A program of the client's opens the disk exclusively."""
+    s.client.must(f"hold {s.disk()} >/dev/null 2>&1 & "
+                  f"{SHELL} soon 60 'readlink /proc/'$!'/fd/3'", 240)
+
+
+def held_disk(s, way):
+    """A program holds a disk at the client: it stays attached, until the program lets go."""
+    s.up()
+    hold(s)
+    if way == "stop":
+        check(s.term("client") == 0, "the client's status is not 0")
+    else:
+        s.client.must("mkdir -p /etc/usbiphp; echo deny >/tmp/rules")
+        s.term("client")
+        s.run("client", "--rules /tmp/rules")
+    s.client.wait("grep -q 'stays attached: ' /tmp/client.log", 120)
+    s.attached(1)
+    s.data_is_there()
+    s.client.must("kill $(pidof hold)")
+    if way == "rule":
+        s.attached(0)
+        s.term("client")
+    s.run("client")
+
+
+def dead_inspector(s, role):
+    """What cannot be found out counts as needed; what goes on needs no answer."""
+    s.up()
+    s.guest(role).must(f"kill -9 $({inspector(role)})")
+    s.same()
+    s.guest(role).wait(f"grep -q 'until the daemon is restarted: ' /tmp/{role}.log", 120)
+    if role == "server":
+        s.unplug("keyboard")
+        s.plug_keyboard()
+        s.host.wait("grep -q 'left alone: this host may need it: ' /tmp/server.log", 120)
+        s.host.wait("ls -d /sys/bus/usb/drivers/usbhid/*:1.0", 60)
+        s.attached(1)
+        s.data_is_there()
+        check(s.term(role) == 0, "the server's status is not 0")
+    else:
+        check(s.term(role) == 0, "the client's status is not 0")
+        s.attached(1)
+        s.data_is_there()
+    s.run(role)
+
+
+def slow_inspector(s):
+    """It answers late, as when a disk does not answer: nothing else waits for it."""
+    s.run("server")
+    s.bound(2, 120)
+    s.host.must(f"kill -STOP $({inspector('server')})")
+    s.run("client")
+    s.settle()
+    s.unplug("keyboard")
+    s.plug_keyboard()
+    s.host.wait("grep -q 'left alone: this host may need it: a disk or driver does not answer' "
+                "/tmp/server.log", 120)
+    s.data_is_there()
+    s.host.must(f"kill -CONT $({inspector('server')})")
+
+
 JUNK = {
     "empty": b"",
     "binary": bytes(range(256)) * 40,
@@ -664,6 +732,11 @@ CELLS = (
     ("few descriptors at the client", do(few_descriptors, role="client"), "again", "box", ""),
     ("no new process at the host", do(no_fork, role="server"), "again", "box", ""),
     ("no new process at the client", do(no_fork, role="client"), "again", "box", ""),
+    ("a held disk, stop of the client", do(held_disk, way="stop"), "again", "box", "fast"),
+    ("a held disk, denied by a rule", do(held_disk, way="rule"), "again", "box", ""),
+    ("kill -9 of the server's inspector", do(dead_inspector, role="server"), "again", "box", "fast"),
+    ("kill -9 of the client's inspector", do(dead_inspector, role="client"), "again", "box", ""),
+    ("an inspector that does not answer", slow_inspector, "again", "box", ""),
     ("junk in the notes of the server", do(junk_notes, role="server"), "again", "box", ""),
     ("junk in the notes of the client", do(junk_notes, role="client"), "again", "box", ""),
     ("a silent server beside a good one", silent_server, "again", "box", ""),
