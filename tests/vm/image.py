@@ -17,7 +17,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("LAB_CACHE") or ROOT / "build" / "lab").resolve()
 
-UEVENTS = ROOT / "tests/vm/uevents.c"
+PROGRAMS = [ROOT / f"tests/vm/{name}.c" for name in ("uevents", "hold")]  # for the guests
 
 KERNELS = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64",
            "6.1-arm64": "linux-image-arm64"}
@@ -338,6 +338,13 @@ def busybox(kernel):
     return fetch(kernel) / "busybox" if foreign(kernel) else pathlib.Path("/bin/busybox")
 
 
+def build(name, directory, kernel):
+    """A program for the guests with that kernel."""
+    out = directory / name
+    run(compiler(kernel) + "gcc", "-static", "-Os", "-s", "-o", str(out), str(ROOT / f"tests/vm/{name}.c"))
+    return out
+
+
 def base_entries(kernel):
     """What every guest has: busybox, the stock tools, modules, a few scripts."""
     directory = fetch(kernel)
@@ -352,8 +359,8 @@ def base_entries(kernel):
         if applet not in ("bin/busybox", "linuxrc"):
             yield applet, 0o120777, b"/bin/busybox"
     with tempfile.TemporaryDirectory() as tmp:
-        run(compiler(kernel) + "gcc", "-static", "-Os", "-s", "-o", f"{tmp}/uevents", str(UEVENTS))
-        yield file_entry("bin/uevents", f"{tmp}/uevents")
+        for source in PROGRAMS:
+            yield file_entry(f"bin/{source.stem}", build(source.stem, pathlib.Path(tmp), kernel))
     programs = tools(kernel)
     for path in (*programs, *(libraries(*programs) if programs else ())):
         yield file_entry(path, path)
@@ -365,7 +372,7 @@ def base_entries(kernel):
 
 def initramfs(kernel, files, out):
     """Write the initramfs for `kernel` with `files` ({guest path: host path}) to `out`."""
-    stamp = [pathlib.Path(__file__).read_bytes(), UEVENTS.read_bytes()]
+    stamp = [path.read_bytes() for path in (pathlib.Path(__file__), *PROGRAMS)]
     stamp += [str(os.stat(p).st_mtime_ns).encode()
               for p in (*tools(kernel), busybox(kernel), fetch(kernel) / "kernel")]
     base = CACHE / f"base-{kernel}-{hashlib.sha256(b' '.join(stamp)).hexdigest()[:12]}.cpio"

@@ -567,7 +567,7 @@ UNITS = [
 def sessions(s):
     guest, keyboard = s.guest, "1-1"
     s.install()
-    guest.put(build_hold(s.work), "/usr/bin/hold")
+    guest.put(image.build("hold", s.work, guest.kernel), "/usr/bin/hold")
     guest.must("modprobe bochs")
     s.plug(keyboard, "usb-kbd")
     (s.work / "stick2-2.img").write_bytes(bytes(1 << 20))
@@ -602,11 +602,6 @@ def sessions(s):
             s.left(keyboard, "somebody is logged in at the console")
 
 
-def build_hold(work):
-    image.run("gcc", "-static", "-Os", "-s", "-o", str(work / "hold"), str(image.ROOT / "tests/vm/hold.c"))
-    return work / "hold"
-
-
 def machine(name, kernel, work, net, **options):
     (work / "lvm.conf").write_text(LVM_CONF)
     files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server")}
@@ -614,8 +609,7 @@ def machine(name, kernel, work, net, **options):
     files |= {x: x for x in (f"/lib/udev/rules.d/{rules}.rules" for rules in UDEV_RULES)}
     # that of busybox stays as well
     files["/bin/ip.real"] = files.pop("/sbin/ip")
-    files |= {"/lib/systemd/systemd-udevd": "/bin/udevadm", "/bin/hold": build_hold(work),
-              "/etc/lvm/lvm.conf": work / "lvm.conf"}
+    files |= {"/lib/systemd/systemd-udevd": "/bin/udevadm", "/etc/lvm/lvm.conf": work / "lvm.conf"}
     return lab.Guest(name, kernel, work, net=net, files=files, **options)
 
 
