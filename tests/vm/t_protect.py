@@ -403,7 +403,7 @@ def unable(s):
     with case("without the capability to look at processes every device is left alone"):
         with s.running(command="/usr/bin/setpriv --bounding-set=-sys_ptrace usbiphp-server -i 1"):
             for busid in (KEYBOARD, tablet):
-                s.left(busid, UNKNOWN + "cannot read /proc/[0-9]*/fd: only root with CAP_SYS_PTRACE can$")
+                s.left(busid, UNKNOWN + "cannot read /proc/[0-9]*/fd/[0-9]*: only root with CAP_SYS_PTRACE can$")
     with case("the inspector is killed: nothing more is taken, and that is said once"):
         with s.running():
             s.taken(KEYBOARD, tablet)
