@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STOP_MS = 10000 /* for all ports to become free */ };
+enum { STOP_MS = 10000 /* for hooks, and for all ports to become free; then for a sync */ };
 
 struct client {
 	unsigned servers; /* those that are configured, then those that are removed */
@@ -100,6 +100,12 @@ static void client_adopt_port(struct client *client, unsigned port)
 		import_adopt(import, port);
 }
 
+/* When a stop no longer waits for ports to become free. */
+static uint64_t client_ports_deadline(const struct client *client)
+{
+	return client->daemon.stop_by - IMPORT_LAST_SYNC_MS;
+}
+
 static void client_pass(void *ctx)
 {
 	struct client *client = ctx;
@@ -115,6 +121,8 @@ static void client_pass(void *ctx)
 	EACH_SERVER(client, server)
 		server_pass(server);
 	import_context_end_pass(imports);
+	if (imports->loop->stopping && imports->loop->now < client_ports_deadline(client))
+		loop_pass_by(imports->loop, client_ports_deadline(client));
 }
 
 static void client_stop(void *ctx)
@@ -148,7 +156,11 @@ static bool client_done(void *ctx)
 	struct client *client = ctx;
 	struct daemon *daemon = &client->daemon;
 
-	if (daemon->runner.waiting || client->imports.sync != IMPORT_SYNC_DONE)
+	if (client->imports.sync != IMPORT_SYNC_DONE)
+		return false;
+	if (daemon->loop.stopping && daemon->loop.now >= client_ports_deadline(client))
+		return true;
+	if (daemon->runner.waiting)
 		return false;
 	if (daemon->loop.stopping)
 		return client->adopted && !client_attached(client, false);
@@ -203,7 +215,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 		.driver = { VHCI_MODULE, vhci_check },
 		.name = "client",
 		.uevents = UEVENT_IMPORTED,
-		.stop_ms = STOP_MS,
+		.stop_ms = STOP_MS + IMPORT_LAST_SYNC_MS,
 		.loop = { client_pass, client_stop, client_done },
 	};
 	static struct client client;

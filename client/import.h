@@ -27,6 +27,8 @@ enum {
 	IDENTITY_READERS = 4,	   /* child processes at a time */
 	IMPORT_ANSWER_MS = 10000,  /* for the kernel to enumerate the device: 0.5 s is usual */
 	IMPORT_TEARDOWN_MS = 3000, /* for the kernel to free the port: 0.2 s is usual */
+	/* At a stop, to write everything to the disks that are in use: the network may go next. */
+	IMPORT_LAST_SYNC_MS = 30000,
 };
 
 #define IMPORT_NO_PORT "every port of vhci-hcd for its speed is in use"
@@ -72,6 +74,7 @@ struct import {
 	uint64_t ticket; /* a later attach has a higher one */
 	uint64_t attached_at;
 	struct session_watch session;
+	bool asked;	      /* IMPORT_LEAVING: the inspector was asked about it */
 	uint64_t ask_again;   /* IMPORT_KEPT: when it is LEAVING again */
 	struct log_once kept; /* the reason for IMPORT_KEPT; cleared when it may stay attached */
 };

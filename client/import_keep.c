@@ -10,9 +10,10 @@
 #include <string.h>
 
 enum {
-	/* Limits for an answer; together less than the limit for a stop. */
+	/* Limits for an answer. ASK_MS is less than the limit for a stop. */
 	ASK_MS = 3000,
 	SYNC_MS = 5000,
+	POLL_MS = 50, /* between looks at an inspector that is late, at a stop */
 };
 
 void import_leave(struct import *import)
@@ -71,12 +72,13 @@ static void import_keep(struct import *import, const char *reason)
 	}
 }
 
+/* The one that was asked about. Another device may have its place by now. */
 static struct import *import_find_leaving(struct import_context *context, const char *busid)
 {
 	struct import *import = NULL;
 
 	while ((import = import_next(context, NULL, import)))
-		if (import->state == IMPORT_LEAVING &&
+		if (import->state == IMPORT_LEAVING && import->asked &&
 		    !strcmp(context->vhci.port[import->port].busid, busid))
 			break;
 	return import;
@@ -85,6 +87,7 @@ static struct import *import_find_leaving(struct import_context *context, const 
 void import_context_answered(struct import_context *context)
 {
 	const struct protect_survey *survey = &context->inspector->survey;
+	struct import *left = NULL;
 
 	if (survey->sync && context->sync == IMPORT_SYNC_RUNNING)
 		context->sync = IMPORT_SYNC_DONE;
@@ -99,6 +102,8 @@ void import_context_answered(struct import_context *context)
 		else
 			import_detach(import);
 	}
+	while ((left = import_next(context, NULL, left)))
+		left->asked = false;
 	if (survey->count == PROTECT_MAX) /* there may be more */
 		loop_pass_now(context->loop);
 }
@@ -114,12 +119,16 @@ static bool import_context_question(struct import_context *context)
 	survey->sync = false;
 	while (survey->count < PROTECT_MAX && (import = import_next(context, NULL, import))) {
 		struct protect_item *item = &survey->item[survey->count];
+		const char *busid;
 
 		if (import->state != IMPORT_LEAVING)
 			continue;
+		busid = context->vhci.port[import->port].busid;
+		if (!*busid) /* its port is not in use any more, or not yet again */
+			continue;
 		*item = (struct protect_item){ .stage = PROTECT_SETTLED };
-		str_copy(item->busid, sizeof(item->busid),
-			 context->vhci.port[import->port].busid);
+		str_copy(item->busid, sizeof(item->busid), busid);
+		import->asked = true;
 		survey->count++;
 	}
 	return survey->count;
@@ -128,15 +137,19 @@ static bool import_context_question(struct import_context *context)
 void import_context_end_pass(struct import_context *context)
 {
 	struct inspector *inspector = context->inspector;
+	struct loop *loop = context->loop;
 
 	inspector_pass(inspector);
 	if (inspector->state == INSPECTOR_ASKED)
 		return;
 	if (import_context_question(context)) {
 		inspector_ask(inspector, ASK_MS);
+	} else if (context->sync == IMPORT_SYNC_WANTED && loop->stopping &&
+		   inspector->state == INSPECTOR_LATE) {
+		loop_pass_by(loop, loop->now + POLL_MS);
 	} else if (context->sync == IMPORT_SYNC_WANTED) {
 		context->sync = IMPORT_SYNC_RUNNING;
 		inspector->survey.sync = true;
-		inspector_ask(inspector, SYNC_MS);
+		inspector_ask(inspector, loop->stopping ? IMPORT_LAST_SYNC_MS : SYNC_MS);
 	}
 }

@@ -149,6 +149,7 @@ static void import_release_port(struct import *import)
 		record_remove(context->record_dir, port);
 	context->progress[import_controller(import)] = now;
 	import->port = -1;
+	import->asked = false;
 	import_set_state(import, IMPORT_IDLE);
 	log_once_clear(&import->kept);
 	import_forget_identity(import);

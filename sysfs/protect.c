@@ -260,17 +260,32 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 	}
 }
 
+struct disk_search {
+	const struct sysfs *sysfs;
+	char component[BUSID_SIZE + 2]; /* "/1-1.4/", in the path of each disk of the device */
+};
+
+static bool visit_block_device(void *ctx, const char *name)
+{
+	const struct disk_search *search = ctx;
+	char target[PATH_MAX];
+	ssize_t n;
+
+	if (name[0] == '.')
+		return false;
+	n = sysfs_read_link(search->sysfs, target, sizeof(target),
+			    sysfs_path("class/block/%s", name).text);
+	return n < 0 ? n != -ENOENT : strstr(target, search->component) != NULL;
+}
+
 bool protect_disk_in_use(const struct sysfs *sysfs, const struct protect_item *item)
 {
-	struct op_interface interface[OP_INTERFACES_MAX];
-	struct op_device device;
-	int error;
+	struct disk_search search = { .sysfs = sysfs };
+	int found;
 
 	if (item->answer != PROTECT_NEEDED || !item->unknown)
 		return item->answer == PROTECT_NEEDED;
-	error = device_describe(sysfs, item->busid, &device, interface);
-	for (unsigned i = 0; !error && i < device.interfaces; i++)
-		if (interface[i].class == DEVICE_CLASS_STORAGE)
-			return true;
-	return error && sysfs_can_open(sysfs, O_PATH, device_path(item->busid, "").text) != -ENOENT;
+	str_format(search.component, sizeof(search.component), "/%s/", item->busid);
+	found = sysfs_each_entry(sysfs->root, "class/block", visit_block_device, &search);
+	return found && found != -ENOENT;
 }

@@ -78,7 +78,8 @@ struct protect_survey {
 /* Answers for each device. With no device at all it finds out has_link. */
 void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey);
 /* Whether an answer with disks_only means that a disk of the device is in use. An unknown answer
- * counts for mass storage only: no keyboard is kept because /proc cannot be read. Never blocks. */
+ * counts only for a device that has a disk, or if that is unknown, too: no keyboard is kept because
+ * /proc cannot be read. Never blocks. */
 bool protect_disk_in_use(const struct sysfs *sysfs, const struct protect_item *item);
 
 /*

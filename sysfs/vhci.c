@@ -159,7 +159,8 @@ int vhci_read(const struct sysfs *sysfs, struct vhci *vhci)
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
 {
 	return port->busid[0] &&
-	       !sysfs_can_open(sysfs, O_PATH, sysfs_path(DEVICE_DIR "%s", port->busid).text);
+	       sysfs_can_open(sysfs, O_PATH, sysfs_path(DEVICE_DIR "%s", port->busid).text) !=
+		       -ENOENT;
 }
 
 static unsigned vhci_ports_each(const struct vhci *vhci)

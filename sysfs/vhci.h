@@ -53,7 +53,8 @@ int vhci_parse(struct vhci *vhci, char *text);
 int vhci_check(const struct sysfs *sysfs);
 /* Reads the whole table: 0, or an error as of vhci_check() or vhci_parse(). */
 int vhci_read(const struct sysfs *sysfs, struct vhci *vhci);
-/* Whether the device at the port has answered the kernel: then it is in sysfs. */
+/* Whether the device at the port has answered the kernel: then it is in sysfs. True also if that
+ * cannot be found out, as a disk of it may be in use. */
 bool vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port);
 /* The controller of a port. Devices at one controller get their addresses one after the other
  * (address0_mutex in drivers/usb/core/hub.c), those at different controllers at the same time. */

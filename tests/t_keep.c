@@ -2,13 +2,14 @@
 /*
  * Tests of client/import_keep: which devices are detached when they shall leave, and which are kept because
  * a disk of theirs is in use.
- * LINK: -Wl,--wrap=log_line,--wrap=vhci_detach,--wrap=device_describe,--wrap=inspector_ask
+ * LINK: -Wl,--wrap=log_line,--wrap=vhci_detach,--wrap=protect_disk_in_use,--wrap=inspector_ask
  */
 #include "client/import.h"
 
 #include "tests/said.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 enum { NOW = 1000000, INTERVAL_MS = 10000 };
 
@@ -19,16 +20,16 @@ static struct hook_runner runner = { .source.fd = -1, .config = "." };
 static struct loop loop;
 static struct inspector inspector;
 static struct import_context context; /* big */
+static const struct sysfs empty = { .root = AT_FDCWD }; /* in which no device is here */
 static struct endpoint endpoint;
 static struct import *import; /* at port 0, whose device is 3-1 */
 
 static unsigned detached, questions, syncs;
-static int detach_result, describe_result;
-static uint8_t class; /* of its interface */
+static int detach_result;
+static bool has_disk; /* or that is not known either */
 
 int __wrap_vhci_detach(const struct sysfs *sysfs, unsigned port);
-int __wrap_device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
-			   struct op_interface *interface);
+bool __wrap_protect_disk_in_use(const struct sysfs *sysfs, const struct protect_item *item);
 void __wrap_inspector_ask(struct inspector *asked, unsigned limit_ms);
 
 int __wrap_vhci_detach(const struct sysfs *sysfs, unsigned port)
@@ -39,21 +40,18 @@ int __wrap_vhci_detach(const struct sysfs *sysfs, unsigned port)
 	return detach_result;
 }
 
-int __wrap_device_describe(const struct sysfs *sysfs, const char *busid, struct op_device *device,
-			   struct op_interface *interface)
+bool __wrap_protect_disk_in_use(const struct sysfs *sysfs, const struct protect_item *item)
 {
 	(void)sysfs;
-	CHECK(!strncmp(busid, "3-", 2));
-	*device = (struct op_device){ .vendor = 0x951, .product = 0x1666, .interfaces = 1 };
-	interface[0] = (struct op_interface){ .class = class };
-	return describe_result;
+	CHECK(!strncmp(item->busid, "3-", 2));
+	return item->answer == PROTECT_NEEDED && (!item->unknown || has_disk);
 }
 
 /* The answer comes later. */
 void __wrap_inspector_ask(struct inspector *asked, unsigned limit_ms)
 {
 	CHECK(asked == &inspector && inspector.state != INSPECTOR_ASKED);
-	CHECK(limit_ms > 0 && limit_ms <= 5000);
+	CHECK_INT(limit_ms, !asked->survey.sync ? 3000 : loop.stopping ? 30000 : 5000);
 	CHECK(asked->survey.disks_only);
 	CHECK_INT(asked->survey.count != 0, !asked->survey.sync);
 	questions += !asked->survey.sync;
@@ -94,12 +92,13 @@ static void start(void)
 	loop.interval = INTERVAL_MS;
 	inspector.loop = context.loop = &loop;
 	inspector.answered = answered;
+	context.sysfs = &empty;
 	context.inspector = &inspector;
 	context.hooks = &runner;
 	context.own_dir = context.record_dir = "/nonexistent";
 	detached = questions = syncs = 0;
-	detach_result = describe_result = 0;
-	class = 3;
+	detach_result = 0;
+	has_disk = false;
 	must(!endpoint_parse(&endpoint, "pi.lan", "3240"), "parse the name");
 	import = attach("1-1.4", 0);
 	said_forget();
@@ -172,26 +171,18 @@ static void leave_state(size_t i)
 static const struct {
 	const char *what;
 	enum protect_answer answer;
-	bool unknown;
-	uint8_t class; /* of an interface */
-	int describe;
+	bool unknown, has_disk;
 	bool was_kept, ended;
 	bool kept;
 } answers[] = {
-	{ "a disk in use", PROTECT_NEEDED, false, 8, 0, false, false, true },
-	{ "in use, not mass storage", PROTECT_NEEDED, false, 0xff, 0, false, false, true },
-	{ "in use, its connection ended", PROTECT_NEEDED, false, 8, 0, false, true, false },
-	{ "a disk that is free", PROTECT_FREE, false, 8, 0, false, false, false },
-	{ "one that is free by now", PROTECT_FREE, false, 8, 0, true, false, false },
-	{ "a disk without its block device", PROTECT_LATER, false, 8, 0, true, false, false },
-	{ "a disk, unknown", PROTECT_NEEDED, true, 8, 0, false, false, true },
-	{ "a keyboard, unknown", PROTECT_NEEDED, true, 3, 0, false, false, false },
-	{ "a card reader that was in use, unknown", PROTECT_NEEDED, true, 0xff, 0, true, false,
-	  true },
-	{ "a keyboard that is not here, unknown", PROTECT_NEEDED, true, 3, -ENODEV, false, false,
-	  false },
-	{ "one that cannot be described, unknown", PROTECT_NEEDED, true, 3, -EMFILE, false, false,
-	  true },
+	{ "a disk in use", PROTECT_NEEDED, false, true, false, false, true },
+	{ "in use, its connection ended", PROTECT_NEEDED, false, true, false, true, false },
+	{ "a disk that is free", PROTECT_FREE, false, true, false, false, false },
+	{ "one that is free by now", PROTECT_FREE, false, true, true, false, false },
+	{ "a disk without its block device", PROTECT_LATER, false, false, true, false, false },
+	{ "a disk, unknown", PROTECT_NEEDED, true, true, false, false, true },
+	{ "a keyboard, unknown", PROTECT_NEEDED, true, false, false, false, false },
+	{ "one that was in use, unknown", PROTECT_NEEDED, true, false, true, false, true },
 };
 
 static void take_answer(size_t i)
@@ -200,8 +191,7 @@ static void take_answer(size_t i)
 	char line[200];
 
 	start();
-	class = answers[i].class;
-	describe_result = answers[i].describe;
+	has_disk = answers[i].has_disk;
 	if (answers[i].was_kept)
 		log_once(&import->kept, LOG_LEVEL_WARNING, 0, "once");
 	leave(import);
@@ -356,7 +346,7 @@ static void stop(void)
 static void too_late(void)
 {
 	start();
-	class = 8;
+	has_disk = true;
 	leave(import);
 	loop.now += 2999;
 	leave(import);
@@ -372,6 +362,73 @@ static void too_late(void)
 	import_context_end_pass(&context);
 	CHECK_INT(context.sync, IMPORT_SYNC_DONE);
 	CHECK_INT(said("cannot write everything to the disks: a disk or driver does not answer"), 1);
+}
+
+/* Another device has come to its port before the answer. */
+static void another_in_its_place(void)
+{
+	struct import *second;
+
+	start();
+	leave(import);
+	context.vhci.port[0].state = VHCI_FREE;
+	import_check(import);
+	second = attach("1-2", 0);
+	leave(second);
+	CHECK_INT(questions, 1);
+	answer(PROTECT_FREE, false);
+	CHECK_INT(second->state, IMPORT_LEAVING);
+	CHECK_INT(detached, 0);
+	leave(second);
+	CHECK_INT(questions, 2);
+	answer(PROTECT_FREE, false);
+	CHECK_INT(second->state, IMPORT_DETACHING);
+	start(); /* the first one again */
+	leave(import);
+	context.vhci.port[0].state = VHCI_FREE;
+	import_check(import);
+	import->port = 0;
+	import_set_state(import, IMPORT_ATTACHED);
+	import->answered = true;
+	leave(import);
+	answer(PROTECT_FREE, false);
+	CHECK_INT(import->state, IMPORT_LEAVING);
+}
+
+/* It has no bus id here at the moment: the inspector would end at such a question. */
+static void no_busid(void)
+{
+	start();
+	*context.vhci.port[0].busid = '\0';
+	leave(import);
+	CHECK_INT(import->state, IMPORT_LEAVING);
+	CHECK_INT(questions, 0);
+	strcpy(context.vhci.port[0].busid, "3-1");
+	leave(import);
+	CHECK_INT(questions, 1);
+}
+
+/* At a stop the sync waits for an inspector that is late, and gets the time that it needs. */
+static void late_at_the_end(void)
+{
+	start();
+	loop.stopping = true;
+	has_disk = true;
+	inspector.state = INSPECTOR_LATE;
+	context.sync = IMPORT_SYNC_WANTED;
+	import_context_end_pass(&context);
+	CHECK_INT(context.sync, IMPORT_SYNC_WANTED);
+	CHECK_INT(loop.next, NOW + 50);
+	inspector.state = INSPECTOR_IDLE;
+	import_context_end_pass(&context);
+	CHECK_INT(syncs, 1);
+	answer(0, false);
+	CHECK_INT(context.sync, IMPORT_SYNC_DONE);
+	start(); /* without a stop it does not wait */
+	inspector.state = INSPECTOR_LATE;
+	context.sync = IMPORT_SYNC_WANTED;
+	import_context_end_pass(&context);
+	CHECK_INT(syncs, 1);
 }
 
 /* A detach that fails for want of a descriptor is tried again, but not at once. */
@@ -409,6 +466,9 @@ int main(void)
 	RUN("t_keep: what is kept is synced", syncs_what_is_kept);
 	RUN("t_keep: before a stop", stop);
 	RUN("t_keep: no answer in time", too_late);
+	RUN("t_keep: another one in its place", another_in_its_place);
+	RUN("t_keep: no bus id", no_busid);
+	RUN("t_keep: the inspector is late at the end", late_at_the_end);
 	RUN("t_keep: a detach that fails", detach_fails);
 	return check_status();
 }

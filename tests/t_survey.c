@@ -3,9 +3,7 @@
  * Tests of sysfs/protect: which parts a survey asks, and what it tells when something cannot be found out.
  * LINK: -Wl,--wrap=protect_disks,--wrap=protect_disks_held,--wrap=protect_config
  * LINK: -Wl,--wrap=protect_networks,--wrap=protect_people,--wrap=protect_programs
- * LINK: -Wl,--wrap=device_describe
  */
-#include "sysfs/device.h"
 #include "tests/protect.h"
 
 static char asked[20]; /* a letter for each part */
@@ -94,51 +92,41 @@ static void unknown(void)
 static const struct {
 	enum protect_answer answer;
 	bool unknown;
-	int error; /* of a look at what it is */
-	uint8_t class; /* of its second interface */
+	const char *disk; /* a link in class/block; NULL: it cannot be read, "": there is none */
 	bool in_use;
-	bool gone;
 } uses[] = {
-	{ PROTECT_FREE, false, 0, 8, false, false },
-	{ PROTECT_LATER, false, 0, 8, false, false },
-	{ PROTECT_NEEDED, false, 0, 0xff, true, false },
-	{ PROTECT_NEEDED, false, -ENODEV, 8, true, false },
-	{ PROTECT_NEEDED, true, 0, 8, true, false },
-	{ PROTECT_NEEDED, true, 0, 3, false, false },
-	{ PROTECT_NEEDED, true, -ENODEV, 8, false, true },
-	{ PROTECT_NEEDED, true, -ENODEV, 3, true, false }, /* a file of it could not be read */
-	{ PROTECT_NEEDED, true, -EMFILE, 3, true, false },
+	{ PROTECT_FREE, false, "../../" USB "host0/block/sda", false },
+	{ PROTECT_LATER, false, "../../" USB "host0/block/sda", false },
+	{ PROTECT_NEEDED, false, "", true },
+	{ PROTECT_NEEDED, true, "../../" USB "host0/block/sda", true },
+	{ PROTECT_NEEDED, true, "../../" USB "rtsx_usb_sdmmc.1.auto/mmc_host/mmc0/block/mmcblk0", true },
+	{ PROTECT_NEEDED, true, "../../devices/pci0000:00/usb1/1-22/1-22:1.0/host0/block/sda", false },
+	{ PROTECT_NEEDED, true, "../../" ELSEWHERE "block/sda", false },
+	{ PROTECT_NEEDED, true, "", false },
+	{ PROTECT_NEEDED, true, NULL, true },
 };
-
-static size_t use;
-
-int __wrap_device_describe(const struct sysfs *fs, const char *busid, struct op_device *device,
-			   struct op_interface *interface);
-
-int __wrap_device_describe(const struct sysfs *fs, const char *busid, struct op_device *device,
-			   struct op_interface *interface)
-{
-	(void)fs;
-	CHECK_STR(busid, "1-2");
-	*device = (struct op_device){ .interfaces = 2 };
-	interface[0] = (struct op_interface){ .class = 3 };
-	interface[1] = (struct op_interface){ .class = uses[use].class };
-	return uses[use].error;
-}
 
 static void disk_in_use(void)
 {
-	for (use = 0; use < LENGTH(uses); use++) {
-		struct protect_item item = { .busid = "1-2", .answer = uses[use].answer,
-					     .unknown = uses[use].unknown };
+	struct protect_item item = { .busid = "1-2", .answer = PROTECT_NEEDED, .unknown = true };
 
-		start(NULL);
-		if (!uses[use].gone)
-			put_file(root, "bus/usb/devices/1-2/idVendor", "");
-		if (protect_disk_in_use(&sysfs, &item) != uses[use].in_use)
-			check_fault(__FILE__, __LINE__, "row %zu", use);
-		end();
+	begin();
+	CHECK(!protect_disk_in_use(&sysfs, &item)); /* a kernel without block devices */
+	for (size_t i = 0; i < LENGTH(uses); i++) {
+		item.answer = uses[i].answer;
+		item.unknown = uses[i].unknown;
+		put_link(root, "class/block/loop0", "../../devices/virtual/block/loop0");
+		if (uses[i].disk && *uses[i].disk)
+			put_link(root, "class/block/sda", uses[i].disk);
+		else if (!uses[i].disk)
+			put_file(root, "class/block/sda", "no link");
+		if (protect_disk_in_use(&sysfs, &item) != uses[i].in_use)
+			check_fault(__FILE__, __LINE__, "row %zu", i);
+		take_away(root, "class/block");
 	}
+	put_file(root, "class/block", "no directory");
+	CHECK(protect_disk_in_use(&sysfs, &item));
+	end();
 }
 
 /* The first reason is kept; it may have a name from anywhere in it. */

@@ -502,6 +502,24 @@ static void no_descriptor(void)
 	end();
 }
 
+/* What cannot be found out counts as usable: a disk of it may be in use. */
+static void usable(void)
+{
+	struct vhci_port port = { .state = VHCI_USED, .busid = "" };
+
+	start();
+	put_file(root, "bus/usb/devices/3-1/uevent", "");
+	CHECK(!vhci_usable(&sysfs, &port));
+	strcpy(port.busid, "3-1");
+	CHECK(vhci_usable(&sysfs, &port));
+	strcpy(port.busid, "3-2");
+	CHECK(!vhci_usable(&sysfs, &port));
+	open_fails = 0;
+	CHECK(vhci_usable(&sysfs, &port));
+	open_fails = -1;
+	end();
+}
+
 static void old_single(void)
 {
 	start();
@@ -651,6 +669,7 @@ int main(void)
 	RUN("t_vhci: a second look forgets the first", read_again);
 	RUN("t_vhci: a controller without driver is not read", driver_missing);
 	RUN("t_vhci: no descriptor is not no file", no_descriptor);
+	RUN("t_vhci: whether the device is here", usable);
 	RUN("t_vhci: the single controller of old kernels", old_single);
 	RUN("t_vhci: missing files", missing_files);
 	RUN("t_vhci: a malformed file", malformed_file);

@@ -7,6 +7,7 @@ restart="rc-service $service restart"
 
 init_put() {
 	put 755 "$here/install/daemon.sh" "$target/install/daemon.sh"
+	[ "$role" = server ] || put 755 "$here/install/unmount.sh" "$target/install/unmount.sh"
 	put 755 "$here/install/openrc/service" "/etc/init.d/$service"
 	act "enable $service" enable
 }

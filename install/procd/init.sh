@@ -98,6 +98,7 @@ init_check() {
 
 init_put() {
 	put 755 "$here/install/procd/service" "$script"
+	[ "$role" = server ] || put 755 "$here/install/unmount.sh" "$target/install/unmount.sh"
 	put 644 "$here/install/procd/keep" $keep_list
 	act "enable $service" "$script" enable
 }

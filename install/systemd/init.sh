@@ -14,6 +14,7 @@ init_put() {
 	for name in $names; do
 		put 644 "$here/install/systemd/$name.service" "$units/$name.service"
 	done
+	[ "$role" = server ] || put 755 "$here/install/unmount.sh" "$target/install/unmount.sh"
 	act "enable $service" systemctl -q --no-reload enable "$service"
 }
 

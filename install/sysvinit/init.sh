@@ -7,6 +7,7 @@ restart="$script restart"
 
 init_put() {
 	put 755 "$here/install/daemon.sh" "$target/install/daemon.sh"
+	[ "$role" = server ] || put 755 "$here/install/unmount.sh" "$target/install/unmount.sh"
 	put 755 "$here/install/sysvinit/supervise.sh" "$target/install/sysvinit/supervise.sh"
 	put 644 "$here/install/sysvinit/service.sh" "$target/install/sysvinit/service.sh"
 	put 755 "$here/install/sysvinit/$service" "$script"

@@ -28,8 +28,12 @@ start() {
 	[ "$tries" != 0 ]
 }
 
-# The supervisor passes the signal on. A daemon whose supervisor was killed is stopped, too.
+# The supervisor passes the signal on. A daemon whose supervisor was killed is stopped, too. At a shutdown
+# file systems on attached disks are unmounted before the network ends.
 stop() {
+	case $service-${RUNLEVEL-} in
+	usbip-attach-[06]) "$tools/unmount.sh" 5 ;;
+	esac
 	! supervised || kill "$pid"
 	daemon stop
 	tries=5

@@ -488,6 +488,13 @@ def test_services(router):
         router.check_arguments("usbip-bind", *words)
         check(not router.procd.killed, "one did not end by itself")
 
+    with case("a shutdown stops both"):
+        for service in SERVICES:
+            router.must(f"/etc/init.d/{service} shutdown")
+            wait("it has ended", lambda s=service: s not in router.procd.services)
+            router.must(f"/etc/init.d/{service} start")
+            router.pid(service)
+
 
 def test_uninstall(router, before):
     with case("uninstall.sh: one role, then the other; nothing is left"):
@@ -542,8 +549,10 @@ def test_package(work):
             root = work / f"root/usbiphp-{role}"
             text = (root / "etc/init.d" / service).read_text()
             check("\nPROGRAM=/usr/bin/usbiphp\n" in text and "/opt" not in text, text)
+            check("\nUNMOUNT=/usr/lib/usbiphp/unmount.sh\n" in text, text)
             check(os.access(root / "etc/init.d" / service, os.X_OK), "no program")
             check(os.readlink(root / f"usr/bin/usbiphp-{role}") == "usbiphp", "no link")
+        check(os.access(work / "root/usbiphp-client/usr/lib/usbiphp/unmount.sh", os.X_OK), "no program")
         settings = Uci(work / "root/usbiphp/etc/config").read("usbiphp")
         check(settings == {"server": {"TYPE": "server", "enabled": "1"},
                            "client": {"TYPE": "client", "enabled": "0"}}, settings)

@@ -39,11 +39,12 @@ class Need:
     """Why a device is needed: shell commands that make it so, the reason, commands that end it.
 
     In all of them "$d" is the name of its disk, network interface, tty or such a thing; the commands
-    have "$busid" as well.
+    have "$busid" as well. What is needed until it is unplugged is plugged in again by a function.
     """
 
-    def __init__(self, name, port, where, begin, reason, end):
+    def __init__(self, name, port, where, begin, reason, end, again=None):
         self.name, self.where, self.begin, self.reason, self.end = name, where, begin, reason, end
+        self.again = again
         self.busid, self.d = f"{2 if where == DISK else 1}-{port}", None
 
     def run(self, guest, commands):
@@ -132,10 +133,13 @@ class Server:
     def plug_card(self, busid):
         self.plug(busid, "usb-net", netdev=f"hub{busid}")
 
+    def plug_serial(self, busid):
+        self.plug(busid, "usb-serial", chardev=f"line{busid}", **{"always-plugged": True})
+
     def unplug(self, busid):
         self.guest.unplug(f"usb{busid}")
 
-    def kept(self, needs, *others):
+    def kept(self, group, needs, *others):
         """The server starts while they are needed; then they are not any more, one by one."""
         for need in needs:
             need.make(self.guest)
@@ -143,17 +147,17 @@ class Server:
             for need in needs:
                 with case(f"{need.name}: left alone"):
                     self.left(need.busid, need.told())
-            with case("others are taken meanwhile"):
+            with case(f"{group}: others are taken meanwhile"):
                 self.taken(*others)
-            with case("what is left alone stays so, and that is said once"):
+            with case(f"{group}: what is left alone stays so, and that is said once"):
                 self.stay(*(need.busid for need in needs))
             for need in needs:
                 with case(f"{need.name}: taken when it is free"):
                     need.run(self.guest, need.end)
-                    if need.where == CARD:  # it is needed until it is unplugged
+                    if need.again:
                         self.stay(need.busid)
                         self.unplug(need.busid)
-                        self.plug_card(need.busid)
+                        need.again(self, need.busid)
                     self.taken(need.busid)
 
 
@@ -201,7 +205,7 @@ def disks(s):
         os.truncate(path, 16 << 20)
         s.plug_stick(f"2-{number}")
     s.guest.must("modprobe -a ext4 vfat nls_ascii nls_cp437 nls_iso8859_1; mkdir -p /mnt")
-    s.kept(DISKS, KEYBOARD)
+    s.kept("disks in use", DISKS, KEYBOARD)
 
 
 # Disks that tables name, though they are not in use
@@ -243,7 +247,7 @@ def tables(s):
     guest, label, free = s.guest, "2-5", "2-11"
     guest.must("mkdir -p /run/udev; /lib/systemd/systemd-udevd --daemon --resolve-names=never && "
                "udevadm trigger --action=add --subsystem-match=block && udevadm settle")
-    s.kept(NAMED, KEYBOARD, free)
+    s.kept("disks that are named", NAMED, KEYBOARD, free)
     with case("a disk that fstab names comes while the server runs: it is never taken"):
         guest.must("echo LABEL=VFAT /srv/label vfat noauto >/etc/fstab")
         with s.running():
@@ -257,11 +261,11 @@ def tables(s):
             s.taken(label)
     guest.must("kill $(pidof systemd-udevd); while pidof systemd-udevd; do sleep 0.1; done; "
                "rm -r /run/udev /dev/disk")
-    with case("without udev: nobody tells which disk fstab names"):
+    with case("without udev nobody tells which disk fstab names"):
         guest.must("echo UUID=1-2-3 /srv/uuid ext4 noauto >/etc/fstab")
         with s.running():
             for busid in (label, free):
-                s.left(busid, f"{UNKNOWN}/etc/fstab names UUID=1-2-3, and no udev finds it$")
+                s.left(busid, f"{UNKNOWN}/etc/fstab names UUID=1-2-3, and there is no udev to find it$")
             s.taken(KEYBOARD)
             guest.must("rm /etc/fstab")
             s.taken(label, free)
@@ -302,29 +306,31 @@ IS_UP = "its network interface $d is up"
 CARDS = [
     Need("a card in a bridge", 1, CARD,
          "ip.real link add br-lan type bridge; ip.real link set $d master br-lan",
-         "its network interface $d is a part of br-lan", "ip.real link del br-lan"),
+         "its network interface $d is a part of br-lan", "ip.real link del br-lan", Server.plug_card),
     Need("a card under a VLAN", 2, CARD, "ip.real link add link $d name vlan7 type vlan id 7",
-         "its network interface $d is a part of vlan7", "ip.real link del vlan7"),
+         "its network interface $d is a part of vlan7", "ip.real link del vlan7",
+         Server.plug_card),
     Need("a card with an address, but no route", 3, CARD,
          "ip addr add 10.9.3.1/32 dev $d; ip link set $d up; test -z \"$(ip route | grep $d)\"",
-         IS_UP, "ip addr flush dev $d; ip link set $d down"),
+         IS_UP, "ip addr flush dev $d; ip link set $d down", Server.plug_card),
     Need("a card that is up without an address, as one of hostapd", 4, CARD,
          "echo 1 >/proc/sys/net/ipv6/conf/$d/disable_ipv6; ip link set $d up; "
          "test -z \"$(ip addr show $d | grep inet)\"",
-         IS_UP, "ip link set $d down"),
+         IS_UP, "ip link set $d down", Server.plug_card),
     Need("a card in another network namespace", 5, CARD,
          program("unshare -n sleep 100000",
                  "test $(readlink /proc/$pid/ns/net) != $(readlink /proc/$$/ns/net)") +
-         "; ip link set $d netns $pid", "its network interface is in another network namespace", END),
+         "; ip link set $d netns $pid", "its network interface is in another network namespace", END,
+         Server.plug_card),
 ]
 PPP = "pppd /dev/$d 115200 nodetach local noauth 10.8.0.{}:10.8.0.{}"
 PROGRAMS = [
     Need("PPP over a serial adapter", 7, TTY,
          "modprobe ppp_async; " + program(PPP.format(7, 8), "ls -l /proc/$pid/fd | grep -q /dev/$d"),
-         "pppd has /dev/$d open", END),
+         "pppd has /dev/$d open", END, Server.plug_serial),
     Need("PPP over a serial adapter that is connected", 8, TTY,
          program(PPP.format(8, 7), "ip addr | grep -q 10.8.0.8"), "pppd has /dev/$d open",
-         END + " || true"),  # it ends with the other one
+         END + " || true", Server.plug_serial),  # it ends with the other one
     Need("an open tty", 9, TTY, opened("/dev/$d"), "sleep has /dev/$d open", END),
     Need("an open hidraw", 10, HIDRAW, opened("/dev/$d"), "sleep has /dev/$d open", END),
     Need("audio that plays", 11, SOUND, opened("/dev/snd/pcmC${d#card}D0p"),
@@ -345,12 +351,12 @@ def plug_cards(s, *busids):
         s.plug_card(busid)
 
 
-def plug_serial(s, busid, server):
+def plug_line(s, busid, server):
     """A serial adapter at one end of a line, and another one at the other end, the server's first."""
     line = {"addr": {"type": "unix", "data": {"path": str(s.work / "line")}}, "server": server}
     s.guest.qmp.command("chardev-add", id=f"line{busid}", backend={
         "type": "socket", "data": line | ({"wait": False} if server else {})})
-    s.plug(busid, "usb-serial", chardev=f"line{busid}", **{"always-plugged": True})
+    s.plug_serial(busid)
 
 
 def others(s):
@@ -360,14 +366,14 @@ def others(s):
     # with the default route elsewhere no card is waited for
     guest.must("ip route add default via 10.0.0.2; modprobe -a bridge 8021q ftdi_sio snd_usb_audio")
     plug_cards(s, *(need.busid for need in CARDS), idle)
-    plug_serial(s, "1-7", True)
-    plug_serial(s, "1-8", False)
+    plug_line(s, "1-7", True)
+    plug_line(s, "1-8", False)
     s.plug("1-9", "usb-serial")
     s.plug("1-10", "usb-tablet")
     s.plug("1-11", "usb-audio", audiodev="audio")
     s.plug("1-12", "usb-ccid")
     s.plug("1-13", "usb-mouse")
-    s.kept(CARDS + PROGRAMS, KEYBOARD, idle)
+    s.kept("cards and programs", CARDS + PROGRAMS, KEYBOARD, idle)
 
 
 def lifted(s):
@@ -397,13 +403,13 @@ def unable(s):
     with case("without the capability to look at processes every device is left alone"):
         with s.running(command="/usr/bin/setpriv --bounding-set=-sys_ptrace usbiphp-server -i 1"):
             for busid in (KEYBOARD, tablet):
-                s.left(busid, UNKNOWN + "cannot read /proc/[0-9]*/fd: only root with CAP_SYS_PTRACE can$")
+                s.left(busid, UNKNOWN + "cannot read /proc/[0-9]*/fd/[0-9]*: only root with CAP_SYS_PTRACE can$")
     with case("the inspector is killed: nothing more is taken, and that is said once"):
         with s.running():
             s.taken(KEYBOARD, tablet)
             guest.must("kill -9 $(grep -lx usbiphp-inspect /proc/[0-9]*/comm | cut -d / -f 3)")
             s.plug("1-14", "usb-mouse")
-            s.left("1-14", UNKNOWN + "the process that finds it out has ended$")
+            s.left("1-14", UNKNOWN + "usbiphp-inspect has ended$")
             s.stay("1-14")
             count = guest.must("grep -c 'cannot find out which devices' /tmp/log").strip()
             check(count == "1", f"said {count} times")
