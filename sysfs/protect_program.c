@@ -191,15 +191,17 @@ static bool program_visit_descriptor(void *ctx, const char *name)
 	struct sysfs_path path = sysfs_path("%s/fd/%s", file->pid, name);
 	int proc = file->protect->sysfs->proc;
 	struct stat st;
+	bool is_in_dev;
 	ssize_t n;
 
 	if (name[0] == '.')
 		return false;
 	n = readlinkat(proc, path.text, file->name, sizeof(file->name) - 1);
 	file->name[n > 0 ? n : 0] = '\0';
-	if (n < 0 || (!strncmp(file->name, "/dev/", 5) && fstatat(proc, path.text, &st, 0)))
+	is_in_dev = !strncmp(file->name, "/dev/", 5);
+	if (n < 0 || (is_in_dev && fstatat(proc, path.text, &st, 0)))
 		program_failed(file->protect, path.text, -errno);
-	else if (!strncmp(file->name, "/dev/", 5) && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+	else if (is_in_dev && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
 		file_find_devices(file, &st);
 	return false;
 }
