@@ -422,8 +422,9 @@ def no_fork(s, role):
 
 def inspector(role):
     """A shell command that prints the process that finds out what the host needs."""
-    return (f"for i in $(pidof usbiphp-inspect); do grep -q \"^PPid:.$(pidof usbiphp-{role})$\" "
-            "/proc/$i/status && echo $i; done")
+    # busybox's pidof finds no name of fifteen bytes
+    return ("for i in $(grep -lsx usbiphp-inspect /proc/[0-9]*/comm); do i=${i%/comm}; "
+            f"grep -qx \"PPid:.$(pidof usbiphp-{role})\" $i/status && echo ${{i##*/}}; done")
 
 
 def hold(s):
