@@ -9,7 +9,6 @@
 #include "tests/said.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 enum { NOW = 1000000, INTERVAL_MS = 10000 };
 
@@ -20,7 +19,6 @@ static struct hook_runner runner = { .source.fd = -1, .config = "." };
 static struct loop loop;
 static struct inspector inspector;
 static struct import_context context; /* big */
-static const struct sysfs empty = { .root = AT_FDCWD }; /* in which no device is here */
 static struct endpoint endpoint;
 static struct import *import; /* at port 0, whose device is 3-1 */
 
@@ -92,7 +90,6 @@ static void start(void)
 	loop.interval = INTERVAL_MS;
 	inspector.loop = context.loop = &loop;
 	inspector.answered = answered;
-	context.sysfs = &empty;
 	context.inspector = &inspector;
 	context.hooks = &runner;
 	context.own_dir = context.record_dir = "/nonexistent";

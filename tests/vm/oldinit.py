@@ -15,7 +15,8 @@ PACKAGES = {"openrc": "sysvinit-core,openrc,kmod",
 
 # What is started at boot and at shutdown besides what is to be tested: the rest is slow under
 # emulation, and done by the lab.
-SERVICES = {"bootmisc.sh", "cgroups", "umountroot", "halt", "reboot", "rc", "rcS", "single"}
+SERVICES = {"bootmisc.sh", "cgroups", "sendsigs", "umountnfs.sh", "umountfs", "umountroot", "halt",
+            "reboot", "rc", "rcS", "single"}
 
 # No gettys. The last line is reached when all services have been started.
 INITTAB = """id:2:initdefault:

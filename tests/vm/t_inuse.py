@@ -274,7 +274,7 @@ def held(w):
         check("holds a file system in use (ext4)" in said, said)
         w.must(f"swapoff /dev/{disks[1]} && kill $(cat /run/lab/sleeper)")
     with case("restart: what is only held exclusively stays"):
-        w.must(f"mkfs.vfat /dev/{disks[1]} && modprobe -a vfat nls_ascii nls_cp437 nls_iso8859_1")
+        w.must(f"{BUSYBOX} mkfs.vfat /dev/{disks[1]} && modprobe -a vfat nls_ascii nls_cp437 nls_iso8859_1")
         elsewhere(w, w.netdev)
         w.mount(w.plain)
         said = restart()
