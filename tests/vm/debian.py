@@ -71,18 +71,18 @@ def tree(packages=PACKAGES):
     return cached(f"debian-{SUITE}", make, packages, LEFT_OUT)
 
 
-def disk(kernel, packages=PACKAGES):
+def disk(kernel):
     """The image of a disk with a Debian that has the kernel's modules and the lab's agent."""
     modules = image.fetch(kernel)
 
     def make(out):
         with tempfile.TemporaryDirectory(dir=out.parent) as directory:
             root = pathlib.Path(directory) / "root"
-            image.run("cp", "-al", str(tree(packages)), str(root))
+            image.run("cp", "-al", str(tree()), str(root))
             furnish(root, modules)
             image.run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(root),
                       str(out), "1g")
-    inputs = pathlib.Path(__file__).read_bytes(), (modules / "kernel").stat().st_mtime_ns, packages
+    inputs = pathlib.Path(__file__).read_bytes(), (modules / "kernel").stat().st_mtime_ns
     return cached(f"debian-{kernel}", make, inputs)
 
 

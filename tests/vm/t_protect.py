@@ -3,8 +3,7 @@
 """The server leaves a device alone while its own machine needs it, and takes it afterwards.
 
 In one machine with the tools that hold devices, and in one with virtual time, where waiting costs
-nothing: there the server starts before the network and the people come. With --long also under
-systemd, as its unit has it, with the sessions of logind.
+nothing: there the server starts before the network and the people come.
 """
 
 import contextlib
@@ -13,7 +12,6 @@ import pathlib
 import sys
 import tempfile
 
-import debian
 import image
 import lab
 from lab import case, check
@@ -525,89 +523,6 @@ def people(s):
         must 20 taken {PEOPLE}""")
 
 
-class Seat(debian.Debian):
-    """A Debian with logind."""
-
-    def made_disk(self, kernel):
-        return debian.disk(kernel, debian.PACKAGES + ",libpam-systemd,dbus")
-
-
-class Unit(Server):
-    """The server in the sandbox of its unit."""
-
-    def install(self):
-        self.guest.must("mkdir -p /opt/usbip /etc/usbiphp; echo \"OPTIONS='-i 1'\" >/etc/default/usbip-bind")
-        for source, target in ((BINARY, "/opt/usbip/usbiphp"),
-                               (image.ROOT / "install/systemd/usbip-bind.service",
-                                "/etc/systemd/system/usbip-bind.service")):
-            self.guest.put(source, target)
-        self.guest.must("cd /opt/usbip; ln -s usbiphp usbiphp-server; ln -s $PWD/usbiphp /usr/bin; "
-                        "systemctl daemon-reload")
-
-    def run(self, options="", command=None):
-        self.guest.must(": >/tmp/log; systemctl start usbip-bind; "
-                        "journalctl -f -n 0 -u usbip-bind >/tmp/log & echo $! >/run/journal")
-
-    def stop(self):
-        self.guest.must("systemctl stop usbip-bind; kill $(cat /run/journal)", 60)
-
-
-SESSION = ("systemd-run -q --unit={0} -p PAMName=login -E XDG_SESSION_CLASS={1} {2} sleep 100000 && "
-           "until loginctl list-sessions | grep root; do sleep 0.1; done")
-GETTY = "/run/systemd/system/getty@tty1.service.d"
-AT_SEAT = "-E XDG_SEAT=seat0 -E XDG_VTNR=7"
-
-
-NOBODY = "setpriv --reuid 65534 --clear-groups "
-UNITS = [
-    Need("unit: a disk that another user has opened exclusively", 2, DISK,
-         "mknod -m 666 /run/node b $(tr : ' ' </sys/class/block/$d/dev); " +
-         program(NOBODY + "hold /run/node", "pidof hold"), "its disk $d is in use", END),
-    Need("unit: a tty that another user has open", 3, TTY,
-         "chmod 666 /dev/$d; " + program(NOBODY + "sleep 100000 <>/dev/$d",
-                                         "test $(readlink /proc/$pid/fd/0) = /dev/$d"),
-         "sleep has /dev/$d open", END),
-]
-
-
-def sessions(s):
-    guest, keyboard = s.guest, "1-1"
-    s.install()
-    guest.put(image.build("hold", s.work, guest.kernel), "/usr/bin/hold")
-    guest.must("modprobe bochs")
-    s.plug(keyboard, "usb-kbd")
-    (s.work / "stick2-2.img").write_bytes(bytes(1 << 20))
-    s.plug_stick("2-2")
-    s.plug("1-3", "usb-serial")
-    guest.wait("grep -x connected /sys/class/drm/*/status && ls -d /sys/bus/usb/drivers/usbhid/1-1:1.0")
-    for need in UNITS:
-        need.make(guest)
-    guest.must(SESSION.format("screen", "greeter", AT_SEAT))
-    with s.running():
-        with case("unit: a login screen"):
-            s.left(keyboard, "somebody can log in at the console")
-        for need in UNITS:
-            with case(need.name):
-                s.left(need.busid, need.told())
-                need.run(guest, need.end)
-                s.taken(need.busid)
-        with case("unit: somebody is logged in at a desktop"):
-            guest.must("systemctl stop screen; " + SESSION.format("desktop", "user", AT_SEAT))
-            s.left(keyboard, "somebody is logged in at the console")
-        with case("unit: somebody is logged in over the network: the keyboard is free"):
-            guest.must("systemctl stop desktop; " + SESSION.format("network", "user", ""))
-            s.unplug(keyboard)
-            s.plug(keyboard, "usb-kbd")
-            s.taken(keyboard)
-    with case("unit: somebody is logged in at the console, by agetty"):
-        guest.must(f"mkdir {GETTY}; printf '[Service]\\nExecStart=\\n"
-                   f"ExecStart=-/sbin/agetty --autologin root --noclear %%I linux\\n' >{GETTY}/x.conf; "
-                   "systemctl daemon-reload; systemctl start getty@tty1; "
-                   "until loginctl list-sessions | grep tty1; do sleep 0.1; done")
-        with s.running():
-            s.left(keyboard, "somebody is logged in at the console")
-
-
 def machine(name, kernel, work, net, **options):
     (work / "lvm.conf").write_text(LVM_CONF)
     files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server")}
@@ -640,12 +555,6 @@ def real(kernel, work, net):
         run_parts(server, disks, tables, root, others, lifted, unable, hubs)
 
 
-def seat(kernel, work, net):
-    with Seat("seat", kernel, work, net=net, more=("-device", "bochs-display")) as guest:
-        guest.booted()
-        run_parts(Unit(guest, work), sessions)
-
-
 def test(kernel, *machines):
     for run in machines:
         with case(f"{run.__name__} ran to its end"), tempfile.TemporaryDirectory() as work, \
@@ -654,6 +563,5 @@ def test(kernel, *machines):
 
 
 if __name__ == "__main__":
-    versions = [w for w in sys.argv[1:] if w != "--long"] or ["6.1"]
-    test(versions[0], early, real, *[seat] * ("--long" in sys.argv))
+    test(sys.argv[1] if sys.argv[1:] else "6.1", early, real)
     lab.finish()
