@@ -164,7 +164,7 @@ class World:
         self.files += 1
         name = f"file{self.files}"
         self.must("echo 0 >/proc/sys/vm/dirty_writeback_centisecs && "
-                  f"dd if=/dev/urandom of={stick.place}/{name} bs=64k count=32")
+                  f"dd if=/dev/urandom of={stick.place}/{name} bs=64k count=8")
         digest = self.must(f"sha256sum {stick.place}/{name}").split()[0]
         check(not stick.holds(name, digest), "it was written at once")
         return name, digest
