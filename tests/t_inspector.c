@@ -125,7 +125,7 @@ static void prepare(unsigned count, enum protect_stage stage)
 	for (unsigned i = 0; i < count; i++) {
 		question->item[i] = (struct protect_item){
 			.stage = stage, .answer = PROTECT_NEEDED,
-			.lasting = true, .blocked = true, .network = true,
+			.lasting = true, .network = true,
 		};
 		str_format(question->item[i].busid, BUSID_SIZE, "%u-%u", i / 16 + 1, i % 16 + 1);
 	}
