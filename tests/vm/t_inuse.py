@@ -273,13 +273,6 @@ def held(w):
         check("stays attached: it holds swap space" in said, said)
         check("holds a file system in use (ext4)" in said, said)
         w.must(f"swapoff /dev/{disks[1]} && kill $(cat /run/lab/sleeper)")
-    with case("restart: what is only held exclusively stays"):
-        w.must(f"{BUSYBOX} mkfs.vfat /dev/{disks[1]} && modprobe -a vfat nls_ascii nls_cp437 nls_iso8859_1")
-        elsewhere(w, w.netdev)
-        w.mount(w.plain)
-        said = restart()
-        check(f"stays attached: its disk {disks[1]} is in use" in said, said)
-        w.must("kill $(cat /run/lab/sleeper)")
     w.wait(f"/sbin/mke2fs -q -n /dev/{disks[1]}")  # refuses while somebody holds it
     w.must(f"dd if=/run/netdev of=/dev/{disks[1]} bs=1M && rm /run/netdev")
 
