@@ -23,6 +23,7 @@ static void disk_child(int fd, const struct sysfs *sysfs, const char *busid, boo
 {
 	static struct protect_survey survey; /* in .bss: it is large */
 	struct protect_item *item = &survey.item[0];
+	bool told;
 
 	alarm(2 * DISK_WAIT_S);
 	close(STDIN_FILENO);
@@ -32,11 +33,12 @@ static void disk_child(int fd, const struct sysfs *sysfs, const char *busid, boo
 	survey.disks_only = true;
 	str_copy(item->busid, sizeof(item->busid), busid);
 	protect_survey(sysfs, &survey);
-	if (write(fd, item, sizeof(*item)) == (ssize_t)sizeof(*item) && force) {
+	told = write(fd, item, sizeof(*item)) == (ssize_t)sizeof(*item);
+	if (told && force) {
 		sync();
-		write(fd, item, sizeof(*item));
+		told = write(fd, item, sizeof(*item)) == (ssize_t)sizeof(*item);
 	}
-	_exit(0);
+	_exit(!told);
 }
 
 /* Returns whether there is an answer in time. */
