@@ -50,7 +50,7 @@ static enum export_state export_state_after(const struct export *export, enum ex
 	bool done = export->result.outcome == ENGINE_DONE;
 
 	if (job == EXPORT_ENDING)
-		return export->session.ended ? EXPORT_RESETTING : EXPORT_IN_USE;
+		return done || export->session.ended ? EXPORT_RESETTING : EXPORT_IN_USE;
 	if (job == EXPORT_BINDING)
 		return done ? EXPORT_BOUND : EXPORT_LEFT_ALONE;
 	return done || !export->engine->has(&export->device) ? EXPORT_LEFT_ALONE : EXPORT_BOUND;
@@ -109,9 +109,10 @@ static void export_finish_job(struct export *export)
 	export->failed = EXPORT_UNUSED;
 	switch (export->result.outcome) {
 	case ENGINE_DONE:
-		if (job == EXPORT_ENDING && !export->session.ended)
-			export->session.ended = export->loop->now;
-		if (job != EXPORT_ENDING)
+		/* the device is reset: if it is in use again, another session has begun */
+		if (job == EXPORT_ENDING)
+			session_watch_drop(&export->session);
+		else
 			log_info("%s: %s", export->device.name,
 				 job == EXPORT_BINDING ? "exported" : "given back");
 		log_once_clear(&export->failure_log);

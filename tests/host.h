@@ -40,7 +40,6 @@ static struct {
 	struct stub_result failure;
 	const char *slow; /* verb of a job that waits until there is a file "go" */
 	const char *slow_busid; /* only of that device; NULL: of all */
-	bool resets; /* a session that was ended leaves the device in its reset */
 	/* in the process of the inspector; NULL: no device is needed */
 	void (*play_survey)(struct protect_survey *survey);
 	bool take_all;
@@ -188,7 +187,9 @@ struct stub_result __wrap_stub_end(const struct sysfs *fs, const char *busid, in
 	(void)connection;
 	if (!work("end", busid) || (t.end_fails && !strcmp(t.end_fails, busid)))
 		return t.failure;
-	if (!t.resets)
+	if (is_there(root, "again")) /* another program has begun the next session */
+		take_away(root, "again");
+	else
 		put_attribute(busid, "usbip_status", "1\n");
 	return (struct stub_result){ 0, STUB_STEP_NONE };
 }

@@ -410,13 +410,11 @@ static void give_back(void)
 static void reset_begins(void)
 {
 	settle();
-	change_rules("deny busid 1-1\n");
-	settle();
-	JOBS_WERE("end 1-1\n");
-	CHECK_INT(find("1-1")->state, EXPORT_RESETTING);
+	find("1-1")->session.ended = t.daemon->loop.now;
 	kill(getpid(), SIGTERM);
 	run_after(&t.daemon->loop, 1000);
 	JOBS_WERE("");
+	CHECK_INT(find("1-1")->state, EXPORT_RESETTING);
 	CHECK(!is_over());
 }
 
@@ -429,18 +427,6 @@ static void reset_ends_scene(void)
 	JOBS_WERE("release 1-1\nrelease 1-2\n");
 }
 
-/* At the end nothing is done to a device that is being reset, and no other is released. */
-static void reset_ends(void)
-{
-	start();
-	was_bound("1-1\n1-2\n");
-	plug_in_use("1-1");
-	plug("1-2", STUB_DRIVER);
-	t.resets = true;
-	serve(reset_ends_scene, false, 0);
-	end();
-}
-
 static void reset_stays_scene(void)
 {
 	reset_begins();
@@ -449,16 +435,37 @@ static void reset_stays_scene(void)
 	JOBS_WERE("release 1-2\n");
 }
 
-/* A reset that does not end does not keep the other devices. */
-static void reset_stays(void)
+/* At the end nothing is done to a device that is being reset, and no other is released until it is
+ * reset, or that takes too long. */
+static void reset_at_end(void)
+{
+	for (int stays = 0; stays < 2; stays++) {
+		start();
+		was_bound("1-1\n1-2\n");
+		plug_in_use("1-1");
+		plug("1-2", STUB_DRIVER);
+		serve(stays ? reset_stays_scene : reset_ends_scene, false, stays);
+		CHECK_INT(said("1-1: not given back"), stays);
+		end();
+	}
+}
+
+static void used_again_scene(void)
+{
+	settle();
+	put_file(root, "again", "");
+	stop_server();
+	JOBS_WERE("end 1-1\nend 1-1\nrelease 1-1\nrelease 1-2\n");
+}
+
+/* Through another program that listens, such as usbipd, a client may have the device again at once. */
+static void used_again(void)
 {
 	start();
 	was_bound("1-1\n1-2\n");
 	plug_in_use("1-1");
 	plug("1-2", STUB_DRIVER);
-	t.resets = true;
-	serve(reset_stays_scene, false, 1);
-	CHECK_INT(said("1-1: not given back"), 1);
+	serve(used_again_scene, false, 0);
 	end();
 }
 
@@ -987,8 +994,8 @@ int main(void)
 	RUN("t_host: sessions end before a release", end_first);
 	RUN("t_host: a release ends before sessions do", release_first);
 	RUN("t_host: all is given back", give_back);
-	RUN("t_host: a reset at the end", reset_ends);
-	RUN("t_host: a reset that does not end", reset_stays);
+	RUN("t_host: a reset at the end", reset_at_end);
+	RUN("t_host: a client that is quick to have a device again", used_again);
 	RUN("t_host: a session that does not end", session_stays);
 	RUN("t_host: a release that is tried again at the end", retried_at_end);
 	RUN("t_host: a bind that does not end", stuck_bind);
