@@ -51,7 +51,7 @@ class Need:
     def find(self, guest):
         """Its name may be another one when a server has given it back."""
         self.d = guest.wait(f"cd /sys/bus/usb/devices && set -- {self.where.format(self.busid)} && "
-                            "test -e $1 && echo ${1##*/}").strip()
+                            "test -e \"$1\" && echo \"${1##*/}\"").strip()
         return self.d
 
     def make(self, guest):
