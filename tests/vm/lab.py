@@ -218,21 +218,21 @@ class Guest:
                 self.fail(f"{error} during: {what}")
             return self._answer(self.last_id, time.monotonic() + timeout, what)
 
-    def sh(self, cmd, timeout=30):
+    def sh(self, cmd, timeout=90):
         """Run a shell command: (status, standard output and error)."""
         if self.kernel == "kasan":
             timeout *= 4
         status, output = self._request("run", cmd.encode() + b"\n", "", timeout, cmd)
         return status, output.decode(errors="replace")
 
-    def must(self, cmd, timeout=30):
+    def must(self, cmd, timeout=90):
         """The output of a command that has to succeed."""
         status, output = self.sh(cmd, timeout)
         if status:
             self.fail(f"status {status} from: {cmd}\n{output}")
         return output
 
-    def wait(self, cmd, timeout=30):
+    def wait(self, cmd, timeout=90):
         """Try a shell condition until it holds: its output."""
         deadline = time.monotonic() + timeout
         while True:
@@ -275,7 +275,7 @@ class Guest:
                     self.changed.notify_all()
                 record = []
 
-    def wait_event(self, *texts, since=0.0, timeout=30):
+    def wait_event(self, *texts, since=0.0, timeout=90):
         """The first uevent (seconds, text) after `since` that holds all of `texts`."""
         def find():
             return next((e for e in self.events

@@ -362,7 +362,7 @@ def others(s):
     for number in range(1, 12):
         s.unplug(f"2-{number}")
     # with the default route elsewhere no card is waited for
-    guest.must("ip route add default via 10.0.0.2; modprobe -a bridge 8021q ftdi_sio snd_usb_audio")
+    guest.must("ip route add default via 10.0.0.2; modprobe -a bridge 8021q ftdi_sio snd_usb_audio", 240)
     plug_cards(s, *(need.busid for need in CARDS), idle)
     plug_line(s, "1-7", True)
     plug_line(s, "1-8", False)
