@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { RESET_POLL_MS = 500 };
+enum { HELD_BACK_POLL_MS = 500 };
 
 /* Whether a changed rule denies the client the device it uses, or its key is gone or changed. */
 static bool host_session_denied(const struct host *host, const struct export *export)
@@ -177,5 +177,5 @@ void host_give_back(struct host *host)
 			host_start_job(host, export, EXPORT_RELEASING);
 	}
 	if (host->held_back)
-		loop_pass_by(loop, loop->now + RESET_POLL_MS);
+		loop_pass_by(loop, loop->now + HELD_BACK_POLL_MS);
 }

@@ -162,9 +162,13 @@ static bool glob_is_name(const char *glob)
 bool rules_name_device(const struct rules *rules, const struct rule_facts *facts)
 {
 	const struct rule *rule = rules->rule, *end = rule + rules->count;
+	enum rule_match match = RULE_DIFFERS;
 
-	while (rule < end && rule_match(rule, facts) == RULE_DIFFERS)
-		rule++;
-	return rule < end && !rule->deny && rule_match(rule, facts) == RULE_MATCHES &&
+	for (; rule < end; rule++) {
+		match = rule_match(rule, facts);
+		if (match != RULE_DIFFERS)
+			break;
+	}
+	return match == RULE_MATCHES && !rule->deny &&
 	       (glob_is_name(rule->glob[RULE_BUSID]) || glob_is_name(rule->glob[RULE_SERIAL]));
 }

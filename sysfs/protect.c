@@ -139,7 +139,7 @@ struct protect_traits *protect_traits(struct protect *protect, const struct prot
 int protect_read_driver(struct protect *protect, const char *interface,
 			char driver[DEVICE_DRIVER_SIZE])
 {
-	struct sysfs_path link = sysfs_path("bus/usb/devices/%s/driver", interface);
+	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s/driver", interface);
 	int error = device_read_driver(protect->sysfs, link.text, driver);
 
 	protect_failed(protect, "sys", link.text, error);
@@ -176,7 +176,7 @@ static bool visit_interface(void *ctx, const char *name)
 {
 	const struct interface_visit *visit = ctx;
 	const struct sysfs *sysfs = visit->protect->sysfs;
-	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/bInterfaceClass", name);
+	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/bInterfaceClass", name);
 	char driver[DEVICE_DRIVER_SIZE];
 	int class, error;
 
@@ -199,7 +199,7 @@ static void find_traits(struct protect *protect)
 	EACH_PROTECT_ITEM(protect, item) {
 		struct interface_visit visit = { protect, protect_traits(protect, item) };
 
-		protect_each_entry(protect, sysfs_path("bus/usb/devices/%s", item->busid).text,
+		protect_each_entry(protect, sysfs_path(DEVICE_DIR "%s", item->busid).text,
 				   visit_interface, &visit);
 	}
 }
@@ -207,7 +207,7 @@ static void find_traits(struct protect *protect)
 /* It is also blocked if it cannot be found out whether it is authorized. */
 static void judge_authorized(struct protect *protect, struct protect_item *item)
 {
-	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/authorized", item->busid);
+	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/authorized", item->busid);
 	int value = sysfs_read_number(protect->sysfs, false, INT_MAX, path.text);
 
 	if (!value)

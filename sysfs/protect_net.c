@@ -11,6 +11,7 @@
 #include "sysfs/protect.h"
 
 #include "lib/util.h"
+#include "sysfs/device.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -137,7 +138,7 @@ static bool net_is_modem(struct protect *protect, const char *interface)
 {
 	static const char *const drivers[] = { "option",   "qcserial", "sierra",
 					       "qmi_wwan", "cdc_mbim", "huawei_cdc_ncm" };
-	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/usbmisc", interface);
+	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/usbmisc", interface);
 	char driver[DEVICE_DRIVER_SIZE];
 
 	protect_read_driver(protect, interface, driver);
@@ -163,7 +164,7 @@ static bool net_visit_usb(void *ctx, const char *name)
 {
 	struct net_usb *usb = ctx;
 	struct protect *protect = usb->protect;
-	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/net", name);
+	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/net", name);
 	int found;
 
 	if (!strchr(name, ':'))
@@ -259,7 +260,7 @@ void protect_networks(struct protect *protect)
 	EACH_PROTECT_ITEM(protect, item) {
 		struct net_usb usb = { protect, item, false };
 
-		protect_each_entry(protect, sysfs_path("bus/usb/devices/%s", item->busid).text,
+		protect_each_entry(protect, sysfs_path(DEVICE_DIR "%s", item->busid).text,
 				   net_visit_usb, &usb);
 		if (!protect->unknown.text[0])
 			net_judge_idle(&search, item, usb.modem);

@@ -308,13 +308,18 @@ static void lasting_scene(void)
 	stop_server();
 }
 
-static void lasting(void)
+static void serve_lasting(void (*scene)(void))
 {
 	begin();
 	answer(PROTECT_NEEDED);
 	played->device[0].answer.lasting = true;
-	serve(lasting_scene, false, 0);
+	serve(scene, false, 0);
 	end();
+}
+
+static void lasting(void)
+{
+	serve_lasting(lasting_scene);
 }
 
 /* Between two passes: only its number tells. */
@@ -333,11 +338,7 @@ static void swapped_scene(void)
 
 static void swapped(void)
 {
-	begin();
-	answer(PROTECT_NEEDED);
-	played->device[0].answer.lasting = true;
-	serve(swapped_scene, false, 0);
-	end();
+	serve_lasting(swapped_scene);
 }
 
 static void replugged_scene(void)
