@@ -11,7 +11,7 @@
 #define CLIENT_IMPORT_H
 
 #include "client/request.h"
-#include "loop/backoff.h"
+#include "lib/backoff.h"
 #include "loop/child.h"
 #include "loop/hooks.h"
 #include "loop/inspector.h"

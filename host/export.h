@@ -19,7 +19,7 @@
 #include "host/engine.h"
 #include "lib/addr.h"
 #include "lib/log.h"
-#include "loop/backoff.h"
+#include "lib/backoff.h"
 #include "loop/child.h"
 #include "loop/session.h"
 #include "policy/policy.h"

@@ -3,6 +3,7 @@
 #include "loop/daemon.h"
 
 #include "lib/log.h"
+#include "lib/sandbox.h"
 #include "lib/util.h"
 
 #include <errno.h>
@@ -125,7 +126,7 @@ close_sysfs:
 
 void daemon_run(struct daemon *daemon, const char *records, bool programs)
 {
-	sandbox_enter(&daemon->sysfs, daemon->options->run, records, programs);
+	sandbox_enter(daemon->sysfs.root, daemon->options->run, records, programs);
 	loop_run(&daemon->loop);
 }
 

@@ -3,10 +3,10 @@
 #include "loop/hooks.h"
 
 #include "lib/log.h"
+#include "lib/sandbox.h"
 #include "lib/str.h"
 #include "lib/util.h"
 #include "loop/child.h"
-#include "loop/daemon.h"
 #include "policy/holds.h"
 
 #include <assert.h>

@@ -2,9 +2,9 @@
 /* The process that finds out which devices this host needs, and the daemon's way to it. */
 #include "loop/inspector.h"
 
+#include "lib/sandbox.h"
 #include "lib/util.h"
 #include "loop/child.h"
-#include "loop/daemon.h"
 
 #include <assert.h>
 #include <errno.h>

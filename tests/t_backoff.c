@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of loop/backoff: the delays between attempts that fail. */
-#include "loop/backoff.h"
+/* Tests of lib/backoff: the delays between attempts that fail. */
+#include "lib/backoff.h"
 
 #include "tests/check.h"
 

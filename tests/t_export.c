@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of host/export, host/engine_kernel and loop/backoff: the states of a device and what is logged
+ * Tests of host/export, host/engine_kernel and lib/backoff: the states of a device and what is logged
  * about them, a device that comes and goes, one in its error state, jobs that end and fail.
  * LINK: -Wl,--wrap=log_line,--wrap=stub_bind,--wrap=stub_end,--wrap=stub_release
  */

@@ -6,8 +6,8 @@
  */
 #include "client/request.h"
 
+#include "lib/sandbox.h"
 #include "loop/child.h"
-#include "loop/daemon.h"
 #include "tests/files.h"
 
 #include <arpa/inet.h>
@@ -127,7 +127,7 @@ static int steps_in_sandbox(const char *root)
 
 	if (sysfs_open(&sysfs, root))
 		return 1;
-	sandbox_enter(&sysfs, root, NULL, false);
+	sandbox_enter(sysfs.root, root, NULL, false);
 	if (!resolve_address(&v4, &addresses) || addresses.count != 1)
 		return 2;
 	if (!resolve_address(&v6, &addresses) || addresses.count != 1)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/sandbox: what a process can do before, and cannot after. Each look is a process of
+ * Tests of lib/sandbox: what a process can do before, and cannot after. Each look is a process of
  * its own, as nothing is ever given back.
  */
-#include "loop/daemon.h"
+#include "lib/sandbox.h"
 
 #include "lib/addr.h"
+#include "sysfs/sysfs.h"
 #include "tests/files.h"
 
 #include <linux/capability.h>
@@ -38,7 +39,7 @@ static int error_of(int how, int (*work)(const char *path), const char *path)
 		snprintf(notes, sizeof(notes), "%s/notes", root);
 		snprintf(records, sizeof(records), "%s/records", root);
 		if (how == CONFINED || how == WITH_PROGRAMS)
-			sandbox_enter(&sysfs, notes, records, how == WITH_PROGRAMS);
+			sandbox_enter(sysfs.root, notes, records, how == WITH_PROGRAMS);
 		else if (how == INSPECTOR)
 			sandbox_enter_inspector();
 		else if (how == HOOKS)
@@ -683,7 +684,7 @@ static void hooks(void)
 /* A second time takes nothing back. */
 static int twice(const char *path)
 {
-	sandbox_enter(&sysfs, below("etc"), NULL, true);
+	sandbox_enter(sysfs.root, below("etc"), NULL, true);
 	return writes(path);
 }
 

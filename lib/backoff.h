@@ -7,8 +7,8 @@
  * Times are those of the loop, in milliseconds. All zeros: no failure since the latest success, and
  * nothing is held against the device.
  */
-#ifndef LOOP_BACKOFF_H
-#define LOOP_BACKOFF_H
+#ifndef LIB_BACKOFF_H
+#define LIB_BACKOFF_H
 
 #include <stdbool.h>
 #include <stdint.h>

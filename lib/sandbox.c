@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sandbox: capabilities, Landlock and seccomp. */
-#include "loop/daemon.h"
+#include "lib/sandbox.h"
 
 #include "lib/log.h"
 #include "lib/util.h"
@@ -75,7 +75,7 @@ static void landlock_allow(int ruleset, int dir, const char *path, uint64_t acce
 }
 
 /* Kinds of access that are not handled here stay allowed: reading, and directories. */
-static void restrict_files(const struct sysfs *sysfs, const char *run_dir, const char *records)
+static void restrict_files(int sysfs, const char *run_dir, const char *records)
 {
 	const struct landlock_ruleset_attr handled = {
 		.handled_access_fs = ACCESS_REPLACE | LANDLOCK_ACCESS_FS_EXECUTE |
@@ -86,8 +86,8 @@ static void restrict_files(const struct sysfs *sysfs, const char *run_dir, const
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
 
 	if (ruleset >= 0) {
-		landlock_allow(ruleset, sysfs->root, "bus/usb", ACCESS_WRITE);
-		landlock_allow(ruleset, sysfs->root, "devices", ACCESS_WRITE);
+		landlock_allow(ruleset, sysfs, "bus/usb", ACCESS_WRITE);
+		landlock_allow(ruleset, sysfs, "devices", ACCESS_WRITE);
 		landlock_allow(ruleset, AT_FDCWD, run_dir, ACCESS_REPLACE);
 		if (records)
 			landlock_allow(ruleset, AT_FDCWD, records, ACCESS_REPLACE);
@@ -257,8 +257,7 @@ static void add_filter(const struct sock_filter *filter, size_t len)
 		log_missing("seccomp filter");
 }
 
-void sandbox_enter(const struct sysfs *sysfs, const char *run_dir, const char *records,
-		   bool programs)
+void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool programs)
 {
 	drop_capabilities(0);
 #ifdef HAVE_LANDLOCK

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Delays before the next attempt: backoff, and flap damping. */
-#include "loop/backoff.h"
+#include "lib/backoff.h"
 
 enum { FIRST_DELAY_MS = 1000 };
 
