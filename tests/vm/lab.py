@@ -88,7 +88,7 @@ class Qmp:
 
     def wait_event(self, name, since, timeout, **data):
         def seen():
-            return any(e["event"] == name and data.items() <= e["data"].items()
+            return any(e["event"] == name and data.items() <= e.get("data", {}).items()
                        for e in self.events[since:])
         with self.changed:
             if not self.changed.wait_for(seen, timeout):
