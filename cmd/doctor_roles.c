@@ -115,7 +115,7 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 {
 	const char *name = module->name;
 	const struct sysfs *machine = &doctor->machine;
-	char release[80] = "", remedy[REMEDY_SIZE];
+	char release[80], remedy[REMEDY_SIZE];
 	struct sysfs_path directory, list, file;
 	int root = machine->root;
 

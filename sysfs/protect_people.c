@@ -108,7 +108,7 @@ static bool screen_visit_connector(void *ctx, const char *name)
 {
 	struct sysfs_path path = sysfs_path("class/drm/%s/status", name);
 	struct protect *protect = ctx;
-	char status[16] = "";
+	char status[16];
 
 	if (!strchr(name, '-'))
 		return false;

@@ -94,13 +94,11 @@ ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char
 {
 	ssize_t n = sysfs_read_bytes(sysfs, buf, size, path);
 
-	if (n < 0)
-		return n;
-	if ((size_t)n == size)
-		return -EFBIG;
-	if (n && buf[n - 1] == '\n')
+	if (n == (ssize_t)size)
+		n = -EFBIG;
+	if (n > 0 && buf[n - 1] == '\n')
 		n--;
-	buf[n] = '\0';
+	buf[n > 0 ? n : 0] = '\0';
 	return n;
 }
 

@@ -42,7 +42,8 @@ int sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path);
 /* Reads at most size bytes of a binary attribute, as they are, and returns their number. */
 ssize_t sysfs_read_bytes(const struct sysfs *sysfs, void *buf, size_t size, const char *path);
 /* These two terminate a text in buf and return its length, or an error if it has more than size - 1
- * bytes: an attribute without its last newline (-EFBIG), the target of a link (-ENAMETOOLONG). */
+ * bytes: an attribute without its last newline (-EFBIG), the target of a link (-ENAMETOOLONG).
+ * After an error the text of an attribute is empty. */
 ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path);
 ssize_t sysfs_read_link(const struct sysfs *sysfs, char *buf, size_t size, const char *path);
 /* Reads an attribute that is one number, decimal or hexadecimal, and returns it: -EINVAL if it is

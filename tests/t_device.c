@@ -377,6 +377,7 @@ static void attributes(void)
 	start(NULL);
 	put_file(root, "dir/a", "1234567\n");
 	CHECK_INT(sysfs_read(&sysfs, buf, 8, "dir/a"), -EFBIG);
+	CHECK_STR(buf, "");
 	put_file(root, "dir/a", "123456\n");
 	CHECK_INT(sysfs_read(&sysfs, buf, 8, "dir/a"), 6);
 	CHECK_STR(buf, "123456");
@@ -386,7 +387,9 @@ static void attributes(void)
 	put_file(root, "dir/a", "");
 	CHECK_INT(sysfs_read(&sysfs, buf, 8, "dir/a"), 0);
 	CHECK_STR(buf, "");
+	strcpy(buf, "x");
 	CHECK_INT(sysfs_read(&sysfs, buf, 8, "dir/b"), -ENOENT);
+	CHECK_STR(buf, "");
 	CHECK(sysfs_read(&sysfs, buf, 8, "dir") < 0);
 	put_file(root, "dir/a", "17\n");
 	CHECK_INT(sysfs_read_number(&sysfs, true, 255, "dir/a"), 0x17);
