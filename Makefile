@@ -76,7 +76,7 @@ else
   endif
 endif
 
-ROOMS := proto lib sysfs policy loop tls host client cmd
+ROOMS := proto lib sysfs usbfs policy loop tls host client cmd
 LIB := $(sort $(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
 SOURCES := $(LIB) usbiphp.c
 OBJECTS := $(SOURCES:%.c=build/obj/%.o)

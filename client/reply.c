@@ -80,7 +80,7 @@ void descriptor_query_start(struct descriptor_query *query, uint32_t devid)
 	memset(query, 0, sizeof(*query));
 	query->request.devid = devid;
 	query->language = ENGLISH;
-	set_request(query, URB_DEVICE, 0, DEVICE_LENGTH);
+	set_request(query, URB_QUERY_DEVICE, 0, DEVICE_LENGTH);
 }
 
 uint8_t *descriptor_query_room(struct descriptor_query *query, size_t *size)
@@ -89,7 +89,7 @@ uint8_t *descriptor_query_room(struct descriptor_query *query, size_t *size)
 	uint16_t data = 0;
 
 	assert(query->len <= sizeof(query->in));
-	urb_reply_decode(query->in, query->len, &query->request, &status, &data);
+	urb_query_decode(query->in, query->len, &query->request, &status, &data);
 	*size = URB_SIZE + (size_t)data - query->len;
 	return query->in + query->len;
 }
@@ -103,7 +103,7 @@ static void add_class(struct descriptor_query *query, uint8_t class)
 static void add_interface_classes(struct descriptor_query *query, const uint8_t *data, size_t len)
 {
 	struct op_interface interface[OP_INTERFACES_MAX];
-	uint8_t descriptors[DEVICE_LENGTH + URB_DATA_MAX] = { DEVICE_LENGTH, URB_DEVICE };
+	uint8_t descriptors[DEVICE_LENGTH + URB_QUERY_MAX] = { DEVICE_LENGTH, URB_QUERY_DEVICE };
 	struct op_device device;
 
 	memcpy(descriptors + DEVICE_LENGTH, data, len);
@@ -146,13 +146,13 @@ static bool set_next_request(struct descriptor_query *query)
 
 	for (query->step++; query->step < DESCRIPTOR_STEP_END; query->step++) {
 		if (query->step == DESCRIPTOR_STEP_CONFIGURATION)
-			set_request(query, URB_CONFIGURATION, 0, URB_DATA_MAX);
+			set_request(query, URB_QUERY_CONFIGURATION, 0, URB_QUERY_MAX);
 		else if (query->step == DESCRIPTOR_STEP_LANGUAGES && (product || serial))
-			set_request(query, URB_STRING, 0, STRING_LENGTH);
+			set_request(query, URB_QUERY_STRING, 0, STRING_LENGTH);
 		else if (query->step == DESCRIPTOR_STEP_PRODUCT && product)
-			set_request(query, URB_STRING, product, STRING_LENGTH);
+			set_request(query, URB_QUERY_STRING, product, STRING_LENGTH);
 		else if (query->step == DESCRIPTOR_STEP_SERIAL && serial)
-			set_request(query, URB_STRING, serial, STRING_LENGTH);
+			set_request(query, URB_QUERY_STRING, serial, STRING_LENGTH);
 		else
 			continue;
 		return true;
@@ -164,7 +164,7 @@ int descriptor_query_next(struct descriptor_query *query)
 {
 	int32_t status;
 	uint16_t data;
-	int n = urb_reply_decode(query->in, query->len, &query->request, &status, &data);
+	int n = urb_query_decode(query->in, query->len, &query->request, &status, &data);
 
 	if (n <= 0)
 		return n;

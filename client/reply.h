@@ -9,7 +9,7 @@
 #define CLIENT_REPLY_H
 
 #include "proto/op.h"
-#include "proto/urb.h"
+#include "proto/urb_query.h"
 #include "sysfs/device.h"
 
 #include <assert.h>
@@ -66,7 +66,7 @@ enum descriptor_query_event {
 };
 
 struct descriptor_query {
-	struct urb_request request; /* the one under way */
+	struct urb_query request; /* the one under way */
 	enum descriptor_step step;
 	uint8_t index[2]; /* of the strings for product and serial number, 0: there is none */
 	uint16_t language;
@@ -74,7 +74,7 @@ struct descriptor_query {
 	/* the result */
 	struct device_strings strings;
 	uint8_t class[256 / 8]; /* a bit for each class of the device and its interfaces */
-	uint8_t in[URB_SIZE + URB_DATA_MAX];
+	uint8_t in[URB_SIZE + URB_QUERY_MAX];
 };
 
 /* Begins: query->request is to be sent. devid is that of op_devid(). */

@@ -97,7 +97,7 @@ static void request_continue_query(struct request *request, int event)
 	uint8_t bytes[URB_SIZE];
 
 	if (event == DESCRIPTOR_QUERY_SEND) {
-		urb_request_encode(bytes, &request->descriptors.request);
+		urb_query_encode(bytes, &request->descriptors.request);
 		if (socket_send_all(request->socket.fd, bytes, sizeof(bytes)))
 			request_connection_failed(request, -EPIPE);
 	} else if (event == DESCRIPTOR_QUERY_DONE) {

@@ -1,49 +1,103 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only USB request that is made in user space: it reads a descriptor of an imported device
- * before the connection goes to the kernel.
+ * The messages of a session: a client submits and unlinks URBs, a server replies. Each has URB_SIZE
+ * bytes. Behind a URB_CMD_SUBMIT with direction OUT follow length bytes of data, behind a
+ * URB_RET_SUBMIT of a URB with direction IN as many; then URB_PACKET_SIZE bytes for each packet of
+ * an isochronous URB, in both messages and in both directions. Every number is taken as it was
+ * sent, but for what a decoder refuses: a caller bounds length and packets before it uses them.
  *
- * Sources: the kernel's Documentation/usb/usbip_protocol.rst, USBIP_CMD_SUBMIT and
- * USBIP_RET_SUBMIT; USB 2.0 specification 9.4.3 (GET_DESCRIPTOR) and 9.6.
+ * Sources: the kernel's Documentation/usb/usbip_protocol.rst, drivers/usb/usbip/usbip_common.[ch],
+ * vhci_tx.c, vhci_rx.c, stub_tx.c, stub_rx.c.
  */
 #ifndef PROTO_URB_H
 #define PROTO_URB_H
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
-	URB_SIZE = 48, /* a request or a reply, without data */
-	URB_DATA_MAX = 4096, /* cameras have long configurations; more than QEMU's devices refuse */
-	URB_DEVICE = 1, /* descriptor types */
-	URB_CONFIGURATION = 2,
-	URB_STRING = 3,
+	URB_SIZE = 48,
+	URB_PACKET_SIZE = 16,
+	URB_PACKETS_MAX = 1024, /* of one URB: USBIP_MAX_ISO_PACKETS */
 };
 
-/* The descriptor to read. seqnum is not 0; devid is that of op_devid(). */
-struct urb_request {
+enum urb_code {
+	URB_CMD_SUBMIT = 1,
+	URB_CMD_UNLINK = 2,
+	URB_RET_SUBMIT = 3,
+	URB_RET_UNLINK = 4,
+};
+
+/* What is of use in a URB_CMD_SUBMIT's flags. vhci-hcd sends others as well, for DMA. */
+enum {
+	URB_SHORT_NOT_OK = 1,
+	URB_ISO_ASAP = 2,
+	URB_ZERO_PACKET = 0x40,
+	URB_NO_INTERRUPT = 0x80,
+	URB_DIR_IN = 0x200,
+};
+
+/* From a client. A URB_CMD_UNLINK has code, seqnum, devid and victim, and all else is 0. */
+struct urb_command {
+	uint32_t code; /* URB_CMD_SUBMIT or URB_CMD_UNLINK */
 	uint32_t seqnum, devid;
-	uint8_t type, index;
-	uint16_t language; /* of a string, else 0 */
-	uint16_t length;   /* of the data, at most; not more than URB_DATA_MAX */
+	bool in;
+	uint8_t endpoint; /* 0 to 15 */
+	uint32_t flags;
+	uint32_t length;      /* of the transfer buffer, at most INT32_MAX */
+	uint32_t start_frame; /* of an isochronous URB */
+	uint32_t packets;     /* of an isochronous URB; of another it may be anything */
+	uint32_t interval;
+	uint8_t setup[8]; /* of a control URB */
+	uint32_t victim;  /* of URB_CMD_UNLINK: the seqnum of the URB to unlink */
 };
 
-/* buf has URB_SIZE bytes. */
-void urb_request_encode(uint8_t *buf, const struct urb_request *request);
+/* From a server. A URB_RET_UNLINK has code, seqnum and status, and all else is 0. */
+struct urb_reply {
+	uint32_t code; /* URB_RET_SUBMIT or URB_RET_UNLINK */
+	uint32_t seqnum;
+	int32_t status;	      /* 0, or -errno in the numbers of the wire: urb_status_to_wire() */
+	uint32_t length;      /* of the data that were transferred, at most INT32_MAX */
+	uint32_t start_frame; /* of an isochronous URB, as the next two */
+	uint32_t packets;
+	uint32_t errors; /* so many packets failed */
+};
+
+/* A packet of an isochronous URB. Data of IN follow a reply without the gaps between packets. */
+struct urb_packet {
+	uint32_t offset, length; /* in the transfer buffer, as the client asked */
+	uint32_t actual;	 /* of a reply: bytes that were transferred */
+	int32_t status;		 /* of a reply, as urb_reply's */
+};
+
+/* Decodes URB_SIZE bytes. Returns 0, or -EBADMSG: the code is another one; or, of URB_CMD_SUBMIT,
+ * the direction is not 0 or 1, the endpoint is above 15 or the length above INT32_MAX. Some clients
+ * do not set direction and endpoint of URB_CMD_UNLINK, so there they may be anything. */
+int urb_command_decode(const uint8_t *buf, struct urb_command *command);
+/* Writes URB_SIZE bytes. */
+void urb_command_encode(uint8_t *buf, const struct urb_command *command);
+
+/* Decodes URB_SIZE bytes. Returns 0, or -EBADMSG: the code is another one, or the length is above
+ * INT32_MAX. devid, direction and endpoint of a reply mean nothing: usbip-host sends 0. */
+int urb_reply_decode(const uint8_t *buf, struct urb_reply *reply);
+/* Writes URB_SIZE bytes. */
+void urb_reply_encode(uint8_t *buf, const struct urb_reply *reply);
+
+/* URB_PACKET_SIZE bytes each. */
+void urb_packet_decode(const uint8_t *buf, struct urb_packet *packet);
+void urb_packet_encode(uint8_t *buf, const struct urb_packet *packet);
+
+/* Whether each packet lies in a transfer buffer of length bytes, and all of them fit into one that
+ * has no gaps between them. There may be gaps, and any order. */
+bool urb_packets_fit(const struct urb_packet *packet, unsigned count, uint32_t length);
 
 /*
- * Decodes the reply to request. Returns its length, data included; 0 if it is incomplete; -EBADMSG
- * if it is no reply to this request. *status is 0, or the server's -errno. *data is the length of
- * the data, which follows the first URB_SIZE bytes; it is set as soon as those are there.
+ * A status is an errno number of x86 and most others (include/uapi/asm-generic/errno.h): the wire
+ * has no other names for errors. Some processors, such as mips, number them otherwise. These
+ * convert between 0 or -errno of this machine and the wire; the status of a URB that is not known
+ * becomes -EPROTO. usbip-host and vhci-hcd send and take their own machine's numbers.
  */
-int urb_reply_decode(const uint8_t *buf, size_t len, const struct urb_request *request,
-		     int32_t *status, uint16_t *data);
-
-/*
- * A string descriptor as UTF-8, in the way of the kernel (drivers/usb/core/message.c usb_string(),
- * fs/nls/nls_base.c utf16s_to_utf8s()): units that are no character are left out. The text ends
- * before the first character that does not fit into size - 1 bytes.
- */
-void urb_string_decode(const uint8_t *buf, size_t len, char *text, size_t size);
+int32_t urb_status_to_wire(int status);
+int urb_status_from_wire(int32_t status);
 
 #endif

@@ -76,7 +76,7 @@ static size_t answer(uint8_t *reply)
 	const struct answer *is;
 	size_t len;
 
-	urb_request_encode(request, &query->request);
+	urb_query_encode(request, &query->request);
 	must(t.requests < REQUESTS, "end it after so many requests");
 	CHECK_INT(raw(request + 8, 4), DEVID);
 	CHECK(raw(request + 4, 4) != 0);
@@ -121,7 +121,7 @@ static int deliver(const uint8_t *reply, size_t len)
 /* The whole conversation: how it ends. */
 static int converse(void)
 {
-	uint8_t reply[URB_SIZE + URB_DATA_MAX];
+	uint8_t reply[URB_SIZE + URB_QUERY_MAX];
 	int event;
 
 	do {
@@ -159,7 +159,7 @@ static void whole(void)
 	CHECK_INT(t.language[3], 0x407);
 	CHECK_INT(t.language[4], 0x407);
 	CHECK_INT(t.length[0], 18);
-	CHECK_INT(t.length[1], URB_DATA_MAX);
+	CHECK_INT(t.length[1], URB_QUERY_MAX);
 	CHECK_INT(t.length[3], 255);
 	CHECK_STR(query->strings.product, "St\xc3\xa9" "ck");
 	CHECK_STR(query->strings.serial, "A 1");
@@ -291,7 +291,7 @@ static void short_descriptors(void)
 /* As much as may come, of anything. */
 static void garbage(void)
 {
-	static uint8_t bytes[URB_DATA_MAX];
+	static uint8_t bytes[URB_QUERY_MAX];
 	uint32_t seed = 3;
 
 	for (int round = 0; round < 500; round++) {
@@ -318,9 +318,9 @@ static void no_reply(void)
 		uint32_t value;
 	} bad[] = {
 		{ 0, 1 }, { 0, 4 }, { 4, 0 }, { 4, 99 },
-		{ 0x18, URB_DATA_MAX + 1 }, { 0x18, 0x10000 }, { 0x18, UINT32_MAX },
+		{ 0x18, URB_QUERY_MAX + 1 }, { 0x18, 0x10000 }, { 0x18, UINT32_MAX },
 	};
-	uint8_t reply[URB_SIZE + URB_DATA_MAX];
+	uint8_t reply[URB_SIZE + URB_QUERY_MAX];
 
 	for (size_t i = 0; i < LENGTH(bad); i++)
 		for (unsigned step = 0; step < 5; step++) {
@@ -346,7 +346,7 @@ static void no_reply(void)
 /* Each request has a number of its own. */
 static void numbers(void)
 {
-	uint8_t reply[URB_SIZE + URB_DATA_MAX];
+	uint8_t reply[URB_SIZE + URB_QUERY_MAX];
 	uint32_t before = 0;
 	int event;
 

@@ -81,7 +81,7 @@ static void lengths(void)
 	end();
 }
 
-/* What is cut off is cut off between characters, as proto/urb does it: one device, one name. */
+/* What is cut off is cut off between characters, as proto/urb_query does it: one device, one name. */
 static void cut_between_characters(void)
 {
 	static const char *const character[] = { "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80" };

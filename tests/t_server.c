@@ -286,12 +286,12 @@ static size_t describe(uint8_t *data, const uint8_t *setup)
 	static const uint8_t rest[] = { 9, 2, 18, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 8, 6, 80, 0 };
 	size_t len = strlen(t.serial);
 
-	if (setup[3] == URB_DEVICE) {
+	if (setup[3] == URB_QUERY_DEVICE) {
 		memcpy(data, device, sizeof(device));
 		data[16] = len ? 3 : 0;
 		return sizeof(device);
 	}
-	if (setup[3] == URB_CONFIGURATION) {
+	if (setup[3] == URB_QUERY_CONFIGURATION) {
 		memcpy(data, rest, sizeof(rest));
 		return sizeof(rest);
 	}
@@ -301,7 +301,7 @@ static size_t describe(uint8_t *data, const uint8_t *setup)
 	}
 	CHECK_INT(setup[2], 3);
 	data[0] = (uint8_t)(2 + 2 * len);
-	data[1] = URB_STRING;
+	data[1] = URB_QUERY_STRING;
 	for (size_t i = 0; i < len; i++) {
 		data[2 + 2 * i] = (uint8_t)t.serial[i];
 		data[3 + 2 * i] = 0;

@@ -22,7 +22,7 @@ static void converse(struct descriptor_query *query, size_t piece, const uint8_t
 		HOLDS(query->len + room <= sizeof(query->in));
 		HOLDS(query->len + room <= URB_SIZE + (size_t)query->request.length);
 		HOLDS(query->request.seqnum == requests);
-		HOLDS(query->request.length <= URB_DATA_MAX);
+		HOLDS(query->request.length <= URB_QUERY_MAX);
 		n = piece < room ? piece : room;
 		n = n < size ? n : size;
 		memcpy(place, data, n);

@@ -2,7 +2,7 @@
 /*
  * descriptor_query in client/reply: one call in any state it can be in, which is any step of the five with a part of a
  * reply, or the whole; each call is shown to leave such a state.
- * SOURCES: client/reply.c proto/op.c proto/urb.c proto/wire.c proto/usb.c lib/str.c sysfs/device.c
+ * SOURCES: client/reply.c proto/op.c proto/urb.c proto/urb_query.c proto/wire.c proto/usb.c lib/str.c sysfs/device.c
  * HINT: sysfs/device.c:		if (!descriptor_is(d, len - at, INTERFACE_DESCRIPTOR:		//@ dynamic_split at;
  * EVA: -eva-precision 2 -eva-slevel 5000 -eva-split-limit 5000 -eva-split-return full
  * EVA: -eva-partition-history 1 -eva-interprocedural-history
@@ -23,7 +23,7 @@ static void any_query(unsigned step, size_t len)
 {
 	any_bytes(&query, sizeof(query));
 	query.step = (enum descriptor_step)step;
-	query.request.length = (uint16_t)any_size(0, URB_DATA_MAX);
+	query.request.length = (uint16_t)any_size(0, URB_QUERY_MAX);
 	query.len = len;
 }
 
@@ -76,7 +76,7 @@ static void next(unsigned step, size_t data)
 	/*@ assert next: event == DESCRIPTOR_QUERY_SEND ==>
 	        query.len == 0 && step < query.step < STEPS; */
 	/*@ assert length: event == DESCRIPTOR_QUERY_SEND ==>
-	        query.request.length <= URB_DATA_MAX; */
+	        query.request.length <= URB_QUERY_MAX; */
 	/*@ assert end: event == DESCRIPTOR_QUERY_DONE ==> query.step == STEPS; */
 }
 

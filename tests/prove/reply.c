@@ -7,7 +7,7 @@
  * stand for all: every number of bytes at the buffer's begin, and at its end. One state is left out
  * of reply_room()'s, used = len = the whole buffer: to move no byte from behind the end is right in
  * C, but not in Frama-C's contract of memmove().
- * SOURCES: client/reply.c proto/op.c proto/urb.c proto/wire.c proto/usb.c lib/str.c sysfs/device.c
+ * SOURCES: client/reply.c proto/op.c proto/urb.c proto/urb_query.c proto/wire.c proto/usb.c lib/str.c sysfs/device.c
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
  * EVA: -eva-slevel-function busid_is_name:0,str_is_plain:0
  * EVA: -eva-partition-history 1 -eva-interprocedural-history -eva-unroll-recursive-calls 2

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proto/urb: a request, a reply of any length, a string of any bytes into any room.
- * SOURCES: proto/urb.c proto/wire.c
+ * proto/urb_query: a query, a reply of any length, a string of any bytes into any room.
+ * SOURCES: proto/urb.c proto/urb_query.c proto/wire.c
  * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full -eva-partition-history 1 -eva-interprocedural-history
  */
-#include "proto/urb.h"
+#include "proto/urb_query.h"
 
 #include "tests/prove/prove.h"
 
@@ -12,43 +12,43 @@
 
 enum { DATA = 8, STRING = 10, TEXT = 12 };
 
-static struct urb_request any_request(void)
+static struct urb_query any_query(void)
 {
-	struct urb_request request;
+	struct urb_query query;
 
-	any_bytes(&request, sizeof(request));
-	request.length = (uint16_t)any_size(0, URB_DATA_MAX);
-	return request;
+	any_bytes(&query, sizeof(query));
+	query.length = (uint16_t)any_size(0, URB_QUERY_MAX);
+	return query;
 }
 
-void prove_urb_request_encode(void)
+void prove_urb_query_encode(void)
 {
 	uint8_t buf[URB_SIZE];
-	struct urb_request request = any_request();
+	struct urb_query query = any_query();
 
-	urb_request_encode(buf, &request);
+	urb_query_encode(buf, &query);
 	/*@ assert written: \initialized(&buf[0 .. URB_SIZE - 1]); */
 	/*@ assert command: buf[3] == 1; */
 	END();
 }
 
 /* The last byte is the block's last. */
-void prove_urb_reply_decode(void)
+void prove_urb_query_decode(void)
 {
 	uint8_t block[URB_SIZE + DATA];
 	size_t len = any_size(0, sizeof(block));
-	struct urb_request request = any_request();
+	struct urb_query query = any_query();
 	int32_t status;
 	uint16_t data = 0;
 
 	any_bytes(block, sizeof(block));
 	/*@ split len; */
-	int n = urb_reply_decode(block + sizeof(block) - len, len, &request, &status, &data);
+	int n = urb_query_decode(block + sizeof(block) - len, len, &query, &status, &data);
 
 	/*@ assert result: n == -EBADMSG || n == 0 || n >= URB_SIZE; */
 	/*@ assert whole: n > 0 ==> n <= len; */
-	/*@ assert data: data <= URB_DATA_MAX; */
-	/*@ assert status: \initialized(&status); */
+	/*@ assert data: data <= URB_QUERY_MAX; */
+	/*@ assert status: n > 0 ==> \initialized(&status); */
 	END();
 }
 
