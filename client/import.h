@@ -75,7 +75,9 @@ struct import {
 	uint64_t attached_at;
 	struct session_watch session;
 	bool asked;	      /* IMPORT_LEAVING: the inspector was asked about it */
-	uint64_t ask_again;   /* IMPORT_KEPT: when it is LEAVING again */
+	/* IMPORT_LEAVING: until then it is asked again if a program has a disk of it open;
+	 * IMPORT_KEPT: when it is LEAVING again. */
+	uint64_t ask_again;
 	struct log_once kept; /* the reason for IMPORT_KEPT; cleared when it may stay attached */
 };
 

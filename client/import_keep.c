@@ -13,8 +13,17 @@ enum {
 	/* Limits for an answer. ASK_MS is less than the limit for a stop. */
 	ASK_MS = 3000,
 	SYNC_MS = 5000,
+	/* For a program, such as udev, to close a disk that nothing else holds. */
+	CLOSE_MS = 3000,
+	CLOSE_POLL_MS = 200,
 	POLL_MS = 50, /* between looks at an inspector that is late, at a stop */
 };
+
+static void import_begin_to_leave(struct import *import)
+{
+	import_set_state(import, IMPORT_LEAVING);
+	import->ask_again = import->context->loop->now + CLOSE_MS;
+}
 
 void import_leave(struct import *import)
 {
@@ -31,7 +40,7 @@ void import_leave(struct import *import)
 			import_set_state(import, IMPORT_LEAVING);
 	}
 	if (import->state == IMPORT_ATTACHED)
-		import_set_state(import, IMPORT_LEAVING);
+		import_begin_to_leave(import);
 }
 
 void import_stay(struct import *import)
@@ -48,7 +57,7 @@ void import_context_stop(struct import_context *context)
 
 	while ((import = import_next(context, NULL, import)))
 		if (import->state == IMPORT_KEPT)
-			import_set_state(import, IMPORT_LEAVING);
+			import_begin_to_leave(import);
 }
 
 /* A device that was in use stays so while that cannot be found out. */
@@ -97,7 +106,9 @@ void import_context_answered(struct import_context *context)
 
 		if (!import) /* it may stay, or is gone meanwhile */
 			continue;
-		if (import_is_in_use(import, need) && !import->session.ended)
+		if (need->open && context->loop->now < import->ask_again)
+			loop_pass_by(context->loop, context->loop->now + CLOSE_POLL_MS);
+		else if (import_is_in_use(import, need) && !import->session.ended)
 			import_keep(import, need->reason.text);
 		else
 			import_detach(import);

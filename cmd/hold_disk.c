@@ -12,7 +12,12 @@
 #include <poll.h>
 #include <unistd.h>
 
-enum { DISK_WAIT_S = 5 };
+enum {
+	DISK_WAIT_S = 5,
+	/* For a program to close the disk: udev, or one that reads a label. */
+	CLOSE_TRIES = 10,
+	CLOSE_POLL_MS = 200,
+};
 
 static_assert(sizeof(struct protect_item) <= PIPE_BUF, "a pipe takes it whole or not at all");
 
@@ -33,6 +38,10 @@ static void disk_child(int fd, const struct sysfs *sysfs, const char *busid, boo
 	survey.disks_only = true;
 	str_copy(item->busid, sizeof(item->busid), busid);
 	protect_survey(sysfs, &survey);
+	for (int i = 1; i < CLOSE_TRIES && item->open && !force; i++) {
+		poll(NULL, 0, CLOSE_POLL_MS);
+		protect_survey(sysfs, &survey);
+	}
 	told = write(fd, item, sizeof(*item)) == (ssize_t)sizeof(*item);
 	if (told && force) {
 		sync();
@@ -69,7 +78,7 @@ int entry_check_disk(const struct inventory_entry *entry, const struct sysfs *sy
 		protect_need(&item, "a disk or driver does not answer");
 	}
 	if (protect_disk_in_use(sysfs, &item) && !force) {
-		log_error("%s is in use: %s; unmount it, or detach it with --force", busid,
+		log_error("%s is in use: %s; unmount or close it, or detach it with --force", busid,
 			  item.reason.text);
 		status = 1;
 	} else if (force && !disk_read_answer(fd[0], &item)) {

@@ -219,11 +219,11 @@ static void judge_authorized(struct protect *protect, struct protect_item *item)
 static void survey_others(struct protect *protect)
 {
 	protect_disks(protect);
-	if (!protect->survey->disks_only) {
+	if (!protect->survey->disks_only)
 		protect_people(protect);
-		protect_programs(protect);
+	protect_programs(protect);
+	if (!protect->survey->disks_only)
 		protect_config(protect);
-	}
 	protect_disks_held(protect);
 }
 

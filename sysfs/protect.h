@@ -56,6 +56,7 @@ struct protect_item {
 	bool blocked;	/* not authorized, or that is not known: no policy lifts this need */
 	bool network;	/* it has a network interface */
 	bool unknown;	/* needed only because a file cannot be read */
+	bool open;	/* needed because a program has it open, maybe only for a moment */
 	struct reason reason; /* empty with PROTECT_FREE */
 };
 
@@ -65,7 +66,7 @@ struct protect_item {
 struct protect_survey {
 	unsigned count;
 	/* For a client, which loses data only if a disk goes: devices are needed only if something
-	 * holds a disk of theirs. */
+	 * holds a disk of theirs, or has it open. */
 	bool disks_only;
 	bool starting; /* this host has just started: its network may not be there yet */
 	bool sync;     /* only for the inspector: loop/inspector.h */

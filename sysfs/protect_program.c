@@ -90,12 +90,25 @@ struct open_file {
 	char place[PATH_MAX]; /* of its device in sysfs */
 };
 
+/* With disks_only only a disk or tape matters. It has no block device if a virtual machine has
+ * claimed it. */
+static bool use_matters(struct protect *protect, const struct protect_item *item)
+{
+	const struct protect_traits *traits = protect_traits(protect, item);
+
+	return !protect->survey->disks_only || traits->disk || traits->storage;
+}
+
 /* Whether an open file means that the program uses the device. A mixer or a file of the whole USB
  * device does not mean that. */
 static bool file_is_use(const struct open_file *file, const struct protect_item *item)
 {
 	const struct protect_traits *traits = protect_traits(file->protect, item);
 
+	if (!use_matters(file->protect, item))
+		return false;
+	if (file->protect->survey->disks_only && file->major && file->major != MAJOR_USB)
+		return strstr(file->place, "/target"); /* of a SCSI device: /dev/sg0, /dev/st0 */
 	switch (file->major) {
 	case MAJOR_USB:
 		return traits->claimed;
@@ -125,13 +138,19 @@ static bool program_is_listener(const struct protect_process *process)
 	return protect_process_is(process, names);
 }
 
+/* While udev has a disk open, the kernel does not write what the last program has written to it: so
+ * that counts with disks_only. */
 static bool program_only_looks(const struct open_file *file, const struct protect_process *process)
 {
 	struct protect_process parent;
 	char pid[12];
 
+	if (!strncmp(process->name, "usbiphp", 7))
+		return true;
+	if (file->protect->survey->disks_only)
+		return false;
 	str_format(pid, sizeof(pid), "%u", (unsigned)process->parent);
-	return program_is_udev(process) || !strncmp(process->name, "usbiphp", 7) ||
+	return program_is_udev(process) ||
 	       (file->major == MAJOR_INPUT && program_is_listener(process)) ||
 	       (protect_read_process(file->protect, pid, &parent) && program_is_udev(&parent));
 }
@@ -152,6 +171,7 @@ static void file_need(const struct open_file *file, struct protect_item *item)
 	    !protect_read_process(file->protect, file->pid, &process) ||
 	    program_only_looks(file, &process))
 		return;
+	item->open |= item->answer != PROTECT_NEEDED;
 	if (file->major == MAJOR_USB)
 		protect_need(item, "%s has claimed it", process.name);
 	else
@@ -218,22 +238,24 @@ static bool program_visit_process(void *ctx, const char *pid)
 	return false;
 }
 
-static bool has_question(const struct protect *protect)
+static bool has_question(struct protect *protect)
 {
 	EACH_PROTECT_ITEM(protect, item)
-		if (item->answer != PROTECT_NEEDED)
+		if (item->answer != PROTECT_NEEDED && use_matters(protect, item))
 			return true;
 	return false;
 }
 
 void protect_programs(struct protect *protect)
 {
-	protect_each_line(protect, "consoles", console_visit_line, protect);
-	protect_each_entry(protect, "class/sound", sound_visit_pcm, protect);
+	if (!protect->survey->disks_only) {
+		protect_each_line(protect, "consoles", console_visit_line, protect);
+		protect_each_entry(protect, "class/sound", sound_visit_pcm, protect);
+	}
 	if (!has_question(protect))
 		return;
 	protect_each_process(protect, program_visit_process, protect);
 	EACH_PROTECT_ITEM(protect, item)
-		if (protect_traits(protect, item)->claimed)
+		if (protect_traits(protect, item)->claimed && use_matters(protect, item))
 			protect_need(item, "a program has claimed it");
 }

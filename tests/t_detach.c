@@ -22,6 +22,8 @@
 /* What the child finds out. */
 static struct protect_item answer;
 static bool hangs, sync_hangs; /* it, or its sync, never ends */
+static unsigned closed_after;  /* a program has the disk open in so many answers; 0: no program */
+static bool asks_once;
 static bool no_fork;
 static pid_t child;
 static char events[40]; /* a letter for each write to held.client, sync and detach */
@@ -45,12 +47,18 @@ void __wrap_protect_survey(const struct sysfs *fs, struct protect_survey *survey
 	char busid[BUSID_SIZE];
 
 	(void)fs;
-	if (hangs)
+	static unsigned asked;
+
+	if (hangs || (asks_once && asked))
 		hang();
 	must(survey->count == 1 && survey->disks_only, "ask for disks");
 	strcpy(busid, survey->item[0].busid);
 	survey->item[0] = answer;
 	strcpy(survey->item[0].busid, busid);
+	if (asked++ < closed_after) {
+		protect_need(&survey->item[0], "dd has /dev/sda open");
+		survey->item[0].open = true;
+	}
 }
 
 /* In the child. */
@@ -66,6 +74,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int ms)
 {
 	if (count && ms == 5000 && (hangs || sync_hangs))
 		ms = 300;
+	if (!count)
+		ms = 0;
 	return __real_poll(fds, count, ms);
 }
 
@@ -91,7 +101,8 @@ static void begin(void)
 {
 	start(CLIENT);
 	answer = (struct protect_item){ 0 };
-	hangs = sync_hangs = no_fork = false;
+	hangs = sync_hangs = no_fork = asks_once = false;
+	closed_after = 0;
 	*events = '\0';
 	said_forget();
 }
@@ -139,7 +150,7 @@ static void used(void)
 	in_use(false);
 	CHECK_INT(check_disk(DISK, false), 1);
 	CHECK_STR(log_kept.line[0], DISK " is in use: " MOUNTED
-				    "; unmount it, or detach it with --force");
+				    "; unmount or close it, or detach it with --force");
 	CHECK_INT(check_disk(MOUSE, false), 1); /* as it is known */
 	CHECK(!is_there(root, "synced"));
 	CHECK_INT(check_disk(DISK, true), 0);
@@ -148,17 +159,34 @@ static void used(void)
 	end();
 }
 
+/* A program that has it open is named, if it does not close it soon. */
+static void open_disk(void)
+{
+	begin();
+	closed_after = 9;
+	CHECK_INT(check_disk(DISK, false), 0);
+	CHECK_INT(log_kept.lines, 0);
+	closed_after = 10;
+	CHECK_INT(check_disk(DISK, false), 1);
+	CHECK_INT(said(DISK " is in use: dd has /dev/sda open; unmount or close it, or detach it with --force"), 1);
+	asks_once = true;
+	CHECK_INT(check_disk(DISK, true), 0);
+	CHECK(is_there(root, "synced"));
+	CHECK_INT(log_kept.lines, 1);
+	end();
+}
+
 static void unknown(void)
 {
 	begin();
 	in_use(true);
 	CHECK_INT(check_disk(DISK, false), 1);
-	CHECK_INT(said(DISK " is in use: this host may need it: why; unmount it"), 1);
+	CHECK_INT(said(DISK " is in use: this host may need it: why; unmount or close it"), 1);
 	CHECK_INT(check_disk(MOUSE, false), 0);
 	CHECK_INT(log_kept.lines, 1);
 	no_fork = true;
 	CHECK_INT(check_disk(DISK, false), 1);
-	CHECK_INT(said(DISK " is in use: a disk or driver does not answer; unmount it"), 1);
+	CHECK_INT(said(DISK " is in use: a disk or driver does not answer; unmount or close it"), 1);
 	CHECK_INT(check_disk(MOUSE, false), 0);
 	CHECK_INT(check_disk(DISK, true), 0);
 	end();
@@ -208,6 +236,7 @@ int main(void)
 {
 	RUN("t_detach: not in use", not_in_use);
 	RUN("t_detach: in use", used);
+	RUN("t_detach: open in a program", open_disk);
 	RUN("t_detach: unknown", unknown);
 	RUN("t_detach: the command", command);
 	RUN("t_detach: no answer", no_answer);

@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-enum { NOW = 1000000, INTERVAL_MS = 10000 };
+enum { NOW = 1000000, INTERVAL_MS = 10000, CLOSE_MS = 3000 };
 
 #define MOUNTED "it holds the file system at /mnt"
 #define NAME "1-1.4 (0951:1666) at pi.lan:3240"
@@ -200,7 +200,53 @@ static void take_answer(size_t i)
 	CHECK_INT(said(line), answers[i].kept);
 	CHECK_INT(context.sync, answers[i].kept ? IMPORT_SYNC_WANTED : IMPORT_SYNC_DONE);
 	CHECK_INT(loop.next, answers[i].kept ? NOW : NOW + 50);
-	CHECK_INT(import->ask_again, answers[i].kept ? NOW + INTERVAL_MS : 0);
+	CHECK_INT(import->ask_again, NOW + (answers[i].kept ? INTERVAL_MS : CLOSE_MS));
+}
+
+/* A program has its disk open: it is asked again for a while, at a stop once more. */
+static void waits_for_a_program(bool closes, bool stops)
+{
+	start();
+	leave(import);
+	for (unsigned i = 0; i < 2; i++) {
+		inspector.survey.item[0].open = true;
+		loop.next = UINT64_MAX;
+		answer(PROTECT_NEEDED, false);
+		CHECK_INT(import->state, IMPORT_LEAVING);
+		CHECK_INT(loop.next, loop.now + 200);
+		CHECK_INT(context.sync, IMPORT_SYNC_DONE);
+		CHECK_INT(said("stays attached"), 0);
+		loop.now += i ? 1 : CLOSE_MS - 1;
+		leave(import);
+		CHECK_INT(questions, i + 2);
+	}
+	inspector.survey.item[0].open = !closes;
+	answer(closes ? PROTECT_FREE : PROTECT_NEEDED, false);
+	CHECK_INT(import->state, closes ? IMPORT_DETACHING : IMPORT_KEPT);
+	if (closes || !stops)
+		return;
+	loop.now++;
+	import_context_stop(&context);
+	loop.stopping = true;
+	context.sync = IMPORT_SYNC_DONE;
+	leave(import);
+	inspector.survey.item[0].open = true;
+	answer(PROTECT_NEEDED, false);
+	CHECK_INT(import->state, IMPORT_LEAVING);
+}
+
+static void programs(void)
+{
+	waits_for_a_program(true, false);
+	waits_for_a_program(false, false);
+	waits_for_a_program(false, true);
+	start(); /* it was kept: from then on it is asked every interval */
+	import->state = IMPORT_KEPT;
+	leave(import);
+	inspector.survey.item[0].open = true;
+	answer(PROTECT_NEEDED, false);
+	CHECK_INT(import->state, IMPORT_KEPT);
+	CHECK_INT(import->ask_again, NOW + INTERVAL_MS);
 }
 
 /* It may stay: an answer that is still to come counts no longer. */
@@ -456,6 +502,7 @@ int main(void)
 		take_answer(i);
 		check_end();
 	}
+	RUN("t_keep: a program has its disk open", programs);
 	RUN("t_keep: it may stay", may_stay);
 	RUN("t_keep: it goes while it is kept", goes);
 	RUN("t_keep: more than a question has room for", many);

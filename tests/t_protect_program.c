@@ -68,6 +68,8 @@ static const struct {
 	{ "/dev/shm/x", S_IFREG, 13, 69 },
 	{ "/dev/log", S_IFSOCK, 188, 0 },
 	{ "/home/ttyUSB0", S_IFCHR, 188, 0 },
+	{ "/dev/sg0", S_IFCHR, 21, 0 },
+	{ "/dev/st0", S_IFCHR, 9, 0 },
 	{ "/dev/bus/usb/001/002", S_IFCHR, 189, 1 },
 	{ "/dev/snd/controlC1", S_IFCHR, 116, 10 },
 	{ "/dev/snd/pcmC1D0p", S_IFCHR, 116, 11 },
@@ -245,6 +247,90 @@ static void children(void)
 	NEEDED("v4l_id has /dev/ttyUSB0 open");
 	put_process(8, "v4l_id", 0, "/dev/ttyUSB0");
 	NEEDED("v4l_id has /dev/ttyUSB0 open");
+	end();
+}
+
+#define SCSI USB "host6/target6:0:0/6:0:0:0/"
+
+/* At a client only the use of a disk matters, in any way, by any program. */
+static void disks_only(void)
+{
+	static const struct {
+		const char *class, *driver, *name, *target, *reason; /* NULL: not needed */
+	} row[] = {
+		{ "08\n", "usb-storage", "dd", "/dev/sda1", "dd has /dev/sda1 open" },
+		{ "08\n", "usb-storage", "(udev-worker)", "/dev/sda1",
+		  "(udev-worker) has /dev/sda1 open" },
+		{ "08\n", "usb-storage", "usbiphp-inspect", "/dev/sda1", NULL },
+		{ "08\n", "usb-storage", "smartd", "/dev/sg0", "smartd has /dev/sg0 open" },
+		{ "08\n", "usb-storage", "tar", "/dev/st0", "tar has /dev/st0 open" },
+		{ "08\n", "usb-storage", "lsusb", "/dev/bus/usb/001/002", NULL },
+		{ "08\n", "usb-storage", "cat", "/dev/input/event5", NULL },
+		{ "08\n", "usb-storage", "mpv", "/dev/snd/pcmC1D0p", NULL },
+		{ "08\n", "usb-storage", "minicom", "/dev/ttyUSB0", NULL },
+		{ "08\n", "usbfs", "qemu", "/dev/bus/usb/001/002", "qemu has claimed it" },
+		{ "08\n", "usbfs", "cat", "/dev/null", "a program has claimed it" },
+		{ "ff\n", "usbfs", "nut", "/dev/bus/usb/001/002", NULL },
+		{ "ff\n", "ftdi_sio", "minicom", "/dev/ttyUSB0", NULL },
+		{ "ff\n", "rtsx_usb", "dd", "/dev/sda1", "dd has /dev/sda1 open" },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		begin_serial();
+		survey.disks_only = true;
+		put_file(root, "proc/consoles", "ttyUSB0 -W- (EC  p a)  188:0\n");
+		put_usb_interface("1-2", row[i].class, row[i].driver);
+		if (!strcmp(row[i].driver, "rtsx_usb"))
+			put_link(root, "class/block/sda1", "../../" SCSI "block/sda/sda1");
+		put_number("block/8:1", SCSI "block/sda/sda1");
+		put_number("char/21:0", SCSI "scsi_generic/sg0");
+		put_number("char/9:0", SCSI "scsi_tape/st0");
+		put_number("char/189:1", "devices/pci0000:00/usb1/1-2");
+		put_number("char/116:11", USB "sound/card1/pcmC1D0p");
+		put_number("char/13:69", USB "input/input5/event5");
+		put_process(7, row[i].name, 1, row[i].target);
+		if (row[i].reason)
+			NEEDED(row[i].reason);
+		else
+			NOT_NEEDED();
+		CHECK_INT(survey.item[0].open, row[i].reason && strcmp(row[i].target, "/dev/null") != 0);
+		survey.disks_only = false;
+		end();
+	}
+}
+
+/* Without a disk in question nothing is looked at, and what cannot be read does not matter. */
+static void no_disks(void)
+{
+	begin_serial();
+	survey.disks_only = true;
+	put_process(7, "dd", 1, "/dev/sda1");
+	links_read = 0;
+	NOT_NEEDED();
+	CHECK_INT(links_read, 0);
+	put_usb_interface("1-2", "08\n", "usb-storage");
+	NOT_NEEDED();
+	CHECK(links_read);
+	survey.disks_only = false;
+	end();
+}
+
+/* Two programs have it open; another reason than that lasts longer. */
+static void open_by_two(void)
+{
+	begin_serial();
+	survey.disks_only = true;
+	put_usb_interface("1-2", "08\n", "usb-storage");
+	put_number("block/8:1", SCSI "block/sda/sda1");
+	put_process(7, "dd", 1, "/dev/sda1");
+	put_process(8, "dd", 1, "/dev/sda1");
+	NEEDED("dd has /dev/sda1 open");
+	CHECK(survey.item[0].open);
+	put_file(root, "proc/1/mountinfo", "36 35 8:1 / /mnt rw - ext4 /dev/sda1 rw\n");
+	put_usb_interface("1-22", "08\n", "usb-storage"); /* so that it looks at the programs */
+	NEEDED("it holds the file system at /mnt");
+	CHECK(!survey.item[0].open);
+	survey.disks_only = false;
 	end();
 }
 
@@ -496,6 +582,9 @@ int main(void)
 	RUN("t_protect_program: programs that only look", names);
 	RUN("t_protect_program: programs that dial", dialers);
 	RUN("t_protect_program: programs that udev runs", children);
+	RUN("t_protect_program: a client's disks", disks_only);
+	RUN("t_protect_program: a client without disks", no_disks);
+	RUN("t_protect_program: a disk that is open twice", open_by_two);
 	RUN("t_protect_program: claimed", claimed);
 	RUN("t_protect_program: sound", sound);
 	RUN("t_protect_program: a kiosk", kiosk);

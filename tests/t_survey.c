@@ -38,7 +38,7 @@ static void parts(void)
 	ask_for(false);
 	CHECK_STR(asked, "ndpgch");
 	ask_for(true);
-	CHECK_STR(asked, "dh");
+	CHECK_STR(asked, "dgh");
 	sysfs.fake = true;
 	ask_for(false);
 	CHECK_STR(asked, "");
