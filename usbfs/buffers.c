@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory for URBs, plain or mapped. */
+#include "usbfs/buffers.h"
+
+#include "usbfs/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+enum {
+	CLASS_MIN = 512,      /* bytes in the class 0 */
+	MAP_MIN = 4096,	      /* smaller ones gain nothing */
+	MAP_MAX = 4 << 20,    /* what the kernel can allocate in one piece */
+	MAPS_MAX = 1 << 20,   /* of a device, beside its largest buffer */
+	PROBE_SIZE = 64 << 10,
+	PROBE_TURNS = 4,
+	PROBE_FACTOR = 4, /* a map that is so many times slower is not cached */
+};
+
+static unsigned long long now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (unsigned long long)t.tv_sec * 1000000000 + (unsigned long long)t.tv_nsec;
+}
+
+/* The shortest time in which memory can be read, in ns. */
+static unsigned long long time_read(const void *memory)
+{
+	const volatile unsigned long *word = memory;
+	unsigned long long best = ~0ull, began;
+
+	for (unsigned turn = 0; turn < PROBE_TURNS; turn++) {
+		began = now_ns();
+		for (size_t i = 0; i < PROBE_SIZE / sizeof(*word); i++)
+			(void)word[i];
+		began = now_ns() - began;
+		best = began < best ? began : best;
+	}
+	return best;
+}
+
+static bool kernel_maps_right(void)
+{
+	struct utsname name;
+	unsigned long major, minor;
+	char *end;
+
+	if (uname(&name))
+		return false;
+	major = strtoul(name.release, &end, 10);
+	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	return major > 5 || (major == 5 && minor >= 7);
+}
+
+bool usbfs_maps_are_cheap(int fd)
+{
+	void *plain, *map = kernel_maps_right() ? usbfs_map(fd, PROBE_SIZE) : NULL;
+	bool cheap = false;
+
+	if (!map)
+		return false;
+	plain = malloc(PROBE_SIZE);
+	if (plain) {
+		memset(plain, 0, PROBE_SIZE);
+		cheap = time_read(map) / PROBE_FACTOR <= time_read(plain);
+	}
+	free(plain);
+	usbfs_unmap(map, PROBE_SIZE);
+	return cheap;
+}
+
+unsigned usbfs_buffer_class(size_t size)
+{
+	unsigned class = 0;
+
+	while ((size_t)CLASS_MIN << class < size)
+		class++;
+	return class;
+}
+
+static bool may_map(const struct usbfs_buffers *buffers, size_t size)
+{
+	return buffers->maps && size >= MAP_MIN && size <= MAP_MAX &&
+	       buffers->mapped + size <= MAPS_MAX + buffers->largest;
+}
+
+bool usbfs_buffer_make(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, unsigned class)
+{
+	size_t size = (size_t)CLASS_MIN << class;
+
+	if (size > buffers->largest && size <= MAP_MAX)
+		buffers->largest = size;
+	buffer->data = may_map(buffers, size) ? usbfs_map(buffers->fd, size) : NULL;
+	buffer->mapped = buffer->data != NULL;
+	if (buffer->mapped)
+		buffers->mapped += size;
+	else
+		buffer->data = malloc(size);
+	buffer->size = buffer->data ? (uint32_t)size : 0;
+	return buffer->data;
+}
+
+bool usbfs_buffer_grow(struct usbfs_buffer *buffer, size_t size)
+{
+	if (buffer->size >= size)
+		return true;
+	free(buffer->data);
+	buffer->data = malloc(size);
+	buffer->size = buffer->data ? (uint32_t)size : 0;
+	return buffer->data;
+}
+
+void usbfs_buffer_free(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer)
+{
+	if (buffer->mapped) {
+		usbfs_unmap(buffer->data, buffer->size);
+		buffers->mapped -= buffer->size;
+	} else {
+		free(buffer->data);
+	}
+	*buffer = (struct usbfs_buffer){ NULL, 0, false };
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* A client's session with a device: its requests, from the socket, and the replies to them. */
+#include "usbfs/session.h"
+
+#include <errno.h>
+#include <linux/usb/ch9.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	CONTROL_MAX = 64 << 10, /* wLength has 16 bits */
+	SEND_PARTS = 128,	/* at a time; not more than UIO_MAXIOV */
+	TICK_MS = 50,		/* while something waits for memory */
+	IDLE_MS = 5000,		/* until memory that is not used is given back */
+};
+
+const char *usbfs_end_text(enum usbfs_end end)
+{
+	static const char *const text[] = {
+		[USBFS_RUNNING] = "it goes on",
+		[USBFS_CLOSED] = "the client has closed the connection",
+		[USBFS_CUT] = "the connection ended within a request",
+		[USBFS_CONNECTION] = "the connection failed",
+		[USBFS_DEVICE_GONE] = "the device is gone",
+		[USBFS_NO_MEMORY] = "there is not enough memory",
+		[USBFS_BAD_REQUEST] = "the client sent a malformed request",
+		[USBFS_BAD_DEVID] = "the client sent a request for another device",
+		[USBFS_BAD_SEQNUM] = "the client sent the same sequence number twice",
+		[USBFS_BAD_PACKETS] = "the client sent malformed isochronous packets",
+		[USBFS_BAD_UNLINKS] = "the client unlinked too many URBs that it never sent",
+	};
+
+	return text[end];
+}
+
+static void end(struct usbfs_session *session, enum usbfs_end why)
+{
+	if (!session->end)
+		session->end = why;
+}
+
+int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
+			uint32_t devid, int epoll, struct usbfs_counters *counters)
+{
+	struct epoll_event node = { .events = EPOLLOUT, .data.fd = device->fd };
+	struct epoll_event client = { .events = EPOLLIN, .data.fd = socket };
+	int error = 0;
+
+	memset(session, 0, offsetof(struct usbfs_session, in));
+	transfers_begin(&session->transfers, device, counters);
+	session->socket = socket;
+	session->epoll = epoll;
+	session->devid = devid;
+	session->events = EPOLLIN;
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &client) ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, device->fd, &node))
+		error = -errno;
+	if (error)
+		close(socket);
+	device->used |= !error;
+	return error;
+}
+
+/* Sequence numbers wrap, after 2^32 requests. */
+static bool is_after(uint32_t a, uint32_t b)
+{
+	return a != b && a - b < 1u << 31;
+}
+
+/* vhci-hcd sends all URBs that wait before all unlinks that wait, so that of a URB that is unlinked
+ * at once may come first (drivers/usb/usbip/vhci_tx.c vhci_tx_loop()). */
+static bool keep_early(struct usbfs_session *session, const struct urb_command *command)
+{
+	if (session->earlies == USBFS_EARLY_MAX) {
+		end(session, USBFS_BAD_UNLINKS);
+		return true;
+	}
+	session->early[session->earlies].victim = command->victim;
+	session->early[session->earlies++].seqnum = command->seqnum;
+	return true;
+}
+
+/* Whether an unlink of it has come before; then *seqnum is that of the unlink. */
+static bool take_early(struct usbfs_session *session, uint32_t victim, uint32_t *seqnum)
+{
+	for (unsigned i = 0; i < session->earlies; i++) {
+		if (session->early[i].victim != victim)
+			continue;
+		*seqnum = session->early[i].seqnum;
+		session->early[i] = session->early[--session->earlies];
+		return true;
+	}
+	return false;
+}
+
+/* These return whether the request was taken: else it waits for room. */
+static bool take_unlink(struct usbfs_session *session, const struct urb_command *command)
+{
+	struct transfer *victim = transfers_find(&session->transfers, command->victim);
+
+	if (!victim && (!session->begun || is_after(command->victim, session->latest)))
+		return keep_early(session, command);
+	if (!victim || victim->state == TRANSFER_DONE)
+		return !transfers_reply_unlink(&session->transfers, command->seqnum);
+	if (victim->unlinked)
+		end(session, USBFS_BAD_SEQNUM);
+	else
+		transfer_unlink(&session->transfers, victim, command->seqnum);
+	return true;
+}
+
+static bool take_submit(struct usbfs_session *session, const struct urb_command *command)
+{
+	bool newer = !session->begun || is_after(command->seqnum, session->latest);
+	int error;
+
+	if (command->length > (command->endpoint ? USBFS_LENGTH_MAX : CONTROL_MAX)) {
+		end(session, USBFS_BAD_REQUEST);
+		return true;
+	}
+	if (!newer && transfers_find(&session->transfers, command->seqnum)) {
+		end(session, USBFS_BAD_SEQNUM);
+		return true;
+	}
+	error = transfer_take(&session->transfers, command, &session->receiving);
+	if (error) {
+		session->receiving = NULL;
+		if (error != -EAGAIN)
+			end(session, error == -ENOMEM ? USBFS_NO_MEMORY : USBFS_BAD_PACKETS);
+		return error != -EAGAIN;
+	}
+	session->begun = true;
+	if (newer)
+		session->latest = command->seqnum;
+	return true;
+}
+
+static bool take_request(struct usbfs_session *session, const uint8_t *bytes)
+{
+	struct urb_command command;
+
+	if (urb_command_decode(bytes, &command))
+		end(session, USBFS_BAD_REQUEST);
+	else if (command.devid != session->devid)
+		end(session, USBFS_BAD_DEVID);
+	else if (command.code == URB_CMD_UNLINK)
+		return take_unlink(session, &command);
+	else
+		return take_submit(session, &command);
+	return true;
+}
+
+static void submit_received(struct usbfs_session *session)
+{
+	struct transfer *transfer = session->receiving;
+	uint32_t unlink;
+
+	session->receiving = NULL;
+	if (take_early(session, transfer->command.seqnum, &unlink))
+		transfer_refuse(&session->transfers, transfer, unlink);
+	else if (!transfer_submit(&session->transfers, transfer))
+		end(session, USBFS_BAD_PACKETS);
+}
+
+/* Fills in what follows a request from bytes that came with it. Returns how many it took. */
+static size_t copy_received(struct transfer *transfer, const uint8_t *bytes, size_t len)
+{
+	struct iovec part[2];
+	size_t n, copied = 0;
+	int parts;
+
+	transfer_missing(transfer, part, &parts);
+	for (int i = 0; i < parts; i++) {
+		n = part[i].iov_len < len - copied ? part[i].iov_len : len - copied;
+		memcpy(part[i].iov_base, bytes + copied, n);
+		copied += n;
+	}
+	transfer->received += (uint32_t)copied;
+	return copied;
+}
+
+static bool is_complete(const struct transfer *transfer)
+{
+	struct iovec part[2];
+	int parts;
+
+	return !transfer_missing(transfer, part, &parts);
+}
+
+/* Takes what was received apart, as far as it is complete and there is room. */
+static void take_received(struct usbfs_session *session)
+{
+	size_t at = 0;
+
+	session->blocked = false;
+	while (!session->end) {
+		if (session->receiving) {
+			at += copy_received(session->receiving, session->in + at, session->len - at);
+			if (!is_complete(session->receiving))
+				break;
+			submit_received(session);
+			continue;
+		}
+		if (session->len - at < URB_SIZE)
+			break;
+		session->blocked = !take_request(session, session->in + at);
+		if (session->blocked)
+			break;
+		at += URB_SIZE;
+	}
+	session->len -= at;
+	memmove(session->in, session->in + at, session->len);
+}
+
+/* Data go to their buffer at once, and requests behind them come along. */
+static void receive(struct usbfs_session *session)
+{
+	struct iovec part[3];
+	struct msghdr message = { .msg_iov = part };
+	size_t missing = 0, taken;
+	int parts = 0;
+	ssize_t n;
+
+	if (session->receiving)
+		missing = transfer_missing(session->receiving, part, &parts);
+	part[parts++] = (struct iovec){ session->in + session->len,
+					sizeof(session->in) - session->len };
+	message.msg_iovlen = (size_t)parts;
+	n = recvmsg(session->socket, &message, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0)
+		session->error = errno;
+	if (n <= 0) {
+		end(session, n ? USBFS_CONNECTION
+			       : session->receiving || session->len ? USBFS_CUT : USBFS_CLOSED);
+		return;
+	}
+	taken = (size_t)n < missing ? (size_t)n : missing;
+	if (session->receiving)
+		session->receiving->received += (uint32_t)taken;
+	session->len += (size_t)n - taken;
+	take_received(session);
+}
+
+/* The parts of replies that are done, without those bytes that were sent already. */
+static int collect_replies(const struct usbfs_session *session, struct iovec part[SEND_PARTS])
+{
+	const struct transfer *transfer = session->transfers.done.first;
+	size_t skip = session->sent;
+	int parts = 0;
+
+	for (; transfer && parts + TRANSFER_PARTS <= SEND_PARTS; transfer = transfer->next) {
+		for (unsigned i = 0; i < transfer->parts; i++) {
+			struct iovec next = transfer->part[i];
+			size_t n = skip < next.iov_len ? skip : next.iov_len;
+
+			skip -= n;
+			if (n < next.iov_len)
+				part[parts++] = (struct iovec){ (uint8_t *)next.iov_base + n,
+								next.iov_len - n };
+		}
+	}
+	return parts;
+}
+
+static void free_sent(struct usbfs_session *session)
+{
+	const struct transfer *transfer;
+	size_t size;
+
+	while ((transfer = session->transfers.done.first)) {
+		size = 0;
+		for (unsigned i = 0; i < transfer->parts; i++)
+			size += transfer->part[i].iov_len;
+		if (session->sent < size)
+			return;
+		session->sent -= size;
+		transfers_sent(&session->transfers);
+	}
+}
+
+/* Returns whether the socket took all that there is. */
+static bool send_replies(struct usbfs_session *session)
+{
+	struct iovec part[SEND_PARTS];
+	struct msghdr message = { .msg_iov = part };
+	int parts;
+	ssize_t n;
+
+	while (session->transfers.done.first) {
+		parts = collect_replies(session, part);
+		message.msg_iovlen = (size_t)parts;
+		n = sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return false;
+		if (n < 0) {
+			session->error = errno;
+			end(session, USBFS_CONNECTION);
+			return false;
+		}
+		session->sent += (size_t)n;
+		free_sent(session);
+	}
+	return true;
+}
+
+/* Requests that waited for room may have it, as long as the socket takes replies. */
+static bool advance(struct usbfs_session *session)
+{
+	bool sent;
+
+	do {
+		sent = send_replies(session);
+		transfers_start_waiting(&session->transfers);
+		if (session->blocked && !session->end)
+			take_received(session);
+	} while (sent && session->transfers.done.first && !session->end);
+	return sent;
+}
+
+static void wait_for(struct usbfs_session *session, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.fd = session->socket };
+
+	if (events == session->events)
+		return;
+	if (epoll_ctl(session->epoll, EPOLL_CTL_MOD, session->socket, &event)) {
+		session->error = errno;
+		end(session, USBFS_CONNECTION);
+	}
+	session->events = events;
+}
+
+enum usbfs_end usbfs_session_ready(struct usbfs_session *session, int fd, uint32_t events)
+{
+	struct transfers *transfers = &session->transfers;
+	bool sent;
+
+	if (fd < 0) {
+		if (transfers->waiting.first)
+			transfers_tick(transfers);
+		else
+			transfers_free_idle(transfers);
+	} else if (fd == session->socket && session->blocked) {
+		if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+			end(session, USBFS_CLOSED); /* what it sent last is of no use to it */
+	} else if (fd == session->socket) {
+		if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+			receive(session);
+	} else {
+		transfers_reap(transfers);
+		transfers->gone |= (events & (EPOLLHUP | EPOLLERR)) != 0;
+	}
+	sent = advance(session);
+	if (transfers->gone)
+		end(session, USBFS_DEVICE_GONE);
+	if (!session->end)
+		wait_for(session, (session->blocked ? EPOLLRDHUP : EPOLLIN) | (sent ? 0 : EPOLLOUT));
+	return session->end;
+}
+
+int usbfs_session_timeout(const struct usbfs_session *session)
+{
+	return session->transfers.waiting.first ? TICK_MS :
+	       session->transfers.idle		? IDLE_MS :
+						  -1;
+}
+
+int usbfs_session_end(struct usbfs_session *session)
+{
+	struct usbfs_device *device = session->transfers.device;
+
+	epoll_ctl(session->epoll, EPOLL_CTL_DEL, session->socket, NULL);
+	epoll_ctl(session->epoll, EPOLL_CTL_DEL, device->fd, NULL);
+	close(session->socket);
+	session->socket = -1;
+	transfers_end(&session->transfers);
+	return session->transfers.gone ? -ENODEV : usbfs_reset(device);
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/* The URBs of a session: submitted, reaped, unlinked, and their replies. */
+#include "usbfs/transfer.h"
+
+#include "proto/wire.h"
+#include "usbfs/pieces.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/usb/ch9.h>
+#include <string.h>
+
+enum {
+	IDLE_MAX = 1 << 20, /* bytes in free slots, beside the last buffer that became free */
+	WAIT_TICKS = 40,    /* for memory, if none of ours will become free */
+};
+
+static void list_clear(struct transfer_list *list)
+{
+	list->first = NULL;
+	list->end = &list->first;
+}
+
+static void list_push(struct transfer_list *list, struct transfer *transfer)
+{
+	transfer->next = NULL;
+	*list->end = transfer;
+	list->end = &transfer->next;
+}
+
+static void list_remove(struct transfer_list *list, struct transfer *transfer)
+{
+	struct transfer **at = &list->first;
+
+	while (*at != transfer)
+		at = &(*at)->next;
+	*at = transfer->next;
+	if (!*at)
+		list->end = at;
+}
+
+static struct transfer *pop(struct transfer **first)
+{
+	struct transfer *transfer = *first;
+
+	if (transfer)
+		*first = transfer->next;
+	return transfer;
+}
+
+static void push(struct transfer **first, struct transfer *transfer)
+{
+	transfer->next = *first;
+	*first = transfer;
+}
+
+void transfers_begin(struct transfers *transfers, struct usbfs_device *device,
+		     struct usbfs_counters *counters)
+{
+	/* slots are zeroed when they are taken for the first time: most never are */
+	memset(transfers, 0, offsetof(struct transfers, slot));
+	transfers->device = device;
+	transfers->counters = counters;
+	transfers->buffers.fd = device->fd;
+	transfers->buffers.maps = device->maps_are_cheap;
+	list_clear(&transfers->waiting);
+	list_clear(&transfers->done);
+}
+
+struct transfer *transfers_find(struct transfers *transfers, uint32_t seqnum)
+{
+	for (unsigned i = 0; i < transfers->used; i++) {
+		struct transfer *transfer = &transfers->slot[i];
+
+		if (transfer->state != TRANSFER_FREE && transfer->command.code == URB_CMD_SUBMIT &&
+		    transfer->command.seqnum == seqnum)
+			return transfer;
+	}
+	return NULL;
+}
+
+/* A slot without a buffer, or NULL. What it has of extra memory stays. */
+static struct transfer *take_slot(struct transfers *transfers)
+{
+	struct transfer *transfer = pop(&transfers->bare);
+
+	if (!transfer && transfers->used < TRANSFERS_MAX + TRANSFER_REPLIES) {
+		transfer = &transfers->slot[transfers->used++];
+		memset(transfer, 0, sizeof(*transfer));
+	}
+	for (unsigned i = 0; !transfer && i < USBFS_CLASSES; i++)
+		transfer = pop(&transfers->free[i]);
+	if (!transfer)
+		return NULL;
+	transfers->idle -= transfer->buffer.size + transfer->extra.size;
+	usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
+	transfers->bytes += transfer->extra.size;
+	transfers->taken++;
+	memset(&transfer->command, 0, sizeof(transfer->command));
+	transfer->exists = transfer->unlinked = false;
+	transfer->packets = transfer->received = 0;
+	transfer->pieces = transfer->submitted = transfer->flying = transfer->waited = 0;
+	transfer->parts = 0;
+	transfer->error = 0;
+	return transfer;
+}
+
+static void free_slot(struct transfers *transfers, struct transfer *transfer)
+{
+	assert(!transfer->flying);
+	transfers->taken--;
+	transfers->bytes -= transfer->buffer.size + transfer->extra.size;
+	if (transfers->idle >= IDLE_MAX) {
+		usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
+		usbfs_buffer_free(&transfers->buffers, &transfer->extra);
+	}
+	transfers->idle += transfer->buffer.size + transfer->extra.size;
+	transfer->state = TRANSFER_FREE;
+	push(transfer->buffer.data ? &transfers->free[usbfs_buffer_class(transfer->buffer.size)]
+				   : &transfers->bare,
+	     transfer);
+}
+
+bool transfers_free_idle(struct transfers *transfers)
+{
+	size_t mapped = transfers->buffers.mapped;
+
+	memset(transfers->free, 0, sizeof(transfers->free));
+	transfers->bare = NULL;
+	for (unsigned i = transfers->used; i--;) {
+		struct transfer *transfer = &transfers->slot[i];
+
+		if (transfer->state != TRANSFER_FREE)
+			continue;
+		usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
+		usbfs_buffer_free(&transfers->buffers, &transfer->extra);
+		push(&transfers->bare, transfer);
+	}
+	transfers->idle = 0;
+	return transfers->buffers.mapped < mapped;
+}
+
+/* The buffer of a free slot, or a new one. */
+static bool take_buffer(struct transfers *transfers, struct transfer *transfer)
+{
+	const struct urb_command *command = &transfer->command;
+	size_t size = command->length, setup = wire_load_le16(command->setup + 6);
+	unsigned class;
+	struct transfer *other;
+
+	if (transfer->exists && transfer->type == USB_ENDPOINT_XFER_CONTROL)
+		size = sizeof(command->setup) + (setup > size ? setup : size);
+	class = usbfs_buffer_class(size);
+	other = pop(&transfers->free[class]);
+	if (other) {
+		transfer->buffer = other->buffer;
+		other->buffer = (struct usbfs_buffer){ NULL, 0, false };
+		transfers->idle -= transfer->buffer.size;
+		push(&transfers->bare, other);
+	} else if (!usbfs_buffer_make(&transfers->buffers, &transfer->buffer, class)) {
+		return false;
+	}
+	transfers->bytes += transfer->buffer.size;
+	return true;
+}
+
+static bool grow_extra(struct transfers *transfers, struct transfer *transfer, size_t size)
+{
+	size_t before = transfer->extra.size;
+	bool grown = usbfs_buffer_grow(&transfer->extra, size);
+
+	transfers->bytes += transfer->extra.size - before;
+	return grown;
+}
+
+/* What the endpoint is now. Of one that is not there only the number of packets tells what follows
+ * the request. False if there are too many. */
+static bool find_endpoint(const struct usbfs_device *device, struct transfer *transfer)
+{
+	const struct urb_command *command = &transfer->command;
+	const struct usbfs_endpoint *endpoint = command->in ? device->endpoints.in
+							    : device->endpoints.out;
+
+	endpoint += command->endpoint;
+	transfer->exists = endpoint->exists;
+	transfer->type = endpoint->type;
+	if (transfer->exists ? transfer->type == USB_ENDPOINT_XFER_ISOC
+			     : command->packets <= URB_PACKETS_MAX)
+		transfer->packets = command->packets;
+	return transfer->packets <= URB_PACKETS_MAX;
+}
+
+int transfer_take(struct transfers *transfers, const struct urb_command *command,
+		  struct transfer **taken)
+{
+	struct transfer *transfer;
+	int error = 0;
+
+	/* a read needs no memory before it is submitted */
+	if (transfers->taken >= TRANSFERS_MAX ||
+	    (!command->in && transfers->bytes >= transfers->device->memory))
+		return -EAGAIN;
+	transfer = take_slot(transfers);
+	transfer->state = TRANSFER_RECEIVING;
+	transfer->command = *command;
+	if (!find_endpoint(transfers->device, transfer))
+		error = -EBADMSG;
+	else if ((!command->in && !take_buffer(transfers, transfer)) ||
+		 !grow_extra(transfers, transfer, pieces_size(transfer->packets)))
+		error = -ENOMEM;
+	if (error)
+		free_slot(transfers, transfer);
+	*taken = transfer;
+	return error;
+}
+
+size_t transfer_missing(const struct transfer *transfer, struct iovec part[2], int *parts)
+{
+	size_t data = transfer->command.in ? 0 : transfer->command.length;
+	size_t packets = (size_t)transfer->packets * URB_PACKET_SIZE, at = transfer->received;
+
+	*parts = 0;
+	if (at < data) {
+		part[(*parts)++] = (struct iovec){ transfer_data(transfer) + at, data - at };
+		at = data;
+	}
+	if (at < data + packets)
+		part[(*parts)++] = (struct iovec){ transfer->extra.data + (at - data),
+						   data + packets - at };
+	return data + packets - transfer->received;
+}
+
+static void reply_unlink(struct transfer *transfer, uint32_t seqnum, int status)
+{
+	struct urb_reply reply = { .code = URB_RET_UNLINK, .seqnum = seqnum };
+
+	reply.status = urb_status_to_wire(status);
+	urb_reply_encode(transfer->reply[1], &reply);
+	transfer->part[transfer->parts++] = (struct iovec){ transfer->reply[1], URB_SIZE };
+}
+
+static void reply_submit(struct transfer *transfer, const struct pieces_result *result)
+{
+	struct urb_reply reply = { .code = URB_RET_SUBMIT,
+				   .seqnum = transfer->command.seqnum,
+				   .status = urb_status_to_wire(result->status),
+				   .length = result->actual,
+				   .packets = transfer->packets,
+				   .errors = result->errors };
+
+	urb_reply_encode(transfer->reply[0], &reply);
+	transfer->part[transfer->parts++] = (struct iovec){ transfer->reply[0], URB_SIZE };
+	if (transfer->command.in && result->actual)
+		transfer->part[transfer->parts++] =
+			(struct iovec){ transfer_data(transfer), result->actual };
+	if (transfer->packets)
+		transfer->part[transfer->parts++] =
+			(struct iovec){ transfer->extra.data,
+					(size_t)transfer->packets * URB_PACKET_SIZE };
+}
+
+static void set_done(struct transfers *transfers, struct transfer *transfer)
+{
+	transfer->state = TRANSFER_DONE;
+	list_push(&transfers->done, transfer);
+}
+
+static void count(const struct transfers *transfers, const struct transfer *transfer,
+		  const struct pieces_result *result)
+{
+	struct usbfs_counters *counters = transfers->counters;
+
+	counters->urbs++;
+	counters->errors += result->status && result->status != -ECONNRESET;
+	counters->in_flight--;
+	*(transfer->command.in ? &counters->bytes_in : &counters->bytes_out) += result->actual;
+}
+
+/*
+ * A URB that was unlinked has the reply to that alone, as vhci-hcd gives it back then; but if there
+ * are data, they come first, in a reply of its own, after which vhci-hcd ignores the second one.
+ * usbfs says -ENOENT of what was killed.
+ */
+static void finish(struct transfers *transfers, struct transfer *transfer)
+{
+	struct pieces_result result = pieces_result(transfer);
+	bool killed = result.status == -ENOENT;
+
+	if (killed)
+		result.status = transfer->unlinked ? -ECONNRESET : -ESHUTDOWN;
+	count(transfers, transfer, &result);
+	if (!transfer->unlinked || !killed || result.actual)
+		reply_submit(transfer, &result);
+	if (transfer->unlinked)
+		reply_unlink(transfer, transfer->unlink, killed ? -ECONNRESET : 0);
+	set_done(transfers, transfer);
+}
+
+static int submit_pieces(struct transfers *transfers, struct transfer *transfer)
+{
+	int error;
+
+	while (transfer->submitted < transfer->pieces) {
+		error = usbfs_ioctl(transfers->device->fd, USBDEVFS_SUBMITURB,
+				    piece_urb(transfer, transfer->submitted));
+		if (error < 0)
+			return error;
+		transfer->submitted++;
+		transfer->flying++;
+		transfers->flying++;
+	}
+	return 0;
+}
+
+static bool can_cut(const struct transfers *transfers, const struct transfer *transfer)
+{
+	return transfer->type == USB_ENDPOINT_XFER_BULK && transfer->pieces == 1 &&
+	       pieces_cut_size(transfer->command.length) > sizeof(transfer->urb) &&
+	       transfers->device->capabilities & USBDEVFS_CAP_BULK_CONTINUATION;
+}
+
+/* -ENOMEM if it has to wait. */
+static int submit_patiently(struct transfers *transfers, struct transfer *transfer)
+{
+	int error = submit_pieces(transfers, transfer);
+
+	if (error == -ENOMEM && transfers_free_idle(transfers)) {
+		transfers->buffers.maps = false;
+		error = submit_pieces(transfers, transfer);
+	}
+	if (error != -ENOMEM || (transfers->flying && transfer->waited < WAIT_TICKS) ||
+	    !can_cut(transfers, transfer) ||
+	    !grow_extra(transfers, transfer, pieces_cut_size(transfer->command.length)))
+		return error;
+	pieces_cut(transfer);
+	return submit_pieces(transfers, transfer);
+}
+
+static int prepare(struct transfers *transfers, struct transfer *transfer)
+{
+	if (transfer->pieces)
+		return 0;
+	if (!transfer->exists)
+		return -ENOENT;
+	if (!transfer->buffer.data && transfers->bytes >= transfers->device->memory)
+		return -EAGAIN;
+	if (!transfer->buffer.data && !take_buffer(transfers, transfer))
+		return -ENOMEM;
+	pieces_lay(transfer);
+	return 0;
+}
+
+static int refusal(int error)
+{
+	return error == -ENOENT || error == -EINVAL || error == -EHOSTUNREACH ? -EPIPE : error;
+}
+
+/* Submits it, or what is left of it. False if it has to wait. */
+static bool start(struct transfers *transfers, struct transfer *transfer)
+{
+	bool control = !transfer->command.endpoint;
+	int error = 0;
+
+	if (!control) /* nobody resets a device that is at work */
+		transfers->special.described = false;
+	if (!control || transfer->pieces ||
+	    !usbfs_special(&transfers->special, transfers->device, transfer->command.setup, &error)) {
+		error = prepare(transfers, transfer);
+		if (!error)
+			error = submit_patiently(transfers, transfer);
+		if (error == -EAGAIN ||
+		    (error == -ENOMEM && (transfer->flying || transfer->waited < WAIT_TICKS)))
+			return false;
+		error = refusal(error);
+	}
+	transfers->gone |= error == -ENODEV || error == -ESHUTDOWN;
+	transfer->error = error;
+	transfer->state = TRANSFER_FLYING;
+	if (!transfer->flying)
+		finish(transfers, transfer);
+	return true;
+}
+
+/* The endpoint as a bit. The control endpoint 0 is one in both directions. */
+static uint32_t endpoint_bit(const struct transfer *transfer)
+{
+	const struct urb_command *command = &transfer->command;
+
+	return 1u << (command->endpoint + (command->endpoint && command->in ? 16 : 0));
+}
+
+static bool is_behind(const struct transfers *transfers, const struct transfer *transfer)
+{
+	const struct transfer *other = transfers->waiting.first;
+
+	while (other && endpoint_bit(other) != endpoint_bit(transfer))
+		other = other->next;
+	return other;
+}
+
+bool transfer_submit(struct transfers *transfers, struct transfer *transfer)
+{
+	if (!pieces_fit(transfer))
+		return false;
+	transfers->counters->in_flight++;
+	transfer->state = TRANSFER_WAITING;
+	if (is_behind(transfers, transfer) || !start(transfers, transfer))
+		list_push(&transfers->waiting, transfer);
+	return true;
+}
+
+void transfers_start_waiting(struct transfers *transfers)
+{
+	struct transfer *first = transfers->waiting.first, *transfer;
+	uint32_t blocked = 0, bit;
+
+	list_clear(&transfers->waiting);
+	while ((transfer = pop(&first))) {
+		bit = endpoint_bit(transfer);
+		if (blocked & bit || !start(transfers, transfer)) {
+			blocked |= bit;
+			list_push(&transfers->waiting, transfer);
+		}
+	}
+}
+
+void transfers_reap(struct transfers *transfers)
+{
+	struct usbdevfs_urb *urb;
+	struct transfer *transfer;
+	int error = 0;
+
+	while (transfers->flying) {
+		error = usbfs_ioctl(transfers->device->fd, USBDEVFS_REAPURBNDELAY, &urb);
+		if (error < 0)
+			break;
+		transfer = urb->usercontext;
+		transfers->flying--;
+		transfer->flying--;
+		if (!transfer->flying && transfer->state == TRANSFER_FLYING)
+			finish(transfers, transfer);
+	}
+	transfers->gone |= error < 0 && error != -EAGAIN;
+}
+
+void transfers_tick(struct transfers *transfers)
+{
+	for (struct transfer *transfer = transfers->waiting.first; transfer; transfer = transfer->next)
+		transfer->waited++;
+}
+
+/* From the last to the first, so that none begins because another was killed. */
+static void discard_pieces(const struct transfers *transfers, const struct transfer *transfer)
+{
+	for (unsigned i = transfer->flying ? transfer->submitted : 0; i--;)
+		usbfs_ioctl(transfers->device->fd, USBDEVFS_DISCARDURB, piece_urb(transfer, i));
+}
+
+void transfer_unlink(struct transfers *transfers, struct transfer *transfer, uint32_t seqnum)
+{
+	transfer->unlinked = true;
+	transfer->unlink = seqnum;
+	if (transfer->state == TRANSFER_WAITING) {
+		list_remove(&transfers->waiting, transfer);
+		transfer->state = TRANSFER_FLYING;
+		transfer->error = -ENOENT;
+	}
+	discard_pieces(transfers, transfer);
+	if (!transfer->flying)
+		finish(transfers, transfer);
+}
+
+void transfer_refuse(struct transfers *transfers, struct transfer *transfer, uint32_t seqnum)
+{
+	reply_unlink(transfer, seqnum, -ECONNRESET);
+	set_done(transfers, transfer);
+}
+
+int transfers_reply_unlink(struct transfers *transfers, uint32_t seqnum)
+{
+	struct transfer *transfer = take_slot(transfers);
+
+	if (!transfer)
+		return -EAGAIN;
+	reply_unlink(transfer, seqnum, 0);
+	set_done(transfers, transfer);
+	return 0;
+}
+
+void transfers_sent(struct transfers *transfers)
+{
+	struct transfer *transfer = transfers->done.first;
+
+	list_remove(&transfers->done, transfer);
+	free_slot(transfers, transfer);
+}
+
+void transfers_end(struct transfers *transfers)
+{
+	for (unsigned i = 0; i < transfers->used; i++)
+		discard_pieces(transfers, &transfers->slot[i]);
+	list_clear(&transfers->waiting);
+	transfers_reap(transfers);
+	for (unsigned i = 0; i < transfers->used; i++) {
+		usbfs_buffer_free(&transfers->buffers, &transfers->slot[i].buffer);
+		usbfs_buffer_free(&transfers->buffers, &transfers->slot[i].extra);
+	}
+	transfers->counters->in_flight = 0;
+}
