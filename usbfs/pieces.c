@@ -204,22 +204,24 @@ static struct pieces_result result_of_packets(struct transfer *transfer)
 
 	for (unsigned i = 0; i < transfer->packets; i++, wire += URB_PACKET_SIZE) {
 		const struct usbdevfs_urb *urb = piece_urb(transfer, i / PIECE_PACKETS);
-		struct usbdevfs_iso_packet_desc desc = urb->iso_frame_desc[i % PIECE_PACKETS];
+		struct usbdevfs_iso_packet_desc desc = { .status = (unsigned)transfer->error };
 
-		if (i / PIECE_PACKETS >= transfer->submitted)
-			desc = (struct usbdevfs_iso_packet_desc){ .status = (unsigned)transfer->error };
-		else if (!result.status)
-			result.status = urb->status;
+		if (i / PIECE_PACKETS < transfer->submitted) {
+			desc = urb->iso_frame_desc[i % PIECE_PACKETS];
+			result.status = result.status ? result.status : urb->status;
+		}
 		urb_packet_decode(wire, &packet);
 		packet.actual = at_most(desc.actual_length, packet.length);
 		packet.status = urb_status_to_wire((int)desc.status);
 		urb_packet_encode(wire, &packet);
-		if (transfer->command.in)
+		if (transfer->command.in && packet.actual)
 			memmove(data + result.actual, data + at, packet.actual);
 		at += packet.length;
 		result.actual += packet.actual;
 		result.errors += desc.status != 0;
 	}
+	if (!result.status)
+		result.status = transfer->error;
 	return result;
 }
 
@@ -237,15 +239,12 @@ static struct pieces_result result_of_data(const struct transfer *transfer)
 		    !(transfer->command.flags & URB_SHORT_NOT_OK))
 			return (struct pieces_result){ 0, result.actual, 0 };
 	}
+	if (!result.status)
+		result.status = transfer->error;
 	return result;
 }
 
 struct pieces_result pieces_result(struct transfer *transfer)
 {
-	struct pieces_result result = transfer->packets ? result_of_packets(transfer)
-							: result_of_data(transfer);
-
-	if (!result.status)
-		result.status = transfer->error;
-	return result;
+	return transfer->packets ? result_of_packets(transfer) : result_of_data(transfer);
 }
