@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of usbfs/device: which ioctls it makes, in which order, and what it does when one fails.
- * LINK: -Wl,--wrap=usbfs_ioctl,--wrap=usbfs_map,--wrap=usbfs_unmap,--wrap=uname,--wrap=clock_gettime
- * LINK: -Wl,--wrap=__clock_gettime64
+ * LINK: -Wl,--wrap=usbfs_ioctl,--wrap=usbfs_map,--wrap=usbfs_unmap,--wrap=uname
+ * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64
  */
 #include "usbfs/buffers.h"
 #include "usbfs/device.h"

@@ -1266,7 +1266,8 @@ static void closes(void)
 			CHECK_INT(t.end, USBFS_DEVICE_GONE);
 		}
 		stop();
-		CHECK_STR(fake.log, how == 4 ? "" : "reset 0, release 0, release 2, claim 0, claim 2");
+		CHECK_STR(fake.log,
+			  how == 4 ? "" : "reset 0, release 0, release 2, claim 0, claim 2");
 	}
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usbfs_driver[] = "usbfs"; /* the name of the driver of claimed interfaces */
+#define USBFS_DRIVER "usbfs" /* of claimed interfaces */
 
 /* Devices that do not come back from a reset, known from usbredir. */
 static const uint16_t never_reset[][2] = { { 0x1210, 0x001c } };
@@ -92,17 +92,17 @@ static bool is_used_by_program(const struct usbfs_device *device, unsigned inter
 	struct usbdevfs_getdriver driver = { .interface = interface };
 
 	return usbfs_ioctl(device->fd, USBDEVFS_GETDRIVER, &driver) >= 0 &&
-	       !strcmp(driver.driver, usbfs_driver);
+	       !strcmp(driver.driver, USBFS_DRIVER);
 }
 
 /* All before any: so nothing was taken when another program is found. */
 static int claim_all(struct usbfs_device *device)
 {
 	const struct usbfs_endpoints *endpoints = &device->endpoints;
-	struct usbdevfs_disconnect_claim claim = { .flags = USBDEVFS_DISCONNECT_CLAIM_EXCEPT_DRIVER };
+	struct usbdevfs_disconnect_claim claim = { .flags = USBDEVFS_DISCONNECT_CLAIM_EXCEPT_DRIVER,
+						   .driver = USBFS_DRIVER };
 	int error;
 
-	strcpy(claim.driver, usbfs_driver);
 	for (unsigned i = 0; i < endpoints->interfaces; i++)
 		if (is_used_by_program(device, endpoints->interface[i]))
 			return -EBUSY;
@@ -126,7 +126,7 @@ static void release_all(struct usbfs_device *device)
 }
 
 /* Nothing may be claimed. Where a port is not claimed the machine's drivers come at once. */
-static int configure(struct usbfs_device *device, uint8_t configuration)
+static int configure_device(struct usbfs_device *device, uint8_t configuration)
 {
 	unsigned value = configuration;
 	int error = usbfs_ioctl(device->fd, USBDEVFS_SETCONFIGURATION, &value);
@@ -144,7 +144,7 @@ int usbfs_claim(struct usbfs_device *device)
 
 	if (!device->endpoints.configuration &&
 	    usbfs_configurations(device->descriptors, device->len, &first)) {
-		error = configure(device, first);
+		error = configure_device(device, first);
 		if (error)
 			return error;
 	}
@@ -152,7 +152,7 @@ int usbfs_claim(struct usbfs_device *device)
 }
 
 /* Leaves nothing claimed: usbfs does not survive a reset as a driver. */
-static int reset(struct usbfs_device *device)
+static int reset_device(struct usbfs_device *device)
 {
 	int error = 0;
 
@@ -167,7 +167,7 @@ static int reset(struct usbfs_device *device)
 
 int usbfs_reset(struct usbfs_device *device)
 {
-	int error = reset(device);
+	int error = reset_device(device);
 
 	if (error)
 		return error;
@@ -181,7 +181,7 @@ int usbfs_set_configuration(struct usbfs_device *device, uint8_t configuration)
 	int error, claimed;
 
 	release_all(device);
-	error = configure(device, configuration);
+	error = configure_device(device, configuration);
 	claimed = claim_all(device);
 	return error ? error : claimed;
 }
@@ -214,14 +214,14 @@ int usbfs_give_back(struct usbfs_device *device, int *port, size_t ports)
 	int error;
 
 	release_all(device);
-	error = device->used ? reset(device) : 0;
+	error = device->used ? reset_device(device) : 0;
 	for (size_t i = 0; i < ports; i++) {
 		if (port[i] >= 0)
 			close(port[i]);
 		port[i] = -1;
 	}
 	if (before && before != device->endpoints.configuration && error != -ENODEV)
-		error = configure(device, before);
+		error = configure_device(device, before);
 	connect_all(device);
 	return error;
 }

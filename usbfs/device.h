@@ -3,10 +3,10 @@
  * A USB device in user space, through its node in /dev/bus/usb (linux/usbdevice_fs.h). Sources:
  * drivers/usb/core/devio.c, hub.c, driver.c, message.c of the kernel.
  *
- * Whatever talks to the device blocks as long as the device, or the drivers of its interfaces, take:
- * 0.3 s for a reset, and 5 s and more if it does not answer. So each device has a process of its
- * own. If that is killed, the kernel gives up all it had of the device, but looks for no drivers: the
- * interfaces have none until somebody writes their names to bus/usb/drivers_probe.
+ * Whatever talks to the device blocks as long as the device, or the drivers of its interfaces,
+ * take: 0.3 s for a reset, and 5 s and more if it does not answer. So each device has a process of
+ * its own. If that is killed, the kernel gives up all it had of the device, but looks for no
+ * drivers: the interfaces have none until somebody writes their names to bus/usb/drivers_probe.
  */
 #ifndef USBFS_DEVICE_H
 #define USBFS_DEVICE_H
@@ -39,18 +39,18 @@ struct usbfs_device {
 };
 
 /*
- * Opens the device number of that bus. nodes is a handle of /dev/bus/usb. configuration is the value
- * of its attribute bConfigurationValue now, 0 if that is empty. Returns 0 or -errno: -ENODEV or
- * -ENOENT if there is no such device, -EFBIG if its descriptors are too long.
+ * Opens the device number of that bus. nodes is a handle of /dev/bus/usb. configuration is the
+ * value of its attribute bConfigurationValue now, 0 if that is empty. Returns 0 or -errno: -ENODEV
+ * or -ENOENT if there is no such device, -EFBIG if its descriptors are too long.
  */
 int usbfs_open(struct usbfs_device *device, int nodes, unsigned bus, unsigned number,
 	       uint8_t configuration);
 
 /*
- * Claims a port of a hub, by the hub's device number: as long as the claim lasts the kernel neither
- * configures what arrives there nor looks for drivers. Those that are bound stay. A SuperSpeed socket
- * has two ports, on two hubs. Returns the claim, a descriptor to be closed, or -errno: -EBUSY if
- * somebody, such as usbip-host, has it.
+ * Claims a port of a hub, by the hub's device number: as long as the claim lasts the kernel
+ * neither configures what arrives there nor looks for drivers. Those that are bound stay. A
+ * SuperSpeed socket has two ports, on two hubs. Returns the claim, a descriptor to be closed, or
+ * -errno: -EBUSY if somebody, such as usbip-host, has it.
  */
 int usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port);
 
@@ -71,10 +71,10 @@ int usbfs_set_configuration(struct usbfs_device *device, uint8_t configuration);
 int usbfs_set_interface(struct usbfs_device *device, uint8_t interface, uint8_t setting);
 
 /*
- * Gives the device back to the drivers of this machine: resets it if it was used, closes the claims of its ports
- * (-1: none) as drivers are not found before, and restores the configuration that it had. There must
- * be no session. Returns 0 or -errno, -ENODEV if it is not there any more; the ports are closed in
- * any case.
+ * Gives the device back to the drivers of this machine: resets it if it was used, closes the
+ * claims of its ports (-1: none) as drivers are not found before, and restores the configuration
+ * that it had. There must be no session. Returns 0 or -errno, -ENODEV if it is not there any more;
+ * the ports are closed in any case.
  */
 int usbfs_give_back(struct usbfs_device *device, int *port, size_t ports);
 

@@ -35,14 +35,13 @@ size_t pieces_cut_size(uint32_t length)
 	return (size_t)count_pieces(length, CUT) * URB_MEMORY;
 }
 
-struct usbdevfs_urb *piece_urb(const struct transfer *transfer, unsigned i)
+struct usbdevfs_urb *piece_urb(struct transfer *transfer, unsigned i)
 {
-	size_t at = transfer->packets ? transfer->packets * (size_t)URB_PACKET_SIZE + i * (size_t)PIECE_MEMORY
-				      : i * (size_t)URB_MEMORY;
-	const uint8_t *base = transfer->packets || transfer->pieces > 1 ? transfer->extra.data + at
-									: transfer->urb;
+	size_t at = transfer->packets * (size_t)URB_PACKET_SIZE +
+		    i * (size_t)(transfer->packets ? PIECE_MEMORY : URB_MEMORY);
+	bool one = !transfer->packets && transfer->pieces <= 1;
 
-	return (struct usbdevfs_urb *)(void *)(uintptr_t)base;
+	return (void *)(one ? transfer->urb : transfer->extra.data + at);
 }
 
 uint8_t *transfer_data(const struct transfer *transfer)
@@ -100,7 +99,8 @@ static void fill_urb(struct transfer *transfer, unsigned i, uint8_t *data, uint3
 static void lay_control(struct transfer *transfer)
 {
 	const struct urb_command *command = &transfer->command;
-	uint32_t length = wire_load_le16(command->setup + 6), sent = command->in ? 0 : command->length;
+	uint32_t length = wire_load_le16(command->setup + 6);
+	uint32_t sent = command->in ? 0 : command->length;
 
 	if (length < command->length)
 		length = command->length;
@@ -226,14 +226,15 @@ static struct pieces_result result_of_packets(struct transfer *transfer)
 }
 
 /* Of a bulk transfer in pieces all end with the first that is short or fails. */
-static struct pieces_result result_of_data(const struct transfer *transfer)
+static struct pieces_result result_of_data(struct transfer *transfer)
 {
 	struct pieces_result result = { 0, 0, 0 };
 
 	for (unsigned i = 0; i < transfer->submitted && !result.status; i++) {
 		const struct usbdevfs_urb *urb = piece_urb(transfer, i);
 
-		result.actual += at_most(urb->actual_length, transfer->command.length - result.actual);
+		result.actual += at_most(urb->actual_length,
+					 transfer->command.length - result.actual);
 		result.status = urb->status;
 		if (urb->status == -EREMOTEIO && i + 1 < transfer->pieces &&
 		    !(transfer->command.flags & URB_SHORT_NOT_OK))

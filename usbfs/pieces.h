@@ -14,7 +14,7 @@ enum { PIECE_PACKETS = 128 }; /* USBFS's limit: devio.c proc_do_submiturb() */
 size_t pieces_size(uint32_t packets);
 size_t pieces_cut_size(uint32_t length);
 
-struct usbdevfs_urb *piece_urb(const struct transfer *transfer, unsigned i);
+struct usbdevfs_urb *piece_urb(struct transfer *transfer, unsigned i);
 
 /* Where the data are. */
 uint8_t *transfer_data(const struct transfer *transfer);

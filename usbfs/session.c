@@ -35,7 +35,7 @@ const char *usbfs_end_text(enum usbfs_end end)
 	return text[end];
 }
 
-static void end(struct usbfs_session *session, enum usbfs_end why)
+static void end_session(struct usbfs_session *session, enum usbfs_end why)
 {
 	if (!session->end)
 		session->end = why;
@@ -74,7 +74,7 @@ static bool is_after(uint32_t a, uint32_t b)
 static bool keep_early(struct usbfs_session *session, const struct urb_command *command)
 {
 	if (session->earlies == USBFS_EARLY_MAX) {
-		end(session, USBFS_BAD_UNLINKS);
+		end_session(session, USBFS_BAD_UNLINKS);
 		return true;
 	}
 	session->early[session->earlies].victim = command->victim;
@@ -105,7 +105,7 @@ static bool take_unlink(struct usbfs_session *session, const struct urb_command 
 	if (!victim || victim->state == TRANSFER_DONE)
 		return !transfers_reply_unlink(&session->transfers, command->seqnum);
 	if (victim->unlinked)
-		end(session, USBFS_BAD_SEQNUM);
+		end_session(session, USBFS_BAD_SEQNUM);
 	else
 		transfer_unlink(&session->transfers, victim, command->seqnum);
 	return true;
@@ -117,18 +117,19 @@ static bool take_submit(struct usbfs_session *session, const struct urb_command 
 	int error;
 
 	if (command->length > (command->endpoint ? USBFS_LENGTH_MAX : CONTROL_MAX)) {
-		end(session, USBFS_BAD_REQUEST);
+		end_session(session, USBFS_BAD_REQUEST);
 		return true;
 	}
 	if (!newer && transfers_find(&session->transfers, command->seqnum)) {
-		end(session, USBFS_BAD_SEQNUM);
+		end_session(session, USBFS_BAD_SEQNUM);
 		return true;
 	}
 	error = transfer_take(&session->transfers, command, &session->receiving);
 	if (error) {
 		session->receiving = NULL;
 		if (error != -EAGAIN)
-			end(session, error == -ENOMEM ? USBFS_NO_MEMORY : USBFS_BAD_PACKETS);
+			end_session(session, error == -ENOMEM ? USBFS_NO_MEMORY
+							      : USBFS_BAD_PACKETS);
 		return error != -EAGAIN;
 	}
 	session->begun = true;
@@ -142,9 +143,9 @@ static bool take_request(struct usbfs_session *session, const uint8_t *bytes)
 	struct urb_command command;
 
 	if (urb_command_decode(bytes, &command))
-		end(session, USBFS_BAD_REQUEST);
+		end_session(session, USBFS_BAD_REQUEST);
 	else if (command.devid != session->devid)
-		end(session, USBFS_BAD_DEVID);
+		end_session(session, USBFS_BAD_DEVID);
 	else if (command.code == URB_CMD_UNLINK)
 		return take_unlink(session, &command);
 	else
@@ -161,7 +162,7 @@ static void submit_received(struct usbfs_session *session)
 	if (take_early(session, transfer->command.seqnum, &unlink))
 		transfer_refuse(&session->transfers, transfer, unlink);
 	else if (!transfer_submit(&session->transfers, transfer))
-		end(session, USBFS_BAD_PACKETS);
+		end_session(session, USBFS_BAD_PACKETS);
 }
 
 /* Fills in what follows a request from bytes that came with it. Returns how many it took. */
@@ -197,7 +198,8 @@ static void take_received(struct usbfs_session *session)
 	session->blocked = false;
 	while (!session->end) {
 		if (session->receiving) {
-			at += copy_received(session->receiving, session->in + at, session->len - at);
+			at += copy_received(session->receiving, session->in + at,
+					    session->len - at);
 			if (!is_complete(session->receiving))
 				break;
 			submit_received(session);
@@ -215,7 +217,7 @@ static void take_received(struct usbfs_session *session)
 }
 
 /* Data go to their buffer at once, and requests behind them come along. */
-static void receive(struct usbfs_session *session)
+static void receive_requests(struct usbfs_session *session)
 {
 	struct iovec part[3];
 	struct msghdr message = { .msg_iov = part };
@@ -234,7 +236,7 @@ static void receive(struct usbfs_session *session)
 	if (n < 0)
 		session->error = errno;
 	if (n <= 0) {
-		end(session, n ? USBFS_CONNECTION
+		end_session(session, n ? USBFS_CONNECTION
 			       : session->receiving || session->len ? USBFS_CUT : USBFS_CLOSED);
 		return;
 	}
@@ -298,7 +300,7 @@ static bool send_replies(struct usbfs_session *session)
 			return false;
 		if (n < 0) {
 			session->error = errno;
-			end(session, USBFS_CONNECTION);
+			end_session(session, USBFS_CONNECTION);
 			return false;
 		}
 		session->sent += (size_t)n;
@@ -308,7 +310,7 @@ static bool send_replies(struct usbfs_session *session)
 }
 
 /* Requests that waited for room may have it, as long as the socket takes replies. */
-static bool advance(struct usbfs_session *session)
+static bool advance_session(struct usbfs_session *session)
 {
 	bool sent;
 
@@ -329,7 +331,7 @@ static void wait_for(struct usbfs_session *session, uint32_t events)
 		return;
 	if (epoll_ctl(session->epoll, EPOLL_CTL_MOD, session->socket, &event)) {
 		session->error = errno;
-		end(session, USBFS_CONNECTION);
+		end_session(session, USBFS_CONNECTION);
 	}
 	session->events = events;
 }
@@ -346,19 +348,20 @@ enum usbfs_end usbfs_session_ready(struct usbfs_session *session, int fd, uint32
 			transfers_free_idle(transfers);
 	} else if (fd == session->socket && session->blocked) {
 		if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-			end(session, USBFS_CLOSED); /* what it sent last is of no use to it */
+			end_session(session, USBFS_CLOSED); /* whatever it sent last */
 	} else if (fd == session->socket) {
 		if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-			receive(session);
+			receive_requests(session);
 	} else {
 		transfers_reap(transfers);
 		transfers->gone |= (events & (EPOLLHUP | EPOLLERR)) != 0;
 	}
-	sent = advance(session);
+	sent = advance_session(session);
 	if (transfers->gone)
-		end(session, USBFS_DEVICE_GONE);
+		end_session(session, USBFS_DEVICE_GONE);
 	if (!session->end)
-		wait_for(session, (session->blocked ? EPOLLRDHUP : EPOLLIN) | (sent ? 0 : EPOLLOUT));
+		wait_for(session,
+			 (session->blocked ? EPOLLRDHUP : EPOLLIN) | (sent ? 0 : EPOLLOUT));
 	return session->end;
 }
 

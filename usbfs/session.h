@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client's session with a device: its requests come over a socket, are carried out, and replied to
- * (Documentation/usb/usbip_protocol.rst). The client is not trusted: whatever it sends costs at most
- * its session, TRANSFERS_MAX URBs, and the memory that the device may have in flight.
+ * A client's session with a device: its requests come over a socket, are carried out, and replied
+ * to (Documentation/usb/usbip_protocol.rst). The client is not trusted: whatever it sends costs at
+ * most its session, TRANSFERS_MAX URBs, and the memory that the device may have in flight.
  *
  * System calls: ioctl, mmap, munmap, recvmsg, sendmsg, epoll_ctl, close, and those of malloc().
  */
@@ -60,16 +60,16 @@ struct usbfs_session {
 int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
 			uint32_t devid, int epoll, struct usbfs_counters *counters);
 
-/* For epoll_wait(): after so many ms without an event usbfs_session_ready() shall be called with the
- * fd -1; -1: never. */
+/* For epoll_wait(): after so many ms without an event usbfs_session_ready() shall be called with
+ * the fd -1; -1: never. */
 int usbfs_session_timeout(const struct usbfs_session *session);
 
-/* fd, the socket or the device's, has these events. Returns why the session has ended, if it has. It
- * never blocks, but for requests that are ioctls: usbfs/special.h. */
+/* fd, the socket or the device's, has these events. Returns why the session has ended, if it
+ * has. It never blocks, but for requests that are ioctls: usbfs/special.h. */
 enum usbfs_end usbfs_session_ready(struct usbfs_session *session, int fd, uint32_t events);
 
-/* Kills all URBs, closes the socket, resets the device and claims it again: it blocks, some 0.3 s. 0
- * or -errno: -ENODEV if the device is gone. */
+/* Kills all URBs, closes the socket, resets the device and claims it again: it blocks, some 0.3
+ * s. 0 or -errno: -ENODEV if the device is gone. */
 int usbfs_session_end(struct usbfs_session *session);
 
 #endif

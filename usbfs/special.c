@@ -13,7 +13,7 @@ enum {
 	PORT_RESET = 4,
 };
 
-static int set_configuration(struct usbfs_special *special, struct usbfs_device *device,
+static int special_configuration(struct usbfs_special *special, struct usbfs_device *device,
 			     uint8_t configuration)
 {
 	bool again = special->configured && special->described &&
@@ -25,7 +25,7 @@ static int set_configuration(struct usbfs_special *special, struct usbfs_device 
 	return error ? error : usbfs_set_configuration(device, configuration);
 }
 
-static int clear_halt(const struct usbfs_device *device, unsigned endpoint)
+static int special_clear_halt(const struct usbfs_device *device, unsigned endpoint)
 {
 	int error = usbfs_ioctl(device->fd, USBDEVFS_CLEAR_HALT, &endpoint);
 
@@ -33,7 +33,7 @@ static int clear_halt(const struct usbfs_device *device, unsigned endpoint)
 }
 
 /* What the kernel says of numbers that the device does not have. */
-static int stall(int error)
+static int stall_status(int error)
 {
 	return error == -EINVAL || error == -ENOENT ? -EPIPE : error;
 }
@@ -46,15 +46,15 @@ bool usbfs_special(struct usbfs_special *special, struct usbfs_device *device,
 
 	switch (request) {
 	case USB_RECIP_DEVICE << 8 | USB_REQ_SET_CONFIGURATION:
-		*status = stall(set_configuration(special, device, (uint8_t)value));
+		*status = stall_status(special_configuration(special, device, (uint8_t)value));
 		return true;
 	case USB_RECIP_INTERFACE << 8 | USB_REQ_SET_INTERFACE:
-		*status = stall(usbfs_set_interface(device, (uint8_t)index, (uint8_t)value));
+		*status = stall_status(usbfs_set_interface(device, (uint8_t)index, (uint8_t)value));
 		return true;
 	case USB_RECIP_ENDPOINT << 8 | USB_REQ_CLEAR_FEATURE:
 		if (value != USB_ENDPOINT_HALT || !(index & USB_ENDPOINT_NUMBER_MASK))
 			return false;
-		*status = stall(clear_halt(device, (uint8_t)index));
+		*status = stall_status(special_clear_halt(device, (uint8_t)index));
 		return true;
 	case TO_PORT << 8 | USB_REQ_SET_FEATURE:
 		if (value != PORT_RESET)

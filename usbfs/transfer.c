@@ -39,7 +39,7 @@ static void list_remove(struct transfer_list *list, struct transfer *transfer)
 		list->end = at;
 }
 
-static struct transfer *pop(struct transfer **first)
+static struct transfer *stack_pop(struct transfer **first)
 {
 	struct transfer *transfer = *first;
 
@@ -48,7 +48,7 @@ static struct transfer *pop(struct transfer **first)
 	return transfer;
 }
 
-static void push(struct transfer **first, struct transfer *transfer)
+static void stack_push(struct transfer **first, struct transfer *transfer)
 {
 	transfer->next = *first;
 	*first = transfer;
@@ -82,14 +82,14 @@ struct transfer *transfers_find(struct transfers *transfers, uint32_t seqnum)
 /* A slot without a buffer, or NULL. What it has of extra memory stays. */
 static struct transfer *take_slot(struct transfers *transfers)
 {
-	struct transfer *transfer = pop(&transfers->bare);
+	struct transfer *transfer = stack_pop(&transfers->bare);
 
 	if (!transfer && transfers->used < TRANSFERS_MAX + TRANSFER_REPLIES) {
 		transfer = &transfers->slot[transfers->used++];
 		memset(transfer, 0, sizeof(*transfer));
 	}
 	for (unsigned i = 0; !transfer && i < USBFS_CLASSES; i++)
-		transfer = pop(&transfers->free[i]);
+		transfer = stack_pop(&transfers->free[i]);
 	if (!transfer)
 		return NULL;
 	transfers->idle -= transfer->buffer.size + transfer->extra.size;
@@ -107,6 +107,8 @@ static struct transfer *take_slot(struct transfers *transfers)
 
 static void free_slot(struct transfers *transfers, struct transfer *transfer)
 {
+	struct transfer **class = &transfers->bare;
+
 	assert(!transfer->flying);
 	transfers->taken--;
 	transfers->bytes -= transfer->buffer.size + transfer->extra.size;
@@ -116,9 +118,9 @@ static void free_slot(struct transfers *transfers, struct transfer *transfer)
 	}
 	transfers->idle += transfer->buffer.size + transfer->extra.size;
 	transfer->state = TRANSFER_FREE;
-	push(transfer->buffer.data ? &transfers->free[usbfs_buffer_class(transfer->buffer.size)]
-				   : &transfers->bare,
-	     transfer);
+	if (transfer->buffer.data)
+		class = &transfers->free[usbfs_buffer_class(transfer->buffer.size)];
+	stack_push(class, transfer);
 }
 
 bool transfers_free_idle(struct transfers *transfers)
@@ -134,7 +136,7 @@ bool transfers_free_idle(struct transfers *transfers)
 			continue;
 		usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
 		usbfs_buffer_free(&transfers->buffers, &transfer->extra);
-		push(&transfers->bare, transfer);
+		stack_push(&transfers->bare, transfer);
 	}
 	transfers->idle = 0;
 	return transfers->buffers.mapped < mapped;
@@ -151,12 +153,12 @@ static bool take_buffer(struct transfers *transfers, struct transfer *transfer)
 	if (transfer->exists && transfer->type == USB_ENDPOINT_XFER_CONTROL)
 		size = sizeof(command->setup) + (setup > size ? setup : size);
 	class = usbfs_buffer_class(size);
-	other = pop(&transfers->free[class]);
+	other = stack_pop(&transfers->free[class]);
 	if (other) {
 		transfer->buffer = other->buffer;
 		other->buffer = (struct usbfs_buffer){ NULL, 0, false };
 		transfers->idle -= transfer->buffer.size;
-		push(&transfers->bare, other);
+		stack_push(&transfers->bare, other);
 	} else if (!usbfs_buffer_make(&transfers->buffers, &transfer->buffer, class)) {
 		return false;
 	}
@@ -265,7 +267,7 @@ static void set_done(struct transfers *transfers, struct transfer *transfer)
 	list_push(&transfers->done, transfer);
 }
 
-static void count(const struct transfers *transfers, const struct transfer *transfer,
+static void count_transfer(const struct transfers *transfers, const struct transfer *transfer,
 		  const struct pieces_result *result)
 {
 	struct usbfs_counters *counters = transfers->counters;
@@ -281,14 +283,14 @@ static void count(const struct transfers *transfers, const struct transfer *tran
  * are data, they come first, in a reply of its own, after which vhci-hcd ignores the second one.
  * usbfs says -ENOENT of what was killed.
  */
-static void finish(struct transfers *transfers, struct transfer *transfer)
+static void finish_transfer(struct transfers *transfers, struct transfer *transfer)
 {
 	struct pieces_result result = pieces_result(transfer);
 	bool killed = result.status == -ENOENT;
 
 	if (killed)
 		result.status = transfer->unlinked ? -ECONNRESET : -ESHUTDOWN;
-	count(transfers, transfer, &result);
+	count_transfer(transfers, transfer, &result);
 	if (!transfer->unlinked || !killed || result.actual)
 		reply_submit(transfer, &result);
 	if (transfer->unlinked)
@@ -336,7 +338,7 @@ static int submit_patiently(struct transfers *transfers, struct transfer *transf
 	return submit_pieces(transfers, transfer);
 }
 
-static int prepare(struct transfers *transfers, struct transfer *transfer)
+static int prepare_transfer(struct transfers *transfers, struct transfer *transfer)
 {
 	if (transfer->pieces)
 		return 0;
@@ -350,34 +352,35 @@ static int prepare(struct transfers *transfers, struct transfer *transfer)
 	return 0;
 }
 
-static int refusal(int error)
+static int refusal_status(int error)
 {
 	return error == -ENOENT || error == -EINVAL || error == -EHOSTUNREACH ? -EPIPE : error;
 }
 
 /* Submits it, or what is left of it. False if it has to wait. */
-static bool start(struct transfers *transfers, struct transfer *transfer)
+static bool start_transfer(struct transfers *transfers, struct transfer *transfer)
 {
-	bool control = !transfer->command.endpoint;
+	struct usbfs_special *special = &transfers->special;
+	const struct urb_command *command = &transfer->command;
 	int error = 0;
 
-	if (!control) /* nobody resets a device that is at work */
-		transfers->special.described = false;
-	if (!control || transfer->pieces ||
-	    !usbfs_special(&transfers->special, transfers->device, transfer->command.setup, &error)) {
-		error = prepare(transfers, transfer);
+	if (command->endpoint) /* nobody resets a device that is at work */
+		special->described = false;
+	if (command->endpoint || transfer->pieces ||
+	    !usbfs_special(special, transfers->device, command->setup, &error)) {
+		error = prepare_transfer(transfers, transfer);
 		if (!error)
 			error = submit_patiently(transfers, transfer);
 		if (error == -EAGAIN ||
 		    (error == -ENOMEM && (transfer->flying || transfer->waited < WAIT_TICKS)))
 			return false;
-		error = refusal(error);
+		error = refusal_status(error);
 	}
 	transfers->gone |= error == -ENODEV || error == -ESHUTDOWN;
 	transfer->error = error;
 	transfer->state = TRANSFER_FLYING;
 	if (!transfer->flying)
-		finish(transfers, transfer);
+		finish_transfer(transfers, transfer);
 	return true;
 }
 
@@ -404,7 +407,7 @@ bool transfer_submit(struct transfers *transfers, struct transfer *transfer)
 		return false;
 	transfers->counters->in_flight++;
 	transfer->state = TRANSFER_WAITING;
-	if (is_behind(transfers, transfer) || !start(transfers, transfer))
+	if (is_behind(transfers, transfer) || !start_transfer(transfers, transfer))
 		list_push(&transfers->waiting, transfer);
 	return true;
 }
@@ -415,9 +418,9 @@ void transfers_start_waiting(struct transfers *transfers)
 	uint32_t blocked = 0, bit;
 
 	list_clear(&transfers->waiting);
-	while ((transfer = pop(&first))) {
+	while ((transfer = stack_pop(&first))) {
 		bit = endpoint_bit(transfer);
-		if (blocked & bit || !start(transfers, transfer)) {
+		if (blocked & bit || !start_transfer(transfers, transfer)) {
 			blocked |= bit;
 			list_push(&transfers->waiting, transfer);
 		}
@@ -438,19 +441,21 @@ void transfers_reap(struct transfers *transfers)
 		transfers->flying--;
 		transfer->flying--;
 		if (!transfer->flying && transfer->state == TRANSFER_FLYING)
-			finish(transfers, transfer);
+			finish_transfer(transfers, transfer);
 	}
 	transfers->gone |= error < 0 && error != -EAGAIN;
 }
 
 void transfers_tick(struct transfers *transfers)
 {
-	for (struct transfer *transfer = transfers->waiting.first; transfer; transfer = transfer->next)
+	struct transfer *transfer = transfers->waiting.first;
+
+	for (; transfer; transfer = transfer->next)
 		transfer->waited++;
 }
 
 /* From the last to the first, so that none begins because another was killed. */
-static void discard_pieces(const struct transfers *transfers, const struct transfer *transfer)
+static void discard_pieces(const struct transfers *transfers, struct transfer *transfer)
 {
 	for (unsigned i = transfer->flying ? transfer->submitted : 0; i--;)
 		usbfs_ioctl(transfers->device->fd, USBDEVFS_DISCARDURB, piece_urb(transfer, i));
@@ -467,7 +472,7 @@ void transfer_unlink(struct transfers *transfers, struct transfer *transfer, uin
 	}
 	discard_pieces(transfers, transfer);
 	if (!transfer->flying)
-		finish(transfers, transfer);
+		finish_transfer(transfers, transfer);
 }
 
 void transfer_refuse(struct transfers *transfers, struct transfer *transfer, uint32_t seqnum)

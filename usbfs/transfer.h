@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The URBs of a session, from the client's whole request to the reply that is to be sent: submitted
- * to the kernel, reaped, unlinked. Each has exactly one reply, and no memory is allocated for one in
- * the long run. Sources: drivers/usb/core/devio.c, drivers/usb/usbip/stub_tx.c, vhci_rx.c.
+ * The URBs of a session, from the client's whole request to the reply that is to be sent:
+ * submitted to the kernel, reaped, unlinked. Each has exactly one reply, and no memory is
+ * allocated for one in the long run. Sources: drivers/usb/core/devio.c,
+ * drivers/usb/usbip/stub_tx.c, vhci_rx.c.
  *
  *	FREE -> RECEIVING -> FLYING -> DONE -> FREE
  *	            |           ^
@@ -42,7 +43,7 @@ struct transfer {
 	uint32_t packets; /* of an isochronous one, else 0 */
 	uint32_t received; /* bytes of what follows the request */
 	struct usbfs_buffer buffer; /* the data; of a control transfer behind its setup */
-	struct usbfs_buffer extra;  /* the packets as on the wire; usbfs's URBs, if one is too few */
+	struct usbfs_buffer extra;  /* packets as on the wire; usbfs's URBs, if one is too few */
 	/* usbfs's URBs, and how many were submitted, and not reaped yet */
 	unsigned pieces, submitted, flying;
 	unsigned waited; /* so many ticks */
@@ -52,7 +53,7 @@ struct transfer {
 	unsigned parts;	 /* of its reply */
 	struct iovec part[TRANSFER_PARTS];
 	uint8_t reply[2][URB_SIZE];
-	alignas(struct usbdevfs_urb) uint8_t urb[sizeof(struct usbdevfs_urb)]; /* if one is enough */
+	alignas(struct usbdevfs_urb) uint8_t urb[sizeof(struct usbdevfs_urb)]; /* if one does */
 };
 
 struct transfer_list {
@@ -92,8 +93,8 @@ void transfers_end(struct transfers *transfers);
 struct transfer *transfers_find(struct transfers *transfers, uint32_t seqnum);
 
 /*
- * A transfer for a URB_CMD_SUBMIT, whose length is at most USBFS_LENGTH_MAX. 0; -EAGAIN if there must
- * be room first: replies must be sent, or URBs complete; -EBADMSG: more than URB_PACKETS_MAX
+ * A transfer for a URB_CMD_SUBMIT, whose length is at most USBFS_LENGTH_MAX. 0; -EAGAIN if there
+ * must be room first: replies must be sent, or URBs complete; -EBADMSG: more than URB_PACKETS_MAX
  * packets; -ENOMEM.
  */
 int transfer_take(struct transfers *transfers, const struct urb_command *command,

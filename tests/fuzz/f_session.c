@@ -71,6 +71,7 @@ static void check_replies(void)
 
 	for (; transfer; transfer = transfer->next) {
 		const struct iovec *part = transfer->part, *end = part + transfer->parts;
+		const uint8_t *wire;
 		uint32_t sum = 0;
 
 		HOLDS(transfer->state == TRANSFER_DONE && part < end && !transfer->flying);
@@ -82,9 +83,9 @@ static void check_replies(void)
 			part++;
 			if (transfer->command.in && reply.length)
 				HOLDS(part < end && part++->iov_len == reply.length);
-			for (uint32_t i = 0; i < reply.packets; i++) {
-				urb_packet_decode((uint8_t *)part->iov_base + (size_t)i * URB_PACKET_SIZE,
-						  &packet);
+			wire = reply.packets ? part->iov_base : NULL;
+			for (uint32_t i = 0; i < reply.packets; i++, wire += URB_PACKET_SIZE) {
+				urb_packet_decode(wire, &packet);
 				HOLDS(packet.actual <= packet.length);
 				sum += packet.actual;
 			}
