@@ -71,15 +71,14 @@ static bool is_after(uint32_t a, uint32_t b)
 
 /* vhci-hcd sends all URBs that wait before all unlinks that wait, so that of a URB that is unlinked
  * at once may come first (drivers/usb/usbip/vhci_tx.c vhci_tx_loop()). */
-static bool keep_early(struct usbfs_session *session, const struct urb_command *command)
+static void keep_early(struct usbfs_session *session, const struct urb_command *command)
 {
 	if (session->earlies == USBFS_EARLY_MAX) {
 		end_session(session, USBFS_BAD_UNLINKS);
-		return true;
+		return;
 	}
 	session->early[session->earlies].victim = command->victim;
 	session->early[session->earlies++].seqnum = command->seqnum;
-	return true;
 }
 
 /* Whether an unlink of it has come before; then *seqnum is that of the unlink. */
@@ -101,10 +100,10 @@ static bool take_unlink(struct usbfs_session *session, const struct urb_command 
 	struct transfer *victim = transfers_find(&session->transfers, command->victim);
 
 	if (!victim && (!session->begun || is_after(command->victim, session->latest)))
-		return keep_early(session, command);
-	if (!victim || victim->state == TRANSFER_DONE)
+		keep_early(session, command);
+	else if (!victim || victim->state == TRANSFER_DONE)
 		return !transfers_reply_unlink(&session->transfers, command->seqnum);
-	if (victim->unlinked)
+	else if (victim->unlinked)
 		end_session(session, USBFS_BAD_SEQNUM);
 	else
 		transfer_unlink(&session->transfers, victim, command->seqnum);
