@@ -1,19 +1,29 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# OpenRC: a script in /etc/init.d under supervise-daemon, in the runlevel "default".
+# OpenRC: a script in /etc/init.d under supervise-daemon, in the runlevel "default", and for the client one more,
+# for a shutdown.
 # shellcheck disable=SC2034,SC2154
 settings=/etc/conf.d/$service
 restart="rc-service $service restart"
+case $role in
+client) names="$service usbip-unmount" ;;
+*) names=$service ;;
+esac
 
 init_put() {
 	put 755 "$here/install/daemon.sh" "$target/install/daemon.sh"
-	[ "$role" = server ] || put 755 "$here/install/unmount.sh" "$target/install/unmount.sh"
+	[ "$role" = server ] || {
+		put 755 "$here/install/unmount.sh" "$target/install/unmount.sh"
+		put 755 "$here/install/openrc/unmount" /etc/init.d/usbip-unmount
+	}
 	put 755 "$here/install/openrc/service" "/etc/init.d/$service"
 	act "enable $service" enable
 }
 
 enable() {
-	[ -e "/etc/runlevels/default/$service" ] || rc-update -q add "$service" default
+	for name in $names; do
+		[ -e "/etc/runlevels/default/$name" ] || rc-update -q add "$name" default
+	done
 }
 
 init_runs() {
@@ -37,6 +47,7 @@ init_start() {
 		echo "$service did not start" >&2
 		return 1
 	}
+	[ "$role" = server ] || rc-service -q usbip-unmount start
 }
 
 init_pid() {
@@ -54,8 +65,11 @@ init_stop() {
 
 init_remove() {
 	[ -e "/etc/init.d/$service" ] || return 0
-	for link in /etc/runlevels/*/"$service"; do
-		[ ! -L "$link" ] || rm "$link"
+	[ "$role" = server ] || rc-service -q usbip-unmount stop || :
+	for name in $names; do
+		for link in /etc/runlevels/*/"$name"; do
+			[ ! -L "$link" ] || rm "$link"
+		done
+		rm -f "/etc/init.d/$name"
 	done
-	rm -f "/etc/init.d/$service"
 }

@@ -1,12 +1,12 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# systemd: a unit in /etc/systemd/system, and for the client one more that stops it during sleep. The first
-# names the second in its section [Install], so both are enabled and disabled together.
+# systemd: a unit in /etc/systemd/system, and for the client two more: one that stops it during sleep, which is
+# enabled and disabled with it, as its section [Install] says, and one for a shutdown, which it starts.
 # shellcheck disable=SC2034,SC2154
 units=/etc/systemd/system
 restart="systemctl restart $service"
 case $role in
-client) names="$service usbip-sleep" ;;
+client) names="$service usbip-sleep usbip-unmount" ;;
 *) names=$service ;;
 esac
 
@@ -47,6 +47,7 @@ init_stop() {
 init_remove() {
 	[ -e "$units/$service.service" ] || return 0
 	systemctl -q --no-reload disable "$service"
+	[ "$role" = server ] || systemctl -q stop usbip-unmount 2>/dev/null || :
 	for name in $names; do
 		rm -f "$units/$name.service"
 	done
