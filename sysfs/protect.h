@@ -12,7 +12,8 @@
  * - it has a network interface that is up, is a port of another one (a bridge), or has been moved
  *   to another network namespace, or if no network card has a link
  * - it is a keyboard, a pointer, a display or their Bluetooth adapter, while somebody is logged in,
- *   or can log in on a login screen, at the console
+ *   or can log in on a login screen, at the console; if a display is connected, also while a
+ *   program draws on it
  * - it has a console of the kernel
  * - a program has claimed it through usbfs, plays or records sound with it, or has its device file
  *   open

@@ -120,6 +120,13 @@ static bool file_is_use(const struct open_file *file, const struct protect_item 
 	return true;
 }
 
+/* Whether the program draws on a display that is connected: somebody may sit there, and type. */
+static bool file_is_screen(const struct open_file *file)
+{
+	return file->protect->screen && (!strncmp(file->name, "/dev/dri/card", 13) ||
+					 !strncmp(file->name, "/dev/fb", 7));
+}
+
 /* udev and the programs that it runs open each new device for a moment. */
 static bool program_is_udev(const struct protect_process *process)
 {
@@ -129,7 +136,8 @@ static bool program_is_udev(const struct protect_process *process)
 	return protect_process_is(process, names);
 }
 
-/* These programs have all keyboards open, to see power buttons and the like. */
+/* These programs have all keyboards open, to see power buttons and the like; logind also the
+ * displays of its sessions. */
 static bool program_is_listener(const struct protect_process *process)
 {
 	static const char *const names[] = { "systemd-logind", "elogind", "elogind-daemon",
@@ -151,7 +159,8 @@ static bool program_only_looks(const struct open_file *file, const struct protec
 		return false;
 	str_format(pid, sizeof(pid), "%u", (unsigned)process->parent);
 	return program_is_udev(process) ||
-	       (file->major == MAJOR_INPUT && program_is_listener(process)) ||
+	       ((file->major == MAJOR_INPUT || file_is_screen(file)) &&
+		program_is_listener(process)) ||
 	       (protect_read_process(file->protect, pid, &parent) && program_is_udev(&parent));
 }
 
@@ -184,14 +193,16 @@ static void file_find_devices(struct open_file *file, const struct stat *st)
 	struct sysfs_path link = sysfs_path("dev/%s/%u:%u", S_ISCHR(st->st_mode) ? "char" : "block",
 					    major(st->st_rdev), minor(st->st_rdev));
 	struct protect_item *found = protect_find_link(file->protect, link.text, file->place);
+	bool uhid = strstr(file->place, "/virtual/misc/uhid/"); /* of some Bluetooth adapter */
 
 	file->major = S_ISCHR(st->st_mode) ? major(st->st_rdev) : 0;
-	if (found)
-		file_need(file, found);
-	else if (strstr(file->place, "/virtual/misc/uhid/")) /* of some Bluetooth adapter */
-		EACH_PROTECT_ITEM(file->protect, item)
-			if (protect_traits(file->protect, item)->bluetooth)
-				file_need(file, item);
+	EACH_PROTECT_ITEM(file->protect, item) {
+		const struct protect_traits *traits = protect_traits(file->protect, item);
+
+		if (item == found || (uhid && traits->bluetooth) ||
+		    (traits->input && file_is_screen(file)))
+			file_need(file, item);
+	}
 }
 
 static void program_failed(struct protect *protect, const char *path, int error)

@@ -75,6 +75,9 @@ static const struct {
 	{ "/dev/snd/pcmC1D0p", S_IFCHR, 116, 11 },
 	{ "/dev/input/event5", S_IFCHR, 13, 69 },
 	{ "/dev/input/event6", S_IFCHR, 13, 70 },
+	{ "/dev/dri/card0", S_IFCHR, 226, 0 },
+	{ "/dev/dri/renderD128", S_IFCHR, 226, 128 },
+	{ "/dev/fb0", S_IFCHR, 29, 0 },
 };
 
 int __wrap_fstatat(int dir, const char *path, struct stat *st, int flags)
@@ -394,12 +397,12 @@ static void sound(void)
 	"S: Sysfs=/" path "input/input5\nU: Uniq=1\nH: Handlers=sysrq kbd event5 \n\n"
 #define UHID "devices/virtual/misc/uhid/0005:046D:B342.0007/"
 
+static const char *const listeners[] = { "systemd-logind", "elogind",  "elogind-daemon", "acpid",
+					 "upowerd",	   "thermald", "thd",		 "udevd" };
+
 /* A program that reads a keyboard where a display is. */
 static void kiosk(void)
 {
-	static const char *const listeners[] = { "systemd-logind", "elogind",  "elogind-daemon", "acpid",
-						 "upowerd",	   "thermald", "thd",	 "udevd" };
-
 	begin_serial();
 	put_file(root, "proc/bus/input/devices", KEYBOARD("0003", USB));
 	put_number("char/13:69", USB "input/input5/event5");
@@ -416,6 +419,32 @@ static void kiosk(void)
 		 KEYBOARD("0003", "devices/pci0000:00/usb2/2-2/2-2:1.0/"));
 	NOT_NEEDED(); /* the volume keys of a headset, and a keyboard that nothing reads */
 	end();
+}
+
+/* A program that draws on a display will read the keyboard that is just plugged in. */
+static void kiosk_draws(void)
+{
+	static const char *const screens[] = { "/dev/dri/card0", "/dev/fb0" };
+
+	for (size_t i = 0; i < LENGTH(screens); i++) {
+		char reason[64];
+
+		snprintf(reason, sizeof(reason), "mpv has %s open", screens[i]);
+		begin_serial();
+		put_file(root, "proc/bus/input/devices", KEYBOARD("0003", USB));
+		put_number("char/226:0", ELSEWHERE "drm/card0");
+		put_process(7, "mpv", 1, screens[i]);
+		NOT_NEEDED(); /* nobody can see anything */
+		put_file(root, "class/drm/card0-DP-1/status", "connected\n");
+		NEEDED(reason);
+		for (size_t j = 0; j < LENGTH(listeners); j++) {
+			put_process(7, listeners[j], 1, screens[i]);
+			NOT_NEEDED();
+		}
+		put_process(7, "mpv", 1, "/dev/dri/renderD128");
+		NOT_NEEDED(); /* it only computes */
+		end();
+	}
 }
 
 static void kiosk_over_bluetooth(void)
@@ -588,6 +617,7 @@ int main(void)
 	RUN("t_protect_program: claimed", claimed);
 	RUN("t_protect_program: sound", sound);
 	RUN("t_protect_program: a kiosk", kiosk);
+	RUN("t_protect_program: programs that draw on a display", kiosk_draws);
 	RUN("t_protect_program: a kiosk with a Bluetooth keyboard", kiosk_over_bluetooth);
 	RUN("t_protect_program: processes are read if a device is in question", only_if_asked);
 	RUN("t_protect_program: another user's processes", forbidden);
