@@ -327,8 +327,8 @@ static void classes(void)
 	CHECK_INT(usbfs_buffer_class(0), 0);
 	CHECK_INT(usbfs_buffer_class(512), 0);
 	CHECK_INT(usbfs_buffer_class(513), 1);
-	CHECK_INT(usbfs_buffer_class(USBFS_LENGTH_MAX - 1), USBFS_CLASSES - 1);
-	CHECK_INT(usbfs_buffer_class(USBFS_LENGTH_MAX), USBFS_CLASSES - 1);
+	CHECK_INT(usbfs_buffer_class(USBFS_BUFFER_MAX / 2), USBFS_CLASSES - 2);
+	CHECK_INT(usbfs_buffer_class(USBFS_BUFFER_MAX), USBFS_CLASSES - 1);
 }
 
 int main(void)

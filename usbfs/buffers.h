@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 enum {
-	USBFS_LENGTH_MAX = 16 << 20, /* of a URB: usbfs takes less on every controller */
-	USBFS_CLASSES = 16,	     /* of sizes: 512 bytes, the double, ... USBFS_LENGTH_MAX */
+	USBFS_CLASSES = 16,		    /* of sizes: 512 bytes, the double, ... */
+	USBFS_BUFFER_MAX = 16 << 20,	    /* ... the largest: usbfs takes less */
+	USBFS_LENGTH_MAX = USBFS_BUFFER_MAX - 8, /* of a URB: behind a setup, if it has one */
 };
 
 struct usbfs_buffer {
@@ -36,7 +37,7 @@ struct usbfs_buffers {
  */
 bool usbfs_maps_are_cheap(int fd);
 
-/* The smallest class of buffers with that size, which is at most USBFS_LENGTH_MAX. */
+/* The smallest class of buffers with that size, which is at most USBFS_BUFFER_MAX. */
 unsigned usbfs_buffer_class(size_t size);
 /* A buffer of that class. False if there is no memory. */
 bool usbfs_buffer_make(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, unsigned class);

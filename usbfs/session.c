@@ -2,6 +2,8 @@
 /* A client's session with a device: its requests, from the socket, and the replies to them. */
 #include "usbfs/session.h"
 
+#include "usbfs/replies.h"
+
 #include <errno.h>
 #include <linux/usb/ch9.h>
 #include <string.h>
@@ -10,8 +12,6 @@
 #include <unistd.h>
 
 enum {
-	CONTROL_MAX = 64 << 10, /* wLength has 16 bits */
-	SEND_PARTS = 128,	/* at a time; not more than UIO_MAXIOV */
 	TICK_MS = 50,		/* while something waits for memory */
 	IDLE_MS = 5000,		/* until memory that is not used is given back */
 };
@@ -39,6 +39,13 @@ static void end_session(struct usbfs_session *session, enum usbfs_end why)
 {
 	if (!session->end)
 		session->end = why;
+}
+
+static void fail_connection(struct usbfs_session *session, int error)
+{
+	if (!session->end)
+		session->error = error;
+	end_session(session, USBFS_CONNECTION);
 }
 
 int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
@@ -115,7 +122,7 @@ static bool take_submit(struct usbfs_session *session, const struct urb_command 
 	bool newer = !session->begun || is_after(command->seqnum, session->latest);
 	int error;
 
-	if (command->length > (command->endpoint ? USBFS_LENGTH_MAX : CONTROL_MAX)) {
+	if (command->length > USBFS_LENGTH_MAX) {
 		end_session(session, USBFS_BAD_REQUEST);
 		return true;
 	}
@@ -232,11 +239,12 @@ static void receive_requests(struct usbfs_session *session)
 	n = recvmsg(session->socket, &message, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 0)
-		session->error = errno;
-	if (n <= 0) {
-		end_session(session, n ? USBFS_CONNECTION
-			       : session->receiving || session->len ? USBFS_CUT : USBFS_CLOSED);
+	if (n < 0) {
+		fail_connection(session, errno);
+		return;
+	}
+	if (!n) {
+		end_session(session, session->receiving || session->len ? USBFS_CUT : USBFS_CLOSED);
 		return;
 	}
 	taken = (size_t)n < missing ? (size_t)n : missing;
@@ -246,80 +254,21 @@ static void receive_requests(struct usbfs_session *session)
 	take_received(session);
 }
 
-/* The parts of replies that are done, without those bytes that were sent already. */
-static int collect_replies(const struct usbfs_session *session, struct iovec part[SEND_PARTS])
-{
-	const struct transfer *transfer = session->transfers.done.first;
-	size_t skip = session->sent;
-	int parts = 0;
-
-	for (; transfer && parts + TRANSFER_PARTS <= SEND_PARTS; transfer = transfer->next) {
-		for (unsigned i = 0; i < transfer->parts; i++) {
-			struct iovec next = transfer->part[i];
-			size_t n = skip < next.iov_len ? skip : next.iov_len;
-
-			skip -= n;
-			if (n < next.iov_len)
-				part[parts++] = (struct iovec){ (uint8_t *)next.iov_base + n,
-								next.iov_len - n };
-		}
-	}
-	return parts;
-}
-
-static void free_sent(struct usbfs_session *session)
-{
-	const struct transfer *transfer;
-	size_t size;
-
-	while ((transfer = session->transfers.done.first)) {
-		size = 0;
-		for (unsigned i = 0; i < transfer->parts; i++)
-			size += transfer->part[i].iov_len;
-		if (session->sent < size)
-			return;
-		session->sent -= size;
-		transfers_sent(&session->transfers);
-	}
-}
-
-/* Returns whether the socket took all that there is. */
-static bool send_replies(struct usbfs_session *session)
-{
-	struct iovec part[SEND_PARTS];
-	struct msghdr message = { .msg_iov = part };
-	int parts;
-	ssize_t n;
-
-	while (session->transfers.done.first) {
-		parts = collect_replies(session, part);
-		message.msg_iovlen = (size_t)parts;
-		n = sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return false;
-		if (n < 0) {
-			session->error = errno;
-			end_session(session, USBFS_CONNECTION);
-			return false;
-		}
-		session->sent += (size_t)n;
-		free_sent(session);
-	}
-	return true;
-}
-
-/* Requests that waited for room may have it, as long as the socket takes replies. */
+/* Requests that waited for room may have it, as long as the socket takes replies. Returns whether
+ * it took all. */
 static bool advance_session(struct usbfs_session *session)
 {
-	bool sent;
+	int error;
 
 	do {
-		sent = send_replies(session);
+		error = replies_send(&session->transfers, session->socket);
+		if (error && error != -EAGAIN)
+			fail_connection(session, -error);
 		transfers_start_waiting(&session->transfers);
 		if (session->blocked && !session->end)
 			take_received(session);
-	} while (sent && session->transfers.done.first && !session->end);
-	return sent;
+	} while (!error && session->transfers.done.first && !session->end);
+	return !error;
 }
 
 static void wait_for(struct usbfs_session *session, uint32_t events)
@@ -328,10 +277,8 @@ static void wait_for(struct usbfs_session *session, uint32_t events)
 
 	if (events == session->events)
 		return;
-	if (epoll_ctl(session->epoll, EPOLL_CTL_MOD, session->socket, &event)) {
-		session->error = errno;
-		end_session(session, USBFS_CONNECTION);
-	}
+	if (epoll_ctl(session->epoll, EPOLL_CTL_MOD, session->socket, &event))
+		fail_connection(session, errno);
 	session->events = events;
 }
 

@@ -39,7 +39,6 @@ struct usbfs_session {
 	int error; /* errno of the socket */
 	uint32_t events; /* of the socket, that are waited for */
 	bool blocked; /* a request waits for room */
-	size_t sent; /* bytes of the first reply */
 	struct transfer *receiving; /* or NULL */
 	bool begun; /* a URB has come, whose seqnum is: */
 	uint32_t latest; /* the highest */

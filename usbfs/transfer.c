@@ -2,57 +2,14 @@
 /* The URBs of a session: submitted, reaped, unlinked, and their replies. */
 #include "usbfs/transfer.h"
 
-#include "proto/wire.h"
-#include "usbfs/pieces.h"
+#include "usbfs/replies.h"
+#include "usbfs/slots.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/usb/ch9.h>
 #include <string.h>
 
-enum {
-	IDLE_MAX = 1 << 20, /* bytes in free slots, beside the last buffer that became free */
-	WAIT_TICKS = 40,    /* for memory, if none of ours will become free */
-};
-
-static void list_clear(struct transfer_list *list)
-{
-	list->first = NULL;
-	list->end = &list->first;
-}
-
-static void list_push(struct transfer_list *list, struct transfer *transfer)
-{
-	transfer->next = NULL;
-	*list->end = transfer;
-	list->end = &transfer->next;
-}
-
-static void list_remove(struct transfer_list *list, struct transfer *transfer)
-{
-	struct transfer **at = &list->first;
-
-	while (*at != transfer)
-		at = &(*at)->next;
-	*at = transfer->next;
-	if (!*at)
-		list->end = at;
-}
-
-static struct transfer *stack_pop(struct transfer **first)
-{
-	struct transfer *transfer = *first;
-
-	if (transfer)
-		*first = transfer->next;
-	return transfer;
-}
-
-static void stack_push(struct transfer **first, struct transfer *transfer)
-{
-	transfer->next = *first;
-	*first = transfer;
-}
+enum { WAIT_TICKS = 40 }; /* for memory, if none of ours will become free */
 
 void transfers_begin(struct transfers *transfers, struct usbfs_device *device,
 		     struct usbfs_counters *counters)
@@ -65,114 +22,6 @@ void transfers_begin(struct transfers *transfers, struct usbfs_device *device,
 	transfers->buffers.maps = device->maps_are_cheap;
 	list_clear(&transfers->waiting);
 	list_clear(&transfers->done);
-}
-
-struct transfer *transfers_find(struct transfers *transfers, uint32_t seqnum)
-{
-	for (unsigned i = 0; i < transfers->used; i++) {
-		struct transfer *transfer = &transfers->slot[i];
-
-		if (transfer->state != TRANSFER_FREE && transfer->command.code == URB_CMD_SUBMIT &&
-		    transfer->command.seqnum == seqnum)
-			return transfer;
-	}
-	return NULL;
-}
-
-/* A slot without a buffer, or NULL. What it has of extra memory stays. */
-static struct transfer *take_slot(struct transfers *transfers)
-{
-	struct transfer *transfer = stack_pop(&transfers->bare);
-
-	if (!transfer && transfers->used < TRANSFERS_MAX + TRANSFER_REPLIES) {
-		transfer = &transfers->slot[transfers->used++];
-		memset(transfer, 0, sizeof(*transfer));
-	}
-	for (unsigned i = 0; !transfer && i < USBFS_CLASSES; i++)
-		transfer = stack_pop(&transfers->free[i]);
-	if (!transfer)
-		return NULL;
-	transfers->idle -= transfer->buffer.size + transfer->extra.size;
-	usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
-	transfers->bytes += transfer->extra.size;
-	transfers->taken++;
-	memset(&transfer->command, 0, sizeof(transfer->command));
-	transfer->exists = transfer->unlinked = false;
-	transfer->packets = transfer->received = 0;
-	transfer->pieces = transfer->submitted = transfer->flying = transfer->waited = 0;
-	transfer->parts = 0;
-	transfer->error = 0;
-	return transfer;
-}
-
-static void free_slot(struct transfers *transfers, struct transfer *transfer)
-{
-	struct transfer **class = &transfers->bare;
-
-	assert(!transfer->flying);
-	transfers->taken--;
-	transfers->bytes -= transfer->buffer.size + transfer->extra.size;
-	if (transfers->idle >= IDLE_MAX) {
-		usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
-		usbfs_buffer_free(&transfers->buffers, &transfer->extra);
-	}
-	transfers->idle += transfer->buffer.size + transfer->extra.size;
-	transfer->state = TRANSFER_FREE;
-	if (transfer->buffer.data)
-		class = &transfers->free[usbfs_buffer_class(transfer->buffer.size)];
-	stack_push(class, transfer);
-}
-
-bool transfers_free_idle(struct transfers *transfers)
-{
-	size_t mapped = transfers->buffers.mapped;
-
-	memset(transfers->free, 0, sizeof(transfers->free));
-	transfers->bare = NULL;
-	for (unsigned i = transfers->used; i--;) {
-		struct transfer *transfer = &transfers->slot[i];
-
-		if (transfer->state != TRANSFER_FREE)
-			continue;
-		usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
-		usbfs_buffer_free(&transfers->buffers, &transfer->extra);
-		stack_push(&transfers->bare, transfer);
-	}
-	transfers->idle = 0;
-	return transfers->buffers.mapped < mapped;
-}
-
-/* The buffer of a free slot, or a new one. */
-static bool take_buffer(struct transfers *transfers, struct transfer *transfer)
-{
-	const struct urb_command *command = &transfer->command;
-	size_t size = command->length, setup = wire_load_le16(command->setup + 6);
-	unsigned class;
-	struct transfer *other;
-
-	if (transfer->exists && transfer->type == USB_ENDPOINT_XFER_CONTROL)
-		size = sizeof(command->setup) + (setup > size ? setup : size);
-	class = usbfs_buffer_class(size);
-	other = stack_pop(&transfers->free[class]);
-	if (other) {
-		transfer->buffer = other->buffer;
-		other->buffer = (struct usbfs_buffer){ NULL, 0, false };
-		transfers->idle -= transfer->buffer.size;
-		stack_push(&transfers->bare, other);
-	} else if (!usbfs_buffer_make(&transfers->buffers, &transfer->buffer, class)) {
-		return false;
-	}
-	transfers->bytes += transfer->buffer.size;
-	return true;
-}
-
-static bool grow_extra(struct transfers *transfers, struct transfer *transfer, size_t size)
-{
-	size_t before = transfer->extra.size;
-	bool grown = usbfs_buffer_grow(&transfer->extra, size);
-
-	transfers->bytes += transfer->extra.size - before;
-	return grown;
 }
 
 /* What the endpoint is now. Of one that is not there only the number of packets tells what follows
@@ -195,23 +44,24 @@ static bool find_endpoint(const struct usbfs_device *device, struct transfer *tr
 int transfer_take(struct transfers *transfers, const struct urb_command *command,
 		  struct transfer **taken)
 {
+	/* other reads need no memory before they are submitted */
+	bool needs_memory = !command->in || command->packets - 1 < URB_PACKETS_MAX;
 	struct transfer *transfer;
 	int error = 0;
 
-	/* a read needs no memory before it is submitted */
 	if (transfers->taken >= TRANSFERS_MAX ||
-	    (!command->in && transfers->bytes >= transfers->device->memory))
+	    (needs_memory && transfers->bytes >= transfers->device->memory))
 		return -EAGAIN;
-	transfer = take_slot(transfers);
+	transfer = slot_take(transfers);
 	transfer->state = TRANSFER_RECEIVING;
 	transfer->command = *command;
 	if (!find_endpoint(transfers->device, transfer))
 		error = -EBADMSG;
-	else if ((!command->in && !take_buffer(transfers, transfer)) ||
-		 !grow_extra(transfers, transfer, pieces_size(transfer->packets)))
+	else if ((!command->in && !slot_take_buffer(transfers, transfer)) ||
+		 !slot_grow_extra(transfers, transfer, pieces_size(transfer->packets)))
 		error = -ENOMEM;
 	if (error)
-		free_slot(transfers, transfer);
+		slot_free(transfers, transfer);
 	*taken = transfer;
 	return error;
 }
@@ -232,35 +82,6 @@ size_t transfer_missing(const struct transfer *transfer, struct iovec part[2], i
 	return data + packets - transfer->received;
 }
 
-static void reply_unlink(struct transfer *transfer, uint32_t seqnum, int status)
-{
-	struct urb_reply reply = { .code = URB_RET_UNLINK, .seqnum = seqnum };
-
-	reply.status = urb_status_to_wire(status);
-	urb_reply_encode(transfer->reply[1], &reply);
-	transfer->part[transfer->parts++] = (struct iovec){ transfer->reply[1], URB_SIZE };
-}
-
-static void reply_submit(struct transfer *transfer, const struct pieces_result *result)
-{
-	struct urb_reply reply = { .code = URB_RET_SUBMIT,
-				   .seqnum = transfer->command.seqnum,
-				   .status = urb_status_to_wire(result->status),
-				   .length = result->actual,
-				   .packets = transfer->packets,
-				   .errors = result->errors };
-
-	urb_reply_encode(transfer->reply[0], &reply);
-	transfer->part[transfer->parts++] = (struct iovec){ transfer->reply[0], URB_SIZE };
-	if (transfer->command.in && result->actual)
-		transfer->part[transfer->parts++] =
-			(struct iovec){ transfer_data(transfer), result->actual };
-	if (transfer->packets)
-		transfer->part[transfer->parts++] =
-			(struct iovec){ transfer->extra.data,
-					(size_t)transfer->packets * URB_PACKET_SIZE };
-}
-
 static void set_done(struct transfers *transfers, struct transfer *transfer)
 {
 	transfer->state = TRANSFER_DONE;
@@ -268,7 +89,7 @@ static void set_done(struct transfers *transfers, struct transfer *transfer)
 }
 
 static void count_transfer(const struct transfers *transfers, const struct transfer *transfer,
-		  const struct pieces_result *result)
+			   const struct pieces_result *result)
 {
 	struct usbfs_counters *counters = transfers->counters;
 
@@ -332,7 +153,7 @@ static int submit_patiently(struct transfers *transfers, struct transfer *transf
 	}
 	if (error != -ENOMEM || (transfers->flying && transfer->waited < WAIT_TICKS) ||
 	    !can_cut(transfers, transfer) ||
-	    !grow_extra(transfers, transfer, pieces_cut_size(transfer->command.length)))
+	    !slot_grow_extra(transfers, transfer, pieces_cut_size(transfer->command.length)))
 		return error;
 	pieces_cut(transfer);
 	return submit_pieces(transfers, transfer);
@@ -346,7 +167,7 @@ static int prepare_transfer(struct transfers *transfers, struct transfer *transf
 		return -ENOENT;
 	if (!transfer->buffer.data && transfers->bytes >= transfers->device->memory)
 		return -EAGAIN;
-	if (!transfer->buffer.data && !take_buffer(transfers, transfer))
+	if (!transfer->buffer.data && !slot_take_buffer(transfers, transfer))
 		return -ENOMEM;
 	pieces_lay(transfer);
 	return 0;
@@ -418,7 +239,8 @@ void transfers_start_waiting(struct transfers *transfers)
 	uint32_t blocked = 0, bit;
 
 	list_clear(&transfers->waiting);
-	while ((transfer = stack_pop(&first))) {
+	while ((transfer = first)) {
+		first = first->next;
 		bit = endpoint_bit(transfer);
 		if (blocked & bit || !start_transfer(transfers, transfer)) {
 			blocked |= bit;
@@ -483,21 +305,13 @@ void transfer_refuse(struct transfers *transfers, struct transfer *transfer, uin
 
 int transfers_reply_unlink(struct transfers *transfers, uint32_t seqnum)
 {
-	struct transfer *transfer = take_slot(transfers);
+	struct transfer *transfer = slot_take(transfers);
 
 	if (!transfer)
 		return -EAGAIN;
 	reply_unlink(transfer, seqnum, 0);
 	set_done(transfers, transfer);
 	return 0;
-}
-
-void transfers_sent(struct transfers *transfers)
-{
-	struct transfer *transfer = transfers->done.first;
-
-	list_remove(&transfers->done, transfer);
-	free_slot(transfers, transfer);
 }
 
 void transfers_end(struct transfers *transfers)

@@ -81,6 +81,7 @@ struct transfers {
 	struct transfer *bare; /* free, without a buffer */
 	struct transfer *free[USBFS_CLASSES]; /* free, with a buffer of that class */
 	struct transfer_list waiting, done;
+	size_t sent; /* bytes of the first reply */
 	struct transfer slot[TRANSFERS_MAX + TRANSFER_REPLIES];
 };
 
@@ -119,8 +120,5 @@ void transfer_unlink(struct transfers *transfers, struct transfer *transfer, uin
 void transfer_refuse(struct transfers *transfers, struct transfer *transfer, uint32_t seqnum);
 /* The reply for one that has completed before. 0, or -EAGAIN as transfer_take(). */
 int transfers_reply_unlink(struct transfers *transfers, uint32_t seqnum);
-
-/* The first one that is done was sent. */
-void transfers_sent(struct transfers *transfers);
 
 #endif
