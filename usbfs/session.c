@@ -288,7 +288,7 @@ enum usbfs_end usbfs_session_ready(struct usbfs_session *session, int fd, uint32
 	bool sent;
 
 	if (fd < 0) {
-		if (transfers->waiting.first)
+		if (transfers->ticks)
 			transfers_tick(transfers);
 		else
 			transfers_free_idle(transfers);
@@ -313,9 +313,7 @@ enum usbfs_end usbfs_session_ready(struct usbfs_session *session, int fd, uint32
 
 int usbfs_session_timeout(const struct usbfs_session *session)
 {
-	return session->transfers.waiting.first ? TICK_MS :
-	       session->transfers.idle		? IDLE_MS :
-						  -1;
+	return session->transfers.ticks ? TICK_MS : session->transfers.idle ? IDLE_MS : -1;
 }
 
 int usbfs_session_end(struct usbfs_session *session)

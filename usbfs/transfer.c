@@ -192,9 +192,12 @@ static bool start_transfer(struct transfers *transfers, struct transfer *transfe
 		error = prepare_transfer(transfers, transfer);
 		if (!error)
 			error = submit_patiently(transfers, transfer);
-		if (error == -EAGAIN ||
-		    (error == -ENOMEM && (transfer->flying || transfer->waited < WAIT_TICKS)))
+		if (error == -EAGAIN)
 			return false;
+		if (error == -ENOMEM && (transfer->flying || transfer->waited < WAIT_TICKS)) {
+			transfers->ticks = true;
+			return false;
+		}
 		error = refusal_status(error);
 	}
 	transfers->gone |= error == -ENODEV || error == -ESHUTDOWN;
@@ -239,6 +242,7 @@ void transfers_start_waiting(struct transfers *transfers)
 	uint32_t blocked = 0, bit;
 
 	list_clear(&transfers->waiting);
+	transfers->ticks = false;
 	while ((transfer = first)) {
 		first = first->next;
 		bit = endpoint_bit(transfer);

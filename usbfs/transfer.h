@@ -73,6 +73,7 @@ struct transfers {
 	struct usbfs_special special;
 	struct usbfs_buffers buffers;
 	bool gone;	 /* the device */
+	bool ticks;	 /* transfers_tick() is wanted: something waits for the kernel's memory */
 	unsigned flying; /* usbfs's URBs */
 	size_t bytes;	 /* in buffers of transfers that are not free */
 	size_t idle;	 /* in buffers of free ones */
