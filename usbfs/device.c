@@ -139,7 +139,7 @@ static int configure_device(struct usbfs_device *device, uint8_t configuration)
 
 int usbfs_claim(struct usbfs_device *device)
 {
-	uint8_t first;
+	uint8_t first = 0;
 	int error;
 
 	if (!device->endpoints.configuration &&
