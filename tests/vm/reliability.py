@@ -20,7 +20,7 @@ kernel has nothing to complain about. "Nobody notices": the same sessions go on 
 are the guest's own, on the first kernel: from the fault until the host has its devices free (freed); until the
 client's ports are free (gone), after that where both are given; from the fault's end until all is attached again
 (attached). KASAN: Linux 6.1 with KASAN, lock proving and hung-task detection; without modules, so two cells have
-no meaning there.
+no meaning there. "-": not measured on that kernel.
 
 The stock tools were put through the same faults in the same lab (`tests/vm/stock.py`): bound and attached by hand
 once, as they have nothing that would do it again. They have no deadlines, so a short or idle cut does them no
@@ -34,15 +34,22 @@ def read(name):
 
 
 def results(kernel):
-    """{cell: "ok" or what was wrong}."""
-    said = re.findall(rf"^(ok|not ok) - {kernel}: ([^\n]*)$", read(f"t_faults-{kernel}.out"), re.M)
+    """{cell: "ok" or what was wrong}, and the first commit; another one is in brackets."""
     names = {cell[0] for cell in CELLS}
-    found = {}
-    for status, text in said:
+    found, base, commit = {}, None, None
+    for line in read(f"t_faults-{kernel}.out").splitlines():
+        said = re.match(rf"(# commit|ok|not ok)(?: - {kernel}:)? (.*)", line)
+        if not said:
+            continue
+        status, text = said.groups()
+        if status == "# commit":
+            commit = text
+            base = base or commit
+            continue
         name = text if status == "ok" else next((x for x in names if text.startswith(x + ": ")), "")
         if name in names:
-            found[name] = status
-    return found
+            found[name] = status + (f" ({commit})" if commit != base else "")
+    return found, base
 
 
 def seconds():
@@ -57,14 +64,20 @@ def stock():
     return dict(re.findall(r"^ok - stock: ([^\t]+)\t(.*)$", read(f"stock-{KERNELS[0]}.out"), re.M))
 
 
-def table():
-    by_kernel = {kernel: results(kernel) for kernel in KERNELS}
+def commits(by_kernel):
+    """Of which commits the results are."""
+    found = [f"{'' if kernel == 'kasan' else 'Linux '}{kernel.upper()}: {base}"
+             for kernel, (_, base) in by_kernel.items() if base]
+    return f"Commits. {', '.join(found)}. A cell that was measured again names its commit."
+
+
+def table(by_kernel):
     took, others = seconds(), stock()
     yield "| fault | the stock tools | usbiphp | seconds | " + " | ".join(KERNELS).upper() + " |"
     yield "|---|---|---|---|" + "---|" * len(KERNELS)
     for name, _, end, *_ in CELLS:
         row = [name, others.get(name, ""), ENDS[end], took.get(name, "")]
-        row += [by_kernel[kernel].get(name, "-") for kernel in KERNELS]
+        row += [by_kernel[kernel][0].get(name, "-") for kernel in KERNELS]
         yield f"| {' | '.join(row)} |"
 
 
@@ -78,7 +91,8 @@ def others():
 
 
 def main():
-    text = HEAD + "\n" + "\n".join(table()) + "\n\n" + "\n".join(others())
+    by_kernel = {kernel: results(kernel) for kernel in KERNELS}
+    text = "\n".join([HEAD, commits(by_kernel), "", *table(by_kernel), "", *others()])
     (ROOT / "tests" / "RELIABILITY.md").write_text(text.rstrip() + "\n")
 
 

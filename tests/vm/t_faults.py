@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import image
 import lab
 from lab import check
 from scene import HALF, OWN, PLACES, SHELL, SOON, STUB, VHCI, WORK
@@ -448,7 +449,7 @@ def held_disk(s, way):
     s.data_is_there()
     s.client.must("kill $(pidof hold)")
     if way == "rule":
-        s.attached(0)
+        s.client.must(f"{SHELL} soon 60 attached 0", 300)
         s.term("client")
     s.run("client")
 
@@ -832,8 +833,16 @@ def chosen(arguments):
     return kernel, sorted(cells, key=lambda c: "last" in c[4])
 
 
+def commit():
+    """What is tested, for tests/RELIABILITY.md."""
+    with contextlib.suppress(OSError, RuntimeError):
+        return image.run("git", "describe", "--always", "--dirty", cwd=image.ROOT).strip()
+    return "unknown"
+
+
 def main():
     kernel, cells = chosen(sys.argv[1:])
+    print(f"# commit {commit()}", flush=True)
     for place in PLACES:
         run_all(kernel, place, [c for c in cells if c[3] == place])
     lab.finish()
