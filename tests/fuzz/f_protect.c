@@ -231,7 +231,8 @@ static void see_item(const struct protect_item *item, const struct protect_item 
 	HOLDS(!item->lasting || item->answer != PROTECT_LATER);
 	HOLDS(item->answer == again->answer && !strcmp(item->reason.text, again->reason.text));
 	HOLDS(item->lasting == again->lasting && item->blocked == again->blocked &&
-	      item->network == again->network && item->unknown == again->unknown);
+	      item->network == again->network && item->unknown == again->unknown &&
+	      item->open == again->open);
 }
 
 /* Whether that word, counted from 0, of a line of a file is the text; by other code than the

@@ -3,7 +3,10 @@
 """The server leaves a device alone while its own machine needs it, and takes it afterwards.
 
 In one machine with the tools that hold devices, and in one with virtual time, where waiting costs
-nothing: there the server starts before the network and the people come.
+nothing: there the server starts before the network and the people come. With --long also in one
+where more is above disks, such as a btrfs.
+
+    t_protect.py [KERNEL] [--long] [MACHINE]...     only these of the machines early, real, above
 """
 
 import contextlib
@@ -115,8 +118,8 @@ class Server:
         self.guest.must("for i in 1 2 3 4 5 6; do kill -HUP $(pidof usbiphp-server); sleep 0.1; done")
         for busid in busids:
             self.guest.must(f"! ls -d {STUB}/{busid}")
-            count = self.guest.must(f"grep -c '{busid} .*: left alone' /tmp/log; true").strip()
-            check(count == "1", f"{busid}: said {count} times")
+            said = self.guest.must(f"grep '{busid} .*: left alone' /tmp/log; true").splitlines()
+            check(len(said) == 1, f"{busid}: not said once: {said}")
 
     def taken(self, *busids):
         for busid in busids:
@@ -555,6 +558,62 @@ def real(kernel, work, net):
         run_parts(server, disks, tables, root, others, lifted, unable, hubs)
 
 
+# More of what may be above a disk
+
+PARTITION = "echo , | sfdisk -q -X gpt /dev/$d; until test -b /dev/${d}1; do sleep 0.1; done; "
+LAZY = ("mkdir -p /lazy$d; mount -t {0} /dev/$d /lazy$d; dd if=/dev/zero of=/lazy$d/file bs=64k count=4; "
+        "losetup {1} /lazy$d/file; umount -l /lazy$d; ! grep /lazy$d /proc/mounts")
+ABOVE_DISKS = [
+    Need("a disk of a btrfs, whose other one is not of USB", 1, DISK,
+         "mkdir -p /btrfs; mount -t btrfs -o device=/dev/$d,device=/dev/vda /dev/vda /btrfs; "
+         "! grep $d /proc/self/mountinfo", "it holds a part of the btrfs [0-9a-f-]*$", "umount /btrfs"),
+    Need("swap space on a partition", 2, DISK, PARTITION + "mkswap /dev/${d}1; swapon /dev/${d}1",
+         "it holds swap space", "swapoff /dev/${d}1"),
+    Need("a loop device on a partition", 3, DISK, PARTITION + "losetup /dev/loop3 /dev/${d}1",
+         "its disk /dev/$d" + "1 is a part of loop3", "losetup -d /dev/loop3"),
+    Need("a device mapper on a partition", 4, DISK,
+         PARTITION + "dmsetup create linear --noudevsync --table \"0 64 linear /dev/${d}1 0\"",
+         "its disk $d" + "1 is a part of dm-[0-9]* (linear)", "dmsetup remove --noudevsync linear"),
+    Need("ext4 with the file of a loop device, lazily unmounted", 5, DISK,
+         "mke2fs /dev/$d; " + LAZY.format("ext4", "/dev/loop5"),
+         "its disk $d holds a file system in use (ext4)", "losetup -d /dev/loop5"),
+    Need("vfat with the file of a loop device, lazily unmounted", 6, DISK,
+         "mkfs.vfat /dev/$d; " + LAZY.format("vfat", "/dev/loop6"),
+         "its disk $d is in use", "losetup -d /dev/loop6"),
+    Need("a disk that a program has opened, as a server of NBD does", 7, DISK, opened("/dev/$d"),
+         "sleep has /dev/$d open", END),
+]
+
+
+def above_disks(s):
+    for need in ABOVE_DISKS[1:]:
+        path = s.work / f"stick{need.busid}.img"
+        path.touch()
+        os.truncate(path, 16 << 20)
+    for need in ABOVE_DISKS:
+        s.plug_stick(need.busid)
+    s.guest.must("modprobe -a btrfs ext4 vfat nls_ascii nls_cp437 nls_iso8859_1 virtio_blk loop dm-mod", 240)
+    s.guest.wait("test -b /dev/vda")
+    s.kept("above disks", ABOVE_DISKS, KEYBOARD)
+
+
+def above(kernel, work, net):
+    images = [work / name for name in ("other.img", "stick2-1.img")]
+    for path in images:
+        path.touch()
+        os.truncate(path, 128 << 20)
+    image.run("mkfs.btrfs", "-q", "-d", "single", "-m", "raid1", *map(str, images))
+    with machine("above", kernel, work, net, memory=384, more=(
+            "-drive", f"if=none,id=other,format=raw,file={images[0]}",
+            "-device", "virtio-blk-pci,drive=other")) as guest:
+        server = Server(guest, work)
+        server.plug(KEYBOARD, "usb-kbd")
+        run_parts(server, above_disks)
+
+
+MACHINES = {"early": early, "real": real, "above": above}
+
+
 def test(kernel, *machines):
     for run in machines:
         with case(f"{run.__name__} ran to its end"), tempfile.TemporaryDirectory() as work, \
@@ -563,5 +622,7 @@ def test(kernel, *machines):
 
 
 if __name__ == "__main__":
-    test(sys.argv[1] if sys.argv[1:] else "6.1", early, real)
+    words = [x for x in sys.argv[1:] if x != "--long"]
+    some = words[1:] or [x for x in MACHINES if x != "above" or "--long" in sys.argv]
+    test(words[0] if words else "6.1", *(MACHINES[x] for x in some))
     lab.finish()
