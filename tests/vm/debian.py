@@ -46,7 +46,8 @@ MASKED = """getty.target serial-getty@ttyS0.service apt-daily.timer apt-daily-up
     systemd-pstore.service systemd-random-seed.service systemd-udev-trigger.service
     systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-journal-flush.service
     modprobe@.service kmod-static-nodes.service dev-hugepages.mount dev-mqueue.mount
-    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount""".split()
+    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount
+    lvm2-monitor.service blk-availability.service dm-event.socket lvm2-lvmpolld.socket""".split()
 GENERATORS = """cryptsetup debug fstab getty gpt-auto hibernate-resume integritysetup rc-local run
     system-update sysv veritysetup""".split()
 
@@ -71,18 +72,18 @@ def tree(packages=PACKAGES):
     return cached(f"debian-{SUITE}", make, packages, LEFT_OUT)
 
 
-def disk(kernel):
+def disk(kernel, packages=PACKAGES):
     """The image of a disk with a Debian that has the kernel's modules and the lab's agent."""
     modules = image.fetch(kernel)
 
     def make(out):
         with tempfile.TemporaryDirectory(dir=out.parent) as directory:
             root = pathlib.Path(directory) / "root"
-            image.run("cp", "-al", str(tree()), str(root))
+            image.run("cp", "-al", str(tree(packages)), str(root))
             furnish(root, modules)
             image.run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(root),
                       str(out), "1g")
-    inputs = pathlib.Path(__file__).read_bytes(), (modules / "kernel").stat().st_mtime_ns
+    inputs = pathlib.Path(__file__).read_bytes(), packages, (modules / "kernel").stat().st_mtime_ns
     return cached(f"debian-{kernel}", make, inputs)
 
 
