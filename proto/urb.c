@@ -50,6 +50,8 @@ int urb_command_decode(const uint8_t *buf, struct urb_command *command)
 		command->victim = wire_get(&in, 4);
 		return 0;
 	}
+	if (command->code != URB_CMD_SUBMIT || direction > 1 || endpoint > ENDPOINT_MAX)
+		return -EBADMSG;
 	command->in = direction;
 	command->endpoint = (uint8_t)endpoint;
 	command->flags = wire_get(&in, 4);
@@ -58,8 +60,7 @@ int urb_command_decode(const uint8_t *buf, struct urb_command *command)
 	command->packets = wire_get(&in, 4);
 	command->interval = wire_get(&in, 4);
 	memcpy(command->setup, wire_skip(&in, sizeof(command->setup)), sizeof(command->setup));
-	return command->code != URB_CMD_SUBMIT || direction > 1 || endpoint > ENDPOINT_MAX ||
-	       command->length > INT32_MAX ? -EBADMSG : 0;
+	return command->length > INT32_MAX ? -EBADMSG : 0;
 }
 
 void urb_command_encode(uint8_t *buf, const struct urb_command *command)

@@ -20,8 +20,8 @@ static const uint8_t sound[] = {
 	DEVICE,
 	CONFIGURATION(106, 3),
 	9, 4, 0, 0, 1, 1, 1, 0, 0,
-	ENDPOINT(0x83, INTERRUPT, 8, 9),
 	8, 0x24, 1, 2, 3, 4, 5, 6, /* of a class */
+	ENDPOINT(0x83, INTERRUPT, 8, 9),
 	INTERFACE(2, 0, 0),
 	INTERFACE(2, 1, 1),
 	9, 5, 0x01, ISO | 4 << 2, LE16(200), 4, 0, 0x85, /* an endpoint of audio is longer */
@@ -211,7 +211,7 @@ static void every_length(void)
 	for (size_t len = 0; len <= sizeof(sound); len++) {
 		CHECK_INT(read_bytes(sound, len, 3), len < 27 ? -ENOENT : 0);
 		CHECK_INT(table.interfaces, (len >= 36) + (len >= 60) + (len >= 110));
-		CHECK_INT(endpoints(), (len >= 43) + (len >= 117) + (len >= 124));
+		CHECK_INT(endpoints(), (len >= 51) + (len >= 117) + (len >= 124));
 		CHECK_INT(set_bytes(sound, len, 2, 2), len < 87 ? -ENOENT : 0);
 		CHECK_INT(read_bytes(sound, len, 9), len < 133 ? -ENOENT : 0);
 		CHECK_INT(table.interfaces, len >= 142);
@@ -331,6 +331,19 @@ static void short_parts(void)
 	check_endpoint(&table.in[3], BULK, 1, 64, 0);
 }
 
+/* The rest of the configuration is not looked at. */
+static void no_part(void)
+{
+	static const uint8_t bytes[] = {
+		DEVICE, CONFIGURATION(35, 1),
+		INTERFACE(0, 0, 1), 1, INTERFACE(1, 0, 1), ENDPOINT(0x81, BULK, 64, 0),
+	};
+
+	CHECK_INT(READ(bytes, 1), 0);
+	CHECK_INT(table.interfaces, 1);
+	CHECK_INT(endpoints(), 0);
+}
+
 /* bNumEndpoints counts those that are used. */
 static void endpoint_counts(void)
 {
@@ -382,11 +395,13 @@ static void addresses(void)
 static void same_number(void)
 {
 	static const uint8_t bytes[] = {
-		DEVICE, CONFIGURATION(78, 1),
-		INTERFACE(0, 0, 3),
+		DEVICE, CONFIGURATION(92, 1),
+		INTERFACE(0, 0, 5),
 		ENDPOINT(0x81, BULK, 64, 0),
 		ENDPOINT(0x01, CONTROL, 8, 0),
 		ENDPOINT(0x02, CONTROL, 16, 0),
+		ENDPOINT(0x03, BULK, 64, 0),
+		ENDPOINT(0x03, CONTROL, 8, 0),
 		INTERFACE(1, 0, 3),
 		ENDPOINT(0x81, ISO, 65, 1),
 		ENDPOINT(0x82, ISO, 66, 1),
@@ -400,7 +415,8 @@ static void same_number(void)
 	check_endpoint(&table.in[2], CONTROL, 0, 16, 0);
 	check_endpoint(&table.out[2], CONTROL, 0, 16, 0);
 	check_endpoint(&table.out[1], INTERRUPT, 1, 67, 1);
-	CHECK_INT(endpoints(), 4);
+	check_endpoint(&table.out[3], BULK, 0, 64, 0);
+	CHECK_INT(endpoints(), 5);
 }
 
 static void same_setting(void)
@@ -481,6 +497,7 @@ int main(void)
 	RUN("t_endpoints: heads of configurations", configuration_heads);
 	RUN("t_endpoints: lengths of parts", part_lengths);
 	RUN("t_endpoints: parts that are too short", short_parts);
+	RUN("t_endpoints: no part", no_part);
 	RUN("t_endpoints: bNumEndpoints", endpoint_counts);
 	RUN("t_endpoints: every address and type", addresses);
 	RUN("t_endpoints: one number twice", same_number);

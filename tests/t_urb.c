@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of proto/urb: every field where Documentation/usb/usbip_protocol.rst has it, in messages
- * whose bytes are all different; what is refused; and the numbers of errors.
+ * whose bytes are all different; what is refused; the numbers of errors; and every message of the
+ * sessions in tests/fixtures/sessions, decoded and encoded to the same bytes.
  */
 #include "proto/urb.h"
 
 #include "tests/bytes.h"
+#include "tests/files.h"
 
 static uint8_t *put(uint8_t *p, size_t at, uint32_t v)
 {
@@ -300,6 +302,95 @@ static void other_statuses(void)
 	}
 }
 
+/* What all sessions of tests/fixtures/sessions have together. */
+static unsigned messages[URB_RET_UNLINK + 1], sessions;
+
+/* Packets that are encoded to the same bytes; returns their length. */
+static size_t replay_packets(const uint8_t *p, size_t left, uint32_t count, uint32_t length)
+{
+	struct urb_packet packet[URB_PACKETS_MAX];
+	uint8_t again[URB_PACKET_SIZE];
+
+	must(count <= URB_PACKETS_MAX && count * (size_t)URB_PACKET_SIZE <= left, "read packets");
+	for (uint32_t i = 0; i < count; i++, p += URB_PACKET_SIZE) {
+		urb_packet_decode(p, &packet[i]);
+		urb_packet_encode(again, &packet[i]);
+		CHECK_BYTES(again, p, URB_PACKET_SIZE);
+	}
+	CHECK(urb_packets_fit(packet, count, length));
+	return count * (size_t)URB_PACKET_SIZE;
+}
+
+static size_t replay_command(const uint8_t *p, size_t left, struct urb_command *command)
+{
+	uint8_t again[URB_SIZE];
+	size_t at = URB_SIZE;
+
+	must(left >= URB_SIZE, "read a command");
+	CHECK_INT(urb_command_decode(p, command), 0);
+	urb_command_encode(again, command);
+	CHECK_BYTES(again, p, URB_SIZE);
+	messages[command->code]++;
+	if (command->code == URB_CMD_SUBMIT && !command->in)
+		at += command->length;
+	must(at <= left, "read data");
+	return at + replay_packets(p + at, left - at, command->packets, command->length);
+}
+
+static size_t replay_reply(const uint8_t *p, size_t left, const struct urb_command *command,
+			   unsigned commands)
+{
+	uint8_t again[URB_SIZE];
+	struct urb_reply reply;
+	size_t at = URB_SIZE;
+
+	must(left >= URB_SIZE, "read a reply");
+	CHECK_INT(urb_reply_decode(p, &reply), 0);
+	urb_reply_encode(again, &reply);
+	CHECK_BYTES(again, p, URB_SIZE);
+	messages[reply.code]++;
+	while (commands && command->seqnum != reply.seqnum)
+		command++, commands--;
+	must(commands, "find the command");
+	if (reply.code == URB_RET_SUBMIT && command->in)
+		at += reply.length;
+	CHECK(reply.length <= command->length);
+	CHECK_INT(reply.packets, command->packets);
+	must(at <= left, "read data");
+	return at + replay_packets(p + at, left - at, reply.packets, command->length);
+}
+
+static void replay(const char *path, const char *name)
+{
+	static struct urb_command command[500];
+	unsigned commands = 0;
+	char other[PATH_MAX];
+	size_t len, at = 0;
+	uint8_t *p = hex_read(path, &len, NULL);
+
+	check_begin("t_urb: %s", name);
+	for (; at < len && commands < LENGTH(command); commands++)
+		at += replay_command(p + at, len - at, &command[commands]);
+	CHECK_INT(at, len);
+	block_free(p);
+	snprintf(other, sizeof(other), "%.*sreplies.hex", (int)(strlen(path) - strlen("commands.hex")),
+		 path);
+	p = hex_read(other, &len, NULL);
+	for (at = 0; at < len;)
+		at += replay_reply(p + at, len - at, command, commands);
+	block_free(p);
+	check_end();
+	sessions++;
+}
+
+static void sessions_are_there(void)
+{
+	CHECK(sessions > 0);
+	CHECK(messages[URB_CMD_SUBMIT] > 20);
+	CHECK(messages[URB_RET_SUBMIT] > 20);
+	CHECK_INT(messages[URB_RET_UNLINK], messages[URB_CMD_UNLINK]);
+}
+
 int main(void)
 {
 	RUN("t_urb: URB_CMD_SUBMIT", submit);
@@ -313,5 +404,7 @@ int main(void)
 	RUN("t_urb: packets in a buffer", packets);
 	RUN("t_urb: statuses", statuses);
 	RUN("t_urb: statuses that are not known", other_statuses);
+	each_file(FIXTURES "sessions", "_commands.hex", replay);
+	RUN("t_urb: the sessions are there", sessions_are_there);
 	return check_status();
 }

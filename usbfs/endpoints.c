@@ -26,9 +26,11 @@ static bool configuration_next(const uint8_t *descriptors, size_t len, size_t *a
 	total = wire_load_le16(p + 2);
 	if (total < USB_DT_CONFIG_SIZE)
 		return false;
+	if (total > left)
+		total = left;
 	configuration->p = p;
-	configuration->len = total < left ? total : left;
-	*at += configuration->len;
+	configuration->len = total;
+	*at += total;
 	return true;
 }
 
@@ -47,9 +49,9 @@ static bool configuration_find(const uint8_t *descriptors, size_t len, uint8_t v
 static const uint8_t *descriptor_at(const struct configuration *configuration, size_t at)
 {
 	const uint8_t *d = configuration->p + at;
-	size_t left = configuration->len - at;
 
-	return left >= 2 && d[0] >= 2 && d[0] <= left ? d : NULL;
+	return at + 2 <= configuration->len && d[0] >= 2 && at + d[0] <= configuration->len ? d
+											   : NULL;
 }
 
 static bool is_interface(const uint8_t *d)
@@ -179,7 +181,7 @@ int usbfs_endpoints_set(const uint8_t *descriptors, size_t len, struct usbfs_end
 	unsigned i = interface_find(endpoints, interface);
 	struct configuration found;
 
-	if (i == endpoints->interfaces ||
+	if (i >= endpoints->interfaces ||
 	    !configuration_find(descriptors, len, endpoints->configuration, &found) ||
 	    !setting_exists(&found, interface, setting))
 		return -ENOENT;

@@ -22,11 +22,11 @@
 enum { USBFS_INTERFACES_MAX = 32 }; /* USB_MAXINTERFACES of include/linux/usb.h */
 
 struct usbfs_endpoint {
-	bool exists;
-	uint8_t type;	     /* USB_ENDPOINT_XFER_* of linux/usb/ch9.h */
-	uint8_t interface;   /* bInterfaceNumber; 0 for the control endpoint 0 */
 	uint16_t max_packet; /* bytes, without the additional transactions of high speed */
-	uint8_t interval;    /* bInterval */
+	bool exists;
+	uint8_t type;	   /* USB_ENDPOINT_XFER_* of linux/usb/ch9.h */
+	uint8_t interface; /* bInterfaceNumber; 0 for the control endpoint 0 */
+	uint8_t interval;  /* bInterval */
 };
 
 struct usbfs_endpoints {

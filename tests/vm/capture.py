@@ -8,7 +8,9 @@ import re
 import struct
 import sys
 import tempfile
+import time
 
+import image
 import lab
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
@@ -213,6 +215,141 @@ def error_reply(host, workdir):
                 "a USBIP_CMD_SUBMIT with a transfer_buffer_length of 0x7fffffff.")
 
 
+# Sessions: what vhci_hcd and usbip-host send to each other once a device is attached
+
+CONTINUED = 32  # bytes of data in a line
+
+
+def number(data, at):
+    return int.from_bytes(data[at:at + 4], "big", signed=True)
+
+
+class Urbs(Hex):
+    """One direction of a session, a message at a time; `asked` has the commands by seqnum."""
+
+    def __init__(self, data, asked):
+        super().__init__(data)
+        self.asked = asked
+
+    def lines_of(self, length, comment):
+        while length:
+            row = min(length, CONTINUED)
+            self.lines.append(self.data[self.at:self.at + row].hex(" ") + f"  # {comment}")
+            self.at, length, comment = self.at + row, length - row, "..."
+
+    def packets(self, count):
+        for n in range(count):
+            offset, length, actual, status = (number(self.data, self.at + i) for i in (0, 4, 8, 12))
+            self.lines_of(16, f"packet {n}: offset {offset}, length {length}, actual {actual}, status {status}")
+
+    def command(self):
+        """Take a CMD_SUBMIT or CMD_UNLINK apart: its seqnum, and whether it asks for much."""
+        code, seqnum, _, direction, endpoint, flags, length, _, packets, _ = (
+            number(self.data, self.at + i) for i in range(0, 40, 4))
+        self.asked[seqnum] = direction
+        if code == 2:
+            self.lines_of(20, f"USBIP_CMD_UNLINK {seqnum}")
+            self.lines_of(28, f"of {flags}")
+            return seqnum
+        self.lines_of(20, f"USBIP_CMD_SUBMIT {seqnum}, endpoint {endpoint} {'in' if direction else 'out'}")
+        self.lines_of(28, f"flags {flags:#x}, length {length}, packets {packets}")
+        self.lines_of(0 if direction else length, "data")
+        self.packets(max(packets, 0))
+        return seqnum
+
+    def reply(self):
+        """Take a RET_SUBMIT or RET_UNLINK apart: its seqnum."""
+        code, seqnum, _, _, _, status, length, _, packets, errors = (
+            number(self.data, self.at + i) for i in range(0, 40, 4))
+        if code == 4:
+            self.lines_of(20, f"USBIP_RET_UNLINK {seqnum}")
+            self.lines_of(28, f"status {status}")
+            return seqnum
+        self.lines_of(20, f"USBIP_RET_SUBMIT {seqnum}")
+        self.lines_of(28, f"status {status}, length {length}, packets {packets}, errors {errors}")
+        self.lines_of(length if self.asked[seqnum] else 0, "data")
+        self.packets(max(packets, 0))
+        return seqnum
+
+
+def save_session(name, client, host, sent, came, last, what):
+    """Keep both directions, up to the first command for which last(bytes of its header) is true."""
+    asked, kept = {}, set()
+    commands = Urbs(sent[40:], asked)  # behind the import
+    while not kept or not last(header):
+        assert commands.at < len(commands.data), f"{name} has no last command"
+        header = commands.data[commands.at:commands.at + 48]
+        kept.add(commands.command())
+    replies = Urbs(came[320:], asked)
+    lines = []
+    while kept and replies.at < len(replies.data):  # one that was unlinked has none
+        begin = len(replies.lines)
+        seqnum = replies.reply()
+        if seqnum in kept:
+            kept.discard(seqnum)
+            lines += replies.lines[begin:]
+    for kind, guest, who, text in (("commands", client, "vhci_hcd", commands.lines),
+                                   ("replies", host, "usbip-host", lines)):
+        head = (f"# {what}: {kind}.\n"
+                f"# Captured from {who} of Linux {guest.must('uname -r').strip()}.\n")
+        (FIXTURES / "sessions" / f"{name}_{kind}.hex").write_text(head + "\n".join(text) + "\n")
+        print(f"sessions/{name}_{kind}.hex: {len(text)} lines")
+
+
+def session(host, client, busid, local, work):
+    """Attach a device through a tee, do some work, and detach it: the bytes of both directions."""
+    host.must("rm -f /tmp/back; mkfifo /tmp/back;"
+              " (nc -l -p 3241 </tmp/back | tee /tmp/sent | nc 127.0.0.1 3240 | tee /tmp/came >/tmp/back) &")
+    host.wait("netstat -ltn | grep -q :3241")
+    since = time.monotonic()
+    client.must(f"usbip --tcp-port 3241 attach -r host -b {busid}")
+    client.wait_event("bind@", f"/{local}\n", "DEVTYPE=usb_device", "DRIVER=usb", since=since)
+    work()
+    client.must(f"usbip detach -p {0 if local.startswith('3') else 15}")
+    host.wait("! pidof nc")
+    return host.get("/tmp/sent"), host.get("/tmp/came")
+
+
+def sessions(workdir):
+    stick, play = pathlib.Path(workdir) / "stick", pathlib.Path(workdir) / "play"
+    stick.write_bytes(bytes(1 << 20))
+    image.run("gcc", "-O1", "-static", "-o", str(play), str(image.ROOT / "tests/vm/play.c"))
+    with lab.pair("6.1", workdir, more=("-audiodev", "none,id=audio")) as (host, client):
+        client.must("modprobe -a vhci_hcd snd_usb_audio")
+        client.put(play, "/bin/play")
+        host.must("modprobe usbip_host && usbipd -D")
+        host.wait("netstat -ltn | grep -q :3240")
+        plugged(host, "2-1", "stick", "usb-storage", image=stick, serial="STICK1", port="1")
+        plugged(host, "1-2", "audio", "usb-audio", port="2", audiodev="audio")
+        plugged(host, "1-3", "tablet", "usb-tablet", port="3")
+        for busid in ("2-1", "1-2", "1-3"):
+            host.must(f"usbip bind -b {busid}")
+
+        def read():
+            client.wait("dd if=/dev/sda of=/dev/null bs=4096 count=1 iflag=direct")
+
+        def unlink():
+            driver = "/sys/bus/usb/drivers/usbhid"
+            client.wait("ls -l /sys/class/input | grep -q vhci.*event")
+            # a tablet is only asked while somebody reads
+            client.must("for i in /sys/class/input/event*; do case $(readlink $i) in *vhci*)"
+                        " exec 5</dev/input/${i##*/} ;; esac; done;"
+                        f" cd {driver}; for i in *:*; do echo $i >unbind; done")
+
+        def sound():
+            client.wait("[ -e /dev/snd/pcmC0D0p ]")
+            client.must("play /dev/snd/pcmC0D0p 4800")
+
+        save_session("storage", client, host, *session(host, client, "2-1", "4-1", read),
+                     lambda p: number(p, 0) == 1 and number(p, 16) and number(p, 24) >= 4096,
+                     "A stick at super speed, up to its first sectors")
+        save_session("audio", client, host, *session(host, client, "1-2", "3-1", sound),
+                     lambda p: number(p, 0) == 1 and number(p, 16) and number(p, 32) > 0,
+                     "A sound card that plays, up to its first isochronous URB")
+        save_session("unlink", client, host, *session(host, client, "1-3", "3-1", unlink),
+                     lambda p: number(p, 0) == 2, "A tablet whose driver is unbound")
+
+
 # The ports of vhci_hcd
 
 VHCI = "/sys/devices/platform/vhci_hcd.0"
@@ -387,14 +524,16 @@ def save_tree(name, guest):
 
 
 def main():
-    parts = sys.argv[1:] or ["packets", "6.1", "6.12", "loop"]
+    parts = sys.argv[1:] or ["packets", "sessions", "6.1", "6.12", "loop"]
     os.umask(0o022)
-    for name in ("packets", "sysfs", "vhci"):
+    for name in ("packets", "sessions", "sysfs", "vhci"):
         (FIXTURES / name).mkdir(parents=True, exist_ok=True)
     for part in parts:
         with tempfile.TemporaryDirectory() as workdir:
             if part == "packets":
                 packets(workdir)
+            elif part == "sessions":
+                sessions(workdir)
             elif part == "loop":
                 loop_tree(workdir)
             else:
