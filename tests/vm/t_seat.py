@@ -80,6 +80,16 @@ class Seat(debian.Debian):
         return self.wait(f"pid=$(systemctl show -p MainPID --value {unit}) && [ $pid != 0 ] && "
                          "grep -l ^LEADER=$pid$ /run/systemd/sessions/*[0-9]", 120).strip()
 
+    @contextlib.contextmanager
+    def program(self, file, command="/bin/sleep 100000"):
+        """A program of another user that has a file open."""
+        self.must(f"/usr/bin/setpriv --reuid visitor --clear-groups {command} <>{file} >/dev/null 2>&1 & "
+                  "pid=$!; echo $pid >/run/lab/program; until grep -qx sleep /proc/$pid/comm; do sleep 0.1; done")
+        try:
+            yield
+        finally:
+            self.must("kill $(cat /run/lab/program)")
+
 
 def log_in(s):
     """Without a display."""
@@ -156,7 +166,7 @@ def reload(s):
 
 
 def display(s):
-    """Where a display is, a login screen keeps the keyboard."""
+    """Where a display is, a login screen or kiosk keeps the keyboard."""
     s.service("stop")
     s.must("modprobe bochs")
     s.wait("grep -x connected /sys/class/drm/*/status")
@@ -165,6 +175,26 @@ def display(s):
         s.must(f"grep -x CLASS=greeter {path} && grep -x SEAT=seat0 {path}")
         s.service("start")
         s.left(CAN_LOG_IN, KEYBOARD, TABLET)
+    with case("and still left alone when the display is switched off"):
+        s.must("cd /sys/class/drm/card0-*-1 && echo off >status && grep -x disconnected status")
+        s.left(CAN_LOG_IN, KEYBOARD, TABLET)
+        s.free(KEYBOARD, TABLET)
+        s.must("cd /sys/class/drm/card0-*-1 && echo detect >status && grep -x connected status")
+    with case("a kiosk without logind that reads the keyboard: left alone"):
+        event = s.must(f"basename /sys/bus/usb/devices/{KEYBOARD}:1.0/*/input/input*/event*").strip()
+        with s.program(f"/dev/input/{event}"):
+            s.must("systemctl stop greeter")
+            s.left(f"sleep has /dev/input/{event} open", KEYBOARD)
+            s.taken(TABLET)
+    with case("taken when it has ended"):
+        s.taken(KEYBOARD, TABLET)
+    with case("a kiosk without logind that draws: a keyboard that is plugged in is left alone"):
+        with s.program("/dev/dri/card0"):
+            s.unplug("keyboard")
+            s.plug("keyboard", "usb-kbd", port=KEYBOARD[2:])
+            s.left("sleep has /dev/dri/card0 open", KEYBOARD)
+            s.free(KEYBOARD)
+        s.taken(KEYBOARD)
 
 
 PARTS = {part.__name__: part for part in (log_in, classes, reload, display)}
