@@ -16,7 +16,6 @@ enum {
 	/* For a program, such as udev, to close a disk that nothing else holds. */
 	CLOSE_MS = 3000,
 	CLOSE_POLL_MS = 200,
-	POLL_MS = 50, /* between looks at an inspector that is late, at a stop */
 };
 
 static void import_begin_to_leave(struct import *import)
@@ -155,9 +154,6 @@ void import_context_end_pass(struct import_context *context)
 		return;
 	if (import_context_question(context)) {
 		inspector_ask(inspector, ASK_MS);
-	} else if (context->sync == IMPORT_SYNC_WANTED && loop->stopping &&
-		   inspector->state == INSPECTOR_LATE) {
-		loop_pass_by(loop, loop->now + POLL_MS);
 	} else if (context->sync == IMPORT_SYNC_WANTED) {
 		context->sync = IMPORT_SYNC_RUNNING;
 		inspector->survey.sync = true;

@@ -73,9 +73,9 @@ int entry_check_disk(const struct inventory_entry *entry, const struct sysfs *sy
 		disk_child(fd[1], sysfs, busid, force);
 	close(fd[1]);
 	if (!disk_read_answer(fd[0], &item)) {
-		item = (struct protect_item){ .unknown = true };
+		item = (struct protect_item){ 0 };
 		str_copy(item.busid, sizeof(item.busid), busid);
-		protect_need(&item, "a disk or driver does not answer");
+		protect_doubt(&item, "a disk or driver does not answer");
 	}
 	if (protect_disk_in_use(sysfs, &item) && !force) {
 		log_error("%s is in use: %s; unmount or close it, or detach it with --force", busid,

@@ -8,16 +8,40 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define INSPECTOR_NAME "usbiphp-inspect" /* the longest that the kernel keeps: prctl(2) */
 #define LATE_TEXT "a disk or driver does not answer"
 #define ENDED_TEXT INSPECTOR_NAME " has ended"
+#define KILLED_TEXT INSPECTOR_NAME " was killed"
+
+struct worker {
+	pid_t pid;		       /* 0: there is none */
+	uint32_t number;	       /* of its question */
+	struct protect_survey *survey; /* shared with it: the question, then the answer */
+};
+
+/* What the process has. */
+struct workers {
+	int fd; /* the way to the daemon */
+	const struct sysfs *sysfs;
+	struct protect_survey question; /* the latest one: the daemon waits for no other answer */
+	struct worker worker[INSPECTOR_WORKERS];
+};
+
+#define EACH_WORKER(workers, w)                                                                    \
+	for (struct worker *w = (workers)->worker, *end_##w = w + INSPECTOR_WORKERS; w < end_##w;  \
+	     w++)
 
 static size_t message_size(const struct protect_survey *survey)
 {
@@ -40,19 +64,151 @@ static bool is_survey(const struct protect_survey *survey, ssize_t n)
 	return true;
 }
 
-/* The main loop of the process: it ends when the daemon has closed the other end of the socket. */
-static void serve_questions(int fd, const struct sysfs *sysfs, struct protect_survey *survey)
+/* What cannot be found out counts as needed. */
+static void survey_fail(struct protect_survey *survey, const char *why)
 {
+	survey->has_link = true;
+	for (unsigned i = 0; i < survey->count; i++) {
+		struct protect_item *item = &survey->item[i];
+
+		item->answer = PROTECT_FREE;
+		item->lasting = item->network = false;
+		item->blocked = true;
+		protect_doubt(item, PROTECT_UNKNOWN "%s", why);
+	}
+}
+
+static void workers_answer(const struct workers *workers, const struct protect_survey *answer)
+{
+	send(workers->fd, answer, message_size(&workers->question), MSG_NOSIGNAL);
+}
+
+static void workers_fail(struct workers *workers, const char *why)
+{
+	survey_fail(&workers->question, why);
+	workers_answer(workers, &workers->question);
+}
+
+/* Marks the devices of which a worker still opens the disk. */
+static void question_mark(struct protect_survey *question, const struct protect_survey *running)
+{
+	for (unsigned i = 0; i < question->count; i++)
+		for (unsigned j = 0; j < PROTECT_MAX && j < running->count; j++)
+			if (running->item[j].opening &&
+			    !strcmp(running->item[j].busid, question->item[i].busid))
+				question->item[i].opening = true;
+}
+
+/* A place for a worker. NULL: all hang, or one hangs in sync(2), as another one would. */
+static struct worker *workers_find_place(struct workers *workers)
+{
+	struct protect_survey *question = &workers->question;
+	struct worker *place = NULL;
+
+	EACH_WORKER(workers, worker) {
+		if (!worker->pid)
+			place = worker;
+		else if (question->sync && worker->survey->sync)
+			return NULL;
+		else
+			question_mark(question, worker->survey);
+	}
+	return place;
+}
+
+/* It ends with the process, unless it hangs in the kernel. Meanwhile the daemon must see that the
+ * socket is closed. */
+static void worker_main(const struct workers *workers, struct protect_survey *survey)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(workers->fd);
+	if (survey->sync)
+		sync();
+	else
+		protect_survey(workers->sysfs, survey);
+	_exit(0);
+}
+
+static void workers_start(struct workers *workers)
+{
+	const struct protect_survey *question = &workers->question;
+	struct worker *worker = workers_find_place(workers);
+
+	if (!worker) {
+		workers_fail(workers, LATE_TEXT);
+		return;
+	}
+	worker->number = question->number;
+	memcpy(worker->survey, question, message_size(question));
+	worker->pid = fork();
+	if (!worker->pid)
+		worker_main(workers, worker->survey);
+	if (worker->pid < 0) {
+		worker->pid = 0;
+		workers_fail(workers, strerror(errno));
+	}
+}
+
+static void workers_reap(struct workers *workers)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		EACH_WORKER(workers, worker) {
+			if (worker->pid != pid)
+				continue;
+			worker->pid = 0;
+			if (worker->number != workers->question.number) /* it was late */
+				continue;
+			if (status)
+				workers_fail(workers, KILLED_TEXT);
+			else
+				workers_answer(workers, worker->survey);
+		}
+}
+
+/* False: the daemon has closed the other end of the socket, or sends what is no question. */
+static bool workers_ask(struct workers *workers)
+{
+	struct protect_survey *question = &workers->question;
 	ssize_t n;
 
-	while ((n = recv(fd, survey, sizeof(*survey), 0)) > 0) {
-		if (!is_survey(survey, n))
+	while ((n = recv(workers->fd, question, sizeof(*question), MSG_DONTWAIT)) > 0)
+		if (!is_survey(question, n))
+			return false;
+	if (!n || errno != EAGAIN)
+		return false;
+	workers_start(workers);
+	return true;
+}
+
+/* The main loop of the process. */
+static void serve_questions(int fd, const struct sysfs *sysfs)
+{
+	static struct workers workers;
+	const size_t size = INSPECTOR_WORKERS * sizeof(struct protect_survey);
+	struct protect_survey *survey = mmap(NULL, size, PROT_READ | PROT_WRITE,
+					     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct pollfd poll_fd[] = { { .fd = fd, .events = POLLIN }, { .events = POLLIN } };
+	struct signalfd_siginfo info;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	poll_fd[1].fd = signalfd(-1, &signals, 0);
+	if (survey == MAP_FAILED || poll_fd[1].fd < 0)
+		return;
+	workers.fd = fd;
+	workers.sysfs = sysfs;
+	EACH_WORKER(&workers, worker)
+		worker->survey = survey++;
+	while (poll(poll_fd, ARRAY_SIZE(poll_fd), -1) > 0) {
+		if (poll_fd[1].revents && read(poll_fd[1].fd, &info, sizeof(info)) > 0)
+			workers_reap(&workers);
+		if (poll_fd[0].revents && !workers_ask(&workers))
 			return;
-		if (survey->sync)
-			sync();
-		else
-			protect_survey(sysfs, survey);
-		send(fd, survey, message_size(survey), MSG_NOSIGNAL);
 	}
 }
 
@@ -60,29 +216,16 @@ static void inspector_set_state(struct inspector *inspector, enum inspector_stat
 {
 	static const unsigned next[] = {
 		[INSPECTOR_IDLE] = 1U << INSPECTOR_ASKED | 1U << INSPECTOR_ENDED,
-		[INSPECTOR_ASKED] = 1U << INSPECTOR_IDLE | 1U << INSPECTOR_LATE |
-				    1U << INSPECTOR_ENDED,
-		[INSPECTOR_LATE] = 1U << INSPECTOR_IDLE | 1U << INSPECTOR_ENDED,
+		[INSPECTOR_ASKED] = 1U << INSPECTOR_IDLE | 1U << INSPECTOR_ENDED,
 	};
 
 	assert(next[inspector->state] & 1U << state);
 	inspector->state = state;
 }
 
-/* What cannot be found out counts as needed. */
 static void answer_unknown(struct inspector *inspector, const char *why)
 {
-	struct protect_survey *survey = &inspector->survey;
-
-	survey->has_link = true;
-	for (unsigned i = 0; i < survey->count; i++) {
-		struct protect_item *item = &survey->item[i];
-
-		item->answer = PROTECT_FREE;
-		item->lasting = item->network = false;
-		item->unknown = item->blocked = true;
-		protect_need(item, PROTECT_UNKNOWN "%s", why);
-	}
+	survey_fail(&inspector->survey, why);
 	inspector->answered(inspector);
 }
 
@@ -102,21 +245,20 @@ static void inspector_end(struct inspector *inspector)
 static void inspector_ready(struct loop_source *source, uint32_t events)
 {
 	struct inspector *inspector = container_of(source, struct inspector, source);
-	bool asked = inspector->state == INSPECTOR_ASKED;
 	static struct protect_survey answer;
 	ssize_t n = recv(source->fd, &answer, sizeof(answer), MSG_DONTWAIT);
 
 	(void)events;
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (!is_survey(&answer, n) || inspector->state == INSPECTOR_IDLE) {
+	if (!is_survey(&answer, n)) {
 		inspector_end(inspector);
 		return;
 	}
+	if (inspector->state != INSPECTOR_ASKED || answer.number != inspector->number)
+		return; /* it comes too late */
 	inspector_set_state(inspector, INSPECTOR_IDLE);
 	log_once_clear(&inspector->fault);
-	if (!asked)
-		return;
 	memcpy(&inspector->survey, &answer, (size_t)n);
 	inspector->answered(inspector);
 }
@@ -134,7 +276,7 @@ int inspector_start(struct inspector *inspector, struct loop *loop, const struct
 		return inspector->pid;
 	if (!inspector->pid) {
 		sandbox_enter_inspector();
-		serve_questions(fd, sysfs, &inspector->survey);
+		serve_questions(fd, sysfs);
 		_exit(0);
 	}
 	inspector->source.fd = fd;
@@ -149,10 +291,9 @@ void inspector_ask(struct inspector *inspector, unsigned limit_ms)
 	struct protect_survey *survey = &inspector->survey;
 
 	assert(inspector->state != INSPECTOR_ASKED);
+	survey->number = ++inspector->number;
 	if (inspector->state == INSPECTOR_ENDED) {
 		answer_unknown(inspector, ENDED_TEXT);
-	} else if (inspector->state == INSPECTOR_LATE) {
-		answer_unknown(inspector, LATE_TEXT);
 	} else if (send(inspector->source.fd, survey, message_size(survey),
 			MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		answer_unknown(inspector, strerror(errno));
@@ -170,7 +311,7 @@ void inspector_pass(struct inspector *inspector)
 	loop_pass_by(inspector->loop, inspector->deadline);
 	if (inspector->loop->now < inspector->deadline)
 		return;
-	inspector_set_state(inspector, INSPECTOR_LATE);
+	inspector_set_state(inspector, INSPECTOR_IDLE);
 	log_once(&inspector->fault, LOG_LEVEL_WARNING, 0,
 		 "cannot %s: " LATE_TEXT,
 		 inspector->survey.sync ? "write everything to the disks"

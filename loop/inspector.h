@@ -4,9 +4,14 @@
  * as these may block. The daemon starts it before its sandbox, asks one question at a time, and
  * never waits for the answer.
  *
- * It keeps two capabilities that the daemon drops, as the open files of other users' programs
+ * For each question the process forks a worker, and never waits for it either. A worker that was
+ * killed, or that hangs in the kernel as a disk does not answer, costs one answer: the next question
+ * gets a worker of its own, in which a disk that still hangs is not opened again. While
+ * INSPECTOR_WORKERS hang, each question is answered at once: nothing can be found out.
+ *
+ * Both keep two capabilities that the daemon drops, as the open files of other users' programs
  * cannot be seen without them: CAP_DAC_READ_SEARCH to list /proc/PID/fd, CAP_SYS_PTRACE to follow
- * its links (proc_pid_fd(5)). It only answers questions about bus ids, and calls sync(2):
+ * its links (proc_pid_fd(5)). They only answer questions about bus ids, and call sync(2):
  * sandbox_enter_inspector().
  */
 #ifndef LOOP_INSPECTOR_H
@@ -18,13 +23,14 @@
 
 #include <sys/types.h>
 
+enum { INSPECTOR_WORKERS = 4 };
+
 /*
- *	IDLE <--> ASKED --> LATE --> IDLE, any --> ENDED
+ *	IDLE <--> ASKED, any --> ENDED
  */
 enum inspector_state {
 	INSPECTOR_IDLE = 0,
-	INSPECTOR_ASKED, /* it has a question, and has not answered yet */
-	INSPECTOR_LATE,	 /* it has not answered in time; a later answer is dropped */
+	INSPECTOR_ASKED, /* it has a question, and the time for its answer is not over */
 	INSPECTOR_ENDED, /* there is no process */
 };
 
@@ -33,6 +39,7 @@ struct inspector {
 	struct loop_source source;
 	struct loop *loop;
 	pid_t pid;
+	uint32_t number;   /* of the latest question */
 	uint64_t deadline; /* for the answer */
 	struct log_once fault;
 	struct protect_survey survey; /* the question, then its answer */
@@ -47,7 +54,7 @@ int inspector_start(struct inspector *inspector, struct loop *loop, const struct
 		    char *name);
 /* Sends inspector->survey as the question, in any state but INSPECTOR_ASKED. answered is called
  * within limit_ms, maybe before this returns; some milliseconds are usual. If survey.sync is set,
- * the process makes no survey, but calls sync(2) and then answers. */
+ * the worker makes no survey, but calls sync(2) and then answers. */
 void inspector_ask(struct inspector *inspector, unsigned limit_ms);
 /* In every pass: after the time limit, answers in the place of the process. */
 void inspector_pass(struct inspector *inspector);

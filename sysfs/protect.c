@@ -18,15 +18,30 @@ static void set_reason(struct reason *reason, const char *format, va_list args)
 	str_printable(reason->text);
 }
 
+static void set_needed(struct protect_item *item, bool unknown, const char *format, va_list args)
+{
+	if (item->answer == PROTECT_NEEDED)
+		return;
+	item->answer = PROTECT_NEEDED;
+	item->unknown = unknown;
+	set_reason(&item->reason, format, args);
+}
+
 void protect_need(struct protect_item *item, const char *format, ...)
 {
 	va_list args;
 
-	if (item->answer == PROTECT_NEEDED)
-		return;
-	item->answer = PROTECT_NEEDED;
 	va_start(args, format);
-	set_reason(&item->reason, format, args);
+	set_needed(item, false, format, args);
+	va_end(args);
+}
+
+void protect_doubt(struct protect_item *item, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_needed(item, true, format, args);
 	va_end(args);
 }
 
@@ -238,6 +253,8 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 		str_copy(item->busid, sizeof(item->busid), question.busid);
 		if (!survey->disks_only)
 			judge_authorized(&protect, item);
+		if (question.opening)
+			protect_doubt(item, PROTECT_UNKNOWN "its disk does not answer");
 	}
 	survey->has_link = true;
 	if (sysfs->fake)
@@ -252,12 +269,9 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 		if (survey->count)
 			survey_others(&protect);
 	}
-	if (!protect.unknown.text[0])
-		return;
-	EACH_PROTECT_ITEM(&protect, item) {
-		item->unknown = item->answer != PROTECT_NEEDED;
-		protect_need(item, "%s", protect.unknown.text);
-	}
+	if (protect.unknown.text[0])
+		EACH_PROTECT_ITEM(&protect, item)
+			protect_doubt(item, "%s", protect.unknown.text);
 }
 
 struct disk_search {

@@ -51,12 +51,13 @@ enum protect_answer {
 struct protect_item {
 	char busid[BUSID_SIZE]; /* of the device in question */
 	enum protect_stage stage;
+	bool opening; /* another survey opens its disk, maybe for ever; or this one does, just now */
 	/* The rest is the answer. */
 	enum protect_answer answer;
 	bool lasting;	/* a network card or modem: needed until it is unplugged */
 	bool blocked;	/* not authorized, or that is not known: no policy lifts this need */
 	bool network;	/* it has a network interface */
-	bool unknown;	/* needed only because a file cannot be read */
+	bool unknown;	/* needed only because something cannot be found out */
 	bool open;	/* needed because a program has it open, maybe only for a moment */
 	struct reason reason; /* empty with PROTECT_FREE */
 };
@@ -70,7 +71,9 @@ struct protect_survey {
 	 * holds a disk of theirs, or has it open. */
 	bool disks_only;
 	bool starting; /* this host has just started: its network may not be there yet */
-	bool sync;     /* only for the inspector: loop/inspector.h */
+	/* Only for the inspector: loop/inspector.h. */
+	bool sync;
+	uint32_t number; /* of the question, and of its answer */
 	/* The answer: a network card other than these devices has a link, or the interface of the
 	 * default route has one; true also if that cannot be found out. */
 	bool has_link;
@@ -135,7 +138,10 @@ void protect_need(struct protect_item *item, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void protect_later(struct protect_item *item, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-#define PROTECT_UNKNOWN "this host may need it: " /* begins a reason */
+/* The same, as it cannot be found out: sets unknown, too. */
+void protect_doubt(struct protect_item *item, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+#define PROTECT_UNKNOWN "this host may need it: " /* begins its reason */
 /* A failure: something cannot be found out. All devices become needed that are not anyway. */
 void protect_unknown(struct protect *protect, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -37,8 +37,8 @@ static bool held_state_is_running(const struct held_disk *disk, const char *path
 		return !protect_failed(disk->protect, "sys", path, n);
 	if (!strcmp(state, "running"))
 		return true;
-	protect_need(disk->item, PROTECT_UNKNOWN "the state of its disk %s is %s", disk->name,
-		     state);
+	protect_doubt(disk->item, PROTECT_UNKNOWN "the state of its disk %s is %s", disk->name,
+		      state);
 	return false;
 }
 
@@ -89,15 +89,18 @@ static int held_open(const struct held_disk *disk)
 
 static void held_judge(const struct held_disk *disk)
 {
-	int error = held_open(disk);
+	int error;
 
+	disk->item->opening = true; /* open(2) may never return */
+	error = held_open(disk);
+	disk->item->opening = false;
 	if (!error || error == -ENOMEDIUM || error == -ENXIO)
 		return;
 	if (error == -EBUSY)
 		protect_need(disk->item, "its disk %s is in use", disk->name);
 	else if (protect_exists(disk->protect, sysfs_path("class/block/%s", disk->name).text))
-		protect_need(disk->item, PROTECT_UNKNOWN "cannot open /dev/%s: %s", disk->name,
-			     strerror(-error));
+		protect_doubt(disk->item, PROTECT_UNKNOWN "cannot open /dev/%s: %s", disk->name,
+			      strerror(-error));
 }
 
 static bool held_visit_disk(void *ctx, const char *name)

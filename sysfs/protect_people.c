@@ -144,12 +144,10 @@ static void need_for(struct protect *protect, const char *login)
 	EACH_PROTECT_ITEM(protect, item) {
 		if (!is_for_people(protect, item))
 			continue;
-		if (!login && protect->unknown.text[0])
-			item->unknown = item->answer != PROTECT_NEEDED;
 		if (login)
 			protect_need(item, "%s", login);
 		else if (protect->unknown.text[0])
-			protect_need(item, "%s", protect->unknown.text);
+			protect_doubt(item, "%s", protect->unknown.text);
 		else if (protect->screen && item->stage == PROTECT_AT_START)
 			protect_later(item, "a login screen may come");
 	}

@@ -77,6 +77,7 @@ static inline void ask(enum protect_stage stage)
 	for (size_t i = 0; i < LENGTH(busids); i++) {
 		memset(&survey.item[i], 0xa5, sizeof(survey.item[i]));
 		survey.item[i].stage = stage;
+		survey.item[i].opening = false;
 		strcpy(survey.item[i].busid, busids[i]);
 	}
 	protect_survey(&sysfs, &survey);

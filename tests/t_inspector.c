@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of loop/inspector: the process that finds out which devices the host needs, as the daemon sees
- * it. The test plays the survey in that process; the clock is moved by the test.
+ * it. The test plays the survey in its workers; the clock is moved by the test.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=log_line
  * LINK: -Wl,--wrap=protect_survey,--wrap=fork,--wrap=sync
  */
@@ -16,20 +16,31 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 enum { LIMIT_MS = 7000 };
 
 #define LATE_REASON "this host may need it: a disk or driver does not answer"
 #define ENDED_REASON "this host may need it: usbiphp-inspect has ended"
+#define KILLED_REASON "this host may need it: usbiphp-inspect was killed"
 
 static struct loop loop;
 static struct inspector inspector;
 static unsigned answers;
-static unsigned *synced; /* shared with the process */
 static bool fork_fails;
-static void (*spoil)(struct protect_survey *survey); /* in the process, before it answers */
+static void (*spoil)(struct protect_survey *survey); /* in the worker, before it answers */
+
+/* Shared with the process and its workers. */
+static struct shared {
+	unsigned syncs, surveys;      /* begun */
+	volatile unsigned hang;	      /* the workers with a lower number stay in open(2), or in sync(2) */
+	pid_t worker[20];	      /* in the order of their start */
+	unsigned marked;	      /* devices of the latest question of which another opens the disk */
+	char name[20];		      /* of the latest worker */
+} *shared;
 
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
@@ -43,10 +54,30 @@ pid_t __wrap_fork(void)
 	return -1;
 }
 
-/* In the process. Each device has its own answer. */
+static void worker_begin(void)
+{
+	unsigned number = shared->surveys + shared->syncs;
+	int comm = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+
+	must(number <= LENGTH(shared->worker), "count the workers");
+	must(comm >= 0 && read(comm, shared->name, sizeof(shared->name) - 1) > 0, "read its name");
+	close(comm);
+	shared->worker[number - 1] = getpid();
+	while (number <= shared->hang)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+/* In the worker. Each device has its own answer. */
 void __wrap_protect_survey(const struct sysfs *fs, struct protect_survey *question)
 {
 	CHECK(fs == &sysfs);
+	shared->marked = 0;
+	for (unsigned i = 0; i < question->count; i++)
+		shared->marked += question->item[i].opening;
+	if (question->count)
+		question->item[0].opening = true;
+	shared->surveys++;
+	worker_begin();
 	question->has_link = question->count == 1;
 	for (unsigned i = 0; i < question->count; i++) {
 		struct protect_item *item = &question->item[i];
@@ -56,6 +87,7 @@ void __wrap_protect_survey(const struct sysfs *fs, struct protect_survey *questi
 		if (item->stage == PROTECT_AT_START)
 			item->answer = PROTECT_LATER;
 		item->lasting = item->blocked = item->network = odd;
+		item->opening = false;
 		str_format(item->reason.text, sizeof(item->reason.text), "%s is %u", item->busid, i);
 	}
 	if (spoil)
@@ -64,10 +96,11 @@ void __wrap_protect_survey(const struct sysfs *fs, struct protect_survey *questi
 
 void __wrap_sync(void);
 
-/* In the process, too, which can write no file. */
+/* In the worker, too. */
 void __wrap_sync(void)
 {
-	++*synced;
+	shared->syncs++;
+	worker_begin();
 }
 
 static void answered(struct inspector *which)
@@ -91,6 +124,7 @@ static void begin(void)
 
 	said_forget();
 	answers = 0;
+	memset(shared, 0, sizeof(*shared));
 	start(NULL);
 	must(!loop_open(&loop, 3600 * 1000, &role, NULL), "open the loop");
 	loop.now = clock_now;
@@ -148,9 +182,21 @@ static bool has_ended(void)
 	return inspector.state == INSPECTOR_ENDED;
 }
 
-static bool is_idle(void)
+static unsigned workers; /* of the process, since its start */
+
+static bool has_workers(void)
 {
-	return inspector.state == INSPECTOR_IDLE;
+	return workers && workers == shared->surveys + shared->syncs && shared->worker[workers - 1];
+}
+
+/* Asks a worker that will hang. */
+static void ask_in_vain(unsigned count)
+{
+	workers = shared->surveys + shared->syncs + 1;
+	shared->hang = workers;
+	ask(count, PROTECT_SETTLED);
+	UNTIL(&loop, has_workers);
+	CHECK_INT(answers, 0);
 }
 
 /* What cannot be found out counts as needed. */
@@ -207,29 +253,46 @@ static void questions(void)
 	finish();
 }
 
-/* Instead of a survey. */
-static void syncs(void)
+static void ask_sync(void)
 {
-	synced = mmap(NULL, sizeof(*synced), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(synced != MAP_FAILED, "share memory");
-	begin();
-	ask(1, PROTECT_SETTLED);
-	UNTIL(&loop, is_answered);
-	CHECK_INT(*synced, 0);
 	prepare(0, PROTECT_SETTLED);
 	inspector.survey.sync = true;
 	inspector.survey.has_link = true;
 	inspector_ask(&inspector, LIMIT_MS);
+}
+
+/* Instead of a survey. */
+static void syncs(void)
+{
+	begin();
+	ask(1, PROTECT_SETTLED);
 	UNTIL(&loop, is_answered);
-	CHECK_INT(*synced, 1);
+	CHECK_INT(shared->syncs, 0);
+	ask_sync();
+	UNTIL(&loop, is_answered);
+	CHECK_INT(shared->syncs, 1);
 	CHECK(inspector.survey.sync && inspector.survey.has_link);
-	kill(inspector.pid, SIGSTOP);
-	prepare(0, PROTECT_SETTLED);
-	inspector.survey.sync = true;
-	inspector_ask(&inspector, LIMIT_MS);
+	CHECK_INT(shared->surveys, 1);
+	finish();
+}
+
+/* One that hangs is enough; the devices are another matter. */
+static void sync_hangs(void)
+{
+	begin();
+	shared->hang = workers = 1;
+	ask_sync();
+	UNTIL(&loop, has_workers);
 	run_after(&loop, LIMIT_MS);
 	CHECK_INT(answers, 1);
 	CHECK_INT(said("cannot write everything to the disks: a disk or driver does not answer"), 1);
+	ask_sync();
+	UNTIL(&loop, is_answered);
+	CHECK_INT(shared->syncs, 1);
+	ask(2, PROTECT_SETTLED);
+	UNTIL(&loop, is_answered);
+	check_answer(2, PROTECT_SETTLED);
+	CHECK_INT(log_kept.lines, 1);
 	finish();
 }
 
@@ -252,7 +315,8 @@ static void own_process(void)
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)inspector.pid, fd);
 		files += readlink(path, target, sizeof(target)) >= 0;
 	}
-	CHECK_INT(files, 3 + 1 + 1); /* of a test's tree there is only the root */
+	CHECK_INT(files, 3 + 1 + 1 + 1); /* of a test's tree there is only the root; signals */
+	CHECK_STR(shared->name, "usbiphp-inspect\n");
 	close(other);
 	finish();
 }
@@ -334,36 +398,40 @@ static void killed_unseen(void)
 	finish();
 }
 
-/* Longer than the time limit: all are needed, and an answer that comes later is dropped. */
+static void wait_in_vain(void)
+{
+	CHECK_INT(loop.next, clock_now + LIMIT_MS);
+	loop.next = UINT64_MAX; /* each pass asks for the next one */
+	inspector_pass(&inspector);
+	CHECK_INT(loop.next, clock_now + LIMIT_MS);
+	run_after(&loop, LIMIT_MS - 1);
+	CHECK_INT(answers, 0);
+	CHECK_INT(inspector.state, INSPECTOR_ASKED);
+	run_after(&loop, 1);
+	CHECK_INT(inspector.state, INSPECTOR_IDLE);
+	all_needed(LATE_REASON);
+}
+
+/* The process itself takes longer than the time limit: all are needed. Of the questions that wait for it
+ * only the latest counts, and its answer is dropped. */
 static void late(void)
 {
 	begin();
 	for (unsigned round = 1; round <= 2; round++) {
 		run_quiet(&loop);
 		kill(inspector.pid, SIGSTOP);
-		ask(2, PROTECT_SETTLED);
-		CHECK_INT(loop.next, clock_now + LIMIT_MS);
-		loop.next = UINT64_MAX; /* each pass asks for the next one */
-		inspector_pass(&inspector);
-		CHECK_INT(loop.next, clock_now + LIMIT_MS);
-		run_after(&loop, LIMIT_MS - 1);
-		CHECK_INT(answers, 0);
-		CHECK_INT(inspector.state, INSPECTOR_ASKED);
-		run_after(&loop, 1);
-		CHECK_INT(inspector.state, INSPECTOR_LATE);
-		all_needed(LATE_REASON);
-		CHECK_INT(said("cannot tell yet which devices this host needs"), round);
 		for (int i = 0; i < 3; i++) {
-			ask(3, PROTECT_SETTLED);
-			all_needed(LATE_REASON);
-			run_after(&loop, LIMIT_MS);
-			CHECK_INT(inspector.state, INSPECTOR_LATE);
+			ask(2, PROTECT_SETTLED);
+			wait_in_vain();
+			CHECK_INT(said("cannot tell yet which devices this host needs"), round);
 		}
 		answers = 0;
+		workers = shared->surveys + 1;
 		kill(inspector.pid, SIGCONT);
-		UNTIL(&loop, is_idle);
+		UNTIL(&loop, has_workers);
+		run_long_quiet(&loop);
+		CHECK_INT(shared->surveys, workers);
 		CHECK_INT(answers, 0);
-		CHECK_INT(inspector.survey.count, 3);
 		ask(2, PROTECT_SETTLED);
 		UNTIL(&loop, is_answered);
 		check_answer(2, PROTECT_SETTLED);
@@ -372,19 +440,100 @@ static void late(void)
 	finish();
 }
 
-static void killed_when_late(void)
+/* The next question gets another worker, which knows what to keep its hands off. */
+static void worker_hangs(void)
 {
 	begin();
-	kill(inspector.pid, SIGSTOP);
-	ask(2, PROTECT_SETTLED);
-	inspector_pass(&inspector);
-	run_after(&loop, LIMIT_MS);
-	CHECK_INT(inspector.state, INSPECTOR_LATE);
+	ask_in_vain(2);
+	wait_in_vain();
+	ask(3, PROTECT_SETTLED);
+	UNTIL(&loop, is_answered);
+	check_answer(3, PROTECT_SETTLED);
+	CHECK_INT(shared->surveys, 2);
+	CHECK_INT(shared->marked, 1);
+	CHECK_INT(said("cannot tell yet which devices this host needs"), 1);
 	answers = 0;
-	said_forget();
+	shared->hang = 0; /* it ends after all, and nobody waits for its answer */
+	run_long_quiet(&loop);
+	CHECK_INT(answers, 0);
+	ask(2, PROTECT_SETTLED);
+	UNTIL(&loop, is_answered);
+	check_answer(2, PROTECT_SETTLED);
+	CHECK_INT(shared->marked, 0);
+	CHECK_INT(log_kept.lines, 1);
+	finish();
+}
+
+static void late_answer_of_two(void)
+{
+	begin();
+	ask_in_vain(2);
+	wait_in_vain();
+	ask_in_vain(3);
+	kill(shared->worker[1], SIGSTOP);
+	shared->hang = 0;
+	run_long_quiet(&loop);
+	CHECK_INT(inspector.state, INSPECTOR_ASKED);
+	kill(shared->worker[1], SIGCONT);
+	UNTIL(&loop, is_answered);
+	check_answer(3, PROTECT_SETTLED);
+	finish();
+}
+
+/* There are no more of them than that, and one that is killed makes room. */
+static void all_workers_hang(void)
+{
+	begin();
+	for (unsigned i = 0; i < INSPECTOR_WORKERS; i++) {
+		ask_in_vain(2);
+		run_after(&loop, LIMIT_MS);
+	}
+	ask(2, PROTECT_SETTLED);
+	UNTIL(&loop, is_answered);
+	all_needed(LATE_REASON);
+	CHECK_INT(inspector.state, INSPECTOR_IDLE);
+	CHECK_INT(shared->surveys, INSPECTOR_WORKERS);
+	kill(shared->worker[1], SIGKILL);
+	answers = 0;
+	run_long_quiet(&loop);
+	CHECK_INT(answers, 0);
+	ask(2, PROTECT_SETTLED);
+	UNTIL(&loop, is_answered);
+	check_answer(2, PROTECT_SETTLED);
+	finish();
+}
+
+/* This question is not answered; the next one is. */
+static void worker_killed(void)
+{
+	begin();
+	ask_in_vain(3);
+	kill(shared->worker[0], SIGKILL);
+	UNTIL(&loop, is_answered);
+	all_needed(KILLED_REASON);
+	CHECK_INT(inspector.state, INSPECTOR_IDLE);
+	ask(2, PROTECT_SETTLED);
+	UNTIL(&loop, is_answered);
+	check_answer(2, PROTECT_SETTLED);
+	CHECK_INT(shared->marked, 0);
+	CHECK_INT(log_kept.lines, 0);
+	finish();
+}
+
+static bool worker_is_gone(void)
+{
+	return kill(shared->worker[0], 0) && errno == ESRCH;
+}
+
+/* With the process its workers end, and the daemon sees that at once. */
+static void killed_with_worker(void)
+{
+	begin();
+	ask_in_vain(3);
 	kill_it();
 	UNTIL(&loop, has_ended);
-	CHECK_INT(answers, 0);
+	all_needed(ENDED_REASON);
+	UNTIL(&loop, worker_is_gone);
 	stays_ended();
 	finish();
 }
@@ -457,6 +606,16 @@ static void spoil_reason(struct protect_survey *question)
 	memset(question->item[1].reason.text, 'x', sizeof(question->item[1].reason.text));
 }
 
+static void spoil_number(struct protect_survey *question)
+{
+	question->number--;
+}
+
+static void spoil_count(struct protect_survey *question)
+{
+	question->count = UINT_MAX;
+}
+
 static void spoil_nothing(struct protect_survey *question)
 {
 	question->has_link = true;
@@ -466,7 +625,7 @@ static void spoil_nothing(struct protect_survey *question)
 static void malformed_answers(void)
 {
 	static void (*const spoils[])(struct protect_survey *question) = {
-		spoil_nothing, spoil_busid, spoil_answer, spoil_reason,
+		spoil_nothing, spoil_busid, spoil_answer, spoil_reason, spoil_count,
 	};
 
 	for (size_t i = 0; i < LENGTH(spoils); i++) {
@@ -485,18 +644,25 @@ static void malformed_answers(void)
 	spoil = NULL;
 }
 
-/* The second one comes unasked. */
-static void answers_twice(void)
+/* One to another question, and one that comes unasked. */
+static void other_answers(void)
 {
+	spoil = spoil_number;
 	begin();
-	kill(inspector.pid, SIGSTOP);
-	ask(1, PROTECT_SETTLED);
-	must(send(inspector.source.fd, &inspector.survey, size_of(1), 0) == (ssize_t)size_of(1),
+	ask(2, PROTECT_SETTLED);
+	run_long_quiet(&loop);
+	wait_in_vain();
+	CHECK_INT(shared->surveys, 1);
+	finish();
+	spoil = NULL;
+	begin();
+	ask(2, PROTECT_SETTLED);
+	UNTIL(&loop, is_answered);
+	must(send(inspector.source.fd, &inspector.survey, size_of(2), 0) == (ssize_t)size_of(2),
 	     "ask behind its back");
-	kill(inspector.pid, SIGCONT);
-	UNTIL(&loop, has_ended);
-	CHECK_INT(answers, 1);
-	stays_ended();
+	run_long_quiet(&loop);
+	CHECK_INT(shared->surveys, 2);
+	check_answer(2, PROTECT_SETTLED);
 	finish();
 }
 
@@ -557,18 +723,27 @@ static void no_leak(void)
 
 int main(void)
 {
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(shared != MAP_FAILED, "share memory");
+	/* the workers of a process that has ended */
+	must(!prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL), "have the children of children");
 	RUN("t_inspector: questions about none, one, some and many", questions);
 	RUN("t_inspector: a sync", syncs);
+	RUN("t_inspector: a sync hangs", sync_hangs);
 	RUN("t_inspector: a process of its own", own_process);
 	RUN("t_inspector: woken for nothing", woken_for_nothing);
 	RUN("t_inspector: it is killed when a question is open", killed_when_asked);
 	RUN("t_inspector: it is killed when none is open", killed_when_idle);
 	RUN("t_inspector: it is killed, and asked before that is seen", killed_unseen);
+	RUN("t_inspector: it is killed, and its worker with it", killed_with_worker);
 	RUN("t_inspector: its answer is late", late);
-	RUN("t_inspector: it is killed when its answer is late", killed_when_late);
+	RUN("t_inspector: a worker is killed", worker_killed);
+	RUN("t_inspector: a worker hangs", worker_hangs);
+	RUN("t_inspector: the late answer of a worker comes before that of another", late_answer_of_two);
+	RUN("t_inspector: all workers hang", all_workers_hang);
 	RUN("t_inspector: a question that is none", malformed_questions);
 	RUN("t_inspector: an answer that is none", malformed_answers);
-	RUN("t_inspector: an answer to no question", answers_twice);
+	RUN("t_inspector: an answer to no question", other_answers);
 	RUN("t_inspector: it ends with the daemon", ends_with_daemon);
 	RUN("t_inspector: there can be no process", cannot_start);
 	RUN("t_inspector: it is stopped twice", stopped_twice);

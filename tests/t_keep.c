@@ -451,29 +451,6 @@ static void no_busid(void)
 	CHECK_INT(questions, 1);
 }
 
-/* At a stop the sync waits for an inspector that is late, and gets the time that it needs. */
-static void late_at_the_end(void)
-{
-	start();
-	loop.stopping = true;
-	has_disk = true;
-	inspector.state = INSPECTOR_LATE;
-	context.sync = IMPORT_SYNC_WANTED;
-	import_context_end_pass(&context);
-	CHECK_INT(context.sync, IMPORT_SYNC_WANTED);
-	CHECK_INT(loop.next, NOW + 50);
-	inspector.state = INSPECTOR_IDLE;
-	import_context_end_pass(&context);
-	CHECK_INT(syncs, 1);
-	answer(0, false);
-	CHECK_INT(context.sync, IMPORT_SYNC_DONE);
-	start(); /* without a stop it does not wait */
-	inspector.state = INSPECTOR_LATE;
-	context.sync = IMPORT_SYNC_WANTED;
-	import_context_end_pass(&context);
-	CHECK_INT(syncs, 1);
-}
-
 /* A detach that fails for want of a descriptor is tried again, but not at once. */
 static void detach_fails(void)
 {
@@ -512,7 +489,6 @@ int main(void)
 	RUN("t_keep: no answer in time", too_late);
 	RUN("t_keep: another one in its place", another_in_its_place);
 	RUN("t_keep: no bus id", no_busid);
-	RUN("t_keep: the inspector is late at the end", late_at_the_end);
 	RUN("t_keep: a detach that fails", detach_fails);
 	return check_status();
 }

@@ -319,6 +319,25 @@ static void put_scsi_disk(void)
 	put_file(root, "class/scsi_host/host6/state", "running\n");
 }
 
+static void is_opening(void)
+{
+	for (size_t i = 0; i < survey.count; i++)
+		CHECK_INT(survey.item[i].opening, !i);
+}
+
+/* Whoever looks meanwhile sees of which device it is. */
+static void opening(void)
+{
+	begin_disks();
+	put_scsi_disk();
+	disk_is_opened = is_opening;
+	NOT_NEEDED();
+	CHECK_INT(disks_opened, 1);
+	for (size_t i = 0; i < survey.count; i++)
+		CHECK(!survey.item[i].opening);
+	end();
+}
+
 /* open(2) of a SCSI disk waits while its adapter recovers. */
 static void scsi_states(void)
 {
@@ -470,6 +489,7 @@ int main(void)
 	RUN("t_protect_disk: many mounts, long lines", many_mounts);
 	RUN("t_protect_disk: swap", swapped);
 	RUN("t_protect_disk: mapped, mirrored, cached", held_by_others);
+	RUN("t_protect_disk: while it is opened", opening);
 	RUN("t_protect_disk: a file system that is mounted out of sight", superblocks);
 	RUN("t_protect_disk: btrfs", btrfs);
 	RUN("t_protect_disk: a loop device on a disk", looped);

@@ -89,6 +89,26 @@ static void unknown(void)
 	end();
 }
 
+/* Its disk hangs: that concerns no other device. */
+static void opening(void)
+{
+	for (int disks_only = 0; disks_only < 2; disks_only++) {
+		begin();
+		survey.disks_only = disks_only;
+		survey.count = 2;
+		memset(survey.item, 0, sizeof(survey.item));
+		strcpy(survey.item[0].busid, "1-2");
+		strcpy(survey.item[1].busid, "1-22");
+		survey.item[0].opening = true;
+		protect_survey(&sysfs, &survey);
+		CHECK_INT(survey.item[0].answer, PROTECT_NEEDED);
+		CHECK_STR(survey.item[0].reason.text, "this host may need it: its disk does not answer");
+		CHECK(survey.item[0].unknown && !survey.item[0].blocked && !survey.item[0].opening);
+		CHECK_INT(survey.item[1].answer, PROTECT_FREE);
+		end();
+	}
+}
+
 static const struct {
 	enum protect_answer answer;
 	bool unknown;
@@ -146,6 +166,7 @@ static void reasons(void)
 
 int main(void)
 {
+	RUN("t_survey: another one opens its disk", opening);
 	RUN("t_survey: its parts", parts);
 	RUN("t_survey: a device that is not authorized", unauthorized);
 	RUN("t_survey: what cannot be found out", unknown);

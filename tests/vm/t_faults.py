@@ -490,6 +490,24 @@ def slow_inspector(s):
     s.host.must(f"kill -CONT $({inspector('server')})")
 
 
+def hanging_survey(s, killed):
+    """A survey does not come to its end, and the next question gets another one."""
+    s.up()
+    s.host.must("rm -f /etc/fstab; mkfifo /etc/fstab")
+    s.unplug("keyboard")
+    s.plug_keyboard()
+    if killed:
+        s.host.wait(f"kill -9 $(grep -lsx \"PPid:.$({inspector('server')})\" /proc/[0-9]*/status | "
+                    "cut -d / -f 3)", 60)
+    reason = "usbiphp-inspect was killed" if killed else "a disk or driver does not answer"
+    s.host.wait(f"grep -q 'left alone: this host may need it: {reason}' /tmp/server.log", 120)
+    s.attached(1)
+    # who waits in the pipe goes on waiting
+    s.host.must("rm /etc/fstab")
+    s.attached(2, 120)
+    s.data_is_there()
+
+
 JUNK = {
     "empty": b"",
     "binary": bytes(range(256)) * 40,
@@ -741,6 +759,8 @@ CELLS = (
     ("kill -9 of the server's inspector", do(dead_inspector, role="server"), "again", "box", "fast"),
     ("kill -9 of the client's inspector", do(dead_inspector, role="client"), "again", "box", ""),
     ("an inspector that does not answer", slow_inspector, "again", "box", ""),
+    ("a survey of the inspector that hangs", do(hanging_survey, killed=False), "again", "box", "fast"),
+    ("kill -9 of a survey of the inspector", do(hanging_survey, killed=True), "again", "box", ""),
     ("junk in the notes of the server", do(junk_notes, role="server"), "again", "box", ""),
     ("junk in the notes of the client", do(junk_notes, role="client"), "again", "box", ""),
     ("a silent server beside a good one", silent_server, "again", "box", ""),
