@@ -26,7 +26,7 @@ struct host {
 	uint64_t stopped;  /* when stopping: since when */
 	struct daemon daemon;
 	const struct engine *engine;
-	struct log_once full_log, room_log, save_log;
+	struct log_once full_log, room_log, save_log, unseen_log;
 	struct exports exports;
 	struct access access;
 	struct host_server server;

@@ -58,8 +58,27 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 	host_need_facts(host, export, facts);
 }
 
+/* One line for all devices of which the programs that use them cannot be seen. */
+static void host_log_reason(struct host *host, const struct export *export,
+			    const struct reason *reason)
+{
+	const struct protect_item *need = &export->need.item;
+
+	if (need->unseen && !strcmp(reason->text, need->reason.text)) {
+		log_once(&host->unseen_log, LOG_LEVEL_WARNING, 0,
+			 "left alone, unless a rule names it, is each device that a program may "
+			 "have open: %s", protect_sight_text(need->unseen));
+		log_debug("%s: left alone: %s", export->device.name, reason->text);
+		return;
+	}
+	log_info("%s: %s: %s", export->device.name,
+		 export->ours && export_is_bound(export) ? "to be given back" : "left alone",
+		 reason->text);
+}
+
 /* The reason is kept for the status files, and logged when it changes. */
-static void host_keep_reason(struct export *export, const struct policy_decision *decision)
+static void host_keep_reason(struct host *host, struct export *export,
+			     const struct policy_decision *decision)
 {
 	const struct reason *reason = &decision->reason;
 	bool allowed = decision->allowed == RULE_ALLOW;
@@ -67,10 +86,7 @@ static void host_keep_reason(struct export *export, const struct policy_decision
 	if (reason->text[0]) {
 		if (strcmp(reason->text, export->reason.text) != 0 &&
 		    decision->verdict != POLICY_NO_ROOM)
-			log_info("%s: %s: %s", export->device.name,
-				 export->ours && export_is_bound(export) ? "to be given back" :
-									   "left alone",
-				 reason->text);
+			host_log_reason(host, export, reason);
 		export->reason = *reason;
 	} else if (decision->verdict == POLICY_BIND || (allowed && !export->allowed)) {
 		export->reason.text[0] = '\0';
@@ -104,7 +120,7 @@ void host_act(struct host *host, struct export *export)
 			       &facts.room);
 		decision = policy_decide(&host->policy, &facts);
 	}
-	host_keep_reason(export, &decision);
+	host_keep_reason(host, export, &decision);
 	switch (decision.verdict) {
 	case POLICY_WAIT:
 		host_wait_for(loop, export);

@@ -58,7 +58,7 @@ static bool is_survey(const struct protect_survey *survey, ssize_t n)
 
 		if (!memchr(item->busid, '\0', BUSID_SIZE) || !busid_is_device(item->busid) ||
 		    !memchr(item->reason.text, '\0', sizeof(item->reason.text)) ||
-		    item->answer > PROTECT_NEEDED)
+		    item->answer > PROTECT_NEEDED || item->unseen > PROTECT_SEES_CONTAINER)
 			return false;
 	}
 	return true;
@@ -72,6 +72,7 @@ static void survey_fail(struct protect_survey *survey, const char *why)
 		struct protect_item *item = &survey->item[i];
 
 		item->answer = PROTECT_FREE;
+		item->unseen = PROTECT_SEES_ALL;
 		item->lasting = item->network = false;
 		item->blocked = true;
 		protect_doubt(item, PROTECT_UNKNOWN "%s", why);

@@ -5,8 +5,8 @@
  * never waits for the answer.
  *
  * For each question the process forks a worker, and never waits for it either. A worker that was
- * killed, or that hangs in the kernel as a disk does not answer, costs one answer: the next question
- * gets a worker of its own, in which a disk that still hangs is not opened again. While
+ * killed, or that hangs in the kernel as a disk does not answer, costs one answer: the next
+ * question gets a worker of its own, in which a disk that still hangs is not opened again. While
  * INSPECTOR_WORKERS hang, each question is answered at once: nothing can be found out.
  *
  * Both keep two capabilities that the daemon drops, as the open files of other users' programs

@@ -163,14 +163,14 @@ int protect_read_driver(struct protect *protect, const char *interface,
 	return error;
 }
 
-/* /proc always has this file, unless it is mounted with hidepid or subset=pid. */
-static bool proc_has(struct protect *protect, const char *path)
+/* /proc always has this file, unless it is mounted with subset=pid. */
+static bool proc_is_whole(struct protect *protect)
 {
 	struct stat st;
 
-	if (!fstatat(protect->sysfs->proc, path, &st, 0))
+	if (!fstatat(protect->sysfs->proc, "version", &st, 0))
 		return true;
-	protect_unknown(protect, PROTECT_UNKNOWN "cannot read /proc/%s: %s", path, strerror(errno));
+	protect_unknown(protect, PROTECT_UNKNOWN "cannot read /proc/version: %s", strerror(errno));
 	return false;
 }
 
@@ -237,6 +237,7 @@ static void survey_others(struct protect *protect)
 	if (!protect->survey->disks_only)
 		protect_people(protect);
 	protect_programs(protect);
+	protect_unseen(protect);
 	if (!protect->survey->disks_only)
 		protect_config(protect);
 	protect_disks_held(protect);
@@ -262,7 +263,8 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 	if (sysfs->proc < 0)
 		protect_unknown(&protect, PROTECT_UNKNOWN "cannot read /proc: %s",
 				strerror(-sysfs->proc));
-	else if (proc_has(&protect, "version") && proc_has(&protect, "1/stat")) {
+	else if (proc_is_whole(&protect)) {
+		protect_find_sight(&protect);
 		find_traits(&protect);
 		if (!survey->disks_only)
 			protect_networks(&protect);

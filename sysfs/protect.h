@@ -21,8 +21,10 @@
  *
  * It fails closed: if a file cannot be read, all devices that it may concern are needed, and the
  * reason names the file. It is no failure that a file does not exist (-ENOENT: /proc/swaps without
- * swap, no logind), unless /proc is not mounted, or mounted with subset=pid or hidepid. On a test's
- * tree (sysfs->fake) no device is needed.
+ * swap, no logind), unless /proc is not mounted, or mounted with subset=pid. If not all programs
+ * can be seen, the devices are needed that one may have open: those with a device file other than
+ * a disk's, as an exclusive open(2) tells whether a disk is in use. On a test's tree (sysfs->fake)
+ * no device is needed.
  */
 #ifndef SYSFS_PROTECT_H
 #define SYSFS_PROTECT_H
@@ -48,19 +50,31 @@ enum protect_answer {
 	PROTECT_NEEDED,
 };
 
+/* Which programs of this host a survey sees. */
+enum protect_sight {
+	PROTECT_SEES_ALL = 0,
+	PROTECT_SEES_OWN,	/* those of its user: without CAP_SYS_PTRACE, or by hidepid */
+	PROTECT_SEES_CONTAINER, /* those of a process namespace that is not the host's */
+};
+
 struct protect_item {
 	char busid[BUSID_SIZE]; /* of the device in question */
 	enum protect_stage stage;
-	bool opening; /* another survey opens its disk, maybe for ever; or this one does, just now */
+	bool opening; /* another survey still opens its disk; while this one does, it is set, too */
 	/* The rest is the answer. */
 	enum protect_answer answer;
 	bool lasting;	/* a network card or modem: needed until it is unplugged */
 	bool blocked;	/* not authorized, or that is not known: no policy lifts this need */
 	bool network;	/* it has a network interface */
 	bool unknown;	/* needed only because something cannot be found out */
+	/* The same, as not all programs are seen, and one may use it; else PROTECT_SEES_ALL. */
+	enum protect_sight unseen;
 	bool open;	/* needed because a program has it open, maybe only for a moment */
 	struct reason reason; /* empty with PROTECT_FREE */
 };
+
+/* How programs could be seen. Not for PROTECT_SEES_ALL. */
+const char *protect_sight_text(enum protect_sight sight);
 
 /* The reason for a network card that is the only way to a network. */
 #define PROTECT_NO_LINK "this host has no other network card with a link"
@@ -97,6 +111,7 @@ struct protect {
 	struct protect_survey *survey;
 	struct reason unknown; /* which file cannot be read that concerns all devices; or empty */
 	bool screen; /* a display is connected, so that somebody can sit at the console */
+	enum protect_sight sight;
 	/* Facts about a device that the parts share, by its index in survey->item. */
 	struct protect_traits {
 		bool storage; /* it has an interface for mass storage */
@@ -115,6 +130,8 @@ void protect_config(struct protect *protect);	 /* protect_config.c */
 void protect_networks(struct protect *protect);	 /* protect_net.c */
 void protect_people(struct protect *protect);	 /* protect_people.c */
 void protect_programs(struct protect *protect);	 /* protect_program.c */
+void protect_find_sight(struct protect *protect); /* protect_unseen.c: sets sight */
+void protect_unseen(struct protect *protect);	  /* after the programs */
 
 #define EACH_PROTECT_ITEM(protect, item)                                                           \
 	for (struct protect_item *item = (protect)->survey->item,                                  \

@@ -207,13 +207,10 @@ static void file_find_devices(struct open_file *file, const struct stat *st)
 
 static void program_failed(struct protect *protect, const char *path, int error)
 {
-	if (error == -EACCES || error == -EPERM)
-		protect_unknown(protect,
-				PROTECT_UNKNOWN "cannot read /proc/%s: only root with "
-				"CAP_SYS_PTRACE can",
-				path);
-	else
+	if (error != -EACCES && error != -EPERM)
 		protect_failed(protect, "proc", path, error);
+	else if (protect->sight == PROTECT_SEES_ALL)
+		protect->sight = PROTECT_SEES_OWN;
 }
 
 static bool program_visit_descriptor(void *ctx, const char *name)

@@ -37,6 +37,7 @@ static void play_survey(struct protect_survey *question)
 		item->answer = played->device[n].answer.answer;
 		item->lasting = played->device[n].answer.lasting;
 		item->blocked = played->device[n].answer.blocked;
+		item->unseen = played->device[n].answer.unseen;
 		if (item->answer != PROTECT_FREE)
 			str_format(item->reason.text, sizeof(item->reason.text), "%s has a reason",
 				   item->busid);
@@ -519,6 +520,36 @@ static void blocked(void)
 	}
 }
 
+static void unseen_scene(void)
+{
+	settle();
+	JOBS_WERE("bind 1-3\n");
+	CHECK_INT(said("left alone, unless a rule names it, is each device that a program may have open: "
+		       "a container can see that only with --pid=host"), 1);
+	CHECK_INT(said(": left alone: "), 0);
+	later(INTERVAL_MS);
+	CHECK_INT(said("left alone"), 1);
+	change_rules("allow busid 1-1\n");
+	settle();
+	JOBS_WERE("bind 1-1\n");
+	CHECK_INT(said("left alone"), 1);
+	stop_server();
+}
+
+/* One line for all of them; the status files have each, with its reason. */
+static void unseen(void)
+{
+	begin();
+	plug("1-2", "usb");
+	plug("1-3", "usb");
+	for (int i = 0; i < 2; i++) {
+		played->device[i].answer.answer = PROTECT_NEEDED;
+		played->device[i].answer.unseen = PROTECT_SEES_CONTAINER;
+	}
+	serve(unseen_scene, false, 0);
+	end();
+}
+
 static void take_all_scene(void)
 {
 	settle();
@@ -638,6 +669,7 @@ int main(void)
 	RUN("t_host_need: asked again after a reload", reload);
 	RUN("t_host_need: a rule that names it", named);
 	RUN("t_host_need: not authorized", blocked);
+	RUN("t_host_need: programs cannot be seen", unseen);
 	RUN("t_host_need: --take-all", take_all);
 	RUN("t_host_need: no answer comes", no_answer);
 	RUN("t_host_need: stopped while it is asked", stopped_meanwhile);

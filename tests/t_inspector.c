@@ -159,7 +159,7 @@ static void prepare(unsigned count, enum protect_stage stage)
 	for (unsigned i = 0; i < count; i++) {
 		question->item[i] = (struct protect_item){
 			.stage = stage, .answer = PROTECT_NEEDED,
-			.lasting = true, .network = true,
+			.lasting = true, .network = true, .unseen = PROTECT_SEES_OWN,
 		};
 		str_format(question->item[i].busid, BUSID_SIZE, "%u-%u", i / 16 + 1, i % 16 + 1);
 	}
@@ -212,6 +212,7 @@ static void all_needed(const char *reason)
 		CHECK_INT(item->answer, PROTECT_NEEDED);
 		CHECK_STR(item->reason.text, reason);
 		CHECK(!item->lasting && item->blocked && !item->network && item->unknown);
+		CHECK(!item->unseen);
 	}
 }
 
@@ -601,6 +602,11 @@ static void spoil_answer(struct protect_survey *question)
 	question->item[1].answer = (enum protect_answer)(PROTECT_NEEDED + 1);
 }
 
+static void spoil_unseen(struct protect_survey *question)
+{
+	question->item[1].unseen = (enum protect_sight)(PROTECT_SEES_CONTAINER + 1);
+}
+
 static void spoil_reason(struct protect_survey *question)
 {
 	memset(question->item[1].reason.text, 'x', sizeof(question->item[1].reason.text));
@@ -625,7 +631,7 @@ static void spoil_nothing(struct protect_survey *question)
 static void malformed_answers(void)
 {
 	static void (*const spoils[])(struct protect_survey *question) = {
-		spoil_nothing, spoil_busid, spoil_answer, spoil_reason, spoil_count,
+		spoil_nothing, spoil_busid, spoil_answer, spoil_unseen, spoil_reason, spoil_count,
 	};
 
 	for (size_t i = 0; i < LENGTH(spoils); i++) {

@@ -189,10 +189,6 @@ static void hidden_proc(void)
 	take_away(root, "proc/version");
 	NEEDED_BY_ALL(MAY "/proc/version: No such file or directory");
 	end();
-	begin(); /* with hidepid=2 */
-	take_away(root, "proc/1");
-	NEEDED_BY_ALL(MAY "/proc/1/stat: No such file or directory");
-	end();
 }
 
 /* The drivers of its interfaces tell whether a program has claimed it. */

@@ -401,10 +401,23 @@ def lifted(s):
 def unable(s):
     """What cannot be found out counts as needed."""
     guest, tablet = s.guest, "1-10"
-    with case("without the capability to look at processes every device is left alone"):
-        with s.running(command="/usr/bin/setpriv --bounding-set=-sys_ptrace usbiphp-server -i 1"):
-            for busid in (KEYBOARD, tablet):
-                s.left(busid, UNKNOWN + "cannot read /proc/[0-9]*/fd/[0-9]*: only root with CAP_SYS_PTRACE can$")
+    stick, said = "2-1", "left alone, unless a rule names it, is each device that a program may have open"
+    s.unplug(stick)
+    s.plug_stick(stick)
+    for name, command, remedy in (
+            ("without the capability to look at processes",
+             "/usr/bin/setpriv --bounding-set=-sys_ptrace usbiphp-server -i 1", "only root with CAP_SYS_PTRACE can see that"),
+            ("in a process namespace of its own",
+             "unshare --pid --fork --mount-proc usbiphp-server -i 1", "a container can see that only with --pid=host")):
+        with case(f"{name}: what a program may use is left alone, a disk is taken"):
+            with s.running(command=f"{command} --rule 'allow busid {tablet}'"):
+                guest.wait(f"usbiphp list | grep '^{KEYBOARD} .*left alone: {UNKNOWN}somebody may .*; {remedy}$'")
+                guest.wait(f"usbiphp list | grep '^1-9 .*left alone: {UNKNOWN}a program may have its ttyUSB[0-9] open; "
+                           f"{remedy}$'")
+                s.taken(stick, tablet)
+                guest.must(f"! grep ': left alone: {UNKNOWN}' /tmp/log")
+                count = guest.must(f"grep -c '{said}: {remedy}$' /tmp/log").strip()
+                check(count == "1", f"said {count} times")
     with case("the inspector is killed: nothing more is taken, and that is said once"):
         with s.running():
             s.taken(KEYBOARD, tablet)
