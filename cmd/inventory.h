@@ -104,7 +104,7 @@ void entry_describe(struct inventory_entry *entry, const struct op_device *devic
 
 /* hold_disk.c: returns 1, after an error message, if a disk of an imported device is in use here;
  * else 0. With force it calls sync(2) instead, and always returns 0. As a disk may not answer any
- * more, it waits at most 5 s for the answer, and as long for the sync. */
+ * more, it waits at most 5 s for either. */
 int entry_check_disk(const struct inventory_entry *entry, const struct sysfs *sysfs, bool force);
 
 /* strings.c: reads the strings of new devices. Each is read by a child process, as the kernel may

@@ -7,11 +7,14 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
+#include "loop/inspector.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The server's policy on the local devices. NULL: the rules are malformed; logged. */
 static const struct policy *policy_read(const struct daemon_options *options, bool take_all)
@@ -28,11 +31,23 @@ static const struct policy *policy_read(const struct daemon_options *options, bo
 	return &policy;
 }
 
-/* Which of the devices this host needs: those of which no reason is known. It may block. */
+enum { NEEDS_WAIT_MS = 5000 };
+
+/* Not root: what it cannot see is no reason. Returns whether there is something like that. */
+static bool need_forget_unseen(struct protect_item *need)
+{
+	if (!geteuid() || !need->unknown || need->blocked)
+		return false;
+	*need = (struct protect_item){ .answer = PROTECT_FREE };
+	return true;
+}
+
+/* Which of the devices this host needs: those of which no reason is known. */
 static void inventory_read_needs(struct inventory *inventory, bool also_exported)
 {
 	struct inventory_entry *asked[PROTECT_MAX];
 	static struct protect_survey survey;
+	bool unseen = false;
 	unsigned i = 0;
 
 	while (i < inventory->count) {
@@ -47,10 +62,14 @@ static void inventory_read_needs(struct inventory *inventory, bool also_exported
 			asked[survey.count++] = entry;
 		}
 		if (survey.count)
-			protect_survey(&inventory->sysfs, &survey);
-		while (survey.count-- > 0)
+			inspector_ask_once(&inventory->sysfs, &survey, NEEDS_WAIT_MS);
+		while (survey.count-- > 0) {
+			unseen |= need_forget_unseen(&survey.item[survey.count]);
 			asked[survey.count]->need = survey.item[survey.count];
+		}
 	}
+	if (unseen)
+		log_warning("this host may need more devices than it seems: only root can see that");
 }
 
 /* A line "BUSID REASON" of the running server's file "left". */
@@ -120,16 +139,18 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	const struct policy *policy = policy_read(options, take_all);
 	const struct sysfs *sysfs = &inventory->sysfs;
 	char path[PATH_MAX];
+	int error = -ENODATA;
 
 	if (!policy)
 		return 2;
 	if (inventory_open(inventory, options->sysfs))
 		return 1;
 	str_format(path, sizeof(path), "%s/left", options->run);
-	if (server_runs && !ignore_server)
-		file_each_line(AT_FDCWD, path, left_read_line, inventory);
+	if (server_runs && !ignore_server) /* it knows best, and there is no file if it takes all */
+		error = file_each_line(AT_FDCWD, path, left_read_line, inventory);
 	inventory_read_stuck(inventory, options->run);
-	inventory_read_needs(inventory, false);
+	if (error && error != -ENOENT)
+		inventory_read_needs(inventory, false);
 	INVENTORY_EACH(inventory, e) {
 		const char *driver = e->device.driver;
 

@@ -73,7 +73,7 @@ static void survey_fail(struct protect_survey *survey, const char *why)
 
 		item->answer = PROTECT_FREE;
 		item->unseen = PROTECT_SEES_ALL;
-		item->lasting = item->network = false;
+		item->lasting = item->network = item->open = false;
 		item->blocked = true;
 		protect_doubt(item, PROTECT_UNKNOWN "%s", why);
 	}
@@ -117,17 +117,14 @@ static struct worker *workers_find_place(struct workers *workers)
 	return place;
 }
 
-/* It ends with the process, unless it hangs in the kernel. Meanwhile the daemon must see that the
- * socket is closed. */
-static void worker_main(const struct workers *workers, struct protect_survey *survey)
+/* Ends with its parent, unless it hangs in the kernel. */
+static void survey_make(const struct sysfs *sysfs, struct protect_survey *survey)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close(workers->fd);
 	if (survey->sync)
 		sync();
 	else
-		protect_survey(workers->sysfs, survey);
-	_exit(0);
+		protect_survey(sysfs, survey);
 }
 
 static void workers_start(struct workers *workers)
@@ -142,8 +139,11 @@ static void workers_start(struct workers *workers)
 	worker->number = question->number;
 	memcpy(worker->survey, question, message_size(question));
 	worker->pid = fork();
-	if (!worker->pid)
-		worker_main(workers, worker->survey);
+	if (!worker->pid) {
+		close(workers->fd); /* the daemon must see when the process has closed it */
+		survey_make(workers->sysfs, worker->survey);
+		_exit(0);
+	}
 	if (worker->pid < 0) {
 		worker->pid = 0;
 		workers_fail(workers, strerror(errno));
@@ -327,4 +327,35 @@ void inspector_stop(struct inspector *inspector)
 	loop_drop(inspector->loop, &inspector->source);
 	kill(inspector->pid, SIGKILL);
 	inspector->pid = 0;
+}
+
+bool inspector_ask_once(const struct sysfs *sysfs, struct protect_survey *survey, unsigned limit_ms)
+{
+	static struct protect_survey answer;
+	struct pollfd poll_fd = { .events = POLLIN };
+	ssize_t n = -1;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		survey_fail(survey, strerror(errno));
+		return false;
+	}
+	if (!fork()) {
+		/* if it hangs, nobody shall wait for the end of the command's output */
+		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+			close(fd);
+		survey_make(sysfs, survey);
+		_exit(send(pair[1], survey, message_size(survey), MSG_NOSIGNAL) < 0);
+	}
+	close(pair[1]);
+	poll_fd.fd = pair[0];
+	if (poll(&poll_fd, 1, (int)limit_ms) > 0)
+		n = recv(pair[0], &answer, sizeof(answer), MSG_DONTWAIT);
+	close(pair[0]);
+	if (!is_survey(&answer, n)) {
+		survey_fail(survey, LATE_TEXT);
+		return false;
+	}
+	memcpy(survey, &answer, (size_t)n);
+	return true;
 }

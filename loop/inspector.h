@@ -61,4 +61,10 @@ void inspector_pass(struct inspector *inspector);
 /* Ends the process, if there is one. */
 void inspector_stop(struct inspector *inspector);
 
+/* For a command, without a process that stays: asks a child, which has the rights of the caller,
+ * and waits for its answer. If none comes within limit_ms, or if there can be no child, all devices
+ * count as needed: unknown and blocked are set. Returns whether there is an answer. */
+bool inspector_ask_once(const struct sysfs *sysfs, struct protect_survey *survey,
+			unsigned limit_ms);
+
 #endif

@@ -153,7 +153,30 @@ static void list_does_not_ask(void)
 	SHOW(U, "list");
 	all_well();
 	printed("left alone: it holds the file system at /\n");
+	take_away(root, OTHER "authorized"); /* which the server is about to take */
+	snprintf(path, sizeof(path), "%s/%s", root, OTHER "authorized");
+	must(!mkfifo(path, 0600), "make a pipe");
+	SHOW(U, "list");
+	all_well();
+	printed("own driver (usb)");
 	close(lock);
+	finish();
+}
+
+/* A file that is never read to its end: the list comes nevertheless. */
+static void list_has_an_end(void)
+{
+	char path[PATH_MAX];
+
+	begin(HOST);
+	take_away(root, MOUSE "authorized");
+	snprintf(path, sizeof(path), "%s/%s", root, MOUSE "authorized");
+	must(!mkfifo(path, 0600), "make a pipe");
+	SHOW(U, "list", "--take-all");
+	all_well();
+	printed("left alone: this host may need it: a disk or driver does not answer\n");
+	SHOW(S, "--dry-run");
+	printed("1-3 (0627:0001): would be left alone: this host may need it: a disk or driver does not");
 	finish();
 }
 
@@ -1157,6 +1180,7 @@ int main(void)
 	RUN("t_cmd: list, no server runs", list_without_server);
 	RUN("t_cmd: list, a server runs", list_with_server);
 	RUN("t_cmd: list does not ask about what is known", list_does_not_ask);
+	RUN("t_cmd: list and dry-run, a file hangs", list_has_an_end);
 	RUN("t_cmd: list and status, a job does not end", stuck);
 	RUN("t_cmd: list, not authorized", not_authorized);
 	RUN("t_cmd: list, some are held", list_held);

@@ -672,6 +672,45 @@ static void other_answers(void)
 	finish();
 }
 
+static bool ask_once(unsigned count, unsigned limit_ms)
+{
+	bool answer;
+
+	prepare(count, PROTECT_SETTLED);
+	answer = inspector_ask_once(&sysfs, &inspector.survey, limit_ms);
+	answers++;
+	inspector.state = INSPECTOR_IDLE;
+	return answer;
+}
+
+/* Without a process that stays. */
+static void once(void)
+{
+	begin();
+	inspector_stop(&inspector);
+	for (unsigned count = 0; count <= PROTECT_MAX; count += PROTECT_MAX / 2) {
+		CHECK(ask_once(count, 60000));
+		check_answer(count, PROTECT_SETTLED);
+	}
+	inspector.survey.sync = true;
+	CHECK(inspector_ask_once(&sysfs, &inspector.survey, 60000));
+	CHECK_INT(shared->syncs, 1);
+	shared->hang = shared->surveys + 2;
+	CHECK(!ask_once(2, 1));
+	all_needed(LATE_REASON);
+	shared->hang = 0;
+	fork_fails = true;
+	CHECK(!ask_once(2, 60000));
+	fork_fails = false;
+	all_needed(LATE_REASON);
+	spoil = spoil_busid;
+	CHECK(!ask_once(2, 60000));
+	all_needed(LATE_REASON);
+	spoil = NULL;
+	CHECK_INT(log_kept.lines, 0);
+	finish();
+}
+
 static void ends_with_daemon(void)
 {
 	int status;
@@ -750,6 +789,7 @@ int main(void)
 	RUN("t_inspector: a question that is none", malformed_questions);
 	RUN("t_inspector: an answer that is none", malformed_answers);
 	RUN("t_inspector: an answer to no question", other_answers);
+	RUN("t_inspector: a question of a command", once);
 	RUN("t_inspector: it ends with the daemon", ends_with_daemon);
 	RUN("t_inspector: there can be no process", cannot_start);
 	RUN("t_inspector: it is stopped twice", stopped_twice);
