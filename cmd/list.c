@@ -69,7 +69,7 @@ static void inventory_read_needs(struct inventory *inventory, bool also_exported
 		}
 	}
 	if (unseen)
-		log_warning("this host may need more devices than it seems: only root can see that");
+		log_warning("only root sees everything that this host needs");
 }
 
 /* A line "BUSID REASON" of the running server's file "left". */

@@ -8,7 +8,8 @@
  * A device is needed if
  * - it is a disk that something holds: a mount or swap space, also in another namespace, a device
  *   mapper, md, bcache or loop device above it, a btrfs, a program that has opened it exclusively
- * - it is a disk that /etc/fstab, crypttab or mdadm.conf names, though it is not in use now
+ * - it is a disk that /etc/fstab, crypttab, mdadm.conf or a unit of systemd in /etc names, though
+ *   it is not in use now
  * - it has a network interface that is up, is a port of another one (a bridge), or has been moved
  *   to another network namespace, or if no network card has a link
  * - it is a keyboard, a pointer, a display or their Bluetooth adapter, while somebody is logged in,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks that /etc/fstab, /etc/crypttab or mdadm.conf names, though they are not in use now. A disk
- * that was just plugged in has its block devices after a second or more, and its names once udev
- * has looked at these. Until then it waits, if one of the files names a disk that is not there.
+ * Disks that /etc/fstab, /etc/crypttab, mdadm.conf or a unit of systemd names, though they are not
+ * in use now. A disk that was just plugged in has its block devices after a second or more, and its
+ * names once udev has looked at these. Until then it waits, if one of the files names a disk that
+ * is not there.
  */
 #include "sysfs/protect_names.h"
 
@@ -139,7 +140,7 @@ static void config_judge_missing(struct config *config)
 		name = config->missing_link;
 	if (config->names.too_many)
 		str_format(why.text, sizeof(why.text),
-			   "/etc/fstab and crypttab name more than %d disks that are not in use",
+			   "files in /etc name more than %d disks that are not in use",
 			   NAMES_MAX);
 	else if (!config->udev_runs && name)
 		str_format(why.text, sizeof(why.text),

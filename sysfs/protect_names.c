@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The block devices that /etc/fstab and /etc/crypttab name, though they are not in use now. */
+/* The block devices that /etc/fstab, /etc/crypttab and units of systemd name, though they are not in
+ * use now. */
 #include "sysfs/protect_names.h"
 
 #include "lib/file.h"
@@ -8,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define UNITS_DIR "systemd/system" /* below /etc */
 
 enum {
 	PATH_SIZE = 600, /* more than a name in a directory can have */
@@ -144,6 +147,58 @@ static bool names_visit_fstab(void *ctx, char *line)
 	return false;
 }
 
+/* A mount or swap unit of systemd (systemd.mount(5)): the directory, and what was read of it. */
+struct unit {
+	struct names *names;
+	char what[sizeof(((struct name *)0)->text)], where[sizeof(((struct name *)0)->purpose)];
+};
+
+/* Copies the value of "KEY = VALUE", which has no blanks at its ends. Nothing if the line has another
+ * key. */
+static void unit_read_value(const char *line, const char *key, char *value, size_t size)
+{
+	static const char blanks[] = " \t";
+	size_t n = strlen(key);
+
+	if (strncmp(line, key, n) != 0)
+		return;
+	line += n + strspn(line + n, blanks);
+	if (*line++ != '=')
+		return;
+	n = str_copy(value, size, line + strspn(line, blanks));
+	while (n && strchr(blanks, value[n - 1]))
+		value[--n] = '\0';
+}
+
+static bool unit_visit_line(void *ctx, char *line)
+{
+	struct unit *unit = ctx;
+
+	unit_read_value(line, "What", unit->what, sizeof(unit->what));
+	unit_read_value(line, "Where", unit->where, sizeof(unit->where));
+	return false;
+}
+
+/* Generators make units of fstab and crypttab elsewhere: those are read anyway. */
+static bool names_visit_unit(void *ctx, const char *name)
+{
+	struct unit unit = { .names = ctx };
+	struct sysfs_path path = sysfs_path(UNITS_DIR "/%s", name);
+	const char *end = strrchr(name, '.');
+	unsigned count = unit.names->count;
+	bool swap = end && !strcmp(end, ".swap");
+
+	if (!swap && (!end || strcmp(end, ".mount") != 0))
+		return false;
+	protect_failed(unit.names->protect, "etc", path.text,
+		       file_each_line(unit.names->protect->sysfs->etc, path.text, unit_visit_line,
+				      &unit));
+	names_add(unit.names, UNITS_DIR, unit.what, unit.where);
+	if (unit.names->count > count)
+		unit.names->name[count].swap = swap;
+	return unit.names->too_many;
+}
+
 /* A key file, or options, of which one may be a file: "PATH", "PATH:DEVICE" (crypttab(5) of
  * systemd), "DEVICE:PATH:SECONDS" (Debian's passdev). Every part that may name a device counts. */
 static void names_add_files(struct names *names, char *words, const char *mapping)
@@ -238,6 +293,10 @@ void names_read(struct names *names, struct protect *protect)
 	names->too_many = false;
 	names_read_file(names, "fstab", names_visit_fstab);
 	names_read_file(names, "crypttab", names_visit_crypttab);
+	if (protect->sysfs->etc >= 0)
+		protect_failed(protect, "etc", UNITS_DIR,
+			       sysfs_each_entry(protect->sysfs->etc, UNITS_DIR, names_visit_unit,
+						names));
 	if (names->count)
 		protect_each_mount(protect, names_visit_mount, names);
 	if (names->count && !names_have_links(protect))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block devices that /etc/fstab and /etc/crypttab name, though they are not in use now: nothing
- * is mounted at the mount point, the mapping is not there. Only for sysfs/protect*.c.
+ * The block devices that /etc/fstab, /etc/crypttab and units of systemd name, though they are not in
+ * use now: nothing is mounted at the mount point, the mapping is not there. Only for
+ * sysfs/protect*.c.
  */
 #ifndef SYSFS_PROTECT_NAMES_H
 #define SYSFS_PROTECT_NAMES_H
@@ -21,7 +22,7 @@ enum name_kind {
 
 struct name {
 	enum name_kind kind;
-	const char *file; /* below /etc, that has the name */
+	const char *file; /* below /etc, that has the name, or a directory of units */
 	bool swap;
 	struct protect_item *item; /* the device with that disk; NULL: no disk has this name now */
 	/* Decoded, and cut off: */
@@ -36,7 +37,7 @@ struct names {
 	struct name name[NAMES_MAX];
 };
 
-/* Reads both files. A name of a disk that is on none of the survey's devices is left out. */
+/* Reads all of them. A name of a disk that is on none of the survey's devices is left out. */
 void names_read(struct names *names, struct protect *protect);
 /* Whether there is a directory for the links of names, /dev/disk. */
 bool names_have_links(const struct protect *protect);

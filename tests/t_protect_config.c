@@ -140,6 +140,61 @@ static void mounted(void)
 	}
 }
 
+/* The disk 8:1 is UUID 1. */
+static void units(void)
+{
+	static const struct {
+		const char *file, *text, *reason; /* NULL: not needed */
+	} row[] = {
+		{ "mnt-a.mount", "[Unit]\nDescription=What\n[Mount]\nWhat=UUID=1\nWhere=/mnt/a\nType=ext4\n",
+		  "/etc/systemd/system names it: UUID=1, for /mnt/a" },
+		{ "mnt-a.mount", "[Mount]\nWhere = /mnt/a\t \nWhat\t=  /dev/disk/by-uuid/1 \t\n",
+		  "/etc/systemd/system names it: /dev/disk/by-uuid/1, for /mnt/a" },
+		{ "mnt-a.mount", "What=UUID=1", "/etc/systemd/system names it: UUID=1" },
+		{ "mnt-a.mount", "What=UUID=2\nWhat=UUID=1\n", "/etc/systemd/system names it: UUID=1" },
+		{ "x.swap", "[Swap]\nWhat=UUID=1\n", "/etc/systemd/system names it: UUID=1, for swap" },
+		{ "mnt-a.mount", "[Mount]\nWhatever=UUID=1\nXWhat=UUID=1\nWhat UUID=1\n#What=UUID=1\n", NULL },
+		{ "mnt-a.mount", "[Mount]\nWhat=nas:/export\nWhere=/mnt/a\n", NULL },
+		{ "mnt-a.mount", "[Mount]\nWhat=UUID=1\nWhere=/mnt/used\n", NULL },
+		{ "mnt-a.mount", "", NULL },
+		{ "x.service", "What=UUID=1\n", NULL },
+		{ "mount", "What=UUID=1\n", NULL },
+		{ "a.mount.wants/x", "What=UUID=1\n", NULL },
+	};
+	char path[100];
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		begin_config();
+		put_file(root, "dev/disk/by-uuid/1", "8:1");
+		put_file(root, "proc/self/mountinfo", "1 1 9:1 / /mnt/used rw - ext4 x rw\n");
+		snprintf(path, sizeof(path), "etc/systemd/system/%s", row[i].file);
+		put_file(root, path, row[i].text);
+		if (row[i].reason)
+			NEEDED(row[i].reason);
+		else
+			NOT_NEEDED();
+		take_away(root, path);
+		put_link(root, "etc/systemd/system/gone.mount", "/usr/lib/systemd/system/gone.mount.x");
+		NOT_NEEDED();
+		end();
+	}
+	begin_config();
+	for (unsigned n = 0; n < 70; n++) {
+		snprintf(path, sizeof(path), "etc/systemd/system/%u.mount", n);
+		put_file(root, path, "What=UUID=2\n");
+	}
+	NEEDED(MAY "files in /etc name more than 64 disks that are not in use");
+	end();
+	begin_config();
+	put_file(root, "etc/systemd/system", "");
+	NEEDED_BY_ALL(MAY "cannot read /etc/systemd/system: Not a directory");
+	end();
+	begin_config();
+	put_file(root, "etc/systemd/system/x.mount/y", "");
+	NEEDED_BY_ALL(MAY "cannot read /etc/systemd/system/x.mount: Is a directory");
+	end();
+}
+
 static void crypttab(void)
 {
 	static const char *const lines[] = {
@@ -431,10 +486,10 @@ static void too_many(void)
 		len += (size_t)snprintf(text + len, size - len, "UUID=2 /mnt/%u ext4\n", i);
 	}
 	put_file(root, "etc/fstab", text);
-	NEEDED(MAY "/etc/fstab and crypttab name more than 64 disks that are not in use");
+	NEEDED(MAY "files in /etc name more than 64 disks that are not in use");
 	snprintf(text + len, size - len, "/dev/sda /mnt/last ext4\n");
 	put_file(root, "etc/fstab", text);
-	NEEDED(MAY "/etc/fstab and crypttab name more than 64 disks that are not in use");
+	NEEDED(MAY "files in /etc name more than 64 disks that are not in use");
 	end();
 	free(text);
 }
@@ -555,6 +610,7 @@ int main(void)
 	RUN("t_protect_config: names in fstab", spellings);
 	RUN("t_protect_config: other lines of fstab", not_named);
 	RUN("t_protect_config: what is mounted", mounted);
+	RUN("t_protect_config: units of systemd", units);
 	RUN("t_protect_config: crypttab", crypttab);
 	RUN("t_protect_config: a disk that is not there yet", early);
 	RUN("t_protect_config: before udev has looked at it", before_udev);
