@@ -32,6 +32,11 @@ void host_need_facts(struct host *host, struct export *export, struct device_fac
 		facts_set_need(&need->item, facts);
 	if (now < need->until)
 		loop_pass_by(&host->daemon.loop, need->until);
+	if (export_is_bound(export) &&
+	    !device_is_authorized(export->sysfs, export->device.busid)) {
+		facts->need = (struct policy_fact){ POLICY_YES, { PROTECT_BLOCKED } };
+		facts->blocked = true;
+	}
 }
 
 bool host_need_is_open(const struct export *export)

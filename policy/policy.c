@@ -44,15 +44,17 @@ static enum policy_verdict decide_exported(const struct policy *policy,
 		return allowed ? POLICY_KEEP : POLICY_LEAVE;
 	if (facts->retry_later)
 		return POLICY_WAIT;
+	/* a client may keep what this machine has come to need, but not what it may not use any more */
+	if (allowed && facts->need.answer == POLICY_YES && policy_protects(policy, facts) &&
+	    (facts->use != DEVICE_IN_USE || facts->blocked)) {
+		*why = facts->need.reason;
+		allowed = false;
+	}
 	if (facts->use == DEVICE_IN_USE) {
 		if (allowed && !facts->session_denied)
 			return POLICY_KEEP;
 		return facts->session_ending || facts->others_releasing ? POLICY_WAIT :
 									  POLICY_END_SESSION;
-	}
-	if (allowed && facts->need.answer == POLICY_YES && policy_protects(policy, facts)) {
-		*why = facts->need.reason;
-		allowed = false;
 	}
 	if (allowed && facts->use != DEVICE_ERROR)
 		return POLICY_KEEP;

@@ -226,7 +226,7 @@ static void judge_authorized(struct protect *protect, struct protect_item *item)
 	int value = sysfs_read_number(protect->sysfs, false, INT_MAX, path.text);
 
 	if (!value)
-		protect_need(item, "it is not authorized, by USBGuard for example");
+		protect_need(item, PROTECT_BLOCKED);
 	item->blocked = !value || protect_failed(protect, "sys", path.text, value);
 }
 

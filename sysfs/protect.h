@@ -77,6 +77,8 @@ struct protect_item {
 /* How programs could be seen. Not for PROTECT_SEES_ALL. */
 const char *protect_sight_text(enum protect_sight sight);
 
+/* The reason for a device that is not authorized. */
+#define PROTECT_BLOCKED "it is not authorized, by USBGuard for example"
 /* The reason for a network card that is the only way to a network. */
 #define PROTECT_NO_LINK "this host has no other network card with a link"
 

@@ -520,6 +520,35 @@ static void blocked(void)
 	}
 }
 
+static void blocked_later_scene(void)
+{
+	settle();
+	JOBS_WERE("bind 1-1\n");
+	put_attribute("1-1", "authorized", "0\n");
+	answer(PROTECT_NEEDED);
+	played->device[0].answer.blocked = true;
+	later(INTERVAL_MS);
+	JOBS_WERE("release 1-1\n");
+	CHECK_INT(said("1-1 (46f4:0001): to be given back: it is not authorized, by USBGuard for example"), 1);
+	later(INTERVAL_MS);
+	JOBS_WERE("");
+	put_attribute("1-1", "authorized", "1\n");
+	answer(PROTECT_FREE);
+	played->device[0].answer.blocked = false;
+	later(INTERVAL_MS);
+	JOBS_WERE("bind 1-1\n");
+	stop_server();
+}
+
+/* USBGuard may block what is exported. */
+static void blocked_later(void)
+{
+	begin();
+	t.take_all = true;
+	serve(blocked_later_scene, false, 0);
+	end();
+}
+
 static void unseen_scene(void)
 {
 	settle();
@@ -669,6 +698,7 @@ int main(void)
 	RUN("t_host_need: asked again after a reload", reload);
 	RUN("t_host_need: a rule that names it", named);
 	RUN("t_host_need: not authorized", blocked);
+	RUN("t_host_need: not authorized any more", blocked_later);
 	RUN("t_host_need: programs cannot be seen", unseen);
 	RUN("t_host_need: --take-all", take_all);
 	RUN("t_host_need: no answer comes", no_answer);

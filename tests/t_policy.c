@@ -342,6 +342,12 @@ static const struct {
 	{ "perhaps", POLICY_LATER, DEVICE_IDLE, OURS, POLICY_KEEP, "", RULE_ALLOW },
 	{ "nobody has asked", POLICY_UNKNOWN, DEVICE_IDLE, OURS, POLICY_KEEP, "", RULE_ALLOW },
 	{ "in use", POLICY_YES, DEVICE_IN_USE, OURS, POLICY_KEEP, "", RULE_ALLOW },
+	{ "not authorized, in use", POLICY_YES, DEVICE_IN_USE, OURS | TAKE_ALL | NAMED | NOT_AUTHORIZED,
+	  POLICY_END_SESSION, "needed", RULE_ALLOW },
+	{ "not authorized, in use, another is being released", POLICY_YES, DEVICE_IN_USE,
+	  OURS | NOT_AUTHORIZED | RELEASING, POLICY_WAIT, "needed", RULE_ALLOW },
+	{ "not authorized, of somebody else, in use", POLICY_YES, DEVICE_IN_USE, NOT_AUTHORIZED, POLICY_KEEP,
+	  "", RULE_ALLOW },
 	{ "in error, just now", POLICY_YES, DEVICE_ERROR, OURS | DAMPED, POLICY_RELEASE, "needed",
 	  RULE_ALLOW },
 	{ "of somebody else", POLICY_YES, DEVICE_IDLE, 0, POLICY_KEEP, "", RULE_ALLOW },
@@ -450,13 +456,14 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 	case POLICY_END_SESSION:
 		return facts->use == DEVICE_IN_USE && !facts->session_ending &&
 		       !facts->others_releasing &&
-		       (facts->session_denied || (facts->ours && !allowed));
+		       (facts->session_denied ||
+			(facts->ours && (!allowed || (is_needed && facts->blocked))));
 	case POLICY_LEAVE:
 		return decision->reason.text[0] && (!facts->ours || facts->use == DEVICE_LOCAL ||
 						    never);
 	case POLICY_KEEP:
 		return allowed && !never && facts->use != DEVICE_LOCAL &&
-		       !(facts->ours && is_needed && facts->use == DEVICE_IDLE) &&
+		       !(facts->ours && is_needed && (facts->use == DEVICE_IDLE || facts->blocked)) &&
 		       !(facts->use == DEVICE_IN_USE && facts->session_denied);
 	case POLICY_ASK_NEED:
 		return allowed && facts->need.answer == POLICY_UNKNOWN;

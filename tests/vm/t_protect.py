@@ -395,6 +395,14 @@ def lifted(s):
             s.stay(blocked.busid)
             blocked.run(guest, blocked.end)
             s.taken(blocked.busid)
+    with case("a device that is not authorized any more is given back, whatever its protection"):
+        with s.running("-i 1 --take-all"):
+            s.taken(blocked.busid)
+            blocked.run(guest, blocked.begin)
+            guest.wait(f"! ls -d {STUB}/{blocked.busid} && grep '{blocked.busid} .*: to be given back: "
+                       f"{blocked.reason}' /tmp/log")
+            blocked.run(guest, blocked.end)
+            s.taken(blocked.busid)
     guest.must("killall sleep")
 
 
