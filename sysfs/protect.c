@@ -176,7 +176,7 @@ static bool proc_is_whole(struct protect *protect)
 
 struct interface_visit {
 	struct protect *protect;
-	struct protect_traits *traits;
+	struct protect_item *item;
 };
 
 /* The classes of network cards and modems: communications, wireless, miscellaneous, vendor-specific
@@ -190,29 +190,32 @@ static bool class_may_be_network(int class)
 static bool visit_interface(void *ctx, const char *name)
 {
 	const struct interface_visit *visit = ctx;
-	const struct sysfs *sysfs = visit->protect->sysfs;
+	struct protect *protect = visit->protect;
+	struct protect_traits *traits = protect_traits(protect, visit->item);
 	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/bInterfaceClass", name);
 	char driver[DEVICE_DRIVER_SIZE];
 	int class, error;
 
 	if (!strchr(name, ':'))
 		return false;
-	class = sysfs_read_number(sysfs, true, 255, path.text);
-	protect_failed(visit->protect, "sys", path.text, class);
+	class = sysfs_read_number(protect->sysfs, true, 255, path.text);
+	protect_failed(protect, "sys", path.text, class);
 	if (class == DEVICE_CLASS_STORAGE)
-		visit->traits->storage = true;
-	error = protect_read_driver(visit->protect, name, driver);
+		traits->storage = true;
+	error = protect_read_driver(protect, name, driver);
 	if (error == -ENOENT && class_may_be_network(class))
-		visit->traits->driverless = true;
+		traits->driverless = true;
 	if (!strcmp(driver, USBFS_DRIVER))
-		visit->traits->claimed = true;
+		traits->claimed = true;
+	if (!protect->survey->disks_only)
+		protect_network_of(protect, visit->item, name, driver);
 	return false;
 }
 
 static void find_traits(struct protect *protect)
 {
 	EACH_PROTECT_ITEM(protect, item) {
-		struct interface_visit visit = { protect, protect_traits(protect, item) };
+		struct interface_visit visit = { protect, item };
 
 		protect_each_entry(protect, sysfs_path(DEVICE_DIR "%s", item->busid).text,
 				   visit_interface, &visit);

@@ -120,6 +120,7 @@ struct protect {
 		bool storage; /* it has an interface for mass storage */
 		bool disk;    /* it has a block device */
 		bool claimed; /* a program has claimed an interface of it */
+		bool modem;   /* only while the host starts */
 		bool driverless; /* an interface without a driver may be that of a network card */
 		bool input;   /* a person types or points with it */
 		bool display;
@@ -131,6 +132,9 @@ void protect_disks(struct protect *protect);	 /* protect_disk.c */
 void protect_disks_held(struct protect *protect); /* protect_held.c: opens them, the last part */
 void protect_config(struct protect *protect);	 /* protect_config.c */
 void protect_networks(struct protect *protect);	 /* protect_net.c */
+/* The same file, before that, of each USB interface. driver: empty if there is none. */
+void protect_network_of(struct protect *protect, struct protect_item *item, const char *interface,
+			const char *driver);
 void protect_people(struct protect *protect);	 /* protect_people.c */
 void protect_programs(struct protect *protect);	 /* protect_program.c */
 void protect_find_sight(struct protect *protect); /* protect_unseen.c: sets sight */

@@ -134,50 +134,37 @@ static bool net_is_wdm(void *ctx, const char *name)
 
 /* Whether a USB interface is that of a modem, which may get a network interface only when it is
  * used. */
-static bool net_is_modem(struct protect *protect, const char *interface)
+static bool net_is_modem(struct protect *protect, const char *interface, const char *driver)
 {
 	static const char *const drivers[] = { "option",   "qcserial", "sierra",
 					       "qmi_wwan", "cdc_mbim", "huawei_cdc_ncm" };
 	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/usbmisc", interface);
-	char driver[DEVICE_DRIVER_SIZE];
 
-	protect_read_driver(protect, interface, driver);
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
 		if (!strcmp(driver, drivers[i]))
 			return true;
 	return protect_each_entry(protect, path.text, net_is_wdm, NULL);
 }
 
-struct net_usb {
-	struct protect *protect;
-	struct protect_item *item;
-	bool modem;
-};
-
 /*
- * Of the entries of a USB device, "1-1:1.0" is an interface. Its directory net is made with its
- * first network interface and removed with the last one (drivers/base/core.c get_device_parent(),
- * cleanup_glue_dir()). One that moves to another namespace stays in it, and is shown only there
- * (net/core/dev.c __dev_change_net_namespace(), drivers/base/core.c class_dir_child_ns_type()).
+ * The directory net is made with the first network interface and removed with the last one
+ * (drivers/base/core.c get_device_parent(), cleanup_glue_dir()). One that moves to another
+ * namespace stays in it, and is shown only there (net/core/dev.c __dev_change_net_namespace(),
+ * drivers/base/core.c class_dir_child_ns_type()).
  */
-static bool net_visit_usb(void *ctx, const char *name)
+void protect_network_of(struct protect *protect, struct protect_item *item, const char *interface,
+			const char *driver)
 {
-	struct net_usb *usb = ctx;
-	struct protect *protect = usb->protect;
-	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/net", name);
-	int found;
+	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/net", interface);
+	int found = sysfs_each_entry(protect->sysfs->root, path.text, net_is_entry, NULL);
 
-	if (!strchr(name, ':'))
-		return false;
-	found = sysfs_each_entry(protect->sysfs->root, path.text, net_is_entry, NULL);
 	protect_failed(protect, "sys", path.text, found);
 	if (!found) {
-		protect_need(usb->item, "its network interface is in another network namespace");
-		usb->item->network = usb->item->lasting = true;
+		protect_need(item, "its network interface is in another network namespace");
+		item->network = item->lasting = true;
 	}
-	if (protect->survey->starting && net_is_modem(protect, name))
-		usb->modem = true;
-	return false;
+	if (protect->survey->starting && net_is_modem(protect, interface, driver))
+		protect_traits(protect, item)->modem = true;
 }
 
 static bool net_is_zero(const char *digits)
@@ -235,8 +222,9 @@ static bool net_waits_for_driver(const struct net_search *search, const struct p
 }
 
 /* A device whose interfaces are all down, or that has none. */
-static void net_judge_idle(const struct net_search *search, struct protect_item *item, bool modem)
+static void net_judge_idle(const struct net_search *search, struct protect_item *item)
 {
+	bool modem = protect_traits(search->protect, item)->modem;
 	bool waits = search->protect->survey->starting && (item->network || modem) &&
 		     !search->has_route;
 
@@ -257,14 +245,9 @@ void protect_networks(struct protect *protect)
 	protect_each_entry(protect, "class/net", net_visit_interface, &search);
 	if (!protect_each_line(protect, "net/route", net_visit_route, &search))
 		protect_each_line(protect, "net/ipv6_route", net_visit_route, &search);
-	EACH_PROTECT_ITEM(protect, item) {
-		struct net_usb usb = { protect, item, false };
-
-		protect_each_entry(protect, sysfs_path(DEVICE_DIR "%s", item->busid).text,
-				   net_visit_usb, &usb);
-		if (!protect->unknown.text[0])
-			net_judge_idle(&search, item, usb.modem);
-	}
 	if (protect->unknown.text[0])
 		survey->has_link = true;
+	else
+		EACH_PROTECT_ITEM(protect, item)
+			net_judge_idle(&search, item);
 }
