@@ -44,7 +44,7 @@ static enum policy_verdict decide_exported(const struct policy *policy,
 		return allowed ? POLICY_KEEP : POLICY_LEAVE;
 	if (facts->retry_later)
 		return POLICY_WAIT;
-	/* a client may keep what this machine has come to need, but not what it may not use any more */
+	/* a client keeps what this machine has come to need, but not what is blocked */
 	if (allowed && facts->need.answer == POLICY_YES && policy_protects(policy, facts) &&
 	    (facts->use != DEVICE_IN_USE || facts->blocked)) {
 		*why = facts->need.reason;

@@ -186,25 +186,52 @@ static bool class_may_be_network(int class)
 	return class == 0x02 || class == 0xe0 || class == 0xef || class == 0xff;
 }
 
+static int interface_number(struct protect *protect, const char *interface, const char *attribute)
+{
+	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/%s", interface, attribute);
+	int number = sysfs_read_number(protect->sysfs, true, 255, path.text);
+
+	protect_failed(protect, "sys", path.text, number);
+	return number;
+}
+
+/* Whether an interface without a driver is that of a network card by its class: ECM, NCM, EEM,
+ * MBIM, RNDIS. The driver of other cards knows them by their ids alone. */
+static bool interface_is_card(struct protect *protect, const char *interface, int class)
+{
+	/* drivers/net/usb/: cdc_ether.c, cdc_ncm.c, cdc_eem.c, cdc_mbim.c, rndis_host.c */
+	static const char classes[] = " 0206 020d 020c 020e 0202ff e00103 ef0401 ef0101 ";
+	char text[12];
+
+	str_format(text, sizeof(text), " %02x%02x%02x ", class,
+		   interface_number(protect, interface, "bInterfaceSubClass"),
+		   interface_number(protect, interface, "bInterfaceProtocol"));
+	if (strstr(classes, text))
+		return true;
+	text[5] = ' '; /* whatever the protocol */
+	text[6] = '\0';
+	return strstr(classes, text);
+}
+
 /* Of the entries of a device, "1-1:1.0" is an interface. */
 static bool visit_interface(void *ctx, const char *name)
 {
 	const struct interface_visit *visit = ctx;
 	struct protect *protect = visit->protect;
 	struct protect_traits *traits = protect_traits(protect, visit->item);
-	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/bInterfaceClass", name);
 	char driver[DEVICE_DRIVER_SIZE];
 	int class, error;
 
 	if (!strchr(name, ':'))
 		return false;
-	class = sysfs_read_number(protect->sysfs, true, 255, path.text);
-	protect_failed(protect, "sys", path.text, class);
+	class = interface_number(protect, name, "bInterfaceClass");
 	if (class == DEVICE_CLASS_STORAGE)
 		traits->storage = true;
 	error = protect_read_driver(protect, name, driver);
-	if (error == -ENOENT && class_may_be_network(class))
+	if (error == -ENOENT && class_may_be_network(class)) {
 		traits->driverless = true;
+		traits->card |= interface_is_card(protect, name, class);
+	}
 	if (!strcmp(driver, USBFS_DRIVER))
 		traits->claimed = true;
 	if (!protect->survey->disks_only)

@@ -120,6 +120,7 @@ struct protect {
 		bool storage; /* it has an interface for mass storage */
 		bool disk;    /* it has a block device */
 		bool claimed; /* a program has claimed an interface of it */
+		bool card; /* it has one that certainly is */
 		bool modem;   /* only while the host starts */
 		bool driverless; /* an interface without a driver may be that of a network card */
 		bool input;   /* a person types or points with it */

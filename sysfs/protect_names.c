@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The block devices that /etc/fstab, /etc/crypttab and units of systemd name, though they are not in
- * use now. */
+/* The block devices that /etc/fstab, /etc/crypttab and units of systemd name, though they are not
+ * in use now. */
 #include "sysfs/protect_names.h"
 
 #include "lib/file.h"
@@ -153,7 +153,7 @@ struct unit {
 	char what[sizeof(((struct name *)0)->text)], where[sizeof(((struct name *)0)->purpose)];
 };
 
-/* Copies the value of "KEY = VALUE", which has no blanks at its ends. Nothing if the line has another
+/* Copies the value of "KEY = VALUE", without blanks at its ends. Nothing if the line has another
  * key. */
 static void unit_read_value(const char *line, const char *key, char *value, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block devices that /etc/fstab, /etc/crypttab and units of systemd name, though they are not in
- * use now: nothing is mounted at the mount point, the mapping is not there. Only for
+ * The block devices that /etc/fstab, /etc/crypttab and units of systemd name, though they are not
+ * in use now: nothing is mounted at the mount point, the mapping is not there. Only for
  * sysfs/protect*.c.
  */
 #ifndef SYSFS_PROTECT_NAMES_H

@@ -248,6 +248,8 @@ void protect_networks(struct protect *protect)
 	if (protect->unknown.text[0])
 		survey->has_link = true;
 	else
-		EACH_PROTECT_ITEM(protect, item)
+		EACH_PROTECT_ITEM(protect, item) {
 			net_judge_idle(&search, item);
+			item->network |= protect_traits(protect, item)->card;
+		}
 }

@@ -332,6 +332,43 @@ static void modem(void)
 }
 
 /* An interface may still get a driver, as its module is being loaded. */
+/* By its class alone: it is taken, and known as a card. */
+static void card_by_class(void)
+{
+	static const struct {
+		const char *class, *subclass, *protocol; /* NULL: there is no such file */
+		bool card;
+	} row[] = {
+		{ "02\n", "06\n", "00\n", true },  { "02\n", "06\n", "01\n", true },
+		{ "02\n", "06\n", NULL, true },    { "02\n", "0d\n", "00\n", true },
+		{ "02\n", "0c\n", "07\n", true },  { "02\n", "0e\n", "00\n", true },
+		{ "02\n", "02\n", "ff\n", true },  { "02\n", "02\n", "01\n", false },
+		{ "e0\n", "01\n", "03\n", true },  { "e0\n", "01\n", "01\n", false },
+		{ "ef\n", "04\n", "01\n", true },  { "ef\n", "02\n", "01\n", false },
+		{ "02\n", "ff\n", "00\n", false }, { "ff\n", "06\n", "00\n", false },
+		{ "02\n", NULL, "00\n", false },   { "03\n", "06\n", "00\n", false },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		begin_stick();
+		put_file(root, USB "bInterfaceClass", row[i].class);
+		if (row[i].subclass)
+			put_file(root, USB "bInterfaceSubClass", row[i].subclass);
+		if (row[i].protocol)
+			put_file(root, USB "bInterfaceProtocol", row[i].protocol);
+		NOT_NEEDED();
+		CHECK(!survey.item[0].network);
+		take_away(root, USB "driver");
+		NOT_NEEDED();
+		if (survey.item[0].network != row[i].card)
+			check_fault(__FILE__, __LINE__, "row %zu", i);
+		CHECK(!survey.item[1].network);
+		put_file(root, ELSEWHERE "net/eth0/operstate", "down\n");
+		NOT_NEEDED();
+		end();
+	}
+}
+
 static void driverless(void)
 {
 	static const struct {
@@ -633,6 +670,7 @@ int main(void)
 	RUN("t_protect_net: a default route of its own", route_of_its_own);
 	RUN("t_protect_net: a modem", modem);
 	RUN("t_protect_net: a device that may get a driver", driverless);
+	RUN("t_protect_net: a card by its class", card_by_class);
 	RUN("t_protect_net: a card that comes while the host starts", comes_while_starting);
 	RUN("t_protect_net: links", links);
 	RUN("t_protect_net: the link of the default route", link_of_route);
