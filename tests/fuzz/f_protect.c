@@ -36,6 +36,7 @@ enum {
 	CONNECTOR,
 	LOOP,
 	SOUND,
+	UNIT, /* of systemd */
 	FILES
 };
 
@@ -57,6 +58,7 @@ static const char *const file_path[FILES] = {
 	[CONNECTOR] = "class/drm/card0-DP-1/status",
 	[LOOP] = "devices/virtual/block/loop0/loop/backing_file",
 	[SOUND] = "proc/asound/card1/pcm0p/sub0/status",
+	[UNIT] = "etc/systemd/system/a.mount",
 };
 
 /* Files with a text, and links, which begin with "../". */
@@ -211,6 +213,7 @@ static struct protect_survey *ask(int options, int dirt)
 	survey->disks_only = options & 8;
 	for (int i = 0; i < DEVICES; i++) {
 		survey->item[i].stage = (enum protect_stage)(options % 4 % 3);
+		survey->item[i].opening = options & 16;
 		strcpy(survey->item[i].busid, busid[i]);
 	}
 	protect_survey(&sysfs, survey);
