@@ -409,8 +409,10 @@ def lifted(s):
 def unable(s):
     """What cannot be found out counts as needed."""
     guest, tablet = s.guest, "1-10"
-    stick, said = "2-1", "left alone, unless a rule names it, is each device that a program may have open"
-    s.unplug(stick)
+    stick, said = "2-12", "left alone, unless a rule names it, is each device that a program may have open"
+    path = s.work / f"stick{stick}.img"
+    path.touch()
+    os.truncate(path, 16 << 20)
     s.plug_stick(stick)
     for name, command, remedy in (
             ("without the capability to look at processes",
