@@ -285,9 +285,12 @@ static void disks_only(void)
 		survey.disks_only = true;
 		put_file(root, "proc/consoles", "ttyUSB0 -W- (EC  p a)  188:0\n");
 		put_usb_interface("1-2", row[i].class, row[i].driver);
-		if (!strcmp(row[i].driver, "rtsx_usb"))
-			put_link(root, "class/block/sda1", "../../" SCSI "block/sda/sda1");
 		put_number("block/8:1", SCSI "block/sda/sda1");
+		if (!strcmp(row[i].driver, "rtsx_usb")) { /* no SCSI disk */
+			put_link(root, "class/block/sda1", "../../" USB "mmc_host/mmc0/block/sda1");
+			take_away(root, "dev/block/8:1");
+			put_number("block/8:1", USB "mmc_host/mmc0/block/sda1");
+		}
 		put_number("char/21:0", SCSI "scsi_generic/sg0");
 		put_number("char/9:0", SCSI "scsi_tape/st0");
 		put_number("char/189:1", "devices/pci0000:00/usb1/1-2");
@@ -316,6 +319,21 @@ static void no_disks(void)
 	put_usb_interface("1-2", "08\n", "usb-storage");
 	NOT_NEEDED();
 	CHECK(links_read);
+	survey.disks_only = false;
+	end();
+}
+
+/* Beside a disk in question, a program has claimed another device. */
+static void another_claimed(void)
+{
+	begin_serial();
+	survey.disks_only = true;
+	put_usb_interface("1-2", "08\n", "usb-storage");
+	put_usb_interface("1-22", "ff\n", "usbfs");
+	NOT_NEEDED();
+	put_number("char/189:1", "devices/pci0000:00/usb1/1-22");
+	put_process(7, "nut", 1, "/dev/bus/usb/001/002");
+	NOT_NEEDED();
 	survey.disks_only = false;
 	end();
 }
@@ -616,6 +634,7 @@ int main(void)
 	RUN("t_protect_program: a client's disks", disks_only);
 	RUN("t_protect_program: a client without disks", no_disks);
 	RUN("t_protect_program: a disk that is open twice", open_by_two);
+	RUN("t_protect_program: another device of a client is claimed", another_claimed);
 	RUN("t_protect_program: claimed", claimed);
 	RUN("t_protect_program: sound", sound);
 	RUN("t_protect_program: a kiosk", kiosk);
