@@ -47,6 +47,7 @@ struct settings {
 	struct listener_address listen[LISTENERS_MAX];
 	struct cidr_list allow;
 	struct endpoint server[CLIENT_SERVERS_MAX];
+	enum engine_choice engine;
 	struct inventory *inventory;
 	struct table output; /* of --help and --version */
 };
@@ -61,8 +62,8 @@ struct command {
 };
 
 /* Options without a letter have these numbers instead. */
-enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE };
-enum { LAST_LETTERLESS = FORCE };
+enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE, ENGINE };
+enum { LAST_LETTERLESS = ENGINE };
 
 static const struct option_row {
 	uint8_t letter;
@@ -84,6 +85,8 @@ static const struct option_row {
 	{ KEYS, ROLES | REMOTE, "psk", "FILE", "encrypt and authenticate with the keys in FILE" },
 	{ TAKE_ALL, SERVER | LIST_LOCAL, "take-all", NULL,
 	  "include devices that this machine itself needs" },
+	{ ENGINE, SERVER, "engine", "ENGINE",
+	  "what drives the devices: kernel (default), usbfs, auto" },
 	{ 'n', SERVER, "dry-run", NULL, "print which devices would be exported, then exit" },
 	{ JSON, LIST | STATUS, "json", NULL, "print JSON, see usbiphp(1)" },
 	{ WATCH, STATUS, "watch", NULL, "print again whenever something changes" },
@@ -143,6 +146,23 @@ static int parse_number(const char *value, const char *name, uint32_t min, uint3
 	return usage_error("--%s takes %u to %u, not '%s'", name, min, max, value);
 }
 
+static int parse_engine(const char *value, enum engine_choice *engine)
+{
+	static const char *const word[] = {
+		[ENGINE_CHOICE_KERNEL] = "kernel",
+		[ENGINE_CHOICE_USBFS] = "usbfs",
+		[ENGINE_CHOICE_AUTO] = "auto",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(word); i++) {
+		if (!strcmp(value, word[i])) {
+			*engine = (enum engine_choice)i;
+			return 0;
+		}
+	}
+	return usage_error("--engine takes kernel, usbfs or auto, not '%s'", value);
+}
+
 static int print_version(struct table *table)
 {
 	table_put(table, "usbiphp " VERSION "\n");
@@ -190,6 +210,8 @@ static int take_option(struct settings *settings, int option, const char *value)
 			return usage_error("--allow takes ADDRESS or ADDRESS/BITS, at most %u in "
 					   "all, not '%s'", CIDR_LIST_MAX, value);
 		break;
+	case ENGINE:
+		return parse_engine(value, &settings->engine);
 	case 'h':
 		print_help(&settings->output, settings->command);
 		return EXIT_DONE;
@@ -277,7 +299,7 @@ static int run_server(struct settings *settings)
 	if (!settings->allow.count)
 		cidr_list_add(&settings->allow, NETWORKS_NEAR);
 	return host_run(&settings->daemon, settings->listen, settings->listeners, &settings->allow,
-			take_all);
+			take_all, settings->engine);
 }
 
 static int run_client(struct settings *settings)

@@ -212,7 +212,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	       unsigned servers)
 {
 	static const struct daemon_role role = {
-		.driver = { VHCI_MODULE, vhci_check },
+		.driver = { VHCI_MODULE, vhci_check, false },
 		.name = "client",
 		.uevents = UEVENT_IMPORTED,
 		.stop_ms = STOP_MS + IMPORT_LAST_SYNC_MS,

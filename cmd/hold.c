@@ -68,8 +68,11 @@ static bool entry_matches(const struct inventory_entry *entry, const char *text)
 static bool hold_is_active(const struct hold *hold, const struct inventory_entry *entry)
 {
 	static struct vhci vhci;
+	struct holder_page page;
 	struct device device;
 
+	if (entry->held)
+		return holder_read(hold->options->run, entry->device.busid, &page);
 	if (hold->client)
 		return !vhci_read(hold->sysfs, &vhci) && vhci.port[entry->port].state > VHCI_FREE;
 	return !device_read(hold->sysfs, entry->device.busid, &device) &&
@@ -101,6 +104,12 @@ static int hold_end_export(const struct hold *hold, const struct inventory_entry
 		log_error_errno(error, "the server has not released %s, see its log", busid);
 	if (server_runs || !hold_is_active(hold, entry))
 		return error;
+	if (entry->held) {
+		error = holder_release(hold->options->run, busid);
+		if (error)
+			log_error_errno(error, "cannot release %s", busid);
+		return error;
+	}
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	result = stub_end(hold->sysfs, busid, -1);
@@ -234,9 +243,11 @@ int cmd_hold(const struct daemon_options *options, struct inventory *inventory, 
 		log_error_errno(error, "cannot read %s/held.%s", options->config, hold.role);
 		return 1;
 	}
-	if (!client)
+	if (!client) {
+		inventory_read_holders(inventory, options->run);
 		inventory_select(inventory, &hold.candidates, false);
-	else if (!remove)
+	} else if (!remove) {
 		inventory_select_imported(inventory, &hold.candidates, options->run);
+	}
 	return remove ? hold_remove(&hold, device) : hold_add(&hold, device);
 }

@@ -28,6 +28,15 @@ void inventory_read_stuck(struct inventory *inventory, const char *run)
 		e->stuck = rundir_job_is_stuck(run, e->device.busid, &e->reason);
 }
 
+void inventory_read_holders(struct inventory *inventory, const char *run)
+{
+	INVENTORY_EACH(inventory, e) {
+		e->held = holder_read(run, e->device.busid, &e->holder);
+		if (e->held)
+			str_copy(e->device.driver, sizeof(e->device.driver), engine_usbfs.name);
+	}
+}
+
 void inventory_select(struct inventory *inventory, struct selection *selection, bool exported)
 {
 	selection->count = 0;
@@ -65,14 +74,19 @@ void entry_set_state(struct inventory_entry *entry, const char *state, const cha
 
 bool entry_is_exported(const struct inventory_entry *entry)
 {
-	return !strcmp(entry->device.driver, STUB_DRIVER);
+	return entry->held || !strcmp(entry->device.driver, STUB_DRIVER);
+}
+
+static int holder_status(const struct holder_page *page)
+{
+	return page->state == HOLDER_IN_USE ? STUB_USED : STUB_AVAILABLE;
 }
 
 void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs, const char *run,
 		       const char *available)
 {
 	const char *busid = entry->device.busid;
-	int status = stub_status(sysfs, busid);
+	int status = entry->held ? holder_status(&entry->holder) : stub_status(sysfs, busid);
 
 	if (status != STUB_USED || !connection_read(run, busid, &entry->session))
 		entry->session.since = 0;

@@ -5,6 +5,7 @@
 #define CMD_INVENTORY_H
 
 #include "client/port_record.h"
+#include "host/holder.h"
 #include "lib/str.h"
 #include "policy/holds.h"
 #include "proto/op.h"
@@ -29,6 +30,9 @@ struct inventory_entry {
 	char class[128];		  /* words of usb_class_words() */
 	char name[DEVICE_NAME_SIZE];	  /* as of policy/holds.h */
 	char label[INVENTORY_LABEL_SIZE]; /* for people: manufacturer and product, or the class */
+
+	bool held; /* our own engine has it; holder_read() */
+	struct holder_page holder;
 
 	/* From here on: cleared by entry_reset(). */
 	const char *state;		      /* "in use", "left alone", ...: a constant */
@@ -73,6 +77,8 @@ int inventory_scan(struct inventory *inventory);
 struct inventory_entry *inventory_find(struct inventory *inventory, const char *busid);
 /* Finds the devices whose bind or release does not end, by the files of their jobs in run. */
 void inventory_read_stuck(struct inventory *inventory, const char *run);
+/* Finds the devices that our own engine has, by the files of its holders in run. */
+void inventory_read_holders(struct inventory *inventory, const char *run);
 /* Selects all entries, or only those of exported devices, with those that are stuck. */
 void inventory_select(struct inventory *inventory, struct selection *selection, bool exported);
 /* Selects the imported devices, by port, and sets their state, session and record: from the port
@@ -88,7 +94,7 @@ void entry_reset(struct inventory_entry *entry);
  * the entry, or constant. */
 void entry_set_state(struct inventory_entry *entry, const char *state, const char *format,
 		     const char *detail);
-/* Whether usbip-host has the device. */
+/* Whether an engine has the device. */
 bool entry_is_exported(const struct inventory_entry *entry);
 /* Writes its name by place, DEVICE_NAME_SIZE bytes: that at its server, if its record is known. */
 void entry_name_place(const struct inventory_entry *entry, char *name);

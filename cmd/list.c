@@ -55,7 +55,8 @@ static void inventory_read_needs(struct inventory *inventory, bool also_exported
 			struct inventory_entry *entry = &inventory->entry[i];
 			struct protect_item *item = &survey.item[survey.count];
 
-			if (entry->reason.text[0] || (!also_exported && entry_is_exported(entry)))
+			if (entry->reason.text[0] || entry->held ||
+			    (!also_exported && entry_is_exported(entry)))
 				continue;
 			*item = (struct protect_item){ .stage = PROTECT_SETTLED };
 			str_copy(item->busid, sizeof(item->busid), entry->device.busid);
@@ -94,8 +95,10 @@ static struct policy_decision list_decide(const struct policy *policy, const str
 	struct device_record record;
 	struct device_facts facts;
 
-	facts_begin(&engine_kernel, device, &facts);
+	facts_begin(device, &facts);
 	facts_identify(sysfs, device, strings, &facts.identity, &record);
+	if (entry_is_exported(entry))
+		facts.use = DEVICE_IDLE;
 	facts.ours = true;
 	facts.driverless_ms = POLICY_DRIVERLESS_MS;
 	facts_set_need(&entry->need, &facts);
@@ -148,6 +151,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	str_format(path, sizeof(path), "%s/left", options->run);
 	if (server_runs && !ignore_server) /* it knows best, and there is no file if it takes all */
 		error = file_each_line(AT_FDCWD, path, left_read_line, inventory);
+	inventory_read_holders(inventory, options->run);
 	inventory_read_stuck(inventory, options->run);
 	if (error && error != -ENOENT)
 		inventory_read_needs(inventory, false);
@@ -232,6 +236,7 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 		return 2;
 	if (inventory_open(inventory, options->sysfs))
 		return 1;
+	inventory_read_holders(inventory, options->run);
 	inventory_read_needs(inventory, true);
 	INVENTORY_EACH(inventory, e) {
 		struct reason reason = list_decide(policy, &inventory->sysfs, e, &planned).reason;

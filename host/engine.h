@@ -35,7 +35,7 @@ struct engine_room {
 };
 
 struct engine {
-	const char *name; /* of the kernel's module, and for messages */
+	const char *name; /* for messages */
 	/* Whether it can work at all: 0, -ENOENT, -EACCES, -EROFS. */
 	int (*check)(const struct sysfs *sysfs);
 	/* Whether it has the device, as far as the last scan told. No system calls. */
@@ -44,11 +44,18 @@ struct engine {
 	enum engine_status (*status)(const struct sysfs *sysfs, const char *busid);
 	/* 0 or -errno: then *room is not set. */
 	int (*room)(const struct sysfs *sysfs, const char *busid, struct engine_room *room);
+	/* Before bind, in the server itself: what its child process cannot do. 0 or -errno. NULL:
+	 * there is nothing to do. */
+	int (*begin)(const struct sysfs *sysfs, const char *busid);
+	/* A descriptor that the next three need in their child process, or -1. May be NULL. */
+	int (*file)(const char *busid);
 	/* These three may block: they run in a child process, see sysfs/stub.h. connection is the
 	 * socket of the session where it is known, else -1. */
 	struct engine_result (*bind)(const struct sysfs *sysfs, const char *busid);
 	struct engine_result (*end)(const struct sysfs *sysfs, const char *busid, int connection);
 	struct engine_result (*release)(const struct sysfs *sysfs, const char *busid);
+	/* After a release, a bind that failed, or when the device has left. May be NULL. */
+	void (*forget)(const char *busid);
 	/* Hands over the connected socket fd of a client; the engine keeps a reference of its
 	 * own. 0 or -errno. */
 	int (*import)(const struct sysfs *sysfs, const char *busid, int fd);
@@ -56,7 +63,15 @@ struct engine {
 	const char *(*step_text)(int step);
 };
 
+/* --engine. AUTO: usbip-host where it is there and has room, else usbfs. */
+enum engine_choice { ENGINE_CHOICE_KERNEL = 0, ENGINE_CHOICE_USBFS, ENGINE_CHOICE_AUTO };
+
+/* The engine that has the device, NULL: none. No system calls. */
+const struct engine *engine_find(const struct device *device);
+
 /* usbip-host, the kernel's driver. */
 extern const struct engine engine_kernel;
+/* Our own, over /dev/bus/usb: host/holder.h. */
+extern const struct engine engine_usbfs;
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { RESET_MS = 5000, RESET_POLL_MS = 20 }; /* for a device to be reset: 0.2 s are usual */
 
@@ -207,6 +208,9 @@ void export_refresh(struct export *export, uint32_t dead_after)
 		export_drop_session(export);
 		loop_pass_now(loop); /* others may have waited for that */
 	}
+	/* the engine may have left the connection open */
+	if (now == EXPORT_ERROR && export->session.socket.fd >= 0)
+		shutdown(export->session.socket.fd, SHUT_RDWR);
 	if (now == EXPORT_ERROR && before != EXPORT_ERROR && export->ours) {
 		if (!export->flaps.backoff.delay)
 			log_warning("%s: in its error state, releasing it", export->device.name);
@@ -223,6 +227,8 @@ void export_unplug(struct export *export)
 
 	child_kill(&export->reader.child);
 	export_drop_session(export);
+	if (export->engine->forget)
+		export->engine->forget(export->device.busid);
 	export_set_state(export, EXPORT_UNPLUGGED);
 	export->failed = EXPORT_UNUSED;
 	export->driverless_since = 0;

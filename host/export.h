@@ -184,8 +184,7 @@ void facts_identify(const struct sysfs *sysfs, const struct device *device,
 		    const struct device_strings *strings, struct rule_facts *identity,
 		    struct device_record *record);
 /* The facts that the scan tells; the others, with the identity, are zeros. No system calls. */
-void facts_begin(const struct engine *engine, const struct device *device,
-		 struct device_facts *facts);
+void facts_begin(const struct device *device, struct device_facts *facts);
 /* Sets the facts that POLICY_ASK_NEED asks for, from the answer of a survey. */
 void facts_set_need(const struct protect_item *item, struct device_facts *facts);
 /* Finds out the fact that POLICY_ASK_ROOM asks for. *binding: how many devices are about to be

@@ -97,6 +97,16 @@ bool export_check_job(struct export *export)
 	return true;
 }
 
+/* When the engine has no part in the device any more. */
+static void export_forget_binding(struct export *export, enum export_state job)
+{
+	bool done = export->result.outcome == ENGINE_DONE;
+
+	if (export->engine->forget &&
+	    (job == EXPORT_RELEASING ? done : job == EXPORT_BINDING && !done))
+		export->engine->forget(export->device.busid);
+}
+
 static void export_finish_job(struct export *export)
 {
 	enum export_state job = export->state;
@@ -126,6 +136,7 @@ static void export_finish_job(struct export *export)
 		logged = export_log_failure(export, job);
 		backoff_fail(&export->backoff, export->loop->now, RETRY_LIMIT_MS);
 	}
+	export_forget_binding(export, job);
 	export_set_state(export, export_state_after(export, job));
 	export->job_ended(export, job, logged);
 }
@@ -142,14 +153,14 @@ static void export_child_ended(struct child *child, bool whole)
 void export_start_job(struct export *export, enum export_state job, int lock)
 {
 	const struct sysfs *sysfs = export->sysfs;
-	const struct child_work work = {
+	struct child_work work = {
 		.run = export_child_main,
 		.arg = export,
 		.result = &export->result,
 		.size = sizeof(export->result),
 		.files = { { sysfs->root, sysfs->usb_nodes, export->session.socket.fd, lock } },
 	};
-	int error;
+	int error = 0;
 
 	assert(!export->child.pid);
 	export_set_state(export, job);
@@ -161,7 +172,12 @@ void export_start_job(struct export *export, enum export_state job, int lock)
 		device_read_drivers(sysfs, export->device.busid, export->drivers,
 				    sizeof(export->drivers));
 	}
-	error = child_start(export->loop, &export->child, &work, export_child_ended);
+	if (job == EXPORT_BINDING && export->engine->begin)
+		error = export->engine->begin(sysfs, export->device.busid);
+	if (export->engine->file)
+		work.files.fd[4] = export->engine->file(export->device.busid);
+	if (!error)
+		error = child_start(export->loop, &export->child, &work, export_child_ended);
 	if (!error)
 		return;
 	export->result = (struct engine_result){ error, ENGINE_FAILED, 0 };

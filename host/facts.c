@@ -3,6 +3,7 @@
 #include "host/export.h"
 
 #include "lib/str.h"
+#include "lib/util.h"
 
 #include <string.h>
 
@@ -27,14 +28,23 @@ void facts_identify(const struct sysfs *sysfs, const struct device *device,
 	rule_facts_add_class(identity, device->class);
 }
 
-void facts_begin(const struct engine *engine, const struct device *device,
-		 struct device_facts *facts)
+const struct engine *engine_find(const struct device *device)
+{
+	static const struct engine *const engines[] = { &engine_kernel, &engine_usbfs };
+
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
+		if (engines[i]->has(device))
+			return engines[i];
+	return NULL;
+}
+
+void facts_begin(const struct device *device, struct device_facts *facts)
 {
 	memset(facts, 0, sizeof(*facts));
 	facts->is_hub = device->class == DEVICE_CLASS_HUB;
 	facts->is_imported = device->on_vhci;
 	facts->has_driver = device->driver[0];
-	if (engine->has(device))
+	if (engine_find(device))
 		facts->use = DEVICE_IDLE;
 }
 

@@ -2,6 +2,7 @@
 /* The server role: every device that may be exported is bound to an engine, and kept so. */
 #include "host/host.h"
 
+#include "host/holder.h"
 #include "lib/log.h"
 
 enum {
@@ -123,11 +124,37 @@ static int host_exit_status(struct host *host)
 	return status;
 }
 
-int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners, const struct cidr_list *networks, bool take_all)
+/* Returns the exit status. AUTO does with one of them. */
+static int host_open_engines(struct host *host, enum engine_choice choice)
 {
+	const struct sysfs *sysfs = &host->daemon.sysfs;
+	int error;
+
+	if (choice != ENGINE_CHOICE_USBFS && !engine_kernel.check(sysfs))
+		host->engine = &engine_kernel;
+	if (choice != ENGINE_CHOICE_KERNEL && !engine_usbfs.check(sysfs)) {
+		error = holders_open(&host->daemon, host->daemon.options->keys);
+		if (error) {
+			log_error_errno(error, "cannot start");
+			return 1;
+		}
+		*(host->engine ? &host->fallback : &host->engine) = &engine_usbfs;
+	}
+	if (host->engine)
+		return 0;
+	driver_load(sysfs, &(struct driver){ engine_kernel.name, engine_kernel.check, false });
+	return 1;
+}
+
+int host_run(const struct daemon_options *options, const struct listener_address *listen,
+	     unsigned listeners, const struct cidr_list *networks, bool take_all,
+	     enum engine_choice engine)
+{
+	const bool usbfs = engine == ENGINE_CHOICE_USBFS;
 	const struct daemon_role role = {
-		.driver = { engine_kernel.name, engine_kernel.check },
+		.driver = { usbfs ? NULL : engine_kernel.name,
+			    usbfs ? engine_usbfs.check : engine_kernel.check,
+			    engine == ENGINE_CHOICE_AUTO },
 		.name = "server",
 		.uevents = UEVENT_LOCAL,
 		.stop_ms = STOP_MS,
@@ -137,10 +164,14 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	bool has_bound = false;
 	int status;
 
-	host.engine = &engine_kernel;
 	status = daemon_open(&host.daemon, options, &role, &host.policy.rules, &host);
 	if (status)
 		return status;
+	status = host_open_engines(&host, engine);
+	if (status) {
+		daemon_close(&host.daemon, true);
+		return status;
+	}
 	host.daemon.inspector.answered = host_needs_answered;
 	host.policy.take_all = take_all;
 	host.access.rules = &host.policy.rules;
@@ -156,6 +187,7 @@ int host_run(const struct daemon_options *options, const struct listener_address
 	status_files_update(&host, true);
 	EACH_EXPORT(&host.exports, export)
 		has_bound |= export->ours;
+	holders_close();
 	daemon_close(&host.daemon, has_bound);
 	return status;
 }

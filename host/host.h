@@ -16,7 +16,8 @@
  * connect. take_all: also devices that this machine itself needs.
  */
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners, const struct cidr_list *networks, bool take_all);
+	     unsigned listeners, const struct cidr_list *networks, bool take_all,
+	     enum engine_choice engine);
 
 /* The rest is only for host/host*.c. */
 struct host {
@@ -25,7 +26,8 @@ struct host {
 	bool held_back;	   /* when stopping: a device cannot be released yet */
 	uint64_t stopped;  /* when stopping: since when */
 	struct daemon daemon;
-	const struct engine *engine;
+	const struct engine *engine;   /* for devices that no engine has yet */
+	const struct engine *fallback; /* for those for which that one has no room, or NULL */
 	struct log_once full_log, room_log, save_log, unseen_log;
 	struct exports exports;
 	struct access access;

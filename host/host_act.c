@@ -42,7 +42,7 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 		facts_identify(export->sysfs, &export->device,
 			       export->identity.serial ? &export->reader.strings : NULL,
 			       &export->identity, &export->record);
-	facts_begin(export->engine, &export->device, facts);
+	facts_begin(&export->device, facts);
 	facts->identity = export->identity;
 	facts->use = use[export->state];
 	facts->ours = export->ours;
@@ -106,9 +106,21 @@ static void host_wait_for(struct loop *loop, const struct export *export)
 			loop_pass_by(loop, until[i]);
 }
 
-void host_act(struct host *host, struct export *export)
+/* For a device that no engine has. */
+static void host_choose_engine(struct host *host, struct export *export, struct policy_fact *room)
 {
 	unsigned binding = exports_count(&host->exports, EXPORT_BINDING);
+
+	export->engine = host->engine;
+	facts_ask_room(export->engine, export->sysfs, export->device.busid, &binding, room);
+	if (room->answer == POLICY_YES || !host->fallback)
+		return;
+	export->engine = host->fallback;
+	*room = (struct policy_fact){ .answer = POLICY_YES };
+}
+
+void host_act(struct host *host, struct export *export)
+{
 	struct loop *loop = &host->daemon.loop;
 	struct policy_decision decision;
 	struct device_facts facts;
@@ -116,8 +128,7 @@ void host_act(struct host *host, struct export *export)
 	host_gather_facts(host, export, &facts);
 	decision = policy_decide(&host->policy, &facts);
 	if (decision.verdict == POLICY_ASK_ROOM) {
-		facts_ask_room(host->engine, export->sysfs, export->device.busid, &binding,
-			       &facts.room);
+		host_choose_engine(host, export, &facts.room);
 		decision = policy_decide(&host->policy, &facts);
 	}
 	host_keep_reason(host, export, &decision);

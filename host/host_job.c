@@ -68,7 +68,7 @@ static void host_check_room(struct host *host)
 {
 	struct engine_room room;
 
-	if (host->engine->room(&host->daemon.sysfs, "", &room))
+	if (host->engine == &engine_usbfs || host->engine->room(&host->daemon.sysfs, "", &room))
 		return;
 	if (room.used + ROOM_LOW >= room.max)
 		log_once(&host->room_log, LOG_LEVEL_WARNING, 0,

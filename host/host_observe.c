@@ -85,7 +85,7 @@ static void host_observe_device(void *ctx, const struct device *device)
 	struct device_facts facts;
 	const char *why;
 
-	facts_begin(host->engine, device, &facts);
+	facts_begin(device, &facts);
 	why = policy_excludes(&facts);
 	if (why) {
 		if (!host->passed)
@@ -96,6 +96,8 @@ static void host_observe_device(void *ctx, const struct device *device)
 		export = add_export(host, device->busid, EXPORT_LEFT_ALONE);
 	if (!export)
 		return;
+	if (!export_has_job(export) && engine_find(device))
+		export->engine = engine_find(device);
 	export_observe(export, device);
 	if (export->listed && !export->identity.described) /* its record was another device's */
 		host->list_changed = true;

@@ -249,6 +249,50 @@ static const struct sock_filter inspector_filter[] = {
 	ALLOW,
 };
 
+#define ALLOW_CALL(number) UNLESS(BPF_JEQ, number, 1), ALLOW
+#ifdef SYS_mmap2
+#define NR_MMAP SYS_mmap2
+#else
+#define NR_MMAP SYS_mmap
+#endif
+#ifdef SYS_clock_gettime64
+#define NR_CLOCK SYS_clock_gettime64
+#else
+#define NR_CLOCK SYS_clock_gettime
+#endif
+
+/* A holder speaks with usbfs (ioctl, mmap), its client and the server. Which of these calls libc
+ * makes depends on the architecture. */
+static const struct sock_filter holder_filter[] = {
+	LOAD(offsetof(struct seccomp_data, nr)),
+	ALLOW_CALL(SYS_ioctl),
+	ALLOW_CALL(SYS_epoll_pwait),
+#ifdef SYS_epoll_wait
+	ALLOW_CALL(SYS_epoll_wait),
+#endif
+	ALLOW_CALL(SYS_epoll_ctl),
+	ALLOW_CALL(SYS_read),
+	ALLOW_CALL(SYS_readv),
+	ALLOW_CALL(SYS_recvmsg),
+	ALLOW_CALL(SYS_recvfrom),
+	ALLOW_CALL(SYS_sendmsg),
+	ALLOW_CALL(SYS_sendto),
+	ALLOW_CALL(SYS_write),
+	ALLOW_CALL(SYS_writev),
+	ALLOW_CALL(SYS_accept4),
+	ALLOW_CALL(SYS_shutdown),
+	ALLOW_CALL(SYS_close),
+	ALLOW_CALL(NR_MMAP),
+	ALLOW_CALL(SYS_munmap),
+	ALLOW_CALL(SYS_madvise),
+	ALLOW_CALL(SYS_brk),
+	ALLOW_CALL(NR_CLOCK),
+	ALLOW_CALL(SYS_clock_gettime),
+	ALLOW_CALL(SYS_exit_group),
+	ALLOW_CALL(SYS_rt_sigreturn),
+	DENY,
+};
+
 static void add_filter(const struct sock_filter *filter, size_t len)
 {
 	const struct sock_fprog program = { (unsigned short)len, (struct sock_filter *)filter };
@@ -279,6 +323,15 @@ void sandbox_enter_inspector(void)
 	add_filter(base_filter, ARRAY_SIZE(base_filter));
 	add_filter(strict_filter, ARRAY_SIZE(strict_filter));
 	add_filter(inspector_filter, ARRAY_SIZE(inspector_filter));
+}
+
+void sandbox_enter_holder(void)
+{
+	drop_capabilities(0);
+	if (!ARCH)
+		return;
+	add_filter(base_filter, ARRAY_SIZE(base_filter));
+	add_filter(holder_filter, ARRAY_SIZE(holder_filter));
 }
 
 void sandbox_enter_hooks(void)

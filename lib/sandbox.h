@@ -32,6 +32,10 @@ void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool pro
  * to files, run programs, open sockets, or trace other processes. */
 void sandbox_enter_inspector(void);
 
+/* The sandbox of a holder (host/holder.h): it may only use what it has open, by the calls that need
+ * no more than that. */
+void sandbox_enter_holder(void);
+
 /* For the process that runs the hooks: gives up the capabilities that only the
  * inspector needs. If systemd runs the daemon, that leaves none. */
 void sandbox_enter_hooks(void);

@@ -6,6 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 int socket_set(int fd, int level, int option, int value)
 {
@@ -57,4 +60,55 @@ size_t socket_pair_text(int fd, char *text)
 				  address_text, port);
 	}
 	return len;
+}
+
+union fds_buffer {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(SOCKET_FDS_MAX * sizeof(int))];
+};
+
+int socket_send_fds(int fd, const void *message, size_t len, const int *fds, unsigned count)
+{
+	size_t bytes = count * sizeof(int);
+	/* lengths are a socklen_t in musl, a size_t in glibc */
+	union fds_buffer control = { .header = { .cmsg_len = (socklen_t)CMSG_LEN(bytes),
+						 .cmsg_level = SOL_SOCKET,
+						 .cmsg_type = SCM_RIGHTS } };
+	struct iovec iov = { (void *)message, len };
+	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	assert(count <= SOCKET_FDS_MAX);
+	if (count) {
+		header.msg_control = &control;
+		header.msg_controllen = (socklen_t)CMSG_SPACE(bytes);
+		memcpy(CMSG_DATA(&control.header), fds, bytes);
+	}
+	return sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+ssize_t socket_receive_fds(int fd, void *message, size_t size, int *fds, unsigned count)
+{
+	union fds_buffer control;
+	struct iovec iov = { message, size };
+	struct msghdr header = { .msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+	int got[SOCKET_FDS_MAX] = { -1, -1 };
+	struct cmsghdr *first = CMSG_FIRSTHDR(&header);
+
+	for (unsigned i = 0; i < count; i++)
+		fds[i] = -1;
+	if (n < 0)
+		return -errno;
+	if (first && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS)
+		memcpy(got, CMSG_DATA(first), first->cmsg_len - CMSG_LEN(0));
+	for (unsigned i = 0; i < SOCKET_FDS_MAX; i++) {
+		if (i < count)
+			fds[i] = got[i];
+		else if (got[i] >= 0)
+			close(got[i]);
+	}
+	return n;
 }

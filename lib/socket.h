@@ -6,6 +6,7 @@
 #include "lib/addr.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { SOCKET_PAIR_SIZE = 2 * (ADDR_TEXT_SIZE + 6) };
 
@@ -20,5 +21,13 @@ int socket_send_all(int fd, const void *bytes, size_t len);
 /* Writes "ADDRESS PORT ADDRESS PORT" of a TCP connection, its own end first, into text, which has
  * SOCKET_PAIR_SIZE bytes. Returns its length: 0, and an empty text, if fd is not connected. */
 size_t socket_pair_text(int fd, char *text);
+
+/* A message on a local socket with up to SOCKET_FDS_MAX descriptors, SCM_RIGHTS of unix(7). */
+enum { SOCKET_FDS_MAX = 2 };
+/* Sends it without blocking: 0 or -errno. */
+int socket_send_fds(int fd, const void *message, size_t len, const int *fds, unsigned count);
+/* Receives one, as recv(2) does; -errno. All of fds are set, to -1 if there is none; those that are
+ * not asked for are closed. */
+ssize_t socket_receive_fds(int fd, void *message, size_t size, int *fds, unsigned count);
 
 #endif

@@ -48,7 +48,10 @@ void rundir_end_job(const struct rundir *rundir, const char *busid, int lock);
  * for others why is a text without it. */
 bool rundir_job_is_stuck(const char *path, const char *busid, struct reason *why);
 
-/* True if a daemon of that role holds the lock, by /proc/locks, which anyone may read. */
+/* Whether somebody has locked that file of the run directory, by /proc/locks, which anyone may
+ * read. */
+bool rundir_is_locked(const char *path, const char *name);
+/* True if a daemon of that role holds the lock. */
 bool rundir_has_daemon(const char *path, const char *role);
 
 struct daemon_options {

@@ -131,13 +131,21 @@ static bool file_is_locked(const struct stat *st)
 	return file_each_line(AT_FDCWD, "/proc/locks", line_locks_inode, &inode) > 0;
 }
 
-bool rundir_has_daemon(const char *path, const char *role)
+bool rundir_is_locked(const char *path, const char *name)
 {
-	char name[PATH_MAX];
+	char file[PATH_MAX];
 	struct stat st;
 
-	str_format(name, sizeof(name), "%s/%s.lock", path, role);
-	return !stat(name, &st) && file_is_locked(&st);
+	str_format(file, sizeof(file), "%s/%s", path, name);
+	return !stat(file, &st) && file_is_locked(&st);
+}
+
+bool rundir_has_daemon(const char *path, const char *role)
+{
+	char name[sizeof("server.lock")];
+
+	str_format(name, sizeof(name), "%s.lock", role);
+	return rundir_is_locked(path, name);
 }
 
 bool rundir_job_is_stuck(const char *path, const char *busid, struct reason *why)

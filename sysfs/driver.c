@@ -58,13 +58,17 @@ int driver_load(const struct sysfs *sysfs, const struct driver *driver)
 	int error = driver->check(sysfs), waited = 0;
 	struct utsname system;
 
-	if (error == -ENOENT && modprobe(driver->module))
+	if (error == -ENOENT && driver->module && modprobe(driver->module))
 		error = driver->check(sysfs);
 	for (; error == -EAGAIN && waited < SETUP_MS; waited += SETUP_POLL_MS) {
 		poll(NULL, 0, SETUP_POLL_MS);
 		error = driver->check(sysfs);
 	}
-	if (error && geteuid())
+	if (error && driver->optional)
+		return 0;
+	if (error && !driver->module)
+		log_error_errno(error, "cannot use /dev/bus/usb");
+	else if (error && geteuid())
 		log_error("cannot use kernel module %s: run as root", driver->module);
 	else if (error == -ENOENT && !uname(&system))
 		log_error("cannot load kernel module %s: not installed for Linux %s; install your "

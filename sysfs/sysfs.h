@@ -60,8 +60,9 @@ int sysfs_each_entry(int dir, const char *path, bool (*visit)(void *ctx, const c
 
 /* The driver that a role needs. */
 struct driver {
-	const char *module;
+	const char *module; /* NULL: it is part of the kernel */
 	int (*check)(const struct sysfs *sysfs); /* stub_check() or vhci_check() */
+	bool optional; /* the role can do without it */
 };
 /* Loads the module if the driver's files are missing, and waits up to 5 s until its devices are set
  * up. 0, or -errno after one line that tells the reason and the remedy. It blocks. */

@@ -62,7 +62,7 @@ static int check_driver(const struct sysfs *sysfs)
 
 static void loads(void)
 {
-	static const struct driver driver = { "usbip-host", check_driver };
+	static const struct driver driver = { "usbip-host", check_driver, false };
 	static const struct {
 		int error[4], modprobe;
 		uid_t user;

@@ -67,7 +67,7 @@ static struct policy_decision decide(const struct device_strings *strings, uint6
 	struct device_facts facts;
 
 	memset(&facts, 0xa5, sizeof(facts));
-	facts_begin(&engine_kernel, &device, &facts);
+	facts_begin(&device, &facts);
 	facts_identify(&sysfs, &device, strings, &facts.identity, &record);
 	facts.driverless_ms = driverless_ms;
 	facts.room.answer = POLICY_YES;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct pair {
@@ -167,6 +168,42 @@ static void send_in_vain(void)
 	CHECK_INT(socket_send_all(ends[0], "x", 1), -EBADF);
 }
 
+static void descriptors(void)
+{
+	int local[2], sent[2], got[2] = { 9, 9 };
+	char text[8] = "";
+
+	must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, local), "socketpair");
+	must(!pipe2(sent, O_CLOEXEC), "pipe");
+	CHECK_INT(socket_send_fds(local[0], "two", 4, sent, 2), 0);
+	CHECK_INT(socket_receive_fds(local[1], text, sizeof(text), got, 2), 4);
+	CHECK_STR(text, "two");
+	CHECK(fcntl(got[0], F_GETFD) == FD_CLOEXEC && fcntl(got[1], F_GETFD) == FD_CLOEXEC);
+	CHECK_INT(write(got[1], "x", 1), 1);
+	CHECK_INT(read(sent[0], text, 1), 1); /* it is the same pipe */
+	close(got[0]);
+	close(got[1]);
+
+	/* more come than are asked for: a pipe whose last end was among them is closed */
+	CHECK_INT(socket_send_fds(local[0], "two", 4, sent, 2), 0);
+	close(sent[1]);
+	CHECK_INT(socket_receive_fds(local[1], text, sizeof(text), got, 1), 4);
+	CHECK_INT(read(sent[0], text, 1), 0);
+	close(got[0]);
+	close(sent[0]);
+
+	CHECK_INT(socket_send_fds(local[0], "none", 5, NULL, 0), 0);
+	CHECK_INT(socket_receive_fds(local[1], text, sizeof(text), got, 2), 5);
+	CHECK_INT(got[0], -1);
+	CHECK_INT(got[1], -1);
+	close(local[0]);
+	CHECK_INT(socket_receive_fds(local[1], text, sizeof(text), got, 2), 0);
+	CHECK_INT(socket_send_fds(local[1], "x", 1, NULL, 0), -EPIPE);
+	close(local[1]);
+	CHECK_INT(socket_receive_fds(local[1], text, sizeof(text), got, 2), -EBADF);
+	CHECK_INT(got[0], -1);
+}
+
 int main(void)
 {
 	RUN("t_socket: both ends of a connection", connections);
@@ -174,5 +211,6 @@ int main(void)
 	RUN("t_socket: options", options);
 	RUN("t_socket: receive and peek", receive);
 	RUN("t_socket: send in vain", send_in_vain);
+	RUN("t_socket: descriptors that are passed", descriptors);
 	return check_status();
 }

@@ -1040,6 +1040,36 @@ static void idle(void)
 	stop();
 }
 
+/* What makes the device go on is not held up by what waits for the device. */
+static void small_ones_pass(void)
+{
+	static const uint8_t start_now[8] = { 0x40, 1, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t much[8] = { 0xc0, 1, 0, 0, 0, 0, 0xff, 0xff };
+	uint32_t first, small;
+
+	start();
+	t.device.memory = 100000;
+	first = submit(BULK, true, 60000);
+	submit(BULK, true, 60000);
+	submit(BULK, true, 60000);
+	CHECK_INT(fake.urbs, 2);
+	small = control(start_now, false, 0);
+	CHECK(!t.session.blocked);
+	CHECK_INT(fake.urbs, 3);
+	control(much, true, 0); /* its buffer would be large: it waits */
+	CHECK_INT(fake.urbs, 3);
+	fake_done(2, 0, 0);
+	reap();
+	EXPECT(small, 0, 0);
+	done(0, first, 0, 60000);
+	reap();
+	fake_kill(-1);
+	reap();
+	while (receive(true))
+		;
+	stop();
+}
+
 /* Reads beyond what may be in flight wait in line; writes stop the reading of requests. */
 static void bounded_memory(void)
 {
@@ -1052,7 +1082,7 @@ static void bounded_memory(void)
 	last = submit(BULK, true, 60000);
 	CHECK_INT(fake.urbs, 2);
 	CHECK_INT(t.session.events, EPOLLIN);
-	submit(BULK, false, 500);
+	submit(BULK, false, 5000);
 	CHECK(t.session.blocked);
 	CHECK_INT(t.session.events, EPOLLRDHUP);
 	CHECK_INT(fake.urbs, 2);
@@ -1072,9 +1102,9 @@ static void bounded_memory(void)
 	CHECK(!t.session.blocked);
 	CHECK_INT(t.session.events, EPOLLIN);
 	CHECK_INT(fake.urbs, 1);
-	fake_done(0, 0, 500);
+	fake_done(0, 0, 5000);
 	reap();
-	EXPECT(last + 1, 0, 500);
+	EXPECT(last + 1, 0, 5000);
 	/* packets are memory, too */
 	usbfs_endpoints_set(t.device.descriptors, t.device.len, &t.device.endpoints, 2, 1);
 	first = submit(BULK, true, 100000);
@@ -1447,6 +1477,7 @@ int main(void)
 	RUN("a bulk URB for which there is no memory is cut", cuts);
 	RUN("maps", maps);
 	RUN("memory that is idle is given back", idle);
+	RUN("a small request is not held up by large ones", small_ones_pass);
 	RUN("bytes in flight are bounded", bounded_memory);
 	RUN("URBs in flight are bounded", bounded_urbs);
 	RUN("a client that does not read", unread);

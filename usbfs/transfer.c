@@ -2,6 +2,7 @@
 /* The URBs of a session: submitted, reaped, unlinked, and their replies. */
 #include "usbfs/transfer.h"
 
+#include "proto/wire.h"
 #include "usbfs/replies.h"
 #include "usbfs/slots.h"
 
@@ -9,7 +10,20 @@
 #include <linux/usb/ch9.h>
 #include <string.h>
 
-enum { WAIT_TICKS = 40 }; /* for memory, if none of ours will become free */
+enum {
+	WAIT_TICKS = 40, /* for memory, if none of ours will become free */
+	/* Bytes. A small transfer does not wait until large ones have completed, as it may be what
+	 * makes the device complete them. TRANSFERS_MAX such ones are 4 MiB. */
+	SMALL = 4096,
+};
+
+static bool has_room(const struct transfers *transfers, const struct urb_command *command)
+{
+	/* of a control transfer the setup tells the length, too */
+	bool small = command->length <= SMALL && wire_load_le16(command->setup + 6) <= SMALL;
+
+	return small || transfers->bytes < transfers->device->memory;
+}
 
 void transfers_begin(struct transfers *transfers, struct usbfs_device *device,
 		     struct usbfs_counters *counters)
@@ -44,13 +58,14 @@ static bool find_endpoint(const struct usbfs_device *device, struct transfer *tr
 int transfer_take(struct transfers *transfers, const struct urb_command *command,
 		  struct transfer **taken)
 {
-	/* other reads need no memory before they are submitted */
-	bool needs_memory = !command->in || command->packets - 1 < URB_PACKETS_MAX;
+	bool packets = command->packets - 1 < URB_PACKETS_MAX;
 	struct transfer *transfer;
 	int error = 0;
 
+	/* reads need no memory before they are submitted, but for their packets */
 	if (transfers->taken >= TRANSFERS_MAX ||
-	    (needs_memory && transfers->bytes >= transfers->device->memory))
+	    (packets ? transfers->bytes >= transfers->device->memory :
+		       !command->in && !has_room(transfers, command)))
 		return -EAGAIN;
 	transfer = slot_take(transfers);
 	transfer->state = TRANSFER_RECEIVING;
@@ -126,8 +141,8 @@ static int submit_pieces(struct transfers *transfers, struct transfer *transfer)
 	while (transfer->submitted < transfer->pieces) {
 		error = usbfs_ioctl(transfers->device->fd, USBDEVFS_SUBMITURB,
 				    piece_urb(transfer, transfer->submitted));
-		if (error < 0)
-			return error;
+		if (error < 0) /* -EAGAIN means here that there is no room */
+			return error == -EAGAIN ? -EBUSY : error;
 		transfer->submitted++;
 		transfer->flying++;
 		transfers->flying++;
@@ -165,7 +180,7 @@ static int prepare_transfer(struct transfers *transfers, struct transfer *transf
 		return 0;
 	if (!transfer->exists)
 		return -ENOENT;
-	if (!transfer->buffer.data && transfers->bytes >= transfers->device->memory)
+	if (!transfer->buffer.data && !has_room(transfers, &transfer->command))
 		return -EAGAIN;
 	if (!transfer->buffer.data && !slot_take_buffer(transfers, transfer))
 		return -ENOMEM;

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine over usbfs: the server's way to the holders of its devices. */
+#include "host/holder.h"
+
+#include "lib/socket.h"
+#include "lib/str.h"
+#include "loop/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What the server knows of a holder. */
+struct held {
+	char busid[BUSID_SIZE]; /* empty: this place is free */
+	/* To its process; fd -1: that has ended, and has not given the device back. */
+	struct loop_source control;
+	struct holder_page *page;
+};
+
+/* One server is in a process. */
+static const struct rundir *held_rundir;
+static struct loop *loop;
+static int starter = -1;
+static struct held holders[HOLDERS_MAX];
+
+#define EACH_HELD(held) for (struct held *held = holders; held < holders + HOLDERS_MAX; held++)
+
+static struct held *held_find(const char *busid)
+{
+	EACH_HELD(held)
+		if (!strcmp(held->busid, busid))
+			return held;
+	return NULL;
+}
+
+/* The process has ended: the pass will see by its page what has become of the device. */
+static void held_ended(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	loop_drop(loop, source);
+	loop_pass_now(loop);
+}
+
+static void held_watch(struct held *held, int control)
+{
+	held->control = (struct loop_source){ control, held_ended };
+	if (control >= 0)
+		loop_watch(loop, &held->control, EPOLLRDHUP);
+}
+
+static void held_drop(struct held *held)
+{
+	loop_drop(loop, &held->control);
+	munmap(held->page, sizeof(*held->page));
+	held->busid[0] = '\0';
+}
+
+static void held_forget(struct held *held)
+{
+	holder_remove(held_rundir->dir, held->busid);
+	held_drop(held);
+}
+
+/* For sysfs_each_entry() in the run directory: a holder of an earlier run. */
+static bool held_adopt(void *unused, const char *name)
+{
+	const char *busid = name + strlen("holder.");
+	struct held *held = held_find("");
+	int fd, error;
+
+	(void)unused;
+	if (strncmp(name, "holder.", strlen("holder.")) != 0 || !busid_is_device(busid) || !held)
+		return false;
+	error = holder_open(held_rundir->dir, busid, 0, &fd, &held->page);
+	if (error && error != -EWOULDBLOCK)
+		return false;
+	close(fd);
+	str_copy(held->busid, sizeof(held->busid), busid);
+	held_watch(held, error ? holder_connect(held_rundir->dir, busid) : -1);
+	if (held->page->version != HOLDER_VERSION) {
+		holder_tell(held->control.fd, HOLDER_RELEASE, NULL);
+		held_drop(held);
+	} else if (!error && held->page->state >= HOLDER_RELEASED) {
+		held_forget(held);
+	}
+	return false;
+}
+
+int holders_open(struct daemon *daemon, struct keys *keys)
+{
+	const struct child_files files = { { daemon->sysfs.root, daemon->sysfs.usb_nodes,
+					     daemon->rundir.dir } };
+	int fd;
+	pid_t pid;
+
+	held_rundir = &daemon->rundir;
+	loop = &daemon->loop;
+	sysfs_each_entry(daemon->rundir.dir, ".", held_adopt, NULL);
+	pid = child_start_helper("usbiphp-starter", daemon->options->name, &files, &fd);
+	if (pid < 0)
+		return pid;
+	if (pid) {
+		starter = fd;
+		return 0;
+	}
+	if (keys)
+		explicit_bzero(keys, sizeof(*keys));
+	holder_starter_main(fd, &daemon->sysfs, daemon->rundir.dir);
+	_exit(0);
+}
+
+void holders_close(void)
+{
+	if (starter >= 0)
+		close(starter);
+	starter = -1;
+	EACH_HELD(held)
+		if (*held->busid)
+			held_drop(held);
+}
+
+/* Only the first node is looked at: an error of another one is that of its device. */
+static int usbfs_check(const struct sysfs *sysfs)
+{
+	if (sysfs->usb_nodes < 0)
+		return sysfs->usb_nodes;
+	return faccessat(sysfs->usb_nodes, "001/001", W_OK, 0) && errno != ENOENT ? -errno : 0;
+}
+
+static bool usbfs_has(const struct device *device)
+{
+	const struct held *held = held_find(device->busid);
+
+	return held && (!device->devnum || device->devnum == held->page->devnum);
+}
+
+static enum engine_status usbfs_status(const struct sysfs *sysfs, const char *busid)
+{
+	const struct held *held = held_find(busid);
+	uint32_t state;
+
+	(void)sysfs;
+	if (!held)
+		return ENGINE_UNKNOWN;
+	state = held->page->state;
+	switch (state) {
+	case HOLDER_STARTING:
+		return ENGINE_UNKNOWN;
+	case HOLDER_AVAILABLE:
+	case HOLDER_IN_USE:
+		if (!holder_has_ended(held->control.fd, 0))
+			return state == HOLDER_IN_USE ? ENGINE_IN_USE : ENGINE_AVAILABLE;
+	}
+	return ENGINE_ERROR; /* release looks for the drivers */
+}
+
+static int usbfs_room(const struct sysfs *sysfs, const char *busid, struct engine_room *room)
+{
+	(void)sysfs;
+	room->used = 0;
+	room->max = HOLDERS_MAX;
+	room->listed = held_find(busid);
+	EACH_HELD(held)
+		room->used += *held->busid != '\0';
+	return 0;
+}
+
+/* "1-2.3" is at port 3 of the hub 1-2, and "1-2" at port 2 of usb1. -errno. */
+static int order_set_port(const struct sysfs *sysfs, const char *hub, unsigned port,
+			  struct holder_order *order, unsigned i)
+{
+	int bus = device_number(sysfs, hub, "busnum"), number = device_number(sysfs, hub, "devnum");
+
+	if (bus < 0 || number < 0)
+		return bus < 0 ? bus : number;
+	order->port[i].bus = (uint16_t)bus;
+	order->port[i].number = (uint16_t)number;
+	order->port[i].port = (uint16_t)port;
+	return 0;
+}
+
+/* The name of the hub that a device is plugged into, and its port there. */
+static unsigned split_busid(const char *busid, char hub[BUSID_SIZE])
+{
+	size_t len = strcspn(busid, "-");
+	const char *dot = strrchr(busid, '.'), *port = dot ? dot + 1 : busid + len + 1;
+	uint32_t number = 0;
+
+	if (dot)
+		str_format(hub, BUSID_SIZE, "%.*s", (int)(dot - busid), busid);
+	else
+		str_format(hub, BUSID_SIZE, "usb%.*s", (int)len, busid);
+	str_decimal(port, UINT8_MAX, &number);
+	return number;
+}
+
+/* A socket for SuperSpeed has a second port, on another bus. */
+static void order_set_companion(const struct sysfs *sysfs, const char *hub, unsigned port,
+				struct holder_order *order)
+{
+	bool root = !strncmp(hub, "usb", 3);
+	char peer[256], *name, *number;
+	uint32_t other;
+
+	/* the directory of a hub's ports is that of its interface: 1-0:1.0, 1-2:1.0 */
+	if (sysfs_read_link(sysfs, peer, sizeof(peer),
+			    sysfs_path(DEVICE_DIR "%s%s:1.0/%s-port%u/peer", hub + (root ? 3 : 0),
+				       root ? "-0" : "", hub, port).text) < 0)
+		return;
+	name = strrchr(peer, '/');
+	number = name ? strstr(name, "-port") : NULL;
+	if (!number || str_decimal(number + strlen("-port"), UINT8_MAX, &other))
+		return;
+	*number = '\0';
+	order_set_port(sysfs, name + 1, other, order, 1);
+}
+
+static int order_fill(const struct sysfs *sysfs, const char *busid, struct holder_order *order)
+{
+	int bus = device_number(sysfs, busid, "busnum");
+	int number = device_number(sysfs, busid, "devnum");
+	char hub[BUSID_SIZE];
+	unsigned port = split_busid(busid, hub);
+	int error = bus < 0 ? bus : number < 0 ? number : 0;
+
+	*order = (struct holder_order){ .bus = (uint16_t)bus, .number = (uint16_t)number };
+	str_copy(order->busid, sizeof(order->busid), busid);
+	if (!error)
+		error = order_set_port(sysfs, hub, port, order, 0);
+	if (!error)
+		order_set_companion(sysfs, hub, port, order);
+	return error;
+}
+
+/* Sends the order for a new holder: 0 or -errno. */
+static int held_start(struct held *held, const struct holder_order *order)
+{
+	int file, pair[2], error;
+
+	holder_remove(held_rundir->dir, order->busid);
+	error = holder_open(held_rundir->dir, order->busid, O_CREAT | O_EXCL, &file,
+			    &held->page);
+	if (error)
+		return error;
+	held->control.fd = -1;
+	held->page->version = HOLDER_VERSION;
+	held->page->devnum = order->number;
+	str_copy(held->busid, sizeof(held->busid), order->busid);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		error = -errno;
+	} else {
+		error = socket_send_fds(starter, order, sizeof(*order),
+					(int[]){ pair[1], file }, 2);
+		close(pair[1]);
+		held_watch(held, pair[0]);
+	}
+	close(file);
+	if (error)
+		held_forget(held);
+	return error;
+}
+
+static int usbfs_begin(const struct sysfs *sysfs, const char *busid)
+{
+	struct held *held = held_find(busid);
+	struct holder_order order;
+	int error = order_fill(sysfs, busid, &order);
+
+	if (held) /* of a device that was here before */
+		held_forget(held);
+	held = held_find("");
+	if (!error && !held)
+		error = -ENOMEM;
+	return error ? error : held_start(held, &order);
+}
+
+static int usbfs_file(const char *busid)
+{
+	const struct held *held = held_find(busid);
+
+	return held ? held->control.fd : -1;
+}
+
+static void usbfs_forget(const char *busid)
+{
+	struct held *held = held_find(busid);
+
+	if (held)
+		held_forget(held);
+}
+
+static struct engine_result holder_result(const struct holder_page *page)
+{
+	struct engine_result result = { page->error, ENGINE_FAILED, (int)page->step };
+
+	if (page->state == HOLDER_GONE)
+		result = (struct engine_result){ -ENODEV, ENGINE_GONE, 0 };
+	else if (page->state != HOLDER_FAILED)
+		result = (struct engine_result){ -ECHILD, ENGINE_STRANDED, HOLDER_STEP_NONE };
+	return result;
+}
+
+static const struct engine_result usbfs_done = { 0, ENGINE_DONE, HOLDER_STEP_NONE };
+
+/* For sysfs_each_entry(): makes the kernel look for a driver of an interface. */
+struct probe {
+	const struct sysfs *sysfs;
+	const char *busid;
+};
+
+static bool probe_interface(void *ctx, const char *name)
+{
+	const struct probe *probe = ctx;
+	size_t len = strlen(probe->busid);
+
+	if (!strncmp(name, probe->busid, len) && name[len] == ':')
+		sysfs_write(probe->sysfs, name, "bus/usb/drivers_probe");
+	return false;
+}
+
+static void probe_interfaces(const struct sysfs *sysfs, const char *busid)
+{
+	struct probe probe = { sysfs, busid };
+
+	sysfs_each_entry(sysfs->root, device_path(busid, "").text, probe_interface, &probe);
+}
+
+static struct engine_result usbfs_bind(const struct sysfs *sysfs, const char *busid)
+{
+	const struct held *held = held_find(busid);
+
+	switch (holder_wait(held->control.fd, held->page, HOLDER_STARTING)) {
+	case HOLDER_AVAILABLE:
+		return usbfs_done;
+	case HOLDER_STARTING: /* it was killed */
+		probe_interfaces(sysfs, busid);
+		return (struct engine_result){ -ECHILD, ENGINE_FAILED, HOLDER_STEP_NONE };
+	default:
+		return holder_result(held->page);
+	}
+}
+
+static struct engine_result usbfs_end(const struct sysfs *sysfs, const char *busid, int connection)
+{
+	const struct held *held = held_find(busid);
+
+	(void)sysfs;
+	if (connection >= 0)
+		shutdown(connection, SHUT_RDWR);
+	holder_tell(held->control.fd, HOLDER_END, NULL);
+	if (holder_wait(held->control.fd, held->page, HOLDER_IN_USE) == HOLDER_AVAILABLE)
+		return usbfs_done;
+	return holder_result(held->page);
+}
+
+/* A holder that was killed has left its device without drivers. */
+static struct engine_result usbfs_release(const struct sysfs *sysfs, const char *busid)
+{
+	const struct held *held = held_find(busid);
+
+	if (held && !holder_has_ended(held->control.fd, 0)) {
+		holder_tell(held->control.fd, HOLDER_RELEASE, NULL);
+		holder_wait_end(held->control.fd);
+	}
+	if (held && held->page->state == HOLDER_RELEASED)
+		return usbfs_done;
+	if (held && held->page->state == HOLDER_GONE)
+		return holder_result(held->page);
+	probe_interfaces(sysfs, busid);
+	return usbfs_done;
+}
+
+static int usbfs_import(const struct sysfs *sysfs, const char *busid, int fd)
+{
+	struct held *held = held_find(busid);
+	uint32_t available = HOLDER_AVAILABLE;
+	int error;
+
+	(void)sysfs;
+	if (!held || !atomic_compare_exchange_strong(&held->page->state, &available, HOLDER_IN_USE))
+		return -EBUSY;
+	error = holder_tell(held->control.fd, HOLDER_IMPORT, &fd);
+	if (error)
+		held->page->state = HOLDER_AVAILABLE;
+	return error;
+}
+
+static const char *usbfs_step_text(int step)
+{
+	static const char *const text[] = {
+		[HOLDER_STEP_NONE] = "there is no process for it, or it was killed",
+		[HOLDER_STEP_PORT] = "another program has claimed its port of the hub",
+		[HOLDER_STEP_OPEN] = "its node in /dev/bus/usb cannot be opened",
+		[HOLDER_STEP_CLAIM] = "its drivers do not let go",
+		[HOLDER_STEP_SESSION] = "it cannot be reset",
+		[HOLDER_STEP_RELEASE] = "no driver takes it back",
+	};
+
+	return text[step];
+}
+
+const struct engine engine_usbfs = {
+	.name = "usbfs",
+	.check = usbfs_check,
+	.has = usbfs_has,
+	.status = usbfs_status,
+	.room = usbfs_room,
+	.begin = usbfs_begin,
+	.file = usbfs_file,
+	.bind = usbfs_bind,
+	.end = usbfs_end,
+	.release = usbfs_release,
+	.forget = usbfs_forget,
+	.import = usbfs_import,
+	.step_text = usbfs_step_text,
+};

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* The process of a holder, and the one that starts them. */
+#include "host/holder.h"
+
+#include "lib/log.h"
+#include "lib/sandbox.h"
+#include "lib/socket.h"
+#include "lib/str.h"
+#include "lib/util.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4 };
+
+struct holder {
+	struct holder_page *page;
+	struct usbfs_device device;
+	struct usbfs_session session;
+	const char *busid;
+	uint32_t devid;
+	uint64_t tick; /* when the session is to be called without an event; 0: never */
+	int control, listener, epoll;
+	int hub[HOLDER_PORTS]; /* each is the claim of a port; -1: none */
+};
+
+static bool holder_has_session(const struct holder *holder)
+{
+	return holder->session.socket >= 0;
+}
+
+static void holder_watch(const struct holder *holder, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	epoll_ctl(holder->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* The server has a descriptor of the connection, too, so that closing it here would not end it. */
+static int holder_drop_session(struct holder *holder)
+{
+	shutdown(holder->session.socket, SHUT_RDWR);
+	return usbfs_session_end(&holder->session);
+}
+
+/* The companion port is claimed where there is one: a device may come back on the other bus. */
+static int holder_claim_ports(struct holder *holder, int nodes, const struct holder_order *order)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(order->port); i++) {
+		if (!order->port[i].number)
+			continue;
+		holder->hub[i] = usbfs_claim_port(nodes, order->port[i].bus, order->port[i].number,
+						  order->port[i].port);
+		if (holder->hub[i] < 0)
+			return holder->hub[i];
+	}
+	return 0;
+}
+
+/* In the run directory, which is the current one. A failure costs only that the next server does
+ * not find this holder. */
+static int holder_listen(const struct holder_order *order)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	str_format(address.sun_path, sizeof(address.sun_path), "socket.%s", order->busid);
+	unlink(address.sun_path);
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&address, sizeof(address)) &&
+	    !listen(fd, BACKLOG))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Ends the process. */
+static void __attribute__((noreturn)) holder_exit(struct holder *holder, enum holder_state state,
+						  enum holder_step step, int error)
+{
+	holder->page->step = step;
+	holder->page->error = error;
+	holder->page->state = state;
+	_exit(0);
+}
+
+/* Ends the process, after an error of usbfs. */
+static void __attribute__((noreturn)) holder_fail(struct holder *holder, enum holder_step step,
+						  int error)
+{
+	holder_exit(holder, error == -ENODEV ? HOLDER_GONE : HOLDER_FAILED, step, error);
+}
+
+static void __attribute__((noreturn)) holder_give_back(struct holder *holder)
+{
+	int error;
+
+	if (holder_has_session(holder))
+		holder_drop_session(holder);
+	error = usbfs_give_back(&holder->device, holder->hub, HOLDER_PORTS);
+	if (error)
+		holder_fail(holder, HOLDER_STEP_RELEASE, error);
+	holder_exit(holder, HOLDER_RELEASED, HOLDER_STEP_NONE, 0);
+}
+
+/* Between sessions, only the end of the device is of interest: EPOLLHUP. */
+static void holder_idle(struct holder *holder)
+{
+	holder_watch(holder, holder->device.fd, 0);
+	holder->page->state = HOLDER_AVAILABLE;
+}
+
+static void holder_end_session(struct holder *holder)
+{
+	int error = holder_drop_session(holder);
+
+	if (error)
+		holder_fail(holder, HOLDER_STEP_SESSION, error);
+	holder_idle(holder);
+}
+
+static void holder_begin_session(struct holder *holder, int socket)
+{
+	if (holder_has_session(holder))
+		holder_end_session(holder);
+	holder->page->state = HOLDER_IN_USE;
+	epoll_ctl(holder->epoll, EPOLL_CTL_DEL, holder->device.fd, NULL);
+	if (usbfs_session_begin(&holder->session, &holder->device, socket, holder->devid,
+				holder->epoll, &holder->page->counters)) {
+		holder->session.socket = -1;
+		holder_idle(holder);
+	}
+}
+
+static void holder_obey(struct holder *holder)
+{
+	int fd = -1;
+	uint8_t message;
+	ssize_t n = socket_receive_fds(holder->control, &message, sizeof(message), &fd, 1);
+
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) { /* the server has ended */
+		close(holder->control);
+		holder->control = -1;
+	} else if (message == HOLDER_IMPORT && fd >= 0) {
+		holder_begin_session(holder, fd);
+		return;
+	} else if (message == HOLDER_END && holder_has_session(holder)) {
+		holder_end_session(holder);
+	} else if (message == HOLDER_RELEASE) {
+		holder_give_back(holder);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The next server takes the place of the one before. */
+static void holder_accept(struct holder *holder)
+{
+	int fd = accept4(holder->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (holder->control >= 0)
+		close(holder->control);
+	holder->control = fd;
+	holder_watch(holder, fd, EPOLLIN);
+}
+
+static void holder_carry(struct holder *holder, int fd, uint32_t events)
+{
+	enum usbfs_end end = usbfs_session_ready(&holder->session, fd, events);
+
+	if (end >= USBFS_NO_MEMORY)
+		log_warning("%s: the session is ended: %s", holder->busid, usbfs_end_text(end));
+	if (end)
+		holder_end_session(holder);
+}
+
+static void holder_ready(struct holder *holder, const struct epoll_event *event)
+{
+	int fd = event->data.fd;
+
+	if (fd == holder->control)
+		holder_obey(holder);
+	else if (fd == holder->listener)
+		holder_accept(holder);
+	else if (holder_has_session(holder))
+		holder_carry(holder, fd, event->events);
+	else if (fd == holder->device.fd)
+		holder_fail(holder, HOLDER_STEP_NONE, -ENODEV);
+}
+
+/* The time until the session wants to be called without an event, or -1. Calls it if it is over:
+ * events that come all the time do not put that off. */
+static int holder_tick(struct holder *holder)
+{
+	int limit = usbfs_session_timeout(&holder->session);
+	uint64_t now;
+
+	if (limit < 0) {
+		holder->tick = 0;
+		return -1;
+	}
+	now = loop_clock();
+	if (!holder->tick || holder->tick > now + (uint64_t)limit)
+		holder->tick = now + (uint64_t)limit;
+	if (now < holder->tick)
+		return (int)(holder->tick - now);
+	holder->tick = 0;
+	holder_carry(holder, -1, 0);
+	return 0;
+}
+
+static void __attribute__((noreturn)) holder_serve(struct holder *holder)
+{
+	struct epoll_event event;
+
+	for (;;) {
+		bool session = holder_has_session(holder);
+		int limit = session ? holder_tick(holder) : -1, n;
+
+		if (!session && holder->control < 0)
+			limit = HOLDER_ALONE_MS;
+		n = epoll_wait(holder->epoll, &event, 1, limit);
+		if (n > 0)
+			holder_ready(holder, &event);
+		else if (!n && !session)
+			holder_give_back(holder);
+	}
+}
+
+static void __attribute__((noreturn))
+holder_main(const struct holder_order *order, const struct sysfs *sysfs, int control,
+	    struct holder_page *page)
+{
+	static struct holder holder;
+	int error, configuration;
+
+	holder.page = page;
+	holder.busid = order->busid;
+	holder.control = control;
+	holder.devid = (uint32_t)order->bus << 16 | order->number;
+	holder.session.socket = -1;
+	memset(holder.hub, -1, sizeof(holder.hub));
+	holder.listener = holder_listen(order);
+	holder.epoll = epoll_create1(EPOLL_CLOEXEC);
+	error = holder_claim_ports(&holder, sysfs->usb_nodes, order);
+	if (error)
+		holder_fail(&holder, HOLDER_STEP_PORT, error);
+	configuration = device_number(sysfs, order->busid, "bConfigurationValue");
+	error = usbfs_open(&holder.device, sysfs->usb_nodes, order->bus, order->number,
+			   (uint8_t)(configuration < 0 ? 0 : configuration));
+	if (error)
+		holder_fail(&holder, HOLDER_STEP_OPEN, error);
+	error = usbfs_claim(&holder.device);
+	if (error) {
+		usbfs_give_back(&holder.device, holder.hub, HOLDER_PORTS);
+		holder_fail(&holder, HOLDER_STEP_CLAIM, error);
+	}
+	sandbox_enter_holder();
+	holder_watch(&holder, control, EPOLLIN);
+	if (holder.listener >= 0)
+		holder_watch(&holder, holder.listener, EPOLLIN);
+	holder_idle(&holder);
+	holder_serve(&holder);
+}
+
+/* In the new process. The file of the page stays open, for its lock. */
+static void __attribute__((noreturn))
+holder_start(const struct holder_order *order, const struct sysfs *sysfs, const int fd[2])
+{
+	struct holder_page *page =
+		mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd[1], 0);
+
+	if (page == MAP_FAILED)
+		_exit(1);
+	prctl(PR_SET_NAME, "usbiphp-holder");
+	holder_main(order, sysfs, fd[0], page);
+}
+
+void holder_starter_main(int fd, const struct sysfs *sysfs, int run_dir)
+{
+	struct holder_order order = { 0 };
+	int sent[2];
+
+	if (fchdir(run_dir))
+		return;
+	signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
+	while (socket_receive_fds(fd, &order, sizeof(order), sent, 2) > 0) {
+		if (sent[1] >= 0 && !fork()) {
+			close(fd);
+			holder_start(&order, sysfs, sent);
+		}
+		close(sent[0]);
+		close(sent[1]);
+	}
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Holders: processes "usbiphp-holder", one for each device that the usbfs engine exports. A holder
+ * claims the device and its port through /dev/bus/usb, carries the requests of its sessions, and
+ * gives it back. It may use only what it has open then: see sandbox_enter_holder().
+ *
+ *	STARTING --> AVAILABLE <--> IN_USE
+ *	   |             |             |
+ *	   +-------------+-------------+----> RELEASED, FAILED, GONE: the process ends
+ *
+ * The process "usbiphp-starter" forks them, as it has rights that the server gives up
+ * (sandbox_enter()). It knows no keys, and ends with the server.
+ *
+ * A holder outlives a server that is killed. In the run directory it has, for the next one:
+ *	holder.BUSID	struct holder_page, locked (flock(2)) as long as the process lives
+ *	socket.BUSID	to connect to: SOCK_SEQPACKET, one struct holder_message each
+ * Without a server and without a session it gives its device back after HOLDER_ALONE_MS.
+ */
+#ifndef HOST_HOLDER_H
+#define HOST_HOLDER_H
+
+#include "host/engine.h"
+#include "loop/daemon.h"
+#include "usbfs/session.h"
+
+#include <sys/types.h>
+
+enum {
+	HOLDERS_MAX = 128,
+	HOLDER_PORTS = 2, /* a socket for SuperSpeed has one on each of two buses */
+	HOLDER_ALONE_MS = 30000,
+	HOLDER_VERSION = 1, /* changes with struct holder_page */
+};
+
+enum holder_state {
+	HOLDER_STARTING = 0,
+	HOLDER_AVAILABLE,
+	HOLDER_IN_USE,	 /* by a session, or being reset after one */
+	HOLDER_RELEASED, /* the device has its own drivers again */
+	HOLDER_FAILED,	 /* the same, as far as that was possible: see step and error */
+	HOLDER_GONE,	 /* the device has left */
+};
+
+/* What failed. */
+enum holder_step {
+	HOLDER_STEP_NONE, /* no process could be made for it, or it was killed */
+	HOLDER_STEP_PORT, /* claiming its port of the hub */
+	HOLDER_STEP_OPEN, /* opening its node */
+	HOLDER_STEP_CLAIM, /* taking its interfaces from their drivers */
+	HOLDER_STEP_SESSION, /* ending a session */
+	HOLDER_STEP_RELEASE, /* giving it back to its drivers */
+};
+
+/* Shared by the holder, the server, and whoever shows it. Only the holder writes it, but for the
+ * change from AVAILABLE to IN_USE. */
+struct holder_page {
+	uint32_t version;	/* HOLDER_VERSION; it and the messages stay in their places */
+	_Atomic uint32_t state; /* enum holder_state */
+	uint32_t step;		/* enum holder_step, of FAILED */
+	int32_t error;		/* -errno, of FAILED */
+	uint32_t devnum;	/* of the device */
+	struct usbfs_counters counters; /* of all sessions */
+};
+
+/* From the server to a holder. */
+enum holder_message {
+	HOLDER_IMPORT = 1, /* with the socket of a client (SCM_RIGHTS) */
+	HOLDER_END,	   /* end the session, if there is one */
+	HOLDER_RELEASE,	   /* end it, give the device back, and end */
+};
+
+/* From the server to the starter, with two descriptors: the holder's end of their connection, and
+ * the file of its page, locked. */
+struct holder_order {
+	char busid[BUSID_SIZE];
+	uint16_t bus, number; /* of the device */
+	struct {
+		uint16_t bus, number, port; /* number of the hub; 0: there is no such port */
+	} port[HOLDER_PORTS];
+};
+
+/* In the server, once, before its sandbox: starts the starter, and finds the holders of an earlier
+ * run. keys are forgotten in the new process;
+ * NULL: none. 0 or -errno. */
+int holders_open(struct daemon *daemon, struct keys *keys);
+/* Lets the starter end, and forgets the holders, which go on. */
+void holders_close(void);
+
+/* For any process, of any user: reads the page of the holder that has the device, by the files in
+ * the run directory. Returns false if there is none. */
+bool holder_read(const char *run, const char *busid, struct holder_page *page);
+/* Without a server: lets the holder give the device back, and waits for that. 0, or -errno: of the
+ * holder or -ESRCH. */
+int holder_release(const char *run, const char *busid);
+
+/* The main function of the starter: ends when its socket is closed at the other end. */
+void holder_starter_main(int fd, const struct sysfs *sysfs, int run_dir);
+
+/* The rest is for the engine. The files of a holder below run_dir. Opens that of its page, and
+ * locks it; -EWOULDBLOCK: a holder has the lock, and *fd and *page are set all the same. Other
+ * errors: they are not. */
+int holder_open(int run_dir, const char *busid, int flags, int *fd, struct holder_page **page);
+void holder_remove(int run_dir, const char *busid);
+/* Connects to a holder: a descriptor or -1. */
+int holder_connect(int run_dir, const char *busid);
+/* Sends a message, with the descriptor *fd unless fd is NULL. 0 or -errno. */
+int holder_tell(int control, enum holder_message message, const int *fd);
+/* Waits at most so long for the end of the process at the other end of control. */
+bool holder_has_ended(int control, int wait_ms);
+void holder_wait_end(int control);
+/* Waits until the holder has left the state. Returns the state then: the same if it was killed. */
+enum holder_state holder_wait(int control, const struct holder_page *page, enum holder_state state);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The way to a holder: its files in the run directory, and messages to it. */
+#include "host/holder.h"
+
+#include "lib/socket.h"
+#include "lib/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { POLL_MS = 20 };
+
+static struct sysfs_path page_name(const char *busid)
+{
+	return sysfs_path("holder.%s", busid);
+}
+
+void holder_remove(int run_dir, const char *busid)
+{
+	unlinkat(run_dir, page_name(busid).text, 0);
+	unlinkat(run_dir, sysfs_path("socket.%s", busid).text, 0);
+}
+
+int holder_open(int run_dir, const char *busid, int flags, int *fd, struct holder_page **page)
+{
+	int error = 0;
+
+	*fd = openat(run_dir, page_name(busid).text, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0644);
+	if (*fd < 0)
+		return -errno;
+	if (flock(*fd, LOCK_EX | LOCK_NB))
+		error = -errno;
+	if ((!error || error == -EWOULDBLOCK) && !ftruncate(*fd, sizeof(**page))) {
+		*page = mmap(NULL, sizeof(**page), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+		if (*page != MAP_FAILED)
+			return error;
+	}
+	error = -errno;
+	close(*fd);
+	return error;
+}
+
+int holder_connect(int run_dir, const char *busid)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	/* the path of the run directory may be longer than such an address */
+	str_format(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/socket.%s",
+		   run_dir, busid);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int holder_tell(int control, enum holder_message message, const int *fd)
+{
+	uint8_t byte = (uint8_t)message;
+
+	return socket_send_fds(control, &byte, sizeof(byte), fd, fd ? 1 : 0);
+}
+
+bool holder_has_ended(int control, int wait_ms)
+{
+	struct pollfd end = { control, 0, 0 };
+
+	return control < 0 || (poll(&end, 1, wait_ms) > 0 && end.revents & (POLLHUP | POLLERR));
+}
+
+enum holder_state holder_wait(int control, const struct holder_page *page, enum holder_state state)
+{
+	while (page->state == state && !holder_has_ended(control, POLL_MS))
+		;
+	return (enum holder_state)page->state;
+}
+
+void holder_wait_end(int control)
+{
+	while (!holder_has_ended(control, POLL_MS))
+		;
+}
+
+bool holder_read(const char *run, const char *busid, struct holder_page *page)
+{
+	int dir, fd;
+	bool whole;
+
+	if (!rundir_is_locked(run, page_name(busid).text))
+		return false;
+	dir = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(dir, page_name(busid).text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	close(dir);
+	whole = fd >= 0 && read(fd, page, sizeof(*page)) == sizeof(*page);
+	close(fd);
+	return whole && page->version == HOLDER_VERSION && page->state < HOLDER_RELEASED;
+}
+
+int holder_release(const char *run, const char *busid)
+{
+	int dir = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC), control = holder_connect(dir, busid);
+
+	if (control >= 0) {
+		holder_tell(control, HOLDER_RELEASE, NULL);
+		holder_wait_end(control);
+		holder_remove(dir, busid);
+		close(control);
+	}
+	close(dir);
+	return control < 0 ? -ESRCH : 0;
+}

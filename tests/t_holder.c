@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of host/holder, host/holder_page and host/engine_usbfs: the processes that hold devices, as the
+ * server sees them. The test plays usbfs in them: what it did is in shared memory. They have no
+ * sandbox, as the sanitizers need more calls than that allows.
+ * LINK: -Wl,--wrap=usbfs_open,--wrap=usbfs_claim_port,--wrap=usbfs_claim,--wrap=usbfs_give_back
+ * LINK: -Wl,--wrap=usbfs_session_begin,--wrap=usbfs_session_ready,--wrap=usbfs_session_end
+ * LINK: -Wl,--wrap=usbfs_session_timeout,--wrap=sandbox_enter_holder
+ */
+#include "host/holder.h"
+
+#include "lib/sandbox.h"
+#include "lib/str.h"
+#include "tests/files.h"
+#include "tests/tree.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* What the processes of the test tell each other. */
+static struct shared {
+	_Atomic int open_error, port_error, claim_error, give_back_error, session_error;
+	_Atomic int bus, number, configuration, claims, gave_back, begun, ended;
+	_Atomic unsigned devid, ports[2][3], sandboxed;
+	_Atomic pid_t pid;
+} *shared;
+
+static struct daemon server;
+static struct daemon_options options;
+static char run[TEMP_SIZE];
+static int gone[2]; /* a pipe: its end at [1] is closed when the device leaves */
+
+int __wrap_usbfs_open(struct usbfs_device *device, int nodes, unsigned bus, unsigned number,
+		      uint8_t configuration);
+int __wrap_usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port);
+int __wrap_usbfs_claim(struct usbfs_device *device);
+int __wrap_usbfs_give_back(struct usbfs_device *device, int *port, size_t ports);
+int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
+			       uint32_t devid, int epoll, struct usbfs_counters *counters);
+enum usbfs_end __wrap_usbfs_session_ready(struct usbfs_session *session, int fd, uint32_t events);
+int __wrap_usbfs_session_end(struct usbfs_session *session);
+int __wrap_usbfs_session_timeout(const struct usbfs_session *session);
+void __wrap_sandbox_enter_holder(void);
+
+int __wrap_usbfs_open(struct usbfs_device *device, int nodes, unsigned bus, unsigned number,
+		      uint8_t configuration)
+{
+	shared->bus = (int)bus;
+	shared->number = (int)number;
+	shared->configuration = configuration;
+	shared->pid = getpid();
+	device->fd = dup(nodes);
+	return shared->open_error;
+}
+
+int __wrap_usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port)
+{
+	static unsigned n;
+
+	(void)nodes;
+	shared->ports[n][0] = bus;
+	shared->ports[n][1] = hub;
+	shared->ports[n++][2] = port;
+	return shared->port_error ? shared->port_error : open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int __wrap_usbfs_claim(struct usbfs_device *device)
+{
+	(void)device;
+	shared->claims++;
+	return shared->claim_error;
+}
+
+int __wrap_usbfs_give_back(struct usbfs_device *device, int *port, size_t ports)
+{
+	(void)device;
+	for (size_t i = 0; i < ports; i++)
+		if (port[i] >= 0)
+			close(port[i]);
+	shared->gave_back++;
+	return shared->give_back_error;
+}
+
+int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
+			       uint32_t devid, int epoll, struct usbfs_counters *counters)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = socket };
+
+	(void)device;
+	session->socket = socket;
+	session->epoll = epoll;
+	shared->devid = devid;
+	shared->begun++;
+	counters->urbs = 7;
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event);
+}
+
+enum usbfs_end __wrap_usbfs_session_ready(struct usbfs_session *session, int fd, uint32_t events)
+{
+	char byte;
+
+	(void)events;
+	CHECK_INT(fd, session->socket);
+	return read(fd, &byte, 1) == 1 ? USBFS_RUNNING : USBFS_CLOSED;
+}
+
+int __wrap_usbfs_session_end(struct usbfs_session *session)
+{
+	close(session->socket);
+	session->socket = -1;
+	shared->ended++;
+	return shared->session_error;
+}
+
+int __wrap_usbfs_session_timeout(const struct usbfs_session *session)
+{
+	(void)session;
+	return -1;
+}
+
+void __wrap_sandbox_enter_holder(void)
+{
+	shared->sandboxed++;
+}
+
+static bool soon(bool (*what)(void))
+{
+	for (int tries = 0; tries < 3000; tries++) {
+		if (what())
+			return true;
+		poll(NULL, 0, 10);
+	}
+	return false;
+}
+
+/* A device 1-2 with number 5, in a socket that is port 3 of the bus 2 as well. */
+static void make_device(void)
+{
+	static const char *const file[][2] = {
+		{ "usb1/busnum", "1\n" }, { "usb1/devnum", "1\n" },
+		{ "usb2/busnum", "2\n" }, { "usb2/devnum", "1\n" },
+		{ "1-2/busnum", "1\n" }, { "1-2/devnum", "5\n" },
+		{ "1-2/bConfigurationValue", "1\n" }, { "1-2/1-2:1.0/bInterfaceNumber", "00\n" },
+	};
+	char path[80];
+
+	for (size_t i = 0; i < LENGTH(file); i++) {
+		snprintf(path, sizeof(path), DEVICE_DIR "%s", file[i][0]);
+		put_file(root, path, file[i][1]);
+	}
+	put_file(root, DEVICE_DIR "1-0:1.0/usb1-port2/state", "");
+	put_link(root, DEVICE_DIR "1-0:1.0/usb1-port2/peer", "../../../usb2/2-0:1.0/usb2-port3");
+	put_file(root, "bus/usb/drivers_probe", "");
+}
+
+static void nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+static bool at_once(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+static const struct loop_role role = { nothing, nothing, at_once };
+
+static void open_daemon(void)
+{
+	static char name[] = "usbiphp-server";
+
+	memset(&server, 0, sizeof(server));
+	options.name = name;
+	server.options = &options;
+	server.sysfs = sysfs;
+	server.sysfs.usb_nodes = gone[0]; /* the only file that the process gets so */
+	server.rundir.path = run;
+	server.rundir.dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	must(server.rundir.dir >= 0, "open the run directory");
+	must(!loop_open(&server.loop, 1000, &role, NULL), "open the loop");
+	CHECK_INT(holders_open(&server, NULL), 0);
+}
+
+static void before(void)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(shared != MAP_FAILED, "map");
+	must(!pipe(gone), "pipe");
+	start(NULL);
+	make_device();
+	temp_make(run);
+	open_daemon();
+}
+
+static bool process_ended(void)
+{
+	return kill(shared->pid, 0) && errno == ESRCH;
+}
+
+static void after(void)
+{
+	engine_usbfs.forget("1-2");
+	if (shared->pid && !process_ended())
+		kill(shared->pid, SIGKILL);
+	holders_close();
+	loop_close(&server.loop);
+	close(server.rundir.dir);
+	close(gone[0]);
+	close(gone[1]);
+	while (wait(NULL) > 0)
+		;
+	temp_remove(run);
+	end();
+	munmap(shared, sizeof(*shared));
+}
+
+static struct device the_device(void)
+{
+	return (struct device){ .busid = "1-2", .driver = "usb", .devnum = 5 };
+}
+
+static struct engine_result take(void)
+{
+	const struct device device = the_device();
+
+	CHECK(!engine_usbfs.has(&device));
+	CHECK_INT(engine_usbfs.begin(&sysfs, "1-2"), 0);
+	CHECK(engine_usbfs.file("1-2") >= 0);
+	return engine_usbfs.bind(&sysfs, "1-2");
+}
+
+static bool is_available(void)
+{
+	return engine_usbfs.status(&sysfs, "1-2") == ENGINE_AVAILABLE;
+}
+
+static void life(void)
+{
+	struct device device = the_device();
+	struct engine_result result;
+	struct engine_room room;
+	struct holder_page page;
+	int pair[2];
+	char byte;
+
+	before();
+	result = take();
+	CHECK_INT(result.outcome, ENGINE_DONE);
+	CHECK(engine_usbfs.has(&device));
+	CHECK(engine_find(&device) == &engine_usbfs);
+	device.devnum = 6; /* another device in its place */
+	CHECK(!engine_usbfs.has(&device));
+	CHECK_INT(shared->bus, 1);
+	CHECK_INT(shared->number, 5);
+	CHECK_INT(shared->configuration, 1);
+	CHECK_INT(shared->ports[0][0] * 100 + shared->ports[0][1] * 10 + shared->ports[0][2], 112);
+	CHECK_INT(shared->ports[1][0] * 100 + shared->ports[1][1] * 10 + shared->ports[1][2], 213);
+	CHECK_INT(shared->sandboxed, 1);
+	CHECK(is_available());
+	CHECK_INT(engine_usbfs.room(&sysfs, "1-2", &room), 0);
+	CHECK(room.listed && room.used == 1 && room.max == HOLDERS_MAX);
+	CHECK(holder_read(run, "1-2", &page));
+	CHECK(!holder_read(run, "1-3", &page));
+
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_IN_USE);
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), -EBUSY);
+	/* the server still has its descriptor: the holder ends the connection all the same */
+	CHECK_INT(engine_usbfs.end(&sysfs, "1-2", -1).outcome, ENGINE_DONE);
+	CHECK_INT(read(pair[0], &byte, 1), 0);
+	CHECK_INT(shared->begun * 10 + shared->ended, 11);
+	CHECK_INT(shared->devid, 1 << 16 | 5);
+	CHECK(is_available());
+	CHECK(holder_read(run, "1-2", &page));
+	CHECK_INT(page.counters.urbs, 7);
+	close(pair[0]);
+	close(pair[1]);
+
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	close(pair[1]);
+	close(pair[0]); /* the client leaves */
+	CHECK(soon(is_available));
+	CHECK_INT(shared->begun * 10 + shared->ended, 22);
+
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	CHECK_INT(shared->gave_back, 1);
+	engine_usbfs.forget("1-2");
+	CHECK(!holder_read(run, "1-2", &page));
+	CHECK(!is_there(run, "holder.1-2") && !is_there(run, "socket.1-2"));
+	after();
+}
+
+static void failures(void)
+{
+	static const struct {
+		int port, open, claim;
+		enum holder_step step;
+		enum engine_outcome outcome;
+		int gave_back;
+	} row[] = {
+		{ -EBUSY, 0, 0, HOLDER_STEP_PORT, ENGINE_FAILED, 0 },
+		{ 0, -EPERM, 0, HOLDER_STEP_OPEN, ENGINE_FAILED, 0 },
+		{ 0, -ENODEV, 0, 0, ENGINE_GONE, 0 },
+		{ 0, 0, -EBUSY, HOLDER_STEP_CLAIM, ENGINE_FAILED, 1 },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct engine_result result;
+
+		before();
+		shared->port_error = row[i].port;
+		shared->open_error = row[i].open;
+		shared->claim_error = row[i].claim;
+		result = take();
+		CHECK_INT(result.outcome, row[i].outcome);
+		CHECK_INT(result.step, row[i].step);
+		CHECK_INT(shared->gave_back, row[i].gave_back);
+		CHECK(*engine_usbfs.step_text(result.step));
+		after();
+	}
+}
+
+static void device_leaves(void)
+{
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	close(gone[0]);
+	close(gone[1]); /* EPOLLHUP at the other end */
+	CHECK(soon(process_ended));
+	CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_GONE);
+	must(!pipe(gone), "pipe");
+	after();
+}
+
+static void is_killed(void)
+{
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	kill(shared->pid, SIGKILL);
+	CHECK(soon(process_ended));
+	CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	file_is(root, "bus/usb/drivers_probe", "1-2:1.0");
+	after();
+}
+
+/* A server that is killed, and the next one. */
+static void next_server(void)
+{
+	const struct device device = the_device();
+	int pair[2];
+
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	holders_close();
+	loop_close(&server.loop);
+	CHECK(!engine_usbfs.has(&device));
+	close(server.rundir.dir);
+	open_daemon();
+	CHECK(engine_usbfs.has(&device));
+	CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_IN_USE);
+	CHECK_INT(engine_usbfs.end(&sysfs, "1-2", -1).outcome, ENGINE_DONE);
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	CHECK_INT(shared->gave_back, 1);
+	close(pair[0]);
+	close(pair[1]);
+	after();
+}
+
+/* Of an earlier version of the program, with other pages: it is not adopted, but gives back. */
+static void other_version(void)
+{
+	const struct device device = the_device();
+	struct holder_page page;
+	int fd;
+
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	holders_close();
+	loop_close(&server.loop);
+	fd = openat(server.rundir.dir, "holder.1-2", O_RDWR | O_CLOEXEC);
+	page.version = HOLDER_VERSION + 1;
+	must(pwrite(fd, &page.version, sizeof(page.version), 0) > 0, "change the version");
+	close(fd);
+	CHECK(!holder_read(run, "1-2", &page));
+	close(server.rundir.dir);
+	open_daemon();
+	CHECK(!engine_usbfs.has(&device));
+	CHECK(soon(process_ended));
+	CHECK_INT(shared->gave_back, 1);
+	after();
+}
+
+static void without_server(void)
+{
+	struct holder_page page;
+
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	holders_close();
+	CHECK_INT(holder_release(run, "1-2"), 0);
+	CHECK_INT(shared->gave_back, 1);
+	CHECK(!holder_read(run, "1-2", &page));
+	CHECK_INT(holder_release(run, "1-2"), -ESRCH);
+	after();
+}
+
+int main(void)
+{
+	RUN("t_holder: bound, imported, ended, left by its client, released", life);
+	RUN("t_holder: what fails at the start, and what is given back then", failures);
+	RUN("t_holder: the device leaves", device_leaves);
+	RUN("t_holder: a holder that is killed, and the drivers of its device", is_killed);
+	RUN("t_holder: the next server has its devices and sessions", next_server);
+	RUN("t_holder: a holder of another version gives its device back", other_version);
+	RUN("t_holder: it gives its device back without a server", without_server);
+	return check_status();
+}

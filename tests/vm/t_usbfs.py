@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The engine over usbfs: a host whose kernel has no usbip-host."""
+
+import hashlib
+import pathlib
+import sys
+import tempfile
+
+import lab
+from lab import case, check
+from t_main import BINARY
+from t_serve import SOON, Serving
+
+RUN = "/var/run/usbiphp"
+OPTIONS = "--engine auto -i 1"
+
+
+class Usbfs(Serving):
+    """States of exported devices are those of the holders' pages."""
+
+    def pages(self):
+        return (f"for p in {RUN}/holder.*; do test -e $p && od -An -j4 -N4 -tu4 $p; done "
+                "2>/dev/null | tr -d ' '")
+
+    def bound(self, number, timeout=30):
+        self.host.wait(f"test $({self.pages()} | grep -c '[12]') = {number}", timeout)
+
+    def free(self, number, timeout=30):
+        self.host.wait(f"test $({self.pages()} | grep -c 1) = {number}", timeout)
+
+    def holders(self):
+        return self.host.must("grep -lx usbiphp-holder /proc/[0-9]*/comm | cut -d/ -f3").split()
+
+    def own_drivers(self, timeout=30):
+        """Stick and keyboard are with them."""
+        self.host.wait("ls -d /sys/bus/usb/drivers/usb-storage/*:1.0 "
+                       "/sys/bus/usb/drivers/usbhid/*:1.0", timeout)
+
+    def write(self):
+        self.client.must(f"dd if=/dev/urandom of={self.disk()} bs=64k count=8 conv=fsync 2>/dev/null")
+        written = self.client.must(f"sha256sum {self.disk()}").split()[0]
+        self.digest = hashlib.sha256(self.stick.read_bytes()).hexdigest()
+        check(written == self.digest, "what the client wrote did not arrive")
+
+    def read_anew(self):
+        self.client.must("echo 3 >/proc/sys/vm/drop_caches")
+        self.same_stick()
+
+
+def usable(w):
+    with case("without usbip-host both devices are exported and attached"):
+        w.host.must("rm $(find /lib/modules -name 'usbip[-_]host*'); ! modprobe usbip-host 2>/dev/null")
+        w.plug_both()
+        w.start(OPTIONS)
+        w.bound(2)
+        w.begin()
+        w.attached(2)
+
+    with case("a stick is the same from both ends, and takes what is written"):
+        w.read_anew()
+        w.write()
+
+    with case("requests of all sizes, with the same bytes"):
+        for size in ("512", "4k", "64k", "1M"):
+            w.client.must("echo 3 >/proc/sys/vm/drop_caches")
+            text = w.client.must(f"dd if={w.disk()} bs={size} iflag=direct 2>/dev/null | sha256sum", 300)
+            check(text.split()[0] == w.digest, f"{size}: other bytes")
+
+    with case("a key that is pressed at the host arrives at the client"):
+        device = w.client.wait("grep -l 0627 /sys/class/input/event*/device/id/vendor").split("/")[4]
+        w.client.must(f"dd if=/dev/input/{device} of=/tmp/key bs=24 count=1 2>/dev/null &")
+        for _ in range(100):
+            w.host.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
+            if w.client.sh("test -s /tmp/key")[0] == 0:
+                break
+        w.client.wait("test -s /tmp/key")
+
+    with case("list, status and the names of its processes"):
+        text = w.host.must("usbiphp status")
+        check(text.count("in use by 10.0.0.2") == 2, text)
+        text = w.host.must("usbiphp list")
+        check(text.count("in use by 10.0.0.2") == 2, text)
+        check(len(w.holders()) == 2, w.holders())
+
+    with case("a holder has no right but its device"):
+        for pid in w.holders():
+            status = w.host.must(f"cat /proc/{pid}/status")
+            check("CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status
+                  and "Seccomp:\t2" in status, status)
+            files = w.host.must(f"ls -l /proc/{pid}/fd")
+            check("/dev/bus/usb/" in files, files)
+
+
+def hot_plug(w):
+    with case("unplugged at the host is gone at the client, and comes back"):
+        w.host.unplug("stick")
+        w.attached(1, SOON)
+        w.bound(1)
+        w.plug_stick()
+        w.attached(2, SOON)
+        w.same_stick()
+
+    with case("a device behind a hub"):
+        w.host.plug("hub", "usb-hub", port="9")
+        w.host.plug("mouse", "usb-mouse", port="9.1")
+        w.attached(3, SOON)
+        w.host.unplug("mouse")
+        w.attached(2, SOON)
+        w.host.unplug("hub")
+
+    with case("pulled while it is read"):
+        w.client.must("echo 3 >/proc/sys/vm/drop_caches")
+        w.client.must(f"dd if={w.disk()} of=/dev/null bs=64k count=1 2>/dev/null; "
+                      f"(while dd if={w.disk()} of=/dev/null bs=4k iflag=direct 2>/dev/null; do :; "
+                      "done) >/dev/null 2>&1 &")
+        w.host.unplug("stick")
+        w.attached(1, SOON)
+        w.plug_stick()
+        w.attached(2, SOON)
+        w.same_stick()
+
+
+def clients(w):
+    with case("a client that stops leaves the devices free, and comes again"):
+        w.stop(w.client, "usbiphp-client")
+        w.free(2)
+        w.begin()
+        w.attached(2, SOON)
+        w.read_anew()
+
+    with case("a client that is killed: its sessions stay"):
+        w.client.must("kill -9 $(pidof usbiphp-client)")
+        w.client.wait("! pidof usbiphp-client")
+        w.begin()
+        w.attached(2, SOON)
+        w.read_anew()
+
+    with case("the stock client"):
+        w.stop(w.client, "usbiphp-client")
+        w.free(2)
+        stick = w.busid("46f4")
+        w.usbip(f"attach -r host -b {stick}")
+        w.attached(1, SOON)
+        w.read_anew()
+        w.write()
+        w.detach_all()
+        w.free(2)
+        w.begin()
+        w.attached(2, SOON)
+
+
+def servers(w):
+    with case("a server that is killed: the sessions stay, and the next one has them"):
+        before = w.sessions()
+        w.host.must("kill -9 $(pidof usbiphp-server)")
+        w.host.wait("! pidof usbiphp-server")
+        w.read_anew()
+        w.start(OPTIONS)
+        w.bound(2)
+        w.read_anew()
+        check(w.sessions() == before, "the sessions have changed")
+        check(": exported" not in w.log(w.host), w.log(w.host))
+
+    with case("and its stop gives all back"):
+        w.stop(w.host, "usbiphp-server")
+        w.own_drivers()
+        w.attached(0)
+        check(not w.host.sh("grep -lx usbiphp-holder /proc/[0-9]*/comm")[1], "a holder is left")
+        w.host.must(f"! test -e {RUN}")
+
+    with case("and the client has all again when the server is back"):
+        w.start(OPTIONS)
+        w.attached(2, SOON)
+        w.same_stick()
+
+    with case("a holder that is killed: the device is exported anew"):
+        for pid in w.holders():
+            w.host.must(f"kill -9 {pid}")
+        w.host.wait("test $(grep -c 'session with 10.0.0.2 ended' /tmp/server.log) = 2", SOON)
+        w.host.wait("test $(grep -c ': exported' /tmp/server.log) = 4", 90)
+        w.attached(2, 90)
+        w.same_stick()
+
+    with case("without a server a holder gives its device back"):
+        w.stop(w.client, "usbiphp-client")
+        w.free(2)
+        w.host.must("kill -9 $(pidof usbiphp-server)")
+        w.own_drivers(90)
+        w.start(OPTIONS)
+        w.bound(2)
+        w.stop(w.host, "usbiphp-server")
+        w.own_drivers()
+
+
+def test(kernel, workdir):
+    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
+    with lab.pair(kernel, workdir, files=files) as (host, client):
+        w = Usbfs(host, client, pathlib.Path(workdir))
+        for part in (usable, hot_plug, clients, servers):
+            part(w)
+        w.close()
+
+
+if __name__ == "__main__":
+    for version in sys.argv[1:] or ["6.1"]:
+        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
+            test(version, directory)
+    lab.finish()
