@@ -111,11 +111,11 @@ def hot_plug(w):
 
     with case("pulled while it is read"):
         w.client.must("echo 3 >/proc/sys/vm/drop_caches")
-        w.client.must(f"dd if={w.disk()} of=/dev/null bs=64k count=1 2>/dev/null; "
-                      f"(while dd if={w.disk()} of=/dev/null bs=4k iflag=direct 2>/dev/null; do :; "
-                      "done) >/dev/null 2>&1 &")
+        w.client.must(f"dd if={w.disk()} of=/dev/null bs=512 iflag=direct >/tmp/dd.log 2>&1 &")
+        w.client.wait("pidof dd")
         w.host.unplug("stick")
         w.attached(1, SOON)
+        w.client.wait("! pidof dd")
         w.plug_stick()
         w.attached(2, SOON)
         w.same_stick()
