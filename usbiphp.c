@@ -440,13 +440,15 @@ static int run_program(struct settings *settings, const char *name, int argc, ch
 int main(int argc, char **argv)
 {
 	char nameless[] = "", *name = argc ? *argv : nameless, *slash = strrchr(name, '/');
-	struct settings settings = {
-		.daemon = { .name = name, .sysfs = "/sys", .run = STATE_DIR, .config = CONFIG_DIR,
-			    .interval = 10, .dead_after = DEAD_AFTER_DEFAULT },
-		.port = OP_PORT,
-	};
-	int status = run_program(&settings, slash ? slash + 1 : name, argc, argv);
+	static struct settings settings; /* most of it is never touched */
+	int status;
 
+	settings.daemon = (struct daemon_options){
+		.name = name, .sysfs = "/sys", .run = STATE_DIR, .config = CONFIG_DIR,
+		.interval = 10, .dead_after = DEAD_AFTER_DEFAULT,
+	};
+	settings.port = OP_PORT;
+	status = run_program(&settings, slash ? slash + 1 : name, argc, argv);
 	table_flush(&settings.output);
 	return status == EXIT_DONE ? 0 : status;
 }

@@ -152,10 +152,10 @@ static void used(void)
 	CHECK_STR(log_kept.line[0], DISK " is in use: " MOUNTED
 				    "; unmount or close it, or detach it with --force");
 	CHECK_INT(check_disk(MOUSE, false), 1); /* as it is known */
-	asks_once = true; /* a mount is not waited for */
+	*asked = 0;
 	CHECK_INT(check_disk(DISK, false), 1);
+	CHECK_INT(*asked, 1); /* a mount is not waited for */
 	CHECK_INT(said(DISK " is in use: " MOUNTED), 2);
-	asks_once = false;
 	CHECK(!is_there(root, "synced"));
 	CHECK_INT(check_disk(DISK, true), 0);
 	CHECK(is_there(root, "synced"));
