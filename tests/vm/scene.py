@@ -260,7 +260,9 @@ class Scene(World):
         for role in ("server", "client"):
             self.guest(role).must(
                 f"{SHELL} ! pidof usbiphp-{role} || soon 120 'test $(pidof usbiphp-{role} | wc -w) = 1'"
-                " && ! grep -hA2 '^Name:.usbiphp' /proc/[0-9]*/status 2>/dev/null | grep zombie", 240)
+                # one that has just ended is about to be waited for
+                " && soon 60 '! grep -hA2 \"^Name:.usbiphp\" /proc/[0-9]*/status 2>/dev/null | "
+                "grep -q zombie'", 300)
 
     def down(self):
         """Both are stopped in an orderly manner; nothing may be left."""

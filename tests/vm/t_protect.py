@@ -413,6 +413,7 @@ def unable(s):
     path = s.work / f"stick{stick}.img"
     path.touch()
     os.truncate(path, 16 << 20)
+    s.unplug("1-12")
     s.plug_stick(stick)
     for name, command, remedy in (
             ("without the capability to look at processes",
