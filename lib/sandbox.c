@@ -255,11 +255,6 @@ static const struct sock_filter inspector_filter[] = {
 #else
 #define NR_MMAP SYS_mmap
 #endif
-#ifdef SYS_clock_gettime64
-#define NR_CLOCK SYS_clock_gettime64
-#else
-#define NR_CLOCK SYS_clock_gettime
-#endif
 
 /* A holder speaks with usbfs (ioctl, mmap), its client and the server. Which of these calls libc
  * makes depends on the architecture. */
@@ -286,8 +281,16 @@ static const struct sock_filter holder_filter[] = {
 	ALLOW_CALL(SYS_munmap),
 	ALLOW_CALL(SYS_madvise),
 	ALLOW_CALL(SYS_brk),
-	ALLOW_CALL(NR_CLOCK),
+#ifdef SYS_clock_gettime
 	ALLOW_CALL(SYS_clock_gettime),
+#endif
+	/* 32 bits, as musl calls the old one */
+#ifdef SYS_clock_gettime32
+	ALLOW_CALL(SYS_clock_gettime32),
+#endif
+#ifdef SYS_clock_gettime64
+	ALLOW_CALL(SYS_clock_gettime64),
+#endif
 	ALLOW_CALL(SYS_exit_group),
 	ALLOW_CALL(SYS_rt_sigreturn),
 	DENY,

@@ -85,7 +85,7 @@ int replies_send(struct transfers *transfers, int socket)
 
 	while (transfers->done.first) {
 		parts = collect_replies(transfers, part);
-		message.msg_iovlen = (size_t)parts;
+		message.msg_iovlen = (uint16_t)parts; /* an int in musl, a size_t in glibc */
 		n = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0)
 			return errno == EINTR ? -EAGAIN : -errno;

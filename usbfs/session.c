@@ -235,7 +235,7 @@ static void receive_requests(struct usbfs_session *session)
 		missing = transfer_missing(session->receiving, part, &parts);
 	part[parts++] = (struct iovec){ session->in + session->len,
 					sizeof(session->in) - session->len };
-	message.msg_iovlen = (size_t)parts;
+	message.msg_iovlen = (uint16_t)parts; /* an int in musl, a size_t in glibc */
 	n = recvmsg(session->socket, &message, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
