@@ -175,14 +175,8 @@ static int usbfs_room(const struct sysfs *sysfs, const char *busid, struct engin
 static int order_set_port(const struct sysfs *sysfs, const char *hub, unsigned port,
 			  struct holder_order *order, unsigned i)
 {
-	int bus = device_number(sysfs, hub, "busnum"), number = device_number(sysfs, hub, "devnum");
-
-	if (bus < 0 || number < 0)
-		return bus < 0 ? bus : number;
-	order->port[i].bus = (uint16_t)bus;
-	order->port[i].number = (uint16_t)number;
 	order->port[i].port = (uint16_t)port;
-	return 0;
+	return device_address(sysfs, hub, &order->port[i].bus, &order->port[i].number);
 }
 
 /* The name of the hub that a device is plugged into, and its port there. */
@@ -223,13 +217,12 @@ static void order_set_companion(const struct sysfs *sysfs, const char *hub, unsi
 
 static int order_fill(const struct sysfs *sysfs, const char *busid, struct holder_order *order)
 {
-	int bus = device_number(sysfs, busid, "busnum");
-	int number = device_number(sysfs, busid, "devnum");
 	char hub[BUSID_SIZE];
 	unsigned port = split_busid(busid, hub);
-	int error = bus < 0 ? bus : number < 0 ? number : 0;
+	int error;
 
-	*order = (struct holder_order){ .bus = (uint16_t)bus, .number = (uint16_t)number };
+	memset(order, 0, sizeof(*order));
+	error = device_address(sysfs, busid, &order->bus, &order->number);
 	str_copy(order->busid, sizeof(order->busid), busid);
 	if (!error)
 		error = order_set_port(sysfs, hub, port, order, 0);

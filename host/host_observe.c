@@ -82,6 +82,7 @@ static void host_observe_device(void *ctx, const struct device *device)
 {
 	struct host *host = ctx;
 	struct export *export = exports_find(&host->exports, device->busid);
+	const struct engine *engine = engine_find(device);
 	struct device_facts facts;
 	const char *why;
 
@@ -96,8 +97,8 @@ static void host_observe_device(void *ctx, const struct device *device)
 		export = add_export(host, device->busid, EXPORT_LEFT_ALONE);
 	if (!export)
 		return;
-	if (!export_has_job(export) && engine_find(device))
-		export->engine = engine_find(device);
+	if (engine && !export_has_job(export))
+		export->engine = engine;
 	export_observe(export, device);
 	if (export->listed && !export->identity.described) /* its record was another device's */
 		host->list_changed = true;

@@ -28,6 +28,18 @@ int device_number(const struct sysfs *sysfs, const char *busid, const char *attr
 	return sysfs_read_number(sysfs, false, UINT16_MAX, device_path(busid, attribute).text);
 }
 
+int device_address(const struct sysfs *sysfs, const char *busid, uint16_t *bus, uint16_t *number)
+{
+	int first = device_number(sysfs, busid, "busnum");
+	int second = device_number(sysfs, busid, "devnum");
+
+	if (first < 0 || second < 0)
+		return first < 0 ? first : second;
+	*bus = (uint16_t)first;
+	*number = (uint16_t)second;
+	return 0;
+}
+
 bool device_is_authorized(const struct sysfs *sysfs, const char *busid)
 {
 	return device_number(sysfs, busid, "authorized") != 0;

@@ -31,6 +31,9 @@ struct device {
 struct sysfs_path device_path(const char *busid, const char *attribute);
 /* Reads a decimal attribute of a device: its value, at most 65535, or -errno. */
 int device_number(const struct sysfs *sysfs, const char *busid, const char *attribute);
+/* Reads where a device, or the root hub "usb1", has its node: its bus, and its number there. 0, or
+ * -errno and neither is set. */
+int device_address(const struct sysfs *sysfs, const char *busid, uint16_t *bus, uint16_t *number);
 /* Reads one device: 0 or -errno, -ENODEV if it does not exist (any more). */
 int device_read(const struct sysfs *sysfs, const char *busid, struct device *device);
 /* Whether the kernel may configure it: the attribute "authorized", which USBGuard changes without

@@ -158,12 +158,11 @@ struct stub_result stub_end(const struct sysfs *sysfs, const char *busid, int co
 /* Opens the device's node, which keeps the kernel's record of the device: fd or -1. */
 static int node_open(const struct sysfs *sysfs, const char *busid)
 {
-	int busnum = device_number(sysfs, busid, "busnum");
-	int devnum = device_number(sysfs, busid, "devnum");
+	uint16_t bus, number;
 
-	if (sysfs->usb_nodes < 0 || busnum < 0 || devnum < 0)
+	if (sysfs->usb_nodes < 0 || device_address(sysfs, busid, &bus, &number))
 		return -1;
-	return openat(sysfs->usb_nodes, sysfs_path("%03d/%03d", busnum, devnum).text,
+	return openat(sysfs->usb_nodes, sysfs_path("%03u/%03u", bus, number).text,
 		      O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 

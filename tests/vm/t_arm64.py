@@ -73,14 +73,7 @@ def usable(w):
         w.same_stick()
 
     with w.case("a key that is pressed at the host arrives at the client"):
-        device = w.client.wait("grep -l 0627 /sys/class/input/event*/device/id/vendor",
-                               SLOW).split("/")[4]
-        w.client.must(f"dd if=/dev/input/{device} of=/tmp/key bs=24 count=1 2>/dev/null &")
-        for _ in range(100):
-            w.host.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
-            if w.client.sh("test -s /tmp/key")[0] == 0:
-                break
-        w.client.wait("test -s /tmp/key")
+        w.press_key(SLOW)
 
 
 

@@ -29,7 +29,11 @@ class World:
         self.host, self.client = host, client
         self.stick = pathlib.Path(workdir) / "stick.img"
         self.stick.write_bytes(os.urandom(4 << 20))
-        self.digest = hashlib.sha256(self.stick.read_bytes()).hexdigest()
+        self.digest = self.new_digest()
+
+    def new_digest(self):
+        """Of the stick as it is now."""
+        return hashlib.sha256(self.stick.read_bytes()).hexdigest()
 
     def serve(self, options="-i 1"):
         self.host.must(f"usbiphp-server {options} >>/tmp/server.log 2>&1 &")
@@ -67,6 +71,30 @@ class World:
     def same_stick(self):
         digest = self.client.must(f"sha256sum {self.disk()}", 60).split()[0]
         check(digest == self.digest, "the stick has another content at the client")
+
+    def read_anew(self):
+        """The whole stick from the device, and not out of a cache."""
+        self.client.must("echo 3 >/proc/sys/vm/drop_caches")
+        self.same_stick()
+
+    def write(self, seek=0):
+        """At the client, from that block of 64 kB on: it is on the stick."""
+        self.client.must(f"dd if=/dev/urandom of={self.disk()} bs=64k seek={seek} count=8 conv=fsync "
+                         "2>/dev/null")
+        written = self.client.must(f"sha256sum {self.disk()}").split()[0]
+        self.digest = self.new_digest()
+        check(written == self.digest, "what the client wrote did not arrive")
+
+    def press_key(self, timeout=90):
+        """On the host's keyboard: it arrives at the client."""
+        device = self.client.wait("grep -l 0627 /sys/class/input/event*/device/id/vendor",
+                                  timeout).split("/")[4]
+        self.client.must(f"dd if=/dev/input/{device} of=/tmp/key bs=24 count=1 2>/dev/null &")
+        for _ in range(100):
+            self.host.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
+            if self.client.sh("test -s /tmp/key")[0] == 0:
+                break
+        self.client.wait("test -s /tmp/key")
 
     def log(self, guest):
         name = "server" if guest is self.host else "client"
@@ -118,20 +146,10 @@ def usable(w):
         w.same_stick()
 
     with case("what is written at the client is on the stick"):
-        w.client.must(f"dd if=/dev/urandom of={w.disk()} bs=64k count=8 conv=fsync 2>/dev/null")
-        written = w.client.must(f"sha256sum {w.disk()}").split()[0]
-        w.digest = hashlib.sha256(w.stick.read_bytes()).hexdigest()
-        check(written == w.digest, "what the client wrote did not arrive")
+        w.write()
 
     with case("a key that is pressed at the host arrives at the client"):
-        device = w.client.wait("grep -l 0627 /sys/class/input/event*/device/id/vendor"
-                               ).split("/")[4]
-        w.client.must(f"dd if=/dev/input/{device} of=/tmp/key bs=24 count=1 2>/dev/null &")
-        for _ in range(100):
-            w.host.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
-            if w.client.sh("test -s /tmp/key")[0] == 0:
-                break
-        w.client.wait("test -s /tmp/key")
+        w.press_key()
 
     with case("`usbip port` shows both"):
         ports = w.client.must("usbip port 2>/dev/null")

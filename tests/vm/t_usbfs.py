@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """The engine over usbfs: a host whose kernel has no usbip-host."""
 
-import hashlib
 import pathlib
 import sys
 import tempfile
@@ -37,16 +36,6 @@ class Usbfs(Serving):
         self.host.wait("ls -d /sys/bus/usb/drivers/usb-storage/*:1.0 "
                        "/sys/bus/usb/drivers/usbhid/*:1.0", timeout)
 
-    def write(self):
-        self.client.must(f"dd if=/dev/urandom of={self.disk()} bs=64k count=8 conv=fsync 2>/dev/null")
-        written = self.client.must(f"sha256sum {self.disk()}").split()[0]
-        self.digest = hashlib.sha256(self.stick.read_bytes()).hexdigest()
-        check(written == self.digest, "what the client wrote did not arrive")
-
-    def read_anew(self):
-        self.client.must("echo 3 >/proc/sys/vm/drop_caches")
-        self.same_stick()
-
 
 def usable(w):
     with case("without usbip-host both devices are exported and attached"):
@@ -68,13 +57,7 @@ def usable(w):
             check(text.split()[0] == w.digest, f"{size}: other bytes")
 
     with case("a key that is pressed at the host arrives at the client"):
-        device = w.client.wait("grep -l 0627 /sys/class/input/event*/device/id/vendor").split("/")[4]
-        w.client.must(f"dd if=/dev/input/{device} of=/tmp/key bs=24 count=1 2>/dev/null &")
-        for _ in range(100):
-            w.host.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
-            if w.client.sh("test -s /tmp/key")[0] == 0:
-                break
-        w.client.wait("test -s /tmp/key")
+        w.press_key()
 
     with case("list, status and the names of its processes"):
         text = w.host.must("usbiphp status")
