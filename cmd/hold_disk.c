@@ -4,8 +4,7 @@
 
 #include "lib/log.h"
 #include "lib/str.h"
-#include "loop/inspector.h"
-#include "sysfs/protect.h"
+#include "sysfs/protect_child.h"
 
 #include <poll.h>
 
@@ -32,7 +31,7 @@ int entry_check_disk(const struct inventory_entry *entry, const struct sysfs *sy
 	str_copy(item->busid, sizeof(item->busid), busid);
 	do {
 		poll(NULL, 0, tries ? CLOSE_POLL_MS : 0);
-		if (!inspector_ask_once(sysfs, &survey, DISK_WAIT_MS) && force)
+		if (!protect_ask_once(sysfs, &survey, DISK_WAIT_MS) && force)
 			log_warning("%s: not everything is written to the disks yet", busid);
 	} while (item->open && ++tries < CLOSE_TRIES);
 	if (force || !protect_disk_in_use(sysfs, item))

@@ -7,7 +7,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
-#include "loop/inspector.h"
+#include "sysfs/protect_child.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -63,7 +63,7 @@ static void inventory_read_needs(struct inventory *inventory, bool also_exported
 			asked[survey.count++] = entry;
 		}
 		if (survey.count)
-			inspector_ask_once(&inventory->sysfs, &survey, NEEDS_WAIT_MS);
+			protect_ask_once(&inventory->sysfs, &survey, NEEDS_WAIT_MS);
 		while (survey.count-- > 0) {
 			unseen |= need_forget_unseen(&survey.item[survey.count]);
 			asked[survey.count]->need = survey.item[survey.count];

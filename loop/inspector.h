@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inspector: a process of its own, usbiphp-inspect, that makes the surveys of sysfs/protect.h,
- * as these may block. The daemon starts it before its sandbox, asks one question at a time, and
- * never waits for the answer.
+ * as these may block: protect_serve(). The daemon starts it before its sandbox, asks one question
+ * at a time, and never waits for the answer.
  *
- * For each question the process forks a worker, and never waits for it either. A worker that was
- * killed, or that hangs in the kernel as a disk does not answer, costs one answer: the next
- * question gets a worker of its own, in which a disk that still hangs is not opened again. While
- * INSPECTOR_WORKERS hang, each question is answered at once: nothing can be found out.
- *
- * Both keep two capabilities that the daemon drops, as the open files of other users' programs
+ * It keeps two capabilities that the daemon drops, as the open files of other users' programs
  * cannot be seen without them: CAP_DAC_READ_SEARCH to list /proc/PID/fd, CAP_SYS_PTRACE to follow
- * its links (proc_pid_fd(5)). They only answer questions about bus ids, and call sync(2):
+ * its links (proc_pid_fd(5)). It only answers questions about bus ids, and calls sync(2):
  * sandbox_enter_inspector().
  */
 #ifndef LOOP_INSPECTOR_H
@@ -22,8 +17,6 @@
 #include "sysfs/protect.h"
 
 #include <sys/types.h>
-
-enum { INSPECTOR_WORKERS = 4 };
 
 /*
  *	IDLE <--> ASKED, any --> ENDED
@@ -60,11 +53,5 @@ void inspector_ask(struct inspector *inspector, unsigned limit_ms);
 void inspector_pass(struct inspector *inspector);
 /* Ends the process, if there is one. */
 void inspector_stop(struct inspector *inspector);
-
-/* For a command, without a process that stays: asks a child, which has the rights of the caller,
- * and waits for its answer. If none comes within limit_ms, or if there can be no child, all devices
- * count as needed: unknown and blocked are set. Returns whether there is an answer. */
-bool inspector_ask_once(const struct sysfs *sysfs, struct protect_survey *survey,
-			unsigned limit_ms);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Which USB devices this host itself needs: to export one would cut the host off, or take the
  * device away from a program or a person. A survey answers for several devices at once, as it reads
- * files of the whole host. It may block for as long as a driver or disk does, so a daemon lets a
- * process of its own make it: loop/inspector.h.
+ * files of the whole host. It may block for as long as a driver or disk does, so a process of its
+ * own makes it: protect_child.h.
  *
  * A device is needed if
  * - it is a disk that something holds: a mount or swap space, also in another namespace, a device
@@ -88,8 +88,7 @@ struct protect_survey {
 	 * holds a disk of theirs, or has it open. */
 	bool disks_only;
 	bool starting; /* this host has just started: its network may not be there yet */
-	/* Only for the inspector: loop/inspector.h. */
-	bool sync;
+	bool sync; /* only for protect_serve() */
 	uint32_t number; /* of the question, and of its answer */
 	/* The answer: a network card other than these devices has a link, or the interface of the
 	 * default route has one; true also if that cannot be found out. */

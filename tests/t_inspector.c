@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/inspector: the process that finds out which devices the host needs, as the daemon sees
- * it. The test plays the survey in its workers; the clock is moved by the test.
+ * Tests of loop/inspector and sysfs/protect_child: the process that finds out which devices the host
+ * needs, as the daemon sees it. The test plays the survey in its workers; the clock is moved by the test.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=log_line
  * LINK: -Wl,--wrap=protect_survey,--wrap=fork,--wrap=sync
  */
 #include "loop/inspector.h"
+#include "sysfs/protect_child.h"
 
 #include "tests/clock.h"
 #include "tests/files.h"
@@ -485,7 +486,7 @@ static void late_answer_of_two(void)
 static void all_workers_hang(void)
 {
 	begin();
-	for (unsigned i = 0; i < INSPECTOR_WORKERS; i++) {
+	for (unsigned i = 0; i < PROTECT_WORKERS; i++) {
 		ask_in_vain(2);
 		run_after(&loop, LIMIT_MS);
 	}
@@ -493,7 +494,7 @@ static void all_workers_hang(void)
 	UNTIL(&loop, is_answered);
 	all_needed(LATE_REASON);
 	CHECK_INT(inspector.state, INSPECTOR_IDLE);
-	CHECK_INT(shared->surveys, INSPECTOR_WORKERS);
+	CHECK_INT(shared->surveys, PROTECT_WORKERS);
 	kill(shared->worker[1], SIGKILL);
 	answers = 0;
 	run_long_quiet(&loop);
@@ -677,7 +678,7 @@ static bool ask_once(unsigned count, unsigned limit_ms)
 	bool answer;
 
 	prepare(count, PROTECT_SETTLED);
-	answer = inspector_ask_once(&sysfs, &inspector.survey, limit_ms);
+	answer = protect_ask_once(&sysfs, &inspector.survey, limit_ms);
 	answers++;
 	inspector.state = INSPECTOR_IDLE;
 	return answer;
@@ -693,7 +694,7 @@ static void once(void)
 		check_answer(count, PROTECT_SETTLED);
 	}
 	inspector.survey.sync = true;
-	CHECK(inspector_ask_once(&sysfs, &inspector.survey, 60000));
+	CHECK(protect_ask_once(&sysfs, &inspector.survey, 60000));
 	CHECK_INT(shared->syncs, 1);
 	shared->hang = shared->surveys + 2;
 	CHECK(!ask_once(2, 1));
