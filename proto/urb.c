@@ -140,15 +140,11 @@ void urb_packet_encode(uint8_t *buf, const struct urb_packet *packet)
 	wire_put(&out, (uint32_t)packet->status, 4);
 }
 
-bool urb_packets_fit(const struct urb_packet *packet, unsigned count, uint32_t length)
+bool urb_packet_fits(const struct urb_packet *packet, uint32_t length, uint32_t *left)
 {
-	uint32_t left = length; /* of the buffer without gaps */
-
-	for (unsigned i = 0; i < count; i++) {
-		if (packet[i].length > left || packet[i].offset > length - packet[i].length)
-			return false;
-		left -= packet[i].length;
-	}
+	if (packet->length > *left || packet->offset > length - packet->length)
+		return false;
+	*left -= packet->length;
 	return true;
 }
 

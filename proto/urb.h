@@ -87,9 +87,10 @@ void urb_reply_encode(uint8_t *buf, const struct urb_reply *reply);
 void urb_packet_decode(const uint8_t *buf, struct urb_packet *packet);
 void urb_packet_encode(uint8_t *buf, const struct urb_packet *packet);
 
-/* Whether each packet lies in a transfer buffer of length bytes, and all of them fit into one that
- * has no gaps between them. There may be gaps, and any order. */
-bool urb_packets_fit(const struct urb_packet *packet, unsigned count, uint32_t length);
+/* Of the packets of a URB one after the other: whether the packet lies in a transfer buffer of
+ * length bytes, and all of them so far fit into one that has no gaps between them. *left is length
+ * at first, and then what is left of that one. There may be gaps, and any order. */
+bool urb_packet_fits(const struct urb_packet *packet, uint32_t length, uint32_t *left);
 
 /*
  * A status is an errno number of x86 and most others (include/uapi/asm-generic/errno.h): the wire

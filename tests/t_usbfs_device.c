@@ -189,6 +189,7 @@ static void ports(void)
 
 static void gives_back(void)
 {
+	unsigned files = open_files();
 	int port[3];
 
 	/* unused: there is nothing to reset */
@@ -209,6 +210,7 @@ static void gives_back(void)
 			    "connect 0, connect 5");
 	CHECK(port[0] == -1 && port[1] == -1 && port[2] == -1);
 	drop();
+	CHECK_INT(open_files(), files);
 	/* another configuration: the kernel looks for drivers itself, but none for the port's */
 	take(3);
 	CHECK_INT(usbfs_set_configuration(&t.device, 2), 0);
@@ -287,6 +289,24 @@ static void configures(void)
 	fake.log[0] = '\0';
 	CHECK_INT(usbfs_set_configuration(&t.device, 9), -EINVAL);
 	CHECK_STR(fake.log, "release 0, release 5, claim 0, claim 5");
+	CHECK_INT(t.device.endpoints.configuration, 3);
+	/* it failed on the way: the device has none now, but its endpoint 0 */
+	fail(USBDEVFS_SETCONFIGURATION, 0, 1, -EPIPE);
+	fake.unconfigured = true;
+	CHECK_INT(usbfs_set_configuration(&t.device, 2), -EPIPE);
+	CHECK_INT(t.device.endpoints.configuration, 0);
+	CHECK_INT(t.device.endpoints.interfaces, 0);
+	CHECK(t.device.endpoints.in[0].exists);
+	/* it gets one when it is claimed again, after a session */
+	fake.log[0] = '\0';
+	CHECK_INT(usbfs_reset(&t.device), 0);
+	CHECK_STR(fake.log, "reset 0, configure 3, claim 0, claim 5");
+	/* the claim fails for another reason: it has what it had */
+	fail(USBDEVFS_SETCONFIGURATION, 0, 1, -EPIPE);
+	fake.driver = "usbfs";
+	CHECK_INT(usbfs_set_configuration(&t.device, 2), -EPIPE);
+	CHECK_INT(t.device.endpoints.configuration, 3);
+	fake.driver = NULL;
 	fail(USBDEVFS_DISCONNECT_CLAIM, 0, 1, -ENODEV);
 	CHECK_INT(usbfs_set_configuration(&t.device, 3), -ENODEV);
 	CHECK_INT(usbfs_set_interface(&t.device, 5, 0), 0);

@@ -589,29 +589,41 @@ static void wrapping(void)
 	stop();
 }
 
+/* The client reads a descriptor of that type. */
+static void describe(uint8_t type)
+{
+	CONTROL_IN(18, 0x80, 6, 0, type, 0, 0, 18, 0);
+	done(0, t.seqnum, 0, 18);
+	reap();
+	EXPECT_IN(t.seqnum, 0, 18);
+	fake.log[0] = '\0';
+}
+
 static void special_requests(void)
 {
 	uint32_t seqnum;
 
 	start();
+	describe(1); /* as every client does */
 	seqnum = CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
 	EXPECT(seqnum, 0, 0);
 	CHECK_STR(fake.log, "release 0, release 2, configure 1, claim 0, claim 2");
-	fake.log[0] = '\0';
+	describe(3); /* a string */
 	/* a program at the client sets it again: no reset */
 	CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
 	EXPECT(t.seqnum, 0, 0);
 	CHECK_STR(fake.log, "release 0, release 2, configure 1, claim 0, claim 2");
 	/* the client has reset its port */
-	CONTROL_IN(18, 0x80, 6, 0, 1, 0, 0, 18, 0);
-	done(0, t.seqnum, 0, 18);
-	reap();
-	EXPECT_IN(t.seqnum, 0, 18);
-	fake.log[0] = '\0';
+	describe(1);
 	CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
 	EXPECT(t.seqnum, 0, 0);
 	CHECK_STR(fake.log, "reset 0, release 0, release 2, claim 0, claim 2, "
 			    "release 0, release 2, configure 1, claim 0, claim 2");
+	/* once */
+	fake.log[0] = '\0';
+	CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
+	EXPECT(t.seqnum, 0, 0);
+	CHECK(!strstr(fake.log, "reset"));
 	/* but not if it worked meanwhile */
 	CONTROL_IN(18, 0x80, 6, 0, 1, 0, 0, 18, 0);
 	submit(BULK, false, 1);
@@ -625,7 +637,7 @@ static void special_requests(void)
 	EXPECT(t.seqnum, 0, 0);
 	CHECK(!strstr(fake.log, "reset"));
 	/* another one, and one that is not there */
-	fake.log[0] = '\0';
+	describe(1);
 	CONTROL(0, 0, 9, 2, 0, 0, 0, 0, 0);
 	EXPECT(t.seqnum, 0, 0);
 	CHECK_STR(fake.log, "release 0, release 2, configure 2, claim 1");
@@ -707,6 +719,99 @@ static uint32_t submit_packets(bool in, uint32_t packets, uint32_t stride)
 	}
 	run();
 	return t.seqnum;
+}
+
+/* What waits, or waits with a part in flight, ends as what is in flight. */
+static void kills_what_waits(void)
+{
+	static const uint8_t much[8] = { 0xc0, 1, 0, 0, 0, 0, 0xff, 0xff };
+	uint32_t killed, other, special;
+
+	start();
+	/* of an interface: only its own */
+	use_iso();
+	t.device.capabilities = 0;
+	fake.memory = 6000;
+	submit(BULK, false, 5000);
+	other = submit(BULK, true, 6000);
+	killed = submit_packets(true, 60, 100);
+	CHECK_INT(fake.urbs, 1);
+	special = CONTROL(0, 1, 11, 0, 0, 2, 0, 0, 0);
+	EXPECT(special, 0, 0);
+	CHECK(receive(true));
+	CHECK(t.reply.seqnum == killed && t.reply.status == -108 && t.reply.packets == 60);
+	reap();
+	CHECK(receive(false));
+	CHECK_INT(fake.urbs, 1);
+	done(0, other, 0, 6000);
+	reap();
+	EXPECT_IN(other, 0, 6000);
+	/* a request that fails kills, too; a halt that is cleared does not */
+	submit(BULK, false, 5000);
+	killed = submit(BULK, true, 6000);
+	special = CONTROL(0, 2, 1, 0, 0, 0x81, 0, 0, 0);
+	EXPECT(special, 0, 0);
+	EXPECT_NONE();
+	special = CONTROL(0, 1, 11, 7, 0, 0, 0, 0, 0);
+	EXPECT(special, -EPIPE, 0);
+	EXPECT_IN(killed, -108, 0);
+	reap();
+	CHECK(receive(false));
+	stop();
+	/* of all, by a configuration or a reset; what was unlinked before has had its reply */
+	for (int reset = 0; reset < 2; reset++) {
+		start();
+		t.device.capabilities = 0;
+		fake.memory = 5000;
+		submit(BULK, false, 4000);
+		killed = submit(BULK, true, 6000);
+		other = submit(BULK, true, 10);
+		unlink_urb(other);
+		EXPECT_UNLINK(t.seqnum, -104);
+		special = reset ? CONTROL(0, 0x23, 3, 4, 0, 1, 0, 0, 0)
+				: CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
+		EXPECT(special, 0, 0);
+		EXPECT_IN(killed, -108, 0);
+		CHECK_INT(t.end, USBFS_RUNNING);
+		CHECK(usbfs_session_timeout(&t.session) != 50);
+		reap();
+		EXPECT(killed - 1, -108, 0);
+		EXPECT_NONE();
+		stop();
+	}
+	/* of one in pieces the rest is not submitted any more */
+	start();
+	fake.memory = 40000;
+	killed = submit(BULK, false, 100000);
+	CHECK_INT(fake.urbs, 2);
+	special = CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
+	EXPECT(special, 0, 0);
+	fake.memory = 0;
+	reap();
+	EXPECT(killed, -108, 0);
+	CHECK_INT(fake.urbs, 0);
+	stop();
+	/* what comes after a request that waits itself is left alone */
+	start();
+	t.device.memory = 5000;
+	submit(BULK, false, 5000);
+	control(much, true, 0);
+	special = CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
+	other = submit(BULK, true, 6000);
+	CHECK_INT(fake.urbs, 1);
+	fake_done(0, 0, 5000);
+	reap();
+	CHECK(receive(false));
+	EXPECT(special, 0, 0);
+	EXPECT_NONE();
+	reap();
+	CHECK(receive(true));
+	EXPECT_NONE();
+	CHECK_INT(fake.urbs, 1);
+	done(0, other, 0, 6000);
+	reap();
+	EXPECT_IN(other, 0, 6000);
+	stop();
 }
 
 static void iso_in(void)
@@ -819,6 +924,55 @@ static void iso_out(void)
 	CHECK_INT(t.packet[128].status, -28);
 	CHECK_INT(t.reply.errors, 72);
 	stop();
+}
+
+/* The data of packets in any order, and the same data for several. */
+static void iso_scattered(void)
+{
+	enum { PACKETS = 200, SIZE = 50, LENGTH_ALL = PACKETS * SIZE };
+	static const char *const kinds[] = { "reversed", "the same", "shuffled", "overlapping",
+					     "only the last" };
+	uint8_t bytes[URB_PACKET_SIZE], want[LENGTH_ALL];
+	struct urb_command command;
+	size_t before;
+
+	for (unsigned kind = 0; kind < LENGTH(kinds); kind++) {
+		for (int maps = 0; maps < 2; maps++) {
+			start_with(use_iso);
+			t.session.transfers.buffers.maps = maps;
+			command = request(ISO, false, LENGTH_ALL);
+			command.packets = PACKETS;
+			send_command(&command);
+			for (uint32_t i = 0; i < LENGTH_ALL; i++)
+				t.data[i] = pattern(t.seqnum, i);
+			send_bytes(t.data, LENGTH_ALL);
+			for (uint32_t i = 0; i < PACKETS; i++) {
+				const uint32_t offsets[] = { (PACKETS - 1 - i) * SIZE, 7,
+							     i * 37 % PACKETS * SIZE, i * (SIZE - 1),
+							     i < PACKETS - 1 ? i * SIZE : 0 };
+				struct urb_packet packet = { .offset = offsets[kind],
+							     .length = SIZE };
+
+				urb_packet_encode(bytes, &packet);
+				send_bytes(bytes, sizeof(bytes));
+				memcpy(want + i * SIZE, t.data + packet.offset, SIZE);
+			}
+			run();
+			CHECK_INT(fake.urbs, 2);
+			if (memcmp(fake.urb[0].data, want, 128 * SIZE) != 0 ||
+			    memcmp(fake.urb[1].data, want + 128 * SIZE, 72 * SIZE) != 0)
+				check_fault(__FILE__, __LINE__, "%s: other data", kinds[kind]);
+			CHECK_INT(fake.maps, maps);
+			before = t.session.transfers.bytes;
+			fake_done(0, 0, 0);
+			fake_done(1, 0, 0);
+			reap();
+			EXPECT(t.seqnum, 0, 0);
+			CHECK(before < 3 * LENGTH_ALL);
+			CHECK_INT(t.session.transfers.bytes, 0);
+			stop();
+		}
+	}
 }
 
 static void iso_malformed(void)
@@ -1470,8 +1624,10 @@ int main(void)
 	RUN("unlinks that come before what they unlink", early_unlinks);
 	RUN("sequence numbers wrap", wrapping);
 	RUN("requests that the kernel must know of", special_requests);
+	RUN("what such a request kills, waiting or in flight", kills_what_waits);
 	RUN("isochronous reads", iso_in);
 	RUN("isochronous writes, and more packets than usbfs takes", iso_out);
+	RUN("isochronous writes with packets in any order", iso_scattered);
 	RUN("malformed packets", iso_malformed);
 	RUN("a URB for which there is no memory waits", waits_for_memory);
 	RUN("a bulk URB for which there is no memory is cut", cuts);

@@ -46,6 +46,7 @@ static struct {
 	} map[FAKE_MAPS];
 	bool discard_loses; /* URBs complete while they are killed */
 	bool gone;
+	bool unconfigured; /* the device has no configuration any more, and so no interfaces */
 	const char *driver; /* of every interface; NULL: none */
 	char log[4096];
 	const char *fault; /* the first thing that the kernel would not have liked */
@@ -230,13 +231,14 @@ static inline int fake_do(unsigned request, void *argument)
 		return 0;
 	case USBDEVFS_DISCONNECT_CLAIM:
 		fake_log("claim", number);
-		return 0;
+		return fake.unconfigured ? -EINVAL : 0;
 	case USBDEVFS_RELEASEINTERFACE:
 		fake_log("release", number);
 		return 0;
 	case USBDEVFS_SETCONFIGURATION:
 		fake_log("configure", number);
 		fake_kill(-1);
+		fake.unconfigured &= number > 3;
 		return number > 3 ? -EINVAL : 0;
 	case USBDEVFS_SETINTERFACE:
 		fake_log("interface", number);

@@ -183,6 +183,8 @@ int usbfs_set_configuration(struct usbfs_device *device, uint8_t configuration)
 	release_all(device);
 	error = configure_device(device, configuration);
 	claimed = claim_all(device);
+	if (error && claimed == -EINVAL) /* it has none now: set_configuration() of message.c */
+		usbfs_endpoints_read(device->descriptors, device->len, 0, &device->endpoints);
 	return error ? error : claimed;
 }
 

@@ -65,7 +65,8 @@ int usbfs_claim(struct usbfs_device *device);
  * usual, with -ENOENT. */
 /* Resets the device and claims it again. -ENODEV if it came back as another one, or not at all. */
 int usbfs_reset(struct usbfs_device *device);
-/* -EINVAL if there is no such configuration. 0 is none. */
+/* -EINVAL if there is no such configuration. 0 is none. After an error the device has the one
+ * before, or none: device->endpoints tells. */
 int usbfs_set_configuration(struct usbfs_device *device, uint8_t configuration);
 /* -EINVAL or -ENOENT if there is no such setting or interface. */
 int usbfs_set_interface(struct usbfs_device *device, uint8_t interface, uint8_t setting);

@@ -117,25 +117,24 @@ static struct urb_packet get_packet(const struct transfer *transfer, unsigned i)
 	return packet;
 }
 
-/* As urb_packets_fit(), without an array of them all. */
-bool pieces_fit(const struct transfer *transfer)
+bool pieces_check(struct transfer *transfer)
 {
 	uint32_t length = transfer->command.length, left = length;
 
 	for (unsigned i = 0; i < transfer->packets; i++) {
 		struct urb_packet packet = get_packet(transfer, i);
 
-		if (packet.length > left || !urb_packets_fit(&packet, 1, length))
+		transfer->scattered |= !transfer->command.in && packet.offset < length - left;
+		if (!urb_packet_fits(&packet, length, &left))
 			return false;
-		left -= packet.length;
 	}
 	return true;
 }
 
 /* usbfs wants the packets without gaps. */
-static void lay_packets(struct transfer *transfer)
+static void lay_packets(struct transfer *transfer, const uint8_t *data)
 {
-	uint8_t *data = transfer->buffer.data, *at = data;
+	uint8_t *at = transfer->buffer.data;
 	struct usbdevfs_urb *urb = NULL;
 
 	for (unsigned i = 0; i < transfer->packets; i++) {
@@ -155,7 +154,7 @@ static void lay_packets(struct transfer *transfer)
 	}
 }
 
-void pieces_lay(struct transfer *transfer)
+void pieces_lay(struct transfer *transfer, const uint8_t *data)
 {
 	transfer->pieces = count_pieces(transfer->packets, PIECE_PACKETS);
 	if (transfer->type == USB_ENDPOINT_XFER_CONTROL)
@@ -163,7 +162,7 @@ void pieces_lay(struct transfer *transfer)
 	else if (transfer->type != USB_ENDPOINT_XFER_ISOC)
 		fill_urb(transfer, 0, transfer->buffer.data, transfer->command.length);
 	else if (transfer->packets)
-		lay_packets(transfer);
+		lay_packets(transfer, data);
 	else
 		transfer->pieces = 0; /* Bluetooth has such ones */
 }

@@ -19,11 +19,12 @@ struct usbdevfs_urb *piece_urb(struct transfer *transfer, unsigned i);
 /* Where the data are. */
 uint8_t *transfer_data(const struct transfer *transfer);
 
-/* Whether the packets, as on the wire, lie in the buffer. */
-bool pieces_fit(const struct transfer *transfer);
+/* False if the packets, as on the wire, do not lie in the buffer. Sets transfer->scattered. */
+bool pieces_check(struct transfer *transfer);
 /* Sets the pieces up; the buffer, what follows the request, and room for the pieces are there. An
- * isochronous transfer without packets has none. */
-void pieces_lay(struct transfer *transfer);
+ * isochronous transfer without packets has none. data is where the client's data are: the buffer
+ * itself, unless the transfer is scattered. */
+void pieces_lay(struct transfer *transfer, const uint8_t *data);
 /* The same for a bulk transfer that is cut into pieces. */
 void pieces_cut(struct transfer *transfer);
 

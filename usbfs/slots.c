@@ -78,7 +78,7 @@ struct transfer *slot_take(struct transfers *transfers)
 	transfers->bytes += transfer->extra.size;
 	transfers->taken++;
 	memset(&transfer->command, 0, sizeof(transfer->command));
-	transfer->exists = transfer->unlinked = false;
+	transfer->exists = transfer->unlinked = transfer->scattered = false;
 	transfer->packets = transfer->received = 0;
 	transfer->pieces = transfer->submitted = transfer->flying = transfer->waited = 0;
 	transfer->parts = 0;

@@ -14,6 +14,9 @@
 struct usbfs_special {
 	bool configured; /* it has set the configuration in this session */
 	bool described;	 /* since then it has read the device descriptor, by endpoint 0 alone */
+	/* Endpoints whose URBs the latest request of those below has killed: 1 << number, of IN
+	 * 1 << (16 + number). */
+	uint32_t killed;
 };
 
 /*

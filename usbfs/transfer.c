@@ -176,15 +176,21 @@ static int submit_patiently(struct transfers *transfers, struct transfer *transf
 
 static int prepare_transfer(struct transfers *transfers, struct transfer *transfer)
 {
+	struct usbfs_buffer data = transfer->buffer;
+
 	if (transfer->pieces)
 		return 0;
 	if (!transfer->exists)
 		return -ENOENT;
-	if (!transfer->buffer.data && !has_room(transfers, &transfer->command))
+	if (!data.data && !has_room(transfers, &transfer->command))
 		return -EAGAIN;
-	if (!transfer->buffer.data && !slot_take_buffer(transfers, transfer))
+	if ((!data.data || transfer->scattered) && !slot_take_buffer(transfers, transfer))
 		return -ENOMEM;
-	pieces_lay(transfer);
+	pieces_lay(transfer, data.data);
+	if (transfer->scattered) {
+		transfers->bytes -= data.size;
+		usbfs_buffer_free(&transfers->buffers, &data);
+	}
 	return 0;
 }
 
@@ -193,42 +199,60 @@ static int refusal_status(int error)
 	return error == -ENOENT || error == -EINVAL || error == -EHOSTUNREACH ? -EPIPE : error;
 }
 
-/* Submits it, or what is left of it. False if it has to wait. */
-static bool start_transfer(struct transfers *transfers, struct transfer *transfer)
-{
-	struct usbfs_special *special = &transfers->special;
-	const struct urb_command *command = &transfer->command;
-	int error = 0;
-
-	if (command->endpoint) /* nobody resets a device that is at work */
-		special->described = false;
-	if (command->endpoint || transfer->pieces ||
-	    !usbfs_special(special, transfers->device, command->setup, &error)) {
-		error = prepare_transfer(transfers, transfer);
-		if (!error)
-			error = submit_patiently(transfers, transfer);
-		if (error == -EAGAIN)
-			return false;
-		if (error == -ENOMEM && (transfer->flying || transfer->waited < WAIT_TICKS)) {
-			transfers->ticks = true;
-			return false;
-		}
-		error = refusal_status(error);
-	}
-	transfers->gone |= error == -ENODEV || error == -ESHUTDOWN;
-	transfer->error = error;
-	transfer->state = TRANSFER_FLYING;
-	if (!transfer->flying)
-		finish_transfer(transfers, transfer);
-	return true;
-}
-
 /* The endpoint as a bit. The control endpoint 0 is one in both directions. */
 static uint32_t endpoint_bit(const struct transfer *transfer)
 {
 	const struct urb_command *command = &transfer->command;
 
 	return 1u << (command->endpoint + (command->endpoint && command->in ? 16 : 0));
+}
+
+/* They end when they are tried again. */
+static void kill_waiting(struct transfers *transfers, uint32_t endpoints)
+{
+	struct transfer *transfer = transfers->waiting.first;
+
+	for (; transfer; transfer = transfer->next)
+		if (endpoint_bit(transfer) & endpoints)
+			transfer->error = -ENOENT;
+}
+
+/* Submits it, or what is left of it. 0 or -errno; but that of an ioctl is in transfer->error. */
+static int try_transfer(struct transfers *transfers, struct transfer *transfer)
+{
+	struct usbfs_special *special = &transfers->special;
+	const struct urb_command *command = &transfer->command;
+	int error;
+
+	if (command->endpoint) { /* nobody resets a device that is at work */
+		special->described = false;
+	} else if (!transfer->pieces && usbfs_special(special, transfers->device, command->setup,
+						      &transfer->error)) {
+		kill_waiting(transfers, special->killed);
+		return 0;
+	}
+	error = prepare_transfer(transfers, transfer);
+	return error ? error : submit_patiently(transfers, transfer);
+}
+
+/* False if it has to wait. */
+static bool start_transfer(struct transfers *transfers, struct transfer *transfer)
+{
+	int error = transfer->error ? 0 : try_transfer(transfers, transfer);
+
+	if (error == -EAGAIN)
+		return false;
+	if (error == -ENOMEM && (transfer->flying || transfer->waited < WAIT_TICKS)) {
+		transfers->ticks = true;
+		return false;
+	}
+	if (error)
+		transfer->error = refusal_status(error);
+	transfers->gone |= transfer->error == -ENODEV || transfer->error == -ESHUTDOWN;
+	transfer->state = TRANSFER_FLYING;
+	if (!transfer->flying)
+		finish_transfer(transfers, transfer);
+	return true;
 }
 
 static bool is_behind(const struct transfers *transfers, const struct transfer *transfer)
@@ -242,7 +266,7 @@ static bool is_behind(const struct transfers *transfers, const struct transfer *
 
 bool transfer_submit(struct transfers *transfers, struct transfer *transfer)
 {
-	if (!pieces_fit(transfer))
+	if (!pieces_check(transfer))
 		return false;
 	transfers->counters->in_flight++;
 	transfer->state = TRANSFER_WAITING;

@@ -41,13 +41,14 @@ struct transfer {
 	bool exists;	  /* the device has its endpoint now */
 	uint8_t type;	  /* USB_ENDPOINT_XFER_*, of an endpoint that exists */
 	uint32_t packets; /* of an isochronous one, else 0 */
+	bool scattered;	  /* data of packets would be overwritten by those of earlier ones */
 	uint32_t received; /* bytes of what follows the request */
 	struct usbfs_buffer buffer; /* the data; of a control transfer behind its setup */
 	struct usbfs_buffer extra;  /* packets as on the wire; usbfs's URBs, if one is too few */
 	/* usbfs's URBs, and how many were submitted, and not reaped yet */
 	unsigned pieces, submitted, flying;
 	unsigned waited; /* so many ticks */
-	int error;	 /* that ended it before all pieces were submitted */
+	int error;	 /* that ended it before all pieces were submitted; -ENOENT: killed */
 	bool unlinked;
 	uint32_t unlink; /* seqnum of the request to unlink it */
 	unsigned parts;	 /* of its reply */

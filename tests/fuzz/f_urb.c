@@ -52,8 +52,9 @@ static void packets(const uint8_t *data, size_t size, uint32_t length)
 	unsigned count = (unsigned)(size / URB_PACKET_SIZE);
 	struct urb_packet *packet = malloc(size + 1);
 	uint8_t bytes[URB_PACKET_SIZE];
+	uint32_t left = length;
 	uint64_t sum = 0;
-	bool fit = true;
+	bool fit = true, each = true;
 
 	HOLDS(packet);
 	for (unsigned i = 0; i < count; i++) {
@@ -62,9 +63,10 @@ static void packets(const uint8_t *data, size_t size, uint32_t length)
 		HOLDS(!memcmp(bytes, data + i * URB_PACKET_SIZE, URB_PACKET_SIZE));
 		fit = fit && (uint64_t)packet[i].offset + packet[i].length <= length;
 		sum += packet[i].length;
+		each = each && urb_packet_fits(packet + i, length, &left);
 		status(packet[i].status);
 	}
-	HOLDS(urb_packets_fit(packet, count, length) == (fit && sum <= length));
+	HOLDS(each == (fit && sum <= length));
 	free(packet);
 }
 

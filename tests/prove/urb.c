@@ -10,7 +10,6 @@
 
 #include <errno.h>
 
-enum { PACKETS = 3 };
 
 void prove_urb_command_decode(void)
 {
@@ -88,18 +87,14 @@ void prove_urb_packet(void)
 	END();
 }
 
-/* The last packet is the block's last. */
-void prove_urb_packets_fit(void)
+void prove_urb_packet_fits(void)
 {
-	struct urb_packet block[PACKETS];
-	unsigned count = (unsigned)any_size(0, PACKETS);
+	struct urb_packet packet;
 	uint32_t length = (uint32_t)any_size(0, UINT32_MAX);
-	bool fit;
+	uint32_t left = (uint32_t)any_size(0, length);
 
-	any_bytes(block, sizeof(block));
-	/*@ split count; */
-	fit = urb_packets_fit(block + PACKETS - count, count, length);
-	/*@ assert none: count == 0 ==> fit; */
+	any_bytes(&packet, sizeof(packet));
+	urb_packet_fits(&packet, length, &left);
 	END();
 }
 
