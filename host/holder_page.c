@@ -101,7 +101,7 @@ bool holder_read(const char *run, const char *busid, struct holder_page *page)
 	close(dir);
 	whole = fd >= 0 && read(fd, page, sizeof(*page)) == sizeof(*page);
 	close(fd);
-	return whole && page->version == HOLDER_VERSION && page->state < HOLDER_RELEASED;
+	return whole && page->version == HOLDER_VERSION;
 }
 
 int holder_release(const char *run, const char *busid)

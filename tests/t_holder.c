@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* What the processes of the test tell each other. */
@@ -247,6 +248,7 @@ static void life(void)
 	struct engine_result result;
 	struct engine_room room;
 	struct holder_page page;
+	struct stat file;
 	int pair[2];
 	char byte;
 
@@ -268,6 +270,9 @@ static void life(void)
 	CHECK(room.listed && room.used == 1 && room.max == HOLDERS_MAX);
 	CHECK(holder_read(run, "1-2", &page));
 	CHECK(!holder_read(run, "1-3", &page));
+	/* any user may look */
+	must(!fstatat(server.rundir.dir, "holder.1-2", &file, AT_SYMLINK_NOFOLLOW), "look");
+	CHECK_INT(file.st_mode & 0777, 0644);
 
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
 	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
@@ -293,6 +298,7 @@ static void life(void)
 
 	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
 	CHECK_INT(shared->gave_back, 1);
+	file_is(root, "bus/usb/drivers_probe", ""); /* its drivers have come by themselves */
 	engine_usbfs.forget("1-2");
 	CHECK(!holder_read(run, "1-2", &page));
 	CHECK(!is_there(run, "holder.1-2") && !is_there(run, "socket.1-2"));
@@ -379,6 +385,39 @@ static void next_server(void)
 	after();
 }
 
+/* The next server after the holder has ended: by itself, or killed. */
+static void ended_without_server(void)
+{
+	const struct device device = the_device();
+	int control;
+
+	for (int killed = 0; killed < 2; killed++) {
+		before();
+		CHECK_INT(take().outcome, ENGINE_DONE);
+		holders_close();
+		loop_close(&server.loop);
+		if (killed) {
+			kill(shared->pid, SIGKILL);
+		} else {
+			control = holder_connect(server.rundir.dir, "1-2");
+			holder_tell(control, HOLDER_RELEASE, NULL);
+			holder_wait_end(control);
+			close(control);
+		}
+		CHECK(soon(process_ended));
+		close(server.rundir.dir);
+		open_daemon();
+		CHECK_INT(engine_usbfs.has(&device), killed);
+		CHECK_INT(is_there(run, "holder.1-2"), killed);
+		if (killed) {
+			CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
+			CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+			file_is(root, "bus/usb/drivers_probe", "1-2:1.0");
+		}
+		after();
+	}
+}
+
 /* Of an earlier version of the program, with other pages: it is not adopted, but gives back. */
 static void other_version(void)
 {
@@ -413,17 +452,20 @@ static void without_server(void)
 	CHECK_INT(holder_release(run, "1-2"), 0);
 	CHECK_INT(shared->gave_back, 1);
 	CHECK(!holder_read(run, "1-2", &page));
+	CHECK(!is_there(run, "holder.1-2") && !is_there(run, "socket.1-2"));
 	CHECK_INT(holder_release(run, "1-2"), -ESRCH);
 	after();
 }
 
 int main(void)
 {
+	umask(022);
 	RUN("t_holder: bound, imported, ended, left by its client, released", life);
 	RUN("t_holder: what fails at the start, and what is given back then", failures);
 	RUN("t_holder: the device leaves", device_leaves);
 	RUN("t_holder: a holder that is killed, and the drivers of its device", is_killed);
 	RUN("t_holder: the next server has its devices and sessions", next_server);
+	RUN("t_holder: the next server after a holder that has ended", ended_without_server);
 	RUN("t_holder: a holder of another version gives its device back", other_version);
 	RUN("t_holder: it gives its device back without a server", without_server);
 	return check_status();
