@@ -4,7 +4,7 @@
 
 In one machine with the tools that hold devices, and in one with virtual time, where waiting costs
 nothing: there the server starts before the network and the people come. With --long also in one
-where more is above disks, such as a btrfs.
+where more is above disks and cards, such as a btrfs or a bond.
 
     t_protect.py [KERNEL] [--long] [MACHINE]...     only these of the machines early, real, above
 """
@@ -583,7 +583,19 @@ def real(kernel, work, net):
         run_parts(server, disks, tables, root, others, lifted, unable, hubs)
 
 
-# More of what may be above a disk
+# More of what may be above a disk or a card, and a braille display
+
+def part_of(kind, name, number, options="", commands=""):
+    """A card that is a port of a network interface, or below it."""
+    return Need(f"a card {kind}", number, CARD, f"{options}; {commands}",
+                f"its network interface $d is a part of {name}", f"ip.real link del {name}",
+                Server.plug_card)
+
+
+def port_of(kind, name, number, options=""):
+    return part_of(f"in a {kind}", name, number, f"ip.real link add {name} type {kind} {options}",
+                   f"ip.real link set $d master {name}")
+
 
 PARTITION = "echo , | sfdisk -q -X gpt /dev/$d; until test -b /dev/${d}1; do sleep 0.1; done; "
 LAZY = ("mkdir -p /lazy$d; mount -t {0} /dev/$d /lazy$d; dd if=/dev/zero of=/lazy$d/file bs=64k count=4; "
@@ -608,6 +620,21 @@ ABOVE_DISKS = [
     Need("a disk that a program has opened, as a server of NBD does", 7, DISK, opened("/dev/$d"),
          "sleep has /dev/$d open", END),
 ]
+ABOVE_CARDS = [
+    part_of("under a macvlan", "macvlan7", 1, "ip.real link add link $d name macvlan7 type macvlan"),
+    port_of("bond", "bond7", 2),
+    port_of("team", "team7", 3),
+    port_of("vrf", "vrf7", 4, "table 7"),
+    part_of("under a VXLAN", "vxlan7", 5, "ip.real link add vxlan7 type vxlan id 7 dstport 4789 dev $d "
+            "remote 10.9.5.2"),
+    Need("a card with a tunnel that is bound to it", 6, CARD,
+         "ip addr add 10.9.6.1/24 dev $d; ip link set $d up; "
+         "ip.real link add tunnel7 type ipip local 10.9.6.1 remote 10.9.6.2 dev $d; ip link set tunnel7 up",
+         IS_UP, "ip.real link del tunnel7; ip addr flush dev $d; ip link set $d down", Server.plug_card),
+]
+BRAILLE = Need("a braille display that brltty has claimed", 7, NODE, "cp /bin/hold /tmp/brltty; " + program(
+    "/tmp/brltty /dev/$(sed -n s/DEVNAME=//p /sys/bus/usb/devices/$busid/uevent)",
+    "readlink /sys/bus/usb/devices/$busid:1.0/driver | grep -q usbfs"), "brltty has claimed it", END)
 
 
 def above_disks(s):
@@ -622,6 +649,17 @@ def above_disks(s):
     s.kept("above disks", ABOVE_DISKS, KEYBOARD)
 
 
+def above_cards(s):
+    guest, idle = s.guest, "1-8"
+    for need in ABOVE_DISKS:
+        s.unplug(need.busid)
+    guest.must("ip route add default via 10.0.0.2; modprobe -a macvlan bonding team vrf vxlan ipip", 240)
+    plug_cards(s, *(need.busid for need in ABOVE_CARDS), idle)
+    guest.qmp.command("chardev-add", id="braille", backend={"type": "ringbuf", "data": {}})
+    s.plug(BRAILLE.busid, "usb-braille", chardev="braille")
+    s.kept("above cards", [*ABOVE_CARDS, BRAILLE], KEYBOARD, idle)
+
+
 def above(kernel, work, net):
     images = [work / name for name in ("other.img", "stick2-1.img")]
     for path in images:
@@ -633,7 +671,7 @@ def above(kernel, work, net):
             "-device", "virtio-blk-pci,drive=other")) as guest:
         server = Server(guest, work)
         server.plug(KEYBOARD, "usb-kbd")
-        run_parts(server, above_disks)
+        run_parts(server, above_disks, above_cards)
 
 
 MACHINES = {"early": early, "real": real, "above": above}
