@@ -48,7 +48,8 @@ static bool net_is_ppp(struct protect *protect, const char *name)
 	struct sysfs_path path = sysfs_path("class/net/%s/type", name);
 	int type = sysfs_read_number(protect->sysfs, false, UINT16_MAX, path.text);
 
-	protect_failed(protect, "sys", path.text, type);
+	if (type != -EINVAL) /* as in net_is_up() */
+		protect_failed(protect, "sys", path.text, type);
 	return type == ARPHRD_PPP;
 }
 

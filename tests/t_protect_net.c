@@ -466,6 +466,7 @@ static void link_of_route(void)
 		{ "512\n", "unknown", V4_HEAD V4_VIA("eth0") V4_VIA("ppp0"), "", true },
 		{ "512\n", "unknown", V4_HEAD V4_VIA("eth0"), V6_VIA("ppp0"), true },
 		{ "512\n", "unknown", V4_HEAD, "", false },
+		{ "", "unknown", V4_HEAD V4_VIA("ppp0"), "", false }, /* it is being unregistered */
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
@@ -484,8 +485,8 @@ static void link_of_route(void)
 	put_card(VIRTUAL, "ppp0", true, "unknown");
 	put_file(root, ELSEWHERE "net/eth0/operstate", "down\n");
 	put_file(root, "proc/net/route", V4_HEAD V4_VIA("ppp0"));
-	put_file(root, VIRTUAL "net/ppp0/type", "x\n");
-	NEEDED_BY_ALL(MAY "/sys/class/net/ppp0/type: Invalid argument");
+	put_file(root, VIRTUAL "net/ppp0/type/x", "");
+	NEEDED_BY_ALL(MAY "/sys/class/net/ppp0/type: Is a directory");
 	CHECK(survey.has_link);
 	end();
 }
