@@ -39,7 +39,7 @@ static struct shared {
 	unsigned syncs, surveys;      /* begun */
 	volatile unsigned hang;	      /* the workers with a lower number stay in open(2), or in sync(2) */
 	pid_t worker[20];	      /* in the order of their start */
-	unsigned marked;	      /* devices of the latest question of which another opens the disk */
+	unsigned marked;	      /* bits: devices of the latest question whose disk another opens */
 	char name[20];		      /* of the latest worker */
 } *shared;
 
@@ -49,7 +49,9 @@ void __wrap_protect_survey(const struct sysfs *fs, struct protect_survey *questi
 
 pid_t __wrap_fork(void)
 {
-	if (!fork_fails)
+	bool full = shared && shared->surveys + shared->syncs >= LENGTH(shared->worker);
+
+	if (!fork_fails && !full)
 		return __real_fork();
 	errno = EAGAIN;
 	return -1;
@@ -74,7 +76,8 @@ void __wrap_protect_survey(const struct sysfs *fs, struct protect_survey *questi
 	CHECK(fs == &sysfs);
 	shared->marked = 0;
 	for (unsigned i = 0; i < question->count; i++)
-		shared->marked += question->item[i].opening;
+		if (question->item[i].opening)
+			shared->marked |= 1U << i;
 	if (question->count)
 		question->item[0].opening = true;
 	shared->surveys++;
@@ -540,6 +543,17 @@ static void killed_with_worker(void)
 	finish();
 }
 
+/* The process ends with it, whatever its workers do. */
+static void killed_daemon(void)
+{
+	begin();
+	ask_in_vain(1);
+	must(!shutdown(inspector.source.fd, SHUT_WR), "shut down the daemon's end");
+	UNTIL(&loop, has_ended);
+	UNTIL(&loop, worker_is_gone);
+	finish();
+}
+
 static size_t size_of(unsigned count)
 {
 	return offsetof(struct protect_survey, item[count]);
@@ -782,6 +796,7 @@ int main(void)
 	RUN("t_inspector: it is killed when none is open", killed_when_idle);
 	RUN("t_inspector: it is killed, and asked before that is seen", killed_unseen);
 	RUN("t_inspector: it is killed, and its worker with it", killed_with_worker);
+	RUN("t_inspector: it ends with the daemon, and its worker with it", killed_daemon);
 	RUN("t_inspector: its answer is late", late);
 	RUN("t_inspector: a worker is killed", worker_killed);
 	RUN("t_inspector: a worker hangs", worker_hangs);
