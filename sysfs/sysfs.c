@@ -90,10 +90,8 @@ ssize_t sysfs_read_bytes(const struct sysfs *sysfs, void *buf, size_t size, cons
 	return n;
 }
 
-ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path)
+static ssize_t terminate(char *buf, size_t size, ssize_t n)
 {
-	ssize_t n = sysfs_read_bytes(sysfs, buf, size, path);
-
 	if (n == (ssize_t)size)
 		n = -EFBIG;
 	if (n > 0 && buf[n - 1] == '\n')
@@ -102,12 +100,24 @@ ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char
 	return n;
 }
 
+ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char *path)
+{
+	return terminate(buf, size, sysfs_read_bytes(sysfs, buf, size, path));
+}
+
+/* One read(2) has all of a number: kernfs_seq_show() makes it at once. A pass reads many of them. */
 int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, const char *path)
 {
+	int error, fd = open_below(sysfs->root, path, O_RDONLY);
 	char buf[16];
 	uint32_t value;
-	int error = (int)sysfs_read(sysfs, buf, sizeof(buf), path);
+	ssize_t n;
 
+	if (fd < 0)
+		return fd;
+	n = read(fd, buf, sizeof(buf));
+	error = (int)terminate(buf, sizeof(buf), n < 0 ? -errno : n);
+	close(fd);
 	if (error >= 0)
 		error = hex ? str_hex(buf, max, &value) : str_decimal(buf, max, &value);
 	return error ? error : (int)value;
