@@ -105,7 +105,7 @@ ssize_t sysfs_read(const struct sysfs *sysfs, char *buf, size_t size, const char
 	return terminate(buf, size, sysfs_read_bytes(sysfs, buf, size, path));
 }
 
-/* One read(2) has all of a number: kernfs_seq_show() makes it at once. A pass reads many of them. */
+/* One read(2) has all of a number, as kernfs_seq_show() makes it at once. A pass reads many. */
 int sysfs_read_number(const struct sysfs *sysfs, bool hex, uint32_t max, const char *path)
 {
 	int error, fd = open_below(sysfs->root, path, O_RDONLY);
