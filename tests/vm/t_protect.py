@@ -81,8 +81,9 @@ def elsewhere(kind):
 
 
 def opened(file):
-    """The commands to have a file opened by a program."""
-    return program(f"sleep 100000 <>{file}", f"test $(readlink /proc/$pid/fd/0) = {file}")
+    """The commands to have a file opened by a program; before it is sleep, it is sh."""
+    return program(f"sleep 100000 <>{file}",
+                   f"test $(readlink /proc/$pid/fd/0) = {file} && grep -qx sleep /proc/$pid/comm")
 
 
 class Server:
