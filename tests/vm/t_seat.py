@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""People at the server's own machine keep their keyboard.
+"""People at the server's own machine keep their keyboard, and its service sees all that needs a device.
 
 A Debian guest with systemd-logind, where install.sh has made the server a service. Sessions are real ones of
 PAM; somebody logs in with the very USB keyboard. `t_seat.py KERNEL [PART]...`
@@ -83,12 +83,12 @@ class Seat(debian.Debian):
     @contextlib.contextmanager
     def program(self, file, command="/bin/sleep 100000"):
         """A program of another user that has a file open."""
-        self.must(f"/usr/bin/setpriv --reuid visitor --clear-groups {command} <>{file} >/dev/null 2>&1 & "
-                  "pid=$!; echo $pid >/run/lab/program; until grep -qx sleep /proc/$pid/comm; do sleep 0.1; done")
+        pid = self.must(f"/usr/bin/setpriv --reuid visitor --clear-groups {command} <>{file} >/dev/null 2>&1 & "
+                        "pid=$!; until grep -qx sleep /proc/$pid/comm; do sleep 0.1; done; echo $pid").strip()
         try:
             yield
         finally:
-            self.must("kill $(cat /run/lab/program)")
+            self.must(f"kill {pid}")
 
 
 def log_in(s):
@@ -140,6 +140,56 @@ def classes(s):
                 s.must(f"/opt/usbip/usbiphp list >/run/lab/list && "
                        f"grep '^{KEYBOARD} ' /run/lab/list && ! grep '^{KEYBOARD} .*left alone' /run/lab/list")
         s.must("rm /run/systemd/sessions/99")
+
+
+def sandbox(s):
+    """What the inspector has to see from the unit."""
+    s.service("stop")
+    sticks = {name: s.workdir / f"{name}.img" for name in ("part", "luks", "lvm")}
+    for n, (name, path) in enumerate(sticks.items()):
+        with open(path, "wb") as file:
+            file.truncate(32 << 20)
+        if name == "part":
+            image.run("sh", "-c", f"echo , | sfdisk -q {path}")
+        s.plug(name, "usb-storage", image=path, serial=name.upper(), port=str(n + 5))
+    s.plug("serial", "usb-serial", port="3")
+    s.plug("hidraw", "usb-tablet", port="4")
+
+    def disk(busid):
+        return s.wait(f"basename /sys/bus/usb/devices/{busid}:1.0/host*/target*/*/block/* | grep -v '*'").strip()
+
+    part, luks, lvm = (disk(f"2-{n + 5}") for n in range(3))
+    hidraw = s.wait("basename /sys/bus/usb/devices/1-4:1.0/*/hidraw/* | grep -v '*'").strip()
+    s.wait(f"ls -d /dev/ttyUSB0 /dev/{hidraw} /dev/{part}1")
+    s.must(f"modprobe -a ext4 dm-mod dm-crypt xts; /sbin/mke2fs -q /dev/{part}1 && "
+           f"{{ unshare -m sh -c 'mount -t ext4 /dev/{part}1 /mnt && exec /bin/sleep 100000' & "
+           "pid=$!; echo $pid >/run/lab/mounted; until grep -q ' /mnt ' /proc/$pid/mounts; do sleep 0.1; done; } && "
+           "! grep ' /mnt ' /proc/mounts", 120)
+    s.must(f"echo secret >/run/lab/key; cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 "
+           f"--pbkdf-force-iterations 1000 /dev/{luks} /run/lab/key && "
+           f"cryptsetup open --key-file /run/lab/key /dev/{luks} secret", 240)
+    s.must(f"/sbin/lvm pvcreate -q -ff -y /dev/{lvm} && /sbin/lvm vgcreate -q v /dev/{lvm} && "
+           "/sbin/lvm lvcreate -q -y -W n -Z n -l 100%FREE -n l v", 240)
+    with s.program("/dev/ttyUSB0"), s.program(f"/dev/{hidraw}"):
+        s.service("start")
+        for what, busid, reason in (
+                ("another user's program has a tty open", "1-3", "sleep has /dev/ttyUSB0 open"),
+                ("another user's program has a hidraw open", "1-4", f"sleep has /dev/{hidraw} open"),
+                ("a partition is mounted in another namespace", "2-5",
+                 f"its disk {part}1* holds a file system in use"),
+                ("an open volume of LUKS", "2-6", f"its disk {luks} is a part of dm-[0-9]* (secret)"),
+                ("an active volume of LVM", "2-7", f"its disk {lvm} is a part of dm-[0-9]* (v-l)")):
+            with case(f"in the sandbox: {what}: left alone"):
+                s.left(reason, busid)
+                s.free(busid)
+        with case("in the sandbox: nothing else is, and every file can be read"):
+            s.taken(KEYBOARD, TABLET)
+            s.must("! journalctl -u usbip-bind | grep 'cannot read'")
+    with case("in the sandbox: all of them are taken when they are free"):
+        s.must("kill $(cat /run/lab/mounted); cryptsetup close secret && /sbin/lvm vgchange -q -an v", 120)
+        s.taken("1-3", "1-4", "2-5", "2-6", "2-7")
+    for name in (*sticks, "serial", "hidraw"):
+        s.unplug(name)
 
 
 def reload(s):
@@ -197,7 +247,7 @@ def display(s):
         s.taken(KEYBOARD)
 
 
-PARTS = {part.__name__: part for part in (log_in, classes, reload, display)}
+PARTS = {part.__name__: part for part in (log_in, classes, sandbox, reload, display)}
 
 
 def test(kernel, workdir, parts):
