@@ -31,9 +31,13 @@ void inventory_read_stuck(struct inventory *inventory, const char *run)
 void inventory_read_holders(struct inventory *inventory, const char *run)
 {
 	INVENTORY_EACH(inventory, e) {
-		e->held = holder_read(run, e->device.busid, &e->holder);
-		if (e->held)
-			str_copy(e->device.driver, sizeof(e->device.driver), engine_usbfs.name);
+		struct holder_page page;
+
+		e->held = holder_read(run, e->device.busid, &page);
+		if (!e->held)
+			continue;
+		e->holder = page;
+		str_copy(e->device.driver, sizeof(e->device.driver), engine_usbfs.name);
 	}
 }
 
@@ -62,6 +66,7 @@ void entry_reset(struct inventory_entry *entry)
 {
 	memset(&entry->state, 0, sizeof(*entry) - offsetof(struct inventory_entry, state));
 	entry->bytes_in = entry->bytes_out = entry->rtt_us = entry->port = INVENTORY_UNKNOWN;
+	memset(&entry->holder.counters, 0xff, sizeof(entry->holder.counters)); /* not known */
 }
 
 void entry_set_state(struct inventory_entry *entry, const char *state, const char *format,

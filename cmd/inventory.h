@@ -32,7 +32,7 @@ struct inventory_entry {
 	char label[INVENTORY_LABEL_SIZE]; /* for people: manufacturer and product, or the class */
 
 	bool held; /* our own engine has it; holder_read() */
-	struct holder_page holder;
+	struct holder_page holder; /* if it has; its counters are cleared by entry_reset(), too */
 
 	/* From here on: cleared by entry_reset(). */
 	const char *state;		      /* "in use", "left alone", ...: a constant */

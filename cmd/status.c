@@ -96,12 +96,15 @@ static void status_put_section(struct table *table, enum table_layout layout, co
 static void status_put_text(struct status *status)
 {
 	struct table *table = &status->table;
+	unsigned layout = TABLE_EXPORTED;
 
+	SELECTION_EACH(&status->exported, e)
+		layout |= (*e)->held ? TABLE_HELD : 0;
 	if (status->terminal)
 		table_put(table, "\033[H\033[J"); /* ECMA-48: cursor home, erase to the end */
 	table_format(table, "server: %srunning, client: %srunning\n",
 		     status->runs[SERVER] ? "" : "not ", status->runs[CLIENT] ? "" : "not ");
-	status_put_section(table, TABLE_EXPORTED, "exported", &status->exported,
+	status_put_section(table, (enum table_layout)layout, "exported", &status->exported,
 			   status->has_stub ? " nothing" : " no usbip-host here");
 	status_put_section(table, TABLE_IMPORTED, "imported", &status->imported,
 			   status->has_vhci ? " nothing" : " no vhci-hcd here");

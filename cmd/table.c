@@ -21,11 +21,12 @@ enum column_kind {
 	DIGITS, /* a JSON number, as it is */
 	PORT,	/* a JSON number if it is a TCP port, else null */
 	STATE,	/* const char *, a JSON string; for people with its details */
-	/* uint64_t; for people the last three have a unit */
+	/* uint64_t; for people the middle three have a unit */
 	NUMBER,
 	SINCE, /* seconds since the epoch, 0: not known; for people the time that has passed */
 	BYTES,
 	MICROSECONDS,
+	COUNT, /* a number that changes all the time */
 };
 
 /* Layouts that have a column. */
@@ -41,7 +42,7 @@ enum {
 #define FIELD(member) offsetof(struct inventory_entry, member)
 
 static const struct column {
-	char key[13];	 /* in JSON */
+	char key[15];	 /* in JSON */
 	char head[8];	 /* in a table */
 	uint8_t layouts; /* tables that have it */
 	uint8_t kind;	 /* enum column_kind */
@@ -69,6 +70,11 @@ static const struct column {
 	{ "bytes_in", "IN", IN_USE, BYTES, FIELD(bytes_in) },
 	{ "bytes_out", "OUT", IN_USE, BYTES, FIELD(bytes_out) },
 	{ "rtt_us", "RTT", IN_USE, MICROSECONDS, FIELD(rtt_us) },
+	{ "urbs", "URBS", TABLE_HELD, COUNT, FIELD(holder.counters.urbs) },
+	{ "urb_errors", "ERRORS", TABLE_HELD, COUNT, FIELD(holder.counters.errors) },
+	{ "urbs_in_flight", "", JSON_ONLY, COUNT, FIELD(holder.counters.in_flight) },
+	{ "urb_bytes_in", "", JSON_ONLY, COUNT, FIELD(holder.counters.bytes_in) },
+	{ "urb_bytes_out", "", JSON_ONLY, COUNT, FIELD(holder.counters.bytes_out) },
 };
 
 static_assert(CELL_SIZE > sizeof(((struct inventory_entry *)0)->name), "every value fits a cell");
@@ -198,7 +204,7 @@ static const char *column_text(const struct column *column, const struct invento
 		now = (uint64_t)time(NULL);
 		n = now > n ? now - n : 0;
 	}
-	if (json || column->kind <= NUMBER)
+	if (json || column->kind <= NUMBER || column->kind == COUNT)
 		str_format(buf, CELL_SIZE, "%ju", (uintmax_t)n);
 	else
 		format_with_unit(buf, n, column->kind);

@@ -5,8 +5,14 @@
 
 #include "cmd/inventory.h"
 
-/* Which columns a table has. */
-enum table_layout { TABLE_LIST = 1, TABLE_REMOTE = 2, TABLE_EXPORTED = 4, TABLE_IMPORTED = 8 };
+/* Which columns a table has. TABLE_HELD: with those of holders, beside others. */
+enum table_layout {
+	TABLE_LIST = 1,
+	TABLE_REMOTE = 2,
+	TABLE_EXPORTED = 4,
+	TABLE_IMPORTED = 8,
+	TABLE_HELD = 16,
+};
 
 /* Starts as zeros; the caller sets the first three. */
 struct table {

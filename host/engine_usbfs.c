@@ -61,10 +61,33 @@ static void held_drop(struct held *held)
 	held->busid[0] = '\0';
 }
 
+static int usbfs_room(const struct sysfs *sysfs, const char *busid, struct engine_room *room)
+{
+	(void)sysfs;
+	room->used = 0;
+	room->max = HOLDERS_MAX;
+	room->listed = held_find(busid);
+	EACH_HELD(held)
+		room->used += *held->busid != '\0';
+	return 0;
+}
+
+/* Tells each how many there are. */
+static void holders_share(void)
+{
+	struct engine_room room;
+
+	usbfs_room(NULL, "", &room);
+	EACH_HELD(held)
+		if (*held->busid)
+			held->page->holders = room.used;
+}
+
 static void held_forget(struct held *held)
 {
 	holder_remove(held_rundir->dir, held->busid);
 	held_drop(held);
+	holders_share();
 }
 
 /* For sysfs_each_entry() in the run directory: a holder of an earlier run. */
@@ -102,6 +125,7 @@ int holders_open(struct daemon *daemon, struct keys *keys)
 	held_rundir = &daemon->rundir;
 	loop = &daemon->loop;
 	sysfs_each_entry(daemon->rundir.dir, ".", held_adopt, NULL);
+	holders_share();
 	pid = child_start_helper("usbiphp-starter", daemon->options->name, &files, &fd);
 	if (pid < 0)
 		return pid;
@@ -158,17 +182,6 @@ static enum engine_status usbfs_status(const struct sysfs *sysfs, const char *bu
 			return state == HOLDER_IN_USE ? ENGINE_IN_USE : ENGINE_AVAILABLE;
 	}
 	return ENGINE_ERROR; /* release looks for the drivers */
-}
-
-static int usbfs_room(const struct sysfs *sysfs, const char *busid, struct engine_room *room)
-{
-	(void)sysfs;
-	room->used = 0;
-	room->max = HOLDERS_MAX;
-	room->listed = held_find(busid);
-	EACH_HELD(held)
-		room->used += *held->busid != '\0';
-	return 0;
 }
 
 /* "1-2.3" is at port 3 of the hub 1-2, and "1-2" at port 2 of usb1. -errno. */
@@ -245,6 +258,7 @@ static int held_start(struct held *held, const struct holder_order *order)
 	held->page->version = HOLDER_VERSION;
 	held->page->devnum = order->number;
 	str_copy(held->busid, sizeof(held->busid), order->busid);
+	holders_share();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
 		error = -errno;
 	} else {

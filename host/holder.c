@@ -18,7 +18,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4 };
+#define MEMORY_MB "module/usbcore/parameters/usbfs_memory_mb"
+
+enum { BACKLOG = 4, MEMORY_MB_DEFAULT = 16 };
 
 struct holder {
 	struct holder_page *page;
@@ -26,6 +28,8 @@ struct holder {
 	struct usbfs_session session;
 	const char *busid;
 	uint32_t devid;
+	uint64_t memory; /* usbfs_memory_mb, in bytes */
+	bool starved;	 /* that it is too small was logged */
 	uint64_t tick; /* when the session is to be called without an event; 0: never */
 	int control, listener, epoll;
 	int hub[HOLDER_PORTS]; /* each is the claim of a port; -1: none */
@@ -48,6 +52,20 @@ static int holder_drop_session(struct holder *holder)
 {
 	shutdown(holder->session.socket, SHUT_RDWR);
 	return usbfs_session_end(&holder->session);
+}
+
+static void holder_read_memory(struct holder *holder, const struct sysfs *sysfs)
+{
+	int mb = sysfs_read_number(sysfs, false, INT32_MAX, MEMORY_MB);
+
+	holder->memory = (uint64_t)(mb < 0 ? MEMORY_MB_DEFAULT : mb) << 20;
+}
+
+static void holder_share_memory(struct holder *holder)
+{
+	uint64_t part = holder->memory / (holder->page->holders + 1);
+
+	holder->device.memory = part && part < USBFS_MEMORY ? (uint32_t)part : USBFS_MEMORY;
 }
 
 /* The companion port is claimed where there is one: a device may come back on the other bus. */
@@ -179,6 +197,10 @@ static void holder_carry(struct holder *holder, int fd, uint32_t events)
 {
 	enum usbfs_end end = usbfs_session_ready(&holder->session, fd, events);
 
+	if (holder->session.transfers.starved && !holder->starved)
+		log_warning("%s: a request failed, as usbfs has no memory left: /sys/" MEMORY_MB,
+			    holder->busid);
+	holder->starved |= holder->session.transfers.starved;
 	if (end >= USBFS_NO_MEMORY)
 		log_warning("%s: the session is ended: %s", holder->busid, usbfs_end_text(end));
 	if (end)
@@ -189,6 +211,7 @@ static void holder_ready(struct holder *holder, const struct epoll_event *event)
 {
 	int fd = event->data.fd;
 
+	holder_share_memory(holder);
 	if (fd == holder->control)
 		holder_obey(holder);
 	else if (fd == holder->listener)
@@ -266,6 +289,7 @@ holder_main(const struct holder_order *order, const struct sysfs *sysfs, int con
 		usbfs_give_back(&holder.device, holder.hub, HOLDER_PORTS);
 		holder_fail(&holder, HOLDER_STEP_CLAIM, error);
 	}
+	holder_read_memory(&holder, sysfs);
 	sandbox_enter_holder();
 	holder_watch(&holder, control, EPOLLIN);
 	if (holder.listener >= 0)

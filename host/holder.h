@@ -15,6 +15,11 @@
  *	holder.BUSID	struct holder_page, locked (flock(2)) as long as the process lives
  *	socket.BUSID	to connect to: SOCK_SEQPACKET, one struct holder_message each
  * Without a server and without a session it gives its device back after HOLDER_ALONE_MS.
+ *
+ * The kernel grants all URBs and maps of all programs usbfs_memory_mb together (a parameter of
+ * usbcore, 16 MiB by default, 0: no limit). It is read when a holder starts, and left as it is.
+ * Of n holders each may have the (n + 1)th part, at most USBFS_MEMORY; one part is for other
+ * programs.
  */
 #ifndef HOST_HOLDER_H
 #define HOST_HOLDER_H
@@ -29,7 +34,7 @@ enum {
 	HOLDERS_MAX = 128,
 	HOLDER_PORTS = 2, /* a socket for SuperSpeed has one on each of two buses */
 	HOLDER_ALONE_MS = 30000,
-	HOLDER_VERSION = 1, /* changes with struct holder_page */
+	HOLDER_VERSION = 2, /* changes with struct holder_page */
 };
 
 enum holder_state {
@@ -52,13 +57,14 @@ enum holder_step {
 };
 
 /* Shared by the holder, the server, and whoever shows it. Only the holder writes it, but for the
- * change from AVAILABLE to IN_USE. */
+ * change from AVAILABLE to IN_USE, and holders. */
 struct holder_page {
 	uint32_t version;	/* HOLDER_VERSION; it and the messages stay in their places */
 	_Atomic uint32_t state; /* enum holder_state */
 	uint32_t step;		/* enum holder_step, of FAILED */
 	int32_t error;		/* -errno, of FAILED */
 	uint32_t devnum;	/* of the device */
+	_Atomic uint32_t holders; /* of the server */
 	struct usbfs_counters counters; /* of all sessions */
 };
 

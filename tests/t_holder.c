@@ -28,7 +28,8 @@
 static struct shared {
 	_Atomic int open_error, port_error, claim_error, give_back_error, session_error;
 	_Atomic int bus, number, configuration, claims, gave_back, begun, ended;
-	_Atomic unsigned devid, ports[2][3], sandboxed;
+	_Atomic unsigned devid, ports[2][3], sandboxed, memory, events;
+	_Atomic bool starved;
 	_Atomic pid_t pid;
 } *shared;
 
@@ -93,8 +94,9 @@ int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_devic
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = socket };
 
-	(void)device;
 	session->socket = socket;
+	session->transfers.device = device;
+	shared->memory = device->memory;
 	session->epoll = epoll;
 	shared->devid = devid;
 	shared->begun++;
@@ -108,7 +110,12 @@ enum usbfs_end __wrap_usbfs_session_ready(struct usbfs_session *session, int fd,
 
 	(void)events;
 	CHECK_INT(fd, session->socket);
-	return read(fd, &byte, 1) == 1 ? USBFS_RUNNING : USBFS_CLOSED;
+	if (read(fd, &byte, 1) != 1)
+		return USBFS_CLOSED;
+	session->transfers.starved = shared->starved;
+	shared->memory = session->transfers.device->memory;
+	shared->events++;
+	return USBFS_RUNNING;
 }
 
 int __wrap_usbfs_session_end(struct usbfs_session *session)
@@ -385,6 +392,100 @@ static void next_server(void)
 	after();
 }
 
+/* The client sends a byte. */
+static void use(int client)
+{
+	unsigned before_it = shared->events;
+
+	must(write(client, "", 1) == 1, "write");
+	for (int tries = 0; shared->events == before_it && tries < 3000; tries++)
+		poll(NULL, 0, 10);
+	CHECK_INT(shared->events, before_it + 1);
+}
+
+#define MEMORY_MB "module/usbcore/parameters/usbfs_memory_mb"
+
+/* What the kernel grants, NULL: nobody knows; and what one holder of one, and of two, may have. */
+static void shares_memory(void)
+{
+	static const struct {
+		const char *mb;
+		unsigned alone, of_two;
+	} row[] = {
+		{ "6\n", 3 << 20, 2 << 20 }, { "1\n", 1 << 19, (1 << 20) / 3 },
+		{ "1000\n", USBFS_MEMORY, USBFS_MEMORY }, { "0\n", USBFS_MEMORY, USBFS_MEMORY },
+		{ "2147483647\n", USBFS_MEMORY, USBFS_MEMORY },
+		{ NULL, 8 << 20, (16 << 20) / 3 },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		pid_t first;
+		int pair[2];
+
+		before();
+		if (row[i].mb)
+			put_file(root, MEMORY_MB, row[i].mb);
+		CHECK_INT(take().outcome, ENGINE_DONE);
+		first = shared->pid;
+		must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+		CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+		use(pair[0]);
+		CHECK_INT(shared->memory, row[i].alone);
+		put_file(root, DEVICE_DIR "1-3/busnum", "1\n");
+		put_file(root, DEVICE_DIR "1-3/devnum", "6\n");
+		CHECK_INT(engine_usbfs.begin(&sysfs, "1-3"), 0);
+		CHECK_INT(engine_usbfs.bind(&sysfs, "1-3").outcome, ENGINE_DONE);
+		use(pair[0]);
+		CHECK_INT(shared->memory, row[i].of_two);
+		CHECK_INT(engine_usbfs.release(&sysfs, "1-3").outcome, ENGINE_DONE);
+		engine_usbfs.forget("1-3");
+		use(pair[0]);
+		CHECK_INT(shared->memory, row[i].alone);
+		/* the next server counts them, too */
+		holders_close();
+		loop_close(&server.loop);
+		close(server.rundir.dir);
+		open_daemon();
+		use(pair[0]);
+		CHECK_INT(shared->memory, row[i].alone);
+		file_is(root, MEMORY_MB, row[i].mb); /* which it does not change */
+		close(pair[0]);
+		close(pair[1]);
+		shared->pid = first;
+		after();
+	}
+}
+
+/* That there is none is logged once, and the session goes on. */
+static void no_memory(void)
+{
+	int was = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), log = memfd_create("log", MFD_CLOEXEC);
+	char text[400] = "";
+	const char *line;
+	int pair[2];
+
+	must(was >= 0 && log >= 0 && dup2(log, STDERR_FILENO) >= 0, "keep the log");
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	use(pair[0]);
+	use(pair[0]);
+	shared->starved = true;
+	use(pair[0]);
+	use(pair[0]);
+	CHECK_INT(shared->ended, 0);
+	CHECK_INT(engine_usbfs.end(&sysfs, "1-2", -1).outcome, ENGINE_DONE);
+	close(pair[0]);
+	close(pair[1]);
+	after();
+	must(dup2(was, STDERR_FILENO) >= 0 && pread(log, text, sizeof(text) - 1, 0) >= 0, "read it");
+	close(was);
+	close(log);
+	line = strstr(text, "1-2: a request failed");
+	CHECK(line && strstr(line, MEMORY_MB) && !strstr(line + 1, "1-2:"));
+}
+
 /* The next server after the holder has ended: by itself, or killed. */
 static void ended_without_server(void)
 {
@@ -465,6 +566,8 @@ int main(void)
 	RUN("t_holder: the device leaves", device_leaves);
 	RUN("t_holder: a holder that is killed, and the drivers of its device", is_killed);
 	RUN("t_holder: the next server has its devices and sessions", next_server);
+	RUN("t_holder: each has its part of usbfs's memory", shares_memory);
+	RUN("t_holder: no memory of usbfs", no_memory);
 	RUN("t_holder: the next server after a holder that has ended", ended_without_server);
 	RUN("t_holder: a holder of another version gives its device back", other_version);
 	RUN("t_holder: it gives its device back without a server", without_server);

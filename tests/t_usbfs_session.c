@@ -1051,8 +1051,10 @@ static void waits_for_memory(void)
 	for (int i = 0; i < 39; i++)
 		tick();
 	EXPECT_NONE();
+	CHECK(!t.session.transfers.starved);
 	tick();
 	EXPECT_IN(second, -ENOMEM, 0);
+	CHECK(t.session.transfers.starved);
 	done(0, first, 0, 1);
 	reap();
 	EXPECT_IN(first, 0, 1);
@@ -1160,6 +1162,19 @@ static void maps(void)
 	EXPECT_IN(seqnum[0], 0, 2000);
 	seqnum[0] = submit(BULK, true, 200000);
 	CHECK_INT(fake.maps, 0);
+	stop();
+	/* no more than there may be in flight, which may change */
+	start_with(use_maps);
+	t.device.memory = 100000;
+	submit(BULK, true, 60000);
+	CHECK_INT(fake.maps, 1);
+	submit(INTERRUPT, true, 40000);
+	CHECK_INT(fake.urbs, 2);
+	CHECK_INT(fake.maps, 1);
+	t.device.memory = 200000;
+	submit(BULK, true, 60000);
+	CHECK_INT(fake.urbs, 3);
+	CHECK_INT(fake.maps, 2);
 	stop();
 }
 

@@ -85,7 +85,8 @@ unsigned usbfs_buffer_class(size_t size)
 static bool may_map(const struct usbfs_buffers *buffers, size_t size)
 {
 	return buffers->maps && size >= MAP_MIN && size <= MAP_MAX &&
-	       buffers->mapped + size <= MAPS_MAX + buffers->largest;
+	       buffers->mapped + size <= MAPS_MAX + buffers->largest &&
+	       buffers->mapped + size <= buffers->limit;
 }
 
 bool usbfs_buffer_make(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, unsigned class)

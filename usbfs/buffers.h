@@ -26,6 +26,7 @@ struct usbfs_buffer {
 struct usbfs_buffers {
 	int fd;	      /* the device's node */
 	bool maps;    /* buffers may be mapped */
+	size_t limit; /* bytes that maps may have */
 	size_t mapped; /* bytes in maps */
 	size_t largest; /* bytes of the largest buffer so far that a map can have */
 };

@@ -28,7 +28,9 @@ enum {
 struct usbfs_device {
 	int fd; /* of its node; -1: not open */
 	uint32_t capabilities; /* USBDEVFS_CAP_* */
-	uint32_t memory; /* bytes that URBs may have in flight; one may always have what it needs */
+	/* Bytes that URBs may have in flight, and maps as many; one may always have what it needs.
+	 * It may change at any time. */
+	uint32_t memory;
 	bool maps_are_cheap;
 	bool never_reset; /* a reset breaks it */
 	bool used;	  /* a session has used it since the last reset */

@@ -139,8 +139,10 @@ bool slot_take_buffer(struct transfers *transfers, struct transfer *transfer)
 		other->buffer = (struct usbfs_buffer){ NULL, 0, false };
 		transfers->idle -= transfer->buffer.size;
 		stack_push(&transfers->bare, other);
-	} else if (!usbfs_buffer_make(&transfers->buffers, &transfer->buffer, class)) {
-		return false;
+	} else {
+		transfers->buffers.limit = transfers->device->memory;
+		if (!usbfs_buffer_make(&transfers->buffers, &transfer->buffer, class))
+			return false;
 	}
 	transfers->bytes += transfer->buffer.size;
 	return true;

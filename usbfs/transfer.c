@@ -246,6 +246,7 @@ static bool start_transfer(struct transfers *transfers, struct transfer *transfe
 		transfers->ticks = true;
 		return false;
 	}
+	transfers->starved |= error == -ENOMEM;
 	if (error)
 		transfer->error = refusal_status(error);
 	transfers->gone |= transfer->error == -ENODEV || transfer->error == -ESHUTDOWN;

@@ -65,7 +65,7 @@ struct transfer_list {
 struct usbfs_counters {
 	uint64_t urbs, bytes_in, bytes_out; /* of completed URBs */
 	uint64_t errors; /* URBs whose status was neither 0 nor that of an unlink */
-	uint32_t in_flight;
+	uint64_t in_flight; /* URBs that have no reply yet */
 };
 
 struct transfers {
@@ -74,6 +74,7 @@ struct transfers {
 	struct usbfs_special special;
 	struct usbfs_buffers buffers;
 	bool gone;	 /* the device */
+	bool starved;	 /* URBs were ended for want of memory */
 	bool ticks;	 /* transfers_tick() is wanted: something waits for the kernel's memory */
 	unsigned flying; /* usbfs's URBs */
 	size_t bytes;	 /* in buffers of transfers that are not free */

@@ -8,6 +8,7 @@ present, and a table has nothing that a terminal interprets.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -35,7 +36,8 @@ DEVICE = {
     "id": TEXT, "speed": (int, float, type(None)), "class": TEXT, "description": TEXT,
     "manufacturer": TEXT, "product": TEXT, "serial": TEXT, "name": TEXT, "driver": TEXT,
     "state": TEXT, "reason": TEXT, "peer": TEXT, "peer_port": NUMBER, "since": NUMBER,
-    "bytes_in": NUMBER, "bytes_out": NUMBER, "rtt_us": NUMBER}
+    "bytes_in": NUMBER, "bytes_out": NUMBER, "rtt_us": NUMBER, "urbs": NUMBER,
+    "urb_errors": NUMBER, "urbs_in_flight": NUMBER, "urb_bytes_in": NUMBER, "urb_bytes_out": NUMBER}
 LIST = {"version": int, "host": TEXT, "server_running": (bool, type(None)), "devices": list}
 STATUS = {"version": int, "server_running": bool, "client_running": bool, "usbip_host": bool,
           "vhci_hcd": bool, "exported": list, "imported": list, "held": dict}
@@ -176,6 +178,33 @@ def notes(machine, data):
     check(len(held["server"]) <= 64 * 320, "too many names")
 
 
+def counters(machine):
+    """Those of a holder, whose page is locked as long as it lives; only of its own device."""
+    keys = "urbs", "urb_bytes_in", "urb_bytes_out", "urb_errors", "urbs_in_flight"
+    values = 2**63 + 1, 2, 3, 2**32 + 4, 5
+    without = machine.ask("status").decode()
+    with open(machine.run / "holder.2-5", "w+b") as page:
+        page.write(struct.pack("=IIIiII5Q", 2, 2, 0, 0, 5, 1, *values))
+        page.flush()
+        for holds in (True, False):
+            fcntl.flock(page, fcntl.LOCK_EX if holds else fcntl.LOCK_UN)
+            for command in ("status", "list"):
+                raw = machine.ask(command, "--json")
+                found = status_of(raw)[0] if command == "status" else listed(raw)
+                check(("2-5" in found) >= holds, "it is not exported")
+                for busid, device in found.items():
+                    want = values if holds and busid == "2-5" else (None,) * 5
+                    check(tuple(device[key] for key in keys) == want, f"{busid}: {device}")
+        fcntl.flock(page, fcntl.LOCK_EX)
+        text = machine.ask("status").decode()
+        check("URBS" not in without, without)
+        head = next(x for x in text.splitlines() if x.startswith("BUSID"))
+        row = next(x for x in text.splitlines() if x.startswith("2-5 "))
+        check(head.split()[-2:] == ["URBS", "ERRORS"], text)
+        check(row.split()[-2:] == [str(values[0]), str(values[3])], text)
+    (machine.run / "holder.2-5").unlink()
+
+
 def tables(machine, data):
     line = attribute(data)
     machine.put("1-3", serial=line, product=line, manufacturer=line)
@@ -292,6 +321,8 @@ def main():
         with case("json: every byte"):
             for first in range(1, 256, 100):
                 strings(machine, bytes(range(first, min(first + 100, 256))))
+        with case("json: counters of a holder"):
+            counters(machine)
         with case("json: list HOST"):
             remote(server)
         with case("json: list HOST, hostile busids"):

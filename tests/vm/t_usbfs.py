@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The engine over usbfs: a host whose kernel has no usbip-host."""
 
+import json
 import pathlib
 import sys
 import tempfile
@@ -59,9 +60,29 @@ def usable(w):
     with case("a key that is pressed at the host arrives at the client"):
         w.press_key()
 
+    with case("the same while the kernel grants usbfs less memory, and when a holder knows it"):
+        memory = "/sys/module/usbcore/parameters/usbfs_memory_mb"
+        granted = w.host.must(f"cat {memory}").strip()
+        w.host.must(f"echo 1 >{memory}")
+        for known in (False, True):
+            w.client.must("echo 3 >/proc/sys/vm/drop_caches")
+            text = w.client.must(f"dd if={w.disk()} bs=1M iflag=direct 2>/dev/null | sha256sum", 300)
+            check(text.split()[0] == w.digest, "other bytes")
+            check("no memory" not in w.log(w.host), w.log(w.host))
+            if not known:
+                w.stop(w.host, "usbiphp-server")
+                w.start(OPTIONS)
+                w.attached(2, SOON)
+        check(w.host.must(f"cat {memory}").strip() == "1", "it was changed")
+        w.host.must(f"echo {granted} >{memory}")
+
     with case("list, status and the names of its processes"):
         text = w.host.must("usbiphp status")
         check(text.count("in use by 10.0.0.2") == 2, text)
+        stick = next(x for x in json.loads(w.host.must("usbiphp status --json"))["exported"]
+                     if x["id"].startswith("46f4"))
+        check(stick["urbs"] > 10 and stick["urb_bytes_in"] > 2**20 and stick["urb_bytes_out"] > 31
+              and stick["urb_errors"] < stick["urbs"] and stick["urbs_in_flight"] < 100, stick)
         text = w.host.must("usbiphp list")
         check(text.count("in use by 10.0.0.2") == 2, text)
         check(len(w.holders()) == 2, w.holders())
