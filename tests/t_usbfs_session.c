@@ -403,6 +403,24 @@ static void flags(void)
 		CHECK_INT(fake.urb[i].was->flags,
 			  command.in ? USBDEVFS_URB_SHORT_NOT_OK : USBDEVFS_URB_ZERO_PACKET);
 	}
+	/* of a control transfer the setup tells the direction */
+	for (unsigned i = 0; i < 4; i++) {
+		command = request(0, i == 3, 8);
+		command.flags = UINT32_MAX;
+		command.setup[0] = i ? 0xc0 : 0x40;
+		command.setup[6] = i > 1 ? 8 : 0;
+		if (!i)
+			command.setup[6] = 8;
+		send_command(&command);
+		if (!command.in)
+			send_bytes(t.data, 8);
+		run();
+		CHECK_INT(fake.urb[4 + i].was->flags, i > 1 ? USBDEVFS_URB_SHORT_NOT_OK : 0);
+	}
+	submit(BULK, true, 8);
+	CHECK_INT(fake.urb[8].was->flags, 0);
+	submit(BULK, false, 8);
+	CHECK_INT(fake.urb[9].was->flags, 0);
 	stop();
 }
 
@@ -746,6 +764,18 @@ static void kills_what_waits(void)
 	done(0, other, 0, 6000);
 	reap();
 	EXPECT_IN(other, 0, 6000);
+	submit(INTERRUPT, true, 5000);
+	killed = submit(BULK, false, 6000);
+	special = CONTROL(0, 1, 11, 1, 0, 2, 0, 0, 0);
+	EXPECT(special, 0, 0);
+	EXPECT_NONE();
+	CHECK_INT(fake.urbs, 1);
+	special = CONTROL(0, 1, 11, 0, 0, 0, 0, 0, 0);
+	EXPECT(special, 0, 0);
+	EXPECT(killed, -108, 0);
+	reap();
+	CHECK(receive(true));
+	EXPECT_NONE();
 	/* a request that fails kills, too; a halt that is cleared does not */
 	submit(BULK, false, 5000);
 	killed = submit(BULK, true, 6000);
@@ -931,9 +961,10 @@ static void iso_scattered(void)
 {
 	enum { PACKETS = 200, SIZE = 50, LENGTH_ALL = PACKETS * SIZE };
 	static const char *const kinds[] = { "reversed", "the same", "shuffled", "overlapping",
-					     "only the last" };
+					     "only the last", "closed up" };
 	uint8_t bytes[URB_PACKET_SIZE], want[LENGTH_ALL];
 	struct urb_command command;
+	const uint8_t *place;
 	size_t before;
 
 	for (unsigned kind = 0; kind < LENGTH(kinds); kind++) {
@@ -946,10 +977,13 @@ static void iso_scattered(void)
 			for (uint32_t i = 0; i < LENGTH_ALL; i++)
 				t.data[i] = pattern(t.seqnum, i);
 			send_bytes(t.data, LENGTH_ALL);
+			run();
+			place = t.session.receiving->buffer.data;
 			for (uint32_t i = 0; i < PACKETS; i++) {
 				const uint32_t offsets[] = { (PACKETS - 1 - i) * SIZE, 7,
 							     i * 37 % PACKETS * SIZE, i * (SIZE - 1),
-							     i < PACKETS - 1 ? i * SIZE : 0 };
+							     i < PACKETS - 1 ? i * SIZE : 0,
+							     i * SIZE };
 				struct urb_packet packet = { .offset = offsets[kind],
 							     .length = SIZE };
 
@@ -959,6 +993,7 @@ static void iso_scattered(void)
 			}
 			run();
 			CHECK_INT(fake.urbs, 2);
+			CHECK((fake.urb[0].was->buffer == place) == (kind == LENGTH(kinds) - 1));
 			if (memcmp(fake.urb[0].data, want, 128 * SIZE) != 0 ||
 			    memcmp(fake.urb[1].data, want + 128 * SIZE, 72 * SIZE) != 0)
 				check_fault(__FILE__, __LINE__, "%s: other data", kinds[kind]);
@@ -1110,6 +1145,8 @@ static void cuts(void)
 	for (unsigned i = 0; i < 5; i++) {
 		for (size_t n = 0; n < fake.urb[0].size; n++)
 			fake.urb[0].data[n] = pattern(seqnum, n + (size_t)i * PIECE);
+		CHECK_INT(fake.urb[0].was->flags & USBDEVFS_URB_SHORT_NOT_OK,
+			  i < 4 ? USBDEVFS_URB_SHORT_NOT_OK : 0);
 		fake_done(0, 0, i < 4 ? PIECE : 5);
 		reap();
 	}

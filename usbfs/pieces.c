@@ -124,7 +124,7 @@ bool pieces_check(struct transfer *transfer)
 	for (unsigned i = 0; i < transfer->packets; i++) {
 		struct urb_packet packet = get_packet(transfer, i);
 
-		transfer->scattered |= !transfer->command.in && packet.offset < length - left;
+		transfer->scattered |= packet.offset < length - left;
 		if (!urb_packet_fits(&packet, length, &left))
 			return false;
 	}

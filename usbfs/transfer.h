@@ -41,7 +41,7 @@ struct transfer {
 	bool exists;	  /* the device has its endpoint now */
 	uint8_t type;	  /* USB_ENDPOINT_XFER_*, of an endpoint that exists */
 	uint32_t packets; /* of an isochronous one, else 0 */
-	bool scattered;	  /* data of packets would be overwritten by those of earlier ones */
+	bool scattered;	  /* a packet lies before the end of those before it, closed up */
 	uint32_t received; /* bytes of what follows the request */
 	struct usbfs_buffer buffer; /* the data; of a control transfer behind its setup */
 	struct usbfs_buffer extra;  /* packets as on the wire; usbfs's URBs, if one is too few */
