@@ -174,7 +174,8 @@ static bool net_is_zero(const char *digits)
 }
 
 /*
- * A line of net/route or net/ipv6_route. True if no other one can tell more.
+ * A line of net/route or net/ipv6_route; that of a default route has an empty mask. True if no
+ * other one can tell more.
  * IPv4: "eth0 00000000 0102A8C0 0003 0 0 100 00000000 0 0 0":
  *	interface to via flags - - metric mask - - -
  * IPv6: "fe80... 40 0... 00 0... 00000100 00000001 00000000 00000001 eth0":
@@ -182,8 +183,8 @@ static bool net_is_zero(const char *digits)
  */
 static bool net_visit_route(void *ctx, char *line)
 {
-	enum { TO, MASK, FLAGS, INTERFACE };
-	static const uint8_t v4_column[] = { 1, 7, 3, 0 }, v6_column[] = { 0, 1, 8, 9 };
+	enum { MASK, FLAGS, INTERFACE };
+	static const uint8_t v4_column[] = { 7, 3, 0 }, v6_column[] = { 1, 8, 9 };
 	struct net_search *search = ctx;
 	struct protect *protect = search->protect;
 	char *word[10], place[PATH_MAX];
@@ -196,9 +197,8 @@ static bool net_visit_route(void *ctx, char *line)
 		return false;
 	column = strlen(word[0]) == V6_DIGITS ? v6_column : v4_column;
 	name = word[column[INTERFACE]];
-	if (!net_is_zero(word[column[TO]]) || !net_is_zero(word[column[MASK]]) ||
-	    str_hex(word[column[FLAGS]], UINT32_MAX, &flags) || !(flags & RTF_UP) ||
-	    flags & RTF_REJECT)
+	if (!net_is_zero(word[column[MASK]]) || str_hex(word[column[FLAGS]], UINT32_MAX, &flags) ||
+	    !(flags & RTF_UP) || flags & RTF_REJECT)
 		return false;
 	item = protect_find_link(protect, sysfs_path("class/net/%s", name).text, place);
 	if (!place[0])
