@@ -92,9 +92,11 @@ void prove_urb_packet_fits(void)
 	struct urb_packet packet;
 	uint32_t length = (uint32_t)any_size(0, UINT32_MAX);
 	uint32_t left = (uint32_t)any_size(0, length);
+	bool fits;
 
 	any_bytes(&packet, sizeof(packet));
-	urb_packet_fits(&packet, length, &left);
+	fits = urb_packet_fits(&packet, length, &left);
+	/*@ assert answer: fits == 0 || fits == 1; */
 	END();
 }
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of usbfs/node: the system calls, on files that are no devices. */
+#include "usbfs/node.h"
+
+#include "tests/check.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { SIZE = 8192 };
+
+static void ioctls(void)
+{
+	int pipes[2], waiting = 0;
+
+	must(!pipe(pipes) && write(pipes[1], "abc", 3) == 3, "make a pipe");
+	CHECK_INT(usbfs_ioctl(pipes[0], FIONREAD, &waiting), 0);
+	CHECK_INT(waiting, 3);
+	CHECK_INT(usbfs_ioctl(pipes[0], USBDEVFS_RESET, NULL), -ENOTTY);
+	close(pipes[0]);
+	close(pipes[1]);
+	CHECK_INT(usbfs_ioctl(-1, USBDEVFS_RESET, NULL), -EBADF);
+}
+
+static void maps(void)
+{
+	int fd = memfd_create("node", MFD_CLOEXEC);
+	char byte = 0;
+	char *map;
+
+	must(fd >= 0 && !ftruncate(fd, SIZE), "make a file");
+	map = usbfs_map(fd, SIZE);
+	must(map != NULL, "map it");
+	map[SIZE - 1] = 'x'; /* it is the file's memory */
+	CHECK_INT(pread(fd, &byte, 1, SIZE - 1), 1);
+	CHECK_INT(byte, 'x');
+	usbfs_unmap(map, SIZE);
+	CHECK(msync(map, SIZE, MS_ASYNC) && errno == ENOMEM);
+	close(fd);
+	CHECK(!usbfs_map(-1, SIZE));
+}
+
+int main(void)
+{
+	RUN("t_usbfs_node: ioctls", ioctls);
+	RUN("t_usbfs_node: maps", maps);
+	return check_status();
+}
