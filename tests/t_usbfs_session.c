@@ -489,12 +489,16 @@ static void refused(void)
 	fake.fail_times = 1;
 	seqnum = submit(BULK, true, 20);
 	EXPECT(seqnum, -121, 0);
+	fake.fail_error = -EAGAIN; /* it does not wait for anything of ours */
+	fake.fail_times = 1;
+	seqnum = submit(BULK, true, 20);
+	EXPECT(seqnum, -16, 0);
 	seqnum = submit(9, false, 20); /* there is no such endpoint */
 	EXPECT(seqnum, -EPIPE, 0);
 	seqnum = submit(ISO, true, 20); /* in another setting */
 	EXPECT(seqnum, -EPIPE, 0);
 	CHECK_INT(t.end, USBFS_RUNNING);
-	CHECK_INT(t.counters.errors, 6);
+	CHECK_INT(t.counters.errors, 7);
 	stop();
 }
 
@@ -1197,7 +1201,9 @@ static void maps(void)
 	done(0, seqnum[0], 0, 2000);
 	reap();
 	EXPECT_IN(seqnum[0], 0, 2000);
+	fake.memory = 0;
 	seqnum[0] = submit(BULK, true, 200000);
+	CHECK_INT(fake.urbs, 1);
 	CHECK_INT(fake.maps, 0);
 	stop();
 	/* no more than there may be in flight, which may change */

@@ -226,8 +226,7 @@ static int try_transfer(struct transfers *transfers, struct transfer *transfer)
 
 	if (command->endpoint) { /* nobody resets a device that is at work */
 		special->described = false;
-	} else if (!transfer->pieces && usbfs_special(special, transfers->device, command->setup,
-						      &transfer->error)) {
+	} else if (usbfs_special(special, transfers->device, command->setup, &transfer->error)) {
 		kill_waiting(transfers, special->killed);
 		return 0;
 	}
