@@ -403,6 +403,12 @@ static void use(int client)
 	CHECK_INT(shared->events, before_it + 1);
 }
 
+static void take_second(void)
+{
+	CHECK_INT(engine_usbfs.begin(&sysfs, "1-3"), 0);
+	CHECK_INT(engine_usbfs.bind(&sysfs, "1-3").outcome, ENGINE_DONE);
+}
+
 #define MEMORY_MB "module/usbcore/parameters/usbfs_memory_mb"
 
 /* What the kernel grants, NULL: nobody knows; and what one holder of one, and of two, may have. */
@@ -423,6 +429,8 @@ static void shares_memory(void)
 		int pair[2];
 
 		before();
+		put_file(root, DEVICE_DIR "1-3/busnum", "1\n");
+		put_file(root, DEVICE_DIR "1-3/devnum", "6\n");
 		if (row[i].mb)
 			put_file(root, MEMORY_MB, row[i].mb);
 		CHECK_INT(take().outcome, ENGINE_DONE);
@@ -431,20 +439,19 @@ static void shares_memory(void)
 		CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
 		use(pair[0]);
 		CHECK_INT(shared->memory, row[i].alone);
-		put_file(root, DEVICE_DIR "1-3/busnum", "1\n");
-		put_file(root, DEVICE_DIR "1-3/devnum", "6\n");
-		CHECK_INT(engine_usbfs.begin(&sysfs, "1-3"), 0);
-		CHECK_INT(engine_usbfs.bind(&sysfs, "1-3").outcome, ENGINE_DONE);
+		take_second();
 		use(pair[0]);
 		CHECK_INT(shared->memory, row[i].of_two);
 		CHECK_INT(engine_usbfs.release(&sysfs, "1-3").outcome, ENGINE_DONE);
 		engine_usbfs.forget("1-3");
 		use(pair[0]);
 		CHECK_INT(shared->memory, row[i].alone);
-		/* the next server counts them, too */
+		/* the next server counts those that are left */
+		take_second();
 		holders_close();
 		loop_close(&server.loop);
 		close(server.rundir.dir);
+		CHECK_INT(holder_release(run, "1-3"), 0);
 		open_daemon();
 		use(pair[0]);
 		CHECK_INT(shared->memory, row[i].alone);

@@ -893,6 +893,16 @@ static void iso_in(void)
 	CHECK_INT(fake.urbs, 0);
 	EXPECT(seqnum, 0, 0);
 	CHECK_INT(t.reply.packets, 0);
+	/* the endpoint is not there: what follows the request is not taken for the next one */
+	usbfs_endpoints_set(t.device.descriptors, t.device.len, &t.device.endpoints, 2, 0);
+	for (int in = 0; in < 2; in++) {
+		seqnum = submit_packets(in, 3, 100);
+		EXPECT(seqnum, -EPIPE, 0);
+		CHECK_INT(t.reply.packets, 3);
+		CHECK_INT(t.packet[2].offset, 200);
+		CHECK_INT(t.packet[2].status, -EPIPE);
+	}
+	CHECK_INT(t.end, USBFS_RUNNING);
 	stop();
 }
 
@@ -1113,6 +1123,9 @@ static void cuts(void)
 	CHECK_INT(fake.urbs, 3);
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_INT(fake.urb[i].was->flags, i ? USBDEVFS_URB_BULK_CONTINUATION : 0);
+	for (int i = 0; i < 50; i++)
+		tick(); /* those in flight will make room */
+	EXPECT_NONE();
 	for (unsigned i = 0; i < 7; i++) {
 		unsigned size = i < 6 ? PIECE : WHOLE - 6 * PIECE;
 
@@ -1155,6 +1168,28 @@ static void cuts(void)
 		reap();
 	}
 	EXPECT_IN(seqnum, 0, 4 * PIECE + 5);
+	/* while others are in flight it waits for them, but not for ever */
+	for (int patient = 0; patient < 2; patient++) {
+		fake.memory = 100000;
+		submit(BULK, false, 60000);
+		seqnum = submit(BULK, true, 60000);
+		for (int i = 0; i < 39 + !patient; i++)
+			tick();
+		CHECK_INT(fake.urbs, patient ? 1 : 3);
+		fake_done(0, 0, 60000);
+		reap();
+		EXPECT(seqnum - 1, 0, 60000);
+		CHECK_INT(fake.urb[0].was->buffer_length, patient ? 60000 : PIECE);
+		fake_kill(-1);
+		reap();
+		EXPECT_IN(seqnum, -108, 0);
+	}
+	/* only bulk can be */
+	fake.memory = 60000;
+	seqnum = submit(INTERRUPT, true, 70000);
+	for (int i = 0; i < 40; i++)
+		tick();
+	EXPECT_IN(seqnum, -ENOMEM, 0);
 	/* unlinked with pieces that wait */
 	fake.memory = 40000;
 	seqnum = submit(BULK, true, WHOLE);
