@@ -2,8 +2,9 @@
 /*
  * Tests of sysfs/protect_program and sysfs/protect_process: devices that the kernel's console or a
  * program uses. The test answers what a descriptor of a process is, and what may not be looked at.
- * LINK: -Wl,--wrap=openat,--wrap=readlinkat,--wrap=fstatat
+ * LINK: -Wl,--wrap=openat,--wrap=readlinkat,--wrap=fstatat,--wrap=__fstatat_time64
  */
+#include "tests/fstatat.h"
 #include "tests/protect.h"
 
 #include <stdarg.h>
@@ -33,8 +34,6 @@ int __real_openat(int dir, const char *path, int flags, ...);
 int __wrap_openat(int dir, const char *path, int flags, ...);
 ssize_t __real_readlinkat(int dir, const char *path, char *buf, size_t size);
 ssize_t __wrap_readlinkat(int dir, const char *path, char *buf, size_t size);
-int __real_fstatat(int dir, const char *path, struct stat *st, int flags);
-int __wrap_fstatat(int dir, const char *path, struct stat *st, int flags);
 
 int __wrap_openat(int dir, const char *path, int flags, ...)
 {
@@ -561,25 +560,24 @@ static void ended(void)
 static void unreadable(void)
 {
 	static const struct {
-		const char *open, *link, *stat, *reason;
+		const char *open, *link, *stat, *path;
 	} row[] = {
-		{ .open = "7/fd", .reason = MAY "/proc/7/fd: Too many open files" },
-		{ .open = "7/stat", .reason = MAY "/proc/7/stat: Too many open files" },
-		{ .open = ".", .reason = MAY "/proc/.: Too many open files" },
-		{ .open = "consoles", .reason = MAY "/proc/consoles: Too many open files" },
-		{ .open = "class/sound", .reason = MAY "/sys/class/sound: Too many open files" },
-		{ .open = "asound/card12/pcm3p",
-		  .reason = MAY "/proc/asound/card12/pcm3p: Too many open files" },
-		{ .open = "asound/card12/pcm3p/sub1/status",
-		  .reason = MAY "/proc/asound/card12/pcm3p/sub1/status: Too many open files" },
-		{ .link = "7/fd/13", .reason = MAY "/proc/7/fd/13: Too many open files" },
-		{ .stat = "7/fd/13", .reason = MAY "/proc/7/fd/13: Too many open files" },
-		{ .link = "dev/char/188:0", .reason = MAY "/sys/dev/char/188:0: Too many open files" },
-		{ .link = "class/sound/pcmC12D3p",
-		  .reason = MAY "/sys/class/sound/pcmC12D3p: Too many open files" },
+		{ .open = "7/fd", .path = "/proc/7/fd" },
+		{ .open = "7/stat", .path = "/proc/7/stat" },
+		{ .open = ".", .path = "/proc/." },
+		{ .open = "consoles", .path = "/proc/consoles" },
+		{ .open = "class/sound", .path = "/sys/class/sound" },
+		{ .open = "asound/card12/pcm3p", .path = "/proc/asound/card12/pcm3p" },
+		{ .open = "asound/card12/pcm3p/sub1/status", .path = "/proc/asound/card12/pcm3p/sub1/status" },
+		{ .link = "7/fd/13", .path = "/proc/7/fd/13" },
+		{ .stat = "7/fd/13", .path = "/proc/7/fd/13" },
+		{ .link = "dev/char/188:0", .path = "/sys/dev/char/188:0" },
+		{ .link = "class/sound/pcmC12D3p", .path = "/sys/class/sound/pcmC12D3p" },
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
+		char reason[120];
+
 		begin_serial();
 		put_file(root, "proc/consoles", "tty0                 -WU (EC  p  )    4:7\n");
 		put_sound("pcmC12D3p", "closed\n");
@@ -589,7 +587,8 @@ static void unreadable(void)
 		fails.open = row[i].open;
 		fails.link = row[i].link;
 		fails.stat = row[i].stat;
-		NEEDED_BY_ALL(row[i].reason);
+		snprintf(reason, sizeof(reason), MAY "%s: %s", row[i].path, strerror(EMFILE));
+		NEEDED_BY_ALL(reason);
 		memset(&fails, 0, sizeof(fails));
 		end();
 	}

@@ -6,6 +6,7 @@
  * LINK: -Wl,--wrap=fstatat,--wrap=__fstatat_time64
  */
 #include "sysfs/protect.h"
+#include "tests/fstatat.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
@@ -91,10 +92,6 @@ static struct sysfs sysfs;
 static int file[FILES];
 static char root[64], content[FILES][8200];
 
-int __wrap_fstatat(int dir, const char *path, struct stat *st, int flags);
-int __wrap___fstatat_time64(int dir, const char *path, struct stat *st, int flags);
-int __real_fstatat(int dir, const char *path, struct stat *st, int flags);
-
 int __wrap_fstatat(int dir, const char *path, struct stat *st, int flags)
 {
 	static const struct {
@@ -118,12 +115,6 @@ int __wrap_fstatat(int dir, const char *path, struct stat *st, int flags)
 		}
 	errno = ENOENT;
 	return -1;
-}
-
-/* What musl calls it where a long has 32 bits. */
-int __wrap___fstatat_time64(int dir, const char *path, struct stat *st, int flags)
-{
-	return __wrap_fstatat(dir, path, st, flags);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
