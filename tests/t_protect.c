@@ -116,9 +116,9 @@ static void failures(void)
 	for (size_t i = 0; i < LENGTH(none); i++)
 		CHECK(!protect_failed(&protect, "proc", "x", none[i]));
 	CHECK_STR(protect.unknown.text, "");
-	CHECK(protect_failed(&protect, "proc", "x", -EIO));
-	CHECK(protect_failed(&protect, "sys", "y", -EACCES));
-	CHECK_STR(protect.unknown.text, MAY "/proc/x: Input/output error");
+	CHECK(protect_failed(&protect, "proc", "x", -EACCES));
+	CHECK(protect_failed(&protect, "sys", "y", -EIO));
+	CHECK_STR(protect.unknown.text, MAY "/proc/x: Permission denied");
 }
 
 /* A network card that is in use. */

@@ -429,8 +429,8 @@ static void hidden_run(void)
 	close(sysfs.run);
 	sysfs.run = -ENOENT; /* no /run */
 	NOT_NEEDED();
-	sysfs.run = -EMFILE;
-	NEEDED(MAY "/run/systemd/sessions: Too many open files");
+	sysfs.run = -EACCES;
+	NEEDED(MAY "/run/systemd/sessions: Permission denied");
 	put_file(root, "proc/7/stat", "7 (sh) S 1 7 7 1025 7 4194304");
 	NEEDED(LOGGED_IN);
 	end();

@@ -822,6 +822,14 @@ static void no_text(void)
 	end();
 }
 
+static void cannot_read(const char *path, int error)
+{
+	char want[TEMP_SIZE + 100];
+
+	snprintf(want, sizeof(want), "usbiphp: cannot read %s: %s", path, strerror(error));
+	CHECK_STR(said, want);
+}
+
 static void no_file(void)
 {
 	struct rules_source source = { .role = RULE_SERVER };
@@ -835,23 +843,23 @@ static void no_file(void)
 	source.file = file;
 	take_away(dir, "rules");
 	CHECK(!read_rules(&source));
-	said_of_file("usbiphp: cannot read %s: No such file or directory");
+	cannot_read(file, ENOENT);
 	must(!mkfifo(file, 0600), "make a FIFO");
 	CHECK(!read_rules(&source));
-	said_of_file("usbiphp: cannot read %s: Operation not supported");
+	cannot_read(file, EOPNOTSUPP);
 	take_away(dir, "rules");
 	put_link(dir, "rules", "rules");
 	CHECK(!read_rules(&source));
-	said_of_file("usbiphp: cannot read %s: Too many levels of symbolic links");
+	cannot_read(file, ELOOP);
 	source.file = "/dev/zero";
 	CHECK(!read_rules(&source));
-	CHECK_STR(said, "usbiphp: cannot read /dev/zero: Operation not supported");
+	cannot_read("/dev/zero", EOPNOTSUPP);
 	source.file = "/proc/self/mem"; /* opens, and cannot be read */
 	CHECK(!read_rules(&source));
-	CHECK_STR(said, "usbiphp: cannot read /proc/self/mem: Input/output error");
+	cannot_read("/proc/self/mem", EIO);
 	source.file = "";
 	CHECK(!read_rules(&source));
-	CHECK_STR(said, "usbiphp: cannot read : No such file or directory");
+	cannot_read("", ENOENT);
 	put_file(dir, "real", "deny busid 8-8\n");
 	put_link(dir, "link", "real");
 	snprintf(link, sizeof(link), "%s/link", dir);
@@ -872,7 +880,7 @@ static void unreadable(void)
 	must(!chmod(dir, 0755) && !chmod(file, 0) && !seteuid(getuid() ? getuid() : 65534),
 	     "become another");
 	CHECK(!read_rules(&source));
-	said_of_file("usbiphp: cannot read %s: Permission denied");
+	cannot_read(file, EACCES);
 	must(!seteuid(getuid()), "become who it was");
 	end();
 }
@@ -892,7 +900,7 @@ static void no_descriptors(void)
 	spare_files(2); /* for the log */
 	CHECK(!read_rules(&source));
 	spare_files(-1);
-	said_of_file("usbiphp: cannot read %s: Too many open files");
+	cannot_read(file, EMFILE);
 	end();
 }
 
