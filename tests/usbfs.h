@@ -112,7 +112,7 @@ static inline void fake_check(const struct usbdevfs_urb *urb)
 {
 	const uint8_t *setup = urb->buffer;
 	unsigned flags = urb->flags;
-	long sum = 0;
+	long long sum = 0;
 
 	fake_fault(fake_reads(urb) ? flags & USBDEVFS_URB_ZERO_PACKET
 				   : flags & USBDEVFS_URB_SHORT_NOT_OK,
