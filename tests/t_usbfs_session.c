@@ -447,6 +447,11 @@ static void control_data(void)
 	done(0, seqnum, 0, 18);
 	reap();
 	EXPECT_IN(seqnum, 0, 18);
+	seqnum = CONTROL_IN(1000, 0x80, 6, 0, 2, 0, 0, 18, 0);
+	CHECK_INT(fake.urb[0].was->buffer_length, 8 + 1000);
+	done(0, seqnum, 0, 18);
+	reap();
+	EXPECT_IN(seqnum, 0, 18);
 	/* what the client did not send is zero */
 	seqnum = CONTROL(4, 0x40, 1, 0, 0, 0, 0, 10, 0);
 	CHECK_INT(fake.urb[0].was->endpoint, 0);
@@ -590,6 +595,22 @@ static void early_unlinks(void)
 	CHECK_INT(t.end, USBFS_RUNNING);
 	unlink_urb(2000);
 	CHECK_INT(t.end, USBFS_BAD_UNLINKS);
+	stop();
+	/* before any, of whatever number; and numbers that are not in order */
+	start();
+	unlink = unlink_urb(UINT32_MAX - 5);
+	EXPECT_NONE();
+	t.seqnum = UINT32_MAX - 6;
+	submit(BULK, true, 8);
+	EXPECT_UNLINK(unlink, -104);
+	stop();
+	start();
+	t.seqnum = 199;
+	submit(BULK, true, 8);
+	t.seqnum = 149;
+	submit(BULK, true, 8);
+	unlink = unlink_urb(170); /* it has completed */
+	EXPECT_UNLINK(unlink, 0);
 	stop();
 }
 
@@ -855,6 +876,7 @@ static void iso_in(void)
 		int status, wire;
 	} packets[] = { { 100, 0, 0 }, { 50, 0, 0 }, { 0, -EXDEV, -18 }, { 7, -EILSEQ, -84 } };
 	struct fake_urb *urb = &fake.urb[0];
+	const struct usbdevfs_urb *place;
 	uint32_t seqnum, sum = 0;
 	uint8_t want[400], *at = want;
 
@@ -865,6 +887,7 @@ static void iso_in(void)
 	CHECK_INT(urb->was->endpoint, 0x84);
 	CHECK_INT(urb->was->buffer_length, 400);
 	CHECK_INT(urb->was->number_of_packets, 4);
+	place = urb->urb;
 	for (unsigned i = 0; i < 4; i++) {
 		urb->packet[i].actual_length = packets[i].actual;
 		urb->packet[i].status = (unsigned)packets[i].status;
@@ -887,6 +910,14 @@ static void iso_in(void)
 		CHECK_INT(t.packet[i].length, 100);
 		CHECK_INT(t.packet[i].actual, packets[i].actual);
 		CHECK_INT(t.packet[i].status, packets[i].wire);
+	}
+	/* the memory for packets is used again, after another slot */
+	for (int again = 0; again < 2; again++) {
+		submit_packets(true, 4, 100);
+		CHECK_INT(fake.urb[0].urb == place, again);
+		fake_done(0, 0, 0);
+		reap();
+		CHECK(receive(true));
 	}
 	/* a packet of none, and none at all */
 	seqnum = submit_packets(true, 0, 0);
@@ -967,6 +998,7 @@ static void iso_out(void)
 	CHECK_INT(t.packet[127].status, 0);
 	CHECK_INT(t.packet[128].status, -28);
 	CHECK_INT(t.reply.errors, 72);
+	CHECK_INT(t.session.transfers.bytes, 0);
 	stop();
 }
 
@@ -1274,6 +1306,17 @@ static void idle(void)
 	CHECK_INT(fake.maps, 0);
 	CHECK_INT(t.session.transfers.idle, 0);
 	CHECK_INT(usbfs_session_timeout(&t.session), -1);
+	/* what is used again is not idle */
+	seqnum = submit(BULK, true, 200000);
+	done(1, seqnum, 0, 1);
+	reap();
+	EXPECT_IN(seqnum, 0, 1);
+	CHECK(t.session.transfers.idle >= 200000);
+	seqnum = submit(BULK, true, 200000);
+	CHECK_INT(t.session.transfers.idle, 0);
+	done(1, seqnum, 0, 1);
+	reap();
+	EXPECT_IN(seqnum, 0, 1);
 	/* more than there may be idle */
 	for (int i = 0; i < 40; i++)
 		submit(BULK, true, 100000);
