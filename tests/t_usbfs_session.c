@@ -1317,6 +1317,16 @@ static void idle(void)
 	done(1, seqnum, 0, 1);
 	reap();
 	EXPECT_IN(seqnum, 0, 1);
+	/* what was given back can be had again, however often */
+	for (int i = 0; i < 10; i++) {
+		tick();
+		CHECK_INT(fake.maps, 0);
+		seqnum = submit(BULK, true, 200000);
+		CHECK_INT(fake.maps, 1);
+		done(1, seqnum, 0, 1);
+		reap();
+		EXPECT_IN(seqnum, 0, 1);
+	}
 	/* more than there may be idle */
 	for (int i = 0; i < 40; i++)
 		submit(BULK, true, 100000);
