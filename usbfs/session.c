@@ -196,12 +196,12 @@ static bool is_complete(const struct transfer *transfer)
 	return !transfer_missing(transfer, part, &parts);
 }
 
-/* Takes what was received apart, as far as it is complete and there is room. */
+/* Takes what was received apart, as far as it is complete and there is room. What was blocked is
+ * tried again. */
 static void take_received(struct usbfs_session *session)
 {
 	size_t at = 0;
 
-	session->blocked = false;
 	while (!session->end) {
 		if (session->receiving) {
 			at += copy_received(session->receiving, session->in + at,
