@@ -1051,6 +1051,13 @@ static void iso_scattered(void)
 			EXPECT(t.seqnum, 0, 0);
 			CHECK(before < 3 * LENGTH_ALL);
 			CHECK_INT(t.session.transfers.bytes, 0);
+			for (int i = 0; i < 3; i++) { /* the next ones are not */
+				submit(BULK, false, LENGTH_ALL);
+				CHECK(!memcmp(fake.urb[0].data, t.data, LENGTH_ALL));
+				fake_done(0, 0, LENGTH_ALL);
+				reap();
+				EXPECT(t.seqnum, 0, LENGTH_ALL);
+			}
 			stop();
 		}
 	}
