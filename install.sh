@@ -34,7 +34,12 @@ load_module() {
 	for name in $(echo "$module" | tr - _) usbip_core; do
 		[ -d "/sys/module/$name" ] || loaded="$loaded $name"
 	done
-	if ! output=$(modprobe "$module" 2>&1) || [ ! -d "$driver" ]; then
+	output=$(modprobe "$module" 2>&1) || :
+	if [ -d "$driver" ]; then
+		return
+	elif [ "$role" = server ] && [ -d /dev/bus/usb ]; then
+		echo "kernel module $module cannot be loaded: devices are exported through /dev/bus/usb"
+	else
 		die "cannot load kernel module $module of Linux $(uname -r): $(remedy "$module")" \
 			"(modprobe: $(last_line "$output"))"
 	fi

@@ -47,7 +47,7 @@ struct settings {
 	struct listener_address listen[LISTENERS_MAX];
 	struct cidr_list allow;
 	struct endpoint server[CLIENT_SERVERS_MAX];
-	enum engine_choice engine;
+	const struct engine *engine; /* --engine; NULL: auto */
 	struct inventory *inventory;
 	struct table output; /* of --help and --version */
 };
@@ -86,7 +86,7 @@ static const struct option_row {
 	{ TAKE_ALL, SERVER | LIST_LOCAL, "take-all", NULL,
 	  "include devices that this machine itself needs" },
 	{ ENGINE, SERVER, "engine", "ENGINE",
-	  "what drives the devices: kernel (default), usbfs, auto" },
+	  "what drives the devices: auto (default), kernel, usbfs" },
 	{ 'n', SERVER, "dry-run", NULL, "print which devices would be exported, then exit" },
 	{ JSON, LIST | STATUS, "json", NULL, "print JSON, see usbiphp(1)" },
 	{ WATCH, STATUS, "watch", NULL, "print again whenever something changes" },
@@ -146,21 +146,14 @@ static int parse_number(const char *value, const char *name, uint32_t min, uint3
 	return usage_error("--%s takes %u to %u, not '%s'", name, min, max, value);
 }
 
-static int parse_engine(const char *value, enum engine_choice *engine)
+static int parse_engine(const char *value, const struct engine **engine)
 {
-	static const char *const word[] = {
-		[ENGINE_CHOICE_KERNEL] = "kernel",
-		[ENGINE_CHOICE_USBFS] = "usbfs",
-		[ENGINE_CHOICE_AUTO] = "auto",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(word); i++) {
-		if (!strcmp(value, word[i])) {
-			*engine = (enum engine_choice)i;
-			return 0;
-		}
-	}
-	return usage_error("--engine takes kernel, usbfs or auto, not '%s'", value);
+	*engine = !strcmp(value, "kernel") ? &engine_kernel :
+		  !strcmp(value, "usbfs")  ? &engine_usbfs :
+					     NULL;
+	if (*engine || !strcmp(value, "auto"))
+		return 0;
+	return usage_error("--engine takes auto, kernel or usbfs, not '%s'", value);
 }
 
 static int print_version(struct table *table)
@@ -290,7 +283,8 @@ static int run_server(struct settings *settings)
 	bool take_all = settings->given[TAKE_ALL];
 
 	if (settings->given['n'])
-		return cmd_dry_run(&settings->daemon, settings->inventory, take_all);
+		return cmd_dry_run(&settings->daemon, settings->inventory, take_all,
+				   settings->engine);
 	if (!settings->listeners) {
 		listener_parse(&settings->listen[0], "0.0.0.0");
 		listener_parse(&settings->listen[1], "[::]");

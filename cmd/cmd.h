@@ -21,8 +21,10 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 		    struct inventory *inventory, bool json);
 
-/* usbiphp-server --dry-run: for each device, whether the server would export it and why not. */
-int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all);
+/* usbiphp-server --dry-run: for each device, whether the server would export it, by which engine,
+ * and why not. engine: as for host_run(). */
+int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all,
+		const struct engine *engine);
 
 /* usbiphp status: exported, imported and held devices. watch: prints again after every change,
  * until SIGINT, SIGTERM, or the end of the reader, which all end it with status 0. */

@@ -14,6 +14,8 @@ struct doctor {
 	struct sysfs machine; /* only its root is set: "/", or the directory above options->sysfs */
 	bool any_bad;	      /* a line with DOCTOR_BAD was printed */
 	bool is_server;	      /* this machine is to export devices, or may be */
+	bool has_usbfs;	      /* it can do so without usbip-host */
+	unsigned exported[2]; /* devices: by usbip-host, by usbfs */
 
 	/* the program that listens at the port */
 	char socket[32]; /* target of its /proc/PID/fd link; empty: nothing listens */

@@ -2,6 +2,7 @@
 /* The doctor's checks of both roles: kernel modules and their state, services, held devices. */
 #include "cmd/doctor.h"
 
+#include "cmd/inventory.h"
 #include "lib/file.h"
 #include "lib/str.h"
 #include "lib/util.h"
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { REMEDY_SIZE = 128 };
 
@@ -116,21 +118,19 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 	const char *name = module->name;
 	const struct sysfs *machine = &doctor->machine;
 	char release[80], remedy[REMEDY_SIZE];
-	struct sysfs_path directory, list, file;
 	int root = machine->root;
 
 	sysfs_read(machine, release, sizeof(release), "proc/sys/kernel/osrelease");
-	directory = sysfs_path("lib/modules/%s", release);
-	list = sysfs_path("%s/modules.dep", directory.text);
-	file = sysfs_path("%s/%s.ko", directory.text, name);
 	if (!error || error == -EACCES) {
 		doctor_ok(doctor, "%s is loaded", name);
+	} else if (error == -ENOENT && module_is_installed(&doctor->sysfs, release, name)) {
+		doctor_ok(doctor, "%s is not loaded: modprobe %s", name, name);
+	} else if (missing == DOCTOR_OK) {
+		doctor_ok(doctor, "%s cannot be used: devices are exported through /dev/bus/usb",
+			  name);
 	} else if (error != -ENOENT) {
 		doctor_report(doctor, missing, "%s: %s", name, strerror(-error));
-	} else if (doctor_file_contains(root, list.text, name) ||
-		   !sysfs_can_open(machine, O_PATH, file.text)) {
-		doctor_ok(doctor, "%s is not loaded: modprobe %s", name, name);
-	} else if (sysfs_can_open(machine, O_PATH, directory.text)) {
+	} else if (sysfs_can_open(machine, O_PATH, sysfs_path("lib/modules/%s", release).text)) {
 		doctor_report(doctor, missing,
 			      "%s: no modules are installed for the running Linux %s: reboot; "
 			      "in a container, run modprobe %s on its host",
@@ -145,17 +145,27 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 	}
 }
 
+/* An exported or attached device that is not authorized: nobody can use it. */
 static void doctor_check_device(void *ctx, const struct device *device)
 {
 	struct doctor *doctor = ctx;
+	bool by_stub = !strcmp(device->driver, STUB_DRIVER);
+	struct holder_page page;
+	bool exported = by_stub || holder_read(doctor->options->run, device->busid, &page);
 	struct reason why;
 
+	doctor->exported[!by_stub] += exported;
 	if (rundir_job_is_stuck(doctor->options->run, device->busid, &why))
 		doctor_bad(doctor, "%s: %s: stop the program that uses it, or unplug it",
 			   device->name, why.text);
 	if (stub_status(&doctor->sysfs, device->busid) == STUB_ERROR)
 		doctor_bad(doctor, "%s is in an error state: systemctl restart usbip-bind",
 			   device->name);
+	if ((exported || device->on_vhci) && !device_is_authorized(&doctor->sysfs, device->busid))
+		doctor_bad(doctor,
+			   "%s is %s, but not authorized by this host: usbguard list-devices -b, "
+			   "or echo 1 >/sys/bus/usb/devices/%s/authorized", device->name,
+			   exported ? "exported" : "attached", device->busid);
 }
 
 /* No report if usbip-host is not loaded. */
@@ -164,13 +174,41 @@ static void doctor_check_slots(struct doctor *doctor)
 	bool has_slot;
 	int used = stub_slots(&doctor->sysfs, "", &has_slot);
 
+	const char *more = "";
+
 	if (used >= STUB_SLOTS)
-		doctor_bad(doctor,
-			   "usbip-host: all %u slots are used: replug absent devices into their "
-			   "old ports, or reboot", STUB_SLOTS);
-	else if (used >= 0)
-		doctor_ok(doctor, "usbip-host: %d of %u slots are used", used, STUB_SLOTS);
+		more = doctor->has_usbfs ?
+			       ": further devices are exported through /dev/bus/usb" :
+			       ": replug absent devices into their old ports, or reboot";
+	if (used >= 0)
+		doctor_report(doctor, *more && !doctor->has_usbfs ? DOCTOR_BAD : DOCTOR_OK,
+			      "usbip-host: %d of %u slots are used%s", used, STUB_SLOTS, more);
+}
+
+/* All devices, and how many each engine has. */
+static void doctor_check_devices(struct doctor *doctor)
+{
 	device_scan(&doctor->sysfs, doctor_check_device, doctor);
+	if (doctor->exported[0] || doctor->exported[1])
+		doctor_ok(doctor, "exported by usbip-host: %u, by usbfs: %u", doctor->exported[0],
+			  doctor->exported[1]);
+}
+
+/* The node of the first root hub: a container may have it, and not be let open it. */
+static void doctor_check_usbfs(struct doctor *doctor)
+{
+	const struct sysfs *machine = &doctor->machine;
+	int error = sysfs_can_open(machine, O_RDWR, "dev/bus/usb/001/001");
+
+	if (error == -ENOENT)
+		error = sysfs_can_open(machine, O_PATH, "dev/bus/usb");
+	doctor->has_usbfs = !error || (error == -EACCES && geteuid());
+	if (doctor->has_usbfs)
+		doctor_ok(doctor, "/dev/bus/usb can be used");
+	else
+		doctor_report(doctor, stub_check(&doctor->sysfs) ? DOCTOR_BAD : DOCTOR_WARN,
+			      "/dev/bus/usb: %s: in a container, let it use the USB devices of "
+			      "its host", strerror(-error));
 }
 
 /* No report if vhci-hcd is not loaded. */
@@ -197,19 +235,6 @@ static void doctor_check_ports(struct doctor *doctor)
 	doctor_report(doctor, level, "vhci-hcd: %u high-speed and %u super-speed ports are free%s",
 		      high, free[VHCI_SUPER],
 		      level == DOCTOR_OK ? "" : ": usbiphp detach PORT");
-}
-
-/* Of an exported or attached device: nobody can use it. */
-static void doctor_check_authorized(void *ctx, const struct device *device)
-{
-	bool exported = !strcmp(device->driver, STUB_DRIVER);
-	struct doctor *doctor = ctx;
-
-	if ((exported || device->on_vhci) && !device_is_authorized(&doctor->sysfs, device->busid))
-		doctor_bad(doctor,
-			   "%s is %s, but not authorized by this host: usbguard list-devices -b, "
-			   "or echo 1 >/sys/bus/usb/devices/%s/authorized", device->name,
-			   exported ? "exported" : "attached", device->busid);
 }
 
 static bool service_is_enabled(const struct doctor *doctor, const char *service)
@@ -251,7 +276,9 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 
 	doctor->is_server = server || !client;
 	if (doctor->is_server) {
-		doctor_check_module(doctor, &modules[MODULE_STUB], stub_check(sysfs), DOCTOR_BAD);
+		doctor_check_usbfs(doctor);
+		doctor_check_module(doctor, &modules[MODULE_STUB], stub_check(sysfs),
+				    doctor->has_usbfs ? DOCTOR_OK : DOCTOR_BAD);
 		doctor_check_slots(doctor);
 		doctor_check_daemon(doctor, "server", bind);
 	}
@@ -261,7 +288,7 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 		doctor_check_ports(doctor);
 		doctor_check_daemon(doctor, "client", attach);
 	}
-	device_scan(sysfs, doctor_check_authorized, doctor);
+	doctor_check_devices(doctor);
 	if (doctor->options->keys) {
 		/* where the kernel lists "tls" also if it is built in */
 		has_tls = doctor_file_contains(machine, "proc/sys/net/ipv4/tcp_available_ulp",

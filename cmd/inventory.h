@@ -13,6 +13,7 @@
 #include "sysfs/protect.h"
 
 enum {
+	ENGINE_NAME_SIZE = 12,
 	INVENTORY_MAX = OP_DEVLIST_MAX,
 	INVENTORY_LABEL_SIZE = 2 * DEVICE_STRING_SIZE,
 };
@@ -107,6 +108,17 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 /* Sets id, speed and class from the device's record. */
 void entry_describe(struct inventory_entry *entry, const struct op_device *device,
 		    const struct op_interface *interface);
+
+/* engine.c: the engine that a further device gets, as the server that runs has noted. */
+struct engine_note {
+	char name[ENGINE_NAME_SIZE]; /* or ENGINE_NONE; empty: no server runs */
+	struct reason why;	     /* it is not the first choice; empty: it is */
+};
+void engine_note_read(struct engine_note *note, const char *run);
+/* Of name, ": " or nothing, and why. */
+#define ENGINE_FORMAT "further devices are exported by %s%s%s"
+/* Whether /lib/modules, beside that sysfs, has the module for the Linux of that release. */
+bool module_is_installed(const struct sysfs *sysfs, const char *release, const char *name);
 
 /* hold_disk.c: returns 1, after an error message, if a disk of an imported device is in use here;
  * else 0. With force it calls sync(2) instead, and always returns 0. As a disk may not answer any

@@ -84,10 +84,12 @@ static bool left_read_line(void *ctx, char *line)
 	return false;
 }
 
-/* The decision of a server that has seen the device for a while. planned: NULL, or how many devices
- * before it take room of usbip-host; then its room is looked at, and counted. */
+/* The decision of a server that has seen the device for a while. choice: of these engines, where
+ * planned devices before it take room; NULL: their room is not looked at. */
 static struct policy_decision list_decide(const struct policy *policy, const struct sysfs *sysfs,
-					  const struct inventory_entry *entry, unsigned *planned)
+					  const struct inventory_entry *entry,
+					  const struct engines *engines, unsigned *planned,
+					  struct engine_choice *choice)
 {
 	const struct device_strings *strings = entry->has_strings ? &entry->strings : NULL;
 	const struct device *device = &entry->device;
@@ -102,11 +104,13 @@ static struct policy_decision list_decide(const struct policy *policy, const str
 	facts.ours = true;
 	facts.driverless_ms = POLICY_DRIVERLESS_MS;
 	facts_set_need(&entry->need, &facts);
-	if (!planned)
+	if (!choice)
 		facts.room.answer = POLICY_YES;
 	decision = policy_decide(policy, &facts);
 	if (decision.verdict == POLICY_ASK_ROOM) {
-		facts_ask_room(&engine_kernel, sysfs, device->busid, planned, &facts.room);
+		engine_choose(engines, sysfs, device->busid, planned, choice);
+		facts.room.answer = choice->error ? POLICY_NO : POLICY_YES;
+		facts.room.reason = choice->why;
 		decision = policy_decide(policy, &facts);
 	}
 	if (decision.allowed == RULE_UNKNOWN)
@@ -117,7 +121,7 @@ static struct policy_decision list_decide(const struct policy *policy, const str
 
 /* server is NULL: the local devices. server_runs is in JSON. */
 static void list_print(struct inventory *inventory, const struct endpoint *server,
-		       const char *server_runs, bool json)
+		       const char *server_runs, const struct engine_note *engine, bool json)
 {
 	static struct table table;
 	static struct selection all;
@@ -127,11 +131,15 @@ static void list_print(struct inventory *inventory, const struct endpoint *serve
 	if (json) {
 		table_put(&table, "{\"version\":1,\"host\":");
 		table_put_json_string(&table, server ? server->name : NULL);
-		table_format(&table, ",\"server_running\":%s,\"devices\":", server_runs);
+		table_format(&table, ",\"server_running\":%s", server_runs);
+		table_put_engine(&table, engine);
+		table_put(&table, ",\"devices\":");
 	}
 	table_put_devices(&table, server ? TABLE_REMOTE : TABLE_LIST, &all);
 	if (json)
 		table_put(&table, "}\n");
+	else
+		table_put_engine(&table, engine);
 	table_flush(&table);
 }
 
@@ -141,6 +149,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	bool server_runs = rundir_has_daemon(options->run, "server");
 	const struct policy *policy = policy_read(options, take_all);
 	const struct sysfs *sysfs = &inventory->sysfs;
+	struct engine_note engine;
 	char path[PATH_MAX];
 	int error = -ENODATA;
 
@@ -151,6 +160,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	str_format(path, sizeof(path), "%s/left", options->run);
 	if (server_runs && !ignore_server) /* it knows best, and there is no file if it takes all */
 		error = file_each_line(AT_FDCWD, path, left_read_line, inventory);
+	engine_note_read(&engine, options->run);
 	inventory_read_holders(inventory, options->run);
 	inventory_read_stuck(inventory, options->run);
 	if (error && error != -ENOENT)
@@ -159,7 +169,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 		const char *driver = e->device.driver;
 
 		if (!entry_is_exported(e) && !e->reason.text[0])
-			e->reason = list_decide(policy, sysfs, e, NULL).reason;
+			e->reason = list_decide(policy, sysfs, e, NULL, NULL, NULL).reason;
 		if (entry_is_exported(e) || e->stuck)
 			entry_read_export(e, sysfs, options->run, "exported");
 		else if (e->reason.text[0])
@@ -169,7 +179,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 		else
 			entry_set_state(e, *driver ? "own driver" : "no driver", "%s (%s)", driver);
 	}
-	list_print(inventory, NULL, server_runs ? "true" : "false", json);
+	list_print(inventory, NULL, server_runs ? "true" : "false", &engine, json);
 	return 0;
 }
 
@@ -208,7 +218,7 @@ int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 		inventory_set_labels(inventory);
 	else if (!inventory->count)
 		log_info("%s exports no device", server->name);
-	list_print(inventory, server, "null", json);
+	list_print(inventory, server, "null", &(struct engine_note){ .name = "" }, json);
 	return 0;
 }
 
@@ -222,28 +232,41 @@ static bool hold_is_present(const struct holds *holds, struct inventory *invento
 	return false;
 }
 
-int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all)
+int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all,
+		const struct engine *engine)
 {
-	static const char *const verdicts[2][2] = { /* not exported, exported */
-		{ "would be exported", "would be left alone: " },
-		{ "is exported already", "is exported already, though " },
-	};
+	struct engines engines = { .only = engine };
 	const struct policy *policy = policy_read(options, take_all);
 	static struct table table;
 	unsigned planned = 0;
+	char release[80];
 
 	if (!policy)
 		return 2;
 	if (inventory_open(inventory, options->sysfs))
 		return 1;
+	sysfs_read(&inventory->sysfs, release, sizeof(release), "../proc/sys/kernel/osrelease");
+	if (module_is_installed(&inventory->sysfs, release, engine_kernel.name))
+		engines.loads = &engine_kernel;
 	inventory_read_holders(inventory, options->run);
 	inventory_read_needs(inventory, true);
 	INVENTORY_EACH(inventory, e) {
-		struct reason reason = list_decide(policy, &inventory->sysfs, e, &planned).reason;
+		struct engine_choice choice = { .engine = &engine_kernel };
+		struct reason reason = list_decide(policy, &inventory->sysfs, e, &engines,
+						   &planned, &choice).reason;
+		const char *verdict = "would be left alone", *engine_name = "", *before = ": ";
+		const char *why = reason.text;
 
-		table_put_line(&table, "%s: %s%s", e->device.name,
-			       verdicts[entry_is_exported(e)][reason.text[0] != '\0'],
-			       reason.text);
+		if (entry_is_exported(e)) {
+			verdict = "is exported already";
+			before = ", though ";
+		} else if (!*why) {
+			verdict = "would be exported by ";
+			engine_name = choice.engine->name;
+			why = choice.why.text;
+		}
+		table_put_line(&table, "%s: %s%s%s%s", e->device.name, verdict, engine_name,
+			       *why ? before : "", why);
 	}
 	for (const char *name = NULL; (name = holds_next(&policy->holds, name));)
 		if (!hold_is_present(&policy->holds, inventory, name))

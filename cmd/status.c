@@ -28,6 +28,7 @@ struct status {
 	struct inventory *inventory;
 	struct selection exported, imported;
 	bool has_stub, has_vhci;
+	struct engine_note engine; /* of the server */
 	bool runs[ROLES];
 	struct holds holds[ROLES];
 	struct table table;
@@ -45,6 +46,7 @@ static void status_read(struct status *status)
 	const char *run = status->options->run;
 	int error;
 
+	engine_note_read(&status->engine, run);
 	status->has_stub = !sysfs_can_open(sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
 	inventory_read_holders(status->inventory, run);
 	inventory_read_stuck(status->inventory, run);
@@ -67,9 +69,11 @@ static void status_put_json(struct status *status)
 
 	table_format(table,
 		     "{\"version\":1,\"server_running\":%s,\"client_running\":%s,"
-		     "\"usbip_host\":%s,\"vhci_hcd\":%s,\"exported\":",
+		     "\"usbip_host\":%s,\"vhci_hcd\":%s",
 		     word[status->runs[SERVER]], word[status->runs[CLIENT]],
 		     word[status->has_stub], word[status->has_vhci]);
+	table_put_engine(table, &status->engine);
+	table_put(table, ",\"exported\":");
 	table_put_devices(table, TABLE_EXPORTED, &status->exported);
 	table_put(table, ",\"imported\":");
 	table_put_devices(table, TABLE_IMPORTED, &status->imported);
@@ -104,8 +108,9 @@ static void status_put_text(struct status *status)
 		table_put(table, "\033[H\033[J"); /* ECMA-48: cursor home, erase to the end */
 	table_format(table, "server: %srunning, client: %srunning\n",
 		     status->runs[SERVER] ? "" : "not ", status->runs[CLIENT] ? "" : "not ");
+	table_put_engine(table, &status->engine);
 	status_put_section(table, (enum table_layout)layout, "exported", &status->exported,
-			   status->has_stub ? " nothing" : " no usbip-host here");
+			   " nothing");
 	status_put_section(table, TABLE_IMPORTED, "imported", &status->imported,
 			   status->has_vhci ? " nothing" : " no vhci-hcd here");
 	if (status->holds[SERVER].len || status->holds[CLIENT].len || status->watch)

@@ -10,7 +10,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,13 +25,13 @@ struct strings_message {
 
 static_assert(sizeof(struct strings_message) <= PIPE_BUF, "a pipe takes it whole or not at all");
 
-/* In the child, which SIGALRM ends. If it outlives the command nevertheless, a reader of the
+/* In the child, which ends with the command. If it outlives that nevertheless, a reader of the
  * command's output must not wait for it, too: it closes the standard streams. */
 static void strings_send(int fd, const struct sysfs *sysfs, const char *busid, unsigned index)
 {
 	struct strings_message message = { .index = index };
 
-	alarm(STRINGS_WAIT_S);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);

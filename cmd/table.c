@@ -61,7 +61,7 @@ static const struct column {
 	{ "product", "", JSON_ONLY, TEXT, FIELD(strings.product) },
 	{ "serial", "", JSON_ONLY, TEXT, FIELD(strings.serial) },
 	{ "name", "NAME", IN_USE, TEXT, FIELD(name) },
-	{ "driver", "", JSON_ONLY, TEXT, FIELD(device.driver) },
+	{ "driver", "DRIVER", TABLE_LIST | TABLE_EXPORTED, TEXT, FIELD(device.driver) },
 	{ "state", "STATE", LOCAL, STATE, FIELD(state) },
 	{ "reason", "", JSON_ONLY, TEXT, FIELD(reason.text) },
 	{ "peer", "", JSON_ONLY, TEXT, FIELD(session.peer) },
@@ -149,7 +149,7 @@ void table_put_json_string(struct table *table, const char *text)
 {
 	char buf[CELL_SIZE * STR_JSON_BYTE_MAX] = "null";
 
-	if (text)
+	if (text && *text)
 		str_json(buf, sizeof(buf), text);
 	table_put(table, buf);
 }
@@ -254,6 +254,19 @@ static void table_put_row(struct table *table, enum table_layout layout,
 	}
 	if (!measuring)
 		table_put(table, "\n");
+}
+
+void table_put_engine(struct table *table, const struct engine_note *note)
+{
+	if (table->json) {
+		table_put(table, ",\"engine\":");
+		table_put_json_string(table, note->name);
+		table_put(table, ",\"engine_reason\":");
+		table_put_json_string(table, note->why.text);
+	} else if (*note->name) {
+		table_put_line(table, ENGINE_FORMAT, note->name, *note->why.text ? ": " : "",
+			       note->why.text);
+	}
 }
 
 void table_put_devices(struct table *table, enum table_layout layout,

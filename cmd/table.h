@@ -34,8 +34,10 @@ void table_format(struct table *table, const char *format, ...)
 /* Puts a line, to which '\n' is added; bytes that are not printable become '?'. */
 void table_put_line(struct table *table, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Puts a JSON string, or null if text is NULL. */
+/* Puts a JSON string, or null if text is NULL or empty. */
 void table_put_json_string(struct table *table, const char *text);
+/* Puts two members of an object, each behind a comma, in JSON; else a line, if a server runs. */
+void table_put_engine(struct table *table, const struct engine_note *note);
 /* Puts an array of objects with every known value in JSON; else a table with the columns of its
  * layout and a header, or nothing without entries. */
 void table_put_devices(struct table *table, enum table_layout layout,

@@ -100,7 +100,7 @@ function __usbiphp_server
     __usbiphp_take_all $argv
     complete $argv -s l -l listen -x -d 'Where to listen'
     complete $argv -s a -l allow -x -d 'Who may connect'
-    complete $argv -l engine -x -a 'kernel usbfs auto' -d 'What drives the devices'
+    complete $argv -l engine -x -a 'auto kernel usbfs' -d 'What drives the devices'
     complete $argv -s n -l dry-run -d 'Print which devices would be exported'
 end
 

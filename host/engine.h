@@ -4,7 +4,10 @@
 #ifndef HOST_ENGINE_H
 #define HOST_ENGINE_H
 
+#include "lib/str.h"
 #include "sysfs/device.h"
+
+#include <limits.h>
 
 enum engine_status {
 	ENGINE_UNKNOWN = 0, /* cannot be read */
@@ -29,10 +32,8 @@ struct engine_result {
 	int step; /* that failed, see step_text */
 };
 
-struct engine_room {
-	unsigned used, max; /* devices that the engine knows, and can know */
-	bool listed;	    /* the device in question is one of them */
-};
+#define ENGINE_ROOM_ANY UINT_MAX
+#define ENGINE_NONE "none" /* instead of a name */
 
 struct engine {
 	const char *name; /* for messages */
@@ -42,8 +43,10 @@ struct engine {
 	bool (*has)(const struct device *device);
 	/* Never blocks. */
 	enum engine_status (*status)(const struct sysfs *sysfs, const char *busid);
-	/* 0 or -errno: then *room is not set. */
-	int (*room)(const struct sysfs *sysfs, const char *busid, struct engine_room *room);
+	/* How many more devices it can take; ANY if it has a place for this one, or if that cannot
+	 * be found out. NULL: always. */
+	unsigned (*room)(const struct sysfs *sysfs, const char *busid);
+	const char *full; /* what it says of itself then, behind its name */
 	/* Before bind, in the server itself: what its child process cannot do. 0 or -errno. NULL:
 	 * there is nothing to do. */
 	int (*begin)(const struct sysfs *sysfs, const char *busid);
@@ -63,11 +66,24 @@ struct engine {
 	const char *(*step_text)(int step);
 };
 
-/* --engine. AUTO: usbip-host where it is there and has room, else usbfs. */
-enum engine_choice { ENGINE_CHOICE_KERNEL = 0, ENGINE_CHOICE_USBFS, ENGINE_CHOICE_AUTO };
+/* The engines that may take further devices. */
+struct engines {
+	const struct engine *only;  /* --engine; NULL: auto, in the order of engine.c */
+	const struct engine *loads; /* NULL, or its module would be loaded if it is missing */
+};
 
 /* The engine that has the device, NULL: none. No system calls. */
 const struct engine *engine_find(const struct device *device);
+/* The choice for a device that no engine has. */
+struct engine_choice {
+	const struct engine *engine; /* after an error the first that may be used */
+	int error;	   /* 0; -ENOSPC: there is no room; else -errno: it cannot be used */
+	struct reason why; /* of the error, or of not being the first choice */
+};
+/* coming: how many devices are about to take room that their engine has not counted yet, and then
+ * this one, if it does. Room that cannot be found out counts as there: the bind will tell. */
+void engine_choose(const struct engines *engines, const struct sysfs *sysfs, const char *busid,
+		   unsigned *coming, struct engine_choice *choice);
 
 /* usbip-host, the kernel's driver. */
 extern const struct engine engine_kernel;

@@ -22,16 +22,18 @@ static enum engine_status kernel_status(const struct sysfs *sysfs, const char *b
 					  ENGINE_UNKNOWN;
 }
 
-static int kernel_room(const struct sysfs *sysfs, const char *busid, struct engine_room *room)
+static unsigned kernel_room(const struct sysfs *sysfs, const char *busid)
 {
-	int used = stub_slots(sysfs, busid, &room->listed);
+	bool listed;
+	int used = stub_slots(sysfs, busid, &listed);
 
-	if (used < 0)
-		return used;
-	room->used = (unsigned)used;
-	room->max = STUB_SLOTS;
-	return 0;
+	return used < 0 || listed  ? ENGINE_ROOM_ANY :
+	       used < STUB_SLOTS ? (unsigned)(STUB_SLOTS - used) :
+				     0;
 }
+
+#define TEXT(number) #number
+#define TEXT_OF(number) TEXT(number)
 
 static struct engine_result kernel_result(struct stub_result stub)
 {
@@ -76,6 +78,7 @@ const struct engine engine_kernel = {
 	.has = kernel_has,
 	.status = kernel_status,
 	.room = kernel_room,
+	.full = "knows at most " TEXT_OF(STUB_SLOTS) " bus ids",
 	.bind = kernel_bind,
 	.end = kernel_end,
 	.release = kernel_release,

@@ -61,26 +61,16 @@ static void held_drop(struct held *held)
 	held->busid[0] = '\0';
 }
 
-static int usbfs_room(const struct sysfs *sysfs, const char *busid, struct engine_room *room)
-{
-	(void)sysfs;
-	room->used = 0;
-	room->max = HOLDERS_MAX;
-	room->listed = held_find(busid);
-	EACH_HELD(held)
-		room->used += *held->busid != '\0';
-	return 0;
-}
-
 /* Tells each how many there are. */
 static void holders_share(void)
 {
-	struct engine_room room;
+	uint32_t n = 0;
 
-	usbfs_room(NULL, "", &room);
+	EACH_HELD(held)
+		n += *held->busid != '\0';
 	EACH_HELD(held)
 		if (*held->busid)
-			held->page->holders = room.used;
+			held->page->holders = n;
 }
 
 static void held_forget(struct held *held)
@@ -154,7 +144,7 @@ static int usbfs_check(const struct sysfs *sysfs)
 {
 	if (sysfs->usb_nodes < 0)
 		return sysfs->usb_nodes;
-	return faccessat(sysfs->usb_nodes, "001/001", W_OK, 0) && errno != ENOENT ? -errno : 0;
+	return access("/dev/bus/usb/001/001", W_OK) && errno != ENOENT ? -errno : 0;
 }
 
 static bool usbfs_has(const struct device *device)
@@ -417,7 +407,6 @@ const struct engine engine_usbfs = {
 	.check = usbfs_check,
 	.has = usbfs_has,
 	.status = usbfs_status,
-	.room = usbfs_room,
 	.begin = usbfs_begin,
 	.file = usbfs_file,
 	.bind = usbfs_bind,

@@ -85,15 +85,6 @@ struct export *exports_add(struct exports *exports, struct loop *loop, const cha
 	return export;
 }
 
-unsigned exports_count(struct exports *exports, enum export_state state)
-{
-	unsigned n = 0;
-
-	EACH_EXPORT(exports, export)
-		n += export->state == state;
-	return n;
-}
-
 bool export_has_job(const struct export *export)
 {
 	return (BIT(BINDING) | BIT(ENDING) | BIT(RELEASING) | BIT(STUCK)) & 1U << export->state;

@@ -122,8 +122,6 @@ struct export *exports_find(struct exports *exports, const char *busid);
  * fills in sysfs, engine, job_ended and ctx. */
 struct export *exports_add(struct exports *exports, struct loop *loop, const char *busid,
 			   enum export_state state);
-/* How many devices are in that state. */
-unsigned exports_count(struct exports *exports, enum export_state state);
 
 /* Every change of state goes through here. Only the transitions of the table are allowed. */
 void export_set_state(struct export *export, enum export_state state);
@@ -187,10 +185,5 @@ void facts_identify(const struct sysfs *sysfs, const struct device *device,
 void facts_begin(const struct device *device, struct device_facts *facts);
 /* Sets the facts that POLICY_ASK_NEED asks for, from the answer of a survey. */
 void facts_set_need(const struct protect_item *item, struct device_facts *facts);
-/* Finds out the fact that POLICY_ASK_ROOM asks for. *binding: how many devices are about to be
- * bound, which the engine has not counted yet, and then this one, if it needs room. Room that
- * cannot be found out counts as there: the bind will tell. */
-void facts_ask_room(const struct engine *engine, const struct sysfs *sysfs, const char *busid,
-		    unsigned *binding, struct policy_fact *room_fact);
 
 #endif

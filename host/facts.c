@@ -28,16 +28,6 @@ void facts_identify(const struct sysfs *sysfs, const struct device *device,
 	rule_facts_add_class(identity, device->class);
 }
 
-const struct engine *engine_find(const struct device *device)
-{
-	static const struct engine *const engines[] = { &engine_kernel, &engine_usbfs };
-
-	for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
-		if (engines[i]->has(device))
-			return engines[i];
-	return NULL;
-}
-
 void facts_begin(const struct device *device, struct device_facts *facts)
 {
 	memset(facts, 0, sizeof(*facts));
@@ -46,21 +36,6 @@ void facts_begin(const struct device *device, struct device_facts *facts)
 	facts->has_driver = device->driver[0];
 	if (engine_find(device))
 		facts->use = DEVICE_IDLE;
-}
-
-void facts_ask_room(const struct engine *engine, const struct sysfs *sysfs, const char *busid,
-		    unsigned *binding, struct policy_fact *room_fact)
-{
-	struct engine_room room;
-
-	room_fact->answer = POLICY_YES;
-	if (engine->room(sysfs, busid, &room) || room.listed)
-		return;
-	if (room.used + (*binding)++ < room.max)
-		return;
-	room_fact->answer = POLICY_NO;
-	str_format(room_fact->reason.text, sizeof(room_fact->reason.text),
-		   "%s knows at most %u bus ids", engine->name, room.max);
 }
 
 void facts_set_need(const struct protect_item *item, struct device_facts *facts)

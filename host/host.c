@@ -5,6 +5,8 @@
 #include "host/holder.h"
 #include "lib/log.h"
 
+#include <errno.h>
+
 enum {
 	STOP_MS = 30000,	 /* for all devices to be given back */
 	ONCE_PATIENCE_MS = 1000, /* --once waits so long for a device in its error state */
@@ -124,37 +126,36 @@ static int host_exit_status(struct host *host)
 	return status;
 }
 
-/* Returns the exit status. AUTO does with one of them. */
-static int host_open_engines(struct host *host, enum engine_choice choice)
+/* The holders of an earlier run keep their devices, whatever is used for further ones. Returns the
+ * exit status. */
+static int host_open_engines(struct host *host, const struct engine *only)
 {
 	const struct sysfs *sysfs = &host->daemon.sysfs;
-	int error;
+	unsigned coming = 0;
+	int error = 0;
 
-	if (choice != ENGINE_CHOICE_USBFS && !engine_kernel.check(sysfs))
-		host->engine = &engine_kernel;
-	if (choice != ENGINE_CHOICE_KERNEL && !engine_usbfs.check(sysfs)) {
-		error = holders_open(&host->daemon, host->daemon.options->keys);
-		if (error) {
-			log_error_errno(error, "cannot start");
-			return 1;
-		}
-		*(host->engine ? &host->fallback : &host->engine) = &engine_usbfs;
+	host->engines.only = only;
+	engine_choose(&host->engines, sysfs, "", &coming, &host->choice);
+	if (host->choice.error && host->choice.error != -ENOSPC) {
+		log_error("cannot use kernel module %s, nor /dev/bus/usb: run as root, in a "
+			  "container with the USB devices of its host", engine_kernel.name);
+		return 1;
 	}
-	if (host->engine)
-		return 0;
-	driver_load(sysfs, &(struct driver){ engine_kernel.name, engine_kernel.check, false });
-	return 1;
+	if (!engine_usbfs.check(sysfs))
+		error = holders_open(&host->daemon, host->daemon.options->keys);
+	if (error)
+		log_error_errno(error, "cannot start");
+	return error != 0;
 }
 
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
 	     unsigned listeners, const struct cidr_list *networks, bool take_all,
-	     enum engine_choice engine)
+	     const struct engine *engine)
 {
-	const bool usbfs = engine == ENGINE_CHOICE_USBFS;
+	const bool usbfs = engine == &engine_usbfs;
 	const struct daemon_role role = {
 		.driver = { usbfs ? NULL : engine_kernel.name,
-			    usbfs ? engine_usbfs.check : engine_kernel.check,
-			    engine == ENGINE_CHOICE_AUTO },
+			    usbfs ? engine_usbfs.check : engine_kernel.check, !engine },
 		.name = "server",
 		.uevents = UEVENT_LOCAL,
 		.stop_ms = STOP_MS,

@@ -13,11 +13,11 @@
 /*
  * Runs until it is told to stop. Returns the exit status: 0, 1 if it could not do its work, 2 if
  * the rules are malformed. Listens on the addresses of listen; only clients in networks may
- * connect. take_all: also devices that this machine itself needs.
+ * connect. take_all: also devices that this machine itself needs. engine is NULL: auto.
  */
 int host_run(const struct daemon_options *options, const struct listener_address *listen,
 	     unsigned listeners, const struct cidr_list *networks, bool take_all,
-	     enum engine_choice engine);
+	     const struct engine *engine);
 
 /* The rest is only for host/host*.c. */
 struct host {
@@ -26,16 +26,16 @@ struct host {
 	bool held_back;	   /* when stopping: a device cannot be released yet */
 	uint64_t stopped;  /* when stopping: since when */
 	struct daemon daemon;
-	const struct engine *engine;   /* for devices that no engine has yet */
-	const struct engine *fallback; /* for those for which that one has no room, or NULL */
-	struct log_once full_log, room_log, save_log, unseen_log;
+	struct engines engines;	     /* for devices that none has yet */
+	struct engine_choice choice; /* for the next one, as the latest pass has found */
+	struct log_once full_log, save_log, unseen_log, engine_log;
 	struct exports exports;
 	struct access access;
 	struct host_server server;
 	uint64_t settled;   /* until then a network may still come; 0: no pass yet */
 	uint64_t link_next; /* when to ask again whether this host has a network link */
 	uint64_t link_lost; /* when it was first seen without one; 0: it was not */
-	uint32_t left_hash; /* of the file "left", 0: not known; see status_files_update() */
+	uint32_t left_hash, engine_hash; /* of these files, 0: not known; status_files_update() */
 	struct policy policy;
 };
 
@@ -75,6 +75,7 @@ void host_job_ended(struct export *export, enum export_state job, bool logged);
  *			time is the begin of the session. KEY is the identity of the key that the
  *			peer has proved, PRINT (hexadecimal) tells it from others of that name.
  *	left		"BUSID REASON", one line for each device that is left alone
+ *	engine		"ENGINE REASON", the engine that the next device gets, and why
  *
  * Called in every pass: writes the files that have changed; tries again in the next if that fails.
  * stopping: for the last time; the files of sessions that go on stay.

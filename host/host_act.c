@@ -4,6 +4,7 @@
 
 #include "lib/util.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { HELD_BACK_POLL_MS = 500 };
@@ -18,18 +19,24 @@ static bool host_session_denied(const struct host *host, const struct export *ex
 		!access_allows_device(&host->access, &export->identity, &who));
 }
 
-/* How many devices have that job, without those that are stuck, as these hold up no other. */
-static unsigned host_count_jobs(struct host *host, enum export_state job)
+/* Whether other devices have such a job. One that is stuck holds up no other. *coming: how many are
+ * about to take places of usbip-host. */
+static void host_gather_jobs(struct host *host, struct device_facts *facts, unsigned *coming)
 {
-	unsigned n = 0;
-
-	EACH_EXPORT(&host->exports, export)
-		n += export->state == job && !export->stuck.text[0];
-	return n;
+	EACH_EXPORT(&host->exports, export) {
+		facts->session_ending |= export->state == EXPORT_ENDING ||
+					 export->state == EXPORT_RESETTING;
+		if (export->stuck.text[0])
+			continue;
+		facts->others_releasing |= export->state == EXPORT_RELEASING;
+		facts->others_binding |= export->state == EXPORT_BINDING;
+		*coming += export->state == EXPORT_BINDING && export->engine == &engine_kernel;
+	}
 }
 
 /* All facts but those that a verdict asks for. */
-static void host_gather_facts(struct host *host, struct export *export, struct device_facts *facts)
+static void host_gather_facts(struct host *host, struct export *export, struct device_facts *facts,
+			      unsigned *coming)
 {
 	static const enum device_use use[] = {
 		[EXPORT_BOUND] = DEVICE_IDLE,	    [EXPORT_AVAILABLE] = DEVICE_IDLE,
@@ -51,10 +58,7 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 	facts->retry_later = now < export->backoff.until;
 	facts->damped = now < export->flaps.backoff.until;
 	facts->session_denied = host_session_denied(host, export);
-	facts->session_ending = exports_count(&host->exports, EXPORT_ENDING) ||
-				exports_count(&host->exports, EXPORT_RESETTING);
-	facts->others_releasing = host_count_jobs(host, EXPORT_RELEASING);
-	facts->others_binding = host_count_jobs(host, EXPORT_BINDING);
+	host_gather_jobs(host, facts, coming);
 	host_need_facts(host, export, facts);
 }
 
@@ -106,17 +110,20 @@ static void host_wait_for(struct loop *loop, const struct export *export)
 			loop_pass_by(loop, until[i]);
 }
 
-/* For a device that no engine has. */
-static void host_choose_engine(struct host *host, struct export *export, struct policy_fact *room)
+/* For a device that no engine has. While those that are being bound may fill usbip-host up, the
+ * others wait. */
+static void host_choose_engine(struct host *host, struct export *export, unsigned coming,
+			       struct policy_fact *room)
 {
-	unsigned binding = exports_count(&host->exports, EXPORT_BINDING);
+	unsigned others = coming;
+	struct engine_choice choice;
 
-	export->engine = host->engine;
-	facts_ask_room(export->engine, export->sysfs, export->device.busid, &binding, room);
-	if (room->answer == POLICY_YES || !host->fallback)
-		return;
-	export->engine = host->fallback;
-	*room = (struct policy_fact){ .answer = POLICY_YES };
+	engine_choose(&host->engines, export->sysfs, export->device.busid, &coming, &choice);
+	export->engine = choice.engine;
+	room->answer = POLICY_YES;
+	if (choice.error == -ENOSPC || (others && choice.engine != &engine_kernel))
+		room->answer = POLICY_NO;
+	room->reason = choice.why;
 }
 
 void host_act(struct host *host, struct export *export)
@@ -124,11 +131,12 @@ void host_act(struct host *host, struct export *export)
 	struct loop *loop = &host->daemon.loop;
 	struct policy_decision decision;
 	struct device_facts facts;
+	unsigned coming = 0;
 
-	host_gather_facts(host, export, &facts);
+	host_gather_facts(host, export, &facts, &coming);
 	decision = policy_decide(&host->policy, &facts);
 	if (decision.verdict == POLICY_ASK_ROOM) {
-		host_choose_engine(host, export, &facts.room);
+		host_choose_engine(host, export, coming, &facts.room);
 		decision = policy_decide(&host->policy, &facts);
 	}
 	host_keep_reason(host, export, &decision);

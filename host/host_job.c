@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROOM_LOW = 2 /* free places of the engine: few */ };
-
 void host_start_job(struct host *host, struct export *export, enum export_state job)
 {
 	const struct rundir *rundir = &host->daemon.rundir;
@@ -63,21 +61,6 @@ static void host_tell_hooks(struct host *host, const struct export *export, enum
 	hook_runner_tell(&host->daemon.runner, &facts);
 }
 
-/* An engine keeps a place for devices that are unplugged while they are bound. */
-static void host_check_room(struct host *host)
-{
-	struct engine_room room;
-
-	if (host->engine == &engine_usbfs || host->engine->room(&host->daemon.sysfs, "", &room))
-		return;
-	if (room.used + ROOM_LOW >= room.max)
-		log_once(&host->room_log, LOG_LEVEL_WARNING, 0,
-			 "%s holds %u of at most %u bus ids, until the next boot",
-			 host->engine->name, room.used, room.max);
-	else
-		log_once_clear(&host->room_log);
-}
-
 void host_job_ended(struct export *export, enum export_state job, bool logged)
 {
 	struct host *host = export->ctx;
@@ -91,7 +74,5 @@ void host_job_ended(struct export *export, enum export_state job, bool logged)
 		host_set_ours(host, export, false);
 	if (logged || (done && job != EXPORT_ENDING))
 		host_tell_hooks(host, export, job);
-	if (job == EXPORT_BINDING)
-		host_check_room(host);
 	loop_pass_now(&host->daemon.loop);
 }

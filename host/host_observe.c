@@ -24,7 +24,9 @@ static struct export *add_export(struct host *host, const char *busid, enum expo
 		return NULL;
 	}
 	export->sysfs = &host->daemon.sysfs;
-	export->engine = host->engine;
+	export->engine = engine_find(&export->device);
+	if (!export->engine)
+		export->engine = &engine_kernel;
 	export->job_ended = host_job_ended;
 	export->ctx = host;
 	export->need.at_start = !host->passed;
@@ -123,9 +125,13 @@ static void host_observe_unplugged(struct host *host, struct export *export)
 
 bool host_observe(struct host *host)
 {
-	int error = host->engine->check(&host->daemon.sysfs);
+	unsigned coming = 0;
+	int error;
 
-	if (error == -EROFS) /* bound devices go on, and a bind that fails is logged */
+	engine_choose(&host->engines, &host->daemon.sysfs, "", &coming, &host->choice);
+	error = host->choice.error;
+	/* bound devices go on, and a bind that fails is logged */
+	if (error == -EROFS || error == -ENOSPC)
 		error = 0;
 	EACH_EXPORT(&host->exports, export)
 		export->seen = false;

@@ -16,7 +16,8 @@
 enum {
 	FDS_RESERVED = 24, /* for sysfs and children; a quarter of the limit if that is less */
 	FDS_FEW = 24,	   /* a server can hardly work with less */
-	FDS_WANTED = CONNS_MAX + EXPORTS_MAX + FDS_RESERVED + 64,
+	/* for a device its session, and the holder that it may have */
+	FDS_WANTED = CONNS_MAX + 2 * EXPORTS_MAX + FDS_RESERVED + 64,
 	PAUSE_MS = 1000, /* after accept4() failed for want of resources */
 	/* Connections that the kernel keeps until they are accepted, as far as net.core.somaxconn
 	 * allows. With more at once it drops them, and their clients notice late. musl's SOMAXCONN

@@ -59,12 +59,36 @@ static const char *reason_left_alone(const struct export *export)
 	return export->flaps.backoff.delay ? "it comes and goes" : NULL;
 }
 
+/* Unless it has that text already. */
+static void save_file(const struct rundir *rundir, const char *name, const char *text, size_t len,
+		      uint32_t *saved)
+{
+	uint32_t hash = str_hash(STR_HASH, text) | 1; /* never 0: that is not known */
+
+	if (hash != *saved && !file_replace(rundir->dir, name, 0, text, len))
+		*saved = hash;
+}
+
+/* For the file, and for the log when it changes. */
+static size_t describe_choice(struct host *host, char *text, size_t size)
+{
+	const struct engine_choice *choice = &host->choice;
+	const char *name = choice->error ? ENGINE_NONE : choice->engine->name;
+	const char *why = choice->why.text;
+
+	if (!*why)
+		log_once_clear(&host->engine_log);
+	else if (!choice->error)
+		log_once(&host->engine_log, LOG_LEVEL_INFO, 0,
+			 "further devices are exported by %s: %s", name, why);
+	return str_format(text, size, "%s %s\n", name, why);
+}
+
 void status_files_update(struct host *host, bool stopping)
 {
 	const struct rundir *rundir = &host->daemon.rundir;
 	static char text[EXPORTS_MAX * LEFT_LINE_SIZE];
 	size_t len = 0;
-	uint32_t hash;
 
 	EACH_EXPORT(&host->exports, export) {
 		const char *reason = stopping ? NULL : reason_left_alone(export);
@@ -79,9 +103,10 @@ void status_files_update(struct host *host, bool stopping)
 	}
 	assert(len < sizeof(text));
 	text[len] = '\0';
-	hash = str_hash(STR_HASH, text) | 1; /* never 0: that is not known */
-	if (hash != host->left_hash && !file_replace(rundir->dir, "left", 0, text, len))
-		host->left_hash = hash;
+	save_file(rundir, "left", text, len, &host->left_hash);
+	len = stopping ? 0 : describe_choice(host, text, sizeof(text));
+	text[len] = '\0';
+	save_file(rundir, "engine", text, len, &host->engine_hash);
 }
 
 void status_files_load_session(const struct rundir *rundir, struct export *export)

@@ -224,7 +224,8 @@ print_kept() {
 remove() {
 	init_remove
 	case $role in
-	server) rm -f $notes/bound $notes/session.* $notes/server.* $notes/[0-9]*.lock $udev_rules ;;
+	server) rm -f $notes/bound $notes/session.* $notes/server.* $notes/[0-9]*.lock $notes/engine \
+		$notes/holder.* $notes/socket.* $udev_rules ;;
 	client)
 		print_kept
 		rm -f $notes/port* $notes/client.*

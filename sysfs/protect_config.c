@@ -76,7 +76,7 @@ static bool array_visit_line(void *ctx, char *line)
 	const struct array_search *search = ctx;
 	const char *word = str_word(&line), *file;
 
-	if (!word || strcasecmp(word, "ARRAY") != 0)
+	if (!word || strncasecmp(word, "ARRAY", sizeof("ARRAY")) != 0)
 		return false;
 	file = word = str_word(&line);
 	if (!file || !strcmp(file, "<ignore>"))

@@ -255,7 +255,7 @@ static inline void serve(void (*scene)(void), bool once, int want)
 	};
 
 	t.scene = scene;
-	CHECK_INT(host_run(&options, NULL, 0, NULL, t.take_all, ENGINE_CHOICE_KERNEL), want);
+	CHECK_INT(host_run(&options, NULL, 0, NULL, t.take_all, &engine_kernel), want);
 	memset(t.host, 0, sizeof(*t.host)); /* the next one is another process */
 }
 

@@ -86,18 +86,20 @@ static void list_without_server(void)
 	SHOW(U, "list");
 	all_well();
 	CHECK_STR(got.out,
-		  "BUSID  ID         MBIT/S  PRODUCT                             STATE\n"
+		  "BUSID  ID         MBIT/S  PRODUCT                             "
+		  "DRIVER      STATE\n"
 		  "1-1    0409:55aa  12      QEMU USB Hub                        "
-		  "left alone: it is a hub\n"
+		  "usb         left alone: it is a hub\n"
 		  "1-1.2  0627:0001  12      QEMU USB Keyboard                   "
-		  "not exported: no server runs\n"
+		  "usb         not exported: no server runs\n"
 		  "1-2    0525:a4a2  12      QEMU RNDIS/QEMU USB Network Device  "
-		  "not exported: no server runs\n"
+		  "usb         not exported: no server runs\n"
 		  "1-3    0627:0001  480     QEMU USB Mouse                      "
-		  "not exported: no server runs\n"
-		  "2-4    46f4:0001  5000    QEMU USB HARDDRIVE                  exported\n"
+		  "usb         not exported: no server runs\n"
+		  "2-4    46f4:0001  5000    QEMU USB HARDDRIVE                  "
+		  "usbip-host  exported\n"
 		  "2-5    46f4:0001  5000    QEMU USB HARDDRIVE                  "
-		  "not exported: no server runs\n");
+		  "usb         not exported: no server runs\n");
 	CHECK(!is_there(place, "run") && !is_there(place, "config"));
 	finish();
 }
@@ -117,15 +119,32 @@ static void list_with_server(void)
 	lock = daemon_runs("server");
 	SHOW(U, "list");
 	all_well();
-	printed("QEMU USB Mouse                      left alone: it holds the file system at /\n");
+	printed("QEMU USB Mouse                      usb         "
+		"left alone: it holds the file system at /\n");
 	printed("in use by 10.0.0.7\n");
 	printed(" own driver (usb)\n");
-	printed("QEMU USB Keyboard                   no driver\n");
+	printed("QEMU USB Keyboard                   -           no driver\n");
 	not_printed("no server runs");
 	SHOW(U, "list", "--json");
 	printed("\"server_running\":true");
 	printed("\"state\":\"left alone\",\"reason\":\"it holds the file system at /\"");
 	printed("\"state\":\"in use\",\"reason\":null,\"peer\":\"10.0.0.7\",\"peer_port\":40000,");
+	printed("\"engine\":null,\"engine_reason\":null,\"devices\":");
+	put_file(place, "run/engine", "usbfs usbip-host is not loaded\n");
+	SHOW(U, "list");
+	printed("\nfurther devices are exported by usbfs: usbip-host is not loaded\n");
+	SHOW(U, "list", "--json");
+	printed("\"engine\":\"usbfs\",\"engine_reason\":\"usbip-host is not loaded\",\"devices\":");
+	SHOW(U, "status");
+	printed("\nfurther devices are exported by usbfs: usbip-host is not loaded\n\nexported:\n");
+	SHOW(U, "status", "--json");
+	printed("\"engine\":\"usbfs\",\"engine_reason\":\"usbip-host is not loaded\",\"exported\":");
+	put_file(place, "run/engine", "usbip-host \n");
+	SHOW(U, "list");
+	printed("\nfurther devices are exported by usbip-host\n");
+	SHOW(U, "list", "--json");
+	printed("\"engine\":\"usbip-host\",\"engine_reason\":null,\"devices\":");
+	take_away(place, "run/engine");
 	/* with rules or --take-all, they decide */
 	SHOW(U, "list", "--take-all");
 	not_printed("it holds the file system");
@@ -233,7 +252,7 @@ static void not_authorized(void)
 	printed("1-3 (0627:0001): would be left alone: it is not authorized, by USBGuard");
 	put_file(root, MOUSE "authorized", "1\n");
 	SHOW(S, "--dry-run");
-	printed("1-3 (0627:0001): would be exported\n");
+	printed("1-3 (0627:0001): would be exported by usbip-host\n");
 	finish();
 }
 
@@ -375,12 +394,12 @@ static void dry_run(void)
 	all_well();
 	CHECK_STR(got.out,
 		  "1-1 (0409:55aa): would be left alone: it is a hub\n"
-		  "1-1.2 (0627:0001): would be exported\n"
-		  "1-2 (0525:a4a2): would be exported\n"
+		  "1-1.2 (0627:0001): would be exported by usbip-host\n"
+		  "1-2 (0525:a4a2): would be exported by usbip-host\n"
 		  "1-3 (0627:0001): would be left alone: it is held, until 'usbiphp bind 1-3'\n"
 		  "2-4 (46f4:0001): is exported already, though it is held, until "
 		  "'usbiphp bind 2-4'\n"
-		  "2-5 (46f4:0001): would be exported\n"
+		  "2-5 (46f4:0001): would be exported by usbip-host\n"
 		  "4-1 (46f4:0001): would be left alone: it came over USB/IP\n"
 		  "1234:5678/GONE: is held, and not here\n");
 	CHECK(!is_there(place, "run"));
@@ -390,7 +409,7 @@ static void dry_run(void)
 	SHOW(S, "-n", "--take-all", "--once", "-l", "127.0.0.1:1");
 	all_well();
 	printed("2-4 (46f4:0001): is exported already\n");
-	printed("2-5 (46f4:0001): would be exported\n");
+	printed("2-5 (46f4:0001): would be exported by usbip-host\n");
 	close(lock);
 	finish();
 }
@@ -403,13 +422,32 @@ static void dry_run_slots(void)
 		 "9-1 9-2 9-3 9-4 9-5 9-6 9-7 9-8 9-9 8-1 8-2 8-3 2-4 2-5 \n");
 	SHOW(S, "-n");
 	all_well();
-	printed("1-1.2 (0627:0001): would be exported\n");
-	printed("1-2 (0525:a4a2): would be exported\n");
+	printed("1-1.2 (0627:0001): would be exported by usbip-host\n");
+	printed("1-2 (0525:a4a2): would be exported by usbip-host\n");
 	printed("1-3 (0627:0001): would be left alone: usbip-host knows at most 16 bus ids\n");
-	printed("2-5 (46f4:0001): would be exported\n");
+	printed("2-5 (46f4:0001): would be exported by usbip-host\n");
 	take_away(root, "bus/usb/drivers/usbip-host");
 	SHOW(S, "-n");
-	printed("1-3 (0627:0001): would be exported\n");
+	printed("1-3 (0627:0001): would be left alone: usbip-host is not loaded\n");
+	finish();
+}
+
+/* A server would load the module. */
+static void dry_run_module(void)
+{
+	char sys[TEMP_SIZE + 8];
+
+	begin(NULL);
+	snprintf(sys, sizeof(sys), "%s/sys", place);
+	must(!mkdir(sys, 0755), "make /sys");
+	tree_unpack(sys, HOST);
+	take_away(sys, "bus/usb/drivers/usbip-host");
+	put_file(place, "proc/sys/kernel/osrelease", "6.1.0\n");
+	put_file(place, "lib/modules/6.1.0/modules.dep", "usbip/usbip-host.ko: usbip-core.ko\n");
+	RUN_IT(S, "-n", "--sysfs", sys);
+	printed("1-3 (0627:0001): would be exported by usbip-host\n");
+	RUN_IT(S, "-n", "--sysfs", sys, "--engine", "usbfs");
+	printed("1-3 (0627:0001): would be left alone: usbfs is not loaded\n");
 	finish();
 }
 
@@ -456,19 +494,20 @@ static void no_usb(void)
 	SHOW(U, "status");
 	all_well();
 	CHECK_STR(got.out, "server: not running, client: not running\n"
-			   "\nexported: no usbip-host here\n"
+			   "\nexported: nothing\n"
 			   "\nimported: no vhci-hcd here\n");
 	SHOW(U, "status", "--json");
 	all_well();
 	CHECK_STR(got.out, "{\"version\":1,\"server_running\":false,\"client_running\":false,"
-			   "\"usbip_host\":false,\"vhci_hcd\":false,\"exported\":[],"
+			   "\"usbip_host\":false,\"vhci_hcd\":false,"
+			   "\"engine\":null,\"engine_reason\":null,\"exported\":[],"
 			   "\"imported\":[],\"held\":{\"server\":[],\"client\":[]}}\n");
 	SHOW(U, "list");
 	all_well();
 	CHECK_STR(got.out, "");
 	SHOW(U, "list", "--json");
 	CHECK_STR(got.out, "{\"version\":1,\"host\":null,\"server_running\":false,"
-			   "\"devices\":[]}\n");
+			   "\"engine\":null,\"engine_reason\":null,\"devices\":[]}\n");
 	SHOW(S, "-n");
 	all_well();
 	CHECK_STR(got.out, "");
@@ -548,8 +587,8 @@ static void exported(int family)
 	not_printed("\"rtt_us\":null");
 	SHOW(U, "status");
 	all_well();
-	printed("\nexported:\nBUSID  ID         PRODUCT             NAME              STATE     ");
-	printed("46f4:0001/STICK1  in use by 127.0.0.1  ");
+	printed("\nexported:\nBUSID  ID         PRODUCT             NAME              DRIVER      STATE     ");
+	printed("46f4:0001/STICK1  usbip-host  in use by 127.0.0.1  ");
 	printed("  4.3 kB  1.2 kB  ");
 	/* the session is over; its status file and the listening socket are still there */
 	close(c.client);
@@ -1191,6 +1230,7 @@ int main(void)
 	RUN("t_cmd: a device that never answers", wedged);
 	RUN("t_cmd: dry-run", dry_run);
 	RUN("t_cmd: dry-run, no room", dry_run_slots);
+	RUN("t_cmd: dry-run, the module is not loaded yet", dry_run_module);
 	RUN("t_cmd: wrong rules", wrong_rules);
 	RUN("t_cmd: no sysfs", no_sysfs);
 	RUN("t_cmd: no USB", no_usb);

@@ -125,6 +125,8 @@ static void empty_machine(void)
 {
 	begin(NULL);
 	look();
+	SAYS("BAD     /dev/bus/usb: No such file or directory: in a container, let it use the USB "
+	     "devices of its host");
 	SAYS("BAD     usbip-host" NO_MODULES "usbip-host on its host");
 	SAYS("warn    vhci-hcd" NO_MODULES "vhci-hcd on its host");
 	SAYS("warn    usbiphp-server is not running: systemctl restart usbip-bind, or ./install.sh "
@@ -132,7 +134,7 @@ static void empty_machine(void)
 	SAYS("warn    usbiphp-client is not running: systemctl restart usbip-attach, or "
 	     "./install.sh client");
 	CHECK_INT(lines("warn    not run as root: some checks are incomplete\n"), geteuid() != 0);
-	CHECK_INT(lines(""), geteuid() ? 5 : 4);
+	CHECK_INT(lines(""), geteuid() ? 6 : 5);
 	end();
 }
 
@@ -392,6 +394,7 @@ static void held(void)
 }
 
 #define STUB "sys/bus/usb/drivers/usbip-host/"
+#define NODE "dev/bus/usb/001/001"
 #define DEVICES "sys/bus/usb/devices/"
 
 static void put_device(const char *bus, const char *busid, const char *class, const char *driver,
@@ -447,8 +450,37 @@ static void stub(void)
 	SAYS("ok      usbip-host: 15 of 16 slots are used");
 	put_file(root, STUB "match_busid", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 \n");
 	look();
-	SAYS("BAD     usbip-host: all 16 slots are used: replug absent devices into their old "
+	SAYS("BAD     usbip-host: 16 of 16 slots are used: replug absent devices into their old "
 	     "ports, or reboot");
+	put_file(root, NODE, "");
+	look();
+	SAYS("ok      usbip-host: 16 of 16 slots are used: further devices are exported through "
+	     "/dev/bus/usb");
+	LACKS("BAD     usbip-host");
+	end();
+}
+
+/* The server needs no module. */
+static void engines(void)
+{
+	begin(NULL);
+	put_file(root, NODE, "");
+	look();
+	SAYS("ok      /dev/bus/usb can be used");
+	SAYS("ok      usbip-host cannot be used: devices are exported through /dev/bus/usb");
+	LACKS("BAD");
+	put_file(root, STUB "match_busid", "\n");
+	put_device("pci", "1-1", "00\n", "usbip-host", "1\n");
+	put_device("pci", "1-2", "00\n", "usb", NULL);
+	look();
+	SAYS("ok      exported by usbip-host: 1, by usbfs: 0");
+	take_away(root, NODE);
+	look();
+	SAYS("ok      /dev/bus/usb can be used"); /* no first bus */
+	take_away(root, "dev");
+	look();
+	SAYS("warn    /dev/bus/usb: No such file or directory: in a container, let it use the USB "
+	     "devices of its host");
 	end();
 }
 
@@ -789,6 +821,7 @@ int main(void)
 	RUN("t_doctor: a daemon", running);
 	RUN("t_doctor: held devices", held);
 	RUN("t_doctor: usbip-host and its devices", stub);
+	RUN("t_doctor: both engines", engines);
 	RUN("t_doctor: devices that are not authorized", not_authorized);
 	RUN("t_doctor: vhci-hcd and its ports", vhci);
 	RUN("t_doctor: a driver that only root may write", other_drivers);

@@ -629,41 +629,6 @@ static void identity(void)
 	end();
 }
 
-/* The places in usbip-host's table: the answer, and whether the device takes one of them. */
-static void room_is(enum policy_answer answer, unsigned binding, bool takes)
-{
-	unsigned before = binding;
-	struct device_facts facts;
-
-	memset(&facts, 0, sizeof(facts));
-	facts_ask_room(&engine_kernel, &sysfs, device.busid, &binding, &facts.room);
-	CHECK_INT(facts.room.answer, answer);
-	CHECK_INT(binding, before + takes);
-	CHECK_STR(facts.room.reason.text,
-		  answer == POLICY_YES ? "" : "usbip-host knows at most 16 bus ids");
-	CHECK_INT(facts.need.answer, POLICY_UNKNOWN);
-}
-
-static void room(void)
-{
-	char text[16 * 6 + 2] = "";
-
-	start(NULL);
-	make_device(0, false);
-	room_is(POLICY_YES, 100, false); /* no table: the bind tells */
-	for (unsigned i = 0; i < 15; i++)
-		sprintf(text + strlen(text), "9-%u ", i + 1);
-	put_file(root, "bus/usb/drivers/usbip-host/match_busid", text);
-	room_is(POLICY_YES, 0, true);
-	room_is(POLICY_NO, 1, true);
-	strcat(text, "9-16 ");
-	put_file(root, "bus/usb/drivers/usbip-host/match_busid", text);
-	room_is(POLICY_NO, 0, true);
-	strcpy(device.busid, "9-16"); /* it has a place of its own */
-	room_is(POLICY_YES, 0, false);
-	end();
-}
-
 int main(void)
 {
 	for (size_t i = 0; i < LENGTH(permission); i++)
@@ -681,6 +646,5 @@ int main(void)
 	RUN("t_policy: strings that cannot be read", unreadable_strings);
 	RUN("t_policy: one that a client holds", of_a_client);
 	RUN("t_policy: what the rules are asked about", identity);
-	RUN("t_policy: room in the driver's table", room);
 	return check_status();
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of host/status_files: the files about sessions, and about devices that are left alone.
- * LINK: -Wl,--wrap=renameat
+ * LINK: -Wl,--wrap=renameat,--wrap=log_line
  */
 #include "host/host.h"
 
 #include "sysfs/stub.h"
+#include "tests/said.h"
 #include "tests/tree.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <sys/socket.h>
 
 #define LEFT "run/left"
@@ -32,6 +34,8 @@ static void begin(void)
 {
 	start(NULL);
 	memset(&host, 0, sizeof(host));
+	host.choice.engine = &engine_kernel;
+	host.engine_hash = str_hash(STR_HASH, "usbip-host \n") | 1; /* it is written already */
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
 	must(!rundir_open(&host.daemon.rundir, run_dir, "server"), "open the run directory");
 	writes = 0;
@@ -215,6 +219,37 @@ static void at_the_end(void)
 	file_is(root, "run/session.1-1", text);
 	for (int i = 0; i < 2; i++)
 		close(client[i]);
+	finish();
+}
+
+static void choose(const struct engine *engine, int error, const char *why)
+{
+	host.choice = (struct engine_choice){ .engine = engine, .error = error };
+	str_copy(host.choice.why.text, sizeof(host.choice.why.text), why);
+	keep();
+}
+
+/* The engine of further devices: the log has each reason once, for as long as it lasts. */
+static void engine(void)
+{
+	begin();
+	said_forget();
+	choose(&engine_usbfs, 0, "usbip-host is not loaded");
+	file_is(root, "run/engine", "usbfs usbip-host is not loaded\n");
+	for (int i = 0; i < 3; i++)
+		keep();
+	CHECK_INT(writes, 1);
+	CHECK_INT(said("further devices are exported by usbfs: usbip-host is not loaded"), 1);
+	choose(&engine_kernel, 0, "");
+	file_is(root, "run/engine", "usbip-host \n");
+	CHECK_INT(log_kept.lines, 1);
+	choose(&engine_usbfs, 0, "usbip-host is not loaded");
+	CHECK_INT(said("further devices are exported by usbfs: usbip-host is not loaded"), 2);
+	choose(&engine_kernel, -ENOSPC, "usbip-host knows at most 16 bus ids");
+	file_is(root, "run/engine", "none usbip-host knows at most 16 bus ids\n");
+	CHECK_INT(log_kept.lines, 2); /* each device that has no room is logged */
+	status_files_update(&host, true);
+	CHECK(!is_there(root, "run/engine"));
 	finish();
 }
 
@@ -414,6 +449,7 @@ int main(void)
 	RUN("t_status_files: a session without a peer", session_without_peer);
 	RUN("t_status_files: the device is gone", gone);
 	RUN("t_status_files: at the end", at_the_end);
+	RUN("t_status_files: the engine of further devices", engine);
 	RUN("t_status_files: the peer of an earlier run", peer);
 	RUN("t_status_files: there and back", there_and_back);
 	RUN("t_status_files: a key without its print", no_print);

@@ -132,9 +132,9 @@ class Scene(World):
         guest.must(f"kill -9 $(pidof usbiphp-{role})")
         guest.wait(f"! pidof usbiphp-{role}", 60)
 
-    def refuses(self, role, words):
+    def refuses(self, role, words, options=""):
         """It ends at once with status 1 and one line that has the words."""
-        server = "" if role == "server" else "host"
+        server = options if role == "server" else "host"
         status, text = self.guest(role).sh(
             f"{self.enter[role]} timeout 60 usbiphp-{role} {server} 2>&1", 240)
         check(status == 1 and text.count("\n") == 1 and words in text,

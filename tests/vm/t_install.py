@@ -69,9 +69,11 @@ done
 """,
 }
 
-# In a mount and process namespace of its own, with the kernel's files and what the archive needs.
+# In a mount and process namespace of its own, with the kernel's files and what the archive needs. It has no
+# USB devices.
 CHROOT = """
-mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mkdir -p "$1/dev/bus" &&
+mount -t tmpfs none "$1/dev/bus" &&
 exec chroot "$1" sh -c 'cd /root/usbiphp && ./install.sh server --interval 5'
 """
 
@@ -140,6 +142,10 @@ def new_main(guest, service, old):
     return main_pid(guest, service)
 
 
+def holders(guest):
+    return guest.must("grep -lx usbiphp-holder /proc/[0-9]*/comm | cut -d/ -f3").split()
+
+
 def wait_exported(host):
     host.wait("ls /sys/bus/usb/drivers/usbip-host | grep -q ^[0-9]", 60)
 
@@ -158,7 +164,7 @@ def test(kernel, workdir, fast):
             test_guests(kernel, workdir, product, stack, fast)
         return
     bare = Bare(workdir, product)
-    with lab.case("without the kernel module nothing is installed"):
+    with lab.case("with neither the kernel module nor /dev/bus/usb nothing is installed"):
         one_line(bare.run(), 1, "usbip-host", "linux-image-")
         lab.check(not (bare.root / "opt/usbip").exists(), "/opt/usbip is there")
         lab.check(shutil.which("make", path=bare.root / "usr/bin") is None, "make is there")
@@ -233,13 +239,49 @@ def test_guests(kernel, workdir, product, stack, fast):
         one_line(client.sh(f"{uninstall} both", 120), 2)
         check_nothing_left(client)
 
-    with lab.case("not root, or a kernel without the module: one line and 1, and nothing happens"):
+    with lab.case("not root: one line and 1, and nothing happens"):
         one_line(client.sh(f"{install.replace('./', 'setpriv --reuid 65534 ./')} server", 120), 1, "root")
         one_line(client.sh(f"setpriv --reuid 65534 {uninstall}", 120), 1, "root")
-        client.must("! [ -d /sys/module/usbip_host ] || rmmod usbip_host")
-        client.must("mv /lib/modules/*/usbip_host.ko /")
-        one_line(client.sh(f"{install} server", 120), 1, "usbip-host", "apt-get install linux-image-")
-        client.must("mv /usbip_host.ko /lib/modules/*/")
+        check_nothing_left(client)
+
+    with lab.case("a client's kernel without the module: one line and 1, and nothing happens"):
+        client.must("! [ -d /sys/module/vhci_hcd ] || rmmod vhci_hcd")
+        client.must("mv /lib/modules/*/vhci_hcd.ko /")
+        one_line(client.sh(f"{install} client h", 120), 1, "vhci-hcd", "apt-get install linux-image-")
+        client.must("mv /vhci_hcd.ko /lib/modules/*/")
+        check_nothing_left(client)
+
+    with lab.case("a server without the module: one line says so, and a stick is exported nevertheless"):
+        client.must("! [ -d /sys/module/usbip_host ] || rmmod usbip_host; mv /lib/modules/*/usbip_host.ko /")
+        said = client.must(f"{install} server", 300)
+        lab.check("usbip-host cannot be loaded: devices are exported through /dev/bus/usb" in lines(said)[0] and
+                  len(lines(said)) == 2, said)
+        check_service(client, "usbip-bind", "/opt/usbip/usbiphp-server")
+        client.plug("own", "usb-storage", image=stick, read_only=True, serial="OWN1")
+        client.wait("/opt/usbip/usbiphp list | grep 'usbfs *exported'", 100)
+        said = client.must("journalctl -u usbip-bind | grep -c 'usbip-host is not loaded'")
+        lab.check(said.strip() == "1", said)
+
+    with lab.case("its holder outlives kill -9 and an upgrade of the daemon, with its session"):
+        client.must("modprobe vhci-hcd && /opt/usbip/usbiphp client --once --run /run/lab/run 127.0.0.1", 60)
+        check_content()
+        disk, holder = same_disk(client), holders(client)
+        old = main_pid(client, "usbip-bind")
+        client.must(f"kill -9 {old}")
+        new_main(client, "usbip-bind", old)
+        client.must(f"{install} server", 300)
+        lab.check(holders(client) == holder and len(holder) == 1, f"{holder}, {holders(client)}")
+        client.must("echo 3 >/proc/sys/vm/drop_caches")
+        check_content()
+        lab.check(same_disk(client) == disk, "the disk was away")
+
+    with lab.case("uninstall.sh gives it back, and nothing is left"):
+        client.must(uninstall, 300)
+        client.wait("[ -b /dev/sda ] && ! readlink -f /sys/block/sda | grep vhci", 60)
+        lab.check(not holders(client), holders(client))
+        client.unplug("own")
+        client.must("mv /usbip_host.ko /lib/modules/*/; rm -rf /run/lab/run; for i in vhci_hcd usbip_core; do "
+                    "! [ -d /sys/module/$i ] || rmmod $i; done")
         check_nothing_left(client)
 
     with lab.case("install.sh server: the service runs with its options, and exports a stick"):

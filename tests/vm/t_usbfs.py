@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The engine over usbfs: a host whose kernel has no usbip-host."""
+"""Without usbip-host: the engine over usbfs; and both engines side by side."""
 
 import json
 import pathlib
@@ -9,11 +9,13 @@ import tempfile
 
 import lab
 from lab import case, check
-from t_main import BINARY
+from t_main import BINARY, STUB
 from t_serve import SOON, Serving
 
 RUN = "/var/run/usbiphp"
-OPTIONS = "--engine auto -i 1"
+OPTIONS = "-i 1"
+MODULE = "$(find /lib/modules -name 'usbip[-_]host*')"
+ROOT_PORTS, HUB_PORTS = range(4, 11), range(1, 9)  # of the host, for many devices
 
 
 class Usbfs(Serving):
@@ -32,6 +34,20 @@ class Usbfs(Serving):
     def holders(self):
         return self.host.must("grep -lx usbiphp-holder /proc/[0-9]*/comm | cut -d/ -f3").split()
 
+    def by_module(self, number, timeout=30):
+        """So many devices are bound to usbip-host."""
+        super().bound(number, timeout)
+
+    def kill_server(self, options=OPTIONS):
+        """Kills it, and starts the next one: the sessions stay, and no device is exported anew."""
+        before = self.sessions()
+        self.host.must("kill -9 $(pidof usbiphp-server)")
+        self.host.wait("! pidof usbiphp-server")
+        self.start(options)
+        self.host.wait("usbiphp list | grep -q 'in use by 10.0.0.2'")
+        check(self.sessions() == before, f"the sessions have changed: {before}{self.sessions()}")
+        check(": exported" not in self.log(self.host), self.log(self.host))
+
     def own_drivers(self, timeout=30):
         """Stick and keyboard are with them."""
         self.host.wait("ls -d /sys/bus/usb/drivers/usb-storage/*:1.0 "
@@ -40,7 +56,7 @@ class Usbfs(Serving):
 
 def usable(w):
     with case("without usbip-host both devices are exported and attached"):
-        w.host.must("rm $(find /lib/modules -name 'usbip[-_]host*'); ! modprobe usbip-host 2>/dev/null")
+        w.host.must(f"mv {MODULE} /tmp/module; ! modprobe usbip-host 2>/dev/null")
         w.plug_both()
         w.start(OPTIONS)
         w.bound(2)
@@ -77,14 +93,18 @@ def usable(w):
         w.host.must(f"echo {granted} >{memory}")
 
     with case("list, status and the names of its processes"):
-        text = w.host.must("usbiphp status")
-        check(text.count("in use by 10.0.0.2") == 2, text)
+        for command in ("status", "list"):
+            text = w.host.must(f"usbiphp {command}")
+            check(text.count("usbfs       in use by 10.0.0.2") == 2 or
+                  text.count("usbfs   in use by 10.0.0.2") == 2, text)
+            check("exported by usbfs: usbip-host is not loaded\n" in text, text)
         stick = next(x for x in json.loads(w.host.must("usbiphp status --json"))["exported"]
                      if x["id"].startswith("46f4"))
         check(stick["urbs"] > 10 and stick["urb_bytes_in"] > 2**20 and stick["urb_bytes_out"] > 31
               and stick["urb_errors"] < stick["urbs"] and stick["urbs_in_flight"] < 100, stick)
-        text = w.host.must("usbiphp list")
-        check(text.count("in use by 10.0.0.2") == 2, text)
+        text = w.host.must("usbiphp doctor; test $? = 0")
+        check("exported by usbip-host: 0, by usbfs: 2\n" in text and "BAD" not in text, text)
+        check(w.log(w.host).count("usbip-host is not loaded") == 1, w.log(w.host))
         check(len(w.holders()) == 2, w.holders())
 
     with case("a holder has no right but its device"):
@@ -197,11 +217,76 @@ def servers(w):
         w.own_drivers()
 
 
+def mixed(w):
+    with case("a module that comes later gets new devices, the others stay where they are"):
+        w.start(OPTIONS)
+        w.begin()
+        w.attached(2, SOON)
+        before = w.sessions()
+        w.host.must(f"mv /tmp/module $(dirname $(find /lib/modules -name 'usbip[-_]core*'))/usbip_host.ko && "
+                    "modprobe usbip-host")
+        w.host.plug("mouse", "usb-mouse", port="9")
+        w.attached(3, SOON)
+        w.by_module(1)
+        w.bound(2)
+        check(w.sessions().startswith(before.splitlines()[0]), "the sessions have changed")
+        text = w.host.must("usbiphp status")
+        check(text.count("usbfs       in use") == 2 and text.count("usbip-host  in use") == 1 and
+              "further devices are exported by usbip-host\n" in text, text)
+        text = w.host.must("usbiphp doctor; true")
+        check("exported by usbip-host: 1, by usbfs: 2\n" in text, text)
+
+    with case("a server that is killed: the next one has both kinds"):
+        w.kill_server()
+        w.read_anew()
+
+    with case("also one that is to use one engine only"):
+        for engine in ("kernel", "usbfs"):
+            w.kill_server(f"--engine {engine} -i 1")
+            w.bound(2)
+            w.by_module(1)
+        w.read_anew()
+
+    with case("and its stop gives both kinds back"):
+        w.stop(w.host, "usbiphp-server")
+        w.attached(0)
+        w.own_drivers()
+        w.by_module(0)
+        w.host.must(f"test $(ls -d /sys/bus/usb/drivers/usbhid/*:1.0 | wc -l) = 2 && ! test -e {RUN}")
+
+
+def many(w):
+    with case("usbip-host takes 16 devices, the seventeenth is exported nevertheless"):
+        w.host.plug("hub", "usb-hub", port="3")
+        for port in [*ROOT_PORTS, *(f"3.{x}" for x in HUB_PORTS)]:
+            if port != 9:
+                w.host.plug(f"mouse{port}", "usb-mouse", port=str(port))
+        w.host.wait("test $(ls -d /sys/bus/usb/drivers/usbhid/*:1.0 | wc -l) = 16", 60)
+        w.start(OPTIONS)
+        w.by_module(16, 120)
+        w.bound(1)
+        w.attached(17, 180)
+        text = w.host.must("usbiphp status")
+        check("exported by usbfs: usbip-host knows at most 16 bus ids\n" in text, text)
+        check(text.count("usbip-host  in use") == 16 and text.count("usbfs       in use") == 1, text)
+        check("has no room" not in w.log(w.host), w.log(w.host))
+
+    with case("a server that is killed: the next one has all of them"):
+        w.kill_server()
+        w.by_module(16)
+        w.bound(1)
+
+    with case("all are given back"):
+        w.stop(w.host, "usbiphp-server")
+        w.host.must(f"test $(ls -d /sys/bus/usb/drivers/usbhid/*:1.0 | wc -l) = 16 && ! test -e {RUN}")
+        w.attached(0)
+
+
 def test(kernel, workdir):
     files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
     with lab.pair(kernel, workdir, files=files) as (host, client):
         w = Usbfs(host, client, pathlib.Path(workdir))
-        for part in (usable, hot_plug, clients, servers):
+        for part in (usable, hot_plug, clients, servers, mixed, many):
             part(w)
         w.close()
 
