@@ -2,7 +2,7 @@
 /* Tests of usbfs/node: the system calls, on files that are no devices. */
 #include "usbfs/node.h"
 
-#include "tests/check.h"
+#include "tests/files.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -24,6 +24,16 @@ static void ioctls(void)
 	CHECK_INT(usbfs_ioctl(-1, USBDEVFS_RESET, NULL), -EBADF);
 }
 
+/* An emulator answers msync(2) and others of what it keeps for its program, too. */
+static bool node_is_mapped(void)
+{
+	char *text = file_read("/proc/self/maps", NULL);
+	bool mapped = strstr(text, "memfd:node") != NULL;
+
+	free(text);
+	return mapped;
+}
+
 static void maps(void)
 {
 	int fd = memfd_create("node", MFD_CLOEXEC);
@@ -36,8 +46,9 @@ static void maps(void)
 	map[SIZE - 1] = 'x'; /* it is the file's memory */
 	CHECK_INT(pread(fd, &byte, 1, SIZE - 1), 1);
 	CHECK_INT(byte, 'x');
+	CHECK(node_is_mapped());
 	usbfs_unmap(map, SIZE);
-	CHECK(msync(map, SIZE, MS_ASYNC) && errno == ENOMEM);
+	CHECK(!node_is_mapped());
 	close(fd);
 	CHECK(!usbfs_map(-1, SIZE));
 }
