@@ -361,7 +361,7 @@ def without_module(s, why):
 
 
 def read_only_later(s):
-    """While both run (it is the same for both); a device that comes meanwhile has to wait."""
+    """While both run (it is the same for both); a device that comes meanwhile waits for the client."""
     s.up()
     s.host.must("mount -o remount,ro /sys")
     s.unplug("keyboard")
@@ -369,7 +369,11 @@ def read_only_later(s):
     s.host.wait("grep -q 'Read-only file system' /tmp/server.log", 120)
     s.host.must("sleep 30; mount -o remount,rw /sys", 240)
     s.again()
-    s.descriptors = {}  # the server has one more for a device of usbfs
+    # usbfs has it now, and usbip-host its place
+    s.unplug("keyboard")
+    s.plug_keyboard()
+    s.host.wait(f"grep -q 0627 {STUB}/1-2/idVendor", 120)
+    s.again()
     check(s.log("server").count("Read-only file system") == 1, "said more than once")
 
 
