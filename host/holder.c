@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -30,8 +31,8 @@ struct holder {
 	uint32_t devid;
 	uint64_t memory; /* usbfs_memory_mb, in bytes */
 	bool starved;	 /* that it is too small was logged */
-	uint64_t tick; /* when the session is to be called without an event; 0: never */
-	int control, listener, epoll;
+	int tick;	 /* ms that the timer was set to; 0: it is not set */
+	int control, listener, epoll, timer;
 	int hub[HOLDER_PORTS]; /* each is the claim of a port; -1: none */
 };
 
@@ -207,40 +208,42 @@ static void holder_carry(struct holder *holder, int fd, uint32_t events)
 		holder_end_session(holder);
 }
 
+/* A timer, as a limit for each epoll_wait() would cost a tenth of a small URB. 0: not any more. */
+static void holder_set_tick(struct holder *holder, int ms)
+{
+	const struct itimerspec time = { .it_value = { ms / 1000, ms % 1000 * 1000000L } };
+
+	timerfd_settime(holder->timer, 0, &time, NULL);
+	holder->tick = ms;
+}
+
+/* The time after which the session wants to be called without an event may have changed. Events
+ * do not put it off, and to be called once more does no harm. */
+static void holder_check_tick(struct holder *holder)
+{
+	int ms = usbfs_session_timeout(&holder->session);
+
+	if (ms > 0 && (!holder->tick || ms < holder->tick))
+		holder_set_tick(holder, ms);
+}
+
 static void holder_ready(struct holder *holder, const struct epoll_event *event)
 {
 	int fd = event->data.fd;
 
 	holder_share_memory(holder);
+	if (fd == holder->timer)
+		holder_set_tick(holder, 0);
 	if (fd == holder->control)
 		holder_obey(holder);
 	else if (fd == holder->listener)
 		holder_accept(holder);
 	else if (holder_has_session(holder))
-		holder_carry(holder, fd, event->events);
+		holder_carry(holder, fd == holder->timer ? -1 : fd, event->events);
 	else if (fd == holder->device.fd)
 		holder_fail(holder, HOLDER_STEP_NONE, -ENODEV);
-}
-
-/* The time until the session wants to be called without an event, or -1. Calls it if it is over:
- * events that come all the time do not put that off. */
-static int holder_tick(struct holder *holder)
-{
-	int limit = usbfs_session_timeout(&holder->session);
-	uint64_t now;
-
-	if (limit < 0) {
-		holder->tick = 0;
-		return -1;
-	}
-	now = loop_clock();
-	if (!holder->tick || holder->tick > now + (uint64_t)limit)
-		holder->tick = now + (uint64_t)limit;
-	if (now < holder->tick)
-		return (int)(holder->tick - now);
-	holder->tick = 0;
-	holder_carry(holder, -1, 0);
-	return 0;
+	if (holder_has_session(holder))
+		holder_check_tick(holder);
 }
 
 static void __attribute__((noreturn)) holder_serve(struct holder *holder)
@@ -248,15 +251,12 @@ static void __attribute__((noreturn)) holder_serve(struct holder *holder)
 	struct epoll_event event;
 
 	for (;;) {
-		bool session = holder_has_session(holder);
-		int limit = session ? holder_tick(holder) : -1, n;
+		bool alone = !holder_has_session(holder) && holder->control < 0;
+		int n = epoll_wait(holder->epoll, &event, 1, alone ? HOLDER_ALONE_MS : -1);
 
-		if (!session && holder->control < 0)
-			limit = HOLDER_ALONE_MS;
-		n = epoll_wait(holder->epoll, &event, 1, limit);
 		if (n > 0)
 			holder_ready(holder, &event);
-		else if (!n && !session)
+		else if (!n)
 			holder_give_back(holder);
 	}
 }
@@ -276,6 +276,9 @@ holder_main(const struct holder_order *order, const struct sysfs *sysfs, int con
 	memset(holder.hub, -1, sizeof(holder.hub));
 	holder.listener = holder_listen(order);
 	holder.epoll = epoll_create1(EPOLL_CLOEXEC);
+	holder.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (holder.epoll < 0 || holder.timer < 0)
+		holder_fail(&holder, HOLDER_STEP_NONE, -errno);
 	error = holder_claim_ports(&holder, sysfs->usb_nodes, order);
 	if (error)
 		holder_fail(&holder, HOLDER_STEP_PORT, error);
@@ -292,6 +295,7 @@ holder_main(const struct holder_order *order, const struct sysfs *sysfs, int con
 	holder_read_memory(&holder, sysfs);
 	sandbox_enter_holder();
 	holder_watch(&holder, control, EPOLLIN);
+	holder_watch(&holder, holder.timer, EPOLLIN);
 	if (holder.listener >= 0)
 		holder_watch(&holder, holder.listener, EPOLLIN);
 	holder_idle(&holder);

@@ -281,15 +281,15 @@ static const struct sock_filter holder_filter[] = {
 	ALLOW_CALL(SYS_munmap),
 	ALLOW_CALL(SYS_madvise),
 	ALLOW_CALL(SYS_brk),
-#ifdef SYS_clock_gettime
-	ALLOW_CALL(SYS_clock_gettime),
+#ifdef SYS_timerfd_settime
+	ALLOW_CALL(SYS_timerfd_settime),
 #endif
 	/* 32 bits, as musl calls the old one */
-#ifdef SYS_clock_gettime32
-	ALLOW_CALL(SYS_clock_gettime32),
+#ifdef SYS_timerfd_settime32
+	ALLOW_CALL(SYS_timerfd_settime32),
 #endif
-#ifdef SYS_clock_gettime64
-	ALLOW_CALL(SYS_clock_gettime64),
+#ifdef SYS_timerfd_settime64
+	ALLOW_CALL(SYS_timerfd_settime64),
 #endif
 	ALLOW_CALL(SYS_exit_group),
 	ALLOW_CALL(SYS_rt_sigreturn),

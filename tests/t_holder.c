@@ -29,6 +29,8 @@ static struct shared {
 	_Atomic int open_error, port_error, claim_error, give_back_error, session_error;
 	_Atomic int bus, number, configuration, claims, gave_back, begun, ended;
 	_Atomic unsigned devid, ports[2][3], sandboxed, memory, events;
+	_Atomic int timeout; /* ms, of the session */
+	_Atomic unsigned ticks;
 	_Atomic bool starved;
 	_Atomic pid_t pid;
 } *shared;
@@ -109,6 +111,10 @@ enum usbfs_end __wrap_usbfs_session_ready(struct usbfs_session *session, int fd,
 	char byte;
 
 	(void)events;
+	if (fd < 0) {
+		shared->ticks++;
+		return USBFS_RUNNING;
+	}
 	CHECK_INT(fd, session->socket);
 	if (read(fd, &byte, 1) != 1)
 		return USBFS_CLOSED;
@@ -129,7 +135,7 @@ int __wrap_usbfs_session_end(struct usbfs_session *session)
 int __wrap_usbfs_session_timeout(const struct usbfs_session *session)
 {
 	(void)session;
-	return -1;
+	return shared->timeout;
 }
 
 void __wrap_sandbox_enter_holder(void)
@@ -200,6 +206,7 @@ static void before(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	must(shared != MAP_FAILED, "map");
+	shared->timeout = -1;
 	must(!pipe(gone), "pipe");
 	start(NULL);
 	make_device();
@@ -409,6 +416,45 @@ static void take_second(void)
 #define MEMORY_MB "module/usbcore/parameters/usbfs_memory_mb"
 
 /* What the kernel grants, NULL: nobody knows; and what one holder of one, and of two, may have. */
+static bool has_ticked(void)
+{
+	return shared->ticks >= 3;
+}
+
+/* As often as the session wants, also while it has events, and soon if that changes. */
+static void ticks(void)
+{
+	static const int timeout[] = { 20, -1, 3600 * 1000, 10, -1 };
+	int pair[2];
+
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	for (size_t i = 0; i < LENGTH(timeout); i++) {
+		shared->timeout = timeout[i];
+		shared->ticks = 0;
+		use(pair[0]);
+		use(pair[0]);
+		if (timeout[i] > 0 && timeout[i] < 1000)
+			CHECK(soon(has_ticked));
+		else
+			CHECK(!has_ticked());
+	}
+	/* without a server, too */
+	holders_close();
+	loop_close(&server.loop);
+	close(server.rundir.dir);
+	shared->timeout = 10;
+	shared->ticks = 0;
+	use(pair[0]);
+	CHECK(soon(has_ticked));
+	open_daemon();
+	close(pair[0]);
+	close(pair[1]);
+	after();
+}
+
 static void shares_memory(void)
 {
 	static const struct {
@@ -572,6 +618,7 @@ int main(void)
 	RUN("t_holder: the next server has its devices and sessions", next_server);
 	RUN("t_holder: each has its part of usbfs's memory", shares_memory);
 	RUN("t_holder: no memory of usbfs", no_memory);
+	RUN("t_holder: a session that wants to be called without an event", ticks);
 	RUN("t_holder: the next server after a holder that has ended", ended_without_server);
 	RUN("t_holder: a holder of another version gives its device back", other_version);
 	RUN("t_holder: it gives its device back without a server", without_server);
