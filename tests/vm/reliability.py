@@ -9,7 +9,7 @@ from t_faults import CELLS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOGS = ROOT / "build" / "logs"
-KERNELS = ("6.1", "6.12", "kasan")
+KERNELS = ("6.1", "6.12", "kasan", "6.1 usbfs")  # and what is said to t_faults.py besides
 ENDS = {"same": "nobody notices", "again": "attached again by itself", "own": "our end does its part"}
 HEAD = """# What faults do
 
@@ -20,7 +20,8 @@ kernel has nothing to complain about. "Nobody notices": the same sessions go on 
 are the guest's own, on the first kernel: from the fault until the host has its devices free (freed); until the
 client's ports are free (gone), after that where both are given; from the fault's end until all is attached again
 (attached). KASAN: Linux 6.1 with KASAN, lock proving and hung-task detection; without modules, so two cells have
-no meaning there. "-": not measured on that kernel.
+no meaning there. USBFS: the host has no usbip-host, and its devices are exported over usbfs; the cells about
+usbip-host and with the stock usbipd have no meaning there. "-": not measured on that kernel.
 
 The stock tools were put through the same faults in the same lab (`tests/vm/stock.py`): bound and attached by hand
 once, as they have nothing that would do it again. They have no deadlines, so a short or idle cut does them no
@@ -37,7 +38,7 @@ def results(kernel):
     """{cell: "ok" or what was wrong}, and the first commit; another one is in brackets."""
     names = {cell[0] for cell in CELLS}
     found, base, commit = {}, None, None
-    for line in read(f"t_faults-{kernel}.out").splitlines():
+    for line in read(f"t_faults-{kernel.replace(' ', '-')}.out").splitlines():
         said = re.match(rf"(# commit|ok|not ok)(?: - {kernel}:)? (.*)", line)
         if not said:
             continue
@@ -83,7 +84,8 @@ def table(by_kernel):
 
 def others():
     """One line for each of the other long tests."""
-    for line in re.findall(r"^# (\S+: \d+ (?:plugs|pulls): .*)$", read("t_soak-6.1.log"), re.M):
+    soaks = read("t_soak-6.1.log") + read("t_soak-6.1-usbfs.log")
+    for line in re.findall(r"^# (6.1.*: \d+ (?:plugs|pulls): .*)$", soaks, re.M):
         yield f"- Soak, kernel {line}"
     for name, what in (("prove", r"^# (\d+ of \d+ proved)$"), ("mutate", r"^# (\d+ mutations of .*)$")):
         for line in re.findall(what, read(f"{name}.out"), re.M):

@@ -28,6 +28,8 @@ SOON = 20  # seconds until the other end of a dead connection is free
 ROUTED = {"host": "10.1.0.1", "client": "10.2.0.1"}
 # The interfaces of both devices, where they are with their own drivers.
 OWN = "/sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0"
+# What each engine is tested without.
+WITHOUT = {"kernel": "true", "usbfs": "rm $(find /lib/modules -name 'usbip[-_]host*')"}
 
 # Shell functions for the guests. Waiting is done there, in the guest's time.
 SHELL = r"""
@@ -42,7 +44,12 @@ soon() {
     done
     echo "took $(($(now) - began)) $what"
 }
-freed() { s=$(cat STUB/*/usbip_status) && case $s in *[023-9]*) false ;; esac; }
+# of each exported device: 1 it is free, 2 in use; usbip-host's, and those in the pages of holders
+states() {
+    cat STUB/*/usbip_status 2>/dev/null
+    for p in /var/run/usbiphp/holder.*; do test -e $p && od -An -j4 -N4 -tu4 $p; done | tr -d ' '
+}
+freed() { case $(states) in '' | *[023-9]*) false ;; esac; }
 gone() { ! grep -qhE '^(hs|ss) +[0-9]+ 00[567]' VHCI; }
 attached() { test "$(grep -hE '^(hs|ss) +[0-9]+ 006' VHCI | wc -l)" = $1 &&
     ! grep -qhE '^(hs|ss) +[0-9]+ 00[57]' VHCI; }
@@ -58,6 +65,7 @@ awake() { while :; do :; done & spin=$!; "$@"; status=$?; kill $spin; return $st
 # What a clean stop must not leave behind on the host, and at the client.
 LEFT_HOST = """
 pidof usbiphp-server
+grep -lxe usbiphp-holder -e usbiphp-starter /proc/[0-9]*/comm
 ls -d STUB/[0-9]*-* /var/run/usbiphp /run/small/usbiphp 2>/dev/null
 for d in /sys/bus/usb/devices/[0-9]*-*; do
     case $d in *:*|*/'[0-9]*') continue ;; esac
@@ -182,6 +190,12 @@ class Scene(World):
         """The rows of the port table that are in use."""
         return self.client.must(f"grep -hE '^(hs|ss) +[0-9]+ 00[567]' {VHCI}; true")
 
+    def bound(self, number, timeout=30):
+        self.host.wait(f"{SHELL} test $(states | wc -l) = {number}", timeout)
+
+    def free(self, number, timeout=30):
+        self.host.wait(f"{SHELL} test $(states | grep -c 1) = {number}", timeout)
+
     def has(self, vendor):
         """Waits until the client has a device of that vendor."""
         self.client.wait(f"grep -q {vendor} /sys/devices/platform/vhci_hcd.*/usb*/*-*/idVendor", 240)
@@ -296,7 +310,7 @@ class Box(Scene):
              "client": "nsenter -t $(cat /run/ns-client) -n "}
     @classmethod
     @contextlib.contextmanager
-    def open(cls, kernel, workdir):
+    def open(cls, kernel, workdir, engine="kernel"):
         with lab.Guest("box", kernel, workdir, files=files(), icount=True,
                        memory=768 if kernel == "kasan" else 256) as guest:
             guest.must("modprobe veth 2>/dev/null; ip link set lo up; "
@@ -304,6 +318,7 @@ class Box(Scene):
             for side, address in ROUTED.items():
                 connect(guest, side, address, address[:-1] + "254")
             guest.wait(f"{cls.enter['client']} ping -c 1 -w 2 {ROUTED['host']}", 60)
+            guest.must(WITHOUT[engine])
             yield cls(guest, guest, workdir)
 
 
@@ -326,9 +341,10 @@ class Pair(Scene):
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, kernel, workdir):
+    def open(cls, kernel, workdir, engine="kernel"):
         with lab.pair(kernel, workdir, files=files(),
                       memory=768 if kernel == "kasan" else 256) as (host, client):
+            host.must(WITHOUT[engine])
             yield cls(host, client, workdir)
 
 

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Faults of every kind, on each side: after each fault every device is where it should be.
 
-    t_faults.py [KERNEL] [--fast] [WORD...]     the cells whose name has one of the words
+    t_faults.py [KERNEL] [usbfs] [--fast] [WORD...]     the cells whose name has one of the words
+
+usbfs: on a host without usbip-host.
 """
 
 import contextlib
@@ -106,7 +108,7 @@ def stock_client(s, doing=None):
 
 
 def stock_attach(s):
-    for busid in s.host.must(f"ls {STUB} | grep '^[0-9]*-'").split():
+    for busid in s.host.must("usbiphp list | grep -o '^[0-9][-0-9.]*'").split():
         s.client.wait(f"{s.enter['client']} usbip attach -r host -b {busid}", 60)
     s.attached(2, 120)
 
@@ -703,7 +705,7 @@ WRITE, READ = "write", "read"
 
 # name, function, how it ends: the same sessions ("same"), attached be it anew ("again"), with its own
 # driver ("own"), where: one machine ("box") or two ("pair"), marks: "fast" is in `make test`, "modules"
-# wants a kernel that has some, "last" leaves usbip-host full.
+# wants a kernel that has some, "last" leaves usbip-host full, "stub" is about usbip-host or needs it.
 CELLS = (
     ("module missing at the host", do(no_module, role="server"), "own", "box", "modules fast"),
     ("module missing at the client", do(no_module, role="client"), "own", "box", "modules fast"),
@@ -729,8 +731,8 @@ CELLS = (
     ("black hole for 60 s, writing", do(long_cut, how="silent", doing=WRITE), "again", "box", "fast"),
     ("black hole for 60 s, reading", do(long_cut, how="silent", doing=READ), "again", "box", ""),
     ("unreachable for 60 s, writing", do(long_cut, how="unreachable", doing=WRITE), "again", "box", ""),
-    ("black hole, stock usbipd, idle", stock_host, "own", "box", ""),
-    ("black hole, stock usbipd, writing", do(stock_host, doing=WRITE), "own", "box", ""),
+    ("black hole, stock usbipd, idle", stock_host, "own", "box", "stub"),
+    ("black hole, stock usbipd, writing", do(stock_host, doing=WRITE), "own", "box", "stub"),
     ("black hole, stock attach, idle", stock_client, "own", "box", ""),
     ("black hole, stock attach, writing", do(stock_client, doing=WRITE), "own", "box", ""),
     ("packets lost and late", lossy, "same", "box", ""),
@@ -752,7 +754,7 @@ CELLS = (
      do(kill_at_each_write_of_its_end, role="client"), "again", "box", ""),
     ("restart of the server", do(restart, role="server"), "again", "box", ""),
     ("restart of the client", do(restart, role="client"), "again", "box", ""),
-    ("restart of the stock usbipd", restart_usbipd, "own", "box", ""),
+    ("restart of the stock usbipd", restart_usbipd, "own", "box", "stub"),
     ("unplugged while writing", do(unplug_busy, doing=WRITE), "again", "box", "fast"),
     ("unplugged while reading", do(unplug_busy, doing=READ), "again", "box", ""),
     ("another device in the same socket", another_device, "again", "box", ""),
@@ -777,9 +779,9 @@ CELLS = (
     ("junk in the notes of the server", do(junk_notes, role="server"), "again", "box", ""),
     ("junk in the notes of the client", do(junk_notes, role="client"), "again", "box", ""),
     ("a silent server beside a good one", silent_server, "again", "box", ""),
-    ("a device that a peer brings into its error state", error_state, "again", "box", ""),
+    ("a device that a peer brings into its error state", error_state, "again", "box", "stub"),
     ("flapping device", flapping_device, "again", "box", ""),
-    ("20 sockets in turn", twenty_sockets, "again", "box", "last"),
+    ("20 sockets in turn", twenty_sockets, "again", "box", "stub last"),
     ("power cut of the host, in session", do(power_cut, role="server", session=True), "again", "pair", ""),
     ("power cut of the host, idle", do(power_cut, role="server", session=False), "again", "pair", ""),
     ("power cut of the client, in session", do(power_cut, role="client", session=True), "again", "pair",
@@ -841,29 +843,29 @@ def run_cell(s, kernel, name, function, end):
     return lab.results["not ok"] == bad
 
 
-def run_all(kernel, place, cells):
+def run_all(kernel, engine, place, cells):
     """The cells share a place until one fails: the next gets a new one."""
-    todo = list(cells)
+    name, todo = kernel if engine == "kernel" else f"{kernel} {engine}", list(cells)
     while todo:
         left = len(todo)
         with tempfile.TemporaryDirectory(dir=WORK) as work, \
-                lab.case(f"{kernel}: a {place} for the cells"), \
-                PLACES[place].open(kernel, pathlib.Path(work)) as s:
+                lab.case(f"{name}: a {place} for the cells"), \
+                PLACES[place].open(kernel, pathlib.Path(work), engine) as s:
             good = True
             while todo and good:
-                good = run_cell(s, kernel, *todo.pop(0)[:3])
+                good = run_cell(s, name, *todo.pop(0)[:3])
         if len(todo) == left:
             return
 
 
 def chosen(arguments):
-    """Kernel and cells."""
-    words = [x for x in arguments if x != "--fast"]
-    kernel = words.pop(0) if words else "6.1"
+    """Kernel, engine and cells."""
+    words = [x for x in arguments if x not in ("--fast", "usbfs")]
+    kernel, engine = words.pop(0) if words else "6.1", "usbfs" if "usbfs" in arguments else "kernel"
     cells = [c for c in CELLS if (not words or any(w in c[0] for w in words)) and
              ("--fast" not in arguments or "fast" in c[4]) and
-             (kernel != "kasan" or "modules" not in c[4])]
-    return kernel, sorted(cells, key=lambda c: "last" in c[4])
+             (kernel != "kasan" or "modules" not in c[4]) and (engine == "kernel" or "stub" not in c[4])]
+    return kernel, engine, sorted(cells, key=lambda c: "last" in c[4])
 
 
 def commit():
@@ -874,10 +876,10 @@ def commit():
 
 
 def main():
-    kernel, cells = chosen(sys.argv[1:])
+    kernel, engine, cells = chosen(sys.argv[1:])
     print(f"# commit {commit()}", flush=True)
     for place in PLACES:
-        run_all(kernel, place, [c for c in cells if c[3] == place])
+        run_all(kernel, engine, place, [c for c in cells if c[3] == place])
     lab.finish()
 
 

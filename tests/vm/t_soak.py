@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Many plugs and many pulled cables, in virtual time: nothing grows.
 
-    t_soak.py [KERNEL [PLUGS [PULLS]]]
+    t_soak.py [KERNEL [PLUGS [PULLS]]] [usbfs]      usbfs: on a host without usbip-host
 """
 
 import pathlib
@@ -28,6 +28,7 @@ def look(s):
             f"sed -n 's/^Anonymous: *//p' /proc/$(pidof usbiphp-{role})/smaps_rollup")
         found[f"{role}'s memory (kB)"] = int(text.split()[0])
     found["bus ids in usbip-host"] = len(s.slots())
+    found["holders"] = len(s.host.must("grep -lx usbiphp-holder /proc/[0-9]*/comm; true").split())
     return found
 
 
@@ -64,8 +65,9 @@ def soak(s, what, number, name):
         s.again()
 
 
-def test(kernel, work, number_of_plugs, number_of_pulls):
-    with Box.open(kernel, work) as s:
+def test(kernel, engine, work, number_of_plugs, number_of_pulls):
+    with Box.open(kernel, work, engine) as s:
+        kernel += " usbfs" if engine == "usbfs" else ""
         s.cell = "soak"
         s.plug_both()
         s.up()
@@ -79,8 +81,9 @@ def test(kernel, work, number_of_plugs, number_of_pulls):
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
+    words = [word for word in sys.argv[1:] if word != "usbfs"]
+    which = "usbfs" if "usbfs" in sys.argv else "kernel"
     version = words.pop(0) if words else "6.1"
     with tempfile.TemporaryDirectory(dir=WORK) as directory, case(f"{version}: ran to its end"):
-        test(version, pathlib.Path(directory), *map(int, words + [PLUGS, PULLS][len(words):]))
+        test(version, which, pathlib.Path(directory), *map(int, words + [PLUGS, PULLS][len(words):]))
     lab.finish()
