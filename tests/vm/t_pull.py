@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A stick is pulled at the client's first event about it: the host's hub works on.
+
+    t_pull.py [KERNEL [usbfs|kernel [PULLS]]]
+
+With usbip-host the host's kernel is stuck after some pulls, for every device behind that controller and with
+any program, so that run only tells after how many: it has no case for it.
+"""
+
+import itertools
+import pathlib
+import sys
+import tempfile
+import time
+
+import lab
+from lab import case, check
+from t_main import BINARY
+from t_serve import Serving
+
+PORTS = 14
+BLOCK = 3 * PORTS  # pulls until a port counts as a bad contact: FLAP_FREE of lib/backoff.h
+LAST = 15  # the port of the stick that stays
+GONE = {"usbfs": "rm $(find /lib/modules -name 'usbip[-_]host*')", "kernel": "true"}
+
+
+class Pulls(Serving):
+    def pull(self, port):
+        """False: the client never hears of it."""
+        since = time.monotonic()
+        self.host.plug("pulled", "usb-storage", image=self.stick, port=str(port))
+        try:
+            self.client.wait_event("add@", "vhci_hcd", "DEVTYPE=usb_device", since=since, timeout=60)
+        except lab.LabError:
+            return False
+        self.host.unplug("pulled")
+        return True
+
+    def pull_many(self, number, engine):
+        """The number of pulls that the host has stood, of a block."""
+        self.start(f"--engine {engine} -i 1")
+        self.begin()
+        for done, port in zip(range(number), itertools.cycle(range(1, PORTS + 1))):
+            if not self.pull(port):
+                return done
+        return number
+
+    def still_works(self):
+        """A stick that stays is attached, and all of it can be read."""
+        self.host.plug("last", "usb-storage", image=self.stick, port=str(LAST))
+        self.attached(1)
+        self.read_anew()
+        self.host.unplug("last")
+        self.attached(0)
+        self.stop(self.client, "usbiphp-client")
+        self.stop(self.host, "usbiphp-server")
+
+
+def test(kernel, engine, number, workdir):
+    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
+    with lab.pair(kernel, workdir, files=files) as (host, client):
+        w = Pulls(host, client, pathlib.Path(workdir))
+        host.must(GONE[engine])
+        if engine == "kernel":
+            print(f"# {kernel}: with usbip-host the hub was stuck after {w.pull_many(BLOCK, engine)} pulls",
+                  file=sys.stderr, flush=True)
+            return
+        for first in range(0, number, BLOCK):
+            block = min(BLOCK, number - first)
+            with case(f"pulls {first + 1} to {first + block}, and the next stick is attached"):
+                done = w.pull_many(block, engine)
+                check(done == block, f"nothing came of the next plug after {first + done} pulls")
+                w.still_works()
+        w.close()
+
+
+if __name__ == "__main__":
+    version, which, count = (sys.argv[1:] + ["6.1", "usbfs", "200"][len(sys.argv) - 1:])[:3]
+    with tempfile.TemporaryDirectory() as directory, case(f"{version}: {which}: ran to its end"):
+        test(version, which, int(count), directory)
+    lab.finish()
