@@ -30,7 +30,7 @@ BOOT_MODULES = """virtio_pci virtio_console virtio_net xhci_pci sd_mod usb_stora
 MODULES = BOOT_MODULES + """usbip_host vhci_hcd usbip_vudc usbserial ftdi_sio cdc_acm
     cdc_ether usbnet rndis_host snd_usb_audio usbmon dummy_hcd configfs libcomposite usb_f_acm
     usb_f_mass_storage usb_f_hid sch_netem sch_tbf veth bridge 8021q ppp_async virtio_blk loop btrfs
-    macvlan bonding team vrf vxlan ipip
+    usb_f_ss_lb usbtest macvlan bonding team vrf vxlan ipip
     dm_mod dm_crypt raid1 autofs4 ext4 vfat nls_ascii nls_cp437 nls_iso8859_1 crc32c_generic bochs tls gcm ctr
     ghash_generic chacha20poly1305 chacha_generic poly1305_generic xts ecb aes_generic
     sha256_generic algif_skcipher aesni_intel chacha_x86_64 poly1305_x86_64""".split()
