@@ -50,8 +50,7 @@ static const uint8_t *descriptor_at(const struct configuration *configuration, s
 {
 	const uint8_t *d = configuration->p + at;
 
-	return at + 2 <= configuration->len && d[0] >= 2 && at + d[0] <= configuration->len ? d
-											   : NULL;
+	return at < configuration->len && d[0] >= 2 && at + d[0] <= configuration->len ? d : NULL;
 }
 
 static bool is_interface(const uint8_t *d)
