@@ -340,9 +340,10 @@ def missing(w):
         status, text = w.client.sh("su u -c 'usbiphp-client host'")
         check(status == 1 and text.count("\n") == 1 and "run as root" in text, text)
         w.host.must("echo 'u:x:1000:1000::/:/bin/sh' >>/etc/passwd")
-        for options, words in (("", "Permission denied"), ("--engine kernel", "run as root")):
-            status, text = w.host.sh(f"su u -c 'usbiphp-server {options}'")
-            check(status == 1 and text.count("\n") == 1 and words in text, text)
+        for engine in ("auto", "kernel", "usbfs"):
+            status, text = w.host.sh(f"su u -c 'usbiphp-server --run /run/u --engine {engine}'")
+            check(status == 1 and text.count("\n") == 1 and
+                  ("run as root" if engine != "usbfs" else "/dev/bus/usb: Permission denied") in text, text)
 
 
 def test(kernel, workdir):
