@@ -22,6 +22,9 @@ from t_serve import Serving
 PORTS = 14
 BLOCK = 3 * PORTS  # pulls until a port counts as a bad contact: FLAP_FREE of lib/backoff.h
 LAST = 15  # the port of the stick that stays
+# Seconds. The client's own hub worker tries each port from which a device vanished again and again, with
+# power cycles, and comes to the next one only then.
+PATIENCE = 400
 GONE = {"usbfs": "rm $(find /lib/modules -name 'usbip[-_]host*')", "kernel": "true"}
 
 
@@ -31,10 +34,12 @@ class Pulls(Serving):
         since = time.monotonic()
         self.host.plug("pulled", "usb-storage", image=self.stick, port=str(port))
         try:
-            self.client.wait_event("add@", "vhci_hcd", "DEVTYPE=usb_device", since=since, timeout=60)
+            self.client.wait_event("add@", "vhci_hcd", "DEVTYPE=usb_device", since=since,
+                                   timeout=PATIENCE)
         except lab.LabError:
             return False
-        self.host.unplug("pulled")
+        finally:
+            self.host.unplug("pulled")
         return True
 
     def pull_many(self, number, engine):
@@ -49,10 +54,10 @@ class Pulls(Serving):
     def still_works(self):
         """A stick that stays is attached, and all of it can be read."""
         self.host.plug("last", "usb-storage", image=self.stick, port=str(LAST))
-        self.attached(1)
+        self.attached(1, PATIENCE)
         self.read_anew()
         self.host.unplug("last")
-        self.attached(0)
+        self.attached(0, PATIENCE)
         self.stop(self.client, "usbiphp-client")
         self.stop(self.host, "usbiphp-server")
 
