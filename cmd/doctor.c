@@ -36,16 +36,6 @@ void doctor_report(struct doctor *doctor, enum doctor_level level, const char *f
 		return; /* the reader is gone */
 }
 
-static bool line_contains(void *ctx, char *line)
-{
-	return strstr(line, ctx) != NULL;
-}
-
-bool doctor_file_contains(int dir, const char *path, const char *text)
-{
-	return file_each_line(dir, path, line_contains, (void *)text) > 0;
-}
-
 #define KEEP_UPS "usbiphp release BUSID, or remove the UPS from /etc/nut/ups.conf"
 
 /* Programs that get in the way, by their comm in proc(5). */
@@ -146,7 +136,7 @@ static void doctor_check_filters(struct doctor *doctor)
 	int users = sysfs_read_number(&doctor->sysfs, false, INT32_MAX, "module/nf_tables/refcnt");
 	const char *port = doctor->port;
 
-	if (users > 0 || doctor_file_contains(doctor->machine.root, "proc/net/ip_tables_names", ""))
+	if (users > 0 || file_contains(doctor->machine.root, "proc/net/ip_tables_names", ""))
 		doctor_warn(doctor,
 			    "a packet filter is active, it must let TCP %s through: "
 			    "ufw allow %s/tcp, or see nft list ruleset", port, port);

@@ -32,8 +32,6 @@ void doctor_report(struct doctor *doctor, enum doctor_level level, const char *f
 #define doctor_ok(doctor, ...) doctor_report(doctor, DOCTOR_OK, __VA_ARGS__)
 #define doctor_warn(doctor, ...) doctor_report(doctor, DOCTOR_WARN, __VA_ARGS__)
 #define doctor_bad(doctor, ...) doctor_report(doctor, DOCTOR_BAD, __VA_ARGS__)
-/* Whether the file at path, below the directory handle dir, has a line that contains text. */
-bool doctor_file_contains(int dir, const char *path, const char *text);
 
 /* Modules, daemons and holds of the roles that this machine has; asked_as_client: it is to have the
  * client's. */

@@ -106,7 +106,7 @@ static bool module_is_disabled(int root, const struct doctor_module *module, con
 	struct sysfs_path path = sysfs_path("boot/config-%s", release);
 
 	for (size_t i = 0; i < ARRAY_SIZE(module->config) && module->config[i]; i++)
-		if (doctor_file_contains(root, path.text, module->config[i]))
+		if (file_contains(root, path.text, module->config[i]))
 			return true;
 	return false;
 }
@@ -173,7 +173,6 @@ static void doctor_check_slots(struct doctor *doctor)
 {
 	bool has_slot;
 	int used = stub_slots(&doctor->sysfs, "", &has_slot);
-
 	const char *more = "";
 
 	if (used >= STUB_SLOTS)
@@ -257,7 +256,7 @@ static void doctor_check_daemon(struct doctor *doctor, const char *role, const c
 			      "usbiphp-%s is not running: systemctl restart %s, or ./install.sh %s",
 			      role, service, role);
 	str_format(held, sizeof(held), "%s/held.%s", doctor->options->config, role);
-	if (doctor_file_contains(AT_FDCWD, held, ""))
+	if (file_contains(AT_FDCWD, held, ""))
 		doctor_ok(doctor, "the %s leaves held devices alone: usbiphp status lists them",
 			  role);
 }
@@ -291,7 +290,7 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 	doctor_check_devices(doctor);
 	if (doctor->options->keys) {
 		/* where the kernel lists "tls" also if it is built in */
-		has_tls = doctor_file_contains(machine, "proc/sys/net/ipv4/tcp_available_ulp",
+		has_tls = file_contains(machine, "proc/sys/net/ipv4/tcp_available_ulp",
 					       "tls");
 		doctor_check_module(doctor, &modules[MODULE_TLS], has_tls ? 0 : -ENOENT,
 				    DOCTOR_BAD);

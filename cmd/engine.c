@@ -10,17 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool module_is_in_line(void *name, char *line)
-{
-	return strstr(line, name) != NULL;
-}
-
 bool module_is_installed(const struct sysfs *sysfs, const char *release, const char *name)
 {
 	struct sysfs_path list = sysfs_path("../lib/modules/%s/modules.dep", release);
 	struct sysfs_path file = sysfs_path("../lib/modules/%s/%s.ko", release, name);
 
-	return file_each_line(sysfs->root, list.text, module_is_in_line, (void *)name) > 0 ||
+	return file_contains(sysfs->root, list.text, name) ||
 	       !sysfs_can_open(sysfs, O_PATH, file.text);
 }
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,6 +75,16 @@ int file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *lin
 	n = n < 0 ? -errno : found;
 	close(fd);
 	return (int)n;
+}
+
+static bool line_contains(void *text, char *line)
+{
+	return strstr(line, text) != NULL;
+}
+
+bool file_contains(int dir, const char *path, const char *text)
+{
+	return file_each_line(dir, path, line_contains, (void *)text) > 0;
 }
 
 int file_replace(int dir, const char *path, int flags, const char *text, size_t len)

@@ -19,6 +19,8 @@ ssize_t file_load(int dir, const char *path, int flags, char *buf, size_t size);
  * bytes; the last one needs no '\n'. Returns 1 if visit returned true, 0 if it never did, or -errno
  * if the file could not be opened or read to its end. */
 int file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx);
+/* Whether a line of the file has that text. False if the file cannot be read. */
+bool file_contains(int dir, const char *path, const char *text);
 
 /* Replaces the file at path by a new one, which is written as PATH.new beside it and then renamed;
  * with len 0 both are removed. With O_SYNC in flags the text is on the disk before the rename.

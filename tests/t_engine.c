@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of host/engine: which engine a further device gets, and why.
- * LINK: -Wl,--wrap=access
+ * LINK: -Wl,--wrap=syscall
  */
 #include "host/engine.h"
 
 #include "tests/tree.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SLOTS "bus/usb/drivers/usbip-host/match_busid"
 
 static int node_errno; /* of the first node; 0: it can be used */
 
-int __wrap_access(const char *path, int mode);
+long __wrap_syscall(long number, ...);
 
-int __wrap_access(const char *path, int mode)
+long __wrap_syscall(long number, ...)
 {
-	CHECK_STR(path, "/dev/bus/usb/001/001");
-	CHECK_INT(mode, W_OK);
+	va_list args;
+
+	CHECK_INT(number, SYS_faccessat);
+	va_start(args, number);
+	CHECK_INT(va_arg(args, int), sysfs.usb_nodes);
+	CHECK_STR(va_arg(args, const char *), "001/001");
+	CHECK_INT(va_arg(args, int), W_OK);
+	va_end(args);
 	errno = node_errno;
 	return node_errno ? -1 : 0;
 }
