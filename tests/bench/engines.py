@@ -3,6 +3,7 @@
 
 import statistics
 
+import gadget
 import lab
 import transports
 import variants
@@ -10,19 +11,6 @@ import variants
 TURNS = 2
 ENGINES = ("kernel", "usbfs")
 MIB = transports.BYTES >> 20
-# In the host's first minute a device without a driver may be a network card: it is waited for.
-START = 240
-GADGET = """
-modprobe -a dummy_hcd libcomposite usb_f_ss_lb
-mount -t configfs none /sys/kernel/config; cd /sys/kernel/config/usb_gadget
-mkdir g && cd g
-echo 0x0525 >idVendor; echo 0xa4a0 >idProduct
-mkdir functions/SourceSink.0 configs/c.1
-ln -s functions/SourceSink.0 configs/c.1
-ls /sys/class/udc >UDC
-"""
-NODE = ("d=$(dirname $(grep -l 0525 /sys/devices/platform/vhci_hcd.*/usb*/*-*/idVendor)) && "
-        "printf '/dev/bus/usb/%03d/%03d' $(cat $d/busnum) $(cat $d/devnum)")
 # What, of what, its command with {n} for the number, the number, and how many of the unit that is.
 LOADS = (
     ("read, 1 MiB", "byte", "dd if={disk} of=/dev/null bs=1M iflag=direct count={n} 2>/dev/null", MIB, 1 << 20),
@@ -48,8 +36,8 @@ def one_engine(counter, engine, host, client, found):
     """The server is started with it; adds what each load took at both ends."""
     variants.start(host, f"usbiphp-server --engine {engine}")
     variants.start(client, f"usbiphp-client {transports.SERVER}")
-    disk = client.wait(transports.DISK, START).strip()
-    node = client.wait(NODE, START).strip()
+    disk = client.wait(transports.DISK, gadget.START).strip()
+    node = client.wait(gadget.NODE, gadget.START).strip()
     for what, _, command, number, size in LOADS:
         def of(n):
             return counter.of(host, client, command.format(n=n, disk=disk, node=node))[:2]
@@ -76,7 +64,7 @@ def measure(kernel, work):
     with lab.pair(kernel, work, files=files(work),
                   more=lambda name: ["-cpu", transports.CPU, *counter.words(name)]) as (host, client):
         variants.prepare({host: transports.SERVER}, client)
-        host.must(GADGET, 120)
+        gadget.plug(host, 0)
         host.plug("stick", "usb-storage", image=stick)
         for _ in range(TURNS):
             for engine, loads in found.items():

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -398,6 +399,14 @@ def check(condition, reason="check failed"):
     """Fail the case with `reason` unless `condition`."""
     if not condition:
         raise LabError(reason)
+
+
+def main(test):
+    """A test program: test(KERNEL, DIRECTORY) for each kernel of the command line, by default 6.1."""
+    for kernel in sys.argv[1:] or ["6.1"]:
+        with tempfile.TemporaryDirectory() as directory, case(f"{kernel}: ran to its end"):
+            test(kernel, pathlib.Path(directory))
+    finish()
 
 
 def finish():

@@ -16,7 +16,7 @@ import sys
 import image
 import lab
 from lab import check
-from t_main import BINARY, STUB, World
+from t_main import FILES, HOLDER_STATES, STUB, STUB_MODULE, World
 
 # Not while the module is being loaded: that crashes the kernel. Built in, it has no initstate.
 VHCI = ("$(grep -qsvx live /sys/module/vhci_hcd/initstate || "
@@ -29,7 +29,7 @@ ROUTED = {"host": "10.1.0.1", "client": "10.2.0.1"}
 # The interfaces of both devices, where they are with their own drivers.
 OWN = "/sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0"
 # What each engine is tested without.
-WITHOUT = {"kernel": "true", "usbfs": "rm $(find /lib/modules -name 'usbip[-_]host*')"}
+WITHOUT = {"kernel": "true", "usbfs": f"rm {STUB_MODULE}"}
 
 # Shell functions for the guests. Waiting is done there, in the guest's time.
 SHELL = r"""
@@ -45,10 +45,7 @@ soon() {
     echo "took $(($(now) - began)) $what"
 }
 # of each exported device: 1 it is free, 2 in use; usbip-host's, and those in the pages of holders
-states() {
-    cat STUB/*/usbip_status 2>/dev/null
-    for p in /var/run/usbiphp/holder.*; do test -e $p && od -An -j4 -N4 -tu4 $p; done | tr -d ' '
-}
+states() { cat STUB/*/usbip_status 2>/dev/null; HOLDER_STATES; }
 freed() { case $(states) in '' | *[023-9]*) false ;; esac; }
 gone() { ! grep -qhE '^(hs|ss) +[0-9]+ 00[567]' VHCI; }
 attached() { test "$(grep -hE '^(hs|ss) +[0-9]+ 006' VHCI | wc -l)" = $1 &&
@@ -60,7 +57,7 @@ fail() { echo "$*"; exit 1; }
 # With nothing to do the machine's clock leaps, over the emulator's own reading and writing, too: the
 # kernel's patience with a disk would be over in no time. Not while this runs a command.
 awake() { while :; do :; done & spin=$!; "$@"; status=$?; kill $spin; return $status; }
-""".replace("STUB", STUB).replace("VHCI", VHCI)
+""".replace("HOLDER_STATES", HOLDER_STATES).replace("STUB", STUB).replace("VHCI", VHCI)
 
 # What a clean stop must not leave behind on the host, and at the client.
 LEFT_HOST = """
@@ -353,6 +350,5 @@ PLACES = {"box": Box, "pair": Pair}
 
 def files():
     """What the guests have besides: our binary, and the tools that busybox has too little of."""
-    found = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
     tools = {"/bin/tc.real": "/sbin/tc", "/bin/ip.real": "/sbin/ip", "/bin/strace": "/usr/bin/strace"}
-    return found | tools | {x: x for x in image.libraries(*tools.values())}
+    return FILES | tools | {x: x for x in image.libraries(*tools.values())}

@@ -3,10 +3,8 @@
 """The main task between an aarch64 and an x86_64 machine, in both directions."""
 
 import hashlib
-import pathlib
 import re
 import sys
-import tempfile
 
 import image
 import lab
@@ -127,7 +125,7 @@ def done(way):
 
 def test(kernel, workdir):
     arm_kernel = f"{kernel}-arm64"
-    confine = build_sandbox_test(pathlib.Path(workdir), [image.compiler(arm_kernel) + "gcc"])
+    confine = build_sandbox_test(workdir, [image.compiler(arm_kernel) + "gcc"])
     with lab.pair(arm_kernel, workdir, files=lambda which: files(which, confine),
                   client_kernel=kernel) as (arm, other):
         with case("the machines are of two architectures"):
@@ -137,7 +135,7 @@ def test(kernel, workdir):
         with case("aarch64: what a daemon's process can do before it gives up rights, and after"):
             confined(arm, SLOW)
         for host, client in ((arm, other), (other, arm)):
-            place = pathlib.Path(workdir) / host.arch
+            place = workdir / host.arch
             place.mkdir()
             if not done(Way(host, client, place)):
                 break
@@ -147,7 +145,4 @@ def test(kernel, workdir):
 
 
 if __name__ == "__main__":
-    for version in sys.argv[1:] or ["6.1"]:
-        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
-            test(version, directory)
-    lab.finish()
+    lab.main(test)

@@ -10,7 +10,7 @@ import tempfile
 
 import lab
 from lab import case, check
-from t_main import BINARY, STUB, VHCI, World
+from t_main import FILES, STUB, VHCI, World
 
 STICK, KEYBOARD = "2-1", "1-2"  # where they are plugged in at the host: super and high speed
 RULES = "/tmp/rules"
@@ -447,8 +447,7 @@ PARTS = (server_rules, changed_rules, client_rules, identity, swapped, held_at_c
 
 
 def test(kernel, workdir, parts=PARTS):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    with lab.pair(kernel, workdir, files=files) as (host, client):
+    with lab.pair(kernel, workdir, files=FILES) as (host, client):
         host.must("modprobe usbip-host")
         client.must("modprobe vhci-hcd")
         w = Choosing(host, client, workdir)

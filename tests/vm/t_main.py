@@ -6,7 +6,6 @@ import hashlib
 import os
 import pathlib
 import sys
-import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(ROOT / "tests"))
@@ -20,6 +19,12 @@ BINARY = pathlib.Path(os.environ.get("USBIPHP", ROOT / "build" / "usbiphp"))
 VHCI = ("$(grep -qx live /sys/module/vhci_hcd/initstate && "
         "ls /sys/devices/platform/vhci_hcd.0/status*) /dev/null")
 STUB = "/sys/bus/usb/drivers/usbip-host"
+STUB_MODULE = "$(find /lib/modules -name 'usbip[-_]host*')"
+FILES = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
+RUN = "/var/run/usbiphp"
+# Of each device that is exported over usbfs: 1 it is free, 2 in use (enum holder_state).
+HOLDER_STATES = (f"for p in {RUN}/holder.*; do test -e $p && od -An -j4 -N4 -tu4 $p; done "
+                 "2>/dev/null | tr -d ' '")
 
 
 class World:
@@ -347,8 +352,7 @@ def missing(w):
 
 
 def test(kernel, workdir):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    with lab.pair(kernel, workdir, files=files) as (host, client):
+    with lab.pair(kernel, workdir, files=FILES) as (host, client):
         w = World(host, client, workdir)
         for part in (late_server, usable, hot_plug, restarts, others, hostile, missing):
             part(w)
@@ -356,7 +360,4 @@ def test(kernel, workdir):
 
 
 if __name__ == "__main__":
-    for version in sys.argv[1:] or ["6.1"]:
-        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
-            test(version, directory)
-    lab.finish()
+    lab.main(test)

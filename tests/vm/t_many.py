@@ -7,13 +7,11 @@ usbip-host has places for 16 devices: the engine over usbfs has the others, or a
 
 import hashlib
 import os
-import pathlib
 import sys
-import tempfile
 
 import lab
 from lab import case, check
-from t_main import BINARY
+from t_main import FILES
 from t_usbfs import Usbfs
 
 BUSES = ("xhci.0", "more.0")  # a controller has 64 places, for hubs too
@@ -52,10 +50,9 @@ class Many(Usbfs):
 
 
 def test(kernel, workdir):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    with lab.pair(kernel, workdir, files=files, more=lambda name: WORDS if name == "host" else (),
+    with lab.pair(kernel, workdir, files=FILES, more=lambda name: WORDS if name == "host" else (),
                   memory=512) as (host, client):
-        w = Many(host, client, pathlib.Path(workdir))
+        w = Many(host, client, workdir)
         with case("64 sticks are exported and attached"):
             w.plug_all()
             w.start("--engine usbfs")
@@ -85,7 +82,4 @@ def test(kernel, workdir):
 
 
 if __name__ == "__main__":
-    for version in sys.argv[1:] or ["6.1"]:
-        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
-            test(version, directory)
-    lab.finish()
+    lab.main(test)

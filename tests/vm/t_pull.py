@@ -16,7 +16,8 @@ import time
 
 import lab
 from lab import case, check
-from t_main import BINARY
+from scene import WITHOUT
+from t_main import FILES
 from t_serve import Serving
 
 PORTS = 14
@@ -25,7 +26,6 @@ LAST = 15  # the port of the stick that stays
 # Seconds. The client's own hub worker tries each port from which a device vanished again and again, with
 # power cycles, and comes to the next one only then.
 PATIENCE = 400
-GONE = {"usbfs": "rm $(find /lib/modules -name 'usbip[-_]host*')", "kernel": "true"}
 
 
 class Pulls(Serving):
@@ -63,10 +63,9 @@ class Pulls(Serving):
 
 
 def test(kernel, engine, number, workdir):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    with lab.pair(kernel, workdir, files=files) as (host, client):
-        w = Pulls(host, client, pathlib.Path(workdir))
-        host.must(GONE[engine])
+    with lab.pair(kernel, workdir, files=FILES) as (host, client):
+        w = Pulls(host, client, workdir)
+        host.must(WITHOUT[engine])
         if engine == "kernel":
             print(f"# {kernel}: with usbip-host the hub was stuck after {w.pull_many(BLOCK, engine)} pulls",
                   file=sys.stderr, flush=True)
@@ -83,5 +82,5 @@ def test(kernel, engine, number, workdir):
 if __name__ == "__main__":
     version, which, count = (sys.argv[1:] + ["6.1", "usbfs", "200"][len(sys.argv) - 1:])[:3]
     with tempfile.TemporaryDirectory() as directory, case(f"{version}: {which}: ran to its end"):
-        test(version, which, int(count), directory)
+        test(version, which, int(count), pathlib.Path(directory))
     lab.finish()

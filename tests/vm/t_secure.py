@@ -3,19 +3,16 @@
 """Connections with --psk on real kernels: who is let in, and what an attacker on the wire can read."""
 
 import os
-import pathlib
 import re
 import select
 import socket
 import struct
 import subprocess
-import sys
-import tempfile
 import threading
 
 import lab
 from lab import case, check
-from t_main import BINARY, ROOT
+from t_main import FILES, ROOT
 from t_serve import SOON, Serving
 
 PATTERN = os.urandom(64)
@@ -440,8 +437,7 @@ def confined(guest, timeout=60):
 
 
 def test(kernel, workdir, parts=PARTS):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    files["/bin/t_sandbox"] = build_sandbox_test(workdir)
+    files = FILES | {"/bin/t_sandbox": build_sandbox_test(workdir)}
     wires = []
     with lab.pair(kernel, workdir, files=files,
                   cable=lambda: wires.append(Wire()) or wires[0]) as (host, client):
@@ -452,7 +448,4 @@ def test(kernel, workdir, parts=PARTS):
 
 
 if __name__ == "__main__":
-    for version in sys.argv[1:] or ["6.1"]:
-        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
-            test(version, pathlib.Path(directory))
-    lab.finish()
+    lab.main(test)

@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: MIT
 """The server serves the network itself: to the stock tools, to our client, and beside usbipd."""
 
-import pathlib
 import re
-import sys
-import tempfile
 
 import lab
 from lab import case, check
-from t_main import BINARY, VHCI, World
+from t_main import FILES, VHCI, World
 
 # The stock tool gives up when a device appears or vanishes while it reads the port table.
 USBIP = """u() {
@@ -396,8 +393,7 @@ PARTS = (stock_client, stock_server, push, many, beside_usbipd, killed, ipv6)
 
 
 def test(kernel, workdir, parts=PARTS):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    with lab.pair(kernel, workdir, files=files) as (host, client):
+    with lab.pair(kernel, workdir, files=FILES) as (host, client):
         w = Serving(host, client, workdir)
         for part in parts:
             w.clean()
@@ -406,7 +402,4 @@ def test(kernel, workdir, parts=PARTS):
 
 
 if __name__ == "__main__":
-    for version in sys.argv[1:] or ["6.1"]:
-        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
-            test(version, pathlib.Path(directory))
-    lab.finish()
+    lab.main(test)

@@ -2,15 +2,12 @@
 # SPDX-License-Identifier: MIT
 """A stick through ssh on real kernels: OpenSSH's client, dropbear's server, and a cable between."""
 
-import pathlib
 import subprocess
-import sys
-import tempfile
 
 import image
 import lab
 from lab import case, check
-from t_main import BINARY, World
+from t_main import FILES, World
 
 SSH, DROPBEAR = "/usr/bin/ssh", "/usr/sbin/dropbear"
 PROGRAMS = (SSH, DROPBEAR)
@@ -97,9 +94,8 @@ def stopped(w):
 
 
 def test(kernel, workdir):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    files |= {path: path for path in (*PROGRAMS, *image.libraries(*PROGRAMS))}
-    files |= keys(pathlib.Path(workdir) / "keys")
+    files = (FILES | {path: path for path in (*PROGRAMS, *image.libraries(*PROGRAMS))} |
+             keys(workdir / "keys"))
     with lab.pair(kernel, workdir, files=files) as (host, client):
         w = World(host, client, workdir)
         for part in (usable, cable, killed, stopped):
@@ -108,7 +104,4 @@ def test(kernel, workdir):
 
 
 if __name__ == "__main__":
-    for version in sys.argv[1:] or ["6.1"]:
-        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
-            test(version, directory)
-    lab.finish()
+    lab.main(test)

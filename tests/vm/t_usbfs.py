@@ -3,33 +3,24 @@
 """Without usbip-host: the engine over usbfs; and both engines side by side."""
 
 import json
-import pathlib
-import sys
-import tempfile
 
 import lab
 from lab import case, check
-from t_main import BINARY, STUB
+from t_main import FILES, HOLDER_STATES, RUN, STUB_MODULE
 from t_serve import SOON, Serving
 
-RUN = "/var/run/usbiphp"
 OPTIONS = "-i 1"
-MODULE = "$(find /lib/modules -name 'usbip[-_]host*')"
 ROOT_PORTS, HUB_PORTS = range(4, 11), range(1, 9)  # of the host, for many devices
 
 
 class Usbfs(Serving):
     """States of exported devices are those of the holders' pages."""
 
-    def pages(self):
-        return (f"for p in {RUN}/holder.*; do test -e $p && od -An -j4 -N4 -tu4 $p; done "
-                "2>/dev/null | tr -d ' '")
-
     def bound(self, number, timeout=30):
-        self.host.wait(f"test $({self.pages()} | grep -c '[12]') = {number}", timeout)
+        self.host.wait(f"test $({HOLDER_STATES} | grep -c '[12]') = {number}", timeout)
 
     def free(self, number, timeout=30):
-        self.host.wait(f"test $({self.pages()} | grep -c 1) = {number}", timeout)
+        self.host.wait(f"test $({HOLDER_STATES} | grep -c 1) = {number}", timeout)
 
     def holders(self):
         return self.host.must("grep -lx usbiphp-holder /proc/[0-9]*/comm | cut -d/ -f3").split()
@@ -56,7 +47,7 @@ class Usbfs(Serving):
 
 def usable(w):
     with case("without usbip-host both devices are exported and attached"):
-        w.host.must(f"mv {MODULE} /tmp/module; ! modprobe usbip-host 2>/dev/null")
+        w.host.must(f"mv {STUB_MODULE} /tmp/module; ! modprobe usbip-host 2>/dev/null")
         w.plug_both()
         w.start(OPTIONS)
         w.bound(2)
@@ -283,16 +274,12 @@ def many(w):
 
 
 def test(kernel, workdir):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    with lab.pair(kernel, workdir, files=files) as (host, client):
-        w = Usbfs(host, client, pathlib.Path(workdir))
+    with lab.pair(kernel, workdir, files=FILES) as (host, client):
+        w = Usbfs(host, client, workdir)
         for part in (usable, hot_plug, clients, servers, mixed, many):
             part(w)
         w.close()
 
 
 if __name__ == "__main__":
-    for version in sys.argv[1:] or ["6.1"]:
-        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
-            test(version, directory)
-    lab.finish()
+    lab.main(test)

@@ -10,11 +10,11 @@ import contextlib
 import pathlib
 import subprocess
 import sys
-import tempfile
 
+import gadget
 import lab
 from lab import case, check
-from t_main import BINARY
+from t_main import FILES
 from t_secure import MUSL
 from t_serve import Serving
 
@@ -25,20 +25,6 @@ HANGS = "hangs"
 ITERATIONS = {0: 1, 9: 10, 10: 10, 13: 10, 29: 10}
 USUAL = 20
 LIMIT = 60  # seconds for a case
-# A device without a driver may be a network card that the host waits for in its first minute.
-START = 200
-GADGET = """
-modprobe -a dummy_hcd libcomposite usb_f_ss_lb
-mount -t configfs none /sys/kernel/config; cd /sys/kernel/config/usb_gadget
-mkdir g && cd g
-echo 0x0525 >idVendor; echo 0xa4a0 >idProduct
-mkdir functions/SourceSink.0 configs/c.3
-echo 1 >functions/SourceSink.0/pattern
-ln -s functions/SourceSink.0 configs/c.3
-ls /sys/class/udc >UDC
-"""
-NODE = ("d=$(dirname $(grep -l 0525 /sys/devices/platform/vhci_hcd.*/usb*/*-*/idVendor)) && "
-        "printf '/dev/bus/usb/%03d/%03d' $(cat $d/busnum) $(cat $d/devnum)")
 
 
 class Gadget(Serving):
@@ -55,8 +41,8 @@ class Gadget(Serving):
         """{case: what came of it}, up to one that hangs."""
         self.start(f"--engine {engine}")
         self.begin()
-        self.attached(1, START)
-        node = self.client.wait(f"{NODE} && readlink $d/*:3.0/driver | grep -q usbtest", 60).split()[0]
+        self.attached(1, gadget.START)
+        node = self.client.wait(f"{gadget.NODE} && readlink $d/*:3.0/driver | grep -q usbtest", 60).split()[0]
         found = {}
         for number in CASES:
             found[number] = self.run_case(node, number)
@@ -75,23 +61,22 @@ def build(workdir):
 
 
 @contextlib.contextmanager
-def gadget(kernel, workdir):
-    files = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
-    files["/bin/usbtest"] = build(workdir)
+def machines(kernel, workdir):
+    files = FILES | {"/bin/usbtest": build(workdir)}
     with lab.pair(kernel, workdir, files=files) as (host, client):
-        host.must(GADGET, 120)
+        gadget.plug(host, 1)
         client.must("modprobe usbtest pattern=1")
         yield Gadget(host, client, workdir)
 
 
 def test(kernel, workdir):
-    with gadget(kernel, workdir) as w:
+    with machines(kernel, workdir) as w:
         with case("usbtest, over usbfs: each case ends"):
             ours = w.run_cases("usbfs")
             print(f"# {kernel}: usbfs: {ours}", file=sys.stderr, flush=True)
             check(HANGS not in ours.values(), f"{ours}")
         w.close()
-    with gadget(kernel, workdir) as w, case("what passes with usbip-host passes over usbfs"):
+    with machines(kernel, workdir) as w, case("what passes with usbip-host passes over usbfs"):
         stub = w.run_cases("kernel")
         print(f"# {kernel}: usbip-host: {stub}", file=sys.stderr, flush=True)
         check(list(stub.values()).count("passed") >= 15, f"too few cases pass: {stub}")
@@ -100,7 +85,4 @@ def test(kernel, workdir):
 
 
 if __name__ == "__main__":
-    for version in sys.argv[1:] or ["6.1"]:
-        with tempfile.TemporaryDirectory() as directory, case(f"{version}: ran to its end"):
-            test(version, pathlib.Path(directory))
-    lab.finish()
+    lab.main(test)
