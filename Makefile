@@ -34,7 +34,7 @@ else ifneq ($(DEBUG),)
   CFLAGS ?= -g -Og
   LDFLAGS ?=
 else
-  CFLAGS ?= -Os -flto $(call has,-flto-partition=one) -ffunction-sections -fdata-sections \
+  CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fstack-protector-strong -U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2 $(call has,-fstack-clash-protection) $(call has,-fcf-protection)
   LDFLAGS ?= -s -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--gc-sections,--build-id=none
