@@ -43,11 +43,9 @@ struct settings {
 	char **arguments; /* behind the options */
 	const char *port;
 	bool given[128]; /* options that were given, by their letter */
-	unsigned listeners, servers;
-	struct listener_address listen[LISTENERS_MAX];
-	struct cidr_list allow;
+	unsigned servers;
 	struct endpoint server[CLIENT_SERVERS_MAX];
-	const struct engine *engine; /* --engine; NULL: auto */
+	struct host_options host;
 	struct inventory *inventory;
 	struct table output; /* of --help and --version */
 };
@@ -62,8 +60,9 @@ struct command {
 };
 
 /* Options without a letter have these numbers instead. */
-enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE, ENGINE };
-enum { LAST_LETTERLESS = ENGINE };
+enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE, ENGINE,
+       ON_DEMAND };
+enum { LAST_LETTERLESS = ON_DEMAND };
 
 static const struct option_row {
 	uint8_t letter;
@@ -87,6 +86,8 @@ static const struct option_row {
 	  "include devices that this machine itself needs" },
 	{ ENGINE, SERVER, "engine", "ENGINE",
 	  "what drives the devices: auto (default), kernel, usbfs" },
+	{ ON_DEMAND, SERVER, "on-demand", NULL,
+	  "take a device only while a client uses it" },
 	{ 'n', SERVER, "dry-run", NULL, "print which devices would be exported, then exit" },
 	{ JSON, LIST | STATUS, "json", NULL, "print JSON, see usbiphp(1)" },
 	{ WATCH, STATUS, "watch", NULL, "print again whenever something changes" },
@@ -166,6 +167,7 @@ static int print_version(struct table *table)
 static int take_option(struct settings *settings, int option, const char *value)
 {
 	struct daemon_options *daemon = &settings->daemon;
+	struct host_options *host = &settings->host;
 	const char **const place[128] = { ['p'] = &settings->port, [KEYS] = &daemon->psk,
 					  [CONFIG] = &daemon->config, [SYSFS] = &daemon->sysfs,
 					  [RUN] = &daemon->run };
@@ -181,10 +183,10 @@ static int take_option(struct settings *settings, int option, const char *value)
 	case 'p':
 		return parse_number(value, "port", 1, 65535, &port);
 	case 'l':
-		if (settings->listeners == LISTENERS_MAX)
+		if (host->listeners == LISTENERS_MAX)
 			return usage_error("more than %u --listen options: '%s'", LISTENERS_MAX,
 					   value);
-		if (!listener_parse(&settings->listen[settings->listeners++], value))
+		if (!listener_parse(&host->listen[host->listeners++], value))
 			return usage_error("--listen takes ADDR[:PORT], not '%s'", value);
 		break;
 	case 'r':
@@ -199,12 +201,12 @@ static int take_option(struct settings *settings, int option, const char *value)
 		daemon->rules.file = value;
 		break;
 	case 'a':
-		if (!cidr_list_add(&settings->allow, value))
+		if (!cidr_list_add(&host->networks, value))
 			return usage_error("--allow takes ADDRESS or ADDRESS/BITS, at most %u in "
 					   "all, not '%s'", CIDR_LIST_MAX, value);
 		break;
 	case ENGINE:
-		return parse_engine(value, &settings->engine);
+		return parse_engine(value, &host->engine);
 	case 'h':
 		print_help(&settings->output, settings->command);
 		return EXIT_DONE;
@@ -280,20 +282,20 @@ static int parse_servers(struct settings *settings)
 
 static int run_server(struct settings *settings)
 {
-	bool take_all = settings->given[TAKE_ALL];
+	struct host_options *host = &settings->host;
 
+	host->take_all = settings->given[TAKE_ALL];
+	host->on_demand = settings->given[ON_DEMAND];
 	if (settings->given['n'])
-		return cmd_dry_run(&settings->daemon, settings->inventory, take_all,
-				   settings->engine);
-	if (!settings->listeners) {
-		listener_parse(&settings->listen[0], "0.0.0.0");
-		listener_parse(&settings->listen[1], "[::]");
-		settings->listeners = 2;
+		return cmd_dry_run(&settings->daemon, settings->inventory, host);
+	if (!host->listeners) {
+		listener_parse(&host->listen[0], "0.0.0.0");
+		listener_parse(&host->listen[1], "[::]");
+		host->listeners = 2;
 	}
-	if (!settings->allow.count)
-		cidr_list_add(&settings->allow, NETWORKS_NEAR);
-	return host_run(&settings->daemon, settings->listen, settings->listeners, &settings->allow,
-			take_all, settings->engine);
+	if (!host->networks.count)
+		cidr_list_add(&host->networks, NETWORKS_NEAR);
+	return host_run(&settings->daemon, host);
 }
 
 static int run_client(struct settings *settings)

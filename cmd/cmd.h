@@ -9,6 +9,7 @@
 #define CMD_CMD_H
 
 #include "cmd/inventory.h"
+#include "host/host.h"
 #include "lib/addr.h"
 #include "loop/daemon.h"
 
@@ -22,9 +23,9 @@ int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 		    struct inventory *inventory, bool json);
 
 /* usbiphp-server --dry-run: for each device, whether the server would export it, by which engine,
- * and why not. engine: as for host_run(). */
-int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all,
-		const struct engine *engine);
+ * and why not. */
+int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory,
+		const struct host_options *host_options);
 
 /* usbiphp status: exported, imported and held devices. watch: prints again after every change,
  * until SIGINT, SIGTERM, or the end of the reader, which all end it with status 0. */

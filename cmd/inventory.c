@@ -2,6 +2,7 @@
 /* The local and the imported devices, with their names and states. */
 #include "cmd/inventory.h"
 
+#include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "loop/daemon.h"
@@ -10,6 +11,7 @@
 #include "sysfs/vhci.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
 #include <string.h>
@@ -41,11 +43,30 @@ void inventory_read_holders(struct inventory *inventory, const char *run)
 	}
 }
 
-void inventory_select(struct inventory *inventory, struct selection *selection, bool exported)
+static bool offered_read_line(void *ctx, char *line)
+{
+	struct inventory_entry *entry = inventory_find(ctx, line);
+
+	if (entry)
+		entry->offered = true;
+	return false;
+}
+
+void inventory_read_offered(struct inventory *inventory, const char *run)
+{
+	char path[PATH_MAX];
+
+	if (!rundir_has_daemon(run, "server"))
+		return;
+	str_format(path, sizeof(path), "%s/offered", run);
+	file_each_line(AT_FDCWD, path, offered_read_line, inventory);
+}
+
+void inventory_select(struct inventory *inventory, struct selection *selection, bool shared)
 {
 	selection->count = 0;
 	INVENTORY_EACH(inventory, e)
-		if (!exported || entry_is_exported(e) || e->stuck)
+		if (!shared || entry_is_shared(e))
 			selection->entry[selection->count++] = e;
 }
 
@@ -82,6 +103,11 @@ bool entry_is_exported(const struct inventory_entry *entry)
 	return entry->held || !strcmp(entry->device.driver, STUB_DRIVER);
 }
 
+bool entry_is_shared(const struct inventory_entry *entry)
+{
+	return entry_is_exported(entry) || entry->offered || entry->stuck;
+}
+
 static int holder_status(const struct holder_page *page)
 {
 	return page->state == HOLDER_IN_USE ? STUB_USED : STUB_AVAILABLE;
@@ -101,6 +127,8 @@ void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs,
 		available = "error";
 	if (entry->stuck)
 		entry_set_state(entry, "stuck", "%s: %s", entry->reason.text);
+	else if (!entry_is_exported(entry))
+		entry_set_state(entry, "on demand", "%s (%s)", entry->device.driver);
 	else
 		entry_set_state(entry, status == STUB_USED ? "in use" : available, "%s by %s",
 				entry->session.peer);

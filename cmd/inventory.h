@@ -39,6 +39,7 @@ struct inventory_entry {
 	const char *state;		      /* "in use", "left alone", ...: a constant */
 	const char *format, *detail; /* more of it, for people; until the next scan */
 	struct reason reason;		      /* why it is left alone, or cannot be used */
+	bool offered; /* on demand: the server would take it for a client */
 	bool stuck; /* a job of the server's does not end: inventory_read_stuck() */
 	struct protect_item need;	      /* whether this host needs it; of "list" */
 	struct connection_addr session; /* of a device in use; since is 0 if it is not known */
@@ -80,8 +81,10 @@ struct inventory_entry *inventory_find(struct inventory *inventory, const char *
 void inventory_read_stuck(struct inventory *inventory, const char *run);
 /* Finds the devices that our own engine has, by the files of its holders in run. */
 void inventory_read_holders(struct inventory *inventory, const char *run);
-/* Selects all entries, or only those of exported devices, with those that are stuck. */
-void inventory_select(struct inventory *inventory, struct selection *selection, bool exported);
+/* Finds the devices that the server offers, if it runs, by its file in run. */
+void inventory_read_offered(struct inventory *inventory, const char *run);
+/* Selects all entries, or only those that are shared. */
+void inventory_select(struct inventory *inventory, struct selection *selection, bool shared);
 /* Selects the imported devices, by port, and sets their state, session and record: from the port
  * table of vhci-hcd, and the record files of our client in run or else of the stock tools. A device
  * that is not here yet gets an entry behind the others, until the next scan. 0 or an error of
@@ -97,11 +100,13 @@ void entry_set_state(struct inventory_entry *entry, const char *state, const cha
 		     const char *detail);
 /* Whether an engine has the device. */
 bool entry_is_exported(const struct inventory_entry *entry);
+/* The same, or it is offered, or stuck. */
+bool entry_is_shared(const struct inventory_entry *entry);
 /* Writes its name by place, DEVICE_NAME_SIZE bytes: that at its server, if its record is known. */
 void entry_name_place(const struct inventory_entry *entry, char *name);
 /* The name by which the local device is held; NULL: it is not. */
 const char *entry_find_hold(const struct inventory_entry *entry, const struct holds *holds);
-/* Sets the state of an exported device, and its session from the server's status file in run.
+/* Sets the state of a shared device, and its session from the server's status file in run.
  * available is the state of one that no client uses. */
 void entry_read_export(struct inventory_entry *entry, const struct sysfs *sysfs, const char *run,
 		       const char *available);

@@ -163,6 +163,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	engine_note_read(&engine, options->run);
 	inventory_read_holders(inventory, options->run);
 	inventory_read_stuck(inventory, options->run);
+	inventory_read_offered(inventory, options->run);
 	if (error && error != -ENOENT)
 		inventory_read_needs(inventory, false);
 	INVENTORY_EACH(inventory, e) {
@@ -170,7 +171,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 
 		if (!entry_is_exported(e) && !e->reason.text[0])
 			e->reason = list_decide(policy, sysfs, e, NULL, NULL, NULL).reason;
-		if (entry_is_exported(e) || e->stuck)
+		if (entry_is_shared(e))
 			entry_read_export(e, sysfs, options->run, "exported");
 		else if (e->reason.text[0])
 			entry_set_state(e, "left alone", "%s: %s", e->reason.text);
@@ -232,11 +233,11 @@ static bool hold_is_present(const struct holds *holds, struct inventory *invento
 	return false;
 }
 
-int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory, bool take_all,
-		const struct engine *engine)
+int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory,
+		const struct host_options *host_options)
 {
-	struct engines engines = { .only = engine };
-	const struct policy *policy = policy_read(options, take_all);
+	struct engines engines = { .only = host_options->engine };
+	const struct policy *policy = policy_read(options, host_options->take_all);
 	static struct table table;
 	unsigned planned = 0;
 	char release[80];
@@ -261,7 +262,8 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 			verdict = "is exported already";
 			before = ", though ";
 		} else if (!*why) {
-			verdict = "would be exported by ";
+			verdict = host_options->on_demand ? "would be taken on demand by " :
+							    "would be exported by ";
 			engine_name = choice.engine->name;
 			why = choice.why.text;
 		}

@@ -50,6 +50,7 @@ static void status_read(struct status *status)
 	status->has_stub = !sysfs_can_open(sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
 	inventory_read_holders(status->inventory, run);
 	inventory_read_stuck(status->inventory, run);
+	inventory_read_offered(status->inventory, run);
 	inventory_select(status->inventory, &status->exported, true);
 	SELECTION_EACH(&status->exported, e)
 		entry_read_export(*e, sysfs, run, "available");

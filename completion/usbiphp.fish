@@ -100,6 +100,7 @@ function __usbiphp_server
     __usbiphp_take_all $argv
     complete $argv -s l -l listen -x -d 'Where to listen'
     complete $argv -s a -l allow -x -d 'Who may connect'
+    complete $argv -l on-demand -d 'Take a device only while a client uses it'
     complete $argv -l engine -x -a 'auto kernel usbfs' -d 'What drives the devices'
     complete $argv -s n -l dry-run -d 'Print which devices would be exported'
 end

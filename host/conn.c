@@ -141,7 +141,7 @@ static void conn_ready(struct loop_source *source, uint32_t events)
 	struct conn *conn = container_of(source, struct conn, source);
 
 	assert(conn->state != CONN_FREE);
-	if (events & (EPOLLERR | EPOLLHUP))
+	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
 		conn_drop(conn);
 	else if (conn->state == CONN_HANDSHAKE)
 		conn_step_handshake(conn);

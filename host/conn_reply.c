@@ -134,11 +134,14 @@ void conn_import(struct conn *conn)
 	struct export *export = exports_find(conn->server->exports, conn->request.busid);
 	bool over = conn->state == CONN_WAITING && loop->now >= conn->deadline;
 	uint32_t status = OP_NODEV;
+	bool bound;
 
 	if (export && export->allowed &&
-	    access_allows_device(access, &export->identity, &conn->peer))
+	    access_allows_device(access, &export->identity, &conn->peer)) {
+		if (!host_server_has_waiting(conn->server, conn->request.busid))
+			export_want(export);
 		status = export_ask(export);
-	else if (export)
+	} else if (export)
 		access_log_refusal(access, ACCESS_NO_DEVICE, loop->now, &conn->peer.address,
 				   "import of %s refused by the rules", export->device.name);
 	if (status == OP_OK) {
@@ -149,12 +152,15 @@ void conn_import(struct conn *conn)
 		conn_refuse_import(conn, status == EXPORT_WAIT ? OP_BUSY : status);
 		return;
 	}
+	bound = export_is_bound(export);
 	if (conn->state != CONN_WAITING) {
 		conn_set_state(conn, CONN_WAITING);
-		conn_set_deadline(conn, CONN_IMPORT_MS);
-		loop_watch(loop, &conn->source, 0); /* the next bytes are for the kernel */
+		conn_set_deadline(conn, bound ? CONN_IMPORT_MS : CONN_TAKE_MS);
+		/* the next bytes are for the kernel */
+		loop_watch(loop, &conn->source, EPOLLRDHUP);
+		loop_pass_now(loop);
 	}
-	loop_pass_by(loop, loop->now + RETRY_MS);
+	loop_pass_by(loop, bound ? loop->now + RETRY_MS : conn->deadline);
 }
 
 void conn_answer(struct conn *conn)

@@ -80,6 +80,7 @@ struct export *exports_add(struct exports *exports, struct loop *loop, const cha
 	str_copy(export->device.busid, sizeof(export->device.busid), busid);
 	export->loop = loop;
 	export->lock = -1;
+	export->answer = OP_NODEV;
 	session_watch_init(&export->session, loop);
 	export_set_state(export, state);
 	return export;
@@ -132,6 +133,7 @@ static void export_identify(struct export *export, const struct device *device)
 	/* it has no number while the kernel resets it */
 	if ((device->devnum && device->devnum != export->device.devnum) || id != export->id) {
 		child_kill(&export->reader.child);
+		export->offered = false;
 		export->identity.serial = NULL;
 		export->identity.described = false;
 		if (export->device.devnum)
@@ -222,6 +224,8 @@ void export_unplug(struct export *export)
 		export->engine->forget(export->device.busid);
 	export_set_state(export, EXPORT_UNPLUGGED);
 	export->failed = EXPORT_UNUSED;
+	export->offered = false;
+	export->answer = OP_NODEV;
 	export->driverless_since = 0;
 	export->need = (struct export_need){ 0 };
 	if (!export->bound_at) {
@@ -245,10 +249,19 @@ void export_forget(struct export *export)
 	memset(export, 0, sizeof(*export));
 }
 
+void export_want(struct export *export)
+{
+	if (export_is_bound(export) || export->answer == OP_NODEV)
+		return;
+	export->answer = EXPORT_WAIT;
+	export->need.demanded = export->loop->now;
+	export->need.until = 0;
+}
+
 uint32_t export_ask(const struct export *export)
 {
 	if (!export_is_bound(export))
-		return OP_NODEV;
+		return export->answer;
 	switch (export->engine->status(export->sysfs, export->device.busid)) {
 	case ENGINE_AVAILABLE:
 		return OP_OK;

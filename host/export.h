@@ -54,6 +54,8 @@ enum export_state {
 /* Whether this host needs the device itself: see host_need.c. All zeros: not asked yet. */
 struct export_need {
 	struct protect_item item; /* the latest answer */
+	uint64_t asked_at; /* of the latest question */
+	uint64_t demanded; /* answers to earlier questions do not count */
 	uint64_t until;	  /* the answer counts until then; 0: there is none */
 	uint64_t settled; /* from then on the device is PROTECT_SETTLED; 0: not set yet */
 	bool at_start;	  /* the device was here when the server started */
@@ -67,6 +69,7 @@ struct export {
 	bool seen;    /* in the scan that is under way */
 	bool ours;    /* bound by us, or about to be: to be given back */
 	bool allowed; /* by holds and rules, as far as they could be judged */
+	bool offered; /* on demand: no engine has it, and clients may have it */
 	bool listed;  /* in the list that clients get */
 	bool noted;   /* there may be a file of its session in the run directory */
 	bool was_used; /* its session was ended to give it back */
@@ -81,6 +84,9 @@ struct export {
 	struct device_record record; /* valid if identity.described, and while listed */
 	struct strings_reader reader;
 
+	/* What a client is told that asks for it while no engine has it: OP_NODEV, or on demand
+	 * EXPORT_WAIT while that is being found out, then why it cannot have it. */
+	uint32_t answer;
 	struct reason reason; /* why it is not exported, empty: no reason of policy */
 	struct export_need need;
 	uint64_t bound_at;    /* when it was bound since it was plugged in, 0: it was not */
@@ -160,6 +166,9 @@ enum { JOB_LATE_MS = 5000 };
 /* The engine has no room for it: the same as a bind that fails, but nothing is tried. */
 void export_fail_for_room(struct export *export);
 
+/* A client begins to ask for it, and no other waits for it. On demand, whether this host needs the
+ * device is then found out anew. */
+void export_want(struct export *export);
 /* The status for a client that asks for it, OP_OK: it may be imported now. EXPORT_WAIT: the device
  * may be free in a moment, ask again. */
 uint32_t export_ask(const struct export *export);

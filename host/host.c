@@ -16,8 +16,9 @@ enum {
 static void host_update_list(struct host *host)
 {
 	EACH_EXPORT(&host->exports, export) {
-		bool listed = export->state == EXPORT_AVAILABLE && export->allowed &&
-			      export->identity.described;
+		bool free = export->state == EXPORT_AVAILABLE ||
+			    (export->state == EXPORT_LEFT_ALONE && export->offered);
+		bool listed = free && export->allowed && export->identity.described;
 
 		host->list_changed |= listed != export->listed;
 		export->listed = listed;
@@ -148,10 +149,9 @@ static int host_open_engines(struct host *host, const struct engine *only)
 	return error != 0;
 }
 
-int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners, const struct cidr_list *networks, bool take_all,
-	     const struct engine *engine)
+int host_run(const struct daemon_options *options, const struct host_options *host_options)
 {
+	const struct engine *engine = host_options->engine;
 	const bool usbfs = engine == &engine_usbfs;
 	const struct daemon_role role = {
 		.driver = { usbfs ? NULL : engine_kernel.name,
@@ -174,14 +174,17 @@ int host_run(const struct daemon_options *options, const struct listener_address
 		return status;
 	}
 	host.daemon.inspector.answered = host_needs_answered;
-	host.policy.take_all = take_all;
+	host.policy.take_all = host_options->take_all;
+	host.policy.on_demand = host_options->on_demand;
 	host.access.rules = &host.policy.rules;
-	host.access.networks = networks;
+	host.access.networks = &host_options->networks;
 	host.access.keys = options->keys;
 	host_adopt_bound(&host);
 	if (!options->once)
 		host_server_init(&host.server, &host.daemon.loop, &host.exports, &host.access,
-				 options->dead_after, listen, listeners);
+				 options->dead_after, host_options->listen,
+				 host_options->listeners);
+	host.server.on_demand = host_options->on_demand;
 	daemon_run(&host.daemon, NULL, false);
 	status = host_exit_status(&host);
 	host_server_close(&host.server);

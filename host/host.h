@@ -10,14 +10,17 @@
 #include "host/server.h"
 #include "loop/daemon.h"
 
-/*
- * Runs until it is told to stop. Returns the exit status: 0, 1 if it could not do its work, 2 if
- * the rules are malformed. Listens on the addresses of listen; only clients in networks may
- * connect. take_all: also devices that this machine itself needs. engine is NULL: auto.
- */
-int host_run(const struct daemon_options *options, const struct listener_address *listen,
-	     unsigned listeners, const struct cidr_list *networks, bool take_all,
-	     const struct engine *engine);
+struct host_options {
+	unsigned listeners;
+	struct listener_address listen[LISTENERS_MAX];
+	struct cidr_list networks;   /* only clients in them may connect */
+	bool take_all, on_demand;    /* of struct policy */
+	const struct engine *engine; /* that takes devices; NULL: auto */
+};
+
+/* Runs until it is told to stop. Returns the exit status: 0, 1 if it could not do its work, 2 if
+ * the rules are malformed. */
+int host_run(const struct daemon_options *options, const struct host_options *host_options);
 
 /* The rest is only for host/host*.c. */
 struct host {
@@ -35,7 +38,8 @@ struct host {
 	uint64_t settled;   /* until then a network may still come; 0: no pass yet */
 	uint64_t link_next; /* when to ask again whether this host has a network link */
 	uint64_t link_lost; /* when it was first seen without one; 0: it was not */
-	uint32_t left_hash, engine_hash; /* of these files, 0: not known; status_files_update() */
+	/* of these files, 0: not known; status_files_update() */
+	uint32_t left_hash, offered_hash, engine_hash;
 	struct policy policy;
 };
 
@@ -49,6 +53,8 @@ void host_set_ours(struct host *host, struct export *export, bool ours);
 /* Sets the facts about the need for a device, if they are known, and asks for a pass at the time
  * when they have to be asked for again. */
 void host_need_facts(struct host *host, struct export *export, struct device_facts *facts);
+/* Lets the inspector be asked in this pass, or in a later one. */
+void host_want_need(struct export *export);
 /* Whether it is still unknown if the device is needed, and an answer is to come. */
 bool host_need_is_open(const struct export *export);
 /* In a pass, after host_act() of all devices: asks the inspector about those that want it. */
@@ -75,6 +81,7 @@ void host_job_ended(struct export *export, enum export_state job, bool logged);
  *			time is the begin of the session. KEY is the identity of the key that the
  *			peer has proved, PRINT (hexadecimal) tells it from others of that name.
  *	left		"BUSID REASON", one line for each device that is left alone
+ *	offered		"BUSID", one line for each device that is taken on demand
  *	engine		"ENGINE REASON", the engine that the next device gets, and why
  *
  * Called in every pass: writes the files that have changed; tries again in the next if that fails.

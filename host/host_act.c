@@ -55,6 +55,8 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 	facts->ours = export->ours;
 	if (export->driverless_since)
 		facts->driverless_ms = now - export->driverless_since;
+	facts->wanted = host->policy.on_demand &&
+			host_server_has_waiting(&host->server, export->device.busid);
 	facts->retry_later = now < export->backoff.until;
 	facts->damped = now < export->flaps.backoff.until;
 	facts->session_denied = host_session_denied(host, export);
@@ -92,7 +94,8 @@ static void host_keep_reason(struct host *host, struct export *export,
 		    decision->verdict != POLICY_NO_ROOM)
 			host_log_reason(host, export, reason);
 		export->reason = *reason;
-	} else if (decision->verdict == POLICY_BIND || (allowed && !export->allowed)) {
+	} else if (decision->verdict == POLICY_BIND || decision->verdict == POLICY_OFFER ||
+		   (allowed && !export->allowed)) {
 		export->reason.text[0] = '\0';
 	}
 	export->allowed = allowed;
@@ -126,6 +129,39 @@ static void host_choose_engine(struct host *host, struct export *export, unsigne
 	room->reason = choice.why;
 }
 
+static void host_offer(struct export *export, bool offer)
+{
+	if (offer && !export->offered)
+		log_info("%s: offered to clients", export->device.name);
+	export->offered = offer;
+}
+
+/* On demand: whether clients see the device, and what one is told that asks for it. */
+static void host_set_answer(struct export *export, enum policy_verdict verdict, bool failed)
+{
+	export->answer = EXPORT_WAIT;
+	switch (verdict) {
+	case POLICY_ASK_STRINGS:
+	case POLICY_ASK_CLASSES:
+	case POLICY_ASK_NEED:
+	case POLICY_ASK_ROOM:
+		return;
+	case POLICY_LEAVE:
+		export->answer = OP_BUSY;
+		break;
+	case POLICY_NO_ROOM:
+		export->answer = OP_NA;
+		break;
+	case POLICY_WAIT:
+		if (failed)
+			export->answer = OP_DEV_ERR;
+		break;
+	default:
+		break;
+	}
+	host_offer(export, verdict == POLICY_OFFER);
+}
+
 void host_act(struct host *host, struct export *export)
 {
 	struct loop *loop = &host->daemon.loop;
@@ -140,6 +176,8 @@ void host_act(struct host *host, struct export *export)
 		decision = policy_decide(&host->policy, &facts);
 	}
 	host_keep_reason(host, export, &decision);
+	if (host->policy.on_demand)
+		host_set_answer(export, decision.verdict, facts.retry_later);
 	switch (decision.verdict) {
 	case POLICY_WAIT:
 		host_wait_for(loop, export);
@@ -163,7 +201,7 @@ void host_act(struct host *host, struct export *export)
 		export_read_strings(export);
 		break;
 	case POLICY_ASK_NEED:
-		export->need.wanted = !export->need.asked;
+		host_want_need(export);
 		break;
 	default: /* nothing to do; POLICY_ASK_CLASSES: each pass tries to read them */
 		break;

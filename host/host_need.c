@@ -9,10 +9,12 @@
 #include "lib/util.h"
 
 enum {
-	/* How long an answer counts; "needed" counts for an interval. */
+	/* How long an answer counts; "needed" counts for an interval, as does "free" for a device
+	 * that is only offered. */
 	FREE_MS = 1000, /* the device is bound at once */
 	LATER_MS = 500,
 	ASK_MS = 10000, /* the limit for an answer */
+	PAUSE_MS = 200, /* between two questions for the sake of clients */
 	/* When a device is settled: */
 	SETTLE_MS = 10000,	 /* its disk has spun up */
 	SETTLE_START_MS = 60000, /* this host has booted, its network is there */
@@ -37,6 +39,17 @@ void host_need_facts(struct host *host, struct export *export, struct device_fac
 		facts->need = (struct policy_fact){ POLICY_YES, { PROTECT_BLOCKED } };
 		facts->blocked = true;
 	}
+}
+
+void host_want_need(struct export *export)
+{
+	struct export_need *need = &export->need;
+	bool demanded = need->demanded > need->asked_at;
+	uint64_t at = need->asked_at + (demanded ? PAUSE_MS : 0);
+
+	need->wanted = !need->asked && export->loop->now >= at;
+	if (export->loop->now < at)
+		loop_pass_by(export->loop, at);
 }
 
 bool host_need_is_open(const struct export *export)
@@ -114,9 +127,20 @@ void host_ask_needs(struct host *host)
 		survey->count++;
 		export->need.wanted = false;
 		export->need.asked = true;
+		export->need.asked_at = now;
 	}
 	if (survey->count || (cards && now >= host->link_next))
 		inspector_ask(inspector, ASK_MS);
+}
+
+static uint64_t host_need_counts_ms(const struct host *host, const struct protect_item *item)
+{
+	bool offered = host->policy.on_demand &&
+		       !host_server_has_waiting(&host->server, item->busid);
+
+	if (item->answer == PROTECT_LATER)
+		return LATER_MS;
+	return item->answer == PROTECT_NEEDED || offered ? host->daemon.loop.interval : FREE_MS;
 }
 
 void host_needs_answered(struct inspector *inspector)
@@ -133,9 +157,8 @@ void host_needs_answered(struct inspector *inspector)
 			continue;
 		export->need.asked = false;
 		export->need.item = *item;
-		export->need.until = loop->now + (item->answer == PROTECT_NEEDED ? loop->interval :
-						  item->answer == PROTECT_LATER	 ? LATER_MS :
-										   FREE_MS);
+		if (export->need.asked_at >= export->need.demanded)
+			export->need.until = loop->now + host_need_counts_ms(host, item);
 		if (item->answer == PROTECT_LATER)
 			log_debug("%s: waits: %s", export->device.name, item->reason.text);
 	}

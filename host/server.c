@@ -148,8 +148,11 @@ static void pass_listener(struct host_server *server, struct listener *listener)
 	listener->error = error;
 	if (error == -EADDRINUSE) {
 		log_once(&server->port_in_use, LOG_LEVEL_WARNING, 0,
-			 "port %u is in use: the program that listens there serves the clients "
-			 "until it ends, without --allow, --psk and 'to' in rules",
+			 server->on_demand ?
+				 "port %u is in use: until the program that listens there ends, no "
+				 "client gets a device" :
+				 "port %u is in use: the program that listens there serves the "
+				 "clients until it ends, without --allow, --psk and 'to' in rules",
 			 (unsigned)addr_split(&address->addr, &unused));
 	} else if (!error) {
 		log_once_clear(&server->port_in_use);
@@ -171,6 +174,15 @@ void host_server_pass(struct host_server *server, bool list_changed)
 	}
 	while (server->conns && server->conn[server->conns - 1].state == CONN_FREE)
 		server->conns--;
+}
+
+bool host_server_has_waiting(const struct host_server *server, const char *busid)
+{
+	for (unsigned i = 0; i < server->conns; i++)
+		if (server->conn[i].state == CONN_WAITING &&
+		    !strcmp(server->conn[i].request.busid, busid))
+			return true;
+	return false;
 }
 
 void host_server_keys_changed(struct host_server *server)

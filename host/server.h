@@ -31,6 +31,7 @@ enum {
 
 	CONN_REQUEST_MS = 5000,	    /* from accept to the last byte of the request */
 	CONN_IMPORT_MS = 2000,	    /* for a device to become free after its last session */
+	CONN_TAKE_MS = 10000,	    /* for a device to be taken on demand */
 	CONN_CLOSE_MS = 5000,	    /* from the reply to the end of the connection */
 	CONN_LIST_EVERY_MS = 10000, /* from one list of a watch to the next if nothing changes */
 	CONN_SEND_LIST_MS = 25000,  /* for a watcher to make room for a list that is due */
@@ -43,7 +44,7 @@ enum conn_state {
 	CONN_FREE = 0,	/* the place is not in use */
 	CONN_READING,	/* the request is not complete */
 	CONN_HANDSHAKE, /* TLS, before the request */
-	CONN_WAITING,	/* an import, for the device to become free */
+	CONN_WAITING,	/* an import, for the device to be taken or to become free */
 	CONN_CLOSING,	/* replied: until the peer has read it and closes */
 	CONN_WATCHING,	/* a list is sent whenever the devices change */
 };
@@ -84,6 +85,7 @@ struct host_server {
 	struct exports *exports; /* clients see those that are listed */
 	struct access *access;
 	uint32_t dead_after; /* seconds; see session_set_timeouts() */
+	bool on_demand;	     /* devices are taken for clients of this server alone */
 	int fds_max;	     /* file descriptors from here on are not for connections */
 	bool aes;	     /* the latest result of ktls_has_aes() */
 	uint64_t aes_until;  /* when that is looked up again */
@@ -103,6 +105,8 @@ void host_server_init(struct host_server *server, struct loop *loop, struct expo
 /* Called in every pass. Tries again to listen where another program did; a changed list of devices
  * is sent to the watches. */
 void host_server_pass(struct host_server *server, bool list_changed);
+/* Whether a client waits for that device. */
+bool host_server_has_waiting(const struct host_server *server, const char *busid);
 /* The keys were read again: drops the connections that depend on one. */
 void host_server_keys_changed(struct host_server *server);
 /* Closes the listeners and all connections. Sessions go on: they belong to the exports. */

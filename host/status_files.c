@@ -84,6 +84,16 @@ static size_t describe_choice(struct host *host, char *text, size_t size)
 	return str_format(text, size, "%s %s\n", name, why);
 }
 
+static size_t describe_offered(struct host *host, char *text, size_t size)
+{
+	size_t len = 0;
+
+	EACH_EXPORT(&host->exports, export)
+		if (export->offered)
+			len += str_format(text + len, size - len, "%s\n", export->device.busid);
+	return len;
+}
+
 void status_files_update(struct host *host, bool stopping)
 {
 	const struct rundir *rundir = &host->daemon.rundir;
@@ -104,6 +114,9 @@ void status_files_update(struct host *host, bool stopping)
 	assert(len < sizeof(text));
 	text[len] = '\0';
 	save_file(rundir, "left", text, len, &host->left_hash);
+	len = stopping ? 0 : describe_offered(host, text, sizeof(text));
+	text[len] = '\0';
+	save_file(rundir, "offered", text, len, &host->offered_hash);
 	len = stopping ? 0 : describe_choice(host, text, sizeof(text));
 	text[len] = '\0';
 	save_file(rundir, "engine", text, len, &host->engine_hash);

@@ -34,6 +34,11 @@ static bool policy_protects(const struct policy *policy, const struct device_fac
 	       (!policy->take_all && !rules_name_device(&policy->rules, &facts->identity));
 }
 
+static bool policy_wants(const struct policy *policy, const struct device_facts *facts)
+{
+	return !policy->on_demand || facts->wanted;
+}
+
 /* A device that an engine has. */
 static enum policy_verdict decide_exported(const struct policy *policy,
 					   const struct device_facts *facts, bool allowed,
@@ -56,9 +61,10 @@ static enum policy_verdict decide_exported(const struct policy *policy,
 		return facts->session_ending || facts->others_releasing ? POLICY_WAIT :
 									  POLICY_END_SESSION;
 	}
-	if (allowed && facts->use != DEVICE_ERROR)
+	if (allowed && facts->use != DEVICE_ERROR && policy_wants(policy, facts))
 		return POLICY_KEEP;
-	if (facts->session_ending || (allowed && facts->damped))
+	if (facts->session_ending ||
+	    (allowed && facts->use == DEVICE_ERROR && facts->damped))
 		return POLICY_WAIT;
 	return POLICY_RELEASE;
 }
@@ -91,6 +97,8 @@ static enum policy_verdict decide_allowed(const struct policy *policy,
 	}
 	if (facts->need.answer == POLICY_LATER && protects)
 		return POLICY_WAIT;
+	if (!policy_wants(policy, facts))
+		return POLICY_OFFER;
 	if (facts->room.answer == POLICY_UNKNOWN)
 		return POLICY_ASK_ROOM;
 	if (facts->room.answer == POLICY_YES)

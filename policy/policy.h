@@ -19,6 +19,7 @@ struct policy {
 	struct rules rules;
 	struct holds holds;
 	bool take_all; /* also devices that this machine itself needs, as if rules named them all */
+	bool on_demand; /* only while a client uses a device, or waits for it */
 };
 
 /* POLICY_LATER: it has been asked, and cannot be told yet. */
@@ -47,6 +48,7 @@ struct device_facts {
 	uint64_t driverless_ms; /* for how long it has been seen without a driver */
 	bool retry_later;	/* a bind, a release, or reading its strings failed a moment ago */
 	bool damped;		/* it comes and goes, or was in its error state a moment ago */
+	bool wanted;		/* a client waits for it */
 	bool session_denied;	/* a rule or key that its client needs has changed */
 	bool session_ending;	/* of any device, which is not yet free */
 	bool others_releasing;	/* another device is being given back to its driver */
@@ -60,6 +62,7 @@ enum policy_verdict {
 	POLICY_LEAVE = 0,   /* it stays with its own driver */
 	POLICY_WAIT,	    /* nothing for now; decide again later */
 	POLICY_KEEP,	    /* it is exported, and stays so */
+	POLICY_OFFER,	    /* it stays with its own driver until a client asks for it */
 	POLICY_BIND,	    /* export it */
 	POLICY_NO_ROOM,	    /* it would be exported, but the engine cannot take it */
 	POLICY_END_SESSION, /* of a client that may not use it, or not any more */

@@ -42,7 +42,7 @@ static struct {
 	const char *slow_busid; /* only of that device; NULL: of all */
 	/* in the process of the inspector; NULL: no device is needed */
 	void (*play_survey)(struct protect_survey *survey);
-	bool take_all;
+	bool take_all, on_demand;
 } t;
 
 int __wrap_uevent_open(void);
@@ -254,8 +254,12 @@ static inline void serve(void (*scene)(void), bool once, int want)
 		.interval = INTERVAL_MS / 1000, .dead_after = 15, .once = once,
 	};
 
+	const struct host_options host_options = {
+		.take_all = t.take_all, .on_demand = t.on_demand, .engine = &engine_kernel,
+	};
+
 	t.scene = scene;
-	CHECK_INT(host_run(&options, NULL, 0, NULL, t.take_all, &engine_kernel), want);
+	CHECK_INT(host_run(&options, &host_options), want);
 	memset(t.host, 0, sizeof(*t.host)); /* the next one is another process */
 }
 

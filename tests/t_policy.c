@@ -229,7 +229,7 @@ static void kind_row(size_t i)
 enum { /* facts as bits, for the tables below */
 	OURS = 1, DRIVER = 2, RETRY = 4, DAMPED = 8, SESSION_DENIED = 16, ENDING = 32,
 	RELEASING = 64, BINDING = 128, HUB = 256, IMPORTED = 512, TAKE_ALL = 1024, NAMED = 2048,
-	NOT_AUTHORIZED = 4096, FACTS = 8192,
+	NOT_AUTHORIZED = 4096, ON_DEMAND = 8192, WANTED = 16384, FACTS = 32768,
 };
 
 static struct device_facts make_facts(unsigned bits, enum device_use use, uint64_t driverless_ms)
@@ -242,7 +242,7 @@ static struct device_facts make_facts(unsigned bits, enum device_use use, uint64
 		.retry_later = bits & RETRY, .damped = bits & DAMPED,
 		.session_denied = bits & SESSION_DENIED, .session_ending = bits & ENDING,
 		.others_releasing = bits & RELEASING, .others_binding = bits & BINDING,
-		.blocked = bits & NOT_AUTHORIZED, .need = { POLICY_NO, { "" } }, .room = { POLICY_YES, { "" } },
+		.blocked = bits & NOT_AUTHORIZED, .wanted = bits & WANTED, .need = { POLICY_NO, { "" } }, .room = { POLICY_YES, { "" } },
 	};
 }
 
@@ -310,6 +310,25 @@ static const struct {
 	{ "comes and goes", DEVICE_LOCAL, DRIVER | DAMPED, RULE_ALLOW, POLICY_WAIT },
 	{ "others are being bound", DEVICE_LOCAL, DRIVER | BINDING | ENDING | RELEASING, RULE_ALLOW,
 	  POLICY_BIND },
+	{ "on demand", DEVICE_LOCAL, DRIVER | ON_DEMAND, RULE_ALLOW, POLICY_OFFER },
+	{ "on demand, wanted", DEVICE_LOCAL, DRIVER | ON_DEMAND | WANTED, RULE_ALLOW, POLICY_BIND },
+	{ "on demand, denied", DEVICE_LOCAL, DRIVER | ON_DEMAND | WANTED, RULE_DENY, LEAVE },
+	{ "on demand, its bind failed", DEVICE_LOCAL, DRIVER | ON_DEMAND | WANTED | RETRY, RULE_ALLOW,
+	  POLICY_WAIT },
+	{ "on demand, for a client that waits", DEVICE_IDLE, OURS | DRIVER | ON_DEMAND | WANTED,
+	  RULE_ALLOW, POLICY_KEEP },
+	{ "on demand, its client has left", DEVICE_IDLE, OURS | DRIVER | ON_DEMAND, RULE_ALLOW,
+	  POLICY_RELEASE },
+	{ "on demand, its client has left, comes and goes", DEVICE_IDLE,
+	  OURS | DRIVER | ON_DEMAND | DAMPED, RULE_ALLOW, POLICY_RELEASE },
+	{ "on demand, its client has left, another session is being ended", DEVICE_IDLE,
+	  OURS | DRIVER | ON_DEMAND | ENDING, RULE_ALLOW, POLICY_WAIT },
+	{ "on demand, its release failed", DEVICE_IDLE, OURS | DRIVER | ON_DEMAND | RETRY,
+	  RULE_ALLOW, POLICY_WAIT },
+	{ "on demand, in use", DEVICE_IN_USE, OURS | DRIVER | ON_DEMAND, RULE_ALLOW, POLICY_KEEP },
+	{ "on demand, of somebody else", DEVICE_IDLE, DRIVER | ON_DEMAND, RULE_ALLOW, POLICY_KEEP },
+	{ "on demand, in error, just now", DEVICE_ERROR, OURS | DRIVER | ON_DEMAND | DAMPED,
+	  RULE_ALLOW, POLICY_WAIT },
 };
 
 static void exported_row(size_t i)
@@ -319,6 +338,7 @@ static void exported_row(size_t i)
 
 	check_begin("t_policy: exported: %s", exported[i].what);
 	reset(false);
+	policy.on_demand = exported[i].facts & ON_DEMAND;
 	t.verdict = exported[i].rules;
 	decision = policy_decide(&policy, &facts);
 	CHECK_INT(decision.verdict, exported[i].verdict);
@@ -411,6 +431,13 @@ static const struct {
 	{ "need and no room, take all", POLICY_YES, POLICY_NO, TAKE_ALL, POLICY_NO_ROOM, "full" },
 	{ "nothing, it failed a moment ago", POLICY_UNKNOWN, POLICY_UNKNOWN, RETRY, POLICY_WAIT,
 	  "" },
+	{ "nothing, on demand", POLICY_UNKNOWN, POLICY_UNKNOWN, ON_DEMAND, POLICY_ASK_NEED, "" },
+	{ "no need, on demand", POLICY_NO, POLICY_UNKNOWN, ON_DEMAND, POLICY_OFFER, "" },
+	{ "need, on demand", POLICY_YES, POLICY_UNKNOWN, ON_DEMAND | WANTED, LEAVE, "needed" },
+	{ "cannot be told yet, on demand", POLICY_LATER, POLICY_UNKNOWN, ON_DEMAND | WANTED,
+	  POLICY_WAIT, "" },
+	{ "no need, on demand, wanted", POLICY_NO, POLICY_UNKNOWN, ON_DEMAND | WANTED,
+	  POLICY_ASK_ROOM, "" },
 };
 
 static void asked_row(size_t i)
@@ -420,6 +447,7 @@ static void asked_row(size_t i)
 
 	check_begin("t_policy: asked: %s", asked[i].what);
 	reset(asked[i].facts & TAKE_ALL);
+	policy.on_demand = asked[i].facts & ON_DEMAND;
 	t.named = asked[i].facts & NAMED;
 	facts.need = (struct policy_fact){ asked[i].need, { "needed" } };
 	facts.room = (struct policy_fact){ asked[i].room, { "full" } };
@@ -437,13 +465,14 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 	bool is_needed = facts->need.answer == POLICY_YES && (facts->blocked || !lifted);
 	bool may_be_needed = is_needed || facts->need.answer == POLICY_UNKNOWN ||
 			     (facts->need.answer == POLICY_LATER && (facts->blocked || !lifted));
+	bool unwanted = policy.on_demand && !facts->wanted;
 	bool given_back = !allowed || facts->use == DEVICE_ERROR ||
-			  (is_needed && facts->use == DEVICE_IDLE);
+			  ((is_needed || unwanted) && facts->use == DEVICE_IDLE);
 
 	switch (decision->verdict) {
 	case POLICY_BIND:
-		return allowed && !never && !may_be_needed && facts->room.answer == POLICY_YES &&
-		       facts->use == DEVICE_LOCAL && !facts->retry_later && !facts->damped &&
+		return allowed && !never && !may_be_needed && !unwanted &&
+		       facts->room.answer == POLICY_YES && facts->use == DEVICE_LOCAL && !facts->retry_later && !facts->damped &&
 		       (facts->has_driver || facts->driverless_ms >= POLICY_DRIVERLESS_MS);
 	case POLICY_NO_ROOM:
 		return allowed && !never && !may_be_needed && facts->room.answer == POLICY_NO &&
@@ -451,7 +480,8 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 	case POLICY_RELEASE:
 		return facts->ours && given_back && facts->use != DEVICE_IN_USE &&
 		       !facts->session_ending && !facts->retry_later &&
-		       (!allowed || facts->use == DEVICE_ERROR || decision->reason.text[0]) &&
+		       (!allowed || facts->use == DEVICE_ERROR || unwanted ||
+			decision->reason.text[0]) &&
 		       (facts->use != DEVICE_LOCAL || !facts->has_driver);
 	case POLICY_END_SESSION:
 		return facts->use == DEVICE_IN_USE && !facts->session_ending &&
@@ -463,8 +493,12 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 						    never);
 	case POLICY_KEEP:
 		return allowed && !never && facts->use != DEVICE_LOCAL &&
+		       !(facts->ours && unwanted && facts->use == DEVICE_IDLE) &&
 		       !(facts->ours && is_needed && (facts->use == DEVICE_IDLE || facts->blocked)) &&
 		       !(facts->use == DEVICE_IN_USE && facts->session_denied);
+	case POLICY_OFFER:
+		return allowed && !never && !may_be_needed && unwanted &&
+		       facts->use == DEVICE_LOCAL;
 	case POLICY_ASK_NEED:
 		return allowed && facts->need.answer == POLICY_UNKNOWN;
 	case POLICY_ASK_ROOM:
@@ -507,6 +541,7 @@ static void all_facts(void)
 				struct device_facts facts = make_facts(bits, use, driverless[i]);
 
 				policy.take_all = bits & TAKE_ALL;
+				policy.on_demand = bits & ON_DEMAND;
 				t.named = bits & NAMED;
 				for (unsigned n = 0; n < 72; n++)
 					try_answers(&facts, n);

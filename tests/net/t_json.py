@@ -42,7 +42,7 @@ LIST = {"version": int, "host": TEXT, "server_running": (bool, type(None)),
         "engine": TEXT, "engine_reason": TEXT, "devices": list}
 STATUS = {"version": int, "server_running": bool, "client_running": bool, "usbip_host": bool,
           "vhci_hcd": bool, "engine": TEXT, "engine_reason": TEXT, "exported": list, "imported": list, "held": dict}
-STATES = {"exported", "available", "in use", "error", "left alone", "not exported", "own driver",
+STATES = {"exported", "available", "in use", "on demand", "error", "left alone", "not exported", "own driver",
           "no driver", "attaching", "attached"}
 
 
