@@ -26,9 +26,27 @@ static const struct {
 
 enum { STATUSES = sizeof(statuses) / sizeof(*statuses) };
 
-static int32_t get_signed(struct wire_in *in)
+/* Where the fields of a message are. */
+enum {
+	AT_CODE = 0,
+	AT_SEQNUM = 4,
+	AT_DEVID = 8, /* it, direction and endpoint mean nothing in a reply */
+	AT_DIRECTION = 12,
+	AT_ENDPOINT = 16,
+	AT_VICTIM = 20,
+	AT_FLAGS = 20,
+	AT_STATUS = 20,
+	AT_LENGTH = 24,
+	AT_START_FRAME = 28,
+	AT_PACKETS = 32,
+	AT_INTERVAL = 36,
+	AT_ERRORS = 36,
+	AT_SETUP = 40,
+};
+
+static int32_t load_signed(const uint8_t *p)
 {
-	uint32_t bits = wire_get(in, 4);
+	uint32_t bits = wire_load_be32(p);
 	int32_t value;
 
 	memcpy(&value, &bits, sizeof(value));
@@ -37,107 +55,93 @@ static int32_t get_signed(struct wire_in *in)
 
 int urb_command_decode(const uint8_t *buf, struct urb_command *command)
 {
-	struct wire_in in = { buf, URB_SIZE, false };
-	uint32_t direction, endpoint;
+	uint32_t direction = wire_load_be32(buf + AT_DIRECTION);
+	uint32_t endpoint = wire_load_be32(buf + AT_ENDPOINT);
 
 	memset(command, 0, sizeof(*command));
-	command->code = wire_get(&in, 4);
-	command->seqnum = wire_get(&in, 4);
-	command->devid = wire_get(&in, 4);
-	direction = wire_get(&in, 4);
-	endpoint = wire_get(&in, 4);
+	command->code = wire_load_be32(buf + AT_CODE);
+	command->seqnum = wire_load_be32(buf + AT_SEQNUM);
+	command->devid = wire_load_be32(buf + AT_DEVID);
 	if (command->code == URB_CMD_UNLINK) {
-		command->victim = wire_get(&in, 4);
+		command->victim = wire_load_be32(buf + AT_VICTIM);
 		return 0;
 	}
 	if (command->code != URB_CMD_SUBMIT || direction > 1 || endpoint > ENDPOINT_MAX)
 		return -EBADMSG;
 	command->in = direction;
 	command->endpoint = (uint8_t)endpoint;
-	command->flags = wire_get(&in, 4);
-	command->length = wire_get(&in, 4);
-	command->start_frame = wire_get(&in, 4);
-	command->packets = wire_get(&in, 4);
-	command->interval = wire_get(&in, 4);
-	memcpy(command->setup, wire_skip(&in, sizeof(command->setup)), sizeof(command->setup));
+	command->flags = wire_load_be32(buf + AT_FLAGS);
+	command->length = wire_load_be32(buf + AT_LENGTH);
+	command->start_frame = wire_load_be32(buf + AT_START_FRAME);
+	command->packets = wire_load_be32(buf + AT_PACKETS);
+	command->interval = wire_load_be32(buf + AT_INTERVAL);
+	memcpy(command->setup, buf + AT_SETUP, sizeof(command->setup));
 	return command->length > INT32_MAX ? -EBADMSG : 0;
 }
 
 void urb_command_encode(uint8_t *buf, const struct urb_command *command)
 {
-	struct wire_out out = { buf, URB_SIZE, false };
-
 	memset(buf, 0, URB_SIZE);
-	wire_put(&out, command->code, 4);
-	wire_put(&out, command->seqnum, 4);
-	wire_put(&out, command->devid, 4);
-	wire_put(&out, command->in, 4);
-	wire_put(&out, command->endpoint, 4);
+	wire_store_be32(buf + AT_CODE, command->code);
+	wire_store_be32(buf + AT_SEQNUM, command->seqnum);
+	wire_store_be32(buf + AT_DEVID, command->devid);
+	wire_store_be32(buf + AT_DIRECTION, command->in);
+	wire_store_be32(buf + AT_ENDPOINT, command->endpoint);
 	if (command->code == URB_CMD_UNLINK) {
-		wire_put(&out, command->victim, 4);
+		wire_store_be32(buf + AT_VICTIM, command->victim);
 		return;
 	}
-	wire_put(&out, command->flags, 4);
-	wire_put(&out, command->length, 4);
-	wire_put(&out, command->start_frame, 4);
-	wire_put(&out, command->packets, 4);
-	wire_put(&out, command->interval, 4);
-	wire_put_bytes(&out, command->setup, sizeof(command->setup));
+	wire_store_be32(buf + AT_FLAGS, command->flags);
+	wire_store_be32(buf + AT_LENGTH, command->length);
+	wire_store_be32(buf + AT_START_FRAME, command->start_frame);
+	wire_store_be32(buf + AT_PACKETS, command->packets);
+	wire_store_be32(buf + AT_INTERVAL, command->interval);
+	memcpy(buf + AT_SETUP, command->setup, sizeof(command->setup));
 }
 
 int urb_reply_decode(const uint8_t *buf, struct urb_reply *reply)
 {
-	struct wire_in in = { buf, URB_SIZE, false };
-
 	memset(reply, 0, sizeof(*reply));
-	reply->code = wire_get(&in, 4);
-	reply->seqnum = wire_get(&in, 4);
-	wire_skip(&in, 12); /* devid, direction and endpoint */
-	reply->status = get_signed(&in);
+	reply->code = wire_load_be32(buf + AT_CODE);
+	reply->seqnum = wire_load_be32(buf + AT_SEQNUM);
+	reply->status = load_signed(buf + AT_STATUS);
 	if (reply->code == URB_RET_UNLINK)
 		return 0;
-	reply->length = wire_get(&in, 4);
-	reply->start_frame = wire_get(&in, 4);
-	reply->packets = wire_get(&in, 4);
-	reply->errors = wire_get(&in, 4);
+	reply->length = wire_load_be32(buf + AT_LENGTH);
+	reply->start_frame = wire_load_be32(buf + AT_START_FRAME);
+	reply->packets = wire_load_be32(buf + AT_PACKETS);
+	reply->errors = wire_load_be32(buf + AT_ERRORS);
 	return reply->code != URB_RET_SUBMIT || reply->length > INT32_MAX ? -EBADMSG : 0;
 }
 
 void urb_reply_encode(uint8_t *buf, const struct urb_reply *reply)
 {
-	struct wire_out out = { buf, URB_SIZE, false };
-
 	memset(buf, 0, URB_SIZE);
-	wire_put(&out, reply->code, 4);
-	wire_put(&out, reply->seqnum, 4);
-	wire_put(&out, 0, 12); /* devid, direction and endpoint */
-	wire_put(&out, (uint32_t)reply->status, 4);
+	wire_store_be32(buf + AT_CODE, reply->code);
+	wire_store_be32(buf + AT_SEQNUM, reply->seqnum);
+	wire_store_be32(buf + AT_STATUS, (uint32_t)reply->status);
 	if (reply->code == URB_RET_UNLINK)
 		return;
-	wire_put(&out, reply->length, 4);
-	wire_put(&out, reply->start_frame, 4);
-	wire_put(&out, reply->packets, 4);
-	wire_put(&out, reply->errors, 4);
+	wire_store_be32(buf + AT_LENGTH, reply->length);
+	wire_store_be32(buf + AT_START_FRAME, reply->start_frame);
+	wire_store_be32(buf + AT_PACKETS, reply->packets);
+	wire_store_be32(buf + AT_ERRORS, reply->errors);
 }
 
 void urb_packet_decode(const uint8_t *buf, struct urb_packet *packet)
 {
-	struct wire_in in = { buf, URB_PACKET_SIZE, false };
-
-	packet->offset = wire_get(&in, 4);
-	packet->length = wire_get(&in, 4);
-	packet->actual = wire_get(&in, 4);
-	packet->status = get_signed(&in);
+	packet->offset = wire_load_be32(buf);
+	packet->length = wire_load_be32(buf + 4);
+	packet->actual = wire_load_be32(buf + 8);
+	packet->status = load_signed(buf + 12);
 }
 
 void urb_packet_encode(uint8_t *buf, const struct urb_packet *packet)
 {
-	struct wire_out out = { buf, URB_PACKET_SIZE, false };
-
-	wire_put(&out, packet->offset, 4);
-	wire_put(&out, packet->length, 4);
-	wire_put(&out, packet->actual, 4);
-	wire_put(&out, (uint32_t)packet->status, 4);
+	wire_store_be32(buf, packet->offset);
+	wire_store_be32(buf + 4, packet->length);
+	wire_store_be32(buf + 8, packet->actual);
+	wire_store_be32(buf + 12, (uint32_t)packet->status);
 }
 
 bool urb_packet_fits(const struct urb_packet *packet, uint32_t length, uint32_t *left)

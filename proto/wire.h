@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes on the wire: bounded big-endian cursors with a sticky error, and little-endian numbers. No
- * I/O, no allocation.
+ * Bytes on the wire: bounded big-endian cursors with a sticky error, and numbers in memory. No I/O,
+ * no allocation.
  */
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
@@ -44,7 +44,21 @@ void wire_put_bytes(struct wire_out *out, const void *bytes, size_t len);
  * sets bad. */
 void wire_put_string(struct wire_out *out, const char *s, size_t size);
 
-/* A little-endian number in memory, as USB descriptors have them. */
+/* Numbers in memory. Those of messages of a fixed size are big-endian. */
+static inline uint32_t wire_load_be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline void wire_store_be32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+/* USB descriptors have little-endian ones. */
 static inline uint16_t wire_load_le16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] | p[1] << 8);
