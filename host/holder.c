@@ -8,6 +8,7 @@
 #include "lib/str.h"
 #include "lib/util.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -21,7 +22,8 @@
 
 #define MEMORY_MB "module/usbcore/parameters/usbfs_memory_mb"
 
-enum { BACKLOG = 4, MEMORY_MB_DEFAULT = 16 };
+enum { BACKLOG = 4, MEMORY_MB_DEFAULT = 16, MEMORY_MB_MAX = 4095 };
+static_assert(MEMORY_MB_MAX > (USBFS_MEMORY >> 20) * (HOLDERS_MAX + 1), "more is the same");
 
 struct holder {
 	struct holder_page *page;
@@ -29,7 +31,7 @@ struct holder {
 	struct usbfs_session session;
 	const char *busid;
 	uint32_t devid;
-	uint64_t memory; /* usbfs_memory_mb, in bytes */
+	uint32_t memory; /* usbfs_memory_mb, in bytes */
 	bool starved;	 /* that it is too small was logged */
 	int tick;	 /* ms that the timer was set to; 0: it is not set */
 	int control, listener, epoll, timer;
@@ -59,14 +61,16 @@ static void holder_read_memory(struct holder *holder, const struct sysfs *sysfs)
 {
 	int mb = sysfs_read_number(sysfs, false, INT32_MAX, MEMORY_MB);
 
-	holder->memory = (uint64_t)(mb < 0 ? MEMORY_MB_DEFAULT : mb) << 20;
+	if (mb < 0)
+		mb = MEMORY_MB_DEFAULT;
+	holder->memory = (uint32_t)(mb < MEMORY_MB_MAX ? mb : MEMORY_MB_MAX) << 20;
 }
 
 static void holder_share_memory(struct holder *holder)
 {
-	uint64_t part = holder->memory / (holder->page->holders + 1);
+	uint32_t part = holder->memory / (holder->page->holders + 1);
 
-	holder->device.memory = part && part < USBFS_MEMORY ? (uint32_t)part : USBFS_MEMORY;
+	holder->device.memory = part && part < USBFS_MEMORY ? part : USBFS_MEMORY;
 }
 
 /* The companion port is claimed where there is one: a device may come back on the other bus. */

@@ -31,7 +31,7 @@ static struct shared {
 	_Atomic unsigned devid, ports[2][3], sandboxed, memory, events;
 	_Atomic int timeout; /* ms, of the session */
 	_Atomic unsigned ticks;
-	_Atomic bool starved;
+	_Atomic bool starved, asked_none; /* a session that was not there, for its timeout */
 	_Atomic pid_t pid;
 } *shared;
 
@@ -134,7 +134,8 @@ int __wrap_usbfs_session_end(struct usbfs_session *session)
 
 int __wrap_usbfs_session_timeout(const struct usbfs_session *session)
 {
-	(void)session;
+	if (session->socket < 0)
+		shared->asked_none = true;
 	return shared->timeout;
 }
 
@@ -415,7 +416,38 @@ static void take_second(void)
 
 #define MEMORY_MB "module/usbcore/parameters/usbfs_memory_mb"
 
-/* What the kernel grants, NULL: nobody knows; and what one holder of one, and of two, may have. */
+static bool has_ticked_once(void)
+{
+	return shared->ticks;
+}
+
+/* What is due is not put off by what a session wants later; and only a session wants it. */
+static void ticks_in_time(void)
+{
+	int pair[2];
+
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	shared->timeout = 500;
+	use(pair[0]);
+	shared->timeout = 3600 * 1000;
+	use(pair[0]);
+	CHECK(soon(has_ticked_once));
+	CHECK_INT(engine_usbfs.end(&sysfs, "1-2", -1).outcome, ENGINE_DONE);
+	CHECK(soon(is_available));
+	close(pair[0]);
+	close(pair[1]);
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	use(pair[0]);
+	CHECK(!shared->asked_none);
+	close(pair[0]);
+	close(pair[1]);
+	after();
+}
+
 static bool has_ticked(void)
 {
 	return shared->ticks >= 3;
@@ -455,6 +487,7 @@ static void ticks(void)
 	after();
 }
 
+/* What the kernel grants, NULL: nobody knows; and what one holder of one, and of two, may have. */
 static void shares_memory(void)
 {
 	static const struct {
@@ -619,6 +652,7 @@ int main(void)
 	RUN("t_holder: each has its part of usbfs's memory", shares_memory);
 	RUN("t_holder: no memory of usbfs", no_memory);
 	RUN("t_holder: a session that wants to be called without an event", ticks);
+	RUN("t_holder: ... in time, and only a session", ticks_in_time);
 	RUN("t_holder: the next server after a holder that has ended", ended_without_server);
 	RUN("t_holder: a holder of another version gives its device back", other_version);
 	RUN("t_holder: it gives its device back without a server", without_server);

@@ -101,19 +101,15 @@ static void stop(void)
 	close(t.client);
 }
 
-/* What the socket has to say is done, until nothing is to be done. */
+/* What the socket has to say is done, until nothing is to be done. The device's node can always be
+ * written to, and says so once. */
 static void run(void)
 {
-	struct epoll_event event[2];
-	int n;
+	struct epoll_event event;
 
-	while (!t.end && (n = epoll_wait(t.epoll, event, 2, 0)) > 0) {
-		int at = event[0].data.fd == t.device.fd && n > 1;
-
-		if (event[at].data.fd == t.device.fd) /* it can always be written to */
-			return;
-		t.end = usbfs_session_ready(&t.session, event[at].data.fd, event[at].events);
-	}
+	while (!t.end && epoll_wait(t.epoll, &event, 1, 0) > 0)
+		if (event.data.fd != t.device.fd)
+			t.end = usbfs_session_ready(&t.session, event.data.fd, event.events);
 }
 
 /* The kernel tells that URBs are done. */
@@ -1269,12 +1265,12 @@ static void maps(void)
 	/* the memory of the machine has come to an end: maps that are idle are given back */
 	CHECK(fake.maps > 2);
 	fake.memory = fake.used + 1000;
-	seqnum[0] = submit(INTERRUPT, true, 2000);
+	seqnum[0] = submit(INTERRUPT, true, 16000);
 	CHECK_INT(fake.urbs, 1);
 	CHECK_INT(fake.maps, 0);
-	done(0, seqnum[0], 0, 2000);
+	done(0, seqnum[0], 0, 16000);
 	reap();
-	EXPECT_IN(seqnum[0], 0, 2000);
+	EXPECT_IN(seqnum[0], 0, 16000);
 	fake.memory = 0;
 	seqnum[0] = submit(BULK, true, 200000);
 	CHECK_INT(fake.urbs, 1);
@@ -1295,6 +1291,54 @@ static void maps(void)
 	stop();
 }
 
+/* One that completes at once. */
+static void transfer(uint32_t length)
+{
+	uint32_t seqnum = submit(BULK, true, length);
+
+	done(fake.urbs - 1, seqnum, 0, length);
+	reap();
+	EXPECT_IN(seqnum, 0, length);
+}
+
+/* As a disk is read: no memory is made anew in the long run. */
+static void reuse(void)
+{
+	static const uint32_t lengths[] = { 122880, 13, 31, 327680, 4096, 770048, 65536, 512 };
+	unsigned made = 0;
+
+	start_with(use_maps);
+	for (unsigned turn = 0; turn < 20; turn++) {
+		for (size_t i = 0; i < LENGTH(lengths); i++)
+			transfer(lengths[i]);
+		CHECK(t.session.transfers.idle <= 2 * BIG);
+		made = made ? made : fake.maps_made;
+		if (turn % 4 == 3) /* some time passes */
+			tick();
+	}
+	CHECK_INT(fake.maps_made, made);
+	CHECK(made <= LENGTH(lengths) - 3);
+	stop();
+	/* a buffer may be up to 8 times as large as it has to be */
+	start_with(use_maps);
+	transfer(BIG);
+	transfer(BIG / 2);
+	transfer(BIG / 8);
+	CHECK_INT(fake.maps, 1);
+	transfer(BIG / 16);
+	CHECK_INT(fake.maps, 2);
+	transfer(8);
+	CHECK_INT(fake.maps, 2);
+	CHECK(t.session.transfers.idle > BIG + BIG / 16);
+	/* what is not used for a while is given back, and the rest stays */
+	tick();
+	transfer(BIG / 16);
+	tick();
+	CHECK_INT(fake.maps, 1);
+	CHECK_INT(t.session.transfers.idle, BIG / 16);
+	stop();
+}
+
 static void idle(void)
 {
 	uint32_t seqnum;
@@ -1309,6 +1353,8 @@ static void idle(void)
 	submit(INTERRUPT, true, 8);
 	CHECK_INT(fake.maps, 1);
 	CHECK(usbfs_session_timeout(&t.session) > 1000);
+	tick();
+	CHECK_INT(fake.maps, 1);
 	tick();
 	CHECK_INT(fake.maps, 0);
 	CHECK_INT(t.session.transfers.idle, 0);
@@ -1326,6 +1372,7 @@ static void idle(void)
 	EXPECT_IN(seqnum, 0, 1);
 	/* what was given back can be had again, however often */
 	for (int i = 0; i < 10; i++) {
+		tick();
 		tick();
 		CHECK_INT(fake.maps, 0);
 		seqnum = submit(BULK, true, 200000);
@@ -1785,6 +1832,7 @@ int main(void)
 	RUN("a URB for which there is no memory waits", waits_for_memory);
 	RUN("a bulk URB for which there is no memory is cut", cuts);
 	RUN("maps", maps);
+	RUN("memory is used again", reuse);
 	RUN("memory that is idle is given back", idle);
 	RUN("a small request is not held up by large ones", small_ones_pass);
 	RUN("bytes in flight are bounded", bounded_memory);

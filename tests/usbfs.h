@@ -39,7 +39,7 @@ static struct {
 	unsigned fail_number, fail_after, fail_times;
 	int fail_error;
 	size_t memory, used; /* usbfs_memory_mb, in bytes: of URBs and maps. 0: no limit */
-	unsigned maps;
+	unsigned maps, maps_made;
 	struct {
 		uint8_t *base;
 		size_t size;
@@ -293,6 +293,7 @@ void *__wrap_usbfs_map(int fd, size_t size)
 	fake.map[i].size = size;
 	fake.used += size;
 	fake.maps++;
+	fake.maps_made++;
 	return base;
 }
 

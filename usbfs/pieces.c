@@ -105,7 +105,8 @@ static void lay_control(struct transfer *transfer)
 	if (length < command->length)
 		length = command->length;
 	memcpy(transfer->buffer.data, command->setup, SETUP_SIZE);
-	memset(transfer->buffer.data + SETUP_SIZE + sent, 0, length - sent);
+	if (!reads_data(transfer))
+		memset(transfer->buffer.data + SETUP_SIZE + sent, 0, length - sent);
 	fill_urb(transfer, 0, transfer->buffer.data, SETUP_SIZE + length);
 }
 

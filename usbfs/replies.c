@@ -5,6 +5,7 @@
 #include "usbfs/slots.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 enum { SEND_PARTS = 128 }; /* at a time; not more than UIO_MAXIOV */
@@ -26,12 +27,17 @@ void reply_submit(struct transfer *transfer, const struct pieces_result *result)
 				   .length = result->actual,
 				   .packets = transfer->packets,
 				   .errors = result->errors };
+	bool data = transfer->command.in && result->actual;
 
 	urb_reply_encode(transfer->reply[0], &reply);
 	transfer->part[transfer->parts++] = (struct iovec){ transfer->reply[0], URB_SIZE };
-	if (transfer->command.in && result->actual)
+	if (data && result->actual <= URB_SIZE && !transfer->unlinked) {
+		memcpy(transfer->reply[1], transfer_data(transfer), result->actual);
+		transfer->part->iov_len += result->actual;
+	} else if (data) {
 		transfer->part[transfer->parts++] =
 			(struct iovec){ transfer_data(transfer), result->actual };
+	}
 	if (transfer->packets)
 		transfer->part[transfer->parts++] =
 			(struct iovec){ transfer->extra.data,
@@ -76,21 +82,33 @@ static void free_sent(struct transfers *transfers)
 	}
 }
 
-int replies_send(struct transfers *transfers, int socket)
+static ssize_t send_parts(int socket, struct iovec *part, int parts)
+{
+	struct msghdr message = { .msg_iov = part };
+
+	if (parts == 1) /* for half the cost */
+		return send(socket, part->iov_base, part->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	message.msg_iovlen = (uint16_t)parts; /* an int in musl, a size_t in glibc */
+	return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static int send_some(struct transfers *transfers, int socket)
 {
 	struct iovec part[SEND_PARTS];
-	struct msghdr message = { .msg_iov = part };
-	int parts;
-	ssize_t n;
+	ssize_t n = send_parts(socket, part, collect_replies(transfers, part));
 
-	while (transfers->done.first) {
-		parts = collect_replies(transfers, part);
-		message.msg_iovlen = (uint16_t)parts; /* an int in musl, a size_t in glibc */
-		n = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0)
-			return errno == EINTR ? -EAGAIN : -errno;
-		transfers->sent += (size_t)n;
-		free_sent(transfers);
-	}
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	transfers->sent += (size_t)n;
+	free_sent(transfers);
 	return 0;
+}
+
+int replies_send(struct transfers *transfers, int socket)
+{
+	int error = 0;
+
+	while (transfers->done.first && !error)
+		error = send_some(transfers, socket);
+	return error;
 }

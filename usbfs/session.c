@@ -13,7 +13,7 @@
 
 enum {
 	TICK_MS = 50,		/* while something waits for memory */
-	IDLE_MS = 5000,		/* until memory that is not used is given back */
+	IDLE_MS = 3000,		/* memory is given back that is not used so long, or twice */
 };
 
 const char *usbfs_end_text(enum usbfs_end end)
@@ -51,7 +51,8 @@ static void fail_connection(struct usbfs_session *session, int error)
 int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
 			uint32_t devid, int epoll, struct usbfs_counters *counters)
 {
-	struct epoll_event node = { .events = EPOLLOUT, .data.fd = device->fd };
+	/* each time all that is complete is reaped */
+	struct epoll_event node = { .events = EPOLLOUT | EPOLLET, .data.fd = device->fd };
 	struct epoll_event client = { .events = EPOLLIN, .data.fd = socket };
 	int error = 0;
 
@@ -222,11 +223,20 @@ static void take_received(struct usbfs_session *session)
 	memmove(session->in, session->in + at, session->len);
 }
 
+static ssize_t receive_parts(int socket, struct iovec *part, int parts)
+{
+	struct msghdr message = { .msg_iov = part };
+
+	if (parts == 1) /* for a third of the cost */
+		return recv(socket, part->iov_base, part->iov_len, MSG_DONTWAIT);
+	message.msg_iovlen = (uint16_t)parts; /* an int in musl, a size_t in glibc */
+	return recvmsg(socket, &message, MSG_DONTWAIT);
+}
+
 /* Data go to their buffer at once, and requests behind them come along. */
 static void receive_requests(struct usbfs_session *session)
 {
 	struct iovec part[3];
-	struct msghdr message = { .msg_iov = part };
 	size_t missing = 0, taken;
 	int parts = 0;
 	ssize_t n;
@@ -235,8 +245,7 @@ static void receive_requests(struct usbfs_session *session)
 		missing = transfer_missing(session->receiving, part, &parts);
 	part[parts++] = (struct iovec){ session->in + session->len,
 					sizeof(session->in) - session->len };
-	message.msg_iovlen = (uint16_t)parts; /* an int in musl, a size_t in glibc */
-	n = recvmsg(session->socket, &message, MSG_DONTWAIT);
+	n = receive_parts(session->socket, part, parts);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -291,7 +300,7 @@ enum usbfs_end usbfs_session_ready(struct usbfs_session *session, int fd, uint32
 		if (transfers->ticks)
 			transfers_tick(transfers);
 		else
-			transfers_free_idle(transfers);
+			transfers_free_idle(transfers, false);
 	} else if (fd == session->socket && session->blocked) {
 		if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 			end_session(session, USBFS_CLOSED); /* whatever it sent last */

@@ -8,7 +8,10 @@
 #include <linux/usb/ch9.h>
 #include <string.h>
 
-enum { IDLE_MAX = 1 << 20 }; /* bytes in free slots, beside the last buffer that became free */
+enum {
+	IDLE_MAX = 1 << 20, /* bytes in free slots, beside the largest buffer among them */
+	LARGER = 3,	    /* classes by which a buffer may be larger than it has to be */
+};
 
 void list_clear(struct transfer_list *list)
 {
@@ -86,25 +89,52 @@ struct transfer *slot_take(struct transfers *transfers)
 	return transfer;
 }
 
+/* Of a free slot that is in no list. */
+static void free_memory(struct transfers *transfers, struct transfer *transfer)
+{
+	transfers->idle -= transfer->buffer.size + transfer->extra.size;
+	usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
+	usbfs_buffer_free(&transfers->buffers, &transfer->extra);
+	stack_push(&transfers->bare, transfer);
+}
+
+/* The list of its buffer's class. */
+static void keep_memory(struct transfers *transfers, struct transfer *transfer)
+{
+	unsigned class = usbfs_buffer_class(transfer->buffer.size);
+
+	stack_push(transfer->buffer.data ? &transfers->free[class] : &transfers->bare, transfer);
+}
+
+static struct transfer **find_largest(struct transfers *transfers)
+{
+	for (unsigned i = USBFS_CLASSES; i--;)
+		if (transfers->free[i])
+			return &transfers->free[i];
+	return &transfers->bare;
+}
+
 void slot_free(struct transfers *transfers, struct transfer *transfer)
 {
-	struct transfer **class = &transfers->bare;
+	size_t size = transfer->buffer.size + transfer->extra.size;
+	struct transfer **largest;
 
 	assert(!transfer->flying);
 	transfers->taken--;
-	transfers->bytes -= transfer->buffer.size + transfer->extra.size;
-	if (transfers->idle >= IDLE_MAX) {
-		usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
-		usbfs_buffer_free(&transfers->buffers, &transfer->extra);
-	}
-	transfers->idle += transfer->buffer.size + transfer->extra.size;
+	transfers->bytes -= size;
+	transfers->idle += size;
 	transfer->state = TRANSFER_FREE;
-	if (transfer->buffer.data)
-		class = &transfers->free[usbfs_buffer_class(transfer->buffer.size)];
-	stack_push(class, transfer);
+	transfer->stale = false;
+	keep_memory(transfers, transfer);
+	while (transfers->idle > IDLE_MAX) {
+		largest = find_largest(transfers);
+		if (transfers->idle <= IDLE_MAX + (*largest)->buffer.size)
+			break;
+		free_memory(transfers, stack_pop(largest));
+	}
 }
 
-bool transfers_free_idle(struct transfers *transfers)
+bool transfers_free_idle(struct transfers *transfers, bool all)
 {
 	size_t mapped = transfers->buffers.mapped;
 
@@ -115,11 +145,12 @@ bool transfers_free_idle(struct transfers *transfers)
 
 		if (transfer->state != TRANSFER_FREE)
 			continue;
-		usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
-		usbfs_buffer_free(&transfers->buffers, &transfer->extra);
-		stack_push(&transfers->bare, transfer);
+		if (all || transfer->stale)
+			free_memory(transfers, transfer);
+		else
+			keep_memory(transfers, transfer);
+		transfer->stale = true;
 	}
-	transfers->idle = 0;
 	return transfers->buffers.mapped < mapped;
 }
 
@@ -127,13 +158,14 @@ bool slot_take_buffer(struct transfers *transfers, struct transfer *transfer)
 {
 	const struct urb_command *command = &transfer->command;
 	size_t size = command->length, setup = wire_load_le16(command->setup + 6);
+	struct transfer *other = NULL;
 	unsigned class;
-	struct transfer *other;
 
 	if (transfer->exists && transfer->type == USB_ENDPOINT_XFER_CONTROL)
 		size = sizeof(command->setup) + (setup > size ? setup : size);
 	class = usbfs_buffer_class(size);
-	other = stack_pop(&transfers->free[class]);
+	for (unsigned i = class; !other && i <= class + LARGER && i < USBFS_CLASSES; i++)
+		other = stack_pop(&transfers->free[i]);
 	if (other) {
 		transfer->buffer = other->buffer;
 		other->buffer = (struct usbfs_buffer){ NULL, 0, false };

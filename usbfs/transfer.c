@@ -162,7 +162,7 @@ static int submit_patiently(struct transfers *transfers, struct transfer *transf
 {
 	int error = submit_pieces(transfers, transfer);
 
-	if (error == -ENOMEM && transfers_free_idle(transfers)) {
+	if (error == -ENOMEM && transfers_free_idle(transfers, true)) {
 		transfers->buffers.maps = false;
 		error = submit_pieces(transfers, transfer);
 	}

@@ -37,6 +37,7 @@ enum transfer_state {
 struct transfer {
 	struct transfer *next; /* in the list of its state */
 	enum transfer_state state;
+	bool stale; /* free for some time */
 	struct urb_command command;
 	bool exists;	  /* the device has its endpoint now */
 	uint8_t type;	  /* USB_ENDPOINT_XFER_*, of an endpoint that exists */
@@ -53,7 +54,7 @@ struct transfer {
 	uint32_t unlink; /* seqnum of the request to unlink it */
 	unsigned parts;	 /* of its reply */
 	struct iovec part[TRANSFER_PARTS];
-	uint8_t reply[2][URB_SIZE];
+	uint8_t reply[2][URB_SIZE]; /* small data are behind the first, in place of the second */
 	alignas(struct usbdevfs_urb) uint8_t urb[sizeof(struct usbdevfs_urb)]; /* if one does */
 };
 
@@ -114,8 +115,9 @@ void transfers_reap(struct transfers *transfers);
 void transfers_start_waiting(struct transfers *transfers);
 /* Some time has passed: what has waited for many ticks is given up when it is tried again. */
 void transfers_tick(struct transfers *transfers);
-/* Frees the memory of free slots. Returns whether there was a map. */
-bool transfers_free_idle(struct transfers *transfers);
+/* Frees the memory of free slots: all of it, or of those that were free the last time and have been
+ * since. Returns whether there was a map. */
+bool transfers_free_idle(struct transfers *transfers, bool all);
 
 /* Kills a transfer that is waiting or in flight; seqnum is the request's. */
 void transfer_unlink(struct transfers *transfers, struct transfer *transfer, uint32_t seqnum);
