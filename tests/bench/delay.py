@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""How long a tablet's report takes from its host's controller to the client, in instructions.
+
+Both roles are in one guest, over its loopback, in virtual time, where an instruction takes a
+nanosecond and idling none. The kernel's tracepoints tell when the controller has completed a URB, when
+the next packet is sent, and when the client's program, which reads the reports, is woken.
+"""
+
+import re
+import statistics
+import time
+
+import lab
+import variants
+
+REPORTS = 60
+TRACING = "/sys/kernel/tracing"
+COMPLETED, SENT, WOKEN = "xhci_urb_giveback", "net_dev_start_xmit", "sched_waking"
+ENDS = ((SENT, "its reply is sent"), (WOKEN, "the client's program is woken"))
+INPUT = ("cd /sys/class/input && for i in event*; do case $(readlink $i) in *vhci_hcd*) "
+         "test -e /dev/input/$i && echo /dev/input/$i && exit ;; esac; done; false")
+
+
+def prepare(guest):
+    variants.prepare({guest: "127.0.0.1"}, guest)
+    guest.must(f"""
+mount -t tracefs none {TRACING}; cd {TRACING}
+echo x86-tsc >trace_clock
+echo 'comm == "cat"' >events/sched/{WOKEN}/filter
+echo 1 | tee events/xhci-hcd/{COMPLETED}/enable events/net/{SENT}/enable events/sched/{WOKEN}/enable
+""")
+    guest.plug("tablet", "usb-tablet")
+
+
+def delays(text):
+    """Of a trace: {end: [instructions from each completion to the first such event behind it]}"""
+    found, began, missing = {end: [] for end, _ in ENDS}, 0, set()
+    for stamp, event in re.findall(r" (\d+): (\w+): ", text):
+        if event == COMPLETED:
+            began, missing = int(stamp), set(found)
+        elif event in missing:
+            missing.remove(event)
+            found[event].append(int(stamp) - began)
+    return found
+
+
+def one_engine(guest, engine):
+    variants.start(guest, f"usbiphp-server --engine {engine}")
+    variants.start(guest, "usbiphp-client 127.0.0.1")
+    device = guest.wait(INPUT, 120).strip()
+    guest.must(f"cat {device} >/tmp/reports 2>/dev/null & echo $! >/tmp/reader")
+    guest.wait(f"ls -l /proc/$(cat /tmp/reader)/fd | grep -q {device}")
+    guest.must(f"echo >{TRACING}/trace")
+    for n in range(REPORTS):
+        guest.qmp.command("input-send-event", events=[
+            {"type": "abs", "data": {"axis": "x", "value": 100 + 200 * n}}])
+        time.sleep(0.05)  # nothing else runs in the guest meanwhile
+    found = delays(guest.must(f"cat {TRACING}/trace"))
+    lab.check(all(len(x) > REPORTS / 2 for x in found.values()), f"reports got lost: {found}")
+    guest.must("kill $(cat /tmp/reader)")
+    variants.stop({guest: "127.0.0.1"}, guest)
+    guest.wait("! pidof usbiphp-holder", 60)
+    return {end: statistics.median(x) for end, x in found.items()}
+
+
+def measure(kernel, work, engines):
+    """{engine: {end: instructions}}"""
+    with lab.Guest("delay", kernel, work, files=variants.FILES, icount=True) as guest:
+        prepare(guest)
+        return {engine: one_engine(guest, engine) for engine in engines}
+
+
+def table(found):
+    """Rows: until when, instructions with usbip-host, those of usbfs to it."""
+    return [[title, f"{found['kernel'][end]:.0f}", f"{found['usbfs'][end] / found['kernel'][end]:.2f}"]
+            for end, title in ENDS]
