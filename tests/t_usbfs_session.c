@@ -1248,7 +1248,7 @@ static void maps(void)
 	start_with(use_maps);
 	submit(BULK, true, 4000);
 	CHECK_INT(fake.maps, 1);
-	submit(INTERRUPT, true, 8);
+	submit(INTERRUPT, true, 1000);
 	CHECK_INT(fake.maps, 1);
 	fake_kill(-1);
 	reap();
@@ -1291,6 +1291,36 @@ static void maps(void)
 	stop();
 }
 
+/* Those of 512 bytes and less are parts of one map, as far as it goes. */
+static void small_maps(void)
+{
+	enum { NUMBER = 70 };
+	uint32_t seqnum[NUMBER];
+
+	start_with(use_maps);
+	for (int turn = 0; turn < 3; turn++) {
+		for (int i = 0; i < NUMBER; i++)
+			seqnum[i] = submit(BULK, true, 512);
+		CHECK_INT(fake.urbs, NUMBER);
+		CHECK_INT(fake.maps, 1);
+		for (unsigned i = 0; i < NUMBER; i++)
+			done(i, seqnum[i], 0, 512);
+		reap();
+		for (int i = 0; i < NUMBER; i++)
+			EXPECT_IN(seqnum[i], 0, 512);
+		CHECK_INT(fake.maps_made, turn < 2 ? 1 : 2);
+		for (int i = 0; i < 2 * turn; i++) /* for a long time nothing happens */
+			tick();
+		CHECK_INT(fake.maps, !turn);
+	}
+	/* the map stays as long as there is one */
+	submit(BULK, true, 13);
+	tick();
+	tick();
+	CHECK_INT(fake.maps, 1);
+	stop();
+}
+
 /* One that completes at once. */
 static void transfer(uint32_t length)
 {
@@ -1327,7 +1357,7 @@ static void reuse(void)
 	CHECK_INT(fake.maps, 1);
 	transfer(BIG / 16);
 	CHECK_INT(fake.maps, 2);
-	transfer(8);
+	transfer(1000);
 	CHECK_INT(fake.maps, 2);
 	CHECK(t.session.transfers.idle > BIG + BIG / 16);
 	/* what is not used for a while is given back, and the rest stays */
@@ -1350,7 +1380,7 @@ static void idle(void)
 	done(0, seqnum, 0, 1);
 	reap();
 	EXPECT_IN(seqnum, 0, 1);
-	submit(INTERRUPT, true, 8);
+	submit(INTERRUPT, true, 1000);
 	CHECK_INT(fake.maps, 1);
 	CHECK(usbfs_session_timeout(&t.session) > 1000);
 	tick();
@@ -1832,6 +1862,7 @@ int main(void)
 	RUN("a URB for which there is no memory waits", waits_for_memory);
 	RUN("a bulk URB for which there is no memory is cut", cuts);
 	RUN("maps", maps);
+	RUN("small maps", small_maps);
 	RUN("memory is used again", reuse);
 	RUN("memory that is idle is given back", idle);
 	RUN("a small request is not held up by large ones", small_ones_pass);

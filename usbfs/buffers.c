@@ -11,7 +11,9 @@
 
 enum {
 	CLASS_MIN = 512,      /* bytes in the class 0 */
-	MAP_MIN = 4096,	      /* smaller ones gain nothing */
+	POOL_PARTS = 32,      /* buffers of the class 0 that are parts of one map */
+	POOL_SIZE = POOL_PARTS * CLASS_MIN,
+	MAP_MIN = 4096,	      /* what the kernel allocates at least */
 	MAP_MAX = 4 << 20,    /* what the kernel can allocate in one piece */
 	MAPS_MAX = 1 << 20,   /* of a device, beside its largest buffer */
 	PROBE_SIZE = 64 << 10,
@@ -89,17 +91,53 @@ static bool may_map(const struct usbfs_buffers *buffers, size_t size)
 	       buffers->mapped + size <= buffers->limit;
 }
 
+static uint8_t *make_map(struct usbfs_buffers *buffers, size_t size)
+{
+	uint8_t *map = may_map(buffers, size) ? usbfs_map(buffers->fd, size) : NULL;
+
+	if (map)
+		buffers->mapped += size;
+	return map;
+}
+
+static void drop_map(struct usbfs_buffers *buffers, uint8_t *map, size_t size)
+{
+	usbfs_unmap(map, size);
+	buffers->mapped -= size;
+}
+
+static uint8_t *take_part(struct usbfs_buffers *buffers)
+{
+	unsigned i = 0;
+
+	if (!buffers->pool)
+		buffers->pool = make_map(buffers, POOL_SIZE);
+	while (i < POOL_PARTS && buffers->parts >> i & 1)
+		i++;
+	if (!buffers->pool || i == POOL_PARTS)
+		return NULL;
+	buffers->parts |= 1u << i;
+	return buffers->pool + i * CLASS_MIN;
+}
+
+static void give_part(struct usbfs_buffers *buffers, const uint8_t *part)
+{
+	buffers->parts &= ~(1u << (part - buffers->pool) / CLASS_MIN);
+	if (buffers->parts)
+		return;
+	drop_map(buffers, buffers->pool, POOL_SIZE);
+	buffers->pool = NULL;
+}
+
 bool usbfs_buffer_make(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, unsigned class)
 {
 	size_t size = (size_t)CLASS_MIN << class;
 
 	if (size > buffers->largest && size <= MAP_MAX)
 		buffers->largest = size;
-	buffer->data = may_map(buffers, size) ? usbfs_map(buffers->fd, size) : NULL;
+	buffer->data = class ? make_map(buffers, size) : take_part(buffers);
 	buffer->mapped = buffer->data != NULL;
-	if (buffer->mapped)
-		buffers->mapped += size;
-	else
+	if (!buffer->mapped)
 		buffer->data = malloc(size);
 	buffer->size = buffer->data ? (uint32_t)size : 0;
 	return buffer->data;
@@ -117,11 +155,11 @@ bool usbfs_buffer_grow(struct usbfs_buffer *buffer, size_t size)
 
 void usbfs_buffer_free(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer)
 {
-	if (buffer->mapped) {
-		usbfs_unmap(buffer->data, buffer->size);
-		buffers->mapped -= buffer->size;
-	} else {
+	if (!buffer->mapped)
 		free(buffer->data);
-	}
+	else if (buffer->size == CLASS_MIN)
+		give_part(buffers, buffer->data);
+	else
+		drop_map(buffers, buffer->data, buffer->size);
 	*buffer = (struct usbfs_buffer){ NULL, 0, false };
 }

@@ -29,6 +29,8 @@ struct usbfs_buffers {
 	size_t limit; /* bytes that maps may have */
 	size_t mapped; /* bytes in maps */
 	size_t largest; /* bytes of the largest buffer so far that a map can have */
+	uint8_t *pool;	/* the map whose parts are buffers of the class 0; NULL: none */
+	uint32_t parts; /* those that are buffers, a bit each */
 };
 
 /*
