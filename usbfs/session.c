@@ -172,29 +172,23 @@ static void submit_received(struct usbfs_session *session)
 		end_session(session, USBFS_BAD_PACKETS);
 }
 
-/* Fills in what follows a request from bytes that came with it. Returns how many it took. */
-static size_t copy_received(struct transfer *transfer, const uint8_t *bytes, size_t len)
+/* Fills in what follows a request from bytes that came with it, which begin at *at. Returns whether
+ * that is all. */
+static bool copy_received(struct usbfs_session *session, size_t *at)
 {
 	struct iovec part[2];
-	size_t n, copied = 0;
+	size_t missing, n, copied = 0, len = session->len - *at;
 	int parts;
 
-	transfer_missing(transfer, part, &parts);
+	missing = transfer_missing(session->receiving, part, &parts);
 	for (int i = 0; i < parts; i++) {
 		n = part[i].iov_len < len - copied ? part[i].iov_len : len - copied;
-		memcpy(part[i].iov_base, bytes + copied, n);
+		memcpy(part[i].iov_base, session->in + *at + copied, n);
 		copied += n;
 	}
-	transfer->received += (uint32_t)copied;
-	return copied;
-}
-
-static bool is_complete(const struct transfer *transfer)
-{
-	struct iovec part[2];
-	int parts;
-
-	return !transfer_missing(transfer, part, &parts);
+	session->receiving->received += (uint32_t)copied;
+	*at += copied;
+	return copied == missing;
 }
 
 /* Takes what was received apart, as far as it is complete and there is room. What was blocked is
@@ -205,9 +199,7 @@ static void take_received(struct usbfs_session *session)
 
 	while (!session->end) {
 		if (session->receiving) {
-			at += copy_received(session->receiving, session->in + at,
-					    session->len - at);
-			if (!is_complete(session->receiving))
+			if (!copy_received(session, &at))
 				break;
 			submit_received(session);
 			continue;

@@ -80,7 +80,7 @@ struct transfer *slot_take(struct transfers *transfers)
 	usbfs_buffer_free(&transfers->buffers, &transfer->buffer);
 	transfers->bytes += transfer->extra.size;
 	transfers->taken++;
-	memset(&transfer->command, 0, sizeof(transfer->command));
+	transfer->command.code = 0;
 	transfer->exists = transfer->unlinked = transfer->scattered = false;
 	transfer->packets = transfer->received = 0;
 	transfer->pieces = transfer->submitted = transfer->flying = transfer->waited = 0;
