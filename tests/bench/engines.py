@@ -8,20 +8,20 @@ import lab
 import transports
 import variants
 
-TURNS = 2
+TURNS = 3
 ENGINES = ("kernel", "usbfs")
 MIB = transports.BYTES >> 20
 # What, of what, its command with {n} for the number, the number, and how many of the unit that is.
 LOADS = (
     ("read, 1 MiB", "byte", "dd if={disk} of=/dev/null bs=1M iflag=direct count={n} 2>/dev/null", MIB, 1 << 20),
     ("write, 1 MiB", "byte", "dd if=/dev/zero of={disk} bs=1M oflag=direct count={n} 2>/dev/null", MIB, 1 << 20),
-    ("read, 64 KiB", "byte", "dd if={disk} of=/dev/null bs=64k iflag=direct count={n} 2>/dev/null", 64, 64 << 10),
-    ("write, 64 KiB", "byte", "dd if=/dev/zero of={disk} bs=64k oflag=direct count={n} 2>/dev/null", 64, 64 << 10),
-    ("random read, 4 KiB", "read", "urbs {disk} random {n} 4096", 150, 1),
-    ("control", "request", "urbs {node} control {n}", 300, 1),
-    ("bulk IN, 512 bytes, 1 in flight", "URB", "urbs {node} bulk {n} 1 512", 400, 1),
-    ("bulk IN, 512 bytes, 16 in flight", "URB", "urbs {node} bulk {n} 16 512", 800, 1),
-    ("bulk IN, 4 KiB, 16 in flight", "URB", "urbs {node} bulk {n} 16 4096", 800, 1),
+    ("read, 64 KiB", "byte", "dd if={disk} of=/dev/null bs=64k iflag=direct count={n} 2>/dev/null", 128, 64 << 10),
+    ("write, 64 KiB", "byte", "dd if=/dev/zero of={disk} bs=64k oflag=direct count={n} 2>/dev/null", 128, 64 << 10),
+    ("random read, 4 KiB", "read", "urbs {disk} random {n} 4096", 300, 1),
+    ("control", "request", "urbs {node} control {n}", 1000, 1),
+    ("bulk IN, 512 bytes, 1 in flight", "URB", "urbs {node} bulk {n} 1 512", 1000, 1),
+    ("bulk IN, 512 bytes, 16 in flight", "URB", "urbs {node} bulk {n} 16 512", 2000, 1),
+    ("bulk IN, 4 KiB, 16 in flight", "URB", "urbs {node} bulk {n} 16 4096", 2000, 1),
 )
 
 
@@ -73,7 +73,7 @@ def measure(kernel, work):
 
 
 def middle(turns, end):
-    return statistics.mean(turn[end] for turn in turns)
+    return statistics.median(turn[end] for turn in turns)
 
 
 def table(found):
