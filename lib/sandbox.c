@@ -257,7 +257,8 @@ static const struct sock_filter inspector_filter[] = {
 #endif
 
 /* A holder speaks with usbfs (ioctl, mmap), its client and the server. Which of these calls libc
- * makes depends on the architecture. */
+ * makes depends on the architecture. Those of each URB come first; since Linux 5.11 the filters are
+ * not run for them, as they do not look at arguments. */
 static const struct sock_filter holder_filter[] = {
 	LOAD(offsetof(struct seccomp_data, nr)),
 	ALLOW_CALL(SYS_ioctl),
@@ -265,13 +266,13 @@ static const struct sock_filter holder_filter[] = {
 #ifdef SYS_epoll_wait
 	ALLOW_CALL(SYS_epoll_wait),
 #endif
+	ALLOW_CALL(SYS_recvfrom),
+	ALLOW_CALL(SYS_sendto),
+	ALLOW_CALL(SYS_recvmsg),
+	ALLOW_CALL(SYS_sendmsg),
 	ALLOW_CALL(SYS_epoll_ctl),
 	ALLOW_CALL(SYS_read),
 	ALLOW_CALL(SYS_readv),
-	ALLOW_CALL(SYS_recvmsg),
-	ALLOW_CALL(SYS_recvfrom),
-	ALLOW_CALL(SYS_sendmsg),
-	ALLOW_CALL(SYS_sendto),
 	ALLOW_CALL(SYS_write),
 	ALLOW_CALL(SYS_writev),
 	ALLOW_CALL(SYS_accept4),

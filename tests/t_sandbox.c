@@ -705,7 +705,8 @@ static int works_as_holder(const char *unused)
 	memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return memory == MAP_FAILED || epoll_ctl(epoll, EPOLL_CTL_ADD, fd[0], &event) ||
 	       sendmsg(fd[1], &message, MSG_NOSIGNAL) < 0 || epoll_wait(epoll, &event, 1, -1) != 1 ||
-	       recvmsg(fd[0], &message, 0) < 0 || ioctl(fd[0], FIONREAD, memory) ||
+	       recvmsg(fd[0], &message, 0) < 0 || send(fd[1], "", 1, MSG_NOSIGNAL) != 1 ||
+	       recv(fd[0], memory, 1, 0) != 1 || ioctl(fd[0], FIONREAD, memory) ||
 	       munmap(memory, 1 << 20) || close(fd[0]);
 }
 
