@@ -117,7 +117,7 @@ static uint8_t *take_part(struct usbfs_buffers *buffers)
 	if (!buffers->pool || i == POOL_PARTS)
 		return NULL;
 	buffers->parts |= 1u << i;
-	return buffers->pool + i * CLASS_MIN;
+	return buffers->pool + (size_t)i * CLASS_MIN;
 }
 
 static void give_part(struct usbfs_buffers *buffers, const uint8_t *part)
