@@ -2,8 +2,8 @@
 """How long a tablet's report takes from its host's controller to the client, in instructions.
 
 Both roles are in one guest, over its loopback, in virtual time, where an instruction takes a
-nanosecond and idling none. The kernel's tracepoints tell when the controller has completed a URB, when
-the next packet is sent, and when the client's program, which reads the reports, is woken.
+nanosecond. The kernel's tracepoints tell when the controller has completed a URB, when the next
+packet is sent, and when the client's program, which reads the reports, is woken.
 """
 
 import re
@@ -65,7 +65,8 @@ def one_engine(guest, engine):
 
 def measure(kernel, work, engines):
     """{engine: {end: instructions}}"""
-    with lab.Guest("delay", kernel, work, files=variants.FILES, icount=True) as guest:
+    with lab.Guest("delay", kernel, work, files=variants.FILES,
+                   more=["-icount", "shift=0,sleep=on"]) as guest:
         prepare(guest)
         return {engine: one_engine(guest, engine) for engine in engines}
 
