@@ -119,3 +119,15 @@ bool holds_need_serial(const struct holds *holds, uint16_t vendor, uint16_t prod
 	name_of_serial(start, vendor, product, "");
 	return holds_find_start(holds, start, strlen(start)) != NULL;
 }
+
+bool holds_concern_place(const struct holds *holds, const char *busid)
+{
+	const char *name = NULL, *place;
+
+	while ((name = holds_next(holds, name))) {
+		place = strchr(name, '@');
+		if (!place || !strcmp(place + 1, busid)) /* a serial number may come anywhere */
+			return true;
+	}
+	return false;
+}

@@ -49,6 +49,8 @@ const char *holds_find(const struct holds *holds, uint16_t vendor, uint16_t prod
 		       const char *serial, const char *host, const char *busid);
 /* Whether a device's serial number must be known to tell whether it is held. */
 bool holds_need_serial(const struct holds *holds, uint16_t vendor, uint16_t product);
+/* Whether a device that may be plugged in at that bus id of this machine could be a held one. */
+bool holds_concern_place(const struct holds *holds, const char *busid);
 /* Does nothing if the name is there already. 0, or -ENOSPC when there are too many. */
 int holds_add(struct holds *holds, const char *name);
 /* Does nothing if the name is not there. */

@@ -134,3 +134,11 @@ struct policy_decision policy_decide(const struct policy *policy, const struct d
 		decision.verdict = decide_allowed(policy, facts, &decision.reason);
 	return decision;
 }
+
+bool policy_claims_port(const struct policy *policy, const char *busid)
+{
+	bool named;
+
+	return rules_allow_place(&policy->rules, busid, &named) && (named || policy->take_all) &&
+	       !holds_concern_place(&policy->holds, busid);
+}

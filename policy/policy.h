@@ -88,6 +88,10 @@ struct policy_decision {
  * another device is being released: see stub_release(). */
 struct policy_decision policy_decide(const struct policy *policy, const struct device_facts *facts);
 
+/* Whether the port of that bus id is to be claimed before anything is plugged in there, as whatever
+ * comes would be exported without a question: no driver of this machine shall touch it. */
+bool policy_claims_port(const struct policy *policy, const char *busid);
+
 /* Why a device can never be exported, whatever the policy says. NULL: it may be. */
 const char *policy_excludes(const struct device_facts *facts);
 

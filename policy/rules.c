@@ -172,3 +172,35 @@ bool rules_name_device(const struct rules *rules, const struct rule_facts *facts
 	return match == RULE_MATCHES && !rule->deny &&
 	       (glob_is_name(rule->glob[RULE_BUSID]) || glob_is_name(rule->glob[RULE_SERIAL]));
 }
+
+static bool rule_asks_for_device(const struct rule *rule)
+{
+	return rule->vendor_mask || rule->product_mask || rule->has_class ||
+	       rule->glob[RULE_SERIAL] || rule->glob[RULE_PRODUCT];
+}
+
+/* A rule that denies something to certain clients does not deny it to all. */
+static bool rule_may_match_at(const struct rule *rule, const char *busid)
+{
+	const char *glob = rule->glob[RULE_BUSID];
+
+	return (!glob || rule_glob(glob, busid)) && !(rule->deny && rule->has_to);
+}
+
+bool rules_allow_place(const struct rules *rules, const char *busid, bool *named)
+{
+	const struct rule *rule = rules->rule, *end = rule + rules->count;
+
+	while (rule < end && !rule_may_match_at(rule, busid))
+		rule++;
+	*named = rule < end && glob_is_name(rule->glob[RULE_BUSID]);
+	return rule == end || (!rule->deny && !rule_asks_for_device(rule));
+}
+
+const char *rules_place(const struct rules *rules, unsigned i)
+{
+	const struct rule *rule = &rules->rule[i];
+	const char *glob = rule->glob[RULE_BUSID];
+
+	return !rule->deny && glob_is_name(glob) ? glob : NULL;
+}

@@ -119,4 +119,11 @@ enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts
  * needs. */
 bool rules_name_device(const struct rules *rules, const struct rule_facts *facts);
 
+/* Whether the rules of a server allow, to some client at least, whatever may be plugged in at that
+ * bus id: the first rule that could match allows it, and has no condition on the device itself.
+ * *named becomes whether that rule names the bus id. */
+bool rules_allow_place(const struct rules *rules, const char *busid, bool *named);
+/* The bus id that a rule names and allows, NULL if it does not. i is less than rules->count. */
+const char *rules_place(const struct rules *rules, unsigned i);
+
 #endif

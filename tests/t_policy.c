@@ -664,6 +664,70 @@ static void identity(void)
 	end();
 }
 
+/* The port of 1-1.4, before anything is plugged in there. */
+static const struct {
+	const char *rules[4], *held;
+	bool take_all, claimed;
+} port[] = {
+	{ { NULL }, "", false, false },
+	{ { "allow busid 1-1.4" }, "", false, true },
+	{ { "allow busid 1-1.5" }, "", false, false },
+	{ { "allow busid 1-1.*" }, "", false, false },
+	{ { "allow busid 1-1.?" }, "", false, false },
+	{ { "allow busid 1-1.4 id *:*" }, "", false, true },
+	{ { "allow busid 1-1.4 id 0951:*" }, "", false, false },
+	{ { "allow busid 1-1.4 id *:1666" }, "", false, false },
+	{ { "allow busid 1-1.4 serial A" }, "", false, false },
+	{ { "allow busid 1-1.4 product A" }, "", false, false },
+	{ { "allow busid 1-1.4 class storage" }, "", false, false },
+	{ { "allow busid 1-1.4 to 10.0.0.2" }, "", false, true },
+	{ { "allow busid 1-1.4 to key laptop" }, "", false, true },
+	{ { "allow serial A" }, "", false, false },
+	{ { "deny busid 1-1.4" }, "", false, false },
+	{ { "deny", "allow busid 1-1.4" }, "", false, false },
+	{ { "allow", "allow busid 1-1.4" }, "", false, false },
+	{ { "allow busid 1-1.4", "deny" }, "", false, true },
+	{ { "deny busid 1-1.5", "allow busid 1-1.4" }, "", false, true },
+	{ { "allow busid 1-1.5", "allow busid 1-1.4", "deny" }, "", false, true },
+	{ { "deny id 0951:1666", "allow busid 1-1.4" }, "", false, false },
+	{ { "deny serial A", "allow busid 1-1.4" }, "", false, false },
+	{ { "deny class hid", "allow busid 1-1.4" }, "", false, false },
+	{ { "allow id 0951:1666", "allow busid 1-1.4" }, "", false, false },
+	{ { "deny busid 1-1.5 class hid", "allow busid 1-1.4" }, "", false, true },
+	{ { "deny to 10.0.0.2", "allow busid 1-1.4" }, "", false, true },
+	{ { "allow to 10.0.0.2", "allow busid 1-1.4" }, "", false, false },
+	/* held devices that may be plugged in there, or not */
+	{ { "allow busid 1-1.4" }, "0951:1666@1-1.4", false, false },
+	{ { "allow busid 1-1.4" }, "0951:1666@1-1.5", false, true },
+	{ { "allow busid 1-1.4" }, "0951:1666@1-1", false, true },
+	{ { "allow busid 1-1.4" }, "0951:1666/A_1", false, false },
+	/* take all */
+	{ { NULL }, "", true, true },
+	{ { "allow busid 1-1.*" }, "", true, true },
+	{ { "allow to 10.0.0.2" }, "", true, true },
+	{ { "deny busid 1-1.5" }, "", true, true },
+	{ { "deny busid 1-1.*" }, "", true, false },
+	{ { "deny class hid" }, "", true, false },
+	{ { "allow class hid", "deny" }, "", true, false },
+	{ { NULL }, "0951:1666@1-1.4", true, false },
+};
+
+static void ports(void)
+{
+	struct rules_source source = { .role = RULE_SERVER };
+
+	for (size_t i = 0; i < LENGTH(port); i++) {
+		reset(port[i].take_all);
+		for (source.options = 0; port[i].rules[source.options]; source.options++)
+			source.option[source.options] = port[i].rules[source.options];
+		must(rules_read(&policy.rules, &source), "read the rules");
+		must(!*port[i].held || !holds_add(&policy.holds, port[i].held), "hold");
+		if (policy_claims_port(&policy, "1-1.4") != port[i].claimed)
+			check_fault(__FILE__, __LINE__, "row %zu: it is %sclaimed", i,
+				    port[i].claimed ? "not " : "");
+	}
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < LENGTH(permission); i++)
@@ -681,5 +745,6 @@ int main(void)
 	RUN("t_policy: strings that cannot be read", unreadable_strings);
 	RUN("t_policy: one that a client holds", of_a_client);
 	RUN("t_policy: what the rules are asked about", identity);
+	RUN("t_policy: which ports are claimed before anything is plugged in", ports);
 	return check_status();
 }

@@ -947,6 +947,24 @@ static void names_device(void)
 }
 
 /* Its serial number may be another one. */
+/* The bus ids that rules name and allow. */
+static void places(void)
+{
+	static const char text[] = "allow busid 1-1.4 class hid\ndeny busid 1-2\nallow busid 1-*\n"
+				   "allow\nallow busid 2-3\n";
+	static const char *const want[] = { "1-1.4", NULL, NULL, NULL, "2-3" };
+
+	begin();
+	CHECK(read_bytes(RULE_SERVER, text, sizeof(text) - 1));
+	CHECK_INT(rules.count, LENGTH(want));
+	for (unsigned i = 0; i < rules.count; i++) {
+		const char *place = rules_place(&rules, i);
+
+		CHECK_STR(place ? place : "", want[i] ? want[i] : "");
+	}
+	end();
+}
+
 static void names_unknown(void)
 {
 	struct rule_facts facts = stick();
@@ -988,6 +1006,7 @@ int main(void)
 	RUN("t_rules: what is not known yet", unknown);
 	RUN("t_rules: the first that matches", first);
 	RUN("t_rules: a rule that names the device", names_device);
+	RUN("t_rules: the bus ids that rules name", places);
 	RUN("t_rules: a rule that may name the device", names_unknown);
 	RUN("t_rules: a rule for devices without a serial number", names_no_serial);
 	RUN("t_rules: who asks", to);
