@@ -28,6 +28,7 @@ struct held {
 static const struct rundir *held_rundir;
 static struct loop *loop;
 static int starter = -1;
+static bool has_claims; /* the starter was told of ports to claim */
 static struct held holders[HOLDERS_MAX];
 
 #define EACH_HELD(held) for (struct held *held = holders; held < holders + HOLDERS_MAX; held++)
@@ -126,7 +127,7 @@ int holders_open(struct daemon *daemon, struct keys *keys)
 	}
 	if (keys)
 		explicit_bzero(keys, sizeof(*keys));
-	holder_starter_main(fd, &daemon->sysfs, daemon->rundir.dir);
+	starter_main(fd, &daemon->sysfs, daemon->rundir.dir);
 	_exit(0);
 }
 
@@ -135,9 +136,18 @@ void holders_close(void)
 	if (starter >= 0)
 		close(starter);
 	starter = -1;
+	has_claims = false;
 	EACH_HELD(held)
 		if (*held->busid)
 			held_drop(held);
+}
+
+void holders_claim_ports(const struct starter_ports *ports)
+{
+	size_t len = offsetof(struct starter_ports, port[ports->count]);
+
+	if ((ports->count || has_claims) && !socket_send_fds(starter, ports, len, NULL, 0))
+		has_claims = ports->count;
 }
 
 /* Only the first node is looked at: an error of another one is that of its device. */
@@ -178,63 +188,17 @@ static enum engine_status usbfs_status(const struct sysfs *sysfs, const char *bu
 	return ENGINE_ERROR; /* release looks for the drivers */
 }
 
-/* "1-2.3" is at port 3 of the hub 1-2, and "1-2" at port 2 of usb1. -errno. */
-static int order_set_port(const struct sysfs *sysfs, const char *hub, unsigned port,
-			  struct holder_order *order, unsigned i)
-{
-	order->port[i].port = (uint16_t)port;
-	return device_address(sysfs, hub, &order->port[i].bus, &order->port[i].number);
-}
-
-/* The name of the hub that a device is plugged into, and its port there. */
-static unsigned split_busid(const char *busid, char hub[BUSID_SIZE])
-{
-	size_t len = strcspn(busid, "-");
-	const char *dot = strrchr(busid, '.'), *port = dot ? dot + 1 : busid + len + 1;
-	uint32_t number = 0;
-
-	if (dot)
-		str_format(hub, BUSID_SIZE, "%.*s", (int)(dot - busid), busid);
-	else
-		str_format(hub, BUSID_SIZE, "usb%.*s", (int)len, busid);
-	str_decimal(port, UINT8_MAX, &number);
-	return number;
-}
-
-/* A socket for SuperSpeed has a second port, on another bus. */
-static void order_set_companion(const struct sysfs *sysfs, const char *hub, unsigned port,
-				struct holder_order *order)
-{
-	bool root = !strncmp(hub, "usb", 3);
-	char peer[256], *name, *number;
-	uint32_t other;
-
-	/* the directory of a hub's ports is that of its interface: 1-0:1.0, 1-2:1.0 */
-	if (sysfs_read_link(sysfs, peer, sizeof(peer),
-			    sysfs_path(DEVICE_DIR "%s%s:1.0/%s-port%u/peer", hub + (root ? 3 : 0),
-				       root ? "-0" : "", hub, port).text) < 0)
-		return;
-	name = strrchr(peer, '/');
-	number = name ? strstr(name, "-port") : NULL;
-	if (!number || str_decimal(number + strlen("-port"), UINT8_MAX, &other))
-		return;
-	*number = '\0';
-	order_set_port(sysfs, name + 1, other, order, 1);
-}
-
 static int order_fill(const struct sysfs *sysfs, const char *busid, struct holder_order *order)
 {
-	char hub[BUSID_SIZE];
-	unsigned port = split_busid(busid, hub);
 	int error;
 
 	memset(order, 0, sizeof(*order));
 	error = device_address(sysfs, busid, &order->bus, &order->number);
 	str_copy(order->busid, sizeof(order->busid), busid);
 	if (!error)
-		error = order_set_port(sysfs, hub, port, order, 0);
+		error = port_find(sysfs, busid, &order->port[0]);
 	if (!error)
-		order_set_companion(sysfs, hub, port, order);
+		port_find_companion(sysfs, busid, &order->port[1]);
 	return error;
 }
 

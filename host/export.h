@@ -73,6 +73,7 @@ struct export {
 	bool listed;  /* in the list that clients get */
 	bool noted;   /* there may be a file of its session in the run directory */
 	bool was_used; /* its session was ended to give it back */
+	bool port_claimed; /* it shall have no drivers: host_claim_ports() */
 	struct loop *loop;
 	const struct sysfs *sysfs;
 	const struct engine *engine;

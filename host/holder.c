@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The process of a holder, and the one that starts them. */
+/* The process of a holder. */
 #include "host/holder.h"
 
 #include "lib/log.h"
@@ -10,11 +10,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
@@ -35,7 +32,7 @@ struct holder {
 	bool starved;	 /* that it is too small was logged */
 	int tick;	 /* ms that the timer was set to; 0: it is not set */
 	int control, listener, epoll, timer;
-	int hub[HOLDER_PORTS]; /* each is the claim of a port; -1: none */
+	struct usbfs_port port[HOLDER_PORTS];
 };
 
 static bool holder_has_session(const struct holder *holder)
@@ -77,12 +74,14 @@ static void holder_share_memory(struct holder *holder)
 static int holder_claim_ports(struct holder *holder, int nodes, const struct holder_order *order)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(order->port); i++) {
-		if (!order->port[i].number)
+		const struct port *port = &order->port[i];
+
+		holder->port[i].number = port->number;
+		if (!port->hub || holder->port[i].fd >= 0)
 			continue;
-		holder->hub[i] = usbfs_claim_port(nodes, order->port[i].bus, order->port[i].number,
-						  order->port[i].port);
-		if (holder->hub[i] < 0)
-			return holder->hub[i];
+		holder->port[i].fd = usbfs_claim_port(nodes, port->bus, port->hub, port->number);
+		if (holder->port[i].fd < 0)
+			return holder->port[i].fd;
 	}
 	return 0;
 }
@@ -127,7 +126,7 @@ static void __attribute__((noreturn)) holder_give_back(struct holder *holder)
 
 	if (holder_has_session(holder))
 		holder_drop_session(holder);
-	error = usbfs_give_back(&holder->device, holder->hub, HOLDER_PORTS);
+	error = usbfs_give_back(&holder->device, holder->port, HOLDER_PORTS);
 	if (error)
 		holder_fail(holder, HOLDER_STEP_RELEASE, error);
 	holder_exit(holder, HOLDER_RELEASED, HOLDER_STEP_NONE, 0);
@@ -265,9 +264,8 @@ static void __attribute__((noreturn)) holder_serve(struct holder *holder)
 	}
 }
 
-static void __attribute__((noreturn))
-holder_main(const struct holder_order *order, const struct sysfs *sysfs, int control,
-	    struct holder_page *page)
+void holder_main(const struct holder_order *order, const struct sysfs *sysfs, int control,
+		 struct holder_page *page, int claimed)
 {
 	static struct holder holder;
 	int error, configuration;
@@ -277,7 +275,8 @@ holder_main(const struct holder_order *order, const struct sysfs *sysfs, int con
 	holder.control = control;
 	holder.devid = (uint32_t)order->bus << 16 | order->number;
 	holder.session.socket = -1;
-	memset(holder.hub, -1, sizeof(holder.hub));
+	holder.port[0].fd = claimed;
+	holder.port[1].fd = -1;
 	holder.listener = holder_listen(order);
 	holder.epoll = epoll_create1(EPOLL_CLOEXEC);
 	holder.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -293,7 +292,7 @@ holder_main(const struct holder_order *order, const struct sysfs *sysfs, int con
 		holder_fail(&holder, HOLDER_STEP_OPEN, error);
 	error = usbfs_claim(&holder.device);
 	if (error) {
-		usbfs_give_back(&holder.device, holder.hub, HOLDER_PORTS);
+		usbfs_give_back(&holder.device, holder.port, HOLDER_PORTS);
 		holder_fail(&holder, HOLDER_STEP_CLAIM, error);
 	}
 	holder_read_memory(&holder, sysfs);
@@ -304,35 +303,4 @@ holder_main(const struct holder_order *order, const struct sysfs *sysfs, int con
 		holder_watch(&holder, holder.listener, EPOLLIN);
 	holder_idle(&holder);
 	holder_serve(&holder);
-}
-
-/* In the new process. The file of the page stays open, for its lock. */
-static void __attribute__((noreturn))
-holder_start(const struct holder_order *order, const struct sysfs *sysfs, const int fd[2])
-{
-	struct holder_page *page =
-		mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd[1], 0);
-
-	if (page == MAP_FAILED)
-		_exit(1);
-	prctl(PR_SET_NAME, "usbiphp-holder");
-	holder_main(order, sysfs, fd[0], page);
-}
-
-void holder_starter_main(int fd, const struct sysfs *sysfs, int run_dir)
-{
-	struct holder_order order = { 0 };
-	int sent[2];
-
-	if (fchdir(run_dir))
-		return;
-	signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
-	while (socket_receive_fds(fd, &order, sizeof(order), sent, 2) > 0) {
-		if (sent[1] >= 0 && !fork()) {
-			close(fd);
-			holder_start(&order, sysfs, sent);
-		}
-		close(sent[0]);
-		close(sent[1]);
-	}
 }

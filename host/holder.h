@@ -8,8 +8,7 @@
  *	   |             |             |
  *	   +-------------+-------------+----> RELEASED, FAILED, GONE: the process ends
  *
- * The process "usbiphp-starter" forks them, as it has rights that the server gives up
- * (sandbox_enter()). It knows no keys, and ends with the server.
+ * The process "usbiphp-starter" forks them: host/starter.h.
  *
  * A holder outlives a server that is killed. In the run directory it has, for the next one:
  *	holder.BUSID	struct holder_page, locked (flock(2)) as long as the process lives
@@ -25,6 +24,7 @@
 #define HOST_HOLDER_H
 
 #include "host/engine.h"
+#include "host/starter.h"
 #include "loop/daemon.h"
 #include "usbfs/session.h"
 
@@ -32,7 +32,6 @@
 
 enum {
 	HOLDERS_MAX = 128,
-	HOLDER_PORTS = 2, /* a socket for SuperSpeed has one on each of two buses */
 	HOLDER_ALONE_MS = 30000,
 	HOLDER_VERSION = 2, /* changes with struct holder_page */
 };
@@ -75,22 +74,15 @@ enum holder_message {
 	HOLDER_RELEASE,	   /* end it, give the device back, and end */
 };
 
-/* From the server to the starter, with two descriptors: the holder's end of their connection, and
- * the file of its page, locked. */
-struct holder_order {
-	char busid[BUSID_SIZE];
-	uint16_t bus, number; /* of the device */
-	struct {
-		uint16_t bus, number, port; /* number of the hub; 0: there is no such port */
-	} port[HOLDER_PORTS];
-};
-
 /* In the server, once, before its sandbox: starts the starter, and finds the holders of an earlier
  * run. keys are forgotten in the new process;
  * NULL: none. 0 or -errno. */
 int holders_open(struct daemon *daemon, struct keys *keys);
 /* Lets the starter end, and forgets the holders, which go on. */
 void holders_close(void);
+/* Tells the starter which ports are to be claimed, unless there are none, as before. A message that
+ * is lost is made good by the next one. */
+void holders_claim_ports(const struct starter_ports *ports);
 
 /* For any process, of any user: reads the page of the holder that has the device, by the files in
  * the run directory. Returns false if there is none. */
@@ -99,8 +91,10 @@ bool holder_read(const char *run, const char *busid, struct holder_page *page);
  * holder or -ESRCH. */
 int holder_release(const char *run, const char *busid);
 
-/* The main function of the starter: ends when its socket is closed at the other end. */
-void holder_starter_main(int fd, const struct sysfs *sysfs, int run_dir);
+/* The main function of a holder. control: its end of the connection with the server. claimed: the
+ * claim of the device's own port, -1: it has to be claimed. */
+void holder_main(const struct holder_order *order, const struct sysfs *sysfs, int control,
+		 struct holder_page *page, int claimed) __attribute__((noreturn));
 
 /* The rest is for the engine. The files of a holder below run_dir. Opens that of its page, and
  * locks it; -EWOULDBLOCK: a holder has the lock, and *fd and *page are set all the same. Other

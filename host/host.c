@@ -50,6 +50,7 @@ static void host_pass(void *ctx)
 		host_give_back(host);
 		return;
 	}
+	host_claim_ports(host);
 	EACH_EXPORT(&host->exports, export)
 		if (export->seen && !export_has_job(export) &&
 		    !export->reader.child.pid)
@@ -66,6 +67,7 @@ static void host_stop(void *ctx)
 	struct host *host = ctx;
 
 	host_server_close(&host->server);
+	host_claim_ports(host);
 	host->stopped = host->daemon.loop.now;
 	EACH_EXPORT(&host->exports, export)
 		export->failed = EXPORT_UNUSED; /* from now on only giving it back counts */

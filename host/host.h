@@ -64,6 +64,9 @@ void host_needs_answered(struct inspector *inspector);
 
 /* Gathers the facts about a device that was observed, decides by the policy, and acts. */
 void host_act(struct host *host, struct export *export);
+/* In a pass, before host_act(), and when stopping: lets the ports be claimed of which
+ * policy_claims_port() says so, and no others. */
+void host_claim_ports(struct host *host);
 /* When stopping: all devices of ours go back, after all sessions have ended: see stub_release(). */
 void host_give_back(struct host *host);
 /* Starts a job with its lock. If an earlier run of the server has that, the device is stuck. */

@@ -12,6 +12,7 @@
  * follows the bus id of a network card; versions that do not know the word skip it. */
 #define BOUND_FILE "bound"
 #define BOUND_CARD "network"
+enum { HOLDER_END_MS = 500 };
 enum { BOUND_SIZE = EXPORTS_MAX * (BUSID_SIZE + sizeof(BOUND_CARD)) + 1 };
 
 static struct export *add_export(struct host *host, const char *busid, enum export_state state)
@@ -115,6 +116,8 @@ static void host_observe_unplugged(struct host *host, struct export *export)
 		status_files_remove_session(&host->daemon.rundir, export);
 		host->list_changed |= export->listed;
 		export->listed = false;
+		if (export->port_claimed) /* again, when its holder has ended */
+			loop_pass_by(&host->daemon.loop, host->daemon.loop.now + HOLDER_END_MS);
 		export_unplug(export);
 	}
 	if (export_is_forgettable(export)) {

@@ -139,6 +139,6 @@ bool policy_claims_port(const struct policy *policy, const char *busid)
 {
 	bool named;
 
-	return rules_allow_place(&policy->rules, busid, &named) && (named || policy->take_all) &&
-	       !holds_concern_place(&policy->holds, busid);
+	return !policy->on_demand && rules_allow_place(&policy->rules, busid, &named) &&
+	       (named || policy->take_all) && !holds_concern_place(&policy->holds, busid);
 }

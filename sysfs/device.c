@@ -45,16 +45,15 @@ bool device_is_authorized(const struct sysfs *sysfs, const char *busid)
 	return device_number(sysfs, busid, "authorized") != 0;
 }
 
-int device_read_driver(const struct sysfs *sysfs, const char *link,
-		       char driver[DEVICE_DRIVER_SIZE])
+int device_read_link(const struct sysfs *sysfs, const char *link, char name[DEVICE_DRIVER_SIZE])
 {
-	char target[PATH_MAX], *name;
+	char target[PATH_MAX], *slash;
 	ssize_t n = sysfs_read_link(sysfs, target, sizeof(target), link);
 
 	if (n < 0)
 		return (int)n;
-	name = strrchr(target, '/'); /* "../../../../bus/usb/drivers/usbhid" */
-	str_copy(driver, DEVICE_DRIVER_SIZE, name ? name + 1 : target);
+	slash = strrchr(target, '/'); /* "../../../../bus/usb/drivers/usbhid" */
+	str_copy(name, DEVICE_DRIVER_SIZE, slash ? slash + 1 : target);
 	return 0;
 }
 
@@ -86,7 +85,7 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 	str_copy(device->busid, sizeof(device->busid), busid);
 	str_format(device->name, sizeof(device->name), "%s (%04x:%04x)", busid, device->vendor,
 		   device->product);
-	device_read_driver(sysfs, device_path(busid, "driver").text, device->driver);
+	device_read_link(sysfs, device_path(busid, "driver").text, device->driver);
 	return 0;
 }
 
@@ -115,7 +114,7 @@ static bool drivers_add_interface(void *ctx, const char *name)
 	char driver[DEVICE_DRIVER_SIZE];
 	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s/%s/driver", list->busid, name);
 
-	if (strchr(name, ':') && !device_read_driver(list->sysfs, link.text, driver) &&
+	if (strchr(name, ':') && !device_read_link(list->sysfs, link.text, driver) &&
 	    !drivers_include(list->text, driver))
 		str_format(list->text + len, list->size - len, "%s%s", len ? ", " : "", driver);
 	return false;
@@ -131,7 +130,7 @@ void device_read_drivers(const struct sysfs *sysfs, const char *busid, char *dri
 			 drivers_add_interface, &list);
 	if (*drivers)
 		return;
-	if (device_read_driver(sysfs, device_path(busid, "driver").text, driver))
+	if (device_read_link(sysfs, device_path(busid, "driver").text, driver))
 		str_copy(driver, sizeof(driver), "?");
 	str_copy(drivers, size, driver);
 }

@@ -39,10 +39,9 @@ int device_read(const struct sysfs *sysfs, const char *busid, struct device *dev
 /* Whether the kernel may configure it: the attribute "authorized", which USBGuard changes without
  * an event (drivers/usb/core/sysfs.c). True if it cannot be read. */
 bool device_is_authorized(const struct sysfs *sysfs, const char *busid);
-/* Reads the name of a driver from a link to it, such as "bus/usb/devices/1-1:1.0/driver". 0, or
- * -errno: -ENOENT if there is no driver. */
-int device_read_driver(const struct sysfs *sysfs, const char *link,
-		       char driver[DEVICE_DRIVER_SIZE]);
+/* Reads the last name in the target of a link, such as the name of a driver from
+ * "bus/usb/devices/1-1:1.0/driver". 0, or -errno: -ENOENT if there is no link. */
+int device_read_link(const struct sysfs *sysfs, const char *link, char name[DEVICE_DRIVER_SIZE]);
 /* Lists the drivers of its interfaces, each once: "usbhid, snd-usb-audio"; or else the driver of
  * the device itself; "?" if there is none. A list that does not fit is cut off. */
 void device_read_drivers(const struct sysfs *sysfs, const char *busid, char *drivers, size_t size);

@@ -155,7 +155,7 @@ int protect_read_driver(struct protect *protect, const char *interface,
 			char driver[DEVICE_DRIVER_SIZE])
 {
 	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s/driver", interface);
-	int error = device_read_driver(protect->sysfs, link.text, driver);
+	int error = device_read_link(protect->sysfs, link.text, driver);
 
 	protect_failed(protect, "sys", link.text, error);
 	if (error)

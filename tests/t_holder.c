@@ -28,7 +28,7 @@
 static struct shared {
 	_Atomic int open_error, port_error, claim_error, give_back_error, session_error;
 	_Atomic int bus, number, configuration, claims, gave_back, begun, ended;
-	_Atomic unsigned devid, ports[2][3], sandboxed, memory, events;
+	_Atomic unsigned devid, ports[2][3], released[2], sandboxed, memory, events, claims_seen;
 	_Atomic int timeout; /* ms, of the session */
 	_Atomic unsigned ticks;
 	_Atomic bool starved, asked_none; /* a session that was not there, for its timeout */
@@ -44,7 +44,7 @@ int __wrap_usbfs_open(struct usbfs_device *device, int nodes, unsigned bus, unsi
 		      uint8_t configuration);
 int __wrap_usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port);
 int __wrap_usbfs_claim(struct usbfs_device *device);
-int __wrap_usbfs_give_back(struct usbfs_device *device, int *port, size_t ports);
+int __wrap_usbfs_give_back(struct usbfs_device *device, struct usbfs_port *port, size_t ports);
 int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
 			       uint32_t devid, int epoll, struct usbfs_counters *counters);
 enum usbfs_end __wrap_usbfs_session_ready(struct usbfs_session *session, int fd, uint32_t events);
@@ -68,6 +68,7 @@ int __wrap_usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port
 	static unsigned n;
 
 	(void)nodes;
+	shared->claims_seen++;
 	shared->ports[n][0] = bus;
 	shared->ports[n][1] = hub;
 	shared->ports[n++][2] = port;
@@ -81,12 +82,14 @@ int __wrap_usbfs_claim(struct usbfs_device *device)
 	return shared->claim_error;
 }
 
-int __wrap_usbfs_give_back(struct usbfs_device *device, int *port, size_t ports)
+int __wrap_usbfs_give_back(struct usbfs_device *device, struct usbfs_port *port, size_t ports)
 {
 	(void)device;
-	for (size_t i = 0; i < ports; i++)
-		if (port[i] >= 0)
-			close(port[i]);
+	for (size_t i = 0; i < ports; i++) {
+		shared->released[i] = port[i].number;
+		if (port[i].fd >= 0)
+			close(port[i].fd);
+	}
 	shared->gave_back++;
 	return shared->give_back_error;
 }
@@ -310,10 +313,29 @@ static void life(void)
 
 	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
 	CHECK_INT(shared->gave_back, 1);
+	CHECK_INT(shared->released[0] * 10 + shared->released[1], 23);
 	file_is(root, "bus/usb/drivers_probe", ""); /* its drivers have come by themselves */
 	engine_usbfs.forget("1-2");
 	CHECK(!holder_read(run, "1-2", &page));
 	CHECK(!is_there(run, "holder.1-2") && !is_there(run, "socket.1-2"));
+	after();
+}
+
+/* The starter has claimed its port before it came. */
+static void claimed_in_advance(void)
+{
+	static struct starter_ports ports = { .count = 1, .port = { { "1-2", { 1, 1, 2 }, true } } };
+
+	before();
+	holders_claim_ports(&ports);
+	ports.count = 0;
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	CHECK_INT(shared->ports[1][0], 0); /* the holder has claimed only one more */
+	CHECK_INT(shared->claims_seen, 2);
+	holders_claim_ports(&ports);
+	holders_claim_ports(&ports);
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	CHECK_INT(shared->released[0] * 10 + shared->released[1], 23);
 	after();
 }
 
@@ -645,6 +667,7 @@ int main(void)
 {
 	umask(022);
 	RUN("t_holder: bound, imported, ended, left by its client, released", life);
+	RUN("t_holder: a port that was claimed in advance", claimed_in_advance);
 	RUN("t_holder: what fails at the start, and what is given back then", failures);
 	RUN("t_holder: the device leaves", device_leaves);
 	RUN("t_holder: a holder that is killed, and the drivers of its device", is_killed);

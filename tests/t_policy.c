@@ -725,6 +725,8 @@ static void ports(void)
 		if (policy_claims_port(&policy, "1-1.4") != port[i].claimed)
 			check_fault(__FILE__, __LINE__, "row %zu: it is %sclaimed", i,
 				    port[i].claimed ? "not " : "");
+		policy.on_demand = true; /* it has its own driver until a client asks for it */
+		CHECK(!policy_claims_port(&policy, "1-1.4"));
 	}
 }
 

@@ -967,6 +967,7 @@ static void places(void)
 
 static void names_unknown(void)
 {
+	static const char first_unknown[] = "deny serial 60A44C4138D2\nallow busid 1-1.4\n";
 	struct rule_facts facts = stick();
 
 	begin();
@@ -977,6 +978,8 @@ static void names_unknown(void)
 	CHECK(!rules_name_device(&rules, &facts));
 	CHECK(read_option(RULE_SERVER, "allow busid 1-1.4"));
 	CHECK(rules_name_device(&rules, &facts));
+	CHECK(read_bytes(RULE_SERVER, first_unknown, sizeof(first_unknown) - 1));
+	CHECK(!rules_name_device(&rules, &facts));
 	end();
 }
 

@@ -174,13 +174,19 @@ static void claims(void)
 static void ports(void)
 {
 	unsigned files = open_files();
+	struct usbfs_port port;
 	int fd;
 
 	fake_reset();
 	fd = usbfs_claim_port(t.nodes, 3, 1, 7);
 	CHECK(fd >= 0);
-	CHECK_STR(fake.log, "port 7");
-	close(fd);
+	CHECK_STR(fake.log, "port 7, may sleep 0");
+	port = (struct usbfs_port){ fd, 7 };
+	fake.log[0] = '\0';
+	usbfs_release_port(&port);
+	usbfs_release_port(&port);
+	CHECK_STR(fake.log, "release port 7");
+	CHECK_INT(port.fd, -1);
 	fail(USBDEVFS_CLAIM_PORT, 0, 1, -EBUSY);
 	CHECK_INT(usbfs_claim_port(t.nodes, 3, 1, 7), -EBUSY);
 	CHECK_INT(usbfs_claim_port(t.nodes, 3, 2, 7), -ENOENT);
@@ -190,7 +196,7 @@ static void ports(void)
 static void gives_back(void)
 {
 	unsigned files = open_files();
-	int port[3];
+	struct usbfs_port port[3];
 
 	/* unused: there is nothing to reset */
 	take(3);
@@ -201,14 +207,14 @@ static void gives_back(void)
 	take(3);
 	fake.log[0] = '\0';
 	t.device.used = true;
-	port[0] = usbfs_claim_port(t.nodes, 3, 1, 7);
-	port[1] = -1;
-	port[2] = usbfs_claim_port(t.nodes, 3, 1, 8);
+	port[0] = (struct usbfs_port){ usbfs_claim_port(t.nodes, 3, 1, 7), 7 };
+	port[1] = (struct usbfs_port){ -1, 9 };
+	port[2] = (struct usbfs_port){ usbfs_claim_port(t.nodes, 3, 1, 8), 8 };
 	fake.log[0] = '\0';
 	CHECK_INT(usbfs_give_back(&t.device, port, 3), 0);
 	CHECK_STR(fake.log, "release 0, release 5, reset 0, release 0, release 5, "
-			    "connect 0, connect 5");
-	CHECK(port[0] == -1 && port[1] == -1 && port[2] == -1);
+			    "release port 7, release port 8, connect 0, connect 5");
+	CHECK(port[0].fd == -1 && port[1].fd == -1 && port[2].fd == -1);
 	drop();
 	CHECK_INT(open_files(), files);
 	/* another configuration: the kernel looks for drivers itself, but none for the port's */
@@ -224,14 +230,27 @@ static void gives_back(void)
 	CHECK_INT(usbfs_give_back(&t.device, NULL, 0), 0);
 	CHECK_STR(fake.log, "release 0, release 5, connect 0, connect 5");
 	drop();
+	take(0);
+	CHECK_INT(usbfs_set_configuration(&t.device, 2), 0);
+	fake.log[0] = '\0';
+	CHECK_INT(usbfs_give_back(&t.device, NULL, 0), 0);
+	CHECK_STR(fake.log, "release 1, configure 3, connect 0, connect 5");
+	drop();
+	take(2);
+	CHECK_INT(usbfs_set_configuration(&t.device, 0), 0);
+	CHECK_INT(usbfs_configure(&t.device), 0);
+	fake.log[0] = '\0';
+	CHECK_INT(usbfs_give_back(&t.device, NULL, 0), 0);
+	CHECK_STR(fake.log, "release 0, release 5, configure 2, connect 1");
+	drop();
 	/* it is gone, or is another one after the reset; the ports are given back */
 	for (int error = 0; error < 2; error++) {
 		take(3);
 		t.device.used = true;
-		port[0] = usbfs_claim_port(t.nodes, 3, 1, 7);
+		port[0].fd = usbfs_claim_port(t.nodes, 3, 1, 7);
 		fail(USBDEVFS_RESET, 0, 1, error ? -EINVAL : -ENODEV);
 		CHECK_INT(usbfs_give_back(&t.device, port, 1), -ENODEV);
-		CHECK_INT(port[0], -1);
+		CHECK_INT(port[0].fd, -1);
 		drop();
 	}
 	/* a reset that fails does not keep the drivers away */

@@ -229,6 +229,12 @@ static inline int fake_do(unsigned request, void *argument)
 	case USBDEVFS_CLAIM_PORT:
 		fake_log("port", number);
 		return 0;
+	case USBDEVFS_RELEASE_PORT:
+		fake_log("release port", number);
+		return 0;
+	case USBDEVFS_ALLOW_SUSPEND:
+		fake_log("may sleep", 0);
+		return 0;
 	case USBDEVFS_DISCONNECT_CLAIM:
 		fake_log("claim", number);
 		return fake.unconfigured ? -EINVAL : 0;

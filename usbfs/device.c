@@ -81,10 +81,23 @@ int usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port)
 	if (fd < 0)
 		return fd;
 	error = usbfs_ioctl(fd, USBDEVFS_CLAIM_PORT, &port);
-	if (error >= 0)
-		return fd;
-	close(fd);
-	return error;
+	if (error < 0) {
+		close(fd);
+		return error;
+	}
+#ifdef USBDEVFS_ALLOW_SUSPEND
+	usbfs_ioctl(fd, USBDEVFS_ALLOW_SUSPEND, NULL);
+#endif
+	return fd;
+}
+
+void usbfs_release_port(struct usbfs_port *port)
+{
+	if (port->fd < 0)
+		return;
+	usbfs_ioctl(port->fd, USBDEVFS_RELEASE_PORT, &port->number);
+	close(port->fd);
+	port->fd = -1;
 }
 
 static bool is_used_by_program(const struct usbfs_device *device, unsigned interface)
@@ -137,18 +150,23 @@ static int configure_device(struct usbfs_device *device, uint8_t configuration)
 	return error < 0 ? error : 0;
 }
 
-int usbfs_claim(struct usbfs_device *device)
+int usbfs_configure(struct usbfs_device *device)
 {
 	uint8_t first = 0;
-	int error;
 
-	if (!device->endpoints.configuration &&
-	    usbfs_configurations(device->descriptors, device->len, &first)) {
-		error = configure_device(device, first);
-		if (error)
-			return error;
-	}
-	return claim_all(device);
+	if (device->endpoints.configuration ||
+	    !usbfs_configurations(device->descriptors, device->len, &first))
+		return 0;
+	if (!device->configuration_at_start)
+		device->configuration_at_start = first;
+	return configure_device(device, first);
+}
+
+int usbfs_claim(struct usbfs_device *device)
+{
+	int error = usbfs_configure(device);
+
+	return error ? error : claim_all(device);
 }
 
 /* Leaves nothing claimed: usbfs does not survive a reset as a driver. */
@@ -210,19 +228,16 @@ static void connect_all(struct usbfs_device *device)
 	}
 }
 
-int usbfs_give_back(struct usbfs_device *device, int *port, size_t ports)
+int usbfs_give_back(struct usbfs_device *device, struct usbfs_port *port, size_t ports)
 {
 	uint8_t before = device->configuration_at_start;
 	int error;
 
 	release_all(device);
 	error = device->used ? reset_device(device) : 0;
-	for (size_t i = 0; i < ports; i++) {
-		if (port[i] >= 0)
-			close(port[i]);
-		port[i] = -1;
-	}
-	if (before && before != device->endpoints.configuration && error != -ENODEV)
+	for (size_t i = 0; i < ports; i++)
+		usbfs_release_port(&port[i]);
+	if (before != device->endpoints.configuration && error != -ENODEV)
 		error = configure_device(device, before);
 	connect_all(device);
 	return error;

@@ -34,7 +34,8 @@ struct usbfs_device {
 	bool maps_are_cheap;
 	bool never_reset; /* a reset breaks it */
 	bool used;	  /* a session has used it since the last reset */
-	uint8_t configuration_at_start; /* bConfigurationValue; 0: it had none */
+	/* bConfigurationValue; that of usbfs_configure() if it had none */
+	uint8_t configuration_at_start;
 	struct usbfs_endpoints endpoints; /* of the configuration and settings that it has now */
 	size_t len;
 	uint8_t descriptors[USBFS_DESCRIPTORS_MAX];
@@ -51,10 +52,25 @@ int usbfs_open(struct usbfs_device *device, int nodes, unsigned bus, unsigned nu
 /*
  * Claims a port of a hub, by the hub's device number: as long as the claim lasts the kernel
  * neither configures what arrives there nor looks for drivers. Those that are bound stay. A
- * SuperSpeed socket has two ports, on two hubs. Returns the claim, a descriptor to be closed, or
- * -errno: -EBUSY if somebody, such as usbip-host, has it.
+ * SuperSpeed socket has two ports, on two hubs. It blocks while the hub deals with any of its
+ * devices. Returns the claim, a descriptor, or -errno: -EBUSY if somebody, such as usbip-host, has
+ * it. The hub may sleep, and wakes when something is plugged in (Linux 5.6).
  */
 int usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port);
+
+/* A claim. */
+struct usbfs_port {
+	int fd;		 /* -1: there is none */
+	unsigned number; /* of the port */
+};
+
+/* Gives up a claim, for all processes that have its descriptor, and closes that here. The kernel
+ * does not look for drivers then. */
+void usbfs_release_port(struct usbfs_port *port);
+
+/* Chooses the first configuration if it has none. The kernel looks for drivers then, unless the
+ * port is claimed. 0 or -errno. */
+int usbfs_configure(struct usbfs_device *device);
 
 /*
  * Takes the device from its drivers: claims all interfaces of its configuration, after choosing the
@@ -74,12 +90,12 @@ int usbfs_set_configuration(struct usbfs_device *device, uint8_t configuration);
 int usbfs_set_interface(struct usbfs_device *device, uint8_t interface, uint8_t setting);
 
 /*
- * Gives the device back to the drivers of this machine: resets it if it was used, closes the
- * claims of its ports (-1: none) as drivers are not found before, and restores the configuration
- * that it had. There must be no session. Returns 0 or -errno, -ENODEV if it is not there any more;
- * the ports are closed in any case.
+ * Gives the device back to the drivers of this machine: resets it if it was used, releases its
+ * ports, as drivers are not found before, and restores the configuration that it had at the start.
+ * There must be no session. Returns 0 or -errno, -ENODEV if it is not there any more; the
+ * ports are released in any case.
  */
-int usbfs_give_back(struct usbfs_device *device, int *port, size_t ports);
+int usbfs_give_back(struct usbfs_device *device, struct usbfs_port *port, size_t ports);
 
 void usbfs_close(struct usbfs_device *device);
 
