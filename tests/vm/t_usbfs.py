@@ -3,6 +3,7 @@
 """Without usbip-host: the engine over usbfs; and both engines side by side."""
 
 import json
+import time
 
 import lab
 from lab import case, check
@@ -10,6 +11,8 @@ from t_main import FILES, HOLDER_STATES, RUN, STUB_MODULE
 from t_serve import SOON, Serving
 
 OPTIONS = "-i 1"
+# The directory of that process in /proc.
+STARTER = "p=$(grep -lx usbiphp-starter /proc/[0-9]*/comm) && echo ${p%/comm}"
 ROOT_PORTS, HUB_PORTS = range(4, 11), range(1, 9)  # of the host, for many devices
 
 
@@ -38,6 +41,34 @@ class Usbfs(Serving):
         self.host.wait("usbiphp list | grep -q 'in use by 10.0.0.2'")
         check(self.sessions() == before, f"the sessions have changed: {before}{self.sessions()}")
         check(": exported" not in self.log(self.host), self.log(self.host))
+
+    def start_early(self):
+        """A server that claims two ports; it has them."""
+        self.host.must("kill $(pidof usbiphp-server) 2>/dev/null; true")
+        self.host.wait("! pidof usbiphp-server")
+        self.host.must("printf 'allow busid 2-3\\nallow busid 1-5\\ndeny\\n' >/tmp/rules")
+        self.start(f"-f /tmp/rules {OPTIONS}")
+        self.claimed(2)
+
+    def claimed(self, number):
+        """So many ports are claimed in advance: the starter has the nodes of their hubs."""
+        self.host.wait(f"test $(ls -l $({STARTER})/fd | grep -c /dev/bus/usb/) = {number}")
+
+    def plug_early(self):
+        """The stick to the port 2-3."""
+        self.host.must("dmesg -c >/dev/null")
+        self.since = time.monotonic()
+        self.host.plug("stick", "usb-storage", image=self.stick, serial="STICK", port="3")
+
+    def untouched(self):
+        """No driver of the host has had the stick, nor was there a disk."""
+        text = self.host.must("dmesg")
+        check("2-3: New USB device" in text, text)
+        check("usb-storage" not in text and "sd " not in text and "scsi" not in text, text)
+        events = [x[1] for x in self.host.events if x[0] >= self.since]
+        check(any("DEVNAME=bus/usb/002" in x for x in events), events)
+        check(not [x for x in events if "SUBSYSTEM=block" in x or "SUBSYSTEM=scsi" in x or
+                   ("DEVTYPE=usb_interface" in x and "DRIVER=" in x)], events)
 
     def own_drivers(self, timeout=30):
         """Stick and keyboard are with them."""
@@ -208,6 +239,73 @@ def servers(w):
         w.own_drivers()
 
 
+def early(w):
+    """Ports that are claimed before anything is plugged in: 2-3 for SuperSpeed, and 1-5."""
+    for ident in ("stick", "keyboard"):
+        w.host.unplug(ident)
+    w.begin()
+    with case("what comes to a port that a rule names is exported, and no driver of the host has it"):
+        w.start_early()
+        for _ in range(2):
+            w.plug_early()
+            w.attached(1, SOON)
+            w.same_stick()
+            w.untouched()
+            w.host.unplug("stick")
+            w.attached(0, SOON)
+            w.claimed(2)
+        check(w.log(w.host).count("2-3: its port is claimed") == 1, w.log(w.host))
+
+    with case("also what has USB 2"):
+        w.host.plug("keyboard", "usb-kbd", port="5")
+        w.attached(1, SOON)
+        w.press_key()
+        check(not w.host.sh("ls -d /sys/bus/usb/drivers/usbhid/*:1.0")[1].startswith("/"), "the host has it")
+
+    with case("a stop gives it to the drivers of the host, as they never had it"):
+        w.plug_early()
+        w.attached(2, SOON)
+        w.stop(w.host, "usbiphp-server")
+        w.own_drivers()
+        w.attached(0)
+        w.host.unplug("stick")
+        w.host.unplug("keyboard")
+
+    with case("a hub at such a port has its driver, and what is behind it"):
+        w.start_early()
+        w.host.plug("hub", "usb-hub", port="5")
+        w.host.wait("test -e /sys/bus/usb/drivers/hub/1-5:1.0")
+        w.host.plug("mouse", "usb-mouse", port="5.1")
+        w.host.wait("test -e /sys/bus/usb/drivers/usbhid/1-5.1:1.0")
+        w.host.unplug("mouse")
+        w.host.unplug("hub")
+        w.claimed(2)
+
+    for what, end in (("is denied", "echo deny >/tmp/rules; kill -HUP $pid; kill -CONT $pid"),
+                      ("is not exported any more", "kill $pid; kill -CONT $pid"),
+                      ("has lost its server", "kill -9 $pid")):
+        with case(f"a device at such a port that {what} gets its driver"):
+            w.start_early()
+            w.host.must("kill -STOP $(pidof usbiphp-server)")
+            w.plug_early()
+            w.host.wait("test -e /sys/bus/usb/devices/2-3/driver && "
+                        "test -z \"$(cat /sys/bus/usb/devices/2-3/bConfigurationValue)\"")
+            w.untouched()
+            w.host.must(f"pid=$(pidof usbiphp-server); {end}")
+            w.host.wait("test -e /sys/bus/usb/drivers/usb-storage/2-3:1.0")
+            w.host.unplug("stick")
+
+    with case("the next server claims again, and one that is killed leaves no claim"):
+        w.start_early()
+        w.host.must("kill -9 $(pidof usbiphp-server)")
+        w.host.wait(f"! {STARTER}")
+        w.plug_early()
+        w.host.wait("test -e /sys/bus/usb/drivers/usb-storage/2-3:1.0")
+        w.host.unplug("stick")
+        w.plug_both()
+        w.stop(w.client, "usbiphp-client")
+
+
 def mixed(w):
     with case("a module that comes later gets new devices, the others stay where they are"):
         w.start(OPTIONS)
@@ -276,7 +374,7 @@ def many(w):
 def test(kernel, workdir):
     with lab.pair(kernel, workdir, files=FILES) as (host, client):
         w = Usbfs(host, client, workdir)
-        for part in (usable, hot_plug, clients, servers, mixed, many):
+        for part in (usable, hot_plug, clients, servers, early, mixed, many):
             part(w)
         w.close()
 
