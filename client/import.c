@@ -17,7 +17,7 @@ void import_set_state(struct import *import, enum import_state state)
 		DETACHING = 1 << IMPORT_DETACHING,
 	};
 	static const struct {
-		const char *name;
+		char name[11];
 		uint8_t next; /* a bit for each state that may follow */
 	} states[] = {
 		[IMPORT_UNUSED] = { "unused", IDLE },

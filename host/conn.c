@@ -17,7 +17,7 @@ enum { GRANULE_MS = 256 /* deadlines are rounded up to it, so that many cost one
 void conn_set_state(struct conn *conn, enum conn_state state)
 {
 	static const struct {
-		const char *name;
+		char name[12];
 		unsigned next; /* the states that may follow */
 	} table[] = {
 		[CONN_FREE] = { "free", BIT(READING) },

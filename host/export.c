@@ -19,7 +19,7 @@ enum { RESET_MS = 5000, RESET_POLL_MS = 20 }; /* for a device to be reset: 0.2 s
 #define BITS_OBSERVED (BITS_BOUND | BIT(LEFT_ALONE) | BIT(UNPLUGGED))
 
 static const struct {
-	const char *name;
+	char name[12];
 	unsigned next; /* the states that may follow */
 } export_states[] = {
 	[EXPORT_UNUSED] = { "unused", BIT(ADOPTED) | BIT(LEFT_ALONE) },

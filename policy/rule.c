@@ -10,7 +10,7 @@
 /* Those with a glob have the numbers of enum rule_string. */
 enum condition { CONDITION_ID = RULE_STRINGS, CONDITION_CLASS, CONDITION_TO, CONDITIONS };
 
-static const char *const condition_name[CONDITIONS] = {
+static const char condition_name[CONDITIONS][8] = {
 	[RULE_BUSID] = "busid",	       [RULE_SERIAL] = "serial",
 	[RULE_PRODUCT] = "product",    [RULE_FROM] = "from",
 	[CONDITION_ID] = "id",	       [CONDITION_CLASS] = "class",
