@@ -84,12 +84,18 @@ static bool left_read_line(void *ctx, char *line)
 	return false;
 }
 
-/* The decision of a server that has seen the device for a while. choice: of these engines, where
- * planned devices before it take room; NULL: their room is not looked at. */
+/* What --dry-run would export, device by device. */
+struct list_plan {
+	struct engines engines;
+	unsigned coming; /* see engine_choose() */
+	struct engine_choice choice; /* for the latest device that would be exported */
+};
+
+/* The decision of a server that has seen the device for a while. plan is NULL: the engines' room is
+ * not looked at. */
 static struct policy_decision list_decide(const struct policy *policy, const struct sysfs *sysfs,
 					  const struct inventory_entry *entry,
-					  const struct engines *engines, unsigned *planned,
-					  struct engine_choice *choice)
+					  struct list_plan *plan)
 {
 	const struct device_strings *strings = entry->has_strings ? &entry->strings : NULL;
 	const struct device *device = &entry->device;
@@ -104,13 +110,13 @@ static struct policy_decision list_decide(const struct policy *policy, const str
 	facts.ours = true;
 	facts.driverless_ms = POLICY_DRIVERLESS_MS;
 	facts_set_need(&entry->need, &facts);
-	if (!choice)
+	if (!plan)
 		facts.room.answer = POLICY_YES;
 	decision = policy_decide(policy, &facts);
 	if (decision.verdict == POLICY_ASK_ROOM) {
-		engine_choose(engines, sysfs, device->busid, planned, choice);
-		facts.room.answer = choice->error ? POLICY_NO : POLICY_YES;
-		facts.room.reason = choice->why;
+		engine_choose(&plan->engines, sysfs, device->busid, &plan->coming, &plan->choice);
+		facts.room.answer = plan->choice.error ? POLICY_NO : POLICY_YES;
+		facts.room.reason = plan->choice.why;
 		decision = policy_decide(policy, &facts);
 	}
 	if (decision.allowed == RULE_UNKNOWN)
@@ -170,7 +176,7 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 		const char *driver = e->device.driver;
 
 		if (!entry_is_exported(e) && !e->reason.text[0])
-			e->reason = list_decide(policy, sysfs, e, NULL, NULL, NULL).reason;
+			e->reason = list_decide(policy, sysfs, e, NULL).reason;
 		if (entry_is_shared(e))
 			entry_read_export(e, sysfs, options->run, "exported");
 		else if (e->reason.text[0])
@@ -236,10 +242,12 @@ static bool hold_is_present(const struct holds *holds, struct inventory *invento
 int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory,
 		const struct host_options *host_options)
 {
-	struct engines engines = { .only = host_options->engine };
+	struct list_plan plan = {
+		.engines.only = host_options->engine,
+		.choice.engine = &engine_kernel,
+	};
 	const struct policy *policy = policy_read(options, host_options->take_all);
 	static struct table table;
-	unsigned planned = 0;
 	char release[80];
 
 	if (!policy)
@@ -248,13 +256,11 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 		return 1;
 	sysfs_read(&inventory->sysfs, release, sizeof(release), "../proc/sys/kernel/osrelease");
 	if (module_is_installed(&inventory->sysfs, release, engine_kernel.name))
-		engines.loads = &engine_kernel;
+		plan.engines.loads = &engine_kernel;
 	inventory_read_holders(inventory, options->run);
 	inventory_read_needs(inventory, true);
 	INVENTORY_EACH(inventory, e) {
-		struct engine_choice choice = { .engine = &engine_kernel };
-		struct reason reason = list_decide(policy, &inventory->sysfs, e, &engines,
-						   &planned, &choice).reason;
+		struct reason reason = list_decide(policy, &inventory->sysfs, e, &plan).reason;
 		const char *verdict = "would be left alone", *engine_name = "", *before = ": ";
 		const char *why = reason.text;
 
@@ -264,8 +270,8 @@ int cmd_dry_run(const struct daemon_options *options, struct inventory *inventor
 		} else if (!*why) {
 			verdict = host_options->on_demand ? "would be taken on demand by " :
 							    "would be exported by ";
-			engine_name = choice.engine->name;
-			why = choice.why.text;
+			engine_name = plan.choice.engine->name;
+			why = plan.choice.why.text;
 		}
 		table_put_line(&table, "%s: %s%s%s%s", e->device.name, verdict, engine_name,
 			       *why ? before : "", why);
