@@ -217,6 +217,7 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 		return 1;
 	}
 	doctor.machine.root = openat(doctor.sysfs.root, "..", O_PATH | O_CLOEXEC);
+	doctor.machine.proc = openat(doctor.machine.root, "proc", O_PATH | O_CLOEXEC);
 	doctor_check_roles(&doctor, servers != 0);
 	doctor_check_programs(&doctor);
 	doctor_check_filters(&doctor);
@@ -225,6 +226,7 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 		doctor_warn(&doctor, "the clock is not set: timedatectl set-ntp true");
 	if (geteuid())
 		doctor_warn(&doctor, "not run as root: some checks are incomplete");
+	close(doctor.machine.proc);
 	close(doctor.machine.root);
 	sysfs_close(&doctor.sysfs);
 	for (unsigned i = 0; i < servers; i++)

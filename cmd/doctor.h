@@ -11,7 +11,8 @@ struct doctor {
 	const struct daemon_options *options;
 	const char *port; /* the server's TCP port on this machine, decimal */
 	struct sysfs sysfs;
-	struct sysfs machine; /* only its root is set: "/", or the directory above options->sysfs */
+	/* Only two are set: root, "/" or the directory above options->sysfs, and proc. */
+	struct sysfs machine;
 	bool any_bad;	      /* a line with DOCTOR_BAD was printed */
 	bool is_server;	      /* this machine is to export devices, or may be */
 	bool has_usbfs;	      /* it can do so without usbip-host */

@@ -210,6 +210,14 @@ static void doctor_check_usbfs(struct doctor *doctor)
 			      "its host", strerror(-error));
 }
 
+static void doctor_check_sight(struct doctor *doctor)
+{
+	enum protect_sight sight = protect_find_sight(&doctor->machine);
+
+	if (sight && !geteuid())
+		doctor_warn(doctor, PROTECT_UNSEEN, protect_sight_text(sight));
+}
+
 /* No report if vhci-hcd is not loaded. */
 static void doctor_check_ports(struct doctor *doctor)
 {
@@ -279,6 +287,7 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 		doctor_check_module(doctor, &modules[MODULE_STUB], stub_check(sysfs),
 				    doctor->has_usbfs ? DOCTOR_OK : DOCTOR_BAD);
 		doctor_check_slots(doctor);
+		doctor_check_sight(doctor);
 		doctor_check_daemon(doctor, "server", bind);
 	}
 	if (client || !server) {

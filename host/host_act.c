@@ -72,8 +72,7 @@ static void host_log_reason(struct host *host, const struct export *export,
 
 	if (need->unseen && !strcmp(reason->text, need->reason.text)) {
 		log_once(&host->unseen_log, LOG_LEVEL_WARNING, 0,
-			 "left alone, unless a rule names it, is each device that a program may "
-			 "have open: %s", protect_sight_text(need->unseen));
+			 PROTECT_UNSEEN, protect_sight_text(need->unseen));
 		log_debug("%s: left alone: %s", export->device.name, reason->text);
 		return;
 	}

@@ -294,7 +294,7 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 		protect_unknown(&protect, PROTECT_UNKNOWN "cannot read /proc: %s",
 				strerror(-sysfs->proc));
 	else if (proc_is_whole(&protect)) {
-		protect_find_sight(&protect);
+		protect.sight = protect_find_sight(sysfs);
 		find_traits(&protect);
 		if (!survey->disks_only)
 			protect_networks(&protect);

@@ -74,7 +74,10 @@ struct protect_item {
 	struct reason reason; /* empty with PROTECT_FREE */
 };
 
-/* How programs could be seen. Not for PROTECT_SEES_ALL. */
+/* What follows if not all programs are seen, and then how they could be. */
+#define PROTECT_UNSEEN                                                                             \
+	"left alone, unless a rule names it, is each device that a program may have open: %s"
+/* Not for PROTECT_SEES_ALL. */
 const char *protect_sight_text(enum protect_sight sight);
 
 /* The reason for a device that is not authorized. */
@@ -96,6 +99,8 @@ struct protect_survey {
 	struct protect_item item[PROTECT_MAX];
 };
 
+/* Which programs can be seen, before a look at each of them. It needs only sysfs->proc. */
+enum protect_sight protect_find_sight(const struct sysfs *sysfs);
 /* Answers for each device. With no device at all it finds out has_link. */
 void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey);
 /* Whether an answer with disks_only means that a disk of the device is in use. An unknown answer
@@ -137,8 +142,11 @@ void protect_network_of(struct protect *protect, struct protect_item *item, cons
 			const char *driver);
 void protect_people(struct protect *protect);	 /* protect_people.c */
 void protect_programs(struct protect *protect);	 /* protect_program.c */
-void protect_find_sight(struct protect *protect); /* protect_unseen.c: sets sight */
 void protect_unseen(struct protect *protect);	  /* after the programs */
+/* Sets the reason, unless the device has one: what may be, and how one could see that. */
+void protect_need_unseen(const struct protect *protect, struct protect_item *item,
+			 const char *what);
+#define PROTECT_DISK_OPEN "a program may have its disk open"
 
 #define EACH_PROTECT_ITEM(protect, item)                                                           \
 	for (struct protect_item *item = (protect)->survey->item,                                  \

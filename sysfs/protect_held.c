@@ -98,7 +98,11 @@ static void held_judge(const struct held_disk *disk)
 		return;
 	if (error == -EBUSY)
 		protect_need(disk->item, "its disk %s is in use", disk->name);
-	else if (protect_exists(disk->protect, sysfs_path("class/block/%s", disk->name).text))
+	else if (!protect_exists(disk->protect, sysfs_path("class/block/%s", disk->name).text))
+		return;
+	else if (disk->protect->sight == PROTECT_SEES_CONTAINER)
+		protect_need_unseen(disk->protect, disk->item, PROTECT_DISK_OPEN);
+	else
 		protect_doubt(disk->item, PROTECT_UNKNOWN "cannot open /dev/%s: %s", disk->name,
 			      strerror(-error));
 }

@@ -27,24 +27,26 @@ enum {
 const char *protect_sight_text(enum protect_sight sight)
 {
 	return sight == PROTECT_SEES_OWN ? "only root with CAP_SYS_PTRACE can see that" :
-					   "a container can see that only with --pid=host";
+					   "a container can see that only with --pid=host "
+					   "-v /dev:/dev";
 }
 
-void protect_find_sight(struct protect *protect)
+enum protect_sight protect_find_sight(const struct sysfs *sysfs)
 {
-	static const char path[] = "self/ns/pid";
 	char target[32] = ""; /* "pid:[4026531836]" */
-	struct stat st;
+	char program[1];
+	ssize_t n = readlinkat(sysfs->proc, "self/ns/pid", target, sizeof(target) - 1);
 
-	if (readlinkat(protect->sysfs->proc, path, target, sizeof(target) - 1) < 0)
-		protect_failed(protect, "proc", path, -errno);
-	if (target[0] && strcmp(target, NAMESPACE_OF_HOST) != 0)
-		protect->sight = PROTECT_SEES_CONTAINER;
-	else if (fstatat(protect->sysfs->proc, "1/stat", &st, 0)) /* hidepid */
-		protect->sight = PROTECT_SEES_OWN;
+	if (n < 0 ? errno != ENOENT : strcmp(target, NAMESPACE_OF_HOST) != 0)
+		return PROTECT_SEES_CONTAINER;
+	/* without CAP_SYS_PTRACE, or with hidepid */
+	if (readlinkat(sysfs->proc, "1/exe", program, sizeof(program)) < 0)
+		return PROTECT_SEES_OWN;
+	return PROTECT_SEES_ALL;
 }
 
-static void need_unseen(const struct protect *protect, struct protect_item *item, const char *what)
+void protect_need_unseen(const struct protect *protect, struct protect_item *item,
+			 const char *what)
 {
 	if (item->answer == PROTECT_NEEDED)
 		return;
@@ -62,8 +64,9 @@ static bool node_tells(struct protect *protect, const struct protect_item *item,
 	case MAJOR_USB:
 	case MAJOR_INPUT: /* that of a person counts anyway */
 		return false;
-	case MAJOR_SOUND: /* beside the mixer */
-		return strstr(place, "/pcm") && fstatat(protect->sysfs->proc, "asound", &st, 0);
+	case MAJOR_SOUND: /* beside the mixer; docker hides what is in asound */
+		return strstr(place, "/pcm") &&
+		       fstatat(protect->sysfs->proc, "asound/version", &st, 0);
 	}
 	return !protect_traits(protect, item)->disk ||
 	       (!strstr(place, "/scsi_generic/") && !strstr(place, "/bsg/"));
@@ -81,7 +84,7 @@ static bool visit_node(void *ctx, const char *number)
 		return false;
 	str_format(what, sizeof(what), "a program may have its %s open",
 		   strrchr(place, '/') + 1);
-	need_unseen(protect, item, what);
+	protect_need_unseen(protect, item, what);
 	return false;
 }
 
@@ -91,8 +94,8 @@ static void need_disks(const struct protect *protect)
 {
 	for (unsigned i = 0; i < protect->survey->count; i++)
 		if (protect->traits[i].disk || protect->traits[i].storage)
-			need_unseen(protect, &protect->survey->item[i],
-				    "a program may have its disk open");
+			protect_need_unseen(protect, &protect->survey->item[i],
+					    PROTECT_DISK_OPEN);
 }
 
 void protect_unseen(struct protect *protect)
@@ -105,7 +108,8 @@ void protect_unseen(struct protect *protect)
 		const struct protect_traits *traits = protect_traits(protect, item);
 
 		if (traits->input || traits->display)
-			need_unseen(protect, item, "somebody may be logged in at the console");
+			protect_need_unseen(protect, item,
+					    "somebody may be logged in at the console");
 	}
 	protect_each_entry(protect, "dev/char", visit_node, protect);
 }

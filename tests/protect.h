@@ -43,6 +43,7 @@ static inline void begin(void)
 	put_file(root, "proc/version", "Linux version 6.1\n");
 	put_file(root, "proc/self/mountinfo", "");
 	put_file(root, "proc/1/stat", "1 (init) S 0 1 1 0 -1 4194560\n");
+	put_link(root, "proc/1/exe", "/sbin/init");
 	put_file(root, "run/x", "");
 	put_file(root, "dev/x", "");
 	put_file(root, "etc/x", "");

@@ -29,6 +29,7 @@ static void begin(const char *tree)
 	if (tree)
 		tree_unpack(sys, tree);
 	put_file(root, "proc/sys/kernel/osrelease", "6.1.0\n");
+	put_link(root, "proc/1/exe", "/sbin/init");
 }
 
 static void end(void)
@@ -120,6 +121,25 @@ static void stop_server(void)
 #define NO_MODULES                                                                                 \
 	": no modules are installed for the running Linux 6.1.0: reboot; in a container, run "     \
 	"modprobe "
+
+#define UNSEEN                                                                                     \
+	"warn    left alone, unless a rule names it, is each device that a program may have open: "
+
+/* Whether the server can see who uses a device. */
+static void sight(void)
+{
+	begin(NULL);
+	look();
+	LACKS(UNSEEN);
+	put_link(root, "proc/self/ns/pid", "pid:[4026532199]");
+	look();
+	SAYS(UNSEEN "a container can see that only with --pid=host -v /dev:/dev");
+	take_away(root, "proc/self");
+	take_away(root, "proc/1/exe");
+	look();
+	SAYS(UNSEEN "only root with CAP_SYS_PTRACE can see that");
+	end();
+}
 
 static void empty_machine(void)
 {
@@ -811,6 +831,7 @@ int main(void)
 {
 	umask(022);
 	RUN("t_doctor: an empty machine", empty_machine);
+	RUN("t_doctor: in a container, and without rights", sight);
 	RUN("t_doctor: modules", modules);
 	RUN("t_doctor: the kernel's configuration", configuration);
 	RUN("t_doctor: the tls module", tls);

@@ -271,6 +271,12 @@ static void nodes(void)
 	NEEDED("this host may need it: cannot open /dev/sda: Block device required");
 	take_away(root, "dev/sda");
 	NEEDED("this host may need it: cannot open /dev/sda: No such file or directory");
+	CHECK(!survey.item[0].unseen);
+	put_link(root, "proc/self/ns/pid", "pid:[4026532199]"); /* of a container */
+	NEEDED("this host may need it: a program may have its disk open; a container can see that "
+	       "only with --pid=host -v /dev:/dev");
+	CHECK_INT(survey.item[0].unseen, PROTECT_SEES_CONTAINER);
+	take_away(root, "proc/self/ns");
 	close(sysfs.dev);
 	sysfs.dev = -EACCES;
 	NEEDED("this host may need it: cannot open /dev/sda: Permission denied");

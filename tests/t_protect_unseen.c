@@ -5,7 +5,7 @@
  */
 #include "tests/protect.h"
 
-#define CONTAINER "; a container can see that only with --pid=host"
+#define CONTAINER "; a container can see that only with --pid=host -v /dev:/dev"
 #define ROOT "; only root with CAP_SYS_PTRACE can see that"
 #define OPEN(node) "this host may need it: a program may have its " node " open"
 #define PERSON "this host may need it: somebody may be logged in at the console"
@@ -61,7 +61,8 @@ static void namespaces(void)
 	begin_in(HOST);
 	take_away(root, "proc/self/ns/pid");
 	put_file(root, "proc/self/ns/pid", "no link");
-	NEEDED_BY_ALL("this host may need it: cannot read /proc/self/ns/pid: Invalid argument");
+	put_node("188:0", USB "ttyUSB0/tty/ttyUSB0");
+	NEEDED(OPEN("ttyUSB0") CONTAINER);
 	end();
 }
 
@@ -113,6 +114,9 @@ static void sound(void)
 	begin_in(OTHER);
 	put_node("116:11", USB "sound/card1/pcmC1D0p");
 	put_link(root, "class/sound/pcmC1D0p", "../../" USB "sound/card1/pcmC1D0p");
+	put_file(root, "proc/asound/x", ""); /* an empty directory hides it */
+	NEEDED(OPEN("pcmC1D0p") CONTAINER);
+	put_file(root, "proc/asound/version", "Advanced Linux Sound Architecture\n");
 	put_file(root, "proc/asound/card1/pcm0p/sub0/status", "closed\n");
 	NOT_NEEDED();
 	put_file(root, "proc/asound/card1/pcm0p/sub0/status", "state: RUNNING\n");
