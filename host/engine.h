@@ -50,8 +50,9 @@ struct engine {
 	/* Before bind, in the server itself: what its child process cannot do. 0 or -errno. NULL:
 	 * there is nothing to do. */
 	int (*begin)(const struct sysfs *sysfs, const char *busid);
-	/* A descriptor that the next three need in their child process, or -1. May be NULL. */
-	int (*file)(const char *busid);
+	/* The descriptors that the next three need in their child process; -1: none. May be
+	 * NULL. */
+	void (*files)(const char *busid, int fd[2]);
 	/* These three may block: they run in a child process, see sysfs/stub.h. connection is the
 	 * socket of the session where it is known, else -1. */
 	struct engine_result (*bind)(const struct sysfs *sysfs, const char *busid);

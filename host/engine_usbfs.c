@@ -202,10 +202,27 @@ static int order_fill(const struct sysfs *sysfs, const char *busid, struct holde
 	return error;
 }
 
+/* Sends the order, with the file of the page unless that is -1. Returns the way to the new process,
+ * or -errno. */
+static int starter_send(const struct holder_order *order, int file)
+{
+	int pair[2], error;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	error = socket_send_fds(starter, order, sizeof(*order), (int[]){ pair[1], file },
+				file < 0 ? 1 : 2);
+	close(pair[1]);
+	if (!error)
+		return pair[0];
+	close(pair[0]);
+	return error;
+}
+
 /* Sends the order for a new holder: 0 or -errno. */
 static int held_start(struct held *held, const struct holder_order *order)
 {
-	int file, pair[2], error;
+	int file, control, error;
 
 	holder_remove(held_rundir->dir, order->busid);
 	error = holder_open(held_rundir->dir, order->busid, O_CREAT | O_EXCL, &file,
@@ -217,18 +234,27 @@ static int held_start(struct held *held, const struct holder_order *order)
 	held->page->devnum = order->number;
 	str_copy(held->busid, sizeof(held->busid), order->busid);
 	holders_share();
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-		error = -errno;
-	} else {
-		error = socket_send_fds(starter, order, sizeof(*order),
-					(int[]){ pair[1], file }, 2);
-		close(pair[1]);
-		held_watch(held, pair[0]);
-	}
+	control = starter_send(order, file);
 	close(file);
-	if (error)
+	if (control < 0)
 		held_forget(held);
-	return error;
+	else
+		held_watch(held, control);
+	return control < 0 ? control : 0;
+}
+
+/* A holder that was killed has left its device without drivers: another process gives it back. */
+static void give_back(const char *busid)
+{
+	struct holder_order order = { 0 };
+	int control;
+
+	str_copy(order.busid, sizeof(order.busid), busid);
+	control = starter_send(&order, -1);
+	if (control >= 0) {
+		holder_wait_end(control);
+		close(control);
+	}
 }
 
 static int usbfs_begin(const struct sysfs *sysfs, const char *busid)
@@ -245,11 +271,12 @@ static int usbfs_begin(const struct sysfs *sysfs, const char *busid)
 	return error ? error : held_start(held, &order);
 }
 
-static int usbfs_file(const char *busid)
+static void usbfs_files(const char *busid, int fd[2])
 {
 	const struct held *held = held_find(busid);
 
-	return held ? held->control.fd : -1;
+	fd[0] = held ? held->control.fd : -1;
+	fd[1] = starter;
 }
 
 static void usbfs_forget(const char *busid)
@@ -273,38 +300,16 @@ static struct engine_result holder_result(const struct holder_page *page)
 
 static const struct engine_result usbfs_done = { 0, ENGINE_DONE, HOLDER_STEP_NONE };
 
-/* For sysfs_each_entry(): makes the kernel look for a driver of an interface. */
-struct probe {
-	const struct sysfs *sysfs;
-	const char *busid;
-};
-
-static bool probe_interface(void *ctx, const char *name)
-{
-	const struct probe *probe = ctx;
-	size_t len = strlen(probe->busid);
-
-	if (!strncmp(name, probe->busid, len) && name[len] == ':')
-		sysfs_write(probe->sysfs, name, "bus/usb/drivers_probe");
-	return false;
-}
-
-static void probe_interfaces(const struct sysfs *sysfs, const char *busid)
-{
-	struct probe probe = { sysfs, busid };
-
-	sysfs_each_entry(sysfs->root, device_path(busid, "").text, probe_interface, &probe);
-}
-
 static struct engine_result usbfs_bind(const struct sysfs *sysfs, const char *busid)
 {
 	const struct held *held = held_find(busid);
 
+	(void)sysfs;
 	switch (holder_wait(held->control.fd, held->page, HOLDER_STARTING)) {
 	case HOLDER_AVAILABLE:
 		return usbfs_done;
 	case HOLDER_STARTING: /* it was killed */
-		probe_interfaces(sysfs, busid);
+		give_back(busid);
 		return (struct engine_result){ -ECHILD, ENGINE_FAILED, HOLDER_STEP_NONE };
 	default:
 		return holder_result(held->page);
@@ -324,11 +329,11 @@ static struct engine_result usbfs_end(const struct sysfs *sysfs, const char *bus
 	return holder_result(held->page);
 }
 
-/* A holder that was killed has left its device without drivers. */
 static struct engine_result usbfs_release(const struct sysfs *sysfs, const char *busid)
 {
 	const struct held *held = held_find(busid);
 
+	(void)sysfs;
 	if (held && !holder_has_ended(held->control.fd, 0)) {
 		holder_tell(held->control.fd, HOLDER_RELEASE, NULL);
 		holder_wait_end(held->control.fd);
@@ -337,7 +342,7 @@ static struct engine_result usbfs_release(const struct sysfs *sysfs, const char 
 		return usbfs_done;
 	if (held && held->page->state == HOLDER_GONE)
 		return holder_result(held->page);
-	probe_interfaces(sysfs, busid);
+	give_back(busid);
 	return usbfs_done;
 }
 
@@ -361,7 +366,8 @@ static const char *usbfs_step_text(int step)
 	static const char *const text[] = {
 		[HOLDER_STEP_NONE] = "there is no process for it, or it was killed",
 		[HOLDER_STEP_PORT] = "another program has claimed its port of the hub",
-		[HOLDER_STEP_OPEN] = "its node in /dev/bus/usb cannot be opened",
+		[HOLDER_STEP_OPEN] = ("cannot open its node or its hub's; a container needs "
+				      "-v /dev/bus/usb:/dev/bus/usb"),
 		[HOLDER_STEP_CLAIM] = "its drivers do not let go",
 		[HOLDER_STEP_SESSION] = "it cannot be reset",
 		[HOLDER_STEP_RELEASE] = "no driver takes it back",
@@ -376,7 +382,7 @@ const struct engine engine_usbfs = {
 	.has = usbfs_has,
 	.status = usbfs_status,
 	.begin = usbfs_begin,
-	.file = usbfs_file,
+	.files = usbfs_files,
 	.bind = usbfs_bind,
 	.end = usbfs_end,
 	.release = usbfs_release,

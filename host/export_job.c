@@ -174,8 +174,8 @@ void export_start_job(struct export *export, enum export_state job, int lock)
 	}
 	if (job == EXPORT_BINDING && export->engine->begin)
 		error = export->engine->begin(sysfs, export->device.busid);
-	if (export->engine->file)
-		work.files.fd[4] = export->engine->file(export->device.busid);
+	if (export->engine->files)
+		export->engine->files(export->device.busid, work.files.fd + 4);
 	if (!error)
 		error = child_start(export->loop, &export->child, &work, export_child_ended);
 	if (!error)

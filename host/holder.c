@@ -284,7 +284,7 @@ void holder_main(const struct holder_order *order, const struct sysfs *sysfs, in
 		holder_fail(&holder, HOLDER_STEP_NONE, -errno);
 	error = holder_claim_ports(&holder, sysfs->usb_nodes, order);
 	if (error)
-		holder_fail(&holder, HOLDER_STEP_PORT, error);
+		holder_fail(&holder, error == -EBUSY ? HOLDER_STEP_PORT : HOLDER_STEP_OPEN, error);
 	configuration = device_number(sysfs, order->busid, "bConfigurationValue");
 	error = usbfs_open(&holder.device, sysfs->usb_nodes, order->bus, order->number,
 			   (uint8_t)(configuration < 0 ? 0 : configuration));

@@ -49,7 +49,7 @@ enum holder_state {
 enum holder_step {
 	HOLDER_STEP_NONE, /* no process could be made for it, or it was killed */
 	HOLDER_STEP_PORT, /* claiming its port of the hub */
-	HOLDER_STEP_OPEN, /* opening its node */
+	HOLDER_STEP_OPEN, /* opening its node, or that of the hub */
 	HOLDER_STEP_CLAIM, /* taking its interfaces from their drivers */
 	HOLDER_STEP_SESSION, /* ending a session */
 	HOLDER_STEP_RELEASE, /* giving it back to its drivers */

@@ -66,25 +66,33 @@ static pid_t starter_fork(struct starter *starter, const struct claim *kept)
 	return 0;
 }
 
-/* In a process of its own. What came while the port was claimed has no configuration, and what came
- * just before the claim may have no drivers. */
-static void claim_give_back(const struct sysfs *sysfs, const struct claim *claim)
+/* In a process of its own: lets the machine's drivers have a device that nobody has. It is reset if
+ * it may have been used. */
+static void give_back(const struct sysfs *sysfs, const char *busid, bool used)
 {
 	static struct usbfs_device device;
-	struct usbfs_port port = { claim->fd, claim->place.port.number };
-	const char *busid = claim->place.busid;
 	uint16_t bus, number;
 	int configuration;
 
-	usbfs_release_port(&port);
 	if (device_address(sysfs, busid, &bus, &number))
 		return;
 	configuration = device_number(sysfs, busid, "bConfigurationValue");
 	if (usbfs_open(&device, sysfs->usb_nodes, bus, number,
 		       (uint8_t)(configuration < 0 ? 0 : configuration)))
 		return;
+	device.used = used;
 	usbfs_configure(&device);
 	usbfs_give_back(&device, NULL, 0);
+}
+
+/* What came while the port was claimed has no configuration, and what came just before the claim
+ * may have no drivers. */
+static void claim_give_back(const struct sysfs *sysfs, const struct claim *claim)
+{
+	struct usbfs_port port = { claim->fd, claim->place.port.number };
+
+	usbfs_release_port(&port);
+	give_back(sysfs, claim->place.busid, false);
 }
 
 /* Forgets the port. */
@@ -225,6 +233,16 @@ static void starter_start_holder(struct starter *starter, struct holder_order *o
 	own->fd = -1;
 }
 
+static void starter_obey(struct starter *starter, struct holder_order *order, const int fd[2])
+{
+	if (fd[1] >= 0) {
+		starter_start_holder(starter, order, fd);
+	} else if (!starter_fork(starter, NULL)) {
+		give_back(starter->sysfs, order->busid, true);
+		_exit(0);
+	}
+}
+
 void starter_main(int server, const struct sysfs *sysfs, int run_dir)
 {
 	static struct starter starter;
@@ -240,10 +258,10 @@ void starter_main(int server, const struct sysfs *sysfs, int run_dir)
 		return;
 	signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
 	while (socket_receive_fds(server, &message, sizeof(message), fd, 2) > 0) {
-		if (fd[1] < 0)
+		if (fd[0] < 0)
 			starter_set_ports(&starter, &message.ports);
 		else if (busid_is_device(message.order.busid))
-			starter_start_holder(&starter, &message.order, fd);
+			starter_obey(&starter, &message.order, fd);
 		close(fd[0]);
 		close(fd[1]);
 	}

@@ -18,7 +18,8 @@ enum {
 };
 
 /* From the server, with two descriptors: the holder's end of their connection, and the file of its
- * page, locked. */
+ * page, locked. With the first alone, a process only gives back the device of that busid, which a
+ * holder had that was killed, and then ends. */
 struct holder_order {
 	char busid[BUSID_SIZE];
 	uint16_t bus, number; /* of the device */

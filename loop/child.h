@@ -31,7 +31,7 @@ struct child {
  * All others are closed in it, above all locks, sockets and connections, as it may outlive the
  * daemon. */
 struct child_files {
-	int fd[5];
+	int fd[6];
 };
 
 /* Work for a child process. */

@@ -6,7 +6,7 @@
  * Whatever talks to the device blocks as long as the device, or the drivers of its interfaces,
  * take: 0.3 s for a reset, and 5 s and more if it does not answer. So each device has a process of
  * its own. If that is killed, the kernel gives up all it had of the device, but looks for no
- * drivers: the interfaces have none until somebody writes their names to bus/usb/drivers_probe.
+ * drivers: the interfaces have none until somebody asks for them, as usbfs_give_back() does.
  */
 #ifndef USBFS_DEVICE_H
 #define USBFS_DEVICE_H
