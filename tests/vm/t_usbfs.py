@@ -26,7 +26,7 @@ class Usbfs(Serving):
         self.host.wait(f"test $({HOLDER_STATES} | grep -c 1) = {number}", timeout)
 
     def holders(self):
-        return self.host.must("grep -lx usbiphp-holder /proc/[0-9]*/comm | cut -d/ -f3").split()
+        return self.host.must("grep -slx usbiphp-holder /proc/[0-9]*/comm | cut -d/ -f3").split()
 
     def by_module(self, number, timeout=30):
         """So many devices are bound to usbip-host."""
