@@ -60,8 +60,10 @@ struct command {
 };
 
 /* Options without a letter have these numbers instead. */
-enum { DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE, ENGINE,
-       ON_DEMAND };
+enum {
+	DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE, ENGINE,
+	ON_DEMAND,
+};
 enum { LAST_LETTERLESS = ON_DEMAND };
 
 static const struct option_row {
