@@ -118,7 +118,7 @@ static inline void fake_check(const struct usbdevfs_urb *urb)
 				   : flags & USBDEVFS_URB_SHORT_NOT_OK,
 		   "a flag for the other direction");
 	fake_fault(flags & ~(0u | USBDEVFS_URB_SHORT_NOT_OK | USBDEVFS_URB_ISO_ASAP |
-			     USBDEVFS_URB_BULK_CONTINUATION | USBDEVFS_URB_ZERO_PACKET),
+			     USBDEVFS_URB_ZERO_PACKET),
 		   "an unknown flag");
 	fake_fault((urb->type == USBDEVFS_URB_TYPE_ISO) != ((flags & USBDEVFS_URB_ISO_ASAP) != 0),
 		   "ISO_ASAP");

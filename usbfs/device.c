@@ -52,6 +52,7 @@ static bool is_never_reset(const uint8_t *descriptors)
 int usbfs_open(struct usbfs_device *device, int nodes, unsigned bus, unsigned number,
 	       uint8_t configuration)
 {
+	uint32_t capabilities;
 	int error;
 
 	memset(device, 0, sizeof(*device));
@@ -67,10 +68,9 @@ int usbfs_open(struct usbfs_device *device, int nodes, unsigned bus, unsigned nu
 	}
 	device->never_reset = is_never_reset(device->descriptors);
 	usbfs_endpoints_read(device->descriptors, device->len, configuration, &device->endpoints);
-	if (usbfs_ioctl(device->fd, USBDEVFS_GET_CAPABILITIES, &device->capabilities) < 0)
-		device->capabilities = 0;
-	device->maps_are_cheap = device->capabilities & USBDEVFS_CAP_MMAP &&
-				 usbfs_maps_are_cheap(device->fd);
+	device->maps_are_cheap =
+		usbfs_ioctl(device->fd, USBDEVFS_GET_CAPABILITIES, &capabilities) >= 0 &&
+		capabilities & USBDEVFS_CAP_MMAP && usbfs_maps_are_cheap(device->fd);
 	return 0;
 }
 

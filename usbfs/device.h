@@ -27,7 +27,6 @@ enum {
 
 struct usbfs_device {
 	int fd; /* of its node; -1: not open */
-	uint32_t capabilities; /* USBDEVFS_CAP_* */
 	/* Bytes that URBs may have in flight, and maps as many; one may always have what it needs.
 	 * It may change at any time. */
 	uint32_t memory;

@@ -168,8 +168,8 @@ void pieces_lay(struct transfer *transfer, const uint8_t *data)
 		transfer->pieces = 0; /* Bluetooth has such ones */
 }
 
-/* A short read ends the URB, and so the others that continue it (Documentation of the flag:
- * drivers/usb/core/devio.c). */
+/* Only the last piece of a read may be short, unless the transfer ends there. xhci has no
+ * BULK_CONTINUATION, which would end the pieces behind it, so they go one at a time. */
 void pieces_cut(struct transfer *transfer)
 {
 	uint32_t length = transfer->command.length;
@@ -185,8 +185,6 @@ void pieces_cut(struct transfer *transfer)
 			urb->flags &= ~(unsigned)USBDEVFS_URB_ZERO_PACKET;
 		if (!last && transfer->command.in)
 			urb->flags |= USBDEVFS_URB_SHORT_NOT_OK;
-		if (i)
-			urb->flags |= USBDEVFS_URB_BULK_CONTINUATION;
 	}
 }
 
@@ -225,7 +223,7 @@ static struct pieces_result result_of_packets(struct transfer *transfer)
 	return result;
 }
 
-/* Of a bulk transfer in pieces all end with the first that is short or fails. */
+/* Of a bulk transfer in pieces none was submitted behind one that was short or failed. */
 static struct pieces_result result_of_data(struct transfer *transfer)
 {
 	struct pieces_result result = { 0, 0, 0 };

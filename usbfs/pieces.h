@@ -25,7 +25,7 @@ bool pieces_check(struct transfer *transfer);
  * isochronous transfer without packets has none. data is where the client's data are: the buffer
  * itself, unless the transfer is scattered. */
 void pieces_lay(struct transfer *transfer, const uint8_t *data);
-/* The same for a bulk transfer that is cut into pieces. */
+/* The same for a bulk transfer that is cut into pieces, to be submitted one at a time. */
 void pieces_cut(struct transfer *transfer);
 
 /* What became of it, after all that were submitted were reaped. Data of isochronous packets are

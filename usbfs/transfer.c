@@ -134,15 +134,30 @@ static void finish_transfer(struct transfers *transfers, struct transfer *transf
 	set_done(transfers, transfer);
 }
 
+/* Whether the latest of its pieces was short or failed. */
+static bool has_ended_early(struct transfer *transfer)
+{
+	const struct usbdevfs_urb *urb = piece_urb(transfer, transfer->submitted - 1);
+
+	return urb->status || urb->actual_length < urb->buffer_length;
+}
+
+/* -EAGAIN if it waits for a piece: those of a bulk transfer go one at a time, up to a short one. */
 static int submit_pieces(struct transfers *transfers, struct transfer *transfer)
 {
+	bool in_turn = transfer->type == USB_ENDPOINT_XFER_BULK;
 	int error;
 
 	while (transfer->submitted < transfer->pieces) {
+		if (in_turn && transfer->flying)
+			return -EAGAIN;
+		if (in_turn && transfer->submitted && has_ended_early(transfer))
+			return 0;
 		error = usbfs_ioctl(transfers->device->fd, USBDEVFS_SUBMITURB,
 				    piece_urb(transfer, transfer->submitted));
 		if (error < 0) /* -EAGAIN means here that there is no room */
 			return error == -EAGAIN ? -EBUSY : error;
+		transfer->waited = 0;
 		transfer->submitted++;
 		transfer->flying++;
 		transfers->flying++;
@@ -150,11 +165,10 @@ static int submit_pieces(struct transfers *transfers, struct transfer *transfer)
 	return 0;
 }
 
-static bool can_cut(const struct transfers *transfers, const struct transfer *transfer)
+static bool can_cut(const struct transfer *transfer)
 {
 	return transfer->type == USB_ENDPOINT_XFER_BULK && transfer->pieces == 1 &&
-	       pieces_cut_size(transfer->command.length) > sizeof(transfer->urb) &&
-	       transfers->device->capabilities & USBDEVFS_CAP_BULK_CONTINUATION;
+	       pieces_cut_size(transfer->command.length) > sizeof(transfer->urb);
 }
 
 /* -ENOMEM if it has to wait. */
@@ -167,7 +181,7 @@ static int submit_patiently(struct transfers *transfers, struct transfer *transf
 		error = submit_pieces(transfers, transfer);
 	}
 	if (error != -ENOMEM || (transfers->flying && transfer->waited < WAIT_TICKS) ||
-	    !can_cut(transfers, transfer) ||
+	    !can_cut(transfer) ||
 	    !slot_grow_extra(transfers, transfer, pieces_cut_size(transfer->command.length)))
 		return error;
 	pieces_cut(transfer);

@@ -53,7 +53,6 @@ static void set_up(uint8_t memory, uint8_t seed)
 	memcpy(device.descriptors, descriptors, sizeof(descriptors));
 	HOLDS(!usbfs_endpoints_read(descriptors, sizeof(descriptors), 1, &device.endpoints));
 	device.maps_are_cheap = memory & 1;
-	device.capabilities = memory & 2 ? 0x1ff : 0;
 	device.memory = memory & 4 ? 3000 : USBFS_MEMORY;
 	fake.memory = memory & 8 ? 40000 : 0;
 	HOLDS(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
