@@ -21,6 +21,10 @@ PROGRAMS = [ROOT / f"tests/vm/{name}.c" for name in ("uevents", "hold")]  # for 
 
 KERNELS = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64",
            "6.1-arm64": "linux-image-arm64"}
+# The newest of each of these is taken from a suite that is not this machine's.
+NEWER = ("6.18", "7.3")
+SUITE = ("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
+         "http://deb.debian.org/debian trixie-backports main\n")
 
 # Loaded at boot, in this order.
 BOOT_MODULES = """virtio_pci virtio_console virtio_net xhci_pci sd_mod usb_storage uas
@@ -33,11 +37,19 @@ MODULES = BOOT_MODULES + """usbip_host vhci_hcd usbip_vudc usbserial ftdi_sio cd
     usb_f_ss_lb usbtest macvlan bonding team vrf vxlan ipip
     dm_mod dm_crypt raid1 autofs4 ext4 vfat nls_ascii nls_cp437 nls_iso8859_1 crc32c_generic bochs tls gcm ctr
     ghash_generic chacha20poly1305 chacha_generic poly1305_generic xts ecb aes_generic
-    sha256_generic algif_skcipher aesni_intel chacha_x86_64 poly1305_x86_64""".split()
-X86_ONLY = ("bochs", "aesni_intel", "chacha_x86_64", "poly1305_x86_64")
+    sha256_generic algif_skcipher aesni_intel chacha_x86_64 poly1305_x86_64 chacha
+    crc32c_cryptoapi""".split()
+# Only some kernels have these: x86_64's, those before 6.18, or those after.
+OPTIONAL = """bochs aesni_intel chacha_x86_64 poly1305_x86_64 crc32c_generic ghash_generic
+    chacha_generic poly1305_generic aes_generic sha256_generic chacha crc32c_cryptoapi""".split()
 
-# busybox init runs this once. The kernel's command line carries the guest's name and addresses.
+# busybox init runs this once. The kernel's command line carries the guest's name and addresses,
+# and the modules that this guest has not.
 RC_S = """#!/bin/sh
+forget() {
+    rm "/lib/modules/$(uname -r)/$1.ko"
+    sed -i "/^$1.ko:/d; / $1$/d" /lib/modules/*/modules.dep /lib/modules/*/modules.alias
+}
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
@@ -50,6 +62,7 @@ for word in $(cat /proc/cmdline); do
     case $word in
     lab.name=*) hostname "${word#*=}" ;;
     lab.addr=*) addrs=$(echo "${word#*=}" | tr , ' ') ;;
+    lab.without=*) forget "${word#*=}" ;;
     esac
 done
 ip link set lo up
@@ -139,36 +152,51 @@ def foreign(kernel):
 
 
 def apt(kernel, program, *words, cwd=None):
-    """Run apt-get or apt-cache for a kernel's architecture.
+    """Run apt-get or apt-cache for a kernel's architecture and suite.
 
-    For a foreign one they have lists of their own: this machine's packages are not touched.
+    Foreign and newer ones have lists of their own: this machine's packages are not touched.
     """
     options = []
-    if foreign(kernel):
-        state = CACHE / "apt-arm64"
-        for name in ("lists/partial", "archives/partial"):
-            (state / name).mkdir(parents=True, exist_ok=True)
+    if foreign(kernel) or kernel in NEWER:
+        name = "arm64" if foreign(kernel) else "amd64"
+        state = CACHE / f"apt-{name}"
+        for directory in ("lists/partial", "archives/partial"):
+            (state / directory).mkdir(parents=True, exist_ok=True)
         options = [f"-oDir::State={state}", f"-oDir::Cache={state}",
-                   "-oDir::State::status=/dev/null", "-oAPT::Architecture=arm64",
-                   "-oAPT::Architectures=arm64"]
+                   "-oDir::State::status=/dev/null", f"-oAPT::Architecture={name}",
+                   f"-oAPT::Architectures={name}"]
+    if kernel in NEWER:
+        (state / "sources.list").write_text(SUITE)
+        options += [f"-oDir::Etc::sourcelist={state}/sources.list",
+                    "-oDir::Etc::sourceparts=/dev/null"]
     return run(program, "-q", *options, *words, cwd=cwd)
 
 
-def image_package(kernel):
-    """The package that holds the kernel itself, from the package that names the newest."""
-    for attempt in range(2):
-        with contextlib.suppress(RuntimeError):
-            found = re.search(r"Depends: (linux-image-\S+)",
-                              apt(kernel, "apt-cache", "depends", KERNELS[kernel]))
-            if found:
-                return found[1]
-        if attempt == 0:
-            apt(kernel, "apt-get", "update")
-    raise RuntimeError(f"apt knows no {KERNELS[kernel]}")
+def needs(kernel, package, kinds):
+    """The packages of those kinds that a package needs."""
+    text = apt(kernel, "apt-cache", "depends", package)
+    return re.findall(rf"Depends: (linux-(?:{kinds})-\S+)", text)
+
+
+def kernel_packages(kernel):
+    """The packages that hold the kernel itself: one, or its parts. None if apt knows none."""
+    if kernel not in NEWER:
+        return needs(kernel, KERNELS[kernel], "image")
+    names = apt(kernel, "apt-cache", "pkgnames", f"linux-image-{kernel}.").split()
+    names = [x for x in names if re.fullmatch(r"linux-image-[\d.]+\+deb\d+-amd64", x)]
+    newest = sorted(names, key=lambda x: [int(n) for n in re.findall(r"\d+", x)])[-1:]
+    return [part for x in newest for part in needs(kernel, x, "base|binary|modules")] or newest
+
+
+def download(kernel, directory):
+    packages = kernel_packages(kernel)
+    if not packages:
+        raise RuntimeError(f"apt knows no Linux {kernel}")
+    apt(kernel, "apt-get", "download", *packages, *["busybox-static"] * foreign(kernel), cwd=directory)
 
 
 def fetch(kernel):
-    """The directory with `kernel` and `modules/` of a Debian kernel ("6.1", "6.12"), or "kasan".
+    """The directory with `kernel` and `modules/` of a Debian kernel ("6.1", "7.3"), or "kasan".
 
     With a foreign one ("6.1-arm64") comes its `busybox`.
     """
@@ -178,12 +206,11 @@ def fetch(kernel):
     wanted = hashlib.sha256(" ".join(MODULES).encode()).hexdigest()[:12]
     with made_once(CACHE / f"kernel-{kernel}-{wanted}") as out:
         if out:
-            packages = [image_package(kernel), *["busybox-static"] * foreign(kernel)]
             try:
-                apt(kernel, "apt-get", "download", *packages, cwd=out.parent)
+                download(kernel, out.parent)
             except RuntimeError:
                 apt(kernel, "apt-get", "update")
-                apt(kernel, "apt-get", "download", *packages, cwd=out.parent)
+                download(kernel, out.parent)
             for deb in out.parent.glob("*.deb"):
                 run("dpkg-deb", "-x", str(deb), str(out.parent / "x"))
             pick(out.parent / "x", out)
@@ -194,9 +221,10 @@ def fetch(kernel):
 
 def pick(tree, out):
     """Copy the kernel and the modules we want, uncompressed and with an index."""
-    moddir, = (tree / "lib/modules").iterdir()
+    moddir, = tree.rglob("lib/modules/*")
+    vmlinuz, = tree.rglob("vmlinuz*")
     out.mkdir()
-    unpack_kernel(tree / "boot" / f"vmlinuz-{moddir.name}", out / "kernel")
+    unpack_kernel(vmlinuz, out / "kernel")
     (out / "version").write_text(moddir.name + "\n")
     (out / "modules").mkdir()
     paths = {p.name.split(".ko")[0].replace("-", "_"): p for p in moddir.rglob("*.ko*")}
@@ -205,7 +233,7 @@ def pick(tree, out):
     while todo:
         name = todo.pop()
         if name in depends or f"/{name}.ko" in builtin or \
-                (name in X86_ONLY and name not in paths):
+                (name in OPTIONAL and name not in paths):
             continue
         data = paths[name].read_bytes()
         if paths[name].suffix == ".xz":

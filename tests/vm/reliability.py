@@ -9,7 +9,7 @@ from t_faults import CELLS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOGS = ROOT / "build" / "logs"
-KERNELS = ("6.1", "6.12", "kasan", "6.1 usbfs")  # and what is said to t_faults.py besides
+KERNELS = ("6.1", "6.12", "kasan", "6.1 usbfs", "7.3 usbfs")  # and what is said to t_faults.py besides
 ENDS = {"same": "nobody notices", "again": "attached again by itself", "own": "our end does its part"}
 HEAD = """# What faults do
 

@@ -16,7 +16,7 @@ import sys
 import image
 import lab
 from lab import check
-from t_main import FILES, HOLDER_STATES, STUB, STUB_MODULE, World
+from t_main import FILES, HOLDER_STATES, STUB, World
 
 # Not while the module is being loaded: that crashes the kernel. Built in, it has no initstate.
 VHCI = ("$(grep -qsvx live /sys/module/vhci_hcd/initstate || "
@@ -28,8 +28,8 @@ SOON = 20  # seconds until the other end of a dead connection is free
 ROUTED = {"host": "10.1.0.1", "client": "10.2.0.1"}
 # The interfaces of both devices, where they are with their own drivers.
 OWN = "/sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0"
-# What each engine is tested without.
-WITHOUT = {"kernel": "true", "usbfs": f"rm {STUB_MODULE}"}
+# What the machines are told for each engine: the module is not there, also after a reboot.
+WITHOUT = {"kernel": "", "usbfs": "lab.without=usbip_host"}
 
 # Shell functions for the guests. Waiting is done there, in the guest's time.
 SHELL = r"""
@@ -308,14 +308,13 @@ class Box(Scene):
     @classmethod
     @contextlib.contextmanager
     def open(cls, kernel, workdir, engine="kernel"):
-        with lab.Guest("box", kernel, workdir, files=files(), icount=True,
+        with lab.Guest("box", kernel, workdir, files=files(), icount=True, append=WITHOUT[engine],
                        memory=768 if kernel == "kasan" else 256) as guest:
             guest.must("modprobe veth 2>/dev/null; ip link set lo up; "
                        "echo 1 >/proc/sys/net/ipv4/ip_forward; rm /etc/hosts")
             for side, address in ROUTED.items():
                 connect(guest, side, address, address[:-1] + "254")
             guest.wait(f"{cls.enter['client']} ping -c 1 -w 2 {ROUTED['host']}", 60)
-            guest.must(WITHOUT[engine])
             yield cls(guest, guest, workdir)
 
 
@@ -339,9 +338,8 @@ class Pair(Scene):
     @classmethod
     @contextlib.contextmanager
     def open(cls, kernel, workdir, engine="kernel"):
-        with lab.pair(kernel, workdir, files=files(),
+        with lab.pair(kernel, workdir, files=files(), append=WITHOUT[engine],
                       memory=768 if kernel == "kasan" else 256) as (host, client):
-            host.must(WITHOUT[engine])
             yield cls(host, client, workdir)
 
 

@@ -19,7 +19,6 @@ BINARY = pathlib.Path(os.environ.get("USBIPHP", ROOT / "build" / "usbiphp"))
 VHCI = ("$(grep -qx live /sys/module/vhci_hcd/initstate && "
         "ls /sys/devices/platform/vhci_hcd.0/status*) /dev/null")
 STUB = "/sys/bus/usb/drivers/usbip-host"
-STUB_MODULE = "$(find /lib/modules -name 'usbip[-_]host*')"
 FILES = {f"/bin/{name}": BINARY for name in ("usbiphp", "usbiphp-server", "usbiphp-client")}
 RUN = "/var/run/usbiphp"
 # Of each device that is exported over usbfs: 1 it is free, 2 in use (enum holder_state).

@@ -1,9 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""64 sticks behind hubs at one host, all attached at once: t_many.py [KERNEL].
-
-usbip-host has places for 16 devices: the engine over usbfs has the others, or all if there is no usbip-host.
-"""
+"""64 sticks behind hubs at one host without usbip-host, all attached at once: t_many.py [KERNEL]."""
 
 import hashlib
 import os
@@ -11,6 +8,7 @@ import sys
 
 import lab
 from lab import case, check
+from scene import WITHOUT
 from t_main import FILES
 from t_usbfs import Usbfs
 
@@ -51,11 +49,11 @@ class Many(Usbfs):
 
 def test(kernel, workdir):
     with lab.pair(kernel, workdir, files=FILES, more=lambda name: WORDS if name == "host" else (),
-                  memory=512) as (host, client):
+                  append=WITHOUT["usbfs"], memory=512) as (host, client):
         w = Many(host, client, workdir)
         with case("64 sticks are exported and attached"):
             w.plug_all()
-            w.start("--engine usbfs")
+            w.start("")
             w.bound(64, LONG)
             w.begin()
             w.attached(64, LONG)
@@ -67,7 +65,7 @@ def test(kernel, workdir):
         with case("the server's next start has them all, and their sessions stayed"):
             before = w.sessions()
             host.must("kill -9 $(pidof usbiphp-server)")
-            w.start("--engine usbfs")
+            w.start("")
             host.wait("test $(usbiphp status | grep -c 'in use by 10.0.0.2') = 64", LONG)
             check(w.sessions() == before, "a session ended")
             w.all_read(client)

@@ -5,9 +5,11 @@
 import json
 import time
 
+import image
 import lab
 from lab import case, check
-from t_main import FILES, HOLDER_STATES, RUN, STUB_MODULE
+from scene import WITHOUT
+from t_main import FILES, HOLDER_STATES, RUN
 from t_serve import SOON, Serving
 
 OPTIONS = "-i 1"
@@ -78,7 +80,7 @@ class Usbfs(Serving):
 
 def usable(w):
     with case("without usbip-host both devices are exported and attached"):
-        w.host.must(f"mv {STUB_MODULE} /tmp/module; ! modprobe usbip-host 2>/dev/null")
+        w.host.must("! modprobe usbip-host 2>/dev/null")
         w.plug_both()
         w.start(OPTIONS)
         w.bound(2)
@@ -98,10 +100,9 @@ def usable(w):
     with case("a key that is pressed at the host arrives at the client"):
         w.press_key()
 
+    memory = "/sys/module/usbcore/parameters/usbfs_memory_mb"
+    granted = w.host.must(f"cat {memory}; echo 1 >{memory}").strip()
     with case("the same while the kernel grants usbfs less memory, and when a holder knows it"):
-        memory = "/sys/module/usbcore/parameters/usbfs_memory_mb"
-        granted = w.host.must(f"cat {memory}").strip()
-        w.host.must(f"echo 1 >{memory}")
         for known in (False, True):
             w.client.must("echo 3 >/proc/sys/vm/drop_caches")
             text = w.client.must(f"dd if={w.disk()} bs=1M iflag=direct 2>/dev/null | sha256sum", 300)
@@ -112,7 +113,7 @@ def usable(w):
                 w.start(OPTIONS)
                 w.attached(2, SOON)
         check(w.host.must(f"cat {memory}").strip() == "1", "it was changed")
-        w.host.must(f"echo {granted} >{memory}")
+    w.host.must(f"echo {granted} >{memory}")
 
     with case("list, status and the names of its processes"):
         for command in ("status", "list"):
@@ -312,8 +313,8 @@ def mixed(w):
         w.begin()
         w.attached(2, SOON)
         before = w.sessions()
-        w.host.must(f"mv /tmp/module $(dirname $(find /lib/modules -name 'usbip[-_]core*'))/usbip_host.ko && "
-                    "modprobe usbip-host")
+        w.host.put(image.fetch(w.host.kernel) / "modules/usbip_host.ko", "/tmp/usbip_host.ko")
+        w.host.must("modprobe usbip-core && insmod /tmp/usbip_host.ko")
         w.host.plug("mouse", "usb-mouse", port="9")
         w.attached(3, SOON)
         w.by_module(1)
@@ -372,7 +373,7 @@ def many(w):
 
 
 def test(kernel, workdir):
-    with lab.pair(kernel, workdir, files=FILES) as (host, client):
+    with lab.pair(kernel, workdir, files=FILES, append=WITHOUT["usbfs"]) as (host, client):
         w = Usbfs(host, client, workdir)
         for part in (usable, hot_plug, clients, servers, early, mixed, many):
             part(w)
