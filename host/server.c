@@ -46,48 +46,27 @@ bool listener_parse(struct listener_address *address, const char *text)
 	return inet_pton(AF_INET, endpoint.host, &addr->sa.v4.sin_addr) == 1;
 }
 
-/* A free place. NULL if there is none, or the address has as many connections as it may have. */
-static struct conn *find_free_conn(struct host_server *server, const struct in6_addr *address)
-{
-	struct conn *free = NULL;
-	unsigned same = 0;
-
-	for (unsigned i = 0; i < server->conns; i++) {
-		struct conn *conn = &server->conn[i];
-
-		if (conn->state == CONN_FREE)
-			free = free ? free : conn;
-		else if (IN6_ARE_ADDR_EQUAL(&conn->peer.address, address))
-			same++;
-	}
-	if (same >= CONNS_PER_ADDRESS_MAX)
-		return NULL;
-	if (!free && server->conns < CONNS_MAX)
-		free = &server->conn[server->conns++];
-	return free;
-}
-
 static void take_connection(struct host_server *server, int fd, const struct in6_addr *address)
 {
 	bool allowed = access_allows_address(server->access, address);
-	struct conn *conn = allowed ? find_free_conn(server, address) : NULL;
+	bool few = fd < server->fds_max;
+	struct conn *conn = allowed && few ? conn_make_room(server, address) : NULL;
 	uint64_t now = server->loop->now;
 
-	if (conn && fd < server->fds_max) {
+	if (conn) {
 		conn_open(conn, server, fd, address);
 		return;
 	}
 	if (!allowed)
 		access_log_stranger(server->access, now, address);
-	else if (conn)
+	else if (!few)
 		access_log_refusal(server->access, ACCESS_TOO_MANY, now, address,
 				   "connection refused: too many open files; allow %u (ulimit -n)",
 				   (unsigned)FDS_WANTED);
 	else
 		access_log_refusal(server->access, ACCESS_TOO_MANY, now, address,
-				   "connection refused: too many connections; there may be %u of "
-				   "one address and %u in all",
-				   (unsigned)CONNS_PER_ADDRESS_MAX, (unsigned)CONNS_MAX);
+				   "connection refused: " CONNS_LIMITS,
+				   (unsigned)CONNS_PER_PEER_MAX, (unsigned)CONNS_MAX);
 	close(fd);
 }
 

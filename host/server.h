@@ -2,7 +2,8 @@
 /*
  * The network side of the server role: listeners, and a fixed table of connections. Peers are not
  * trusted: every step of a connection has a deadline, connections are limited in all and for each
- * address, the newest is refused first, and no memory is allocated.
+ * peer, and no memory is allocated. Where a limit is reached, the oldest connection that has proved
+ * nothing leaves for a new one, then one of a peer that has more; else the new one is refused.
  *
  * A connection of a client is its request and the reply, or the device lists of a watch:
  *
@@ -27,7 +28,7 @@
 enum {
 	LISTENERS_MAX = 8,
 	CONNS_MAX = 512,
-	CONNS_PER_ADDRESS_MAX = 256, /* half of them, so that other addresses find a place */
+	CONNS_PER_PEER_MAX = 256, /* half of them; a peer is as addr_is_same_peer() */
 
 	CONN_REQUEST_MS = 5000,	    /* from accept to the last byte of the request */
 	CONN_IMPORT_MS = 2000,	    /* for a device to become free after its last session */
@@ -112,6 +113,11 @@ void host_server_keys_changed(struct host_server *server);
 /* Closes the listeners and all connections. Sessions go on: they belong to the exports. */
 void host_server_close(struct host_server *server);
 
+/* A place that is FREE, for a new connection from that address; another connection may have been
+ * dropped. NULL: there is none. */
+struct conn *conn_make_room(struct host_server *server, const struct in6_addr *address);
+/* How many there may be, for a message with two numbers. */
+#define CONNS_LIMITS "too many connections; there may be %u of one address or /64 and %u in all"
 /* Takes over fd, a new connection from that address, in a place that is FREE. The place may be FREE
  * again after this and each of the following calls. */
 void conn_open(struct conn *conn, struct host_server *server, int fd,

@@ -11,7 +11,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { MAPPED_BITS = 96 /* ::ffff:0:0/96 is the range of the IPv4 addresses */ };
+enum {
+	MAPPED_BITS = 96, /* ::ffff:0:0/96 is the range of the IPv4 addresses */
+	PREFIX_SIZE = 8,  /* bytes of a /64 */
+};
 
 uint16_t addr_split(const struct addr *from, struct in6_addr *address)
 {
@@ -29,6 +32,13 @@ bool addr_is_loopback(const struct in6_addr *address)
 {
 	return IN6_IS_ADDR_LOOPBACK(address) ||
 	       (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127);
+}
+
+bool addr_is_same_peer(const struct in6_addr *a, const struct in6_addr *b)
+{
+	bool whole = IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4MAPPED(b);
+
+	return !memcmp(a, b, whole ? sizeof(*a) : PREFIX_SIZE);
 }
 
 void addr_text(const struct in6_addr *address, char *text)

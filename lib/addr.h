@@ -25,6 +25,9 @@ enum { ADDR_TEXT_SIZE = 40 /* an IPv6 address in full */ };
 uint16_t addr_split(const struct addr *from, struct in6_addr *address);
 /* Whether it is an address of this machine alone: 127.0.0.0/8 or ::1. */
 bool addr_is_loopback(const struct in6_addr *address);
+/* Whether both may be of one host: the same address of IPv4, the same /64 of IPv6, in which a host
+ * has as many as it likes (RFC 8981). */
+bool addr_is_same_peer(const struct in6_addr *a, const struct in6_addr *b);
 /* Writes the address into text, which has ADDR_TEXT_SIZE bytes. IPv6 is not abbreviated. */
 void addr_text(const struct in6_addr *address, char *text);
 /* The reverse of addr_text(), abbreviated IPv6 too. Returns false if text is no address. */

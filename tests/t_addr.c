@@ -95,6 +95,25 @@ static void loopback(void)
 	}
 }
 
+static void same_peer(void)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} row[] = {
+		{ "10.0.0.1", "10.0.0.1", true }, { "10.0.0.1", "10.0.0.2", false },
+		{ "fd00::1", "fd00::1", true }, { "fd00::1", "fd00::ffff:0:0:2", true },
+		{ "fd00:0:0:1::1", "fd00::1", false }, { "fe80::1", "fe80::2", true },
+		{ "::1", "10.0.0.1", false }, { "10.0.0.1", "::1", false },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct in6_addr a = parsed(row[i].a), b = parsed(row[i].b);
+
+		CHECK_INT(addr_is_same_peer(&a, &b), row[i].same);
+	}
+}
+
 static void scoped(void)
 {
 	unsigned lo = if_nametoindex("lo");
@@ -157,5 +176,6 @@ int main(void)
 	RUN("t_addr: what is no address", none);
 	RUN("t_addr: address and port", split);
 	RUN("t_addr: loopback addresses", loopback);
+	RUN("t_addr: addresses of one peer", same_peer);
 	return check_status();
 }

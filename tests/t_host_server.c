@@ -1234,19 +1234,23 @@ static void peer_leaves(void)
 		}
 }
 
-/* The limits of connections, from one address and in all. They are copies of one socket. */
+/* The limits of connections, of one peer and in all. They are copies of one socket. Each comes from
+ * another address of the peer's /64. */
 static int spare[2];
 
-static bool one_more(uint32_t address)
+static bool one_more(uint32_t peer)
 {
+	static uint32_t host;
 	struct loop_source *source = &t.server.listener[0].source;
 	struct sockaddr_in6 *from = &t.accepted_from;
 	int fd = dup(spare[0]);
 
 	must(fd >= 0, "make a connection");
-	address = htonl(address);
+	peer = htonl(peer);
+	host = htonl(ntohl(host) + 1);
 	*from = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr.s6_addr = { 0xfd } };
-	memcpy(from->sin6_addr.s6_addr + 12, &address, sizeof(address));
+	memcpy(from->sin6_addr.s6_addr + 4, &peer, sizeof(peer));
+	memcpy(from->sin6_addr.s6_addr + 12, &host, sizeof(host));
 	t.accepted = fd;
 	source->ready(source, EPOLLIN);
 	t.accepted = 0;
@@ -1262,33 +1266,113 @@ static unsigned in_use(void)
 	return n;
 }
 
+static unsigned of_peer(uint32_t peer)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		n += t.server.conn[i].state != CONN_FREE &&
+		     t.server.conn[i].peer.address.s6_addr[7] == (uint8_t)peer &&
+		     t.server.conn[i].peer.address.s6_addr[6] == (uint8_t)(peer >> 8);
+	return n;
+}
+
+static void all_become(enum conn_state state)
+{
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		if (t.server.conn[i].state != CONN_FREE)
+			t.server.conn[i].state = state;
+}
+
+/* The newest is told apart by its deadline. */
+static void newest_is(unsigned i)
+{
+	uint64_t latest = 0;
+
+	for (unsigned j = 0; j < CONNS_MAX; j++)
+		if (t.server.conn[j].state != CONN_FREE && t.server.conn[j].deadline > latest)
+			latest = t.server.conn[j].deadline;
+	CHECK_INT(t.server.conn[i].deadline, latest);
+	clock_now += 2 * GRANULE;
+	t.loop.now = clock_now;
+}
+
+static void many_of_one_peer(void)
+{
+	for (unsigned i = 0; i < CONNS_PER_PEER_MAX; i++) {
+		CHECK(one_more(1));
+		newest_is(i);
+	}
+	/* the oldest that have said nothing leave */
+	CHECK(one_more(1));
+	newest_is(0);
+	CHECK(one_more(1));
+	newest_is(1);
+	CHECK_INT(logged("fd00:0:0:1:0:0:0:1: connection dropped for a new one: too many"), 1);
+	CHECK_INT(t.lines, 2); /* with "listening": one in a minute */
+	t.server.conn[2].peer.key = "a key";
+	CHECK(one_more(1));
+	newest_is(3);
+	all_become(CONN_WATCHING);
+	CHECK(!one_more(1));
+	t.server.conn[7].state = CONN_READING;
+	t.server.conn[7].peer.key = "a key";
+	CHECK(!one_more(1));
+	t.server.conn[7].state = CONN_HANDSHAKE;
+	CHECK(one_more(1));
+	newest_is(7);
+	CHECK_INT(in_use(), CONNS_PER_PEER_MAX);
+	all_become(CONN_WATCHING);
+}
+
+static void many_peers(void)
+{
+	const unsigned first = CONNS_PER_PEER_MAX, others = CONNS_MAX - first;
+
+	for (unsigned i = 0; i < others; i++) {
+		CHECK(one_more(2 + i));
+		newest_is(first + i);
+	}
+	CHECK_INT(in_use(), CONNS_MAX);
+	CHECK(!one_more(1)); /* it has most */
+	CHECK(one_more(1000));
+	newest_is(first); /* the oldest that has said nothing */
+	CHECK_INT(of_peer(2), 0);
+	all_become(CONN_WATCHING);
+	CHECK(!one_more(1));
+	CHECK(one_more(1001));
+	CHECK_INT(of_peer(1), first - 1);
+	CHECK_INT(of_peer(1000), 1);
+	CHECK_INT(in_use(), CONNS_MAX);
+	all_become(CONN_WATCHING);
+	for (unsigned i = 0; of_peer(1) > 2; i++) {
+		uint8_t *address = t.server.conn[i].peer.address.s6_addr;
+
+		if (!address[6] && address[7] == 1) {
+			address[6] = 0x70;
+			address[7] = (uint8_t)i;
+		}
+	}
+	CHECK(one_more(2000)); /* it has fewer then than peer 1 */
+	CHECK_INT(of_peer(1), 1);
+	all_become(CONN_WATCHING);
+	CHECK(!one_more(2001));
+	clock_now += 60000;
+	t.loop.now = clock_now;
+	CHECK(!one_more(2001));
+	CHECK_INT(logged(": connection refused: too many connections; there may be 256 of one "), 2);
+}
+
 static void caps(void)
 {
 	unsigned before = open_files();
 
 	start();
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, spare), "make a connection");
-	for (unsigned i = 0; i < CONNS_PER_ADDRESS_MAX; i++)
-		CHECK(one_more(1));
-	CHECK(!one_more(1));
-	CHECK(!one_more(1));
-	CHECK_INT(logged("fd00:0:0:0:0:0:0:1: connection refused: too many connections"), 1);
-	for (unsigned i = 0; i < CONNS_MAX - CONNS_PER_ADDRESS_MAX; i++)
-		CHECK(one_more(2 + i));
-	CHECK(!one_more(0));
-	CHECK(!one_more(1));
-	CHECK_INT(t.lines, 2); /* in a minute */
-	CHECK_INT(in_use(), CONNS_MAX);
-	/* one leaves: its place is free, but not for an address that has too many */
-	conn_drop(&t.server.conn[400]);
-	CHECK(!one_more(1));
-	CHECK(one_more(0));
-	CHECK(!one_more(0));
-	conn_drop(&t.server.conn[7]);
-	CHECK(one_more(1));
-	CHECK(!one_more(1));
-	clock_now += CONN_REQUEST_MS + GRANULE;
-	UNTIL(&t.loop, all_free);
+	many_of_one_peer();
+	many_peers();
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		conn_drop(&t.server.conn[i]);
 	run_after(&t.loop, INTERVAL_MS);
 	CHECK_INT(t.server.conns, 0);
 	CHECK(one_more(1));
@@ -1296,7 +1380,7 @@ static void caps(void)
 	t.server.fds_max = spare[0];
 	CHECK(!one_more(2)); /* the remaining descriptors are for other uses */
 	CHECK_INT(logged("connection refused: too many open files"), 1);
-	CHECK_INT(logged("connection refused: too many"), 2);
+	CHECK_INT(logged("connection refused: too many"), 3);
 	close(spare[0]);
 	close(spare[1]);
 	end();
