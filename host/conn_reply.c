@@ -160,7 +160,7 @@ void conn_import(struct conn *conn)
 		loop_watch(loop, &conn->source, EPOLLRDHUP);
 		loop_pass_now(loop);
 	}
-	loop_pass_by(loop, bound ? loop->now + RETRY_MS : conn->deadline);
+	loop_tick_by(loop, bound ? loop->now + RETRY_MS : conn->deadline);
 }
 
 void conn_answer(struct conn *conn)

@@ -183,6 +183,18 @@ static enum export_state export_reported_state(const struct export *export)
 	}
 }
 
+void export_tick(const struct export *export)
+{
+	struct loop *loop = export->loop;
+
+	if (export->state != EXPORT_RESETTING)
+		return;
+	if (!export_is_resetting(export) || export_reported_state(export) != EXPORT_RESETTING)
+		loop_pass_now(loop);
+	else
+		loop_tick_by(loop, loop->now + RESET_POLL_MS);
+}
+
 void export_refresh(struct export *export, uint32_t dead_after)
 {
 	enum export_state before = export->state, now;
@@ -195,7 +207,7 @@ void export_refresh(struct export *export, uint32_t dead_after)
 	now = export_reported_state(export);
 	export_set_state(export, now);
 	if (export_is_resetting(export))
-		loop_pass_by(loop, loop->now + RESET_POLL_MS);
+		loop_tick_by(loop, loop->now + RESET_POLL_MS);
 	if (export->peer[0] && export_is_free(export)) {
 		log_info("%s: session with %s ended", export->device.name, export->peer);
 		export_drop_session(export);

@@ -148,6 +148,8 @@ void export_observe(struct export *export, const struct device *device);
 /* In a pass, after the scan, for a device that was seen: its state as the engine reports it. Ends a
  * session whose client has been silent for dead_after seconds. */
 void export_refresh(struct export *export, uint32_t dead_after);
+/* In a tick: a device that is being reset gets a pass as soon as that has ended. */
+void export_tick(const struct export *export);
 /* In a pass, after the scan, for a device that was not seen and has no job. */
 void export_unplug(struct export *export);
 /* An unplugged device of which nothing has to be remembered. */

@@ -62,6 +62,15 @@ static void host_pass(void *ctx)
 	host->list_changed = false;
 }
 
+static void host_tick(void *ctx)
+{
+	struct host *host = ctx;
+
+	EACH_EXPORT(&host->exports, export)
+		export_tick(export);
+	host_server_tick(&host->server);
+}
+
 static void host_stop(void *ctx)
 {
 	struct host *host = ctx;
@@ -176,6 +185,8 @@ int host_run(const struct daemon_options *options, const struct host_options *ho
 		return status;
 	}
 	host.daemon.inspector.answered = host_needs_answered;
+	host.daemon.loop.tick = host_tick;
+	host.daemon.loop.tick_ctx = &host;
 	host.policy.take_all = host_options->take_all;
 	host.policy.on_demand = host_options->on_demand;
 	host.access.rules = &host.policy.rules;

@@ -155,6 +155,13 @@ void host_server_pass(struct host_server *server, bool list_changed)
 		server->conns--;
 }
 
+void host_server_tick(struct host_server *server)
+{
+	for (unsigned i = 0; i < server->conns; i++)
+		if (server->conn[i].state == CONN_WAITING)
+			conn_pass(&server->conn[i]);
+}
+
 bool host_server_has_waiting(const struct host_server *server, const char *busid)
 {
 	for (unsigned i = 0; i < server->conns; i++)

@@ -106,6 +106,8 @@ void host_server_init(struct host_server *server, struct loop *loop, struct expo
 /* Called in every pass. Tries again to listen where another program did; a changed list of devices
  * is sent to the watches. */
 void host_server_pass(struct host_server *server, bool list_changed);
+/* In a tick: looks at the devices that imports wait for. */
+void host_server_tick(struct host_server *server);
 /* Whether a client waits for that device. */
 bool host_server_has_waiting(const struct host_server *server, const char *busid);
 /* The keys were read again: drops the connections that depend on one. */

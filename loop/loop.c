@@ -46,6 +46,14 @@ void loop_pass_now(struct loop *loop)
 	loop_pass_by(loop, loop->now);
 }
 
+void loop_tick_by(struct loop *loop, uint64_t when)
+{
+	if (!loop->tick)
+		loop_pass_by(loop, when);
+	else if (when < loop->tick_next)
+		loop->tick_next = when;
+}
+
 int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };
@@ -165,7 +173,8 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 
 	assert(interval_ms <= INT_MAX && role->pass && role->stop && role->done);
 	*loop = (struct loop){ .interval = interval_ms, .role = role, .ctx = ctx,
-			       .signal_source.fd = -1, .notify = { .fd = -1, .next = NEVER } };
+			       .tick_next = NEVER, .signal_source.fd = -1,
+			       .notify = { .fd = -1, .next = NEVER } };
 	loop->now = loop->next = loop_clock();
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	error = loop->epoll < 0 ? -errno : loop_open_signals(loop);
@@ -181,10 +190,17 @@ void loop_close(struct loop *loop)
 	close(loop->epoll);
 }
 
-/* Waits for an event until a pass or a message to the supervisor is due, and handles one. */
+static uint64_t loop_next(const struct loop *loop)
+{
+	uint64_t next = loop->next < loop->tick_next ? loop->next : loop->tick_next;
+
+	return next < loop->notify.next ? next : loop->notify.next;
+}
+
+/* Waits for an event until something is due, and handles one. */
 static bool loop_handle_event(struct loop *loop)
 {
-	uint64_t until = loop->next < loop->notify.next ? loop->next : loop->notify.next;
+	uint64_t until = loop_next(loop);
 	struct epoll_event event;
 	struct loop_source *source;
 	int n;
@@ -210,6 +226,10 @@ void loop_run(struct loop *loop)
 	do {
 		bool handled = loop_handle_event(loop);
 
+		if (loop->tick_next <= loop->now) {
+			loop->tick_next = NEVER;
+			loop->tick(loop->tick_ctx);
+		}
 		if (loop->next <= loop->now && (!handled || ++burst >= EVENTS_BEFORE_PASS)) {
 			burst = 0;
 			loop->next = loop->now + loop->interval;

@@ -44,6 +44,11 @@ struct loop {
 	bool hup; /* SIGHUP came; cleared by the code that reloads */
 	const struct loop_role *role;
 	void *ctx;
+	/* Called at tick_next, for small questions that are no reason for a pass. NULL: a pass comes
+	 * instead. */
+	void (*tick)(void *ctx);
+	void *tick_ctx;
+	uint64_t tick_next; /* far away if none was asked for */
 	struct loop_source signal_source;
 	struct loop_notify notify; /* to no supervisor, until loop_notify_open() */
 };
@@ -68,6 +73,8 @@ bool loop_notify_send(const struct loop_notify *notify, const char *message);
 /* Asks for a pass at that time or sooner. One pass serves all requests that are due. */
 void loop_pass_by(struct loop *loop, uint64_t when);
 void loop_pass_now(struct loop *loop);
+/* Asks for one call of tick at that time or sooner. */
+void loop_tick_by(struct loop *loop, uint64_t when);
 
 /* Watches a source, or changes its events: as in epoll(7), level-triggered. 0 or -errno. */
 int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events);
