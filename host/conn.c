@@ -7,6 +7,7 @@
 #include "lib/util.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -102,7 +103,9 @@ static void conn_read_request(struct conn *conn)
 	}
 	conn->len = (uint8_t)(conn->len + n);
 	complete = op_request_decode(conn->bytes, conn->len, &conn->request);
-	if (complete > 0)
+	if (complete == -EILSEQ) /* no device has such a bus id */
+		conn->request.busid[0] = '\0';
+	if (complete > 0 || complete == -EILSEQ)
 		conn_answer(conn);
 	else if (complete < 0)
 		conn_refuse(conn, ACCESS_BAD_REQUEST,

@@ -5,6 +5,7 @@
 #include "lib/str.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ enum { LINE_SIZE = 1024 };
 
 static const char *log_program = "usbiphp";
 static bool log_is_verbose, log_to_journal;
+static unsigned log_lost; /* lines */
 
 /* systemd.exec(5): $JOURNAL_STREAM has the device and inode of the stream that is the journal's. */
 static bool stderr_is_journal(void)
@@ -41,13 +43,49 @@ bool log_verbose(void)
 	return log_is_verbose;
 }
 
+/* False if nobody reads the other end of a pipe: write(2) would wait. */
+static bool stderr_has_room(void)
+{
+	struct pollfd end = { STDERR_FILENO, POLLOUT, 0 };
+
+	return poll(&end, 1, 0) != 0;
+}
+
+static void write_line(const char *line, size_t len)
+{
+	ssize_t written;
+
+	if (!stderr_has_room()) {
+		log_lost++;
+		return;
+	}
+	written = write(STDERR_FILENO, line, len);
+	(void)written; /* there is nowhere left to report a failure */
+}
+
+static void report_lost_lines(void)
+{
+	char line[LINE_SIZE];
+	size_t len = 0;
+	unsigned lost = log_lost;
+
+	if (log_to_journal)
+		len = str_format(line, sizeof(line), "<%d>", (int)LOG_LEVEL_WARNING);
+	len += str_format(line + len, sizeof(line) - len,
+			  "%s: %u lines are missing here, as the log was full\n", log_program,
+			  lost);
+	log_lost = 0;
+	write_line(line, len);
+	if (log_lost)
+		log_lost = lost;
+}
+
 /* One write(2) a line, so that lines of several processes do not mix. */
 void log_line(enum log_level level, int error, const char *format, ...)
 {
 	int saved_errno = errno;
 	char buf[LINE_SIZE];
 	size_t len = 0;
-	ssize_t written;
 	va_list args;
 
 	if (log_to_journal)
@@ -61,7 +99,8 @@ void log_line(enum log_level level, int error, const char *format, ...)
 				  strerror(error < 0 ? -error : error));
 	str_printable(buf);
 	buf[len++] = '\n';
-	written = write(STDERR_FILENO, buf, len);
-	(void)written; /* there is nowhere left to report a failure */
+	if (log_lost)
+		report_lost_lines();
+	write_line(buf, len);
 	errno = saved_errno;
 }

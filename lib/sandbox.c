@@ -276,6 +276,15 @@ static const struct sock_filter holder_filter[] = {
 	ALLOW_CALL(SYS_write),
 	ALLOW_CALL(SYS_writev),
 	ALLOW_CALL(SYS_accept4),
+#ifdef SYS_poll
+	ALLOW_CALL(SYS_poll),
+#endif
+#ifdef SYS_ppoll
+	ALLOW_CALL(SYS_ppoll),
+#endif
+#ifdef SYS_ppoll_time64
+	ALLOW_CALL(SYS_ppoll_time64),
+#endif
 	ALLOW_CALL(SYS_shutdown),
 	ALLOW_CALL(SYS_close),
 	ALLOW_CALL(NR_MMAP),

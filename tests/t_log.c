@@ -242,6 +242,41 @@ static void once_keeps_errno(void)
 	end();
 }
 
+/* A pipe that nobody reads costs lines, and no time. */
+static void full(void)
+{
+	char text[200000], want[200], *line;
+	unsigned written = 0, lost = 0;
+	int pipe_fd[2];
+	ssize_t n;
+
+	begin(false);
+	must(!pipe2(pipe_fd, O_CLOEXEC | O_NONBLOCK), "make a pipe");
+	fcntl(pipe_fd[1], F_SETFL, 0); /* a write would wait */
+	must(dup2(pipe_fd[1], STDERR_FILENO) >= 0, "log into the pipe");
+	for (unsigned i = 0; i < 20000; i++)
+		log_info("line %u", i);
+	n = read(pipe_fd[0], text, sizeof(text) - 1);
+	must(n > 0, "read the pipe");
+	text[n] = '\0';
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), written++) {
+		snprintf(want, sizeof(want), "usbiphp-test: line %u", written);
+		CHECK_STR(line, want);
+	}
+	lost = 20000 - written;
+	CHECK(written > 1000 && lost > 1000);
+	log_warning("the next");
+	log_warning("one more");
+	n = read(pipe_fd[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	snprintf(want, sizeof(want), "usbiphp-test: %u lines are missing here, as the log was full\n"
+		 "usbiphp-test: the next\nusbiphp-test: one more\n", lost);
+	CHECK_STR(text, want);
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+	end();
+}
+
 int main(void)
 {
 	RUN("t_log: levels have no prefix elsewhere than in the journal", plain);
@@ -252,6 +287,7 @@ int main(void)
 	RUN("t_log: errno is kept", errno_is_kept);
 	RUN("t_log: what is not printable", unprintable);
 	RUN("t_log: a line that is too long", long_line);
+	RUN("t_log: nobody reads it", full);
 	RUN("t_log: once", once);
 	RUN("t_log: once, of level debug", once_debug);
 	RUN("t_log: once for each of several things", once_for_each);

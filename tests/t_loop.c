@@ -88,6 +88,46 @@ static void first_pass(void)
 	loop_close(&t.loop);
 }
 
+static void tick(void *ctx)
+{
+	int *ticks = ctx;
+
+	CHECK_INT(t.passes, 0);
+	if (++*ticks < 3)
+		loop_tick_by(&t.loop, t.loop.now + 1);
+	else
+		loop_pass_now(&t.loop);
+}
+
+/* Ticks come at their times, and bring no pass by themselves. */
+static void ticks(void)
+{
+	int n = 0;
+
+	start(HOUR_MS, 1);
+	t.loop.next = t.loop.now + HOUR_MS;
+	t.loop.tick = tick;
+	t.loop.tick_ctx = &n;
+	loop_tick_by(&t.loop, t.loop.now + HOUR_MS);
+	loop_tick_by(&t.loop, t.loop.now + 1);
+	loop_tick_by(&t.loop, t.loop.now + HOUR_MS); /* no later than that */
+	loop_run(&t.loop);
+	CHECK_INT(n, 3);
+	CHECK_INT(t.passes, 1);
+	loop_close(&t.loop);
+}
+
+/* Without a function for it. */
+static void no_ticks(void)
+{
+	start(HOUR_MS, 1);
+	t.loop.next = t.loop.now + HOUR_MS;
+	loop_tick_by(&t.loop, t.loop.now + 1);
+	loop_run(&t.loop);
+	CHECK_INT(t.passes, 1);
+	loop_close(&t.loop);
+}
+
 static void ask_often(struct loop_source *source, uint32_t events)
 {
 	CHECK(events & EPOLLIN);
@@ -432,6 +472,8 @@ static void no_leak(void)
 int main(void)
 {
 	RUN("t_loop: the first pass comes at once", first_pass);
+	RUN("t_loop: ticks", ticks);
+	RUN("t_loop: no function for ticks", no_ticks);
 	RUN("t_loop: one pass answers all who ask", coalesced);
 	RUN("t_loop: asked for in a pass", asked_in_pass);
 	RUN("t_loop: the earliest deadline wins", earliest_wins);
