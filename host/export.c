@@ -65,6 +65,15 @@ struct export *exports_find(struct exports *exports, const char *busid)
 	return NULL;
 }
 
+bool exports_are_full(struct exports *exports)
+{
+	unsigned n = 0;
+
+	EACH_EXPORT(exports, export)
+		n++;
+	return n == EXPORTS_MAX;
+}
+
 struct export *exports_add(struct exports *exports, struct loop *loop, const char *busid,
 			   enum export_state state)
 {

@@ -125,6 +125,8 @@ struct exports {
 struct export *exports_next(struct exports *exports, struct export *export);
 /* NULL: there is none of that busid. */
 struct export *exports_find(struct exports *exports, const char *busid);
+/* Whether there is no free place. */
+bool exports_are_full(struct exports *exports);
 /* A free place, now for a device of that busid in that state; NULL: the table is full. The caller
  * fills in sysfs, engine, job_ended and ctx. */
 struct export *exports_add(struct exports *exports, struct loop *loop, const char *busid,

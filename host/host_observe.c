@@ -80,6 +80,41 @@ void host_set_ours(struct host *host, struct export *changed, bool ours)
 		log_once_clear(&host->save_log);
 }
 
+/* By what is known without asking the device. */
+static bool host_denies(const struct host *host, const struct device *device)
+{
+	struct device_record record;
+	struct rule_facts identity;
+	struct reason why;
+
+	facts_identify(&host->daemon.sysfs, device, NULL, &identity, &record);
+	return policy_judge(&host->policy.rules, &host->policy.holds, &identity, &why) == RULE_DENY;
+}
+
+/* Of one device, which has its place for nothing. */
+static void host_forget_denied(struct host *host)
+{
+	EACH_EXPORT(&host->exports, export) {
+		if (export->state == EXPORT_LEFT_ALONE && !export->ours &&
+		    host_denies(host, &export->device)) {
+			export_unplug(export);
+			export_forget(export);
+			return;
+		}
+	}
+}
+
+/* NULL: there is no place for it. */
+static struct export *host_add_device(struct host *host, const struct device *device)
+{
+	if (exports_are_full(&host->exports)) {
+		if (host_denies(host, device))
+			return NULL;
+		host_forget_denied(host);
+	}
+	return add_export(host, device->busid, EXPORT_LEFT_ALONE);
+}
+
 /* For device_scan(). Devices that can never be exported take no place. */
 static void host_observe_device(void *ctx, const struct device *device)
 {
@@ -97,7 +132,7 @@ static void host_observe_device(void *ctx, const struct device *device)
 		return;
 	}
 	if (!export)
-		export = add_export(host, device->busid, EXPORT_LEFT_ALONE);
+		export = host_add_device(host, device);
 	if (!export)
 		return;
 	if (engine && !export_has_job(export))

@@ -38,8 +38,10 @@ bool listener_parse(struct listener_address *address, const char *text)
 	str_copy(address->name, sizeof(address->name), endpoint.name);
 	addr->sa.v4.sin_port = htons((uint16_t)port); /* in IPv6 it is in the same place */
 	if (strchr(endpoint.host, ':')) {
-		addr->len = sizeof(addr->sa.v6);
-		return !addr_parse_scoped(endpoint.host, &addr->sa.v6);
+		int error = addr_parse_scoped(endpoint.host, &addr->sa.v6);
+
+		addr->len = error ? 0 : sizeof(addr->sa.v6);
+		return !error || error == -ENODEV;
 	}
 	addr->len = sizeof(addr->sa.v4);
 	addr->sa.v4.sin_family = AF_INET;
@@ -89,13 +91,41 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	}
 }
 
+static bool is_wildcard(const struct addr *address)
+{
+	return address->len && (address->sa.any.sa_family == AF_INET ?
+					!address->sa.v4.sin_addr.s_addr :
+					IN6_IS_ADDR_UNSPECIFIED(&address->sa.v6.sin6_addr));
+}
+
+/* Another one gets its connections as well. */
+static bool listener_is_covered(const struct host_server *server, const struct listener *listener)
+{
+	const struct addr *mine = &listener->address.addr;
+
+	for (unsigned i = 0; i < server->listeners; i++) {
+		const struct addr *other = &server->listener[i].address.addr;
+
+		if (&server->listener[i] != listener && server->listener[i].source.fd >= 0 &&
+		    is_wildcard(other) && other->sa.any.sa_family == mine->sa.any.sa_family &&
+		    other->sa.v4.sin_port == mine->sa.v4.sin_port)
+			return true;
+	}
+	return false;
+}
+
 /* 0 or -errno. */
 static int open_listener(struct listener *listener)
 {
 	const struct addr *address = &listener->address.addr;
-	int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error;
+	const struct listener_address pending = listener->address;
+	int fd, error;
 
+	if (!address->len)
+		listener_parse(&listener->address, pending.name);
+	if (!address->len)
+		return -ENODEV;
+	fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -118,6 +148,8 @@ static void pass_listener(struct host_server *server, struct listener *listener)
 	struct in6_addr unused;
 	int error = 0;
 
+	if (listener->source.fd < 0 && listener_is_covered(server, listener))
+		return;
 	if (listener->source.fd < 0)
 		error = open_listener(listener);
 	else
@@ -203,6 +235,22 @@ static int raise_fd_limit(void)
 	return (int)limit.rlim_cur;
 }
 
+/* Those of a wildcard first, as they cover others. */
+static void add_listeners(struct host_server *server, const struct listener_address *address,
+			  unsigned addresses, bool wildcards)
+{
+	for (unsigned i = 0; i < addresses; i++) {
+		if (is_wildcard(&address[i].addr) != wildcards)
+			continue;
+		server->listener[server->listeners++] = (struct listener){
+			.source = { -1, listener_ready },
+			.server = server,
+			.address = address[i],
+			.error = -EINPROGRESS,
+		};
+	}
+}
+
 void host_server_init(struct host_server *server, struct loop *loop, struct exports *exports,
 		      struct access *access, uint32_t dead_after,
 		      const struct listener_address *address, unsigned addresses)
@@ -217,12 +265,6 @@ void host_server_init(struct host_server *server, struct loop *loop, struct expo
 	server->exports = exports;
 	server->access = access;
 	server->dead_after = dead_after;
-	server->listeners = addresses;
-	for (unsigned i = 0; i < addresses; i++)
-		server->listener[i] = (struct listener){
-			.source = { -1, listener_ready },
-			.server = server,
-			.address = address[i],
-			.error = -EINPROGRESS,
-		};
+	add_listeners(server, address, addresses, true);
+	add_listeners(server, address, addresses, false);
 }

@@ -66,7 +66,7 @@ struct conn {
 };
 
 struct listener_address {
-	struct addr addr;
+	struct addr addr; /* its len is 0 while its interface is not there */
 	char name[64]; /* ADDR:PORT, for messages */
 };
 

@@ -978,6 +978,43 @@ static void no_lock(void)
 	end();
 }
 
+/* What the rules deny keeps no place from what they allow. */
+static void rack_scene(void)
+{
+	settle();
+	JOBS_WERE("bind 1-201\nbind 1-202\nbind 1-203\nbind 1-204\nbind 1-205\nbind 1-206\n");
+	CHECK_INT(said("devices: the others are left alone"), 0);
+	said_forget();
+	plug("1-207", "usb");
+	settle();
+	JOBS_WERE("bind 1-207\n");
+	loop_pass_now(&t.daemon->loop);
+	settle();
+	CHECK_INT(said("denied"), 0); /* those without a place are not new in each pass */
+	change_rules("deny busid 1-207\nallow busid 1-20*\n"); /* now too many are allowed */
+	settle();
+	CHECK(log_once_active(&t.host->full_log));
+	stop_server();
+}
+
+static void rack(void)
+{
+	char busid[20];
+
+	start();
+	for (unsigned i = 1; i <= 200; i++) {
+		snprintf(busid, sizeof(busid), "1-%u", i % 5 ? i : 300 + i);
+		plug(busid, "usb");
+	}
+	for (unsigned i = 201; i <= 206; i++) {
+		snprintf(busid, sizeof(busid), "1-%u", i);
+		plug(busid, "usb");
+	}
+	put_file(root, RULES, "allow busid 1-20?\ndeny\n");
+	serve(rack_scene, false, 0);
+	end();
+}
+
 int main(void)
 {
 	RUN("t_host: from the start to the end", whole_life);
@@ -1009,5 +1046,6 @@ int main(void)
 	RUN("t_host: all links are lost, in the next run", links_lost_again);
 	RUN("t_host: a link that comes and goes", link_in_time);
 	RUN("t_host: all links are lost, and a rule names the card", named_card);
+	RUN("t_host: more devices than there are places", rack);
 	return check_status();
 }

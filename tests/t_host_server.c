@@ -1783,6 +1783,58 @@ static void port_in_use(void)
 	end();
 }
 
+/* An address whose interface is not there yet. */
+static void interface_comes(void)
+{
+	struct listener *listener = &t.server.listener[0];
+	char here[sizeof(listener->address.name)];
+
+	start();
+	loop_drop(&t.loop, &listener->source);
+	memcpy(here, listener->address.name, sizeof(here));
+	CHECK(listener_parse(&listener->address, "[fe80::1%nosuchif]"));
+	for (int i = 0; i < 3; i++) {
+		run_after(&t.loop, INTERVAL_MS);
+		CHECK_INT(listener->source.fd, -1);
+		CHECK_INT(logged("cannot listen on [fe80::1%nosuchif]:3240"), 1);
+	}
+	memcpy(listener->address.name, here, sizeof(here)); /* now it is there */
+	run_after(&t.loop, INTERVAL_MS);
+	CHECK(listener->source.fd >= 0);
+	CHECK_INT(logged("listening on"), 2);
+	join_with(&client, 0);
+	UNTIL(&t.loop, has_place);
+	end();
+}
+
+/* Of the same port as the first, and another. */
+static void all_and_one(void)
+{
+	struct listener_address address[4];
+	char text[32];
+
+	start();
+	for (unsigned i = 0; i < t.server.listeners; i++)
+		loop_drop(&t.loop, &t.server.listener[i].source);
+	for (unsigned i = 0; i < 4; i++) {
+		static const char *const format[] = { "127.0.0.1:%u", "0.0.0.0:%u", "[::1]:%u",
+						      "127.0.0.2:%u" };
+
+		snprintf(text, sizeof(text), format[i], (unsigned)ntohs(t.there.sin_port));
+		CHECK(listener_parse(&address[i], text));
+	}
+	memset(&t.server, 0, sizeof(t.server));
+	host_server_init(&t.server, &t.loop, &t.exports, &t.access, 15, address, 4);
+	run_after(&t.loop, INTERVAL_MS);
+	CHECK_INT(logged("is in use"), 0);
+	CHECK_INT(logged("listening on 0.0.0.0"), 1);
+	CHECK_INT(logged("listening on [::1]"), 1);
+	CHECK_INT(logged("listening on"), 3); /* with that of start() */
+	join_with(&client, 0);
+	UNTIL(&t.loop, has_place);
+	end();
+}
+
 /* The loop does not spin, and the client that waits is served a second later. */
 static void no_descriptor_left(void)
 {
@@ -1828,11 +1880,12 @@ static void addresses(void)
 	} good[] = {
 		{ "127.0.0.1", "127.0.0.1:3240" },   { "0.0.0.0:1", "0.0.0.0:1" },
 		{ "[::1]", "[::1]:3240" },	     { "[::]:65535", "[::]:65535" },
+		{ "[fe80::1%nosuchif]", "[fe80::1%nosuchif]:3240" },
 		{ "[fe80::1%lo]:5", "[fe80::1%lo]:5" },
 	};
 	static const char *const bad[] = {
 		"", "pi.lan", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0", "[::1", "[::g]", ":3240",
-		"[fe80::1%nosuchif]", "[127.0.0.1]x", "1.2.3.4.5", "127.0.0.1:x",
+		"[127.0.0.1]x", "1.2.3.4.5", "127.0.0.1:x",
 	};
 	struct listener_address address;
 
@@ -2230,6 +2283,8 @@ int main(void)
 	RUN("t_host_server: a watcher that leaves", watcher_that_leaves);
 	RUN("t_host_server: a watcher that gets a part", watcher_that_gets_a_part);
 	RUN("t_host_server: the port is in use", port_in_use);
+	RUN("t_host_server: an interface that comes later", interface_comes);
+	RUN("t_host_server: all addresses, and one of them", all_and_one);
 	RUN("t_host_server: no descriptor for a connection", no_descriptor_left);
 	RUN("t_host_server: a client that was gone before it was accepted", client_gone_before_accept);
 	RUN("t_host_server: addresses to listen on", addresses);
