@@ -215,10 +215,15 @@ void export_refresh(struct export *export, uint32_t dead_after)
 		return;
 	now = export_reported_state(export);
 	export_set_state(export, now);
+	if (now == EXPORT_RESETTING && !export_is_resetting(export))
+		log_once(&export->reset_log, LOG_LEVEL_WARNING, 0,
+			 "%s: still being reset after its session; until then %s gives no device back",
+			 export->device.name, export->engine->name);
 	if (export_is_resetting(export))
 		loop_tick_by(loop, loop->now + RESET_POLL_MS);
 	if (export->peer[0] && export_is_free(export)) {
 		log_info("%s: session with %s ended", export->device.name, export->peer);
+		log_once_clear(&export->reset_log);
 		export_drop_session(export);
 		loop_pass_now(loop); /* others may have waited for that */
 	}

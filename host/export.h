@@ -100,7 +100,7 @@ struct export {
 	struct reason stuck;	     /* why the job is late; empty: it is not */
 	struct engine_result result; /* of the latest job */
 	struct backoff backoff;	     /* after a job that failed, or strings that did not come */
-	struct log_once failure_log;
+	struct log_once failure_log, reset_log;
 	/* Called when a job has ended; logged: it failed, and that was logged. */
 	void (*job_ended)(struct export *export, enum export_state job, bool logged);
 	void *ctx;
@@ -118,8 +118,8 @@ struct exports {
 	struct export export[EXPORTS_MAX];
 };
 
-#define EACH_EXPORT(exports, export)                                                               \
-	for (struct export *export = NULL; (export = exports_next(exports, export));)
+#define EACH_EXPORT(exports, each)                                                                 \
+	for (struct export *each = NULL; (each = exports_next(exports, each));)
 
 /* The place in use behind that one, the first for NULL; NULL: there is none. */
 struct export *exports_next(struct exports *exports, struct export *export);

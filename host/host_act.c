@@ -19,18 +19,21 @@ static bool host_session_denied(const struct host *host, const struct export *ex
 		!access_allows_device(&host->access, &export->identity, &who));
 }
 
-/* Whether other devices have such a job. One that is stuck holds up no other. *coming: how many are
- * about to take places of usbip-host. */
-static void host_gather_jobs(struct host *host, struct device_facts *facts, unsigned *coming)
+/* Whether other devices have such a job. A bind that is stuck holds up no other. Only devices that
+ * usbip-host has hold each other up. *coming: how many are about to take places there. */
+static void host_gather_jobs(struct host *host, const struct export *export,
+			     struct device_facts *facts, unsigned *coming)
 {
-	EACH_EXPORT(&host->exports, export) {
-		facts->session_ending |= export->state == EXPORT_ENDING ||
-					 export->state == EXPORT_RESETTING;
-		if (export->stuck.text[0])
+	EACH_EXPORT(&host->exports, other) {
+		bool kernel = other->engine == &engine_kernel;
+
+		if (kernel && export->engine == &engine_kernel)
+			facts->session_ending |= other->state == EXPORT_ENDING ||
+						 other->state == EXPORT_RESETTING;
+		if (other->state != EXPORT_BINDING || other->stuck.text[0])
 			continue;
-		facts->others_releasing |= export->state == EXPORT_RELEASING;
-		facts->others_binding |= export->state == EXPORT_BINDING;
-		*coming += export->state == EXPORT_BINDING && export->engine == &engine_kernel;
+		facts->others_binding = true;
+		*coming += kernel;
 	}
 }
 
@@ -60,7 +63,7 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 	facts->retry_later = now < export->backoff.until;
 	facts->damped = now < export->flaps.backoff.until;
 	facts->session_denied = host_session_denied(host, export);
-	host_gather_jobs(host, facts, coming);
+	host_gather_jobs(host, export, facts, coming);
 	host_need_facts(host, export, facts);
 }
 

@@ -97,6 +97,7 @@ static void host_forget_denied(struct host *host)
 	EACH_EXPORT(&host->exports, export) {
 		if (export->state == EXPORT_LEFT_ALONE && !export->ours &&
 		    host_denies(host, &export->device)) {
+			host->list_changed |= export->listed;
 			export_unplug(export);
 			export_forget(export);
 			return;

@@ -58,8 +58,7 @@ static enum policy_verdict decide_exported(const struct policy *policy,
 	if (facts->use == DEVICE_IN_USE) {
 		if (allowed && !facts->session_denied)
 			return POLICY_KEEP;
-		return facts->session_ending || facts->others_releasing ? POLICY_WAIT :
-									  POLICY_END_SESSION;
+		return POLICY_END_SESSION;
 	}
 	if (allowed && facts->use != DEVICE_ERROR && policy_wants(policy, facts))
 		return POLICY_KEEP;

@@ -50,8 +50,7 @@ struct device_facts {
 	bool damped;		/* it comes and goes, or was in its error state a moment ago */
 	bool wanted;		/* a client waits for it */
 	bool session_denied;	/* a rule or key that its client needs has changed */
-	bool session_ending;	/* of any device, which is not yet free */
-	bool others_releasing;	/* another device is being given back to its driver */
+	bool session_ending;	/* of any device of the same engine, and that holds it up */
 	bool others_binding;	/* other devices are about to take room */
 	struct policy_fact need; /* this machine needs it; "yes" if that cannot be found out */
 	bool blocked;		 /* it is not authorized: nothing lifts that need */
@@ -84,8 +83,8 @@ struct policy_decision {
 
 /* What has to be done with a device of this machine. Total: each combination of facts has a
  * verdict. It binds only a device of which all facts are known and in favour; it changes only what
- * is ours. While a session is being ended no device is released, and no session is ended while
- * another device is being released: see stub_release(). */
+ * is ours. While another session is being ended that holds it up no device is released: see
+ * stub_release(). */
 struct policy_decision policy_decide(const struct policy *policy, const struct device_facts *facts);
 
 /* Whether the port of that bus id is to be claimed before anything is plugged in there, as whatever

@@ -228,8 +228,8 @@ static void kind_row(size_t i)
 
 enum { /* facts as bits, for the tables below */
 	OURS = 1, DRIVER = 2, RETRY = 4, DAMPED = 8, SESSION_DENIED = 16, ENDING = 32,
-	RELEASING = 64, BINDING = 128, HUB = 256, IMPORTED = 512, TAKE_ALL = 1024, NAMED = 2048,
-	NOT_AUTHORIZED = 4096, ON_DEMAND = 8192, WANTED = 16384, FACTS = 32768,
+	BINDING = 64, HUB = 128, IMPORTED = 256, TAKE_ALL = 512, NAMED = 1024, NOT_AUTHORIZED = 2048,
+	ON_DEMAND = 4096, WANTED = 8192, FACTS = 16384,
 };
 
 static struct device_facts make_facts(unsigned bits, enum device_use use, uint64_t driverless_ms)
@@ -241,7 +241,7 @@ static struct device_facts make_facts(unsigned bits, enum device_use use, uint64
 		.use = use, .ours = bits & OURS, .driverless_ms = driverless_ms,
 		.retry_later = bits & RETRY, .damped = bits & DAMPED,
 		.session_denied = bits & SESSION_DENIED, .session_ending = bits & ENDING,
-		.others_releasing = bits & RELEASING, .others_binding = bits & BINDING,
+		.others_binding = bits & BINDING,
 		.blocked = bits & NOT_AUTHORIZED, .wanted = bits & WANTED, .need = { POLICY_NO, { "" } }, .room = { POLICY_YES, { "" } },
 	};
 }
@@ -264,14 +264,12 @@ static const struct {
 	  RULE_ALLOW, POLICY_KEEP },
 	{ "of somebody else, denied with its client", DEVICE_IN_USE, DRIVER | SESSION_DENIED,
 	  RULE_DENY, POLICY_END_SESSION },
-	{ "of somebody else, its client is denied, another is being released", DEVICE_IN_USE,
-	  DRIVER | SESSION_DENIED | RELEASING, RULE_ALLOW, POLICY_WAIT },
+	{ "of somebody else, its client is denied, a session is being ended", DEVICE_IN_USE,
+	  DRIVER | SESSION_DENIED | ENDING, RULE_ALLOW, POLICY_END_SESSION },
 	{ "of somebody else, in error", DEVICE_ERROR, DRIVER, RULE_ALLOW, POLICY_KEEP },
 	{ "of somebody else, denied", DEVICE_IDLE, DRIVER, RULE_DENY, LEAVE },
 	{ "of somebody else, in use, denied", DEVICE_IN_USE, DRIVER, RULE_DENY, LEAVE },
 	{ "denied", DEVICE_IDLE, OURS | DRIVER, RULE_DENY, POLICY_RELEASE },
-	{ "denied, another is being released", DEVICE_IDLE, OURS | DRIVER | RELEASING, RULE_DENY,
-	  POLICY_RELEASE },
 	{ "denied, a session is being ended", DEVICE_IDLE, OURS | DRIVER | ENDING, RULE_DENY,
 	  POLICY_WAIT },
 	{ "denied, its release failed", DEVICE_IDLE, OURS | DRIVER | RETRY, RULE_DENY,
@@ -280,15 +278,11 @@ static const struct {
 	  POLICY_RELEASE },
 	{ "denied in use", DEVICE_IN_USE, OURS | DRIVER, RULE_DENY, POLICY_END_SESSION },
 	{ "denied in use, a session is being ended", DEVICE_IN_USE, OURS | DRIVER | ENDING,
-	  RULE_DENY, POLICY_WAIT },
-	{ "denied in use, another is being released", DEVICE_IN_USE, OURS | DRIVER | RELEASING,
-	  RULE_DENY, POLICY_WAIT },
+	  RULE_DENY, POLICY_END_SESSION },
 	{ "denied in use, its end failed", DEVICE_IN_USE, OURS | DRIVER | RETRY, RULE_DENY,
 	  POLICY_WAIT },
 	{ "its client is denied", DEVICE_IN_USE, OURS | DRIVER | SESSION_DENIED, RULE_ALLOW,
 	  POLICY_END_SESSION },
-	{ "its client is denied, another is being released", DEVICE_IN_USE,
-	  OURS | DRIVER | SESSION_DENIED | RELEASING, RULE_ALLOW, POLICY_WAIT },
 	{ "in error", DEVICE_ERROR, OURS | DRIVER, RULE_ALLOW, POLICY_RELEASE },
 	{ "in error, just now", DEVICE_ERROR, OURS | DRIVER | DAMPED, RULE_ALLOW, POLICY_WAIT },
 	{ "in error, its release failed", DEVICE_ERROR, OURS | DRIVER | RETRY, RULE_ALLOW,
@@ -308,7 +302,7 @@ static const struct {
 	{ "taken from us, allowed", DEVICE_LOCAL, OURS | DRIVER, RULE_ALLOW, POLICY_BIND },
 	{ "its bind failed", DEVICE_LOCAL, DRIVER | RETRY, RULE_ALLOW, POLICY_WAIT },
 	{ "comes and goes", DEVICE_LOCAL, DRIVER | DAMPED, RULE_ALLOW, POLICY_WAIT },
-	{ "others are being bound", DEVICE_LOCAL, DRIVER | BINDING | ENDING | RELEASING, RULE_ALLOW,
+	{ "others are being bound", DEVICE_LOCAL, DRIVER | BINDING | ENDING, RULE_ALLOW,
 	  POLICY_BIND },
 	{ "on demand", DEVICE_LOCAL, DRIVER | ON_DEMAND, RULE_ALLOW, POLICY_OFFER },
 	{ "on demand, wanted", DEVICE_LOCAL, DRIVER | ON_DEMAND | WANTED, RULE_ALLOW, POLICY_BIND },
@@ -364,8 +358,8 @@ static const struct {
 	{ "in use", POLICY_YES, DEVICE_IN_USE, OURS, POLICY_KEEP, "", RULE_ALLOW },
 	{ "not authorized, in use", POLICY_YES, DEVICE_IN_USE, OURS | TAKE_ALL | NAMED | NOT_AUTHORIZED,
 	  POLICY_END_SESSION, "needed", RULE_ALLOW },
-	{ "not authorized, in use, another is being released", POLICY_YES, DEVICE_IN_USE,
-	  OURS | NOT_AUTHORIZED | RELEASING, POLICY_WAIT, "needed", RULE_ALLOW },
+	{ "not authorized, in use, another session is being ended", POLICY_YES, DEVICE_IN_USE,
+	  OURS | NOT_AUTHORIZED | ENDING, POLICY_END_SESSION, "needed", RULE_ALLOW },
 	{ "not authorized, of somebody else, in use", POLICY_YES, DEVICE_IN_USE, NOT_AUTHORIZED, POLICY_KEEP,
 	  "", RULE_ALLOW },
 	{ "in error, just now", POLICY_YES, DEVICE_ERROR, OURS | DAMPED, POLICY_RELEASE, "needed",
@@ -378,8 +372,6 @@ static const struct {
 	{ "its release failed", POLICY_YES, DEVICE_IDLE, OURS | RETRY, POLICY_WAIT, "", RULE_ALLOW },
 	{ "a session is being ended", POLICY_YES, DEVICE_IDLE, OURS | ENDING, POLICY_WAIT, "needed",
 	  RULE_ALLOW },
-	{ "another is being released", POLICY_YES, DEVICE_IDLE, OURS | RELEASING, POLICY_RELEASE,
-	  "needed", RULE_ALLOW },
 	{ "comes and goes", POLICY_YES, DEVICE_IDLE, OURS | DAMPED, POLICY_RELEASE, "needed",
 	  RULE_ALLOW },
 	{ "denied, too", POLICY_YES, DEVICE_IDLE, OURS, POLICY_RELEASE, DENIED, RULE_DENY },
@@ -484,8 +476,7 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 			decision->reason.text[0]) &&
 		       (facts->use != DEVICE_LOCAL || !facts->has_driver);
 	case POLICY_END_SESSION:
-		return facts->use == DEVICE_IN_USE && !facts->session_ending &&
-		       !facts->others_releasing &&
+		return facts->use == DEVICE_IN_USE &&
 		       (facts->session_denied ||
 			(facts->ours && (!allowed || (is_needed && facts->blocked))));
 	case POLICY_LEAVE:
@@ -510,7 +501,7 @@ static bool keeps_promises(const struct device_facts *facts, const struct policy
 	default:
 		return decision->verdict == POLICY_WAIT &&
 		       (facts->retry_later || facts->damped || facts->session_ending ||
-			facts->others_releasing || facts->others_binding || !facts->has_driver ||
+			facts->others_binding || !facts->has_driver ||
 			facts->need.answer == POLICY_LATER);
 	}
 }
@@ -535,7 +526,9 @@ static void all_facts(void)
 	static const uint64_t driverless[] = { 0, POLICY_DRIVERLESS_MS };
 
 	reset(false);
-	for (unsigned bits = 0; bits < FACTS; bits++)
+	for (unsigned bits = 0; bits < FACTS; bits++) {
+		if ((bits & (ON_DEMAND | WANTED)) == WANTED) /* asked by nobody */
+			continue;
 		for (unsigned use = DEVICE_LOCAL; use <= DEVICE_ERROR; use++)
 			for (unsigned i = 0; i < LENGTH(driverless); i++) {
 				struct device_facts facts = make_facts(bits, use, driverless[i]);
@@ -546,6 +539,7 @@ static void all_facts(void)
 				for (unsigned n = 0; n < 72; n++)
 					try_answers(&facts, n);
 			}
+	}
 }
 
 /* With strings that are empty it is known that it has none. */
