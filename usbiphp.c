@@ -295,6 +295,7 @@ static int run_server(struct settings *settings)
 		listener_parse(&host->listen[1], "[::]");
 		host->listeners = 2;
 	}
+	host->alone = host->networks.count;
 	if (!host->networks.count)
 		cidr_list_add(&host->networks, NETWORKS_NEAR);
 	return host_run(&settings->daemon, host);

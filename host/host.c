@@ -42,6 +42,8 @@ static void host_pass(void *ctx)
 	bool stopping = host->daemon.loop.stopping;
 
 	host_reload(host);
+	host->server.alone = host->alone || rules_have_to(&host->policy.rules);
+	host->unserved = !stopping && !host_server_listen(&host->server) && host->server.alone;
 	if (!host_observe(host)) {
 		host_server_pass(&host->server, false);
 		return;
@@ -197,7 +199,7 @@ int host_run(const struct daemon_options *options, const struct host_options *ho
 		host_server_init(&host.server, &host.daemon.loop, &host.exports, &host.access,
 				 options->dead_after, host_options->listen,
 				 host_options->listeners);
-	host.server.on_demand = host_options->on_demand;
+	host.alone = host_options->alone || host_options->on_demand || options->keys;
 	daemon_run(&host.daemon, NULL, false);
 	status = host_exit_status(&host);
 	host_server_close(&host.server);

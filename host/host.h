@@ -14,6 +14,7 @@ struct host_options {
 	unsigned listeners;
 	struct listener_address listen[LISTENERS_MAX];
 	struct cidr_list networks;   /* only clients in them may connect */
+	bool alone;		     /* they are given: other servers serve other clients */
 	bool take_all, on_demand;    /* of struct policy */
 	const struct engine *engine; /* that takes devices; NULL: auto */
 };
@@ -26,6 +27,8 @@ int host_run(const struct daemon_options *options, const struct host_options *ho
 struct host {
 	bool list_changed; /* the list that clients get */
 	bool passed;	   /* at least one pass has observed the devices */
+	bool alone;	   /* options or rules that no other server knows tell who gets what */
+	bool unserved;	   /* so that no client gets a device, as it does not listen */
 	bool held_back;	   /* when stopping: a device cannot be released yet */
 	uint64_t stopped;  /* when stopping: since when */
 	struct daemon daemon;

@@ -58,6 +58,8 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 	facts->ours = export->ours;
 	if (export->driverless_since)
 		facts->driverless_ms = now - export->driverless_since;
+	facts->unserved = host->unserved ? "this server does not listen on all its addresses" :
+					    NULL;
 	facts->wanted = host->policy.on_demand &&
 			host_server_has_waiting(&host->server, export->device.busid);
 	facts->retry_later = now < export->backoff.until;

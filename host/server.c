@@ -142,26 +142,27 @@ static int open_listener(struct listener *listener)
 }
 
 /* A port in use is one line, though there are listeners for IPv4 and IPv6. */
-static void pass_listener(struct host_server *server, struct listener *listener)
+static bool pass_listener(struct host_server *server, struct listener *listener)
 {
 	const struct listener_address *address = &listener->address;
 	struct in6_addr unused;
 	int error = 0;
 
 	if (listener->source.fd < 0 && listener_is_covered(server, listener))
-		return;
+		return true;
 	if (listener->source.fd < 0)
 		error = open_listener(listener);
 	else
 		loop_watch(server->loop, &listener->source, EPOLLIN); /* ends a pause */
 	if (error == listener->error)
-		return;
+		return !error || error == -EAFNOSUPPORT;
 	listener->error = error;
 	if (error == -EADDRINUSE) {
 		log_once(&server->port_in_use, LOG_LEVEL_WARNING, 0,
-			 server->on_demand ?
-				 "port %u is in use: until the program that listens there ends, no "
-				 "client gets a device" :
+			 server->alone ?
+				 "port %u is in use: no device is exported until the program that "
+				 "listens there ends, as it knows no --allow, --psk, --on-demand "
+				 "and 'to' in rules" :
 				 "port %u is in use: the program that listens there serves the "
 				 "clients until it ends, without --allow, --psk and 'to' in rules",
 			 (unsigned)addr_split(&address->addr, &unused));
@@ -171,12 +172,20 @@ static void pass_listener(struct host_server *server, struct listener *listener)
 	} else if (error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
 		log_warning_errno(error, "cannot listen on %s", address->name);
 	}
+	return !error || error == -EAFNOSUPPORT;
+}
+
+bool host_server_listen(struct host_server *server)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < server->listeners; i++)
+		all &= pass_listener(server, &server->listener[i]);
+	return all;
 }
 
 void host_server_pass(struct host_server *server, bool list_changed)
 {
-	for (unsigned i = 0; i < server->listeners; i++)
-		pass_listener(server, &server->listener[i]);
 	for (unsigned i = 0; i < server->conns; i++) {
 		if (list_changed)
 			conn_announce(&server->conn[i]);

@@ -86,7 +86,7 @@ struct host_server {
 	struct exports *exports; /* clients see those that are listed */
 	struct access *access;
 	uint32_t dead_after; /* seconds; see session_set_timeouts() */
-	bool on_demand;	     /* devices are taken for clients of this server alone */
+	bool alone;	     /* no other program may serve the devices */
 	int fds_max;	     /* file descriptors from here on are not for connections */
 	bool aes;	     /* the latest result of ktls_has_aes() */
 	uint64_t aes_until;  /* when that is looked up again */
@@ -103,8 +103,10 @@ struct host_server {
 void host_server_init(struct host_server *server, struct loop *loop, struct exports *exports,
 		      struct access *access, uint32_t dead_after,
 		      const struct listener_address *address, unsigned addresses);
-/* Called in every pass. Tries again to listen where another program did; a changed list of devices
- * is sent to the watches. */
+/* Called at the begin of every pass. Tries again to listen where another program did. Returns
+ * whether all addresses are listened on. */
+bool host_server_listen(struct host_server *server);
+/* Called at the end of every pass. A changed list of devices is sent to the watches. */
 void host_server_pass(struct host_server *server, bool list_changed);
 /* In a tick: looks at the devices that imports wait for. */
 void host_server_tick(struct host_server *server);

@@ -55,6 +55,10 @@ static enum policy_verdict decide_exported(const struct policy *policy,
 		*why = facts->need.reason;
 		allowed = false;
 	}
+	if (allowed && facts->unserved && facts->use != DEVICE_IN_USE) {
+		str_copy(why->text, sizeof(why->text), facts->unserved);
+		allowed = false;
+	}
 	if (facts->use == DEVICE_IN_USE) {
 		if (allowed && !facts->session_denied)
 			return POLICY_KEEP;
@@ -83,6 +87,10 @@ static enum policy_verdict decide_allowed(const struct policy *policy,
 {
 	bool protects;
 
+	if (facts->unserved) {
+		str_copy(why->text, sizeof(why->text), facts->unserved);
+		return POLICY_LEAVE;
+	}
 	if (!facts->has_driver && facts->driverless_ms < POLICY_DRIVERLESS_MS)
 		return POLICY_WAIT; /* the kernel may be about to find one */
 	if (facts->retry_later || facts->damped)

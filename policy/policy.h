@@ -52,6 +52,7 @@ struct device_facts {
 	bool session_denied;	/* a rule or key that its client needs has changed */
 	bool session_ending;	/* of any device of the same engine, and that holds it up */
 	bool others_binding;	/* other devices are about to take room */
+	const char *unserved;	/* why no client may have it from this server now; NULL: they may */
 	struct policy_fact need; /* this machine needs it; "yes" if that cannot be found out */
 	bool blocked;		 /* it is not authorized: nothing lifts that need */
 	struct policy_fact room; /* the engine can take it */

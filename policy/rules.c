@@ -154,6 +154,14 @@ enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts
 	return RULE_ALLOW;
 }
 
+bool rules_have_to(const struct rules *rules)
+{
+	for (const struct rule *rule = rules->rule; rule < rules->rule + rules->count; rule++)
+		if (rule->has_to || rule->key)
+			return true;
+	return false;
+}
+
 static bool glob_is_name(const char *glob)
 {
 	return glob && *glob && !strpbrk(glob, "*?");

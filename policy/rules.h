@@ -114,6 +114,9 @@ enum rule_verdict {
 enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts *facts,
 			      struct reason *why);
 
+/* Whether a rule tells clients apart. */
+bool rules_have_to(const struct rules *rules);
+
 /* Whether the rule that allows a device names it: by a bus id or a serial number that is not empty
  * and has neither '*' nor '?'. Such a rule also lifts the protection of a device that this host
  * needs. */

@@ -43,6 +43,8 @@ static struct {
 	/* in the process of the inspector; NULL: no device is needed */
 	void (*play_survey)(struct protect_survey *survey);
 	bool take_all, on_demand;
+	bool alone;
+	const char *listen; /* NULL: it does not */
 } t;
 
 int __wrap_uevent_open(void);
@@ -253,11 +255,13 @@ static inline void serve(void (*scene)(void), bool once, int want)
 		.rules = { .role = RULE_SERVER, .file = rules },
 		.interval = INTERVAL_MS / 1000, .dead_after = 15, .once = once,
 	};
-
-	const struct host_options host_options = {
-		.take_all = t.take_all, .on_demand = t.on_demand, .engine = &engine_kernel,
+	struct host_options host_options = {
+		.take_all = t.take_all, .on_demand = t.on_demand, .alone = t.alone,
+		.engine = &engine_kernel, .listeners = t.listen != NULL,
 	};
 
+	if (t.listen)
+		must(listener_parse(&host_options.listen[0], t.listen), t.listen);
 	t.scene = scene;
 	CHECK_INT(host_run(&options, &host_options), want);
 	memset(t.host, 0, sizeof(*t.host)); /* the next one is another process */

@@ -8,6 +8,7 @@
  */
 #include "tests/host.h"
 
+#include <arpa/inet.h>
 #include <sys/wait.h>
 
 static void whole_life_scene(void)
@@ -979,6 +980,51 @@ static void no_lock(void)
 	end();
 }
 
+static int other_server;
+
+static void other_server_scene(void)
+{
+	settle();
+	JOBS_WERE("release 1-1\n"); /* of an earlier run */
+	CHECK_INT(said("no device is exported until the program that listens there ends"), 1);
+	file_is(root, "run/left", "1-1 this server does not listen on all its addresses\n"
+				  "1-2 this server does not listen on all its addresses\n");
+	close(other_server);
+	settle();
+	JOBS_WERE("bind 1-1\nbind 1-2\n");
+	change_rules("");
+	settle();
+	JOBS_WERE("");
+	stop_server();
+}
+
+/* It would serve devices to clients that this one does not let in. */
+static void other_server_listens(void)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(here);
+	char listen_on[40];
+
+	for (unsigned by_rule = 0; by_rule < 2; by_rule++) {
+		start();
+		other_server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		here.sin_port = 0;
+		must(!bind(other_server, (struct sockaddr *)&here, len) && !listen(other_server, 1) &&
+			     !getsockname(other_server, (struct sockaddr *)&here, &len),
+		     "listen");
+		snprintf(listen_on, sizeof(listen_on), "127.0.0.1:%u", ntohs(here.sin_port));
+		t.listen = listen_on;
+		t.alone = !by_rule;
+		if (by_rule)
+			put_file(root, RULES, "deny busid 7-7 to 10.0.0.0/8\n");
+		was_bound("1-1\n");
+		plug("1-1", STUB_DRIVER);
+		plug("1-2", "usb");
+		serve(other_server_scene, false, 0);
+		end();
+	}
+}
+
 /* What the rules deny keeps no place from what they allow. */
 static void rack_scene(void)
 {
@@ -1048,5 +1094,6 @@ int main(void)
 	RUN("t_host: a link that comes and goes", link_in_time);
 	RUN("t_host: all links are lost, and a rule names the card", named_card);
 	RUN("t_host: more devices than there are places", rack);
+	RUN("t_host: another server listens", other_server_listens);
 	return check_status();
 }

@@ -35,6 +35,7 @@ static struct {
 	struct rules rules;
 	struct host_server server;
 	struct sockaddr_in there;
+	bool listens; /* on all addresses */
 	uint64_t epoch;
 	/* written to usbip-host */
 	unsigned writes;
@@ -279,6 +280,7 @@ static void pass(void *ctx)
 	(void)ctx;
 	for (unsigned i = 0; i < DEVICES; i++)
 		export_refresh(&t.exports.export[i], 15);
+	t.listens = host_server_listen(&t.server);
 	host_server_pass(&t.server, false);
 }
 
@@ -1768,13 +1770,22 @@ static void port_in_use(void)
 	for (int i = 0; i < 4; i++) {
 		run_after(&t.loop, INTERVAL_MS);
 		CHECK_INT(listener->source.fd, -1);
+		CHECK(!t.listens);
 		CHECK_INT(logged("is in use"), 1);
 		CHECK_INT(logged("without --allow"), 1);
 	}
+	t.server.alone = true;
+	run_after(&t.loop, INTERVAL_MS);
+	CHECK_INT(logged("is in use"), 1);
+	log_once_clear(&t.server.port_in_use);
+	listener->error = 0;
+	run_after(&t.loop, INTERVAL_MS);
+	CHECK_INT(logged("is in use: no device is exported until"), 1);
 	CHECK_INT(logged("listening"), 1);
 	close(other);
 	run_after(&t.loop, INTERVAL_MS);
 	CHECK(listener->source.fd >= 0);
+	CHECK(t.listens);
 	CHECK_INT(logged("listening"), 2);
 	run_after(&t.loop, INTERVAL_MS);
 	CHECK_INT(logged("listening"), 2);
@@ -1797,6 +1808,7 @@ static void interface_comes(void)
 		run_after(&t.loop, INTERVAL_MS);
 		CHECK_INT(listener->source.fd, -1);
 		CHECK_INT(logged("cannot listen on [fe80::1%nosuchif]:3240"), 1);
+		CHECK(!t.listens);
 	}
 	memcpy(listener->address.name, here, sizeof(here)); /* now it is there */
 	run_after(&t.loop, INTERVAL_MS);
@@ -1830,6 +1842,7 @@ static void all_and_one(void)
 	CHECK_INT(logged("listening on 0.0.0.0"), 1);
 	CHECK_INT(logged("listening on [::1]"), 1);
 	CHECK_INT(logged("listening on"), 3); /* with that of start() */
+	CHECK(t.listens);
 	join_with(&client, 0);
 	UNTIL(&t.loop, has_place);
 	end();

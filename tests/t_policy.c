@@ -229,7 +229,7 @@ static void kind_row(size_t i)
 enum { /* facts as bits, for the tables below */
 	OURS = 1, DRIVER = 2, RETRY = 4, DAMPED = 8, SESSION_DENIED = 16, ENDING = 32,
 	BINDING = 64, HUB = 128, IMPORTED = 256, TAKE_ALL = 512, NAMED = 1024, NOT_AUTHORIZED = 2048,
-	ON_DEMAND = 4096, WANTED = 8192, FACTS = 16384,
+	ON_DEMAND = 4096, WANTED = 8192, FACTS = 16384, UNSERVED = FACTS,
 };
 
 static struct device_facts make_facts(unsigned bits, enum device_use use, uint64_t driverless_ms)
@@ -304,6 +304,12 @@ static const struct {
 	{ "comes and goes", DEVICE_LOCAL, DRIVER | DAMPED, RULE_ALLOW, POLICY_WAIT },
 	{ "others are being bound", DEVICE_LOCAL, DRIVER | BINDING | ENDING, RULE_ALLOW,
 	  POLICY_BIND },
+	{ "unserved", DEVICE_LOCAL, DRIVER | UNSERVED, RULE_ALLOW, LEAVE },
+	{ "unserved, exported", DEVICE_IDLE, OURS | DRIVER | UNSERVED, RULE_ALLOW,
+	  POLICY_RELEASE },
+	{ "unserved, in use", DEVICE_IN_USE, OURS | DRIVER | UNSERVED, RULE_ALLOW, POLICY_KEEP },
+	{ "unserved, of somebody else", DEVICE_IDLE, DRIVER | UNSERVED, RULE_ALLOW, POLICY_KEEP },
+	{ "unserved and denied", DEVICE_IDLE, OURS | DRIVER | UNSERVED, RULE_DENY, POLICY_RELEASE },
 	{ "on demand", DEVICE_LOCAL, DRIVER | ON_DEMAND, RULE_ALLOW, POLICY_OFFER },
 	{ "on demand, wanted", DEVICE_LOCAL, DRIVER | ON_DEMAND | WANTED, RULE_ALLOW, POLICY_BIND },
 	{ "on demand, denied", DEVICE_LOCAL, DRIVER | ON_DEMAND | WANTED, RULE_DENY, LEAVE },
@@ -333,11 +339,15 @@ static void exported_row(size_t i)
 	check_begin("t_policy: exported: %s", exported[i].what);
 	reset(false);
 	policy.on_demand = exported[i].facts & ON_DEMAND;
+	facts.unserved = exported[i].facts & UNSERVED ? "unserved" : NULL;
 	t.verdict = exported[i].rules;
 	decision = policy_decide(&policy, &facts);
 	CHECK_INT(decision.verdict, exported[i].verdict);
 	CHECK_INT(decision.allowed, exported[i].rules);
-	CHECK_STR(decision.reason.text, exported[i].rules == RULE_DENY ? DENIED : "");
+	CHECK_STR(decision.reason.text, exported[i].rules == RULE_DENY	      ? DENIED :
+					facts.unserved && decision.verdict != POLICY_KEEP ?
+									       "unserved" :
+									       "");
 	check_end();
 }
 

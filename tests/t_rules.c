@@ -998,6 +998,25 @@ static void names_no_serial(void)
 	end();
 }
 
+static void clients(void)
+{
+	static const struct {
+		const char *rules;
+		bool have;
+	} row[] = {
+		{ "allow\ndeny class hid\n", false },
+		{ "deny id 0951:*\nallow to 10.0.0.0/8\n", true },
+		{ "deny busid 1-1 to key bench\n", true },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		begin();
+		CHECK(read_bytes(RULE_SERVER, row[i].rules, strlen(row[i].rules)));
+		CHECK_INT(rules_have_to(&rules), row[i].have);
+		end();
+	}
+}
+
 int main(void)
 {
 	RUN("t_rules: globs", globs);
@@ -1024,6 +1043,7 @@ int main(void)
 	RUN("t_rules: 65536 bytes and more", size);
 	RUN("t_rules: 100 MB", huge);
 	RUN("t_rules: NUL characters", no_text);
+	RUN("t_rules: clients are told apart", clients);
 	RUN("t_rules: what is no file", no_file);
 	RUN("t_rules: a file of others", unreadable);
 	RUN("t_rules: no descriptor is left open", no_descriptors);
