@@ -25,7 +25,7 @@ static void request_set_deadline(struct request *request, uint32_t ms)
 static void request_set_state(struct request *request, enum request_state state, uint32_t ms)
 {
 	static const struct {
-		const char *name;
+		char name[20];
 		unsigned next; /* the states that may follow, beside IDLE */
 	} states[] = {
 		[REQUEST_IDLE] = { "idle", TO(RESOLVING) | TO(CONNECTING) },
