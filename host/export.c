@@ -217,7 +217,8 @@ void export_refresh(struct export *export, uint32_t dead_after)
 	export_set_state(export, now);
 	if (now == EXPORT_RESETTING && !export_is_resetting(export))
 		log_once(&export->reset_log, LOG_LEVEL_WARNING, 0,
-			 "%s: still being reset after its session; until then %s gives no device back",
+			 "%s: still being reset after its session; until then %s gives no device "
+			 "back",
 			 export->device.name, export->engine->name);
 	if (export_is_resetting(export))
 		loop_tick_by(loop, loop->now + RESET_POLL_MS);

@@ -145,7 +145,7 @@ static void claim_answered(struct claim *claim, int error, int fd)
  * its process. */
 static void starter_claim_missing(struct starter *starter)
 {
-	struct claim_answer answer;
+	struct claim_answer answer = { 0 };
 	int pair[2], fd;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))

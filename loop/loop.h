@@ -44,8 +44,8 @@ struct loop {
 	bool hup; /* SIGHUP came; cleared by the code that reloads */
 	const struct loop_role *role;
 	void *ctx;
-	/* Called at tick_next, for small questions that are no reason for a pass. NULL: a pass comes
-	 * instead. */
+	/* Called at tick_next, for small questions that are no reason for a pass. NULL: a pass
+	 * comes instead. */
 	void (*tick)(void *ctx);
 	void *tick_ctx;
 	uint64_t tick_next; /* far away if none was asked for */
