@@ -70,7 +70,8 @@ void holds_remove(struct holds *holds, const char *name)
 
 int holds_read(struct holds *holds, const char *config, const char *role)
 {
-	char path[PATH_MAX], text[HOLDS_TEXT_SIZE + 1], *cursor = text;
+	static char text[HOLDS_TEXT_SIZE + 1]; /* the stack would be touched as a whole */
+	char path[PATH_MAX], *cursor = text;
 	const char *name;
 	ssize_t n;
 

@@ -216,7 +216,7 @@ int device_describe(const struct sysfs *sysfs, const char *busid, struct op_devi
 {
 	static const char up[] = "../../../";
 	struct sysfs_path link = sysfs_path(DEVICE_DIR "%s", busid);
-	uint8_t descriptors[DESCRIPTORS_SIZE];
+	static uint8_t descriptors[DESCRIPTORS_SIZE]; /* the stack would be touched as a whole */
 	char target[OP_PATH_SIZE], speed[16];
 	int busnum, devnum;
 	ssize_t n;

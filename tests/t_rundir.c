@@ -41,7 +41,9 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	(void)fds;
-	CHECK(!n && timeout > 0);
+	if (n) /* the log's look at stderr */
+		return 1;
+	CHECK(timeout > 0);
 	if (while_waiting && ++waits == 20)
 		while_waiting();
 	return 0;
