@@ -530,6 +530,7 @@ static void shares_memory(void)
 		{ "6\n", 3 << 20, 2 << 20 }, { "1\n", 1 << 19, (1 << 20) / 3 },
 		{ "1000\n", USBFS_MEMORY, USBFS_MEMORY }, { "0\n", USBFS_MEMORY, USBFS_MEMORY },
 		{ "2147483647\n", USBFS_MEMORY, USBFS_MEMORY },
+		{ "4097\n", USBFS_MEMORY, USBFS_MEMORY }, /* more than 2^32 bytes */
 		{ NULL, 8 << 20, (16 << 20) / 3 },
 	};
 

@@ -1261,6 +1261,7 @@ static void use_maps(void)
 static void maps(void)
 {
 	uint32_t seqnum[20];
+	unsigned submits;
 
 	start_with(use_maps);
 	submit(BULK, true, 4000);
@@ -1282,8 +1283,10 @@ static void maps(void)
 	/* the memory of the machine has come to an end: maps that are idle are given back */
 	CHECK(fake.maps > 2);
 	fake.memory = fake.used + 1000;
+	submits = calls(USBDEVFS_SUBMITURB);
 	seqnum[0] = submit(INTERRUPT, true, 16000);
 	CHECK_INT(fake.urbs, 1);
+	CHECK_INT(calls(USBDEVFS_SUBMITURB) - submits, 2); /* all at once */
 	CHECK_INT(fake.maps, 0);
 	done(0, seqnum[0], 0, 16000);
 	reap();
