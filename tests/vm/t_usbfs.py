@@ -44,13 +44,13 @@ class Usbfs(Serving):
         check(self.sessions() == before, f"the sessions have changed: {before}{self.sessions()}")
         check(": exported" not in self.log(self.host), self.log(self.host))
 
-    def start_early(self):
-        """A server that claims two ports; it has them."""
+    def start_early(self, options="-f /tmp/rules", ports=2):
+        """A server that claims so many ports; it has them."""
         self.host.must("kill $(pidof usbiphp-server) 2>/dev/null; true")
         self.host.wait("! pidof usbiphp-server")
         self.host.must("printf 'allow busid 2-3\\nallow busid 1-5\\ndeny\\n' >/tmp/rules")
-        self.start(f"-f /tmp/rules {OPTIONS}")
-        self.claimed(2)
+        self.start(f"{options} {OPTIONS}")
+        self.claimed(ports)
 
     def claimed(self, number):
         """So many ports are claimed in advance: the starter has the nodes of their hubs."""
@@ -247,6 +247,7 @@ def early(w):
     w.begin()
     with case("what comes to a port that a rule names is exported, and no driver of the host has it"):
         w.start_early()
+        w.host.wait("grep -qx suspended /sys/bus/usb/devices/usb2/power/runtime_status")
         for _ in range(2):
             w.plug_early()
             w.attached(1, SOON)
@@ -295,6 +296,15 @@ def early(w):
             w.host.must(f"pid=$(pidof usbiphp-server); {end}")
             w.host.wait("test -e /sys/bus/usb/drivers/usb-storage/2-3:1.0")
             w.host.unplug("stick")
+
+    with case("--take-all claims every port, and keeps that of the other bus while one is used"):
+        w.start_early("--take-all", 30)
+        w.plug_early()
+        w.attached(1, SOON)
+        w.untouched()
+        w.claimed(29)
+        w.host.unplug("stick")
+        w.claimed(30)
 
     with case("the next server claims again, and one that is killed leaves no claim"):
         w.start_early()
