@@ -23,7 +23,7 @@ PORTS = 14
 BLOCK = 3 * PORTS  # pulls until a port counts as a bad contact: FLAP_FREE of lib/backoff.h
 LAST = 15  # the port of the stick that stays
 # Pulls until the client's machine starts anew: its own hub worker tries each port from which a device
-# vanished again and again, with power cycles, which takes minutes in the end. The host's never does.
+# vanished again and again, with power cycles.
 ROUND = 7
 PATIENCE = 400  # seconds
 
