@@ -420,7 +420,7 @@ def unable(s):
             ("without the capability to look at processes",
              "/usr/bin/setpriv --bounding-set=-sys_ptrace usbiphp-server -i 1", "only root with CAP_SYS_PTRACE can see that"),
             ("in a process namespace of its own",
-             "unshare --pid --fork --mount-proc usbiphp-server -i 1", "a container can see that only with --pid=host")):
+             "unshare --pid --fork --mount-proc usbiphp-server -i 1", "a container can see that only with --pid=host -v /dev:/dev")):
         with case(f"{name}: what a program may use is left alone, a disk is taken"):
             with s.running(command=f"{command} --rule 'allow busid {tablet}'"):
                 guest.wait(f"usbiphp list | grep '^{KEYBOARD} .*left alone: {UNKNOWN}somebody may .*; {remedy}$'")
