@@ -55,8 +55,7 @@ static bool host_add_hub(void *ctx, const char *name)
 	for (int i = 1; i <= ports; i++) {
 		str_format(busid, sizeof(busid), "%.*s%c%d", BUSID_SIZE, name + (root ? 3 : 0),
 			   root ? '-' : '.', i);
-		if (busid_is_device(busid))
-			host_add_port(search, busid);
+		host_add_port(search, busid);
 	}
 	return false;
 }
@@ -72,7 +71,7 @@ static void host_find_ports(const struct ports_search *search)
 	for (unsigned i = 0; !policy->take_all && i < policy->rules.count; i++) {
 		const char *busid = rules_place(&policy->rules, i);
 
-		if (busid && busid_is_device(busid))
+		if (busid)
 			host_add_port(search, busid);
 	}
 }

@@ -170,11 +170,8 @@ static void starter_add_port(struct starter *starter, const struct starter_port 
 {
 	struct claim *claim = claim_find(starter, place->busid);
 
-	if (claim && !port_equals(&claim->place.port, &place->port)) {
-		claim_drop(starter, claim); /* another hub is there now */
-		claim = NULL;
-	}
-	if (!claim) {
+	/* another hub may be there now: the claim at the former one is not wanted */
+	if (!claim || !port_equals(&claim->place.port, &place->port)) {
 		claim = claim_find(starter, "");
 		if (!claim)
 			return;

@@ -16,26 +16,30 @@ enum { LINE_SIZE = 1024 };
 
 static const char *log_program = "usbiphp";
 static bool log_is_verbose, log_to_journal;
+static bool log_may_wait; /* stderr is a pipe; /dev/kmsg never says that it has room */
 static unsigned log_lost; /* lines */
 
 /* systemd.exec(5): $JOURNAL_STREAM has the device and inode of the stream that is the journal's. */
-static bool stderr_is_journal(void)
+static bool is_journal(const struct stat *st)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	char here[48];
-	struct stat st;
 
-	if (!stream || fstat(STDERR_FILENO, &st))
+	if (!stream)
 		return false;
-	str_format(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	str_format(here, sizeof(here), "%ju:%ju", (uintmax_t)st->st_dev, (uintmax_t)st->st_ino);
 	return !strcmp(stream, here);
 }
 
 void log_open(const char *program, bool verbose)
 {
+	struct stat st;
+	bool known = !fstat(STDERR_FILENO, &st);
+
 	log_program = program;
 	log_is_verbose = verbose;
-	log_to_journal = stderr_is_journal();
+	log_to_journal = known && is_journal(&st);
+	log_may_wait = known && S_ISFIFO(st.st_mode);
 }
 
 bool log_verbose(void)
@@ -43,12 +47,12 @@ bool log_verbose(void)
 	return log_is_verbose;
 }
 
-/* False if nobody reads the other end of a pipe: write(2) would wait. */
+/* False if nobody reads the other end: write(2) would wait. */
 static bool stderr_has_room(void)
 {
 	struct pollfd end = { STDERR_FILENO, POLLOUT, 0 };
 
-	return poll(&end, 1, 0) != 0;
+	return !log_may_wait || poll(&end, 1, 0);
 }
 
 static void write_line(const char *line, size_t len)
@@ -65,17 +69,10 @@ static void write_line(const char *line, size_t len)
 
 static void report_lost_lines(void)
 {
-	char line[LINE_SIZE];
-	size_t len = 0;
 	unsigned lost = log_lost;
 
-	if (log_to_journal)
-		len = str_format(line, sizeof(line), "<%d>", (int)LOG_LEVEL_WARNING);
-	len += str_format(line + len, sizeof(line) - len,
-			  "%s: %u lines are missing here, as the log was full\n", log_program,
-			  lost);
 	log_lost = 0;
-	write_line(line, len);
+	log_line(LOG_LEVEL_WARNING, 0, "%u lines are missing here, as the log was full", lost);
 	if (log_lost)
 		log_lost = lost;
 }

@@ -322,20 +322,33 @@ static void life(void)
 	after();
 }
 
+static bool has_given_back(void)
+{
+	return shared->gave_back;
+}
+
 /* The starter has claimed its port before it came. */
 static void claimed_in_advance(void)
 {
 	static struct starter_ports ports = { .count = 1, .port = { { "1-2", { 1, 1, 2 }, true } } };
 
 	before();
+	/* what is there when the claim is given up gets its drivers */
+	holders_claim_ports(&ports);
+	ports.count = 0;
+	holders_claim_ports(&ports);
+	CHECK(soon(has_given_back));
+	shared->claims_seen = 0;
+	shared->gave_back = 0;
+	ports.count = 1;
 	holders_claim_ports(&ports);
 	ports.count = 0;
 	CHECK_INT(take().outcome, ENGINE_DONE);
 	CHECK_INT(shared->ports[1][0], 0); /* the holder has claimed only one more */
 	CHECK_INT(shared->claims_seen, 2);
 	holders_claim_ports(&ports);
-	holders_claim_ports(&ports);
 	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	CHECK_INT(shared->gave_back, 1);
 	CHECK_INT(shared->released[0] * 10 + shared->released[1], 23);
 	after();
 }
@@ -550,6 +563,7 @@ static void shares_memory(void)
 		use(pair[0]);
 		CHECK_INT(shared->memory, row[i].alone);
 		take_second();
+		CHECK_INT(shared->claims_seen, 3); /* it has one port, the other device two */
 		use(pair[0]);
 		CHECK_INT(shared->memory, row[i].of_two);
 		CHECK_INT(engine_usbfs.release(&sysfs, "1-3").outcome, ENGINE_DONE);

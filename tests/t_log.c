@@ -254,6 +254,7 @@ static void full(void)
 	must(!pipe2(pipe_fd, O_CLOEXEC | O_NONBLOCK), "make a pipe");
 	fcntl(pipe_fd[1], F_SETFL, 0); /* a write would wait */
 	must(dup2(pipe_fd[1], STDERR_FILENO) >= 0, "log into the pipe");
+	log_open("usbiphp-test", false);
 	for (unsigned i = 0; i < 20000; i++)
 		log_info("line %u", i);
 	n = read(pipe_fd[0], text, sizeof(text) - 1);

@@ -31,7 +31,7 @@ static struct shared {
 	_Atomic unsigned stuck; /* the bus whose hubs deal with another device; 0: none */
 	_Atomic unsigned tries; /* to claim */
 	_Atomic pid_t waits; /* for a hub that is stuck */
-	_Atomic int holders, claimed, companion, files; /* what a holder has got */
+	_Atomic int holders, claimed, companion, claims, files; /* what a holder has got */
 	_Atomic bool end; /* holders end */
 } *shared;
 
@@ -122,13 +122,13 @@ int __wrap_usbfs_give_back(struct usbfs_device *device, struct usbfs_port *port,
 	return 0;
 }
 
-/* The files of claims that this process has open. */
-static int claims_open(void)
+/* Counts the files that this process has open, and those of claims among them. */
+static void count_files(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
 	char target[PATH_MAX];
-	int n = 0;
+	int n = 0, all = 0;
 
 	must(dir != NULL, "look at the open files");
 	while ((entry = readdir(dir))) {
@@ -136,9 +136,11 @@ static int claims_open(void)
 
 		target[len > 0 ? len : 0] = '\0';
 		n += strstr(target, "/claim.") != NULL;
+		all++;
 	}
 	closedir(dir);
-	return n;
+	shared->claims = n;
+	shared->files = all;
 }
 
 void __wrap_holder_main(const struct holder_order *order, const struct sysfs *fs, int control,
@@ -148,7 +150,7 @@ void __wrap_holder_main(const struct holder_order *order, const struct sysfs *fs
 	CHECK(page && control >= 0);
 	shared->claimed = claimed >= 0;
 	shared->companion = order->port[1].hub;
-	shared->files = claims_open();
+	count_files();
 	shared->holders++;
 	while (!shared->end)
 		poll(NULL, 0, 10);
@@ -318,6 +320,8 @@ static void put_device(const char *busid, const char *devnum, const char *config
 /* Claimed once, kept, given up. */
 static void claims(void)
 {
+	int files;
+
 	begin();
 	want("1-2", 1, 1, 2, true);
 	want("1-3.4", 1, 7, 4, true);
@@ -329,12 +333,14 @@ static void claims(void)
 	CHECK(becomes(1, 1, 5, false));
 	CHECK_INT(shared->tries, 2);
 	CHECK_INT(shared->claimed, 0);
-	CHECK_INT(shared->files, 0); /* nobody else has them */
+	CHECK_INT(shared->claims, 0); /* nobody else has them */
+	files = shared->files;
 	want("1-2", 1, 1, 2, true);
 	want("1-3.4", 1, 7, 4, false);
 	tell();
 	sync_starter();
 	CHECK_INT(shared->tries, 2);
+	CHECK_INT(shared->files, files); /* none is left open */
 	CHECK(becomes(1, 7, 4, true)); /* until its device is bound, or left to its drivers */
 	want("1-3.4", 1, 7, 4, true);
 	tell();
@@ -393,7 +399,7 @@ static void lends(void)
 	CHECK(holders_are(1));
 	CHECK_INT(shared->claimed, 1);
 	CHECK_INT(shared->companion, 1);
-	CHECK_INT(shared->files, 1);
+	CHECK_INT(shared->claims, 1);
 	tell();
 	CHECK(calls_are("release 7\n")); /* but not the port of the holder */
 	CHECK(becomes(1, 1, 7, false));
@@ -406,6 +412,7 @@ static void lends(void)
 	order_holder("1-2", own, none);
 	CHECK(holders_are(2));
 	CHECK_INT(shared->claimed, 0);
+	CHECK_INT(shared->claims, 0);
 	want("1-2", 1, 4, 2, true);
 	tell();
 	order_holder("1-2", own, none);
@@ -439,6 +446,10 @@ static void busy(void)
 		sync_starter();
 		CHECK_INT(shared->tries, i);
 	}
+	/* it is not the starter's, so that a holder tries it as well */
+	order_holder("2-3", (struct port){ 2, 1, 3 }, (struct port){ 1, 1, 2 });
+	CHECK(holders_are(3));
+	CHECK_INT(shared->companion, 1);
 	close(fd);
 	want("1-2", 1, 1, 2, true);
 	tell();
@@ -560,6 +571,9 @@ static void finds(void)
 		put_file(root, sysfs_path(DEVICE_DIR "%s", file[i][0]).text, file[i][1]);
 	put_file(root, DEVICE_DIR "1-0:1.0/usb1-port2/state", "");
 	put_link(root, DEVICE_DIR "1-0:1.0/usb1-port2/peer", "../../../usb2/2-0:1.0/usb2-port3");
+	put_file(root, DEVICE_DIR "1-0:1.0/usb1-port3/state", "");
+	put_link(root, DEVICE_DIR "1-0:1.0/usb1-port3/peer", "../somewhere");
+	put_link(root, DEVICE_DIR "driver", "../drivers/xhci_hcd"); /* of the other buses */
 	put_file(root, DEVICE_DIR "1-4:1.0/1-4-port12/state", "");
 	put_link(root, DEVICE_DIR "1-4:1.0/1-4-port12/peer", "../../../2-4/2-4:1.0/2-4-port11");
 	put_file(root, "devices/platform/vhci_hcd.0/usb5/busnum", "5\n");
