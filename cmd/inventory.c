@@ -56,8 +56,6 @@ void inventory_read_offered(struct inventory *inventory, const char *run)
 {
 	char path[PATH_MAX];
 
-	if (!rundir_has_daemon(run, "server"))
-		return;
 	str_format(path, sizeof(path), "%s/offered", run);
 	file_each_line(AT_FDCWD, path, offered_read_line, inventory);
 }

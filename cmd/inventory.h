@@ -81,7 +81,7 @@ struct inventory_entry *inventory_find(struct inventory *inventory, const char *
 void inventory_read_stuck(struct inventory *inventory, const char *run);
 /* Finds the devices that our own engine has, by the files of its holders in run. */
 void inventory_read_holders(struct inventory *inventory, const char *run);
-/* Finds the devices that the server offers, if it runs, by its file in run. */
+/* Finds the devices that a server that runs offers, by its file in run. */
 void inventory_read_offered(struct inventory *inventory, const char *run);
 /* Selects all entries, or only those that are shared. */
 void inventory_select(struct inventory *inventory, struct selection *selection, bool shared);

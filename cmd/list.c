@@ -169,7 +169,8 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 	engine_note_read(&engine, options->run);
 	inventory_read_holders(inventory, options->run);
 	inventory_read_stuck(inventory, options->run);
-	inventory_read_offered(inventory, options->run);
+	if (server_runs)
+		inventory_read_offered(inventory, options->run);
 	if (error && error != -ENOENT)
 		inventory_read_needs(inventory, false);
 	INVENTORY_EACH(inventory, e) {

@@ -50,17 +50,18 @@ static void status_read(struct status *status)
 	status->has_stub = !sysfs_can_open(sysfs, O_PATH, "bus/usb/drivers/" STUB_DRIVER);
 	inventory_read_holders(status->inventory, run);
 	inventory_read_stuck(status->inventory, run);
-	inventory_read_offered(status->inventory, run);
-	inventory_select(status->inventory, &status->exported, true);
-	SELECTION_EACH(&status->exported, e)
-		entry_read_export(*e, sysfs, run, "available");
-	error = inventory_select_imported(status->inventory, &status->imported, run);
-	status->has_vhci = error != -ENOENT;
 	for (unsigned i = 0; i < ROLES; i++) {
 		status->runs[i] = rundir_has_daemon(run, roles[i]);
 		if (holds_read(&status->holds[i], status->options->config, roles[i]))
 			status->holds[i].len = 0;
 	}
+	if (status->runs[SERVER])
+		inventory_read_offered(status->inventory, run);
+	inventory_select(status->inventory, &status->exported, true);
+	SELECTION_EACH(&status->exported, e)
+		entry_read_export(*e, sysfs, run, "available");
+	error = inventory_select_imported(status->inventory, &status->imported, run);
+	status->has_vhci = error != -ENOENT;
 }
 
 static void status_put_json(struct status *status)

@@ -264,11 +264,20 @@ static void __attribute__((noreturn)) holder_serve(struct holder *holder)
 	}
 }
 
+int holder_open_device(struct usbfs_device *device, const struct sysfs *sysfs, const char *busid,
+		       unsigned bus, unsigned number)
+{
+	int configuration = device_number(sysfs, busid, "bConfigurationValue");
+
+	return usbfs_open(device, sysfs->usb_nodes, bus, number,
+			  (uint8_t)(configuration < 0 ? 0 : configuration));
+}
+
 void holder_main(const struct holder_order *order, const struct sysfs *sysfs, int control,
 		 struct holder_page *page, int claimed)
 {
 	static struct holder holder;
-	int error, configuration;
+	int error;
 
 	holder.page = page;
 	holder.busid = order->busid;
@@ -285,9 +294,7 @@ void holder_main(const struct holder_order *order, const struct sysfs *sysfs, in
 	error = holder_claim_ports(&holder, sysfs->usb_nodes, order);
 	if (error)
 		holder_fail(&holder, error == -EBUSY ? HOLDER_STEP_PORT : HOLDER_STEP_OPEN, error);
-	configuration = device_number(sysfs, order->busid, "bConfigurationValue");
-	error = usbfs_open(&holder.device, sysfs->usb_nodes, order->bus, order->number,
-			   (uint8_t)(configuration < 0 ? 0 : configuration));
+	error = holder_open_device(&holder.device, sysfs, order->busid, order->bus, order->number);
 	if (error)
 		holder_fail(&holder, HOLDER_STEP_OPEN, error);
 	error = usbfs_claim(&holder.device);

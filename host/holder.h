@@ -96,6 +96,10 @@ int holder_release(const char *run, const char *busid);
 void holder_main(const struct holder_order *order, const struct sysfs *sysfs, int control,
 		 struct holder_page *page, int claimed) __attribute__((noreturn));
 
+/* Opens a device that has that node, with the configuration that it has now. 0 or -errno. */
+int holder_open_device(struct usbfs_device *device, const struct sysfs *sysfs, const char *busid,
+		       unsigned bus, unsigned number);
+
 /* The rest is for the engine. The files of a holder below run_dir. Opens that of its page, and
  * locks it; -EWOULDBLOCK: a holder has the lock, and *fd and *page are set all the same. Other
  * errors: they are not. */

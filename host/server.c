@@ -118,11 +118,11 @@ static bool listener_is_covered(const struct host_server *server, const struct l
 static int open_listener(struct listener *listener)
 {
 	const struct addr *address = &listener->address.addr;
-	const struct listener_address pending = listener->address;
+	struct listener_address again;
 	int fd, error;
 
-	if (!address->len)
-		listener_parse(&listener->address, pending.name);
+	if (!address->len && listener_parse(&again, listener->address.name))
+		listener->address = again;
 	if (!address->len)
 		return -ENODEV;
 	fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -142,22 +142,12 @@ static int open_listener(struct listener *listener)
 }
 
 /* A port in use is one line, though there are listeners for IPv4 and IPv6. */
-static bool pass_listener(struct host_server *server, struct listener *listener)
+static void log_listener(struct host_server *server, const struct listener *listener)
 {
 	const struct listener_address *address = &listener->address;
 	struct in6_addr unused;
-	int error = 0;
 
-	if (listener->source.fd < 0 && listener_is_covered(server, listener))
-		return true;
-	if (listener->source.fd < 0)
-		error = open_listener(listener);
-	else
-		loop_watch(server->loop, &listener->source, EPOLLIN); /* ends a pause */
-	if (error == listener->error)
-		return !error || error == -EAFNOSUPPORT;
-	listener->error = error;
-	if (error == -EADDRINUSE) {
+	if (listener->error == -EADDRINUSE) {
 		log_once(&server->port_in_use, LOG_LEVEL_WARNING, 0,
 			 server->alone ?
 				 "port %u is in use: no device is exported until the program that "
@@ -166,11 +156,28 @@ static bool pass_listener(struct host_server *server, struct listener *listener)
 				 "port %u is in use: the program that listens there serves the "
 				 "clients until it ends, without --allow, --psk and 'to' in rules",
 			 (unsigned)addr_split(&address->addr, &unused));
-	} else if (!error) {
+	} else if (!listener->error) {
 		log_once_clear(&server->port_in_use);
 		log_info("listening on %s", address->name);
-	} else if (error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
-		log_warning_errno(error, "cannot listen on %s", address->name);
+	} else if (listener->error != -EAFNOSUPPORT) { /* a kernel without IPv6 */
+		log_warning_errno(listener->error, "cannot listen on %s", address->name);
+	}
+}
+
+/* Returns whether clients reach the address, or never will. */
+static bool pass_listener(struct host_server *server, struct listener *listener)
+{
+	int error = 0;
+
+	if (listener->source.fd < 0 && listener_is_covered(server, listener))
+		return true;
+	if (listener->source.fd < 0)
+		error = open_listener(listener);
+	else
+		loop_watch(server->loop, &listener->source, EPOLLIN); /* ends a pause */
+	if (error != listener->error) {
+		listener->error = error;
+		log_listener(server, listener);
 	}
 	return !error || error == -EAFNOSUPPORT;
 }

@@ -72,13 +72,9 @@ static void give_back(const struct sysfs *sysfs, const char *busid, bool used)
 {
 	static struct usbfs_device device;
 	uint16_t bus, number;
-	int configuration;
 
-	if (device_address(sysfs, busid, &bus, &number))
-		return;
-	configuration = device_number(sysfs, busid, "bConfigurationValue");
-	if (usbfs_open(&device, sysfs->usb_nodes, bus, number,
-		       (uint8_t)(configuration < 0 ? 0 : configuration)))
+	if (device_address(sysfs, busid, &bus, &number) ||
+	    holder_open_device(&device, sysfs, busid, bus, number))
 		return;
 	device.used = used;
 	usbfs_configure(&device);

@@ -157,7 +157,7 @@ enum rule_verdict rules_judge(const struct rules *rules, const struct rule_facts
 bool rules_have_to(const struct rules *rules)
 {
 	for (const struct rule *rule = rules->rule; rule < rules->rule + rules->count; rule++)
-		if (rule->has_to || rule->key)
+		if (rule->has_to)
 			return true;
 	return false;
 }

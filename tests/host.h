@@ -19,6 +19,7 @@
 #include "tests/said.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 
 #define HOME "devices/pci0000:00/usb1/"
 #define SLOTS "bus/usb/drivers/usbip-host/match_busid"
@@ -53,6 +54,15 @@ void __wrap_protect_survey(const struct sysfs *fs, struct protect_survey *survey
 struct stub_result __wrap_stub_bind(const struct sysfs *fs, const char *busid);
 struct stub_result __wrap_stub_end(const struct sysfs *fs, const char *busid, int connection);
 struct stub_result __wrap_stub_release(const struct sysfs *fs, const char *busid);
+
+/* Memory that the processes of a server share with the test, all zeros in each test. */
+static inline void *share_memory(void *memory, size_t size)
+{
+	if (!memory)
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(memory != MAP_FAILED, "share memory");
+	return memset(memory, 0, size);
+}
 
 /* No event of this machine counts. */
 int __wrap_uevent_open(void)

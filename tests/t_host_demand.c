@@ -9,16 +9,15 @@
 #include "tests/host.h"
 
 #include <arpa/inet.h>
-#include <sys/mman.h>
 
 #define BUSID "1-1"
 
 enum { PASS_MS = 10000, LATER_MS = 500, PAUSE_MS = 200 };
 
 /* Shared with the process of the inspector. */
-static volatile struct {
-	unsigned asked;
-	enum protect_answer answer;
+static struct {
+	volatile unsigned asked;
+	volatile enum protect_answer answer;
 } *played;
 
 static void play_survey(struct protect_survey *survey)
@@ -35,12 +34,7 @@ static void play_survey(struct protect_survey *survey)
 static void begin(void)
 {
 	start();
-	if (!played)
-		played = mmap(NULL, sizeof(*played), PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(played != MAP_FAILED, "share memory");
-	played->asked = 0;
-	played->answer = PROTECT_FREE;
+	played = share_memory(played, sizeof(*played));
 	t.play_survey = play_survey;
 	t.on_demand = true;
 	plug(BUSID, "usb-storage");

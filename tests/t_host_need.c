@@ -8,7 +8,6 @@
  */
 #include "tests/host.h"
 
-#include <sys/mman.h>
 
 enum { FREE_MS = 1000, LATER_MS = 500, SETTLE_MS = 10000, SETTLE_START_MS = 60000,
        ASK_MS = 10000 };
@@ -51,11 +50,7 @@ static void play_survey(struct protect_survey *question)
 static void begin(void)
 {
 	start();
-	if (!played)
-		played = mmap(NULL, sizeof(*played), PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(played != MAP_FAILED, "share memory");
-	memset(played, 0, sizeof(*played));
+	played = share_memory(played, sizeof(*played));
 	t.play_survey = play_survey;
 	plug("1-1", "usb");
 }

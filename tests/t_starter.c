@@ -484,28 +484,29 @@ static void failures(void)
 	}
 }
 
+static void tell_two(void)
+{
+	want("2-1", 2, 1, 1, true);
+	want("1-2", 1, 1, 2, true);
+	tell();
+}
+
 /* A hub that deals with another device for long holds up nothing but its own ports. */
 static void stuck(void)
 {
 	begin();
 	shared->stuck = 2;
-	want("2-1", 2, 1, 1, true);
-	want("1-2", 1, 1, 2, true);
-	tell();
+	tell_two();
 	sync_starter();
 	CHECK(becomes(1, 1, 2, true));
-	want("2-1", 2, 1, 1, true);
-	want("1-2", 1, 1, 2, true);
-	tell();
+	tell_two();
 	sync_starter();
 	CHECK_INT(shared->tries, 2); /* one process is enough to wait for it */
 	shared->stuck = 0;
 	for (int tries = 0; tries < 1000 && !kill(shared->waits, 0); tries++)
 		poll(NULL, 0, 10);
 	CHECK(becomes(2, 1, 1, false)); /* it came too late, and has ended */
-	want("2-1", 2, 1, 1, true);
-	want("1-2", 1, 1, 2, true);
-	tell();
+	tell_two();
 	CHECK(becomes(2, 1, 1, true));
 	finish();
 }
