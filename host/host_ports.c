@@ -96,11 +96,12 @@ static void host_note_claims(struct host *host, const struct starter_ports *port
 	}
 }
 
-/* usbip-host claims the ports of its devices itself. */
+/* usbip-host claims the ports of its devices itself, also those that it remembers when it is full. */
 static bool host_may_claim(const struct host *host)
 {
 	return !host->daemon.loop.stopping && !host->daemon.options->once &&
-	       host->choice.engine == &engine_usbfs;
+	       host->choice.engine == &engine_usbfs &&
+	       (host->engines.only || engine_kernel.check(&host->daemon.sysfs));
 }
 
 void host_claim_ports(struct host *host)

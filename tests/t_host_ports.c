@@ -118,6 +118,13 @@ static void conditions_scene(void)
 	pass_once();
 	CHECK_STR(p.text, "");
 	p.engine = &engine_usbfs;
+	/* a port may be that of a device that usbip-host remembers */
+	t.host->engines.only = NULL;
+	pass_once();
+	CHECK_STR(p.text, "");
+	take_away(root, SLOTS);
+	pass_once();
+	CHECK_STR(p.text, "1-2");
 	put_file(root, "etc/held.server", "0951:1666@1-2\n");
 	pass_once();
 	CHECK_STR(p.text, "");
