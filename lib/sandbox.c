@@ -74,13 +74,16 @@ static void landlock_allow(int ruleset, int dir, const char *path, uint64_t acce
 	close(beneath.parent_fd);
 }
 
-/* Kinds of access that are not handled here stay allowed: reading, and directories. */
+/* Reading stays allowed, and removing directories. Making them is denied because that is also what
+ * the kernel asks for when one is renamed, and a rule goes with the directory that it was made for:
+ * renamed into another one's place, the run directory could stand for any in its parent. */
 static void restrict_files(int sysfs, const char *run_dir, const char *records)
 {
 	const struct landlock_ruleset_attr handled = {
 		.handled_access_fs = ACCESS_REPLACE | LANDLOCK_ACCESS_FS_EXECUTE |
-				     LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-				     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+				     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+				     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+				     LANDLOCK_ACCESS_FS_MAKE_FIFO |
 				     LANDLOCK_ACCESS_FS_MAKE_SYM,
 	};
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);

@@ -96,6 +96,22 @@ static int renames(const char *path)
 	       rename(from, below(path));
 }
 
+static int makes_directory(const char *path)
+{
+	return mkdir(below(path), 0700) || rmdir(below(path));
+}
+
+/* The run directory gets another one's place, where its files would mean more. */
+static int takes_place(const char *path)
+{
+	char to[PATH_MAX], from[PATH_MAX], aside[PATH_MAX + 4];
+
+	strcpy(to, below(path));
+	strcpy(from, below("notes"));
+	snprintf(aside, sizeof(aside), "%s.old", to);
+	return rename(to, aside) || rename(from, to) || rename(to, from) || rename(aside, to);
+}
+
 static int removes(const char *path)
 {
 	return unlink(below(path));
@@ -381,6 +397,9 @@ static void look(int how)
 	CANNOT(EACCES, makes, "sys/bus/usb/new");
 	CANNOT(EACCES, writes, "etc/file");
 	CANNOT(EACCES, makes, "etc/new");
+	CANNOT(EACCES, makes_directory, "notes/new");
+	CANNOT(EACCES, makes_directory, "etc/new");
+	CANNOT(EACCES, takes_place, "etc");
 	CANNOT(EACCES, links, "notes/link");
 	CANNOT(EACCES, makes_node, "100000");
 	CANNOT(EACCES, makes_node, "140000"); /* a socket */
