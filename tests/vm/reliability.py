@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes tests/RELIABILITY.md from what the long tests left in build/logs."""
+"""Writes tests/RELIABILITY.md from what the long tests left in build/logs; the rest stays as it is there."""
 
 import pathlib
 import re
@@ -9,7 +9,9 @@ from t_faults import CELLS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOGS = ROOT / "build" / "logs"
-KERNELS = ("6.1", "6.12", "kasan", "6.1 usbfs", "7.3 usbfs")  # and what is said to t_faults.py besides
+FILE = ROOT / "tests" / "RELIABILITY.md"
+OLD = FILE.read_text()
+KERNELS = ("6.1", "6.12", "kasan", "6.1 usbfs", "6.12 usbfs", "7.3 usbfs")  # what t_faults.py is told
 ENDS = {"same": "nobody notices", "again": "attached again by itself", "own": "our end does its part"}
 HEAD = """# What faults do
 
@@ -50,26 +52,41 @@ def results(kernel):
         name = text if status == "ok" else next((x for x in names if text.startswith(x + ": ")), "")
         if name in names:
             found[name] = status + (f" ({commit})" if commit != base else "")
-    return found, base
+    old = re.search(rf"^Commits\..*\b{title(kernel)}: (\w+)", OLD, re.M)
+    return found or column(kernel.upper()), base or (old and old[1])
+
+
+def title(kernel):
+    return kernel.upper() if kernel == "kasan" else f"Linux {kernel.upper()}"
+
+
+def column(name):
+    """{cell: what the table says so far}."""
+    heads, _, *rows = [x[2:-2].split(" | ") for x in OLD.splitlines() if x.startswith("|")]
+    place = heads.index(name) if name in heads else -1
+    return {row[0]: row[place] for row in rows if place >= 0}
 
 
 def seconds():
     """{cell: what took how long}, on the first kernel."""
     text = read(f"t_faults-{KERNELS[0]}.log")
-    return {name: ", ".join(re.findall(r"(?:freed|gone|attached) [\d.]+", took))
-            for name, took in re.findall(r"^# (.+?): (\w+ [\d.]+ s(?:, .*)?)$", text, re.M)}
+    found = {name: ", ".join(re.findall(r"(?:freed|gone|attached) [\d.]+", took))
+             for name, took in re.findall(r"^# (.+?): (\w+ [\d.]+ s(?:, .*)?)$", text, re.M)}
+    return found or column("seconds")
 
 
 def stock():
     """{cell: what the stock tools did}."""
-    return dict(re.findall(r"^ok - stock: ([^\t]+)\t(.*)$", read(f"stock-{KERNELS[0]}.out"), re.M))
+    found = re.findall(r"^ok - stock: ([^\t]+)\t(.*)$", read(f"stock-{KERNELS[0]}.out"), re.M)
+    return dict(found) or column("the stock tools")
 
 
 def commits(by_kernel):
-    """Of which commits the results are."""
-    found = [f"{'' if kernel == 'kasan' else 'Linux '}{kernel.upper()}: {base}"
-             for kernel, (_, base) in by_kernel.items() if base]
-    return f"Commits. {', '.join(found)}. A cell that was measured again names its commit."
+    """Of which commits the results are, and what was written under that."""
+    notes = re.search(r"^Commits\..*\n((?:[^|\n].*\n)*)", OLD, re.M)
+    found = [f"{title(kernel)}: {base}" for kernel, (_, base) in by_kernel.items() if base]
+    return (f"Commits. {', '.join(found)}. A cell that was measured again names its commit.\n" +
+            (notes[1] if notes else ""))
 
 
 def table(by_kernel):
@@ -83,19 +100,19 @@ def table(by_kernel):
 
 
 def others():
-    """One line for each of the other long tests."""
-    soaks = read("t_soak-6.1.log") + read("t_soak-6.1-usbfs.log")
-    for line in re.findall(r"^# (6.1.*: \d+ (?:plugs|pulls): .*)$", soaks, re.M):
-        yield f"- Soak, kernel {line}"
+    """Lines of the other long tests."""
+    found = [f"- Soak, kernel {line}" for line in re.findall(
+        r"^# (6.1.*: \d+ (?:plugs|pulls): .*)$", read("t_soak-6.1.log") + read("t_soak-6.1-usbfs.log"), re.M)]
     for name, what in (("prove", r"^# (\d+ of \d+ proved)$"), ("mutate", r"^# (\d+ mutations of .*)$")):
-        for line in re.findall(what, read(f"{name}.out"), re.M):
-            yield f"- `make {name}`: {line}"
+        found += [f"- `make {name}`: {line}" for line in re.findall(what, read(f"{name}.out"), re.M)]
+    measured = {line.partition(":")[0] for line in found}
+    return [x for x in OLD.splitlines() if x.startswith("- ") and x.partition(":")[0] not in measured] + found
 
 
 def main():
     by_kernel = {kernel: results(kernel) for kernel in KERNELS}
-    text = "\n".join([HEAD, commits(by_kernel), "", *table(by_kernel), "", *others()])
-    (ROOT / "tests" / "RELIABILITY.md").write_text(text.rstrip() + "\n")
+    text = "\n".join([HEAD, commits(by_kernel), *table(by_kernel), "", *others()])
+    FILE.write_text(text.rstrip() + "\n")
 
 
 if __name__ == "__main__":
