@@ -306,7 +306,7 @@ static void other_statuses(void)
 }
 
 /* What all sessions of tests/fixtures/sessions have together. */
-static unsigned messages[URB_RET_UNLINK + 1], sessions;
+static unsigned messages[URB_RET_UNLINK + 1], packets_seen, sessions;
 
 /* Packets that are encoded to the same bytes; returns their length. */
 static size_t replay_packets(const uint8_t *p, size_t left, uint32_t count, uint32_t length)
@@ -321,6 +321,7 @@ static size_t replay_packets(const uint8_t *p, size_t left, uint32_t count, uint
 		CHECK_BYTES(again, p, URB_PACKET_SIZE);
 	}
 	CHECK(all_fit(packet, count, length));
+	packets_seen += count;
 	return count * (size_t)URB_PACKET_SIZE;
 }
 
@@ -391,7 +392,9 @@ static void sessions_are_there(void)
 	CHECK(sessions > 0);
 	CHECK(messages[URB_CMD_SUBMIT] > 20);
 	CHECK(messages[URB_RET_SUBMIT] > 20);
+	CHECK(messages[URB_CMD_UNLINK] > 0);
 	CHECK_INT(messages[URB_RET_UNLINK], messages[URB_CMD_UNLINK]);
+	CHECK(packets_seen > 2); /* in both directions */
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* In a test guest: plays a tone of so many frames on a PCM device, without alsa-lib. */
+/* In a test guest: plays a tone of so many frames on a PCM device, in periods of 5 ms. */
 
 #include <fcntl.h>
 #include <sound/asound.h>
@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 	mask_set(&params, SNDRV_PCM_HW_PARAM_SUBFORMAT, (unsigned)SNDRV_PCM_SUBFORMAT_STD);
 	interval_set(&params, SNDRV_PCM_HW_PARAM_CHANNELS, CHANNELS);
 	interval_set(&params, SNDRV_PCM_HW_PARAM_RATE, RATE);
+	interval_set(&params, SNDRV_PCM_HW_PARAM_PERIOD_SIZE, RATE / 200);
 	return ioctl(fd, SNDRV_PCM_IOCTL_HW_PARAMS, &params) ||
 	       ioctl(fd, SNDRV_PCM_IOCTL_PREPARE) ||
 	       ioctl(fd, SNDRV_PCM_IOCTL_WRITEI_FRAMES, &transfer) ||
