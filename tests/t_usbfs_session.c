@@ -333,16 +333,16 @@ static void in_pieces(void)
 	}
 }
 
+static const unsigned orders[24][4] = {
+	{ 0, 1, 2, 3 }, { 0, 1, 3, 2 }, { 0, 2, 1, 3 }, { 0, 2, 3, 1 }, { 0, 3, 1, 2 },
+	{ 0, 3, 2, 1 }, { 1, 0, 2, 3 }, { 1, 0, 3, 2 }, { 1, 2, 0, 3 }, { 1, 2, 3, 0 },
+	{ 1, 3, 0, 2 }, { 1, 3, 2, 0 }, { 2, 0, 1, 3 }, { 2, 0, 3, 1 }, { 2, 1, 0, 3 },
+	{ 2, 1, 3, 0 }, { 2, 3, 0, 1 }, { 2, 3, 1, 0 }, { 3, 0, 1, 2 }, { 3, 0, 2, 1 },
+	{ 3, 1, 0, 2 }, { 3, 1, 2, 0 }, { 3, 2, 0, 1 }, { 3, 2, 1, 0 },
+};
+
 static void every_order(void)
 {
-	static const unsigned orders[24][4] = {
-		{ 0, 1, 2, 3 }, { 0, 1, 3, 2 }, { 0, 2, 1, 3 }, { 0, 2, 3, 1 }, { 0, 3, 1, 2 },
-		{ 0, 3, 2, 1 }, { 1, 0, 2, 3 }, { 1, 0, 3, 2 }, { 1, 2, 0, 3 }, { 1, 2, 3, 0 },
-		{ 1, 3, 0, 2 }, { 1, 3, 2, 0 }, { 2, 0, 1, 3 }, { 2, 0, 3, 1 }, { 2, 1, 0, 3 },
-		{ 2, 1, 3, 0 }, { 2, 3, 0, 1 }, { 2, 3, 1, 0 }, { 3, 0, 1, 2 }, { 3, 0, 2, 1 },
-		{ 3, 1, 0, 2 }, { 3, 1, 2, 0 }, { 3, 2, 0, 1 }, { 3, 2, 1, 0 },
-	};
-
 	start();
 	for (size_t i = 0; i < LENGTH(orders); i++) {
 		uint32_t first = submit(BULK, true, 10);
@@ -739,8 +739,8 @@ static void use_iso(void)
 /* Packets of 100 bytes, each so many bytes behind the one before. */
 static uint32_t submit_packets(bool in, uint32_t packets, uint32_t stride)
 {
+	static uint8_t bytes[URB_PACKETS_MAX * URB_PACKET_SIZE];
 	struct urb_command command = request(ISO, in, packets * stride);
-	uint8_t bytes[URB_PACKET_SIZE];
 
 	command.packets = packets;
 	command.start_frame = 77;
@@ -752,9 +752,9 @@ static uint32_t submit_packets(bool in, uint32_t packets, uint32_t stride)
 	for (uint32_t i = 0; i < packets; i++) {
 		struct urb_packet packet = { .offset = i * stride, .length = 100 };
 
-		urb_packet_encode(bytes, &packet);
-		send_bytes(bytes, sizeof(bytes));
+		urb_packet_encode(bytes + i * URB_PACKET_SIZE, &packet);
 	}
+	send_bytes(bytes, packets * URB_PACKET_SIZE);
 	run();
 	return t.seqnum;
 }
@@ -926,6 +926,75 @@ static void iso_in(void)
 		CHECK_INT(t.packet[2].offset, 200);
 		CHECK_INT(t.packet[2].status, -EPIPE);
 	}
+	CHECK_INT(t.end, USBFS_RUNNING);
+	stop();
+}
+
+/* False if it was killed. */
+static bool complete(const struct usbdevfs_urb *urb)
+{
+	unsigned i = 0;
+
+	while (i < fake.urbs && fake.urb[i].urb != urb)
+		i++;
+	if (i == fake.urbs)
+		return false;
+	if (fake.urb[i].packet)
+		fake.urb[i].packet[0].actual_length = 100;
+	fake_done(i, 0, 8);
+	reap();
+	return true;
+}
+
+static void expect_whole(unsigned which, uint32_t first, int status, uint32_t length)
+{
+	CHECK(receive(which > 0));
+	CHECK_INT(t.reply.code, URB_RET_SUBMIT);
+	CHECK_INT(t.reply.seqnum, first + which);
+	CHECK_INT(t.reply.status, status);
+	CHECK_INT(t.reply.length, length);
+}
+
+/* Three requests are four URBs, which complete in that order. When so many have, a request is
+ * unlinked, and its URBs are killed, or complete meanwhile. */
+static void play(const unsigned order[4], unsigned victim, unsigned when, bool loses)
+{
+	static const unsigned owner[] = { 0, 1, 1, 2 }, lengths[] = { 8, 200, 8 };
+	unsigned left[] = { 1, 2, 1 }, request;
+	const struct usbdevfs_urb *urb[4];
+	uint32_t first = submit(BULK, false, 8);
+
+	submit_packets(true, 129, 100);
+	submit(INTERRUPT, true, 8);
+	for (unsigned i = 0; i < 4; i++)
+		urb[i] = fake.urb[i].urb;
+	fake.discard_loses = loses;
+	for (unsigned step = 0; step <= 4; step++) {
+		if (step == when) {
+			uint32_t length = victim == 1 && left[1] == 1 ? 100 : 0;
+			bool killed = left[victim] && !loses;
+
+			unlink_urb(first + victim);
+			reap();
+			if (left[victim] && (loses || length))
+				expect_whole(victim, first, killed ? -104 : 0, length);
+			EXPECT_UNLINK(t.seqnum, killed ? -104 : 0);
+			left[victim] = 0;
+		}
+		request = step < 4 ? owner[order[step]] : 0;
+		if (step < 4 && complete(urb[order[step]]) && !--left[request])
+			expect_whole(request, first, 0, lengths[request]);
+		EXPECT_NONE();
+	}
+	CHECK_INT(fake.urbs, 0);
+	CHECK_INT(t.counters.in_flight, 0);
+}
+
+static void every_order_and_unlink(void)
+{
+	start_with(use_iso);
+	for (unsigned i = 0; i < LENGTH(orders) * 3 * 5 * 2; i++)
+		play(orders[i / 30], i / 10 % 3, i / 2 % 5, i % 2);
 	CHECK_INT(t.end, USBFS_RUNNING);
 	stop();
 }
@@ -1876,6 +1945,7 @@ int main(void)
 	RUN("requests that the kernel must know of", special_requests);
 	RUN("what such a request kills, waiting or in flight", kills_what_waits);
 	RUN("isochronous reads", iso_in);
+	RUN("every order, and an unlink at each moment", every_order_and_unlink);
 	RUN("isochronous writes, and more packets than usbfs takes", iso_out);
 	RUN("isochronous writes with packets in any order", iso_scattered);
 	RUN("malformed packets", iso_malformed);

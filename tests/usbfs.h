@@ -28,7 +28,7 @@ struct fake_urb {
 	unsigned done; /* 0: in flight; else its place among those that are done */
 	int status;
 	unsigned actual;
-	struct usbdevfs_iso_packet_desc packet[FAKE_PACKETS];
+	struct usbdevfs_iso_packet_desc *packet; /* of an isochronous one */
 };
 
 static struct {
@@ -149,16 +149,25 @@ static inline int fake_submit(struct usbdevfs_urb *urb)
 	fake_check(urb);
 	memset(entry, 0, sizeof(*entry));
 	entry->urb = urb;
-	entry->was = malloc(sizeof(*urb));
+	entry->was = calloc(1, sizeof(*urb)); /* of a test that lets malloc() fail, too */
 	memcpy(entry->was, urb, sizeof(*urb));
 	entry->size = size;
-	entry->data = malloc(size + 1);
+	entry->data = calloc(1, size + 1);
 	memcpy(entry->data, urb->buffer, size);
-	for (int i = 0; urb->type == USBDEVFS_URB_TYPE_ISO && i < urb->number_of_packets; i++)
+	if (urb->type == USBDEVFS_URB_TYPE_ISO)
+		entry->packet = calloc(FAKE_PACKETS, sizeof(*entry->packet));
+	for (int i = 0; entry->packet && i < urb->number_of_packets; i++)
 		entry->packet[i] = urb->iso_frame_desc[i];
 	fake.used += mapped ? 0 : size;
 	fake.urbs++;
 	return 0;
+}
+
+static inline void fake_free(const struct fake_urb *entry)
+{
+	free(entry->data);
+	free(entry->was);
+	free(entry->packet);
 }
 
 static inline int fake_reap(struct usbdevfs_urb **reaped)
@@ -187,8 +196,7 @@ static inline int fake_reap(struct usbdevfs_urb **reaped)
 	}
 	if (!fake_is_mapped(urb->buffer, entry->size))
 		fake.used -= entry->size;
-	free(entry->data);
-	free(entry->was);
+	fake_free(entry);
 	memmove(entry, entry + 1, (size_t)(fake.urb + --fake.urbs - entry) * sizeof(*entry));
 	*reaped = urb;
 	return 0;
@@ -326,7 +334,7 @@ void __wrap_usbfs_unmap(void *map, size_t size)
 static inline void fake_reset(void)
 {
 	for (unsigned i = 0; i < fake.urbs; i++)
-		free(fake.urb[i].data), free(fake.urb[i].was);
+		fake_free(&fake.urb[i]);
 	memset(&fake, 0, sizeof(fake));
 }
 
