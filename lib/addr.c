@@ -69,7 +69,7 @@ bool addr_parse(const char *text, struct in6_addr *address)
 }
 
 /* if_nametoindex(3) by SIOCGIFINDEX (netdevice(7)): musl's opens an AF_UNIX socket for it, which a
- * sandbox denies. Returns 0 if there is no such interface. */
+ * sandbox denies, as it may deny those of datagrams. Returns 0 if there is no such interface. */
 static unsigned interface_index(const char *name)
 {
 	struct ifreq request = { 0 };
@@ -79,9 +79,9 @@ static unsigned interface_index(const char *name)
 	if (!len || len >= sizeof(request.ifr_name))
 		return 0;
 	memcpy(request.ifr_name, name, len);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0) /* a kernel without IPv4 */
-		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return 0;
 	error = ioctl(fd, SIOCGIFINDEX, &request);

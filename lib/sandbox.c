@@ -192,18 +192,23 @@ static const struct sock_filter base_filter[] = {
 };
 
 /*
- * Programs, changes of files that Landlock does not handle, and sockets of other families. Runs
- * besides the filter above. Where there is socketcall(2) (i386, s390x, 32-bit mips and 64-bit
- * powerpc among ours) a family passed through it is in memory, which a filter cannot see; musl
- * before 1.2.2 and glibc need that call there.
+ * Programs, other processes, changes of files that Landlock does not handle, and sockets of other
+ * families. Runs besides the filter above. socketcall(2) of some architectures takes its arguments
+ * in memory, which a filter cannot see. musl since 1.2.2 does without it; glibc needs it for i386
+ * and s390x.
  */
 static const struct sock_filter strict_filter[] = {
 	LOAD(offsetof(struct seccomp_data, nr)),
 	DENY_CALLS(SYS_execve, SYS_execveat, SYS_fchmod, SYS_fchmodat),
 	DENY_CALLS(SYS_truncate, NR_FCHMODAT2, NR_OPENAT2, NR_SETXATTRAT),
 	DENY_CALLS(SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, NR_CHMOD),
+	DENY_CALLS(SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp),
+	DENY_CALLS(NR_PIDFD_GETFD, NR_PIDFD_OPEN, NR_PROCESS_MADVISE, SYS_open_by_handle_at),
 #ifdef SYS_truncate64
 	DENY_CALL(SYS_truncate64),
+#endif
+#if defined(SYS_socketcall) && !(defined(__GLIBC__) && (defined(__i386__) || defined(__s390x__)))
+	DENY_CALL(SYS_socketcall),
 #endif
 	/* O_TRUNC empties a file even if it is opened for reading, or with access mode 3 */
 #ifdef SYS_open
@@ -218,6 +223,12 @@ static const struct sock_filter strict_filter[] = {
 	UNLESS(BPF_JEQ, O_TRUNC | O_WRONLY | O_RDWR, 1),
 	DENY,
 	ALLOW,
+	/* one of datagrams could send to every local socket of datagrams */
+	UNLESS(BPF_JEQ, SYS_socketpair, 4),
+	LOAD(ARGUMENT(1)),
+	UNLESS(BPF_JEQ, SOCK_SEQPACKET | SOCK_CLOEXEC, 1),
+	ALLOW,
+	DENY,
 	UNLESS(BPF_JEQ, SYS_socket, 8),
 	LOAD(ARGUMENT(0)),
 	ALLOW_FAMILY(AF_INET),
@@ -227,17 +238,44 @@ static const struct sock_filter strict_filter[] = {
 	ALLOW,
 };
 
+/* The server answers, and reaches nobody by itself: no TCP connection, no datagram. The addresses
+ * of sendmsg(2) are in memory, but its kinds of sockets need none, or MSG_FASTOPEN for one. */
+static const struct sock_filter server_filter[] = {
+	LOAD(offsetof(struct seccomp_data, nr)),
+	DENY_CALL(SYS_connect),
+	DENY_CALL(SYS_sendmmsg),
+	UNLESS(BPF_JEQ, SYS_sendmsg, 4),
+	LOAD(ARGUMENT(2)),
+	UNLESS(BPF_JSET, MSG_FASTOPEN, 1),
+	DENY,
+	ALLOW,
+	UNLESS(BPF_JEQ, SYS_sendto, 6),
+	LOAD(offsetof(struct seccomp_data, args[4])),
+	UNLESS(BPF_JEQ, 0, 3),
+	LOAD(offsetof(struct seccomp_data, args[4]) + sizeof(uint32_t)),
+	UNLESS(BPF_JEQ, 0, 1),
+	ALLOW,
+	DENY,
+	UNLESS(BPF_JEQ, SYS_socket, 8),
+	LOAD(ARGUMENT(0)),
+	ALLOW_FAMILY(AF_NETLINK),
+	LOAD(ARGUMENT(1)),
+	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf), /* without SOCK_CLOEXEC and such */
+	UNLESS(BPF_JEQ, SOCK_STREAM, 1),
+	ALLOW,
+	DENY,
+	ALLOW,
+};
+
 /*
  * The inspector only reads. It has no Landlock, as that keeps a process from looking at others
  * (Documentation/userspace-api/landlock.rst, "Ptrace restrictions"), so files are not opened for
- * writing, made or removed by this filter. open_by_handle_at(2) would need no path.
+ * writing, made or removed by this filter.
  */
 static const struct sock_filter inspector_filter[] = {
 	LOAD(offsetof(struct seccomp_data, nr)),
-	DENY_CALLS(SYS_socket, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev),
-	DENY_CALLS(SYS_kcmp, NR_PIDFD_GETFD, NR_PIDFD_OPEN, NR_PROCESS_MADVISE),
 	DENY_CALLS(SYS_mkdirat, SYS_mknodat, SYS_unlinkat, SYS_linkat),
-	DENY_CALLS(SYS_symlinkat, SYS_renameat2, NR_RENAMEAT, SYS_open_by_handle_at),
+	DENY_CALLS(SYS_symlinkat, SYS_renameat2, NR_RENAMEAT, SYS_socket),
 #ifdef SYS_open
 	DENY_CALLS(SYS_mkdir, SYS_mknod, SYS_unlink, SYS_rmdir),
 	DENY_CALLS(SYS_link, SYS_symlink, SYS_rename, SYS_creat),
@@ -329,6 +367,8 @@ void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool pro
 	add_filter(base_filter, ARRAY_SIZE(base_filter));
 	if (!programs)
 		add_filter(strict_filter, ARRAY_SIZE(strict_filter));
+	if (!records)
+		add_filter(server_filter, ARRAY_SIZE(server_filter));
 }
 
 void sandbox_enter_inspector(void)

@@ -23,7 +23,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-enum { CONFINED = 1, WITH_PROGRAMS, INSPECTOR, HOOKS, HOLDER };
+enum { CONFINED = 1, WITH_PROGRAMS, SERVER, INSPECTOR, HOOKS, HOLDER };
 enum { OTHER_USER = 65534 };
 
 static char root[TEMP_SIZE];
@@ -43,6 +43,8 @@ static int error_of(int how, int (*work)(const char *path), const char *path)
 		snprintf(records, sizeof(records), "%s/records", root);
 		if (how == CONFINED || how == WITH_PROGRAMS)
 			sandbox_enter(sysfs.root, notes, records, how == WITH_PROGRAMS);
+		else if (how == SERVER)
+			sandbox_enter(sysfs.root, notes, NULL, false);
 		else if (how == INSPECTOR)
 			sandbox_enter_inspector();
 		else if (how == HOOKS)
@@ -205,7 +207,37 @@ static int pairs(const char *unused)
 	int pair[2];
 
 	(void)unused;
-	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+}
+
+/* From one of these a process could send to any local socket of datagrams. */
+static int pairs_datagrams(const char *unused)
+{
+	int pair[2];
+
+	(void)unused;
+	return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
+}
+
+/* To a port where nobody listens. */
+static int connects(const char *unused)
+{
+	const struct sockaddr_in to = { AF_INET, htons(1), { htonl(INADDR_LOOPBACK) }, { 0 } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)unused;
+	return connect(fd, (const struct sockaddr *)&to, sizeof(to));
+}
+
+static int sends(const char *fast)
+{
+	struct sockaddr_in to = { AF_INET, htons(1), { htonl(INADDR_LOOPBACK) }, { 0 } };
+	struct msghdr header = { .msg_name = &to, .msg_namelen = sizeof(to) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fast)
+		return sendmsg(fd, &header, MSG_FASTOPEN | MSG_NOSIGNAL) < 0;
+	return sendto(fd, "", 1, MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to)) < 0;
 }
 
 static int forks(const char *unused)
@@ -421,6 +453,7 @@ static void look(int how)
 	CAN(opens_socket, "16"); /* AF_NETLINK */
 	CHECK_INT(error_of(how, opens_socket, "10"), error_of(0, opens_socket, "10")); /* AF_INET6 */
 	CAN(pairs, NULL);
+	CANNOT(EPERM, pairs_datagrams, NULL);
 	CAN(finds_interface, "fe80::1%lo");
 	CAN(forks, NULL);
 	after();
@@ -437,6 +470,26 @@ static void confined(void)
 	before();
 	CHECK_INT(error_of(0, makes_node, "60000"), 0); /* a device */
 	CHECK_INT(error_of(CONFINED, makes_node, "60000"), EACCES);
+	after();
+}
+
+/* It answers peers, and reaches nobody by itself. */
+static void server(void)
+{
+	before();
+	CHECK_INT(error_of(SERVER, writes, "notes/file"), 0);
+	CHECK_INT(error_of(SERVER, writes, "records/file"), EACCES);
+	CHECK_INT(error_of(CONFINED, connects, NULL), ECONNREFUSED);
+	CHECK_INT(error_of(SERVER, connects, NULL), EPERM);
+	CHECK_INT(error_of(CONFINED, sends, NULL), EPIPE);
+	CHECK_INT(error_of(SERVER, sends, NULL), EPERM);
+	CHECK_INT(error_of(SERVER, sends, "fast"), EPERM);
+	CHECK_INT(error_of(CONFINED, opens_socket, "2"), 0);
+	CHECK_INT(error_of(SERVER, opens_socket, "2"), EPERM);
+	CHECK_INT(error_of(SERVER, opens_socket, "16"), 0);
+	CHECK_INT(error_of(SERVER, finds_interface, "fe80::1%lo"), 0);
+	CHECK_INT(error_of(SERVER, pairs, NULL), 0);
+	CHECK_INT(error_of(SERVER, runs, MYSELF), EPERM);
 	after();
 }
 
@@ -675,7 +728,8 @@ static void inspector(void)
 	for (size_t i = 0; i < LENGTH(numbers); i++) {
 		snprintf(number, sizeof(number), "%ld", numbers[i]);
 		CHECK_INT(error_of(how, calls, number), EPERM);
-		CHECK(error_of(CONFINED, calls, number) != EPERM);
+		CHECK_INT(error_of(CONFINED, calls, number), EPERM);
+		CHECK(error_of(WITH_PROGRAMS, calls, number) != EPERM);
 	}
 	/* for which one of its capabilities would be enough */
 	snprintf(number, sizeof(number), "%ld", (long)SYS_userfaultfd);
@@ -772,6 +826,7 @@ int main(int argc, char **argv)
 	all_capabilities = data[0].permitted;
 	RUN("t_sandbox: what can be done without", not_confined);
 	RUN("t_sandbox: what can be done with it, and what not", confined);
+	RUN("t_sandbox: a server cannot connect to anybody", server);
 	RUN("t_sandbox: what can be done when programs must be run", with_programs);
 	RUN("t_sandbox: no capabilities, and no calls that nobody needs", never);
 	RUN("t_sandbox: the inspector sees more and can do less", inspector);
