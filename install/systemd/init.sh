@@ -55,4 +55,6 @@ init_remove() {
 		systemctl -q reset-failed "$service" 2>/dev/null || :
 		systemctl daemon-reload
 	}
+	# systemd keeps them for the other role; they are empty if there is nothing to know
+	rmdir "$notes" /var/run/vhci_hcd 2>/dev/null || :
 }

@@ -309,13 +309,13 @@ def test_guests(kernel, workdir, product, stack, fast):
         client.must("printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' "
                     ">/run/systemd/system/lab-hook.service && systemctl daemon-reload && "
                     "printf '#!/bin/sh\\n"
-                    "systemctl restart lab-hook && echo $USBIPHP_EVENT >>/run/hooked\\n' "
+                    "systemctl restart lab-hook && echo $USBIPHP_EVENT >>/run/usbiphp/hooked\\n' "
                     ">/etc/usbiphp/hooks.d/h && chmod 755 /etc/usbiphp/hooks.d/h")
         client.must("/opt/usbip/usbiphp detach $(ls /run/vhci_hcd | sed s/port//)")
-        client.wait("grep -q detached /run/hooked", 60)
+        client.wait("grep -q detached /run/usbiphp/hooked", 60)
         client.must("/opt/usbip/usbiphp attach $(cat /etc/usbiphp/held.client)")
-        client.wait("grep -q attached /run/hooked", 60)
-        client.must("rm -r /etc/usbiphp/hooks.d/h /run/hooked /run/systemd/system/lab-hook.service && "
+        client.wait("grep -q attached /run/usbiphp/hooked", 60)
+        client.must("rm -r /etc/usbiphp/hooks.d/h /run/usbiphp/hooked /run/systemd/system/lab-hook.service && "
                     "systemctl daemon-reload")
         check_content()
 
@@ -375,16 +375,16 @@ def test_guests(kernel, workdir, product, stack, fast):
     with lab.case("systemctl stop gives the stick back, start exports it again"):
         host.must("systemctl stop usbip-bind", 60)
         host.wait("[ -b /dev/sda ]")
-        host.must("[ ! -e /run/usbiphp ]")
+        host.must("[ -z \"$(ls -A /run/usbiphp)\" ]")
         client.wait("[ ! -e /sys/block/sda ]")
         host.must("systemctl start usbip-bind")
         wait_exported(host)
         check_content()
 
     with lab.case("both roles on one machine; an option with a blank stays one word"):
-        host.must(f"{install} client 10.0.0.99 --run '/run/notes of one'", 300)
+        host.must(f"{install} client 10.0.0.99 --rule 'deny busid 9-9'", 300)
         words = host.get(f"/proc/{main_pid(host, 'usbip-attach')}/cmdline").split(b"\0")
-        lab.check(words[1:-1] == [b"10.0.0.99", b"--run", b"/run/notes of one"], words)
+        lab.check(words[1:-1] == [b"10.0.0.99", b"--rule", b"deny busid 9-9"], words)
         host.must(f"{uninstall} client", 300)
         check_service(host, "usbip-bind", "/opt/usbip/usbiphp-server --interval 7")
         host.must("[ -x /opt/usbip/usbiphp ] && [ ! -e /etc/default/usbip-attach ]")
