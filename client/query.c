@@ -2,7 +2,9 @@
 /* One request for a server's list, waited for: a loop that ends with it. */
 #include "client/request.h"
 
+#include "lib/sandbox.h"
 #include "lib/util.h"
+#include "sysfs/sysfs.h"
 
 #include <string.h>
 
@@ -32,6 +34,13 @@ static bool query_has_ended(void *ctx)
 	const struct query *query = ctx;
 
 	return query->listed || query->request.state == REQUEST_IDLE;
+}
+
+void query_confine(const struct psk *key, bool programs)
+{
+	if (key)
+		modprobe("tls");
+	sandbox_enter(-1, "", "", programs);
 }
 
 bool query_list(struct query *query, enum op_code code,

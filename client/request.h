@@ -148,8 +148,11 @@ struct query {
 	struct request request;	      /* ctx and record are the caller's */
 };
 
+/* query.c: before the first query, drops what it does not need to hear a stranger, for good: the
+ * client's sandbox without a place to write to. key: of a server, or NULL. programs: ssh will run. */
+void query_confine(const struct psk *key, bool programs);
 /*
- * query.c: requests OP_REQ_DEVLIST, or OP_REQ_WATCH and waits for the first list. The caller has
+ * Requests OP_REQ_DEVLIST, or OP_REQ_WATCH and waits for the first list. The caller has
  * set query->target.endpoint and key. record is called for each device, with ctx as request->ctx.
  * Returns false if there is no list: then query->request has the outcome and the reason, unless a
  * signal came.

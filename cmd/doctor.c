@@ -210,6 +210,7 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 	       const struct endpoint *server, unsigned servers)
 {
 	struct doctor doctor = { .options = options, .port = port };
+	bool uses_ssh = false;
 	int error = sysfs_open(&doctor.sysfs, options->sysfs);
 
 	if (error) {
@@ -229,6 +230,10 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 	close(doctor.machine.proc);
 	close(doctor.machine.root);
 	sysfs_close(&doctor.sysfs);
+	for (unsigned i = 0; i < servers; i++)
+		uses_ssh |= *server[i].through != '\0';
+	if (servers)
+		query_confine(keys_own(options->keys), uses_ssh);
 	for (unsigned i = 0; i < servers; i++)
 		if (!doctor_check_server(&doctor, &server[i]))
 			return 1;

@@ -217,6 +217,7 @@ int cmd_list_remote(const struct endpoint *server, const struct psk *key,
 
 	query.target.endpoint = server;
 	query.target.key = key;
+	query_confine(key, *server->through);
 	if (!query_list(&query, OP_REQ_DEVLIST, inventory_add_remote, inventory)) {
 		if (!query.loop.stopping)
 			request_log_failure(&query.request, &(struct log_once){ 0 });

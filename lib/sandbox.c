@@ -53,14 +53,6 @@ static void keep_capabilities(uint32_t first, uint32_t others)
 		log_missing("dropped capabilities");
 }
 
-/* No program that it runs gets more. */
-static void drop_capabilities(uint32_t kept)
-{
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL))
-		log_missing("PR_SET_NO_NEW_PRIVS");
-	keep_capabilities(kept, 0);
-}
-
 #ifdef HAVE_LANDLOCK
 /* Below the path these kinds of access stay allowed. */
 static void landlock_allow(int ruleset, int dir, const char *path, uint64_t access)
@@ -347,46 +339,52 @@ static const struct sock_filter holder_filter[] = {
 	DENY,
 };
 
+/* On an unknown processor there is no filter. */
 static void add_filter(const struct sock_filter *filter, size_t len)
 {
 	const struct sock_fprog program = { (unsigned short)len, (struct sock_filter *)filter };
 
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0UL, 0UL))
+	if (ARCH && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0UL, 0UL))
 		log_missing("seccomp filter");
+}
+
+/* No program that it runs gets more than those capabilities. */
+static void enter_base(uint32_t kept)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL))
+		log_missing("PR_SET_NO_NEW_PRIVS");
+	keep_capabilities(kept, 0);
+	add_filter(base_filter, ARRAY_SIZE(base_filter));
+}
+
+static void enter_strict(void)
+{
+	add_filter(strict_filter, ARRAY_SIZE(strict_filter));
 }
 
 void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool programs)
 {
-	drop_capabilities(0);
-#ifdef HAVE_LANDLOCK
-	if (!programs)
-		restrict_files(sysfs, run_dir, records);
-#endif
-	if (!ARCH)
+	enter_base(0);
+	if (programs)
 		return;
-	add_filter(base_filter, ARRAY_SIZE(base_filter));
-	if (!programs)
-		add_filter(strict_filter, ARRAY_SIZE(strict_filter));
+#ifdef HAVE_LANDLOCK
+	restrict_files(sysfs, run_dir, records);
+#endif
+	enter_strict();
 	if (!records)
 		add_filter(server_filter, ARRAY_SIZE(server_filter));
 }
 
 void sandbox_enter_inspector(void)
 {
-	drop_capabilities(INSPECTOR_CAPABILITIES);
-	if (!ARCH)
-		return;
-	add_filter(base_filter, ARRAY_SIZE(base_filter));
-	add_filter(strict_filter, ARRAY_SIZE(strict_filter));
+	enter_base(INSPECTOR_CAPABILITIES);
+	enter_strict();
 	add_filter(inspector_filter, ARRAY_SIZE(inspector_filter));
 }
 
 void sandbox_enter_holder(void)
 {
-	drop_capabilities(0);
-	if (!ARCH)
-		return;
-	add_filter(base_filter, ARRAY_SIZE(base_filter));
+	enter_base(0);
 	add_filter(holder_filter, ARRAY_SIZE(holder_filter));
 }
 

@@ -647,6 +647,57 @@ static void doctor_asks(void)
 	block_free(p);
 }
 
+static pid_t *running; /* the program, in memory that all share */
+
+static void note_pid(void)
+{
+	*running = getpid();
+}
+
+/* Whether the program that connects has given up all rights. */
+static bool is_confined(int fd)
+{
+	char path[32], *status;
+	bool confined;
+
+	alarm(TIMEOUT_S);
+	must(accept(fd, NULL, NULL) >= 0, "accept");
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)*running);
+	status = file_read(path, NULL);
+	confined = status && strstr(status, "\nCapPrm:\t0000000000000000\n") &&
+		   strstr(status, "\nNoNewPrivs:\t1\n") && strstr(status, "\nSeccomp:\t2\n");
+	free(status);
+	return confined;
+}
+
+/* What a stranger answers is read without rights. */
+static void confined(void)
+{
+	static const char *const command[] = { "list", "doctor" };
+	char name[32];
+	int status;
+
+	running = mmap(NULL, sizeof(*running), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	must(running != MAP_FAILED, "have memory");
+	before_exec = note_pid;
+	for (size_t i = 0; i < LENGTH(command); i++) {
+		int fd = loopback(true, name);
+		pid_t pid = fork();
+
+		must(pid >= 0, "fork");
+		if (!pid)
+			_exit(!is_confined(fd));
+		close(fd);
+		RUN_IT(U, command[i], name);
+		CHECK_INT(got.status, 1);
+		must(waitpid(pid, &status, 0) == pid, "wait for the server");
+		CHECK_INT(status, 0);
+	}
+	before_exec = NULL;
+	munmap(running, sizeof(*running));
+}
+
 int main(void)
 {
 	program_begin();
@@ -663,6 +714,7 @@ int main(void)
 	RUN("t_cli: list", list);
 	RUN("t_cli: doctor", doctor);
 	RUN("t_cli: doctor asks a server", doctor_asks);
+	RUN("t_cli: list and doctor are confined before they ask", confined);
 	each_file(FIXTURES "hostile", ".hex", list_hostile);
 	return program_end();
 }
