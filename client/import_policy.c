@@ -33,7 +33,6 @@ static void identity_reader_done(struct child *child, bool whole)
 	struct identity_reader *slot = container_of(child, struct identity_reader, reader.child);
 	struct import *import = slot->import;
 
-	assert(import);
 	slot->import = NULL;
 	if (whole)
 		import_set_strings(import, &slot->reader.strings);

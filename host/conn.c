@@ -143,7 +143,6 @@ static void conn_ready(struct loop_source *source, uint32_t events)
 {
 	struct conn *conn = container_of(source, struct conn, source);
 
-	assert(conn->state != CONN_FREE);
 	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
 		conn_drop(conn);
 	else if (conn->state == CONN_HANDSHAKE)
@@ -160,7 +159,6 @@ void conn_pass(struct conn *conn)
 {
 	struct loop *loop = conn->server->loop;
 
-	assert(conn->state != CONN_FREE);
 	if (conn->state == CONN_WAITING)
 		conn_import(conn);
 	else if (loop->now < conn->deadline)

@@ -14,13 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOCK_END ".lock"
+#define JOB_NAME "%s" LOCK_END
+
 enum {
 	LOCK_POLL_MS = 50,
 	LOCK_TRIES = 100, /* 5 s: a killed daemon on a busy machine may hold the lock so long */
 	BOOT_ID_SIZE = 38, /* a UUID, a newline and the terminator */
-	JOB_NAME_SIZE = BUSID_SIZE + sizeof(".lock"),
+	JOB_NAME_SIZE = BUSID_SIZE + sizeof(LOCK_END),
 };
-#define JOB_NAME "%s.lock"
 
 static void rundir_close_files(const struct rundir *rundir)
 {
@@ -53,7 +55,7 @@ int rundir_open(struct rundir *rundir, const char *path, const char *role)
 	int error;
 
 	rundir->path = path;
-	str_format(rundir->lock_name, sizeof(rundir->lock_name), "%s.lock", role);
+	str_format(rundir->lock_name, sizeof(rundir->lock_name), "%s" LOCK_END, role);
 	str_format(rundir->boot_name, sizeof(rundir->boot_name), "%s.boot", role);
 	for (int tries = 0; (error = rundir_try_open(rundir)) != 0; tries++) {
 		rundir_close_files(rundir);
@@ -74,11 +76,28 @@ int rundir_open(struct rundir *rundir, const char *path, const char *role)
 	return 0;
 }
 
+/* For sysfs_each_entry(): the lock of a job that nobody holds is that of a killed server, whose device
+ * may never come back. A daemon that is just opening its own lock tries again. */
+static bool rundir_sweep(void *ctx, const char *name)
+{
+	const struct rundir *rundir = ctx;
+	const char *end = strrchr(name, '.');
+	int fd = -1;
+
+	if (end && !strcmp(end, LOCK_END))
+		fd = openat(rundir->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+		unlinkat(rundir->dir, name, 0);
+	close(fd);
+	return false;
+}
+
 void rundir_close(struct rundir *rundir, bool keep_notes)
 {
 	if (!keep_notes)
 		unlinkat(rundir->dir, rundir->boot_name, 0);
 	unlinkat(rundir->dir, rundir->lock_name, 0);
+	sysfs_each_entry(rundir->dir, ".", rundir_sweep, rundir);
 	rundir_close_files(rundir);
 	rmdir(rundir->path);
 }
@@ -142,9 +161,9 @@ bool rundir_is_locked(const char *path, const char *name)
 
 bool rundir_has_daemon(const char *path, const char *role)
 {
-	char name[sizeof("server.lock")];
+	char name[sizeof("server" LOCK_END)];
 
-	str_format(name, sizeof(name), "%s.lock", role);
+	str_format(name, sizeof(name), "%s" LOCK_END, role);
 	return rundir_is_locked(path, name);
 }
 

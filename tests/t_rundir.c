@@ -141,6 +141,25 @@ static void stale_lock(void)
 	end();
 }
 
+/* A server was killed during a job, whose device never came back; another job still runs. */
+static void lock_of_a_job(void)
+{
+	int job;
+
+	start();
+	CHECK_INT(rundir_open(&state, dir, "server"), 0);
+	close(rundir_lock_job(&state, "1-5"));
+	job = rundir_lock_job(&state, "1-6");
+	put_file(root, "run/holder.1-5", "");
+	CHECK(is_there(root, "run/1-5.lock"));
+	rundir_close(&state, false);
+	CHECK(!is_there(root, "run/1-5.lock"));
+	CHECK(is_there(root, "run/1-6.lock"));
+	CHECK(is_there(root, "run/holder.1-5"));
+	close(job);
+	end();
+}
+
 static int held = -1;
 
 static void let_go(void)
@@ -470,6 +489,7 @@ int main(void)
 {
 	RUN("t_rundir: one at a time", lock);
 	RUN("t_rundir: the lock file of a killed one", stale_lock);
+	RUN("t_rundir: the lock of a job that a killed server has left", lock_of_a_job);
 	RUN("t_rundir: the lock file of another boot", another_boot);
 	RUN("t_rundir: the lock of a killed one's child", lock_of_a_child);
 	RUN("t_rundir: a lock file that is taken away meanwhile", lock_taken_away);
