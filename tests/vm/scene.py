@@ -225,7 +225,7 @@ class Scene(World):
         image = self.data_on_stick()
         check(not whole or image[HALF:] == self.flying, "what was written meanwhile is not on the stick")
         seen = self.client.must(f"{SHELL} echo 3 >/proc/sys/vm/drop_caches; "
-                                f"awake sha256sum {self.disk()}", 240)
+                                f"awake sha256sum {self.disk()}", 900)
         check(seen.split()[0] == hashlib.sha256(image).hexdigest(), "the client sees another content")
 
     def transfer(self, verb="write", endless=False):

@@ -108,7 +108,8 @@ def stock_client(s, doing=None):
 
 
 def stock_attach(s):
-    for busid in s.host.must("usbiphp list | grep -o '^[0-9][-0-9.]*'").split():
+    # what the client has just detached may still be there as a device of the same machine
+    for busid in s.host.must("usbiphp list | grep -E ' (usbip-host|usbfs) ' | cut -d' ' -f1").split():
         s.client.wait(f"{s.enter['client']} usbip attach -r host -b {busid}", 60)
     s.attached(2, 120)
 
