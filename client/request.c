@@ -31,7 +31,7 @@ static void request_set_state(struct request *request, enum request_state state,
 		[REQUEST_IDLE] = { "idle", TO(RESOLVING) | TO(CONNECTING) },
 		[REQUEST_RESOLVING] = { "resolving", TO(CONNECTING) },
 		[REQUEST_CONNECTING] = { "connecting",
-					 TO(CONNECTING) | TO(HANDSHAKE) | TO(READING) },
+					 TO(HANDSHAKE) | TO(READING) },
 		[REQUEST_HANDSHAKE] = { "in the handshake", TO(READING) },
 		[REQUEST_READING] = { "reading", TO(DEVICE_QUERY) },
 		[REQUEST_DEVICE_QUERY] = { "querying the device", 0 },
@@ -70,6 +70,56 @@ static void request_end(struct request *request, enum request_outcome outcome, c
 	request->done(request);
 }
 
+/* Starts to connect to the address in use, or ssh. 0 or -errno. */
+static int request_open_socket(struct request *request)
+{
+	const struct addresses *addresses = &request->target->addresses;
+	const struct addr *to = addresses->address;
+	int *fd = &request->socket.fd;
+
+	if (request->target->endpoint->through[0]) {
+		*fd = ssh_tunnel_open(&request->tunnel, request->target->endpoint);
+		if (*fd < 0)
+			return *fd;
+	} else {
+		to += request->address % addresses->count;
+		*fd = socket(to->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (*fd < 0 || (connect(*fd, &to->sa.any, to->len) && errno != EINPROGRESS))
+			return -errno;
+	}
+	return loop_watch(request->loop, &request->socket, EPOLLOUT);
+}
+
+/*
+ * A failure that the machine at this address has caused. Before it has answered a list it may be
+ * another machine: then the next address is tried, and behind the last one the name is looked up
+ * again, as is an interface.
+ */
+static void request_fail(struct request *request, enum request_outcome outcome, const char *reason)
+{
+	struct addresses *addresses = &request->target->addresses;
+	const struct endpoint *endpoint = request->target->endpoint;
+	bool answered = request->state == REQUEST_DEVICE_QUERY ||
+			(request->state == REQUEST_READING &&
+			 (request->op.code != OP_REQ_DEVLIST || request->reply.in_list));
+	int error;
+
+	while (!answered && ++request->tried < addresses->count) {
+		request_cancel(request);
+		request->address++;
+		error = request_open_socket(request);
+		if (!error) {
+			request_set_state(request, REQUEST_CONNECTING, REQUEST_CONNECT_MS);
+			return;
+		}
+		outcome = REQUEST_UNREACHABLE;
+		reason = strerror(-error);
+	}
+	if (!answered && (!endpoint_is_address(endpoint) || strchr(endpoint->host, '%')))
+		addresses->count = 0;
+	request_end(request, outcome, reason);
+}
+
 /* A server that closes is reported either way, depending on whether it had read the request. */
 static void request_connection_failed(struct request *request, int error)
 {
@@ -77,10 +127,10 @@ static void request_connection_failed(struct request *request, int error)
 	bool nothing_came = request->op.code == OP_REQ_DEVLIST && !reply->in_list && !reply->len;
 
 	if (error != -ECONNRESET && error != -EPIPE)
-		request_end(request, REQUEST_FAILED, strerror(-error));
+		request_fail(request, REQUEST_FAILED, strerror(-error));
 	else
-		request_end(request, REQUEST_CLOSED, nothing_came ? ktls_strerror(-ECONNRESET) :
-								    "it hung up in mid-answer");
+		request_fail(request, REQUEST_CLOSED, nothing_came ? ktls_strerror(-ECONNRESET) :
+								     "it hung up in mid-answer");
 }
 
 /* An import is granted: the connection goes to the caller, and ssh, if there is one, with it. */
@@ -145,6 +195,7 @@ static void request_decode_reply(struct request *request)
 	int event;
 
 	while ((event = reply_next(&request->reply, &item)) > 0) {
+		request->target->good = request->address;
 		if (event == REPLY_RECORD) {
 			request->record(request, &item);
 		} else if (event == REPLY_IMPORT) {
@@ -159,7 +210,7 @@ static void request_decode_reply(struct request *request)
 		}
 	}
 	if (event < 0)
-		request_end(request, REQUEST_FAILED, op_strerror(event));
+		request_fail(request, REQUEST_FAILED, op_strerror(event));
 }
 
 static void request_receive(struct request *request)
@@ -204,7 +255,7 @@ static void request_handshake_step(struct request *request)
 	int result = ktls_step(&request->tls, request->socket.fd);
 
 	if (result < 0)
-		request_end(request, REQUEST_FAILED, ktls_strerror(result));
+		request_fail(request, REQUEST_FAILED, ktls_strerror(result));
 	else if (result)
 		request_send(request);
 }
@@ -216,52 +267,19 @@ static void request_start_handshake(struct request *request)
 	request_set_state(request, REQUEST_HANDSHAKE, REQUEST_REPLY_MS);
 	error = ktls_connect(&request->tls, request->socket.fd, request->target->key);
 	if (error)
-		request_end(request, REQUEST_FAILED, ktls_strerror(error));
+		request_fail(request, REQUEST_FAILED, ktls_strerror(error));
 	else
 		loop_watch(request->loop, &request->socket, EPOLLIN);
 }
 
-/* Starts to connect to the address in use, or ssh. 0 or -errno. */
-static int request_open_socket(struct request *request)
+static void request_connect(struct request *request)
 {
-	const struct addresses *addresses = &request->target->addresses;
-	const struct addr *to = addresses->address;
-	int *fd = &request->socket.fd;
+	int error = request_open_socket(request);
 
-	if (request->target->endpoint->through[0]) {
-		*fd = ssh_tunnel_open(&request->tunnel, request->target->endpoint);
-		if (*fd < 0)
-			return *fd;
-	} else {
-		to += request->address % addresses->count;
-		*fd = socket(to->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (*fd < 0 || (connect(*fd, &to->sa.any, to->len) && errno != EINPROGRESS))
-			return -errno;
-	}
-	return loop_watch(request->loop, &request->socket, EPOLLOUT);
-}
-
-/* Connects to the address in use if error is 0; else this one has failed, and the next is used. */
-static void request_connect(struct request *request, int error)
-{
-	struct addresses *addresses = &request->target->addresses;
-	const struct endpoint *endpoint = request->target->endpoint;
-
-	if (!error)
-		error = request_open_socket(request);
-	while (error && ++request->tried < addresses->count) {
-		loop_drop(request->loop, &request->socket);
-		request->address++;
-		error = request_open_socket(request);
-	}
-	if (!error) {
+	if (error)
+		request_fail(request, REQUEST_UNREACHABLE, strerror(-error));
+	else
 		request_set_state(request, REQUEST_CONNECTING, REQUEST_CONNECT_MS);
-		return;
-	}
-	/* a name, or an interface, may have another address later: look it up again */
-	if (!endpoint_is_address(endpoint) || strchr(endpoint->host, '%'))
-		addresses->count = 0;
-	request_end(request, REQUEST_UNREACHABLE, strerror(-error));
 }
 
 static void request_connected(struct request *request)
@@ -272,10 +290,9 @@ static void request_connected(struct request *request)
 	if (getsockopt(request->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len))
 		error = errno;
 	if (error) {
-		request_connect(request, -error);
+		request_fail(request, REQUEST_UNREACHABLE, strerror(error));
 		return;
 	}
-	request->target->good = request->address;
 	if (request->target->key && request->tunnel.pipe < 0)
 		request_start_handshake(request);
 	else
@@ -304,14 +321,13 @@ static void request_resolved(struct request *request)
 		request_end(request, REQUEST_UNRESOLVED,
 			    resolve_strerror(request->target->addresses.error));
 	else
-		request_connect(request, 0);
+		request_connect(request);
 }
 
 static void request_name_resolved(struct child *child, bool whole)
 {
 	struct request *request = container_of(child, struct request, resolver);
 
-	assert(request->state == REQUEST_RESOLVING);
 	if (!whole)
 		request->target->addresses = (struct addresses){ .error = EAI_FAIL };
 	request_resolved(request);
@@ -360,7 +376,7 @@ void request_start(struct request *request, enum op_code code, const char *busid
 	request->tried = 0;
 	request->address = request->target->good;
 	if (request->target->addresses.count || request->target->endpoint->through[0])
-		request_connect(request, 0);
+		request_connect(request);
 	else
 		request_resolve(request);
 }
@@ -372,11 +388,11 @@ void request_pass(struct request *request)
 	if (request->loop->now < request->deadline)
 		loop_pass_by(request->loop, request->deadline);
 	else if (request->state == REQUEST_CONNECTING)
-		request_connect(request, -ETIMEDOUT);
+		request_fail(request, REQUEST_UNREACHABLE, strerror(ETIMEDOUT));
 	else if (request->state == REQUEST_RESOLVING)
 		request_end(request, REQUEST_UNRESOLVED, resolve_strerror(EAI_AGAIN));
 	else
-		request_end(request, REQUEST_SILENT, "no whole answer in time");
+		request_fail(request, REQUEST_SILENT, "no whole answer in time");
 }
 
 void request_log_failure(const struct request *request, struct log_once *once)

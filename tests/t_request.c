@@ -217,6 +217,11 @@ static bool has_ended(void)
 	return t.ended > 0;
 }
 
+static bool is_connected(void)
+{
+	return t.request.state != REQUEST_CONNECTING;
+}
+
 static bool has_asked(void)
 {
 	return t.received_whole && t.received_len == t.received_whole;
@@ -1033,6 +1038,91 @@ static void server_without_keys(void)
 	block_free(p);
 }
 
+/* Another machine has the first address now: it speaks something else, has no key, hangs up or says
+ * nothing. The second one is the server, which is remembered. */
+static void first_is_another(void)
+{
+	static const char junk[] = "SSH-2.0-OpenSSH_9.2p1 Debian\r\n";
+	struct sockaddr_in first;
+
+	for (int i = 0; i < 6; i++) {
+		bool silent = i / 2 == 2, hangs_up = i / 2 == 1;
+		int fd, peer;
+
+		if (i % 2)
+			start_with_key(WHOLE, empty_list, sizeof(empty_list));
+		else
+			start(WHOLE, empty_list, sizeof(empty_list));
+		fd = two_addresses(&first, true);
+		strcpy(t.endpoint.host, "pi.lan");
+		request_start(&t.request, OP_REQ_DEVLIST, NULL);
+		while ((peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
+			usleep(1000);
+		if (hangs_up)
+			close(peer);
+		else if (!silent)
+			must(send(peer, junk, sizeof(junk), MSG_NOSIGNAL) > 0, "send");
+		if (silent) {
+			t.until = is_connected;
+			loop_run(&t.loop);
+			past_deadline();
+			t.until = has_ended;
+		}
+		loop_run(&t.loop);
+		outcome_is(REQUEST_OK, NULL);
+		CHECK_INT(t.accepted, 1);
+		CHECK_INT(t.target.good, 1);
+		CHECK_INT(t.target.addresses.count, 2);
+		if (!hangs_up)
+			close(peer);
+		close(fd);
+		end();
+	}
+}
+
+/* If no address is the server's, the name is looked up again. */
+static void none_is_the_server(void)
+{
+	start_with_key(WHOLE, empty_list, sizeof(empty_list));
+	t.keys = &other;
+	t.target.addresses.count = 2;
+	for (unsigned i = 0; i < 2; i++) {
+		t.target.addresses.address[i].sa.v4 = there;
+		t.target.addresses.address[i].len = sizeof(there);
+	}
+	strcpy(t.endpoint.host, "pi.lan");
+	ask(NULL);
+	outcome_is(REQUEST_FAILED, ktls_strerror(-EACCES));
+	CHECK_INT(t.accepted, 2);
+	CHECK_INT(t.target.addresses.count, 0);
+	end();
+}
+
+/* A server that has answered is the right one, whatever it does then; and a watch or an import that
+ * it does not understand is not sent to others. */
+static void answered_is_the_server(void)
+{
+	static const uint8_t half[] = { 1, 0x11, 0, 5, 0, 0, 0, 0, 0, 0, 0, 1 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		start(i ? END : THEN_END, half, sizeof(half));
+		t.target.addresses.count = 2;
+		for (unsigned j = 0; j < 2; j++) {
+			t.target.addresses.address[j].sa.v4 = there;
+			t.target.addresses.address[j].len = sizeof(there);
+		}
+		strcpy(t.endpoint.host, "pi.lan");
+		t.received_whole = i == 2 ? 40 : 8;
+		request_start(&t.request, !i ? OP_REQ_DEVLIST : i == 1 ? OP_REQ_WATCH :
+			      OP_REQ_IMPORT, i == 2 ? "2-1" : NULL);
+		loop_run(&t.loop);
+		outcome_is(REQUEST_CLOSED, NULL);
+		CHECK_INT(t.accepted, 1);
+		CHECK_INT(t.target.addresses.count, 2);
+		end();
+	}
+}
+
 /* Asks for a list through an ssh that is this script. */
 static void through_ssh(const char *script)
 {
@@ -1119,6 +1209,9 @@ int main(void)
 	RUN("t_request: with a key", keyed);
 	RUN("t_request: with the wrong one", wrong_key);
 	RUN("t_request: with a key, and the server has none", server_without_keys);
+	RUN("t_request: another machine has the first address", first_is_another);
+	RUN("t_request: no address is the server's", none_is_the_server);
+	RUN("t_request: who has answered is the server", answered_is_the_server);
 	RUN("t_request: through ssh", ssh);
 	RUN("t_request: ssh fails", ssh_fails);
 	RUN("t_request: no descriptor is left open", no_leak);
