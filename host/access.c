@@ -70,7 +70,7 @@ void access_log_stranger(struct access *access, uint64_t now, const struct in6_a
 
 	for (unsigned i = 0; i < ACCESS_STRANGERS_MAX; i++) {
 		if (access->stranger[i].logged &&
-		    IN6_ARE_ADDR_EQUAL(&access->stranger[i].address, address))
+		    !memcmp(&access->stranger[i].address, address, sizeof(*address)))
 			return;
 		if (access->stranger[i].logged < access->stranger[oldest].logged)
 			oldest = i;

@@ -95,7 +95,8 @@ static bool is_wildcard(const struct addr *address)
 {
 	return address->len && (address->sa.any.sa_family == AF_INET ?
 					!address->sa.v4.sin_addr.s_addr :
-					IN6_IS_ADDR_UNSPECIFIED(&address->sa.v6.sin6_addr));
+					!memcmp(&address->sa.v6.sin6_addr, &in6addr_any,
+						sizeof(in6addr_any)));
 }
 
 /* Another one gets its connections as well. */

@@ -12,31 +12,38 @@
 #include <unistd.h>
 
 enum {
-	MAPPED_BITS = 96, /* ::ffff:0:0/96 is the range of the IPv4 addresses */
-	PREFIX_SIZE = 8,  /* bytes of a /64 */
+	MAPPED_SIZE = 12, /* bytes of ::ffff:0:0/96, the range of the IPv4 addresses */
+	MAPPED_BITS = MAPPED_SIZE * 8,
+	PREFIX_SIZE = 8, /* bytes of a /64 */
 };
+
+static const uint8_t mapped[MAPPED_SIZE] = { [10] = 0xff, [11] = 0xff };
+
+static bool is_mapped(const struct in6_addr *address)
+{
+	return !memcmp(address, mapped, MAPPED_SIZE);
+}
 
 uint16_t addr_split(const struct addr *from, struct in6_addr *address)
 {
 	if (from->sa.any.sa_family == AF_INET6) {
 		*address = from->sa.v6.sin6_addr;
 	} else {
-		memset(address, 0, sizeof(*address));
-		memset(address->s6_addr + 10, 0xff, 2);
-		memcpy(address->s6_addr + 12, &from->sa.v4.sin_addr, 4);
+		memcpy(address, mapped, MAPPED_SIZE);
+		memcpy(address->s6_addr + MAPPED_SIZE, &from->sa.v4.sin_addr, 4);
 	}
 	return ntohs(from->sa.v4.sin_port); /* in IPv6 it is in the same place */
 }
 
 bool addr_is_loopback(const struct in6_addr *address)
 {
-	return IN6_IS_ADDR_LOOPBACK(address) ||
-	       (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127);
+	return !memcmp(address, &in6addr_loopback, sizeof(*address)) ||
+	       (is_mapped(address) && address->s6_addr[MAPPED_SIZE] == 127);
 }
 
 bool addr_is_same_peer(const struct in6_addr *a, const struct in6_addr *b)
 {
-	bool whole = IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4MAPPED(b);
+	bool whole = is_mapped(a) || is_mapped(b);
 
 	return !memcmp(a, b, whole ? sizeof(*a) : PREFIX_SIZE);
 }
@@ -46,7 +53,7 @@ void addr_text(const struct in6_addr *address, char *text)
 	const uint8_t *a = address->s6_addr;
 	size_t len = 0, size = ADDR_TEXT_SIZE;
 
-	if (IN6_IS_ADDR_V4MAPPED(address)) {
+	if (is_mapped(address)) {
 		str_format(text, size, "%u.%u.%u.%u", a[12], a[13], a[14], a[15]);
 		return;
 	}
@@ -130,7 +137,7 @@ bool cidr_contains(const struct cidr *network, const struct in6_addr *address)
 	for (unsigned i = 0; i < network->bits; i++)
 		if ((network->address.s6_addr[i / 8] ^ address->s6_addr[i / 8]) & 0x80 >> i % 8)
 			return false;
-	return network->bits >= MAPPED_BITS || !IN6_IS_ADDR_V4MAPPED(address);
+	return network->bits >= MAPPED_BITS || !is_mapped(address);
 }
 
 bool cidr_list_add(struct cidr_list *networks, const char *text)
