@@ -2,16 +2,21 @@
 /* What both daemons are made of: kernel driver and events, run directory, hooks, reload. */
 #include "loop/daemon.h"
 
+#include "lib/backoff.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/util.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
-enum { DRIVER_RETRY_MS = 1000 };
+enum {
+	DRIVER_RETRY_MS = 1000,
+	START_RETRY_MS = 15000, /* the longest delay: less than a watchdog's time */
+};
 
 /* An event only asks for a pass; so do lost events. */
 static void uevents_ready(struct loop_source *source, uint32_t events)
@@ -78,6 +83,40 @@ static bool daemon_done(void *ctx)
 	       daemon->role->loop.done(daemon->ctx);
 }
 
+static int daemon_try_to_start(struct daemon *daemon, struct log_once *fault)
+{
+	const char *run = daemon->options->run;
+	int error = driver_load(&daemon->sysfs, &daemon->role->driver, fault);
+
+	if (error)
+		return error;
+	error = rundir_open(&daemon->rundir, run, daemon->role->name);
+	if (error == -EWOULDBLOCK)
+		log_once(fault, LOG_LEVEL_ERROR, 0, "cannot start: another one runs with %s", run);
+	else if (error)
+		log_once(fault, LOG_LEVEL_ERROR, error, "cannot use %s", run);
+	return error;
+}
+
+/* A daemon that ended for want of its module would be started again every two seconds for ever.
+ * No signal is blocked yet: it may be killed. */
+static int daemon_start(struct daemon *daemon)
+{
+	struct log_once fault = { 0 };
+	struct backoff delay = { 0 };
+	struct loop_notify notify;
+	int error;
+
+	loop_notify_open(&notify);
+	while ((error = daemon_try_to_start(daemon, &fault)) && !daemon->options->once) {
+		loop_notify_alive(&notify, loop_clock());
+		backoff_fail(&delay, 0, START_RETRY_MS);
+		poll(NULL, 0, (int)delay.delay);
+	}
+	close(notify.fd);
+	return error;
+}
+
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, struct rules *rules, void *ctx)
 {
@@ -94,20 +133,20 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		log_error_errno(error, "cannot open %s", options->sysfs);
 		return 1;
 	}
-	if (driver_load(&daemon->sysfs, &role->driver))
+	if (daemon_start(daemon))
 		goto close_sysfs;
 	/* later the kernel would load it only for processes with CAP_NET_ADMIN */
 	if (options->keys)
 		modprobe("tls");
 	error = loop_open(&daemon->loop, options->interval * 1000, &loop_role, daemon);
 	if (error)
-		goto close_sysfs;
-	/* before the lock, sockets and devices are open, and before the sandbox */
+		goto close_rundir;
+	/* before sockets and devices are open, and before the sandbox */
 	error = hook_runner_start(&daemon->runner, &daemon->loop, options->config, options->name);
 	if (!error)
 		error = inspector_start(&daemon->inspector, &daemon->loop, &daemon->sysfs,
 					options->name);
-	if (error || rundir_open(&daemon->rundir, options->run, role->name))
+	if (error)
 		goto close_loop;
 	if (!options->once)
 		loop_notify_open(&daemon->loop.notify);
@@ -117,10 +156,11 @@ close_loop:
 	loop_drop(&daemon->loop, &daemon->runner.source);
 	inspector_stop(&daemon->inspector);
 	loop_close(&daemon->loop);
+close_rundir:
+	rundir_close(&daemon->rundir, true);
+	log_error_errno(error, "cannot start");
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
-	if (error)
-		log_error_errno(error, "cannot start");
 	return 1;
 }
 

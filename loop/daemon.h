@@ -28,7 +28,8 @@ struct rundir {
 /*
  * Makes the directory if needed and takes the lock of the role, the file ROLE.lock. Waits up to 5 s
  * for a killed daemon that still holds it. Writes the kernel's boot id to ROLE.boot
- * (Documentation/admin-guide/sysctl/kernel.rst, random). 0, or -errno, logged.
+ * (Documentation/admin-guide/sysctl/kernel.rst, random). 0 or -errno; -EWOULDBLOCK: another daemon
+ * has the lock.
  */
 int rundir_open(struct rundir *rundir, const char *path, const char *role);
 /* Releases the lock, and removes the directory if it is empty then. keep_notes: the next daemon
@@ -93,8 +94,12 @@ struct daemon {
 	uint64_t stop_by; /* when stopping: the end, whatever is left */
 };
 
-/* Reads the rules and opens everything, or nothing after one line that tells the reason. Returns
- * the exit status: 0, 1, or 2 if the rules are malformed. ctx is passed to the role's functions. */
+/*
+ * Reads the rules and opens everything, or nothing after one line that tells the reason. Without
+ * options->once it waits for the kernel module, and for the end of another daemon with the same run
+ * directory. Returns the exit status: 0, 1, or 2 if the rules are malformed. ctx is passed to the
+ * role's functions.
+ */
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, struct rules *rules, void *ctx);
 /* Enters the sandbox (records, programs: see sandbox_enter()) and runs until the role is done. */

@@ -63,10 +63,6 @@ int rundir_open(struct rundir *rundir, const char *path, const char *role)
 			break;
 		poll(NULL, 0, LOCK_POLL_MS);
 	}
-	if (error == -EWOULDBLOCK)
-		log_error("cannot start: another one runs with %s", path);
-	else if (error)
-		log_error_errno(error, "cannot use %s", path);
 	if (error)
 		return error;
 	file_load(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, boot_id, sizeof(boot_id));

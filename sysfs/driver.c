@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/utsname.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,10 +53,10 @@ bool modprobe(const char *module)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-int driver_load(const struct sysfs *sysfs, const struct driver *driver)
+int driver_load(const struct sysfs *sysfs, const struct driver *driver, struct log_once *fault)
 {
 	int error = driver->check(sysfs), waited = 0;
-	struct utsname system;
+	const char *reason;
 
 	if (error == -ENOENT && driver->module && modprobe(driver->module))
 		error = driver->check(sysfs);
@@ -66,15 +66,13 @@ int driver_load(const struct sysfs *sysfs, const struct driver *driver)
 	}
 	if (error && driver->optional)
 		return 0;
-	if (error && !driver->module)
-		log_error_errno(error, "cannot use /dev/bus/usb");
-	else if (error && geteuid())
-		log_error("cannot use kernel module %s: run as root", driver->module);
-	else if (error == -ENOENT && !uname(&system))
-		log_error("cannot load kernel module %s: not installed for Linux %s; install your "
-			  "distribution's kernel modules package",
-			  driver->module, system.release);
-	else if (error)
-		log_error_errno(error, "cannot use kernel module %s", driver->module);
+	reason = strerror(-error);
+	if (error && driver->module && geteuid())
+		reason = "run as root";
+	else if (error == -ENOENT && driver->module)
+		reason = "it is not installed: usbiphp doctor tells how to install it";
+	if (error)
+		log_once(fault, LOG_LEVEL_ERROR, 0, "cannot use %s: %s",
+			 driver->module ? driver->module : "/dev/bus/usb", reason);
 	return error;
 }

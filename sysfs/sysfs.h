@@ -4,6 +4,8 @@
 #ifndef SYSFS_SYSFS_H
 #define SYSFS_SYSFS_H
 
+#include "lib/log.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,7 +68,7 @@ struct driver {
 };
 /* Loads the module if the driver's files are missing, and waits up to 5 s until its devices are set
  * up. 0, or -errno after one line that tells the reason and the remedy. It blocks. */
-int driver_load(const struct sysfs *sysfs, const struct driver *driver);
+int driver_load(const struct sysfs *sysfs, const struct driver *driver, struct log_once *fault);
 /* Runs modprobe for a module, waits for its end, and returns whether it succeeded. */
 bool modprobe(const char *module);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of loop/daemon: what a person changes is seen at once, and SIGHUP reads the rules again.
- * LINK: -Wl,--wrap=log_line,--wrap=rules_read
+ * Tests of loop/daemon: what a person changes is seen at once, SIGHUP reads the rules again, and a
+ * start waits for what it needs.
+ * LINK: -Wl,--wrap=log_line,--wrap=rules_read,--wrap=poll
  */
 #include "loop/daemon.h"
 
@@ -9,8 +10,13 @@
 #include "tests/files.h"
 #include "tests/said.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 enum { HOUR_S = 3600, DEADLINE_MS = 20000 };
@@ -39,11 +45,43 @@ bool __wrap_rules_read(struct rules *rules, const struct rules_source *source)
 }
 
 static int driver_error;
+static unsigned fails; /* so often it fails; 0: each time, if there is an error */
 
 static int is_there_driver(const struct sysfs *sysfs)
 {
 	(void)sysfs;
+	if (fails && !--fails)
+		driver_error = 0;
 	return driver_error;
+}
+
+/* No time passes: how long was it to wait? */
+static struct {
+	unsigned count;
+	int ms[16];
+	int notify; /* the supervisor's socket */
+	char told[32];
+	int lock; /* another daemon's; it ends after so many delays */
+	unsigned ends;
+} delays;
+
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	if (n)
+		return __real_poll(fds, n, timeout);
+	if (timeout < 1000)
+		return 0;
+	must(delays.count < LENGTH(delays.ms), "wait for so long only");
+	delays.ms[delays.count++] = timeout;
+	if (delays.count == 1 && delays.notify >= 0 &&
+	    recv(delays.notify, delays.told, sizeof(delays.told) - 1, MSG_DONTWAIT) < 0)
+		delays.told[0] = '\0';
+	if (delays.count == delays.ends)
+		close(delays.lock);
+	return 0;
 }
 
 static void pass(void *ctx)
@@ -337,9 +375,10 @@ static void cannot_open(void)
 	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
 	CHECK_INT(said("cannot open /nonexistent"), 1);
 	t.options.sysfs = root;
+	t.options.once = true;
 	driver_error = -EACCES;
 	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
-	CHECK_INT(said("cannot use kernel module none"), 1);
+	CHECK_INT(said("cannot use none"), 1);
 	driver_error = 0;
 	put_file(root, "etc/hooks.d/.x", ""); /* its process ends */
 	put_file(root, "run", "");
@@ -350,12 +389,64 @@ static void cannot_open(void)
 	temp_remove(root);
 }
 
+/* To end would mean to be started again every two seconds. */
+static void waits_for_driver(void)
+{
+	static const int growing[] = { 1000, 2000, 4000, 8000, 15000, 15000 };
+	struct sockaddr_un supervisor = { .sun_family = AF_UNIX };
+
+	start();
+	daemon_close(&t.daemon, false);
+	said_forget();
+	memset(&delays, 0, sizeof(delays));
+	must(str_format(supervisor.sun_path, sizeof(supervisor.sun_path), "%s/notify", root),
+	     "name the socket");
+	delays.notify = socket(AF_UNIX, SOCK_DGRAM, 0);
+	must(!bind(delays.notify, (struct sockaddr *)&supervisor, sizeof(supervisor)), "bind");
+	setenv("NOTIFY_SOCKET", supervisor.sun_path, 1);
+	driver_error = -EROFS;
+	fails = LENGTH(growing) + 1;
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 0);
+	CHECK_INT(delays.count, LENGTH(growing));
+	for (size_t i = 0; i < LENGTH(growing); i++)
+		CHECK_INT(delays.ms[i], growing[i]);
+	CHECK_STR(delays.told, "READY=1"); /* nothing that comes after it is held up */
+	CHECK_INT(said("cannot use none"), 1);
+	CHECK_INT(log_kept.lines, 1);
+	unsetenv("NOTIFY_SOCKET");
+	close(delays.notify);
+	end();
+}
+
+static void waits_for_another(void)
+{
+	char name[TEMP_SIZE + 32];
+
+	start();
+	daemon_close(&t.daemon, false);
+	said_forget();
+	memset(&delays, 0, sizeof(delays));
+	delays.notify = -1;
+	delays.ends = 3;
+	put_file(root, "run/client.lock", "");
+	snprintf(name, sizeof(name), "%s/client.lock", run_dir);
+	delays.lock = open(name, O_RDWR | O_CLOEXEC);
+	must(!flock(delays.lock, LOCK_EX), "take the lock");
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 0);
+	CHECK_INT(delays.count, 3);
+	CHECK_INT(said("cannot start: another one runs with "), 1);
+	CHECK_INT(log_kept.lines, 1);
+	end();
+}
+
 static void no_leak(void)
 {
 	unsigned before = open_files();
 
 	made_later();
 	cannot_open();
+	waits_for_driver();
+	waits_for_another();
 	CHECK_INT(open_files(), before);
 }
 
@@ -370,6 +461,8 @@ int main(void)
 	RUN("t_daemon: told to stop, with a limit", stopped);
 	RUN("t_daemon: the driver fails", driver_fails);
 	RUN("t_daemon: what cannot be opened", cannot_open);
+	RUN("t_daemon: waits for the driver", waits_for_driver);
+	RUN("t_daemon: waits for another daemon", waits_for_another);
 	RUN("t_daemon: no descriptor is left open", no_leak);
 	return check_status();
 }

@@ -75,36 +75,40 @@ static void loads(void)
 		{ .error = { -ENOENT, -EAGAIN, -EAGAIN, 0 }, .modprobes = 1, .waited = 40 },
 		{ .error = { -EAGAIN, -EAGAIN, 0 }, .waited = 40 },
 		{ .error = { -EAGAIN, -EAGAIN, -EAGAIN, -EAGAIN }, .want = -EAGAIN, .waited = 5000,
-		  .message = "cannot use kernel module usbip-host" },
+		  .message = "cannot use usbip-host" },
 		{ .error = { -ENOENT, -ENOENT, -ENOENT, -ENOENT }, .modprobe = 1,
 		  .modprobes = 1, .want = -ENOENT,
-		  .message = "cannot load kernel module usbip-host: not installed for Linux " },
+		  .message = "cannot use usbip-host: it is not installed: usbiphp doctor tells" },
 		{ .error = { -ENOENT, 0 }, .modprobe = 1, .modprobes = 1, .want = -ENOENT,
-		  .message = "cannot load kernel module usbip-host: not installed for Linux " },
+		  .message = "cannot use usbip-host: it is not installed: usbiphp doctor tells" },
 		{ .error = { -ENOENT, 0 }, .modprobe = -1, .modprobes = 1, .want = -ENOENT,
-		  .message = "cannot load kernel module usbip-host: not installed for Linux " },
+		  .message = "cannot use usbip-host: it is not installed: usbiphp doctor tells" },
 		{ .error = { -ENOENT, -ENOENT }, .modprobes = 1, .want = -ENOENT,
-		  .message = "cannot load kernel module usbip-host: not installed for Linux " },
+		  .message = "cannot use usbip-host: it is not installed: usbiphp doctor tells" },
 		{ .error = { -ENOENT, -ENOENT }, .modprobes = 1, .want = -ENOENT, .user = 1000,
-		  .message = "cannot use kernel module usbip-host: run as root" },
+		  .message = "cannot use usbip-host: run as root" },
 		{ .error = { -EACCES }, .want = -EACCES,
-		  .message = "cannot use kernel module usbip-host" },
+		  .message = "cannot use usbip-host" },
 		{ .error = { -EACCES }, .want = -EACCES, .user = 1000,
-		  .message = "cannot use kernel module usbip-host: run as root" },
+		  .message = "cannot use usbip-host: run as root" },
 		{ .error = { -ENOENT, -EROFS }, .modprobes = 1, .want = -EROFS,
-		  .message = "cannot use kernel module usbip-host" },
+		  .message = "cannot use usbip-host" },
 	};
 
 	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct log_once fault = { 0 };
+
 		memset(&t, 0, sizeof(t));
 		said_forget();
 		memcpy(t.error, row[i].error, sizeof(t.error));
 		t.modprobe = row[i].modprobe;
 		t.user = row[i].user;
-		CHECK_INT(driver_load(NULL, &driver), row[i].want);
+		CHECK_INT(driver_load(NULL, &driver, &fault), row[i].want);
 		CHECK_INT(t.modprobes, row[i].modprobes);
 		CHECK_INT(t.waited, row[i].waited);
 		CHECK_INT(log_kept.lines, row[i].message != NULL);
+		CHECK(!row[i].message || said(row[i].message) == 1);
+		driver_load(NULL, &driver, &fault); /* the same again is logged once */
 		CHECK(!row[i].message || said(row[i].message) == 1);
 	}
 }

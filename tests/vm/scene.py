@@ -138,10 +138,10 @@ class Scene(World):
         guest.wait(f"! pidof usbiphp-{role}", 60)
 
     def refuses(self, role, words, options=""):
-        """It ends at once with status 1 and one line that has the words."""
+        """With --once it ends at once with status 1 and one line that has the words."""
         server = options if role == "server" else "host"
         status, text = self.guest(role).sh(
-            f"{self.enter[role]} timeout 60 usbiphp-{role} {server} 2>&1", 240)
+            f"{self.enter[role]} timeout 60 usbiphp-{role} --once {server} 2>&1", 240)
         check(status == 1 and text.count("\n") == 1 and words in text,
               f"status {status}: {text.strip()}")
 

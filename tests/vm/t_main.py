@@ -210,8 +210,8 @@ def restarts(w):
         check(w.sessions() == before, "the successor changed them")
         check(w.log(w.client).count(": attached to port ") == 1, w.log(w.client))
 
-    with case("a second client with the same notes is refused"):
-        status, text = w.client.sh("usbiphp-client host")
+    with case("a second client with the same notes is refused with --once"):
+        status, text = w.client.sh("usbiphp-client --once host")
         check(status == 1 and "another one runs" in text, text)
 
     with case("a killed server's successor keeps what is bound"):
@@ -342,19 +342,19 @@ def hostile(w):
 
 
 def missing(w):
-    with case("without the module: one line and exit 1"):
+    with case("without the module, with --once: one line and exit 1"):
         w.client.must("rmmod vhci_hcd; mv /lib/modules /lib/modules.away")
-        status, text = w.client.sh("usbiphp-client host")
+        status, text = w.client.sh("usbiphp-client --once host")
         check(status == 1 and text.count("\n") == 1 and "vhci-hcd" in text, text)
         w.client.must("mv /lib/modules.away /lib/modules")
 
-    with case("without permission: one line and exit 1"):
+    with case("without permission, with --once: one line and exit 1"):
         w.client.must("modprobe vhci_hcd; echo 'u:x:1000:1000::/:/bin/sh' >>/etc/passwd")
-        status, text = w.client.sh("su u -c 'usbiphp-client host'")
+        status, text = w.client.sh("su u -c 'usbiphp-client --once host'")
         check(status == 1 and text.count("\n") == 1 and "run as root" in text, text)
         w.host.must("echo 'u:x:1000:1000::/:/bin/sh' >>/etc/passwd")
         for engine in ("auto", "kernel", "usbfs"):
-            status, text = w.host.sh(f"su u -c 'usbiphp-server --run /run/u --engine {engine}'")
+            status, text = w.host.sh(f"su u -c 'usbiphp-server --once --run /run/u --engine {engine}'")
             check(status == 1 and text.count("\n") == 1 and
                   ("run as root" if engine != "usbfs" else "/dev/bus/usb: Permission denied") in text, text)
 
