@@ -28,7 +28,7 @@ static_assert(sizeof(((struct reply *)0)->buf) >= OP_RECORD_MAX, "room for every
 
 enum reply_event {
 	REPLY_MORE = 0, /* more bytes are needed */
-	REPLY_RECORD,	/* item: a device of a list, and its interfaces */
+	REPLY_RECORD,	/* item: a device of a list, its busid may be empty; and its interfaces */
 	REPLY_END,	/* the list is complete; another one may follow if it is a watch */
 	REPLY_IMPORT,	/* item: the status of an import, and the device if that is OP_OK */
 };

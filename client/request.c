@@ -189,6 +189,17 @@ static void request_take_import(struct request *request, const struct reply_item
 	}
 }
 
+/* A record without a valid bus id costs only its own device. */
+static void request_take_record(struct request *request, const struct reply_item *item)
+{
+	if (item->device.busid[0])
+		request->record(request, item);
+	else
+		log_once(&request->target->nameless, LOG_LEVEL_WARNING, 0,
+			 "%s: lists a device with an invalid bus id, which is ignored",
+			 request->target->endpoint->name);
+}
+
 static void request_decode_reply(struct request *request)
 {
 	struct reply_item item;
@@ -197,7 +208,7 @@ static void request_decode_reply(struct request *request)
 	while ((event = reply_next(&request->reply, &item)) > 0) {
 		request->target->good = request->address;
 		if (event == REPLY_RECORD) {
-			request->record(request, &item);
+			request_take_record(request, &item);
 		} else if (event == REPLY_IMPORT) {
 			request_take_import(request, &item);
 			return;

@@ -71,13 +71,14 @@ struct request_target {
 	const struct psk *key; /* authenticates both ends; NULL: no TLS */
 	struct addresses addresses; /* kept while they work */
 	unsigned good;		    /* the one that worked last */
+	struct log_once nameless;   /* it lists a device with an invalid bus id */
 };
 
 struct request {
 	struct loop *loop;
 	struct request_target *target;
 	void *ctx; /* for the callbacks */
-	/* For each device of a list, before whole or done. */
+	/* For each device of a list with a valid bus id, before whole or done. */
 	void (*record)(struct request *request, const struct reply_item *item);
 	/* A list of a watch is complete. */
 	void (*whole)(struct request *request);

@@ -22,8 +22,8 @@ static int encoded_length(const struct wire_out *out, const uint8_t *buf)
 	return out->bad ? -ENOSPC : (int)(out->p - buf);
 }
 
-/* 0, or -EILSEQ if a string is not terminated or the busid is not valid. */
-static int get_device(struct wire_in *in, struct op_device *d)
+/* Returns whether the busid is valid. */
+static bool get_device(struct wire_in *in, struct op_device *d)
 {
 	wire_get_string(in, d->path, sizeof(d->path));
 	wire_get_string(in, d->busid, sizeof(d->busid));
@@ -39,7 +39,7 @@ static int get_device(struct wire_in *in, struct op_device *d)
 	d->configuration = (uint8_t)wire_get(in, 1);
 	d->configurations = (uint8_t)wire_get(in, 1);
 	d->interfaces = (uint8_t)wire_get(in, 1);
-	return in->bad || !busid_is_name(d->busid) ? -EILSEQ : 0;
+	return busid_is_name(d->busid);
 }
 
 static void put_device(struct wire_out *out, const struct op_device *d)
@@ -98,7 +98,7 @@ int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request
 	if (len < OP_REQ_IMPORT_SIZE)
 		return 0;
 	wire_get_string(&in, request->busid, sizeof(request->busid));
-	return in.bad || !busid_is_name(request->busid) ? -EILSEQ : OP_REQ_IMPORT_SIZE;
+	return !busid_is_name(request->busid) ? -EILSEQ : OP_REQ_IMPORT_SIZE;
 }
 
 int op_request_encode(uint8_t *buf, size_t size, const struct op_request *request)
@@ -146,8 +146,8 @@ int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
 
 	if (len < OP_DEVICE_SIZE)
 		return 0;
-	if (get_device(&in, device))
-		return -EILSEQ;
+	if (!get_device(&in, device))
+		memset(device->busid, 0, sizeof(device->busid));
 	if (in.left < (size_t)device->interfaces * OP_INTERFACE_SIZE)
 		return 0;
 	for (unsigned i = 0; i < device->interfaces; i++) {
@@ -188,7 +188,7 @@ int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status, struc
 		return n;
 	if (len < OP_REP_IMPORT_SIZE)
 		return 0;
-	return get_device(&in, device) ? -EILSEQ : OP_REP_IMPORT_SIZE;
+	return get_device(&in, device) ? OP_REP_IMPORT_SIZE : -EILSEQ;
 }
 
 int op_rep_import_encode(uint8_t *buf, size_t size, uint32_t status, const struct op_device *device)
@@ -209,7 +209,7 @@ const char *op_strerror(int error)
 	case -EMSGSIZE:
 		return "it lists more than " TEXT_OF(OP_DEVLIST_MAX) " devices";
 	case -EILSEQ:
-		return "it sent a device record with an invalid bus id or path";
+		return "it sent a device record with an invalid bus id";
 	case -EREMOTEIO:
 		return "it refused the request";
 	default:

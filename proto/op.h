@@ -72,8 +72,8 @@ struct op_device {
 	uint8_t configuration; /* bConfigurationValue; 0 = not configured, usual after a bind */
 	uint8_t configurations;
 	uint8_t interfaces; /* the number of interface records that follow in a list */
-	char busid[BUSID_SIZE];	 /* after decoding, busid_is_name() holds */
-	char path[OP_PATH_SIZE]; /* the server's sysfs path; informational */
+	char busid[BUSID_SIZE];	 /* after decoding, busid_is_name() holds, but see op_record_decode() */
+	char path[OP_PATH_SIZE]; /* the server's sysfs path; informational, empty if malformed */
 };
 
 struct op_interface {
@@ -108,8 +108,8 @@ int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_
 
 /*
  * One record of a list: a device, and device->interfaces interfaces; interface has room for
- * OP_INTERFACES_MAX of them. A string without terminator, or a busid for which busid_is_name() does
- * not hold, is -EILSEQ.
+ * OP_INTERFACES_MAX of them. A busid for which busid_is_name() does not hold becomes the empty
+ * string: other records may be well-formed.
  */
 int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,
 		     struct op_interface *interface);
@@ -118,7 +118,7 @@ int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 
 /*
  * OP_REP_IMPORT: *status, and the device where *status is OP_OK (a refusal ends after the header).
- * Another code is -EBADMSG, a bad string -EILSEQ. After OP_OK the connection carries USB requests,
+ * Another code is -EBADMSG, an invalid busid -EILSEQ. After OP_OK the connection carries USB requests,
  * so no byte beyond OP_REP_IMPORT_SIZE may be received.
  */
 int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status,

@@ -48,9 +48,7 @@ void wire_get_string(struct wire_in *in, char *s, size_t size)
 	const uint8_t *end = p ? memchr(p, 0, size) : NULL;
 
 	memset(s, 0, size);
-	if (!end)
-		in->bad = true;
-	else
+	if (end)
 		memcpy(s, p, (size_t)(end - p));
 }
 

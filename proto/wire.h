@@ -26,7 +26,7 @@ const uint8_t *wire_skip(struct wire_in *in, size_t n);
 struct wire_in wire_get_part(struct wire_in *in, size_t n);
 /* Whether all bytes were read, and none beyond the end. */
 bool wire_at_end(const struct wire_in *in);
-/* A string in a field of size bytes, which must hold its terminator, else bad. Bytes behind the
+/* A string in a field of size bytes, empty if the field has no terminator. Bytes behind the
  * terminator are ignored; the rest of s, which has size bytes too, is zeroed. */
 void wire_get_string(struct wire_in *in, char *s, size_t size);
 

@@ -419,6 +419,7 @@ static void hostile_reply(const char *path, const char *name)
 		int error;
 	} table[] = {
 		{ "OK\n", REQUEST_OK, 0 },
+		{ "ODD\n", REQUEST_OK, 0 },
 		{ "INCOMPLETE\n", REQUEST_CLOSED, 0 },
 		{ "EPROTONOSUPPORT\n", REQUEST_FAILED, -EPROTONOSUPPORT },
 		{ "EILSEQ\n", REQUEST_FAILED, -EILSEQ },

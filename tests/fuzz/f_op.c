@@ -22,7 +22,7 @@ static void device_is_sane(const struct op_device *d)
 {
 	HOLDS(memchr(d->path, 0, sizeof(d->path)));
 	HOLDS(memchr(d->busid, 0, sizeof(d->busid)));
-	HOLDS(busid_is_name(d->busid));
+	HOLDS(busid_is_name(d->busid) || !d->busid[0]);
 	HOLDS(*usb_class_text(d->class));
 	HOLDS(usb_speed_mbits(d->speed) <= 10000);
 }

@@ -37,7 +37,7 @@ static void note(struct outcome *outcome, int event, const struct reply_item *it
 	else
 		mix(&outcome->hash, &item->status, sizeof(item->status));
 	if (event == REPLY_RECORD || item->status == OP_OK) {
-		HOLDS(busid_is_name(item->device.busid));
+		HOLDS(busid_is_name(item->device.busid) || !item->device.busid[0]);
 		mix(&outcome->hash, &item->device, sizeof(item->device));
 	}
 }

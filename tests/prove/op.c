@@ -111,10 +111,9 @@ static void record_decode(size_t len, size_t stated)
 		message[OP_DEVICE_SIZE - 1] = (uint8_t)stated;
 	n = op_record_decode(message, len, &device, interface);
 
-	/*@ assert result: n == 0 || n == -EILSEQ || OP_DEVICE_SIZE <= n <= OP_RECORD_MAX; */
+	/*@ assert result: n == 0 || OP_DEVICE_SIZE <= n <= OP_RECORD_MAX; */
 	/*@ assert bound: n <= len; */
 	/*@ assert incomplete: n == 0 ==> len < OP_RECORD_MAX; */
-	/*@ assert early: n == -EILSEQ ==> len >= OP_DEVICE_SIZE; */
 	if (n > 0) {
 		/*@ assert aligned: (n - OP_DEVICE_SIZE) % OP_INTERFACE_SIZE == 0; */
 		check_device(&device);
