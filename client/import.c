@@ -112,6 +112,14 @@ void import_fail(struct import *import, const char *reason)
 	flaps_fail(&import->flaps, import->context->loop->now);
 }
 
+/* Another device, or another chance, is no reason to wait, a few times: a device that starts again
+ * and again may do so with two ids in turn. */
+static void import_pardon(struct import *import)
+{
+	if (++import->flaps.short_stays <= FLAP_FREE)
+		import->flaps.backoff.until = 0;
+}
+
 void import_list_entry(struct import *import, const struct op_device *device,
 		       const struct op_interface *interface)
 {
@@ -120,10 +128,8 @@ void import_list_entry(struct import *import, const struct op_device *device,
 
 	import->listed_next = import->identified = true;
 	import->speed = device->speed;
-	if (!same || import->listed_devid != op_devid(device)) {
+	if (!same || import->listed_devid != op_devid(device))
 		import_forget_identity(import);
-		log_once_clear(&import->denial);
-	}
 	if (!facts->described) {
 		rule_facts_set_classes(facts, device, interface);
 		/* the list of a stock server has no interfaces of a device that was just bound */
@@ -135,10 +141,12 @@ void import_list_entry(struct import *import, const struct op_device *device,
 	facts->product = device->product;
 	if (same)
 		return;
-	/* nothing is held against another device */
 	log_once_clear(&import->failure);
-	import->flaps = (struct flaps){ 0 };
 	import->refused = false;
+	if (import->context->loop->now >= import->flaps.remember)
+		import->flaps = (struct flaps){ 0 };
+	else
+		import_pardon(import);
 }
 
 void import_list_complete(struct import *import)
@@ -149,8 +157,7 @@ void import_list_complete(struct import *import)
 	import->listed_next = false;
 	if (again && import->refused) {
 		import->refused = false;
-		if (++import->flaps.short_stays <= FLAP_FREE)
-			import->flaps.backoff.until = 0;
+		import_pardon(import);
 	}
 	if (import->state == IMPORT_IDLE && !import->listed &&
 	    import->context->loop->now >= import->flaps.remember)

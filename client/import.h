@@ -138,7 +138,7 @@ void import_run_hooks(const struct import *import, const char *event, const char
 /* An attempt failed: logged once, and tried again after a delay that grows. */
 void import_fail(struct import *import, const char *reason);
 
-/* One entry of a list. Another device at the same busid starts without a past. */
+/* One entry of a list. Another device at the same busid starts without a delay, a few times. */
 void import_list_entry(struct import *import, const struct op_device *device,
 		       const struct op_interface *interface);
 /* The list is complete, with or without this import, which may be forgotten then. */

@@ -5,8 +5,6 @@
 #include "lib/str.h"
 #include "lib/util.h"
 
-#include <assert.h>
-
 void import_forget_identity(struct import *import)
 {
 	import->facts.serial = NULL;
@@ -137,7 +135,6 @@ bool import_review(struct import *import)
 	const struct vhci *vhci = &import->context->vhci;
 	struct loop *loop = import->context->loop;
 
-	assert(import->state == IMPORT_IDLE);
 	if (!import->listed || import_check_policy(import) == RULE_DENY)
 		return false;
 	if (loop->now < import->flaps.backoff.until) {

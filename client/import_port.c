@@ -6,7 +6,6 @@
 #include "lib/socket.h"
 #include "lib/str.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,7 +70,6 @@ static void import_take_port(struct import *import, unsigned port, uint32_t devi
 {
 	struct import_context *context = import->context;
 
-	assert(port < VHCI_PORTS_MAX && import->port < 0);
 	import->port = (int)port;
 	context->port_owner[port] = import_hash(import);
 	import->devid = devid;
@@ -161,7 +159,6 @@ void import_detach(struct import *import)
 	struct loop *loop = import->context->loop;
 	int error;
 
-	assert(import_has_port(import));
 	if (import->state != IMPORT_DETACHING) {
 		error = vhci_detach(import->context->sysfs, (unsigned)import->port);
 		if (error_is_resource(error)) {

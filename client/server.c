@@ -19,14 +19,12 @@ struct import *server_import(struct server *server, const char *busid)
 			return import;
 		imports++;
 	}
-	if (imports == SERVER_IMPORTS_MAX)
+	if (imports < SERVER_IMPORTS_MAX)
+		added = import_add(server->context, endpoint, busid);
+	if (!added)
 		log_once(&server->overflow, LOG_LEVEL_WARNING, 0,
-			 "%s: lists more than %u devices; the others are ignored", endpoint->name,
-			 SERVER_IMPORTS_MAX);
-	else if (!(added = import_add(server->context, endpoint, busid)))
-		log_once(&server->overflow, LOG_LEVEL_WARNING, 0,
-			 "%s: all servers list more than %u devices; the others are ignored",
-			 endpoint->name, IMPORTS_MAX);
+			 "%s: lists more than %u devices, or all servers more than %u; the others "
+			 "are ignored", endpoint->name, SERVER_IMPORTS_MAX, IMPORTS_MAX);
 	return added;
 }
 

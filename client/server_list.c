@@ -13,7 +13,7 @@ static void server_list_entry(struct request *request, const struct reply_item *
 {
 	struct import *import = server_import(request->ctx, item->device.busid);
 
-	if (import)
+	if (import && !import->listed_next) /* the first one with that bus id counts */
 		import_list_entry(import, &item->device, item->interface);
 }
 

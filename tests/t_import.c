@@ -252,7 +252,7 @@ static void another_device(void)
 	CHECK_INT(import->flaps.backoff.delay, 4000);
 	device.product = 2;
 	import_list_entry(import, &device, NULL);
-	CHECK_INT(import->flaps.backoff.delay, 0);
+	CHECK_INT(import->flaps.backoff.until, 0);
 	CHECK(!log_once_active(&import->failure));
 	import_fail(import, "no answer");
 	CHECK_INT(log_kept.lines, 2);
@@ -261,15 +261,36 @@ static void another_device(void)
 	CHECK(!log_once_active(&import->failure));
 }
 
+/* One that starts again and again, with two ids in turn: the delay belongs to its place. */
+static void two_ids_in_turn(void)
+{
+	struct op_device device = { .vendor = 0x627, .product = 1, .speed = 3 };
+
+	start();
+	for (unsigned i = 1; i <= 6; i++) {
+		device.product = 1 + i % 2;
+		import_list_entry(import, &device, NULL);
+		import_list_complete(import);
+		CHECK_INT(import->flaps.backoff.until > loop.now, i > 4);
+		import_fail(import, "no answer");
+		CHECK_INT(import->flaps.backoff.delay, 500u << i);
+	}
+	loop.now = import->flaps.remember; /* long ago */
+	device.product = 3;
+	import_list_entry(import, &device, NULL);
+	CHECK_INT(import->flaps.backoff.delay, 0);
+	CHECK_INT(import->flaps.short_stays, 0);
+}
+
 /* A refusal is no reason to wait once the server lists it again, a few times. */
 static void refused_and_listed_again(void)
 {
 	struct op_device device = { .vendor = 0x627, .product = 1, .speed = 3 };
 
 	start();
-	import->flaps.remember = UINT64_MAX; /* or it would be forgotten */
 	import_list_entry(import, &device, NULL);
 	import_list_complete(import);
+	import->flaps.remember = UINT64_MAX; /* or it would be forgotten */
 	for (unsigned i = 1; i <= 5; i++) {
 		import_list_complete(import); /* not in this list */
 		CHECK(!import->listed);
@@ -578,6 +599,7 @@ int main(void)
 	RUN("t_import: places of the table", places);
 	RUN("t_import: a failure is logged once, by its text", failures_by_text);
 	RUN("t_import: another device", another_device);
+	RUN("t_import: a device with two ids in turn", two_ids_in_turn);
 	RUN("t_import: refused, and listed again", refused_and_listed_again);
 	RUN("t_import: entries and lists", lists);
 	for (size_t i = 0; i < LENGTH(reviews); i++) {
