@@ -3,6 +3,7 @@
  * Tests of usbfs/session, transfer, pieces, special and buffers, with a usbfs that the test plays
  * and a client at the other end of a socket.
  * LINK: -Wl,--wrap=usbfs_ioctl,--wrap=usbfs_map,--wrap=usbfs_unmap,--wrap=malloc
+ * LINK: -Wl,--wrap=recv,--wrap=send
  */
 #include "usbfs/session.h"
 
@@ -36,6 +37,7 @@ static struct {
 	uint32_t seqnum; /* of the latest request */
 	enum usbfs_end end;
 	bool no_memory;
+	unsigned interrupts; /* of the session's next calls of recv(2) and send(2) */
 	/* the latest reply */
 	struct urb_reply reply;
 	uint8_t data[2 * BIG];
@@ -48,6 +50,30 @@ void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
 	return t.no_memory ? NULL : __real_malloc(size);
+}
+
+static bool is_interrupted(int socket)
+{
+	if (!t.interrupts || socket != t.session.socket)
+		return false;
+	t.interrupts--;
+	errno = EINTR;
+	return true;
+}
+
+ssize_t __real_recv(int socket, void *data, size_t len, int flags);
+ssize_t __wrap_recv(int socket, void *data, size_t len, int flags);
+ssize_t __real_send(int socket, const void *data, size_t len, int flags);
+ssize_t __wrap_send(int socket, const void *data, size_t len, int flags);
+
+ssize_t __wrap_recv(int socket, void *data, size_t len, int flags)
+{
+	return is_interrupted(socket) ? -1 : __real_recv(socket, data, len, flags);
+}
+
+ssize_t __wrap_send(int socket, const void *data, size_t len, int flags)
+{
+	return is_interrupted(socket) ? -1 : __real_send(socket, data, len, flags);
 }
 
 static void open_device(void)
@@ -1069,7 +1095,7 @@ static void iso_scattered(void)
 {
 	enum { PACKETS = 200, SIZE = 50, LENGTH_ALL = PACKETS * SIZE };
 	static const char *const kinds[] = { "reversed", "the same", "shuffled", "overlapping",
-					     "only the last", "closed up" };
+					     "only the second", "only the last", "closed up" };
 	uint8_t bytes[URB_PACKET_SIZE], want[LENGTH_ALL];
 	struct urb_command command;
 	const uint8_t *place;
@@ -1090,6 +1116,7 @@ static void iso_scattered(void)
 			for (uint32_t i = 0; i < PACKETS; i++) {
 				const uint32_t offsets[] = { (PACKETS - 1 - i) * SIZE, 7,
 							     i * 37 % PACKETS * SIZE, i * (SIZE - 1),
+							     (i < 2 ? 1 - i : i) * SIZE,
 							     i < PACKETS - 1 ? i * SIZE : 0,
 							     i * SIZE };
 				struct urb_packet packet = { .offset = offsets[kind],
@@ -1263,6 +1290,19 @@ static void cuts(void)
 	fake_done(0, 0, 5);
 	reap();
 	EXPECT_IN(seqnum, 0, PIECE + 5);
+	/* a packet without data ends the whole, not each piece */
+	command = request(BULK, false, PIECE + 16000);
+	command.flags = URB_ZERO_PACKET;
+	send_command(&command);
+	send_bytes(t.data, command.length);
+	run();
+	CHECK_INT(fake.urb[0].was->flags, 0);
+	fake_done(0, 0, PIECE);
+	reap();
+	CHECK_INT(fake.urb[0].was->flags, USBDEVFS_URB_ZERO_PACKET);
+	fake_done(0, 0, 16007); /* there is no more than was asked for */
+	reap();
+	EXPECT(t.seqnum, 0, PIECE + 16000);
 	/* another one that is short, or fails, is the last one */
 	for (size_t i = 0; i < LENGTH(early); i++) {
 		command = request(BULK, true, WHOLE);
@@ -1687,6 +1727,26 @@ static void unread(void)
 	stop();
 }
 
+/* By a signal. */
+static void interrupted(void)
+{
+	uint32_t seqnum;
+
+	start();
+	t.interrupts = 3;
+	seqnum = submit(BULK, true, 10);
+	CHECK_INT(t.interrupts, 0);
+	CHECK_INT(fake.urbs, 1);
+	t.interrupts = 1;
+	done(0, seqnum, 0, 10);
+	reap();
+	CHECK_INT(t.interrupts, 0);
+	EXPECT_IN(seqnum, 0, 10);
+	CHECK_INT(t.session.events, EPOLLIN);
+	CHECK_INT(t.end, USBFS_RUNNING);
+	stop();
+}
+
 static void flood_of_unlinks(void)
 {
 	unsigned i = 0;
@@ -1959,6 +2019,7 @@ int main(void)
 	RUN("bytes in flight are bounded", bounded_memory);
 	RUN("URBs in flight are bounded", bounded_urbs);
 	RUN("a client that does not read", unread);
+	RUN("a signal comes", interrupted);
 	RUN("a flood of unlinks", flood_of_unlinks);
 	RUN("malformed requests", malformed);
 	RUN("the connection ends", closes);

@@ -188,9 +188,9 @@ void pieces_cut(struct transfer *transfer)
 	}
 }
 
-static uint32_t at_most(int64_t value, uint32_t limit)
+static uint32_t at_most(uint32_t value, uint32_t limit)
 {
-	return value < 0 ? 0 : value < limit ? (uint32_t)value : limit;
+	return value < limit ? value : limit;
 }
 
 static struct pieces_result result_of_packets(struct transfer *transfer)
@@ -210,7 +210,7 @@ static struct pieces_result result_of_packets(struct transfer *transfer)
 		}
 		urb_packet_decode(wire, &packet);
 		packet.actual = at_most(desc.actual_length, packet.length);
-		packet.status = urb_status_to_wire((int)desc.status);
+		packet.status = urb_status_to_wire(-(int)-desc.status); /* unsigned there */
 		urb_packet_encode(wire, &packet);
 		if (transfer->command.in && packet.actual)
 			memmove(data + result.actual, data + at, packet.actual);
@@ -231,7 +231,7 @@ static struct pieces_result result_of_data(struct transfer *transfer)
 	for (unsigned i = 0; i < transfer->submitted && !result.status; i++) {
 		const struct usbdevfs_urb *urb = piece_urb(transfer, i);
 
-		result.actual += at_most(urb->actual_length,
+		result.actual += at_most((uint32_t)urb->actual_length,
 					 transfer->command.length - result.actual);
 		result.status = urb->status;
 		if (urb->status == -EREMOTEIO && i + 1 < transfer->pieces &&
