@@ -13,6 +13,21 @@ bool access_allows_address(const struct access *access, const struct in6_addr *a
 	return !access->networks || cidr_list_contains(access->networks, address);
 }
 
+enum { LOOPBACK_BITS = 104 /* of 127.0.0.0/8 */ };
+
+/* Whether the address is in a range of loopback addresses, not only in one that is wider. */
+static bool names_loopback(const struct cidr_list *networks, const struct in6_addr *address)
+{
+	for (unsigned i = 0; i < networks->count; i++) {
+		const struct cidr *network = &networks->network[i];
+
+		if (network->bits >= LOOPBACK_BITS && addr_is_loopback(&network->address) &&
+		    cidr_contains(network, address))
+			return true;
+	}
+	return false;
+}
+
 bool access_allows_peer(const struct access *access, const struct peer_id *peer)
 {
 	const struct psk *key;
@@ -20,7 +35,7 @@ bool access_allows_peer(const struct access *access, const struct peer_id *peer)
 	if (!access->keys)
 		return true;
 	if (!peer->key)
-		return addr_is_loopback(&peer->address);
+		return access->named && names_loopback(access->networks, &peer->address);
 	key = keys_find(access->keys, peer->key, strlen(peer->key));
 	return key && key->print == peer->print;
 }

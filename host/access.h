@@ -28,6 +28,7 @@ enum access_refusal {
 /* The pointers are set by the owner and stay its own; the rest is all zeros at first. */
 struct access {
 	const struct cidr_list *networks; /* which may connect; NULL: all */
+	bool named;			  /* somebody has asked for these networks: not NULL */
 	const struct keys *keys;	  /* a peer must have one of them; NULL: none is needed */
 	const struct rules *rules;	  /* which devices a peer may use */
 	uint64_t logged[ACCESS_REFUSALS]; /* when a refusal was logged last, ms; 0: never */
@@ -40,7 +41,8 @@ struct access {
 /* Whether a connection from this address is accepted. */
 bool access_allows_address(const struct access *access, const struct in6_addr *address);
 /* Whether the peer may send requests: it has proved that it has one of the keys, which is still the
- * same key; or it has none, and none is needed, as always for a peer on this machine. */
+ * same key; or it has none, and none is needed, as for a peer on this machine if somebody has asked for a
+ * range of loopback addresses: other programs here may pass on what comes from elsewhere. */
 bool access_allows_peer(const struct access *access, const struct peer_id *peer);
 /* Whether the rules let the peer see and import the device, which must be allowed as such, too. */
 bool access_allows_device(const struct access *access, const struct rule_facts *identity,

@@ -39,7 +39,6 @@ void conn_set_state(struct conn *conn, enum conn_state state)
 
 void conn_drop(struct conn *conn)
 {
-	assert(conn->state != CONN_FREE && conn->source.fd >= 0);
 	/* a child may have a copy of the socket: close() alone would not end the connection */
 	shutdown(conn->source.fd, SHUT_RDWR);
 	loop_drop(conn->server->loop, &conn->source);

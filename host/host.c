@@ -193,6 +193,7 @@ int host_run(const struct daemon_options *options, const struct host_options *ho
 	host.policy.on_demand = host_options->on_demand;
 	host.access.rules = &host.policy.rules;
 	host.access.networks = &host_options->networks;
+	host.access.named = host_options->alone;
 	host.access.keys = options->keys;
 	host_adopt_bound(&host);
 	if (!options->once)

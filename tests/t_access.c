@@ -79,10 +79,8 @@ static void peers(void)
 		{ false, "10.0.0.1", "laptop", laptop, true },
 		{ true, "10.0.0.1", NULL, NULL, false },
 		{ true, "fd00::1", NULL, NULL, false },
-		{ true, "127.0.0.1", NULL, NULL, true },
-		{ true, "127.9.9.9", NULL, NULL, true },
-		{ true, "::1", NULL, NULL, true },
-		{ true, "::2", NULL, NULL, false },
+		{ true, "127.0.0.1", NULL, NULL, false },
+		{ true, "::1", NULL, NULL, false },
 		{ true, "10.0.0.1", "laptop", laptop, true },
 		{ true, "10.0.0.1", "laptop", other, false }, /* the key has changed since */
 		{ true, "127.0.0.1", "laptop", other, false },
@@ -101,6 +99,43 @@ static void peers(void)
 			must(!psk_parse(&proved, row[i].proved), "make a key");
 			peer.print = proved.print;
 		}
+		CHECK_INT(access_allows_peer(&access, &peer), row[i].allowed);
+	}
+}
+
+/* Without a key, and with ranges that are the default or that somebody has asked for. */
+static void local_peers(void)
+{
+	static const struct {
+		bool named;
+		const char *networks, *address;
+		bool allowed;
+	} row[] = {
+		{ false, NETWORKS_NEAR, "127.0.0.1", false },
+		{ false, NETWORKS_NEAR, "::1", false },
+		{ true, "127.0.0.0/8 10.0.0.0/8", "127.0.0.1", true },
+		{ true, "10.0.0.0/8 127.0.0.1", "127.0.0.1", true },
+		{ true, "127.0.0.1", "127.0.0.2", false },
+		{ true, "127.0.0.0/8 10.0.0.0/8", "10.0.0.1", false },
+		{ true, "127.0.0.0/8", "::1", false },
+		{ true, "::1", "::1", true },
+		{ true, "::1", "127.0.0.1", false },
+		/* these say nothing of this machine */
+		{ true, "0.0.0.0/0 ::/0", "127.0.0.1", false },
+		{ true, "0.0.0.0/0 ::/0", "::1", false },
+		{ true, "127.0.0.1/0", "10.0.0.1", false },
+		{ true, "127.0.0.1/0", "127.0.0.1", false },
+		{ true, "10.0.0.0/8 fd00::/8", "127.0.0.1", false },
+	};
+
+	keys.count = 1;
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct peer_id peer = { parsed(row[i].address), NULL, 0 };
+		struct cidr_list networks = { 0 };
+		struct access access = { .networks = &networks, .named = row[i].named,
+					 .keys = &keys };
+
+		must(cidr_list_add(&networks, row[i].networks), "allow");
 		CHECK_INT(access_allows_peer(&access, &peer), row[i].allowed);
 	}
 }
@@ -215,6 +250,7 @@ int main(void)
 {
 	RUN("t_access: addresses that may connect", addresses);
 	RUN("t_access: keys", peers);
+	RUN("t_access: peers without a key on this machine", local_peers);
 	RUN("t_access: rules", devices);
 	RUN("t_access: refusals are logged once in a minute", refusals);
 	RUN("t_access: strangers are logged once", strangers);
