@@ -5,7 +5,6 @@
 #include "lib/file.h"
 #include "lib/socket.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tls.h>
@@ -98,7 +97,6 @@ static int hand_over_to_kernel(struct tls *tls, int fd)
 	bool aes = tls->aead == &aes128gcm;
 	int result = 1;
 
-	assert(tls->state == TLS_DONE);
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
 		result = errno == ENOTCONN ? -ECONNRESET : -errno; /* closed meanwhile */
 	else if (set_kernel_cipher(aes, fd, TLS_TX, &tls->out) ||
