@@ -75,8 +75,10 @@ struct import {
 	uint64_t attached_at;
 	struct session_watch session;
 	bool asked;	      /* IMPORT_LEAVING: the inspector was asked about it */
+	bool stuck;	      /* the kernel was told more than once to free its port */
+	struct log_once undetached; /* why it cannot be detached */
 	/* IMPORT_LEAVING: until then it is asked again if a program has a disk of it open;
-	 * IMPORT_KEPT: when it is LEAVING again. */
+	 * IMPORT_KEPT: when it is LEAVING again; IMPORT_DETACHING: of the next attempt. */
 	uint64_t ask_again;
 	struct log_once kept; /* the reason for IMPORT_KEPT; cleared when it may stay attached */
 };
@@ -169,7 +171,8 @@ void import_adopt(struct import *import, unsigned port);
 
 /* In every pass, with the port table. Returns whether its port was free: it has let go of it. */
 bool import_check(struct import *import);
-/* Ends it; the port is free in a later pass. */
+/* Ends it; the port is free in a later pass. In every pass until then: it is tried again each
+ * second. */
 void import_detach(struct import *import);
 
 /*

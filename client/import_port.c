@@ -14,7 +14,7 @@ enum {
 	ATTACH_TRIES = 8,	 /* another process may take the port that was free: look again */
 	DEVID_HALF_MAX = 0xffff, /* busnum and devnum have 16 bits each in a devid */
 	POLL_MS = 50,		 /* between looks at a port that is about to become free */
-	DETACH_RETRY_MS = 1000,	 /* after a detach that failed for want of a descriptor */
+	DETACH_RETRY_MS = 1000,	 /* after a detach that failed, or did not free the port */
 };
 
 static unsigned import_controller(const struct import *import)
@@ -150,6 +150,7 @@ static void import_release_port(struct import *import)
 	import->asked = false;
 	import_set_state(import, IMPORT_IDLE);
 	log_once_clear(&import->kept);
+	log_once_clear(&import->undetached);
 	import_forget_identity(import);
 	import_judge_session(import, now);
 }
@@ -157,19 +158,22 @@ static void import_release_port(struct import *import)
 void import_detach(struct import *import)
 {
 	struct loop *loop = import->context->loop;
-	int error;
+	bool again = import->state == IMPORT_DETACHING;
+	int error = 0;
 
-	if (import->state != IMPORT_DETACHING) {
+	if (!again || loop->now >= import->ask_again) {
 		error = vhci_detach(import->context->sysfs, (unsigned)import->port);
-		if (error_is_resource(error)) {
-			loop_pass_by(loop, loop->now + DETACH_RETRY_MS);
-			return;
-		}
-		if (error && error != -EINVAL) /* -EINVAL: it is free already */
-			log_warning_errno(error, "cannot detach port %u", (unsigned)import->port);
+		import->ask_again = loop->now + DETACH_RETRY_MS;
+		import->stuck = again;
+	}
+	if (error && error != -EINVAL) { /* -EINVAL: it is free already */
+		log_once(&import->undetached, LOG_LEVEL_WARNING, error, "cannot detach port %u",
+			 (unsigned)import->port);
+		import->stuck = true;
+	} else if (!again) {
 		import_set_state(import, IMPORT_DETACHING);
 	}
-	loop_pass_by(loop, loop->now + POLL_MS);
+	loop_pass_by(loop, import->stuck ? import->ask_again : loop->now + POLL_MS);
 }
 
 /*
@@ -238,7 +242,8 @@ bool import_check(struct import *import)
 	ended = import->session.ended;
 	if (unanswered >= IMPORT_ANSWER_MS)
 		import_give_up(import);
-	else if (row->state == VHCI_ERROR || (ended && now - ended >= IMPORT_TEARDOWN_MS))
+	else if (import->state == IMPORT_DETACHING || row->state == VHCI_ERROR ||
+		 (ended && now - ended >= IMPORT_TEARDOWN_MS))
 		import_detach(import); /* the device is gone, but the kernel keeps the port */
 	else if (ended)
 		loop_pass_by(context->loop, now + POLL_MS);

@@ -5,7 +5,6 @@
 #include "lib/file.h"
 #include "lib/str.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -36,20 +35,13 @@ static void record_path(char *path, const char *dir, unsigned port)
 int record_write(const char *dir, unsigned port, const struct endpoint *server, const char *busid,
 		 const char *more)
 {
-	static const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
 	char path[PATH_MAX], line[LINE_SIZE + 1];
 	size_t len = str_format(line, sizeof(line), "%s %s %s%s%s\n", server->host, server->port,
 				busid, more && *more ? " " : "", more ? more : "");
-	int fd, error = 0;
+	int error;
 
 	record_path(path, dir, port);
-	fd = open(path, flags, more ? 0644 : 0700);
-	if (fd < 0)
-		error = -errno;
-	else if (write(fd, line, len) != (ssize_t)len)
-		error = -ENOSPC;
-	if (fd >= 0)
-		close(fd);
+	error = file_replace(AT_FDCWD, path, 0, line, len);
 	if (error)
 		record_remove(dir, port);
 	return error;

@@ -38,7 +38,7 @@ struct connection_addr {
 void record_stock_dir(char *dir, size_t size, const char *run);
 /*
  * The directory (0700, as the stock tools make it) must exist. If more is not NULL, its words
- * follow the three, and anybody may read the file. Returns 0, or -errno and no file is left.
+ * follow the three. Returns 0, or -errno and no file is left.
  */
 int record_write(const char *dir, unsigned port, const struct endpoint *server, const char *busid,
 		 const char *more);

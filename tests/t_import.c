@@ -497,7 +497,7 @@ static void adopted_describes_itself(void)
 	CHECK_INT(import->facts.class[1], 1); /* the bit of storage */
 }
 
-/* A detach that fails for want of a descriptor is tried again, any other is not. */
+/* A detach that fails, or that does not free the port, is tried again each second. */
 static void detach_fails(void)
 {
 	start();
@@ -506,12 +506,33 @@ static void detach_fails(void)
 	import_detach(import);
 	CHECK_INT(import->state, IMPORT_ATTACHED);
 	CHECK_INT(loop.next, NOW + 1000);
-	detach_result = -EIO;
+	detach_result = -EAGAIN;
+	for (unsigned i = 0; i < 3; i++) {
+		loop.now += 1000;
+		import_detach(import);
+		CHECK_INT(import->state, IMPORT_ATTACHED);
+		CHECK_INT(detached, 2 + i);
+	}
+	CHECK_INT(said("cannot detach port 0"), 2); /* each reason once */
+	CHECK_INT(log_kept.lines, 2);
+	detach_result = 0;
+	loop.next = UINT64_MAX;
 	import_detach(import);
 	CHECK_INT(import->state, IMPORT_DETACHING);
-	import_detach(import);
-	CHECK_INT(detached, 2);
-	CHECK_INT(said("cannot detach port 0"), 1);
+	CHECK_INT(detached, 5);
+	CHECK_INT(loop.next, loop.now + 50);
+	import_check(import);
+	CHECK_INT(detached, 5);
+	for (unsigned i = 0; i < 3; i++) { /* the port does not become free */
+		loop.now += 1000;
+		loop.next = UINT64_MAX;
+		import_check(import); /* whatever the reason was to detach it */
+		CHECK_INT(detached, 6 + i);
+		CHECK_INT(loop.next, loop.now + 1000);
+	}
+	CHECK_INT(log_kept.lines, 2);
+	context.vhci.port[0].state = VHCI_FREE;
+	CHECK(import_check(import));
 }
 
 /* Passes, each with a check of the three imports in the order of the table. */
@@ -544,8 +565,11 @@ static void oldest_is_timed(void)
 	pass_at(NOW + IMPORT_ANSWER_MS);
 	CHECK_INT(third->state, IMPORT_DETACHING);
 	CHECK_INT(detached, 1);
-	pass_at(NOW + IMPORT_ANSWER_MS + 5000); /* it still blocks the others */
+	pass_at(NOW + IMPORT_ANSWER_MS + 500); /* it still blocks the others */
 	CHECK_INT(detached, 1);
+	pass_at(NOW + IMPORT_ANSWER_MS + 5000);
+	CHECK_INT(detached, 2); /* it is told again */
+	detached = 1;
 	context.vhci.port[5].state = VHCI_FREE;
 	pass_at(NOW + 20000);
 	CHECK_INT(third->port, -1);

@@ -145,7 +145,7 @@ static const struct {
 	{ "kept for an interval", IMPORT_KEPT, false, false, false, 0, IMPORT_LEAVING, false },
 	{ "kept, its connection ended", IMPORT_KEPT, false, true, false, 1, IMPORT_DETACHING, true },
 	{ "kept at the end", IMPORT_KEPT, false, false, true, 0, IMPORT_KEPT, false },
-	{ "detaching", IMPORT_DETACHING, false, false, false, 0, IMPORT_DETACHING, false },
+	{ "detaching", IMPORT_DETACHING, false, false, false, 1, IMPORT_DETACHING, false },
 };
 
 static void leave_state(size_t i)
@@ -200,7 +200,7 @@ static void take_answer(size_t i)
 	CHECK_INT(said(line), answers[i].kept);
 	CHECK_INT(context.sync, answers[i].kept ? IMPORT_SYNC_WANTED : IMPORT_SYNC_DONE);
 	CHECK_INT(loop.next, answers[i].kept ? NOW : NOW + 50);
-	CHECK_INT(import->ask_again, NOW + (answers[i].kept ? INTERVAL_MS : CLOSE_MS));
+	CHECK_INT(import->ask_again, NOW + (answers[i].kept ? INTERVAL_MS : 1000));
 }
 
 /* A program has its disk open: it is asked again for a while, at a stop once more. */
