@@ -21,21 +21,37 @@
 
 #define RUNNER_NAME "usbiphp-hooks"
 #define PREFIX "USBIPHP_"
-#define EVENT_VARIABLE PREFIX "EVENT="
 
 enum { VARIABLE_ROOM_MIN = 32 /* no variable begins where less is left */ };
+
+/* In this order, the first one in every event; the values that may be long come last. */
+static const char variable_name[HOOK_VARIABLES_MAX][8] = {
+	"EVENT", "BUSID", "ID", "NAME", "PORT", "DEVICE", "SERVER", "REASON",
+};
+
+static bool is_variable(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(text, PREFIX, strlen(PREFIX)) &&
+	       !strncmp(text + strlen(PREFIX), name, len) && text[strlen(PREFIX) + len] == '=';
+}
 
 bool hook_runner_parse(struct hook_event *event, size_t len)
 {
 	/* cppcheck-suppress ctuuninitvar ; the caller has received the text */
 	char *text = event->text, *end = text + len;
-	size_t n = 0;
+	size_t n = 0, i = 0;
 
-	if (!len || end[-1] || strncmp(text, EVENT_VARIABLE, strlen(EVENT_VARIABLE)) != 0)
+	if (!len || end[-1])
 		return false;
 	for (; text < end; text += strlen(text) + 1) {
-		if (n == HOOK_VARIABLES_MAX || strncmp(text, PREFIX, strlen(PREFIX)) != 0)
+		while (i < HOOK_VARIABLES_MAX && !is_variable(text, variable_name[i]))
+			i++;
+		if (i == HOOK_VARIABLES_MAX || (i && !n))
 			return false;
+		i++;
+		str_printable(text);
 		event->variable[n++] = text;
 	}
 	event->variable[n] = NULL;
@@ -112,36 +128,30 @@ int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char 
 	return error;
 }
 
-/* The event comes first, the values that may be long come last. */
 static size_t make_event(char *event, const struct hook_facts *facts)
 {
 	char id[10], name[DEVICE_NAME_SIZE], port[11];
 	const char *busid = facts->busid;
-	const struct {
-		const char *name, *value;
-	} variable[HOOK_VARIABLES_MAX] = {
-		{ "EVENT", facts->event },
-		{ "BUSID", busid },
-		{ "ID", busid ? id : NULL },
-		{ "NAME", busid ? name : NULL },
-		{ "PORT", facts->port < 0 ? NULL : port },
-		{ "DEVICE", facts->device },
-		{ "SERVER", facts->server },
-		{ "REASON", facts->reason },
+	const char *const value[HOOK_VARIABLES_MAX] = {
+		facts->event,
+		busid,
+		busid ? id : NULL,
+		busid ? name : NULL,
+		facts->port < 0 ? NULL : port,
+		facts->device,
+		facts->server,
+		facts->reason,
 	};
 	size_t len = 0;
 
 	str_format(id, sizeof(id), "%04x:%04x", facts->vendor, facts->product);
 	name_of_place(name, facts->vendor, facts->product, facts->host, busid ? busid : "");
 	str_format(port, sizeof(port), "%d", facts->port);
-	for (size_t i = 0; i < ARRAY_SIZE(variable); i++) {
-		char *text = event + len;
-
-		if (!variable[i].value || HOOK_EVENT_SIZE - len < VARIABLE_ROOM_MIN)
+	for (size_t i = 0; i < HOOK_VARIABLES_MAX; i++) {
+		if (!value[i] || HOOK_EVENT_SIZE - len < VARIABLE_ROOM_MIN)
 			continue;
-		len += str_format(text, HOOK_EVENT_SIZE - len, PREFIX "%s=%s", variable[i].name,
-				  variable[i].value) + 1;
-		str_printable(text);
+		len += str_format(event + len, HOOK_EVENT_SIZE - len, PREFIX "%s=%s", variable_name[i],
+				  value[i]) + 1;
 	}
 	return len;
 }

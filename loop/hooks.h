@@ -56,8 +56,7 @@ struct hook_runner {
  * child_start_helper(). 0 or -errno. */
 int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
 		      char *name);
-/* Never blocks, and copies the facts: bytes that are not printable ASCII become '?'. Events come
- * to the hooks in the order of these calls. */
+/* Never blocks, and copies the facts. Events come to the hooks in the order of these calls. */
 void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts);
 /* HOOKS_MS after this no hook runs any more, and events that still wait are lost; logged. */
 void hook_runner_stop(const struct hook_runner *runner);
@@ -75,8 +74,9 @@ struct hooks {
 	struct log_once_set faults; /* by the version of the file */
 };
 
-/* Finds the variables in the text. Returns false if there are others than ours, or too many: a
- * daemon that an attacker has taken over may send anything. */
+/* Finds the variables in the text: ours, in their order, each at most once, the event's first. Other
+ * bytes than printable ASCII become '?'. Returns false if there is anything else: a daemon that an
+ * attacker has taken over may send anything. */
 bool hook_runner_parse(struct hook_event *event, size_t len);
 /* Runs all hooks for an event, until the last has ended. HOOKS_MS after SIGTERM or SIGINT they are
  * killed, and later events are lost; logged. The caller has blocked these signals and SIGCHLD. */

@@ -10,8 +10,8 @@ static void makes(const struct hook_facts *facts, const char *want)
 
 	memset(&event, 0xee, sizeof(event));
 	len = event_make(event.text, facts);
-	memcpy(text, event.text, len);
 	CHECK(hook_runner_parse(&event, len));
+	memcpy(text, event.text, len);
 	CHECK_STR(strchr(event.variable[0], '=') + 1, facts->event);
 	for (size_t i = 0; i + 1 < len; i++)
 		text[i] = text[i] ? text[i] : '\n';
@@ -105,17 +105,28 @@ static void malformed(void)
 	CHECK(VALID(name));
 	CHECK(VALID("USBIPHP_EVENT="));
 	CHECK(VALID("USBIPHP_EVENT=bound\0USBIPHP_BUSID=1-2"));
-	CHECK(VALID("USBIPHP_EVENT=\0USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0"
-		    "USBIPHP_6=\0USBIPHP_7=\0USBIPHP_8="));
-	CHECK(!VALID("USBIPHP_EVENT=\0USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0"
-		     "USBIPHP_6=\0USBIPHP_7=\0USBIPHP_8=\0USBIPHP_9="));
+	CHECK(VALID("USBIPHP_EVENT=bound\0USBIPHP_PORT=1\0USBIPHP_REASON="));
+	CHECK(VALID("USBIPHP_EVENT=\0USBIPHP_BUSID=\0USBIPHP_ID=\0USBIPHP_NAME=\0USBIPHP_PORT=\0"
+		    "USBIPHP_DEVICE=\0USBIPHP_SERVER=\0USBIPHP_REASON="));
+	CHECK(!VALID("USBIPHP_EVENT=\0USBIPHP_BUSID=\0USBIPHP_ID=\0USBIPHP_NAME=\0USBIPHP_PORT=\0"
+		     "USBIPHP_DEVICE=\0USBIPHP_SERVER=\0USBIPHP_REASON=\0USBIPHP_REASON="));
 	CHECK(!is_valid(name, 0));
 	CHECK(!VALID(""));
 	CHECK(!VALID("USBIPHP_EVENT"));
 	CHECK(!VALID("USBIPHP_BUSID=1-2\0USBIPHP_EVENT=bound"));
+	CHECK(!VALID("USBIPHP_BUSID=1-2"));
 	CHECK(!VALID("XUSBIPHP_EVENT=bound"));
 	CHECK(!VALID("USBIPHP_EVENT=bound\0LD_PRELOAD=x"));
 	CHECK(!VALID("USBIPHP_EVENT=bound\0PATH=/tmp\0USBIPHP_BUSID=1-2"));
+	/* a variable of the process's own, one that is none, one twice, the order */
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP_HOOK=/tmp/evil/hook"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP_X=1"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP_BUSIDX=1"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP_BUSI=1"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP_=1"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP_EVENT=released"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP_BUSID=1-2\0USBIPHP_BUSID=1-3"));
+	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP_PORT=1\0USBIPHP_BUSID=1-2"));
 	CHECK(!VALID("USBIPHP_EVENT=bound\0"));
 	CHECK(!VALID("USBIPHP_EVENT=bound\0USBIPHP"));
 	for (size_t len = 0; len < sizeof(name); len++)
@@ -128,27 +139,49 @@ static void malformed(void)
 	free(full);
 }
 
-/* What they are, in other words: strings, the first the event's, 8 at most, each one of ours. */
+/* Bytes that a terminal or a shell would take for more, from a daemon with a hole in it. */
+static void unprintable(void)
+{
+	static const char text[] = "USBIPHP_EVENT=a\nb\0USBIPHP_REASON=\x1b[31m\x7f\xff\rc";
+	struct hook_event event;
+
+	memcpy(event.text, text, sizeof(text));
+	CHECK(hook_runner_parse(&event, sizeof(text)));
+	CHECK_STR(event.variable[0], "USBIPHP_EVENT=a?b");
+	CHECK_STR(event.variable[1], "USBIPHP_REASON=?[31m???c");
+	CHECK(!event.variable[2]);
+}
+
+/* What they are, in other words: strings, each one of ours, the event's first, none behind a later
+ * one. */
 static bool is_good(const char *text, size_t len)
 {
-	const char *p = text, *end = text + len;
-	unsigned n = 0;
+	static const char order[] = "|EVENT|BUSID|ID|NAME|PORT|DEVICE|SERVER|REASON|";
+	const char *p = text, *end = text + len, *at = order, *found;
+	char name[80];
 
 	while (p < end) {
-		const char *zero = memchr(p, 0, (size_t)(end - p));
+		const char *zero = memchr(p, 0, (size_t)(end - p)), *equal = strchr(p, '=');
 
-		if (!zero || strstr(p, n++ ? "USBIPHP_" : "USBIPHP_EVENT=") != p)
+		if (!zero || strstr(p, "USBIPHP_") != p || !equal || equal - p > 60)
 			return false;
+		snprintf(name, sizeof(name), "|%.*s|", (int)(equal - p - 8), p + 8);
+		found = strstr(at, name);
+		if (!found || strchr(name + 1, '|') != name + strlen(name) - 1 ||
+		    (at == order && found != order))
+			return false;
+		at = found + strlen(name) - 1;
 		p = zero + 1;
 	}
-	return n && n <= 8;
+	return at != order;
 }
 
 /* Every change of a byte, and some thousand of more, each at random, the same in every run. */
 static void mangled(void)
 {
-	static const char good[] = "USBIPHP_EVENT=failed\0USBIPHP_BUSID=1-2\0USBIPHP_1=\0"
-				   "USBIPHP_2=\0USBIPHP_3=\0USBIPHP_4=\0USBIPHP_5=\0USBIPHP_6=y";
+	static const char good[] = "USBIPHP_EVENT=failed\0USBIPHP_BUSID=1-2\0USBIPHP_ID=\0"
+				   "USBIPHP_NAME=\0USBIPHP_PORT=\0USBIPHP_DEVICE=\0"
+				   "USBIPHP_SERVER=\0USBIPHP_REASON=y";
 	static const char byte[] = { 0, 'U', '_', '=', '\n', '\xff' };
 	char text[2 * sizeof(good)];
 	uint32_t seed = 1;
@@ -189,6 +222,7 @@ int main(void)
 	RUN("t_hook_event: what is too long is cut off", cut_off);
 	RUN("t_hook_event: the list of variables", variables);
 	RUN("t_hook_event: events that are none", malformed);
+	RUN("t_hook_event: bytes that are not printable", unprintable);
 	RUN("t_hook_event: mangled events", mangled);
 	return check_status();
 }
