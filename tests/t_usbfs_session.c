@@ -326,6 +326,7 @@ static void data_both_ways(void)
 	/* nothing is asked for when nothing is in flight */
 	CHECK_INT(calls(USBDEVFS_REAPURBNDELAY), t.counters.urbs);
 	stop();
+	CHECK_INT(calls(USBDEVFS_DISCARDURB), 0);
 }
 
 /* However the bytes are cut into pieces. */
@@ -1540,6 +1541,13 @@ static void idle(void)
 		reap();
 		EXPECT_IN(seqnum, 0, 1);
 	}
+	/* a slot with the reply to an unlink is not the URB that it was */
+	tick();
+	tick();
+	CHECK_INT(transfers_reply_unlink(&t.session.transfers, 7), 0);
+	CHECK(!transfers_find(&t.session.transfers, seqnum));
+	reap();
+	EXPECT_UNLINK(7, 0);
 	/* more than there may be idle */
 	for (int i = 0; i < 40; i++)
 		submit(BULK, true, 100000);
@@ -1554,6 +1562,25 @@ static void idle(void)
 }
 
 /* What makes the device go on is not held up by what waits for the device. */
+/* Packets without data are not kept, whatever else is: as many as there may be are given back. */
+static void idle_packets(void)
+{
+	start(); /* the endpoint is not there, so that each is refused at once */
+	setsockopt(t.session.socket, SOL_SOCKET, SO_SNDBUF, &(int){ 1 }, sizeof(int));
+	CONTROL_IN(18, 0x80, 6, 0, 1, 0, 0, 18, 0);
+	done(0, t.seqnum, 0, 18);
+	reap();
+	for (int i = 0; i < 60; i++)
+		submit_packets(true, URB_PACKETS_MAX, 100);
+	CHECK(t.session.transfers.taken > 50);
+	CHECK(t.session.transfers.bytes > BIG);
+	while (t.session.transfers.taken && recv(t.client, t.data, BIG, MSG_DONTWAIT) > 0)
+		run();
+	CHECK_INT(t.session.transfers.taken, 0);
+	CHECK_INT(t.session.transfers.idle, 512);
+	stop();
+}
+
 static void small_ones_pass(void)
 {
 	static const uint8_t start_now[8] = { 0x40, 1, 0, 0, 0, 0, 0, 0 };
@@ -1567,10 +1594,11 @@ static void small_ones_pass(void)
 	submit(BULK, true, 60000);
 	CHECK_INT(fake.urbs, 2);
 	small = control(start_now, false, 0);
+	submit(BULK, false, 4096);
 	CHECK(!t.session.blocked);
-	CHECK_INT(fake.urbs, 3);
+	CHECK_INT(fake.urbs, 4);
 	control(much, true, 0); /* its buffer would be large: it waits */
-	CHECK_INT(fake.urbs, 3);
+	CHECK_INT(fake.urbs, 4);
 	fake_done(2, 0, 0);
 	reap();
 	EXPECT(small, 0, 0);
@@ -1595,7 +1623,7 @@ static void bounded_memory(void)
 	last = submit(BULK, true, 60000);
 	CHECK_INT(fake.urbs, 2);
 	CHECK_INT(t.session.events, EPOLLIN);
-	submit(BULK, false, 5000);
+	submit(BULK, false, 4097);
 	CHECK(t.session.blocked);
 	CHECK_INT(t.session.events, EPOLLRDHUP);
 	CHECK_INT(fake.urbs, 2);
@@ -1615,9 +1643,9 @@ static void bounded_memory(void)
 	CHECK(!t.session.blocked);
 	CHECK_INT(t.session.events, EPOLLIN);
 	CHECK_INT(fake.urbs, 1);
-	fake_done(0, 0, 5000);
+	fake_done(0, 0, 4097);
 	reap();
-	EXPECT(last + 1, 0, 5000);
+	EXPECT(last + 1, 0, 4097);
 	/* packets are memory, too */
 	usbfs_endpoints_set(t.device.descriptors, t.device.len, &t.device.endpoints, 2, 1);
 	first = submit(BULK, true, 100000);
@@ -1654,6 +1682,21 @@ static void bounded_memory(void)
 	fake_done(0, 0, 2 * BIG);
 	reap();
 	EXPECT(first, 0, 2 * BIG);
+	/* all that there is */
+	t.device.memory = 65536;
+	for (int packets = 0; packets < 2; packets++) {
+		first = submit(BULK, true, 65536);
+		CHECK_INT(t.session.transfers.bytes, t.device.memory);
+		last = packets ? submit_packets(true, 1, 100) : submit(BULK, false, 4097);
+		CHECK(t.session.blocked);
+		done(0, first, 0, 5);
+		reap();
+		EXPECT_IN(first, 0, 5);
+		CHECK(!t.session.blocked);
+		fake_kill(-1);
+		reap();
+		CHECK(receive(true) && t.reply.seqnum == last);
+	}
 	stop();
 }
 
@@ -1947,6 +1990,14 @@ static void gone(void)
 		}
 	}
 	CHECK(ended > 30);
+	/* or its host controller */
+	start();
+	fake.fail_number = _IOC_NR(USBDEVFS_SUBMITURB);
+	fake.fail_times = 1;
+	fake.fail_error = -ESHUTDOWN;
+	submit(BULK, true, 10);
+	CHECK_INT(t.end, USBFS_DEVICE_GONE);
+	stop();
 }
 
 /* The end: all is killed and given back, whatever state it was in. */
@@ -2015,6 +2066,7 @@ int main(void)
 	RUN("small maps", small_maps);
 	RUN("memory is used again", reuse);
 	RUN("memory that is idle is given back", idle);
+	RUN("memory of packets alone", idle_packets);
 	RUN("a small request is not held up by large ones", small_ones_pass);
 	RUN("bytes in flight are bounded", bounded_memory);
 	RUN("URBs in flight are bounded", bounded_urbs);

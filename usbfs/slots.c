@@ -106,12 +106,13 @@ static void keep_memory(struct transfers *transfers, struct transfer *transfer)
 	stack_push(transfer->buffer.data ? &transfers->free[class] : &transfers->bare, transfer);
 }
 
+/* NULL if no free slot has a buffer. */
 static struct transfer **find_largest(struct transfers *transfers)
 {
 	for (unsigned i = USBFS_CLASSES; i--;)
 		if (transfers->free[i])
 			return &transfers->free[i];
-	return &transfers->bare;
+	return NULL;
 }
 
 void slot_free(struct transfers *transfers, struct transfer *transfer)
@@ -125,9 +126,11 @@ void slot_free(struct transfers *transfers, struct transfer *transfer)
 	transfers->idle += size;
 	transfer->state = TRANSFER_FREE;
 	transfer->stale = false;
-	keep_memory(transfers, transfer);
-	while (transfers->idle > IDLE_MAX) {
-		largest = find_largest(transfers);
+	if (transfer->buffer.data)
+		keep_memory(transfers, transfer);
+	else /* packets of an endpoint that is not there: they would not be found below */
+		free_memory(transfers, transfer);
+	while (transfers->idle > IDLE_MAX && (largest = find_largest(transfers))) {
 		if (transfers->idle <= IDLE_MAX + (*largest)->buffer.size)
 			break;
 		free_memory(transfers, stack_pop(largest));
@@ -161,7 +164,7 @@ bool slot_take_buffer(struct transfers *transfers, struct transfer *transfer)
 	struct transfer *other = NULL;
 	unsigned class;
 
-	if (transfer->exists && transfer->type == USB_ENDPOINT_XFER_CONTROL)
+	if (transfer->type == USB_ENDPOINT_XFER_CONTROL) /* so is one that is not there */
 		size = sizeof(command->setup) + (setup > size ? setup : size);
 	class = usbfs_buffer_class(size);
 	for (unsigned i = class; !other && i <= class + LARGER && i < USBFS_CLASSES; i++)

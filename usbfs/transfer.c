@@ -60,25 +60,21 @@ int transfer_take(struct transfers *transfers, const struct urb_command *command
 {
 	bool packets = command->packets - 1 < URB_PACKETS_MAX;
 	struct transfer *transfer;
-	int error = 0;
 
 	/* reads need no memory before they are submitted, but for their packets */
 	if (transfers->taken >= TRANSFERS_MAX ||
 	    (packets ? transfers->bytes >= transfers->device->memory :
 		       !command->in && !has_room(transfers, command)))
 		return -EAGAIN;
-	transfer = slot_take(transfers);
+	*taken = transfer = slot_take(transfers);
 	transfer->state = TRANSFER_RECEIVING;
 	transfer->command = *command;
 	if (!find_endpoint(transfers->device, transfer))
-		error = -EBADMSG;
-	else if ((!command->in && !slot_take_buffer(transfers, transfer)) ||
-		 !slot_grow_extra(transfers, transfer, pieces_size(transfer->packets)))
-		error = -ENOMEM;
-	if (error)
-		slot_free(transfers, transfer);
-	*taken = transfer;
-	return error;
+		return -EBADMSG;
+	if ((!command->in && !slot_take_buffer(transfers, transfer)) ||
+	    !slot_grow_extra(transfers, transfer, pieces_size(transfer->packets)))
+		return -ENOMEM;
+	return 0;
 }
 
 size_t transfer_missing(const struct transfer *transfer, struct iovec part[2], int *parts)
@@ -167,8 +163,7 @@ static int submit_pieces(struct transfers *transfers, struct transfer *transfer)
 
 static bool can_cut(const struct transfer *transfer)
 {
-	return transfer->type == USB_ENDPOINT_XFER_BULK && transfer->pieces == 1 &&
-	       pieces_cut_size(transfer->command.length) > sizeof(transfer->urb);
+	return transfer->type == USB_ENDPOINT_XFER_BULK && transfer->pieces == 1;
 }
 
 /* -ENOMEM if it has to wait. */
@@ -375,7 +370,6 @@ void transfers_end(struct transfers *transfers)
 {
 	for (unsigned i = 0; i < transfers->used; i++)
 		discard_pieces(transfers, &transfers->slot[i]);
-	list_clear(&transfers->waiting);
 	transfers_reap(transfers);
 	for (unsigned i = 0; i < transfers->used; i++) {
 		usbfs_buffer_free(&transfers->buffers, &transfers->slot[i].buffer);

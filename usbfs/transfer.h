@@ -40,7 +40,7 @@ struct transfer {
 	bool stale; /* free for some time */
 	struct urb_command command;
 	bool exists;	  /* the device has its endpoint now */
-	uint8_t type;	  /* USB_ENDPOINT_XFER_*, of an endpoint that exists */
+	uint8_t type;	  /* USB_ENDPOINT_XFER_*; control, if it does not exist */
 	uint32_t packets; /* of an isochronous one, else 0 */
 	bool scattered;	  /* a packet lies before the end of those before it, closed up */
 	uint32_t received; /* bytes of what follows the request */
@@ -99,8 +99,8 @@ struct transfer *transfers_find(struct transfers *transfers, uint32_t seqnum);
 
 /*
  * A transfer for a URB_CMD_SUBMIT, whose length is at most USBFS_LENGTH_MAX. 0; -EAGAIN if there
- * must be room first: replies must be sent, or URBs complete; -EBADMSG: more than URB_PACKETS_MAX
- * packets; -ENOMEM.
+ * must be room first: replies must be sent, or URBs complete. Or the session must end: -EBADMSG:
+ * more than URB_PACKETS_MAX packets; -ENOMEM.
  */
 int transfer_take(struct transfers *transfers, const struct urb_command *command,
 		  struct transfer **transfer);
