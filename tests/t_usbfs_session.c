@@ -3,7 +3,7 @@
  * Tests of usbfs/session, transfer, pieces, special and buffers, with a usbfs that the test plays
  * and a client at the other end of a socket.
  * LINK: -Wl,--wrap=usbfs_ioctl,--wrap=usbfs_map,--wrap=usbfs_unmap,--wrap=malloc
- * LINK: -Wl,--wrap=recv,--wrap=send
+ * LINK: -Wl,--wrap=recv,--wrap=send,--wrap=epoll_ctl
  */
 #include "usbfs/session.h"
 
@@ -38,6 +38,8 @@ static struct {
 	enum usbfs_end end;
 	bool no_memory;
 	unsigned interrupts; /* of the session's next calls of recv(2) and send(2) */
+	unsigned watched;    /* calls of epoll_ctl(2) */
+	unsigned fail_watch; /* so many more, and they fail; 0: they do not */
 	/* the latest reply */
 	struct urb_reply reply;
 	uint8_t data[2 * BIG];
@@ -76,6 +78,18 @@ ssize_t __wrap_send(int socket, const void *data, size_t len, int flags)
 	return is_interrupted(socket) ? -1 : __real_send(socket, data, len, flags);
 }
 
+int __real_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+	t.watched++;
+	if (!t.fail_watch || --t.fail_watch)
+		return __real_epoll_ctl(epoll, what, fd, event);
+	errno = ENOSPC;
+	return -1;
+}
+
 static void open_device(void)
 {
 	memset(&t.device, 0, sizeof(t.device));
@@ -87,7 +101,7 @@ static void open_device(void)
 	     "read the descriptors");
 }
 
-static void start_with(void (*change)(void))
+static int begin_with(void (*change)(void))
 {
 	int pair[2], size = 4 * BIG;
 
@@ -104,8 +118,13 @@ static void start_with(void (*change)(void))
 	t.client = pair[1];
 	t.seqnum = 100;
 	t.end = USBFS_RUNNING;
-	must(!usbfs_session_begin(&t.session, &t.device, pair[0], DEVID, t.epoll, &t.counters),
-	     "begin");
+	t.watched = 0;
+	return usbfs_session_begin(&t.session, &t.device, pair[0], DEVID, t.epoll, &t.counters);
+}
+
+static void start_with(void (*change)(void))
+{
+	must(!begin_with(change), "begin");
 }
 
 static void start(void)
@@ -187,7 +206,7 @@ static uint32_t submit(unsigned endpoint, bool in, uint32_t length)
 	struct urb_command command = request(endpoint, in, length);
 
 	send_command(&command);
-	for (uint32_t i = 0; i < length; i++)
+	for (uint32_t i = 0; !in && i < length; i++)
 		t.data[i] = pattern(t.seqnum, i);
 	if (!in)
 		send_bytes(t.data, length);
@@ -323,6 +342,7 @@ static void data_both_ways(void)
 	CHECK_INT(t.counters.bytes_out, 3 * BIG - BIG + 1 + 65536 + 4096 + 513 + 512 + 511 + 1);
 	CHECK_INT(t.counters.bytes_in, t.counters.bytes_out + 3);
 	CHECK_INT(t.counters.errors, 0);
+	CHECK_INT(t.watched, 2);
 	/* nothing is asked for when nothing is in flight */
 	CHECK_INT(calls(USBDEVFS_REAPURBNDELAY), t.counters.urbs);
 	stop();
@@ -819,6 +839,16 @@ static void kills_what_waits(void)
 	special = CONTROL(0, 1, 11, 0, 0, 0, 0, 0, 0);
 	EXPECT(special, 0, 0);
 	EXPECT(killed, -108, 0);
+	reap();
+	CHECK(receive(true));
+	EXPECT_NONE();
+	/* the last endpoint is one as well */
+	t.device.endpoints.in[15] = t.device.endpoints.in[BULK];
+	submit(INTERRUPT, true, 5000);
+	killed = submit(15, true, 6000);
+	special = CONTROL(0, 1, 11, 0, 0, 0, 0, 0, 0);
+	EXPECT(special, 0, 0);
+	EXPECT_IN(killed, -108, 0);
 	reap();
 	CHECK(receive(true));
 	EXPECT_NONE();
@@ -1419,6 +1449,22 @@ static void maps(void)
 	CHECK_INT(fake.urbs, 3);
 	CHECK_INT(fake.maps, 2);
 	stop();
+	/* 1 MiB beside the largest that can be one */
+	start_with(use_maps);
+	t.device.memory = 32 * BIG;
+	submit(BULK, true, 5 * BIG);
+	CHECK_INT(fake.maps, 0);
+	for (int i = 0; i < 4; i++)
+		submit(BULK, true, BIG / 2);
+	CHECK_INT(fake.maps, 3);
+	stop();
+	start_with(use_maps);
+	submit(BULK, true, BIG / 2);
+	submit(BULK, true, BIG / 2);
+	for (int i = 0; i < 3; i++)
+		submit(BULK, true, 8192);
+	CHECK_INT(fake.maps, 5);
+	stop();
 }
 
 /* Those of 512 bytes and less are parts of one map, as far as it goes. */
@@ -1909,6 +1955,80 @@ static void closes(void)
 	}
 }
 
+/* Each of these events alone, whatever else is to be done. */
+static void events(void)
+{
+	static const uint32_t ends[] = { EPOLLHUP, EPOLLERR, EPOLLRDHUP };
+
+	for (size_t i = 0; i < LENGTH(ends); i++) {
+		for (int blocked = ends[i] == EPOLLRDHUP; blocked < 2; blocked++) {
+			start();
+			t.device.memory = 1000;
+			submit(BULK, true, 1000);
+			if (blocked)
+				submit(BULK, false, 5000);
+			CHECK_INT(t.session.blocked, blocked);
+			shutdown(t.client, SHUT_WR);
+			t.end = usbfs_session_ready(&t.session, t.session.socket, ends[i]);
+			CHECK_INT(t.end, USBFS_CLOSED);
+			stop();
+		}
+		start();
+		t.end = usbfs_session_ready(&t.session, t.device.fd, ends[i]);
+		CHECK_INT(t.end, ends[i] == EPOLLRDHUP ? USBFS_RUNNING : USBFS_DEVICE_GONE);
+		stop();
+	}
+	/* the client has gone, and several parts are to be sent */
+	start();
+	submit(BULK, true, 100);
+	close(t.client);
+	t.client = -1;
+	fake_done(0, 0, 100);
+	reap();
+	CHECK_INT(t.end, USBFS_CONNECTION);
+	stop();
+	/* the first reason counts */
+	start();
+	fake.fail_number = _IOC_NR(USBDEVFS_SUBMITURB);
+	fake.fail_times = 1;
+	fake.fail_error = -ENODEV;
+	{
+		struct urb_command command = request(BULK, true, 10);
+		uint8_t bytes[2 * URB_SIZE] = { 0 };
+
+		urb_command_encode(bytes, &command);
+		send_bytes(bytes, sizeof(bytes)); /* nothing has the code 0 */
+		run();
+	}
+	CHECK(t.session.transfers.gone);
+	CHECK_INT(t.end, USBFS_BAD_REQUEST);
+	stop();
+}
+
+static void not_watched(void)
+{
+	char byte;
+
+	for (unsigned which = 1; which < 3; which++) {
+		t.fail_watch = which;
+		CHECK_INT(begin_with(NULL), -ENOSPC);
+		CHECK(!t.device.used);
+		CHECK_INT(recv(t.client, &byte, 1, MSG_DONTWAIT), 0);
+		close(t.device.fd);
+		close(t.epoll);
+		close(t.client);
+	}
+	start();
+	t.device.memory = 1000;
+	submit(BULK, true, 1000);
+	t.fail_watch = 1;
+	submit(BULK, false, 5000);
+	CHECK_INT(t.end, USBFS_CONNECTION);
+	CHECK_INT(t.session.error, ENOSPC);
+	t.fail_watch = 0;
+	stop();
+}
+
 static void no_memory(void)
 {
 	uint32_t seqnum;
@@ -1925,6 +2045,11 @@ static void no_memory(void)
 	reap();
 	EXPECT_IN(seqnum, 0, 10);
 	t.no_memory = true;
+	seqnum = submit(BULK, true, 5 * BIG);
+	for (int i = 0; i < 40; i++)
+		tick();
+	EXPECT_IN(seqnum, -ENOMEM, 0);
+	CHECK_INT(t.session.transfers.bytes, 0);
 	submit(BULK, false, 2 * 300000);
 	t.no_memory = false;
 	CHECK_INT(t.end, USBFS_NO_MEMORY);
@@ -2003,7 +2128,9 @@ static void gone(void)
 /* The end: all is killed and given back, whatever state it was in. */
 static void ends(void)
 {
+	struct epoll_event event;
 	uint32_t length;
+	int other;
 
 	start_with(use_maps);
 	use_iso();
@@ -2021,7 +2148,12 @@ static void ends(void)
 	send_bytes(t.data, 6000);
 	run();
 	CHECK_INT(t.end, USBFS_RUNNING);
+	other = dup(t.session.socket); /* as the server has it */
 	CHECK_INT(usbfs_session_end(&t.session), 0);
+	CHECK_INT(t.session.socket, -1);
+	CHECK_INT(shutdown(other, SHUT_RDWR), 0);
+	CHECK_INT(epoll_wait(t.epoll, &event, 1, 0), 0);
+	close(other);
 	CHECK_INT(fake.urbs, 0);
 	CHECK_INT(fake.maps, 0);
 	CHECK_STR(fake.log, "reset 0, release 0, release 2, claim 0, claim 2");
@@ -2075,6 +2207,8 @@ int main(void)
 	RUN("a flood of unlinks", flood_of_unlinks);
 	RUN("malformed requests", malformed);
 	RUN("the connection ends", closes);
+	RUN("each event that ends it", events);
+	RUN("it cannot be watched", not_watched);
 	RUN("no memory", no_memory);
 	RUN("the device is pulled out at each step", gone);
 	RUN("the end of a session", ends);

@@ -15,7 +15,7 @@ enum {
 	POOL_SIZE = POOL_PARTS * CLASS_MIN,
 	MAP_MIN = 4096,	      /* what the kernel allocates at least */
 	MAP_MAX = 4 << 20,    /* what the kernel can allocate in one piece */
-	MAPS_MAX = 1 << 20,   /* of a device, beside its largest buffer */
+	MAPS_MAX = 1 << 20,   /* of a device, beside its largest buffer that can be one */
 	PROBE_SIZE = 64 << 10,
 	PROBE_TURNS = 4,
 	PROBE_FACTOR = 4, /* a map that is so many times slower is not cached */
@@ -86,7 +86,7 @@ unsigned usbfs_buffer_class(size_t size)
 
 static bool may_map(const struct usbfs_buffers *buffers, size_t size)
 {
-	return buffers->maps && size >= MAP_MIN && size <= MAP_MAX &&
+	return buffers->maps && size >= MAP_MIN &&
 	       buffers->mapped + size <= MAPS_MAX + buffers->largest &&
 	       buffers->mapped + size <= buffers->limit;
 }

@@ -268,7 +268,7 @@ static bool advance_session(struct usbfs_session *session)
 		transfers_start_waiting(&session->transfers);
 		if (session->blocked && !session->end)
 			take_received(session);
-	} while (!error && session->transfers.done.first && !session->end);
+	} while (!error && session->transfers.done.first);
 	return !error;
 }
 
@@ -306,9 +306,7 @@ enum usbfs_end usbfs_session_ready(struct usbfs_session *session, int fd, uint32
 	sent = advance_session(session);
 	if (transfers->gone)
 		end_session(session, USBFS_DEVICE_GONE);
-	if (!session->end)
-		wait_for(session,
-			 (session->blocked ? EPOLLRDHUP : EPOLLIN) | (sent ? 0 : EPOLLOUT));
+	wait_for(session, (session->blocked ? EPOLLRDHUP : EPOLLIN) | (sent ? 0 : EPOLLOUT));
 	return session->end;
 }
 
