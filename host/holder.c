@@ -94,7 +94,6 @@ static int holder_listen(const struct holder_order *order)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	str_format(address.sun_path, sizeof(address.sun_path), "socket.%s", order->busid);
-	unlink(address.sun_path);
 	if (fd >= 0 && !bind(fd, (struct sockaddr *)&address, sizeof(address)) &&
 	    !listen(fd, BACKLOG))
 		return fd;
@@ -150,15 +149,11 @@ static void holder_end_session(struct holder *holder)
 
 static void holder_begin_session(struct holder *holder, int socket)
 {
-	if (holder_has_session(holder))
-		holder_end_session(holder);
 	holder->page->state = HOLDER_IN_USE;
 	epoll_ctl(holder->epoll, EPOLL_CTL_DEL, holder->device.fd, NULL);
 	if (usbfs_session_begin(&holder->session, &holder->device, socket, holder->devid,
-				holder->epoll, &holder->page->counters)) {
-		holder->session.socket = -1;
+				holder->epoll, &holder->page->counters))
 		holder_idle(holder);
-	}
 }
 
 static void holder_obey(struct holder *holder)
@@ -174,14 +169,11 @@ static void holder_obey(struct holder *holder)
 		holder->control = -1;
 	} else if (message == HOLDER_IMPORT && fd >= 0) {
 		holder_begin_session(holder, fd);
-		return;
 	} else if (message == HOLDER_END && holder_has_session(holder)) {
 		holder_end_session(holder);
 	} else if (message == HOLDER_RELEASE) {
 		holder_give_back(holder);
 	}
-	if (fd >= 0)
-		close(fd);
 }
 
 /* The next server takes the place of the one before. */

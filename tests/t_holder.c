@@ -5,7 +5,7 @@
  * sandbox, as the sanitizers need more calls than that allows.
  * LINK: -Wl,--wrap=usbfs_open,--wrap=usbfs_claim_port,--wrap=usbfs_claim,--wrap=usbfs_give_back
  * LINK: -Wl,--wrap=usbfs_session_begin,--wrap=usbfs_session_ready,--wrap=usbfs_session_end
- * LINK: -Wl,--wrap=usbfs_session_timeout,--wrap=sandbox_enter_holder
+ * LINK: -Wl,--wrap=usbfs_session_timeout,--wrap=sandbox_enter_holder,--wrap=epoll_wait
  */
 #include "host/holder.h"
 
@@ -31,6 +31,10 @@ static struct shared {
 	_Atomic unsigned devid, ports[2][3], released[2], sandboxed, memory, events, claims_seen;
 	_Atomic int timeout; /* ms, of the session */
 	_Atomic unsigned ticks;
+	_Atomic int begin_error;
+	_Atomic enum usbfs_end end;
+	_Atomic unsigned alone; /* so often a holder has waited to be alone for long */
+	_Atomic bool hurry;	/* that is soon */
 	_Atomic bool starved, asked_none; /* a session that was not there, for its timeout */
 	_Atomic bool used; /* what was given back */
 	_Atomic pid_t pid;
@@ -100,6 +104,11 @@ int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_devic
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = socket };
 
+	session->socket = -1;
+	if (shared->begin_error) {
+		close(socket);
+		return shared->begin_error;
+	}
 	session->socket = socket;
 	session->transfers.device = device;
 	shared->memory = device->memory;
@@ -107,7 +116,11 @@ int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_devic
 	shared->devid = devid;
 	shared->begun++;
 	counters->urbs = 7;
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event);
+	CHECK_INT(epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event), 0);
+	event = (struct epoll_event){ .data.fd = device->fd };
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, device->fd, &event))
+		shared->begun = -100; /* it was watched before */
+	return 0;
 }
 
 enum usbfs_end __wrap_usbfs_session_ready(struct usbfs_session *session, int fd, uint32_t events)
@@ -125,11 +138,12 @@ enum usbfs_end __wrap_usbfs_session_ready(struct usbfs_session *session, int fd,
 	session->transfers.starved = shared->starved;
 	shared->memory = session->transfers.device->memory;
 	shared->events++;
-	return USBFS_RUNNING;
+	return shared->end;
 }
 
 int __wrap_usbfs_session_end(struct usbfs_session *session)
 {
+	epoll_ctl(session->epoll, EPOLL_CTL_DEL, session->transfers.device->fd, NULL);
 	close(session->socket);
 	session->socket = -1;
 	shared->ended++;
@@ -146,6 +160,17 @@ int __wrap_usbfs_session_timeout(const struct usbfs_session *session)
 void __wrap_sandbox_enter_holder(void)
 {
 	shared->sandboxed++;
+}
+
+int __real_epoll_wait(int epoll, struct epoll_event *event, int max, int ms);
+int __wrap_epoll_wait(int epoll, struct epoll_event *event, int max, int ms);
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *event, int max, int ms)
+{
+	shared->alone += ms == HOLDER_ALONE_MS;
+	if (ms == HOLDER_ALONE_MS && shared->hurry)
+		ms = 10;
+	return __real_epoll_wait(epoll, event, max, ms);
 }
 
 static bool soon(bool (*what)(void))
@@ -587,15 +612,35 @@ static void shares_memory(void)
 	}
 }
 
+static int log_before, log_file;
+
+static void keep_log(void)
+{
+	log_before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	log_file = memfd_create("log", MFD_CLOEXEC);
+	must(log_before >= 0 && log_file >= 0 && dup2(log_file, STDERR_FILENO) >= 0, "keep the log");
+}
+
+static const char *kept_log(void)
+{
+	static char text[400];
+
+	memset(text, 0, sizeof(text));
+	must(dup2(log_before, STDERR_FILENO) >= 0 &&
+		     pread(log_file, text, sizeof(text) - 1, 0) >= 0,
+	     "read the log");
+	close(log_before);
+	close(log_file);
+	return text;
+}
+
 /* That there is none is logged once, and the session goes on. */
 static void no_memory(void)
 {
-	int was = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), log = memfd_create("log", MFD_CLOEXEC);
-	char text[400] = "";
 	const char *line;
 	int pair[2];
 
-	must(was >= 0 && log >= 0 && dup2(log, STDERR_FILENO) >= 0, "keep the log");
+	keep_log();
 	before();
 	CHECK_INT(take().outcome, ENGINE_DONE);
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
@@ -610,11 +655,89 @@ static void no_memory(void)
 	close(pair[0]);
 	close(pair[1]);
 	after();
-	must(dup2(was, STDERR_FILENO) >= 0 && pread(log, text, sizeof(text) - 1, 0) >= 0, "read it");
-	close(was);
-	close(log);
-	line = strstr(text, "1-2: a request failed");
+	line = strstr(kept_log(), "1-2: a request failed");
 	CHECK(line && strstr(line, MEMORY_MB) && !strstr(line + 1, "1-2:"));
+}
+
+/* Why a session has ended is logged if it is a fault. */
+static void ends(void)
+{
+	static const enum usbfs_end ends[] = { USBFS_CONNECTION, USBFS_DEVICE_GONE, USBFS_NO_MEMORY,
+					       USBFS_BAD_UNLINKS };
+
+	for (size_t i = 0; i < LENGTH(ends); i++) {
+		int pair[2];
+
+		keep_log();
+		before();
+		CHECK_INT(take().outcome, ENGINE_DONE);
+		must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+		CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+		shared->end = ends[i];
+		use(pair[0]);
+		CHECK(soon(is_available));
+		CHECK_INT(shared->ended, 1);
+		close(pair[0]);
+		close(pair[1]);
+		after();
+		CHECK_INT(strstr(kept_log(), usbfs_end_text(ends[i])) != NULL, i > 1);
+	}
+}
+
+/* Messages at the wrong time, sessions that do not begin, and a release within one. */
+static void unusual(void)
+{
+	int fd[2], pair[2];
+	char byte;
+
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	engine_usbfs.files("1-2", fd);
+	holder_tell(fd[0], HOLDER_END, NULL);
+	holder_tell(fd[0], HOLDER_IMPORT, NULL);
+	shared->begin_error = -ENOSPC;
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	CHECK(soon(is_available));
+	shared->begin_error = 0;
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	use(pair[0]);
+	CHECK_INT(shared->begun * 10 + shared->ended, 10);
+	/* nobody takes it back: another process tries it once more */
+	shared->give_back_error = -EIO;
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	CHECK_INT(read(pair[0], &byte, 1), 0);
+	CHECK_INT(shared->ended, 1);
+	CHECK_INT(shared->gave_back, 2);
+	close(pair[0]);
+	close(pair[1]);
+	after();
+}
+
+/* With neither a server nor a session for long. */
+static void alone(void)
+{
+	int pair[2];
+
+	before();
+	shared->hurry = true;
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	close(pair[1]);
+	use(pair[0]);
+	holders_close();
+	loop_close(&server.loop);
+	use(pair[0]);
+	use(pair[0]);
+	CHECK_INT(shared->alone, 0);
+	close(pair[0]);
+	CHECK(soon(process_ended));
+	CHECK(shared->alone > 0);
+	CHECK_INT(shared->ended * 10 + shared->gave_back, 11);
+	close(server.rundir.dir);
+	open_daemon();
+	after();
 }
 
 /* The next server after the holder has ended: by itself, or killed. */
@@ -700,6 +823,9 @@ int main(void)
 	RUN("t_holder: the next server has its devices and sessions", next_server);
 	RUN("t_holder: each has its part of usbfs's memory", shares_memory);
 	RUN("t_holder: no memory of usbfs", no_memory);
+	RUN("t_holder: why a session ends", ends);
+	RUN("t_holder: what is not usual", unusual);
+	RUN("t_holder: it is alone for long", alone);
 	RUN("t_holder: a session that wants to be called without an event", ticks);
 	RUN("t_holder: ... in time, and only a session", ticks_in_time);
 	RUN("t_holder: the next server after a holder that has ended", ended_without_server);

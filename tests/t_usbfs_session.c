@@ -2012,6 +2012,7 @@ static void not_watched(void)
 	for (unsigned which = 1; which < 3; which++) {
 		t.fail_watch = which;
 		CHECK_INT(begin_with(NULL), -ENOSPC);
+		CHECK_INT(t.session.socket, -1);
 		CHECK(!t.device.used);
 		CHECK_INT(recv(t.client, &byte, 1, MSG_DONTWAIT), 0);
 		close(t.device.fd);

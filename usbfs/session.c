@@ -65,9 +65,11 @@ int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *devi
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &client) ||
 	    epoll_ctl(epoll, EPOLL_CTL_ADD, device->fd, &node))
 		error = -errno;
-	if (error)
-		close(socket);
 	device->used |= !error;
+	if (error) {
+		close(socket);
+		session->socket = -1;
+	}
 	return error;
 }
 

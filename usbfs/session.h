@@ -55,7 +55,7 @@ struct usbfs_session {
 /*
  * Begins a session with a device that is claimed. socket is a connected stream socket, which is the
  * session's from now on; devid is what its requests must have. epoll gets the socket and the device
- * with data.fd. counters may be shared. 0 or -errno, and the socket is closed.
+ * with data.fd. counters may be shared. 0 or -errno: the socket is closed, and session->socket -1.
  */
 int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
 			uint32_t devid, int epoll, struct usbfs_counters *counters);
