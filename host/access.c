@@ -5,7 +5,6 @@
 #include "lib/log.h"
 #include "lib/str.h"
 
-#include <assert.h>
 #include <string.h>
 
 bool access_allows_address(const struct access *access, const struct in6_addr *address)
@@ -69,7 +68,6 @@ void access_log_refusal(struct access *access, enum access_refusal kind, uint64_
 	char reason[256];
 	va_list args;
 
-	assert(kind < ACCESS_REFUSALS);
 	if (!may_log(access->logged[kind], now))
 		return;
 	access->logged[kind] = now;

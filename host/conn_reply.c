@@ -4,7 +4,6 @@
 
 #include "lib/socket.h"
 
-#include <assert.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
@@ -73,7 +72,6 @@ void conn_send_due_list(struct conn *conn)
 	struct host_server *server = conn->server;
 	size_t len = conn_encode_list(conn, OP_REP_WATCH);
 
-	assert(conn->list_due);
 	conn_set_unsent_limit(conn, 0);
 	if (socket_send_all(conn->source.fd, server->list, len)) {
 		conn_drop(conn);

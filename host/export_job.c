@@ -6,7 +6,6 @@
 #include "lib/str.h"
 #include "lib/util.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -162,7 +161,6 @@ void export_start_job(struct export *export, enum export_state job, int lock)
 	};
 	int error = 0;
 
-	assert(!export->child.pid);
 	export_set_state(export, job);
 	export->lock = lock;
 	export->job_began = export->loop->now;

@@ -6,7 +6,6 @@
 #include "lib/util.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -274,7 +273,6 @@ void host_server_init(struct host_server *server, struct loop *loop, struct expo
 {
 	int limit = raise_fd_limit();
 
-	assert(addresses <= LISTENERS_MAX);
 	if (limit < FDS_FEW)
 		log_warning("only %u open files are allowed (ulimit -n)", (unsigned)limit);
 	server->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);

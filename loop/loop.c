@@ -211,7 +211,6 @@ static bool loop_handle_event(struct loop *loop)
 	if (n <= 0)
 		return false;
 	source = event.data.ptr;
-	assert(source->fd >= 0);
 	source->ready(source, event.events);
 	return true;
 }
