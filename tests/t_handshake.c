@@ -454,13 +454,39 @@ static void change_cipher_spec(void)
 	CHECK_INT(give(&run.client, &run.from_client, change, sizeof(change)), 0);
 	CHECK_INT(give(&run.client, &run.from_client, run.from_server.record[0],
 		       run.from_server.len[0]), 0);
-	CHECK_INT(give(&run.client, &run.from_client, change, sizeof(change)), 0);
 	CHECK_INT(give(&run.client, &run.from_client, run.from_server.record[1],
 		       run.from_server.len[1]), 1);
 	CHECK_INT(give(&run.server, &run.from_server, change, sizeof(change)), 0);
-	CHECK_INT(give(&run.server, &run.from_server, wrong, sizeof(wrong)), -EBADMSG);
 	CHECK_INT(give(&run.server, &run.from_server, run.from_client.record[1],
 		       run.from_client.len[1]), 1);
+	init(&run);
+	begin(&run);
+	give_all(&run.server, &run.from_server, &run.from_client, 0);
+	CHECK_INT(give(&run.server, &run.from_server, wrong, sizeof(wrong)), -EBADMSG);
+}
+
+/* A peer that sends nothing else would keep this end busy. */
+static void change_cipher_spec_once(void)
+{
+	static const uint8_t change[] = { 20, 3, 3, 0, 1, 1 };
+	struct run run;
+
+	init(&run);
+	begin(&run);
+	CHECK_INT(give(&run.client, &run.from_client, change, sizeof(change)), 0);
+	CHECK_INT(give(&run.client, &run.from_client, change, sizeof(change)), -EBADMSG);
+	init(&run);
+	begin(&run);
+	give_all(&run.server, &run.from_server, &run.from_client, 0);
+	CHECK_INT(give(&run.server, &run.from_server, change, sizeof(change)), 0);
+	CHECK_INT(give(&run.server, &run.from_server, change, sizeof(change)), -EBADMSG);
+	init(&run);
+	begin(&run);
+	give_all(&run.server, &run.from_server, &run.from_client, 0);
+	CHECK_INT(give(&run.client, &run.from_client, change, sizeof(change)), 0);
+	CHECK_INT(give(&run.client, &run.from_client, run.from_server.record[0],
+		       run.from_server.len[0]), 0);
+	CHECK_INT(give(&run.client, &run.from_client, change, sizeof(change)), -EBADMSG);
 }
 
 /* Never beyond what it was given, never a connection: whatever comes, whenever. */
@@ -589,6 +615,7 @@ int main(void)
 	RUN("a Finished that is not the right one", false_finished);
 	RUN("hellos of a server that is none", false_hello);
 	RUN("change_cipher_spec is skipped where it may be", change_cipher_spec);
+	RUN("change_cipher_spec is skipped once", change_cipher_spec_once);
 	RUN("noise", noise);
 	RUN("recordings of handshakes with OpenSSL", recordings);
 	return check_status();

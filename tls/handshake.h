@@ -46,6 +46,7 @@ struct tls_cipher {
 struct tls {
 	bool server;
 	bool aes; /* a client offers AES-128-GCM, a server takes it if offered */
+	bool changed; /* a ChangeCipherSpec came */
 	enum tls_state state;
 	const struct keys *keys; /* a server's */
 	const struct psk *key;	 /* the one in use; a server's is known behind the client's hello */
