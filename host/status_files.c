@@ -6,9 +6,9 @@
 #include "lib/socket.h"
 #include "lib/str.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
 	LEFT_LINE_SIZE = BUSID_SIZE + sizeof(((struct reason *)0)->text) + 2,
@@ -17,14 +17,17 @@ enum {
 	SESSION_WORDS = 6,
 };
 
-/* If that fails, `usbiphp status` shows the session without its peer. */
+/* Only for this user: against the print of its key, a guessed key can be tried. If that fails,
+ * `usbiphp status` shows the session without its peer. */
 static void save_session_file(const struct rundir *rundir, const struct export *export,
 			      const char *text)
 {
 	char name[SESSION_NAME_SIZE];
+	mode_t mask = umask(077);
 
 	str_format(name, sizeof(name), "session.%s", export->device.busid);
 	file_replace(rundir->dir, name, 0, text, strlen(text));
+	umask(mask);
 }
 
 /* A connection that is over already has no line: then the file of the last session goes. */
@@ -111,7 +114,6 @@ void status_files_update(struct host *host, bool stopping)
 			len += str_format(text + len, sizeof(text) - len, "%s %s\n",
 					  export->device.busid, reason);
 	}
-	assert(len < sizeof(text));
 	text[len] = '\0';
 	save_file(rundir, "left", text, len, &host->left_hash);
 	len = stopping ? 0 : describe_offered(host, text, sizeof(text));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of tls/keys: what the file of --psk may say, and who may have it.
- * LINK: -Wl,--wrap=log_line,--wrap=geteuid
+ * LINK: -Wl,--wrap=log_line,--wrap=geteuid,--wrap=read
  */
 #include "tls/keys.h"
 
@@ -13,6 +13,21 @@
 static char root[TEMP_SIZE], path[TEMP_SIZE + 8];
 static struct keys keys;
 static uid_t user;
+
+static const char *put_there; /* at path, as soon as it was read */
+
+ssize_t __real_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
+
+ssize_t __wrap_read(int fd, void *buf, size_t size)
+{
+	ssize_t n = __real_read(fd, buf, size);
+
+	if (put_there)
+		must(!rename(put_there, path), "put another one there");
+	put_there = NULL;
+	return n;
+}
 
 uid_t __wrap_geteuid(void);
 
@@ -124,6 +139,23 @@ static void of_others(void)
 	end();
 }
 
+/* Who may write in the directory has his own read, and a good one judged. */
+static void exchanged(void)
+{
+	char other[TEMP_SIZE + 8];
+
+	start();
+	snprintf(other, sizeof(other), "%s/other", root);
+	put_file(root, "other", "a:" K "\n");
+	must(!chmod(other, 0600), "make it private");
+	put_there = other;
+	refused("b:" K "\n", 0644, "other users have access to it");
+	CHECK(!put_there);
+	CHECK(keys_read(&keys, path));
+	CHECK_STR(keys.key[0].identity, "a");
+	end();
+}
+
 static void not_there(void)
 {
 	start();
@@ -142,6 +174,7 @@ int main(void)
 	RUN("malformed files, and in which line", malformed);
 	RUN("too many keys", too_many);
 	RUN("a file that others may read", of_others);
+	RUN("a file that is exchanged while it is read", exchanged);
 	RUN("no file", not_there);
 	return check_status();
 }

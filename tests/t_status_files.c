@@ -93,7 +93,7 @@ static int join(int *fd, char *text)
 static void session(void)
 {
 	struct export *export, *other;
-	char text[100];
+	char text[100], path[TEMP_SIZE + 30];
 	struct stat st;
 	int client;
 
@@ -108,6 +108,8 @@ static void session(void)
 	client = join(&export->session.socket.fd, text);
 	keep();
 	file_is(root, "run/session.1-1.4", text);
+	snprintf(path, sizeof(path), "%s/run/session.1-1.4", root);
+	CHECK(!stat(path, &st) && (st.st_mode & 0777) == 0600); /* it tells of a key */
 	must(!stat(run_dir, &st) && (st.st_mode & 0005) == 0005, "let anybody look");
 	CHECK(export->noted && !other->noted);
 	CHECK_INT(writes, 1);

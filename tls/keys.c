@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/str.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -76,10 +77,13 @@ const struct psk *keys_own(const struct keys *keys)
 
 const struct psk *keys_find(const struct keys *keys, const char *identity, size_t len)
 {
+	const struct psk *found = NULL;
+
+	/* always all of them: the time tells nobody where a name stands, or whether it does */
 	for (const struct psk *key = keys->key; key < keys->key + keys->count; key++)
 		if (strlen(key->identity) == len && !memcmp(key->identity, identity, len))
-			return key;
-	return NULL;
+			found = key;
+	return found;
 }
 
 /* Returns NULL, or the fault of the line. */
@@ -117,11 +121,12 @@ static bool parse_keys(struct keys *keys, char *text, const char *path)
 	return keys->count;
 }
 
-static bool is_private(const char *path)
+/* What is open, as the path may lead to another file by now. */
+static bool is_private(int fd)
 {
 	struct stat st;
 
-	return !stat(path, &st) && !(st.st_mode & 077) &&
+	return !fstat(fd, &st) && S_ISREG(st.st_mode) && !(st.st_mode & 077) &&
 	       (!st.st_uid || st.st_uid == geteuid());
 }
 
@@ -129,18 +134,20 @@ bool keys_read(struct keys *keys, const char *path)
 {
 	static char text[TEXT_SIZE + 1];
 	static struct keys trial;
-	ssize_t len = file_load(AT_FDCWD, path, 0, text, sizeof(text));
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -errno : file_read_all(fd, text, TEXT_SIZE);
 	bool good = false;
 
 	if (len < 0)
 		log_warning_errno((int)len, "cannot read %s", path);
-	else if (!is_private(path))
+	else if (!is_private(fd))
 		log_warning("cannot use %s: other users have access to it: run chown 0 and "
 			    "chmod 600 on it", path);
 	else if (len == TEXT_SIZE)
 		log_warning("cannot use %s: the file is too long", path);
 	else
 		good = parse_keys(&trial, text, path);
+	close(fd);
 	if (good)
 		*keys = trial;
 	explicit_bzero(text, sizeof(text));
