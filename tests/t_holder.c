@@ -37,6 +37,7 @@ static struct shared {
 	_Atomic bool hurry;	/* that is soon */
 	_Atomic bool starved, asked_none; /* a session that was not there, for its timeout */
 	_Atomic bool used; /* what was given back */
+	_Atomic bool dies; /* when it claims */
 	_Atomic pid_t pid;
 } *shared;
 
@@ -84,6 +85,8 @@ int __wrap_usbfs_claim(struct usbfs_device *device)
 {
 	(void)device;
 	shared->claims++;
+	if (shared->dies)
+		kill(getpid(), SIGKILL);
 	return shared->claim_error;
 }
 
@@ -303,6 +306,8 @@ static void life(void)
 	CHECK(engine_find(&device) == &engine_usbfs);
 	device.devnum = 6; /* another device in its place */
 	CHECK(!engine_usbfs.has(&device));
+	device.devnum = 0; /* nobody knows */
+	CHECK(engine_usbfs.has(&device));
 	CHECK_INT(shared->bus, 1);
 	CHECK_INT(shared->number, 5);
 	CHECK_INT(shared->configuration, 1);
@@ -401,6 +406,7 @@ static void failures(void)
 		shared->claim_error = row[i].claim;
 		result = take();
 		CHECK_INT(result.outcome, row[i].outcome);
+		CHECK_INT(result.error, row[i].port + row[i].open + row[i].claim);
 		CHECK_INT(result.step, row[i].step);
 		CHECK_INT(shared->gave_back, row[i].gave_back);
 		CHECK(*engine_usbfs.step_text(result.step));
@@ -432,6 +438,37 @@ static void was_repaired(void)
 
 static void is_killed(void)
 {
+	struct holder_page page;
+	int pair[2];
+
+	/* while it starts */
+	before();
+	shared->dies = true;
+	CHECK_INT(take().outcome, ENGINE_FAILED);
+	CHECK_INT(shared->gave_back, 1);
+	/* and its device is taken once more: there is one holder */
+	shared->dies = false;
+	CHECK_INT(engine_usbfs.begin(&sysfs, "1-2"), 0);
+	CHECK_INT(engine_usbfs.bind(&sysfs, "1-2").outcome, ENGINE_DONE);
+	CHECK(holder_read(run, "1-2", &page));
+	CHECK_INT(page.holders, 1);
+	/* in a session, and before the next one, which does not begin */
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	kill(shared->pid, SIGKILL);
+	CHECK(soon(process_ended));
+	CHECK_INT(engine_usbfs.end(&sysfs, "1-2", pair[1]).outcome, ENGINE_STRANDED);
+	CHECK_INT(read(pair[0], &(char){ 0 }, 1), 0);
+	close(pair[0]);
+	after();
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	kill(shared->pid, SIGKILL);
+	CHECK(soon(process_ended));
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), -EPIPE);
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), -EPIPE);
+	close(pair[1]);
+	after();
 	before();
 	CHECK_INT(take().outcome, ENGINE_DONE);
 	kill(shared->pid, SIGKILL);
@@ -794,6 +831,69 @@ static void other_version(void)
 	CHECK(!engine_usbfs.has(&device));
 	CHECK(soon(process_ended));
 	CHECK_INT(shared->gave_back, 1);
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	after();
+}
+
+/* What is in the run directory that no holder has made, and more than there may be. */
+static void strange_files(void)
+{
+	const struct device device = { .busid = "x" };
+	char name[250];
+
+	before();
+	holders_close();
+	put_file(run, "holder.x", "");
+	put_link(run, "holder.1-9", "holder.x");
+	loop_close(&server.loop);
+	close(server.rundir.dir);
+	open_daemon();
+	CHECK(!engine_usbfs.has(&device));
+	CHECK_INT(engine_usbfs.status(&sysfs, "1-9"), ENGINE_UNKNOWN);
+	holders_close();
+	for (unsigned i = 0; i < HOLDERS_MAX; i++) {
+		struct holder_page page = { .version = HOLDER_VERSION };
+		FILE *file;
+
+		snprintf(name, sizeof(name), "%s/holder.9-%u", run, i + 1);
+		file = fopen(name, "w");
+		must(file && fwrite(&page, sizeof(page), 1, file) == 1 && !fclose(file), name);
+	}
+	loop_close(&server.loop);
+	close(server.rundir.dir);
+	open_daemon();
+	CHECK_INT(engine_usbfs.status(&sysfs, "9-7"), ENGINE_UNKNOWN);
+	CHECK_INT(engine_usbfs.begin(&sysfs, "1-2"), -ENOMEM);
+	engine_usbfs.forget("9-7");
+	CHECK_INT(engine_usbfs.begin(&sysfs, "1-2"), 0);
+	CHECK_INT(engine_usbfs.bind(&sysfs, "1-2").outcome, ENGINE_DONE);
+	after();
+}
+
+/* The process that starts holders has ended. */
+static void without_starter(void)
+{
+	const struct device device = the_device();
+
+	before();
+	holders_close();
+	CHECK_INT(engine_usbfs.begin(&sysfs, "1-2"), -EBADF);
+	CHECK(!engine_usbfs.has(&device));
+	CHECK(!is_there(run, "holder.1-2"));
+	after();
+}
+
+static void checks(void)
+{
+	struct sysfs other = { 0 };
+
+	before();
+	other.usb_nodes = server.rundir.dir; /* no bus is there */
+	CHECK_INT(engine_usbfs.check(&other), 0);
+	other.usb_nodes = -EPERM;
+	CHECK_INT(engine_usbfs.check(&other), -EPERM);
+	other.usb_nodes = gone[0];
+	CHECK_INT(engine_usbfs.check(&other), -ENOTDIR);
 	after();
 }
 
@@ -826,6 +926,9 @@ int main(void)
 	RUN("t_holder: why a session ends", ends);
 	RUN("t_holder: what is not usual", unusual);
 	RUN("t_holder: it is alone for long", alone);
+	RUN("t_holder: strange files, and as many as there may be", strange_files);
+	RUN("t_holder: the starter has ended", without_starter);
+	RUN("t_holder: whether there is usbfs", checks);
 	RUN("t_holder: a session that wants to be called without an event", ticks);
 	RUN("t_holder: ... in time, and only a session", ticks_in_time);
 	RUN("t_holder: the next server after a holder that has ended", ended_without_server);

@@ -102,6 +102,7 @@ static void take(uint8_t configuration)
 	t.map_reads = 100000;
 	t.looks = 0;
 	CHECK_INT(usbfs_open(&t.device, t.nodes, 3, 12, configuration), 0);
+	CHECK_INT(fcntl(t.device.fd, F_GETFL) & O_ACCMODE, O_RDWR);
 	CHECK_INT(usbfs_claim(&t.device), 0);
 }
 
@@ -154,6 +155,9 @@ static void claims(void)
 	take(3);
 	fake.log[0] = '\0';
 	fake.driver = "usbfs";
+	CHECK_INT(usbfs_claim(&t.device), -EBUSY);
+	CHECK_STR(fake.log, "");
+	fake.driver_from = 5; /* of the second one only */
 	CHECK_INT(usbfs_claim(&t.device), -EBUSY);
 	CHECK_STR(fake.log, "");
 	fake.driver = "usbhid";
@@ -245,9 +249,12 @@ static void gives_back(void)
 	for (int error = 0; error < 2; error++) {
 		take(3);
 		t.device.used = true;
+		CHECK_INT(usbfs_set_configuration(&t.device, 2), 0);
 		port[0].fd = usbfs_claim_port(t.nodes, 3, 1, 7);
+		fake.log[0] = '\0';
 		fail(USBDEVFS_RESET, 0, 1, error ? -EINVAL : -ENODEV);
 		CHECK_INT(usbfs_give_back(&t.device, port, 1), -ENODEV);
+		CHECK(!strstr(fake.log, "configure"));
 		CHECK_INT(port[0].fd, -1);
 		drop();
 	}

@@ -47,7 +47,8 @@ static struct {
 	bool discard_loses; /* URBs complete while they are killed */
 	bool gone;
 	bool unconfigured; /* the device has no configuration any more, and so no interfaces */
-	const char *driver; /* of every interface; NULL: none */
+	const char *driver; /* of every interface from driver_from on; NULL: none */
+	unsigned driver_from;
 	char log[4096];
 	const char *fault; /* the first thing that the kernel would not have liked */
 } fake;
@@ -218,6 +219,7 @@ static inline int fake_discard(const struct usbdevfs_urb *urb)
 static inline int fake_do(unsigned request, void *argument)
 {
 	unsigned number = argument && request != USBDEVFS_GETDRIVER ? *(unsigned *)argument : 0;
+	const struct usbdevfs_disconnect_claim *claim;
 
 	switch (request) {
 	case USBDEVFS_SUBMITURB:
@@ -230,7 +232,8 @@ static inline int fake_do(unsigned request, void *argument)
 		*(uint32_t *)argument = 0x1ff;
 		return 0;
 	case USBDEVFS_GETDRIVER:
-		if (!fake.driver)
+		if (!fake.driver ||
+		    ((struct usbdevfs_getdriver *)argument)->interface < fake.driver_from)
 			return -ENODATA;
 		strcpy(((struct usbdevfs_getdriver *)argument)->driver, fake.driver);
 		return 0;
@@ -244,6 +247,10 @@ static inline int fake_do(unsigned request, void *argument)
 		fake_log("may sleep", 0);
 		return 0;
 	case USBDEVFS_DISCONNECT_CLAIM:
+		claim = argument;
+		fake_fault(claim->flags != USBDEVFS_DISCONNECT_CLAIM_EXCEPT_DRIVER ||
+				   strcmp(claim->driver, "usbfs") != 0,
+			   "a claim that would take from another program");
 		fake_log("claim", number);
 		return fake.unconfigured ? -EINVAL : 0;
 	case USBDEVFS_RELEASEINTERFACE:
