@@ -264,7 +264,7 @@ static void all_scene(void)
 	plug("1-3", "usb");
 	put_attribute("1-3", "bDeviceClass", "09\n");
 	put_attribute("1-3", "maxchild", "2\n");
-	change_rules("deny busid 1-1\n");
+	change_rules("deny busid 1-1\nallow busid 1-2\n"); /* which is there once */
 	settle();
 	for (char *c = p.text; *c; c++)
 		*c = *c == ' ' ? '\n' : *c;

@@ -116,9 +116,8 @@ int __wrap_usbfs_configure(struct usbfs_device *device)
 
 int __wrap_usbfs_give_back(struct usbfs_device *device, struct usbfs_port *port, size_t count)
 {
-	(void)device;
 	(void)port;
-	note("connect %zu\n", count);
+	note("connect %zu%s\n", count, device->used ? " used" : "");
 	return 0;
 }
 
@@ -540,6 +539,11 @@ static void too_many(void)
 	tell();
 	sync_starter();
 	CHECK_INT(shared->tries, 2);
+	CHECK(becomes(1, 1, STARTER_PORTS_MAX, true));
+	ports.count = UINT32_MAX; /* there are not as many */
+	CHECK_INT(socket_send_fds(server, &ports, sizeof(ports), NULL, 0), 0);
+	ports.count = 0;
+	sync_starter();
 	CHECK(becomes(1, 1, STARTER_PORTS_MAX, true));
 	finish();
 }

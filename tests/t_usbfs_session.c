@@ -1608,6 +1608,36 @@ static void idle(void)
 }
 
 /* What makes the device go on is not held up by what waits for the device. */
+/* Then the next URB has the slot of another one, whose buffer is too small. */
+static void every_slot_has_a_buffer(void)
+{
+	uint32_t seqnum;
+
+	start();
+	for (unsigned i = 0; i < TRANSFERS_MAX; i++)
+		submit(INTERRUPT, true, 8);
+	for (uint32_t i = 0; i < TRANSFER_REPLIES; i++)
+		CHECK_INT(transfers_reply_unlink(&t.session.transfers, i), 0);
+	CHECK_INT(transfers_reply_unlink(&t.session.transfers, 99), -EAGAIN);
+	fake_kill(-1);
+	reap();
+	while (receive(true))
+		;
+	for (unsigned i = 0; i < TRANSFER_REPLIES; i++)
+		submit(BULK, true, 16000);
+	fake_kill(-1);
+	reap();
+	while (receive(true))
+		;
+	CHECK(!t.session.transfers.bare);
+	seqnum = submit(BULK, true, 100000);
+	done(0, seqnum, 0, 100000);
+	reap();
+	EXPECT_IN(seqnum, 0, 100000);
+	CHECK_INT(t.session.transfers.bytes, 0);
+	stop();
+}
+
 /* Packets without data are not kept, whatever else is: as many as there may be are given back. */
 static void idle_packets(void)
 {
@@ -2129,7 +2159,7 @@ static void gone(void)
 /* The end: all is killed and given back, whatever state it was in. */
 static void ends(void)
 {
-	struct epoll_event event;
+	struct epoll_event event = { 0 };
 	uint32_t length;
 	int other;
 
@@ -2154,6 +2184,7 @@ static void ends(void)
 	CHECK_INT(t.session.socket, -1);
 	CHECK_INT(shutdown(other, SHUT_RDWR), 0);
 	CHECK_INT(epoll_wait(t.epoll, &event, 1, 0), 0);
+	CHECK_INT(epoll_ctl(t.epoll, EPOLL_CTL_ADD, t.device.fd, &event), 0); /* again */
 	close(other);
 	CHECK_INT(fake.urbs, 0);
 	CHECK_INT(fake.maps, 0);
@@ -2199,6 +2230,7 @@ int main(void)
 	RUN("small maps", small_maps);
 	RUN("memory is used again", reuse);
 	RUN("memory that is idle is given back", idle);
+	RUN("every slot has a buffer", every_slot_has_a_buffer);
 	RUN("memory of packets alone", idle_packets);
 	RUN("a small request is not held up by large ones", small_ones_pass);
 	RUN("bytes in flight are bounded", bounded_memory);
