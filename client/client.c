@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STOP_MS = 10000 /* for hooks, and for all ports to become free; then for a sync */ };
+enum { STOP_MS = 10000 /* for all ports to become free; hooks have their own, longer time */ };
 
 struct client {
 	unsigned servers; /* those that are configured, then those that are removed */
@@ -88,11 +88,8 @@ static void client_adopt_port(struct client *client, unsigned port)
 		return;
 	}
 	server = client_find_server(client, &own);
-	if (!server) {
-		log_warning("port %u: stays attached: more than %u servers are no longer "
-			    "configured", port, CLIENT_SERVERS_MAX);
+	if (!server) /* an earlier daemon had no more */
 		return;
-	}
 	if (!has_stock)
 		record_write(imports->record_dir, port, server->target.endpoint, own.busid, NULL);
 	import = server_import(server, own.busid);
@@ -156,14 +153,11 @@ static bool client_done(void *ctx)
 	struct client *client = ctx;
 	struct daemon *daemon = &client->daemon;
 
-	if (client->imports.sync != IMPORT_SYNC_DONE)
-		return false;
-	if (daemon->loop.stopping && daemon->loop.now >= client_ports_deadline(client))
-		return true;
-	if (daemon->runner.waiting)
+	if (client->imports.sync != IMPORT_SYNC_DONE || daemon->runner.waiting)
 		return false;
 	if (daemon->loop.stopping)
-		return client->adopted && !client_attached(client, false);
+		return daemon->loop.now >= client_ports_deadline(client) ||
+		       (client->adopted && !client_attached(client, false));
 	if (!daemon->options->once || daemon->loop.next <= daemon->loop.now)
 		return false;
 	EACH_SERVER(client, server)

@@ -4,7 +4,7 @@
  * vhci-hcd. What an earlier client attached is adopted, detached, or kept as its disk is in use; and what is
  * left at the end. Each case is a process of its own.
  * LINK: -Wl,--wrap=sysfs_write,--wrap=protect_survey,--wrap=sync,--wrap=sandbox_enter
- * LINK: -Wl,--wrap=sandbox_enter_inspector
+ * LINK: -Wl,--wrap=sandbox_enter_inspector,--wrap=clock_gettime
  */
 #include "client/client.h"
 
@@ -14,7 +14,9 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define VHCI "devices/platform/vhci_hcd.0/"
@@ -242,7 +244,49 @@ static void many_removed(void)
 	CHECK_INT(run_and_stop(), 0);
 	for (unsigned i = 0; i <= CLIENT_SERVERS_MAX; i++)
 		ATTACHED(i, i == CLIENT_SERVERS_MAX);
-	CHECK(logged("port 64: stays attached: more than 64 servers are no longer configured"));
+}
+
+/* In another process: SIGHUP to the client when the hook runs, and once it has been obeyed, the hook
+ * may end. */
+static void let_hook_end(pid_t client)
+{
+	for (unsigned i = 0; i < 6000 && !is_there(root, "began"); i++)
+		poll(NULL, 0, 10);
+	kill(client, SIGHUP);
+	for (unsigned i = 0; i < 6000 && !logged("rules and keys reloaded"); i++)
+		poll(NULL, 0, 10);
+	put_file(root, "go", "");
+	_exit(0);
+}
+
+/* When hooks run, the time for the ports is over by far: that of hooks is not. */
+int __real_clock_gettime(clockid_t id, struct timespec *t);
+int __wrap_clock_gettime(clockid_t id, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+	int result = __real_clock_gettime(id, t);
+
+	t->tv_sec += is_there(root, "began") ? 15 : 0;
+	return result;
+}
+
+static void stop_with_hook(void)
+{
+	char path[TEMP_SIZE + 20], script[3 * TEMP_SIZE + 100];
+	pid_t client = getpid();
+
+	attached(0, HERE " 1-1\n");
+	snprintf(script, sizeof(script), "#!/bin/sh\n: >%s/began\nwhile ! [ -e %s/go ]; do "
+		 "sleep 0.05; done\n: >%s/done\n", root, root, root);
+	put_file(root, "hooks.d/slow", script);
+	snprintf(path, sizeof(path), "%s/hooks.d/slow", root);
+	must(!chmod(path, 0755), path);
+	if (!fork())
+		let_hook_end(client);
+	CHECK_INT(run_and_stop(), 0);
+	ATTACHED(0, false);
+	CHECK(is_there(root, "done"));
 }
 
 static void in_process(const char *case_name, void (*function)(void))
@@ -273,6 +317,7 @@ int main(void)
 	in_process("stop, a disk is in use", stop_with_disk);
 	in_process("stop, no disk is in use", stop_without_disk);
 	in_process("stop, a port does not become free", stop_in_vain);
+	in_process("stop, a hook takes its time", stop_with_hook);
 	in_process("a server that is removed", server_removed);
 	in_process("more servers that are removed than there is room for", many_removed);
 	return check_status();
