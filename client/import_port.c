@@ -139,7 +139,8 @@ static void import_release_port(struct import *import)
 
 	log_info("%s: %s port %u", import_name(import).text,
 		 import->state == IMPORT_DETACHING ? "detached from" : "gone from", port);
-	import_run_hooks(import, "detached", NULL, NULL);
+	if (import->answered) /* there was an event "attached" */
+		import_run_hooks(import, "detached", NULL, NULL);
 	import_cancel_identity(import);
 	session_watch_drop(&import->session);
 	record_remove(context->own_dir, port);
@@ -205,6 +206,8 @@ static void import_answer(struct import *import, const struct vhci_port *row)
 	import->answered = true;
 	import->devid = row->devid;
 	log_once_clear(&import->failure);
+	if (!import->identified) /* an earlier daemon attached it */
+		import_describe(import);
 	import_run_hooks(import, "attached", row->busid, NULL);
 	context->progress[import_controller(import)] = context->loop->now;
 }

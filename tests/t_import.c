@@ -4,7 +4,7 @@
  * once, and the decisions as tables of cases: whether a device is requested, and what is done with
  * its port.
  * LINK: -Wl,--wrap=log_line,--wrap=vhci_usable,--wrap=vhci_detach,--wrap=record_matches
- * LINK: -Wl,--wrap=device_describe
+ * LINK: -Wl,--wrap=device_describe,--wrap=hook_runner_tell
  */
 #include "client/import.h"
 
@@ -27,6 +27,20 @@ static struct import *import;
 static bool usable, recorded;
 static unsigned detached;
 static int detach_result;
+
+/* The events that hooks are told. */
+static char events[80];
+
+void __wrap_hook_runner_tell(struct hook_runner *told, const struct hook_facts *facts);
+
+void __wrap_hook_runner_tell(struct hook_runner *told, const struct hook_facts *facts)
+{
+	size_t len = strlen(events);
+
+	CHECK(told == context.hooks);
+	snprintf(events + len, sizeof(events) - len, "%s %04x:%04x,", facts->event, facts->vendor,
+		 facts->product);
+}
 
 bool __wrap_vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port);
 int __wrap_vhci_detach(const struct sysfs *sysfs, unsigned port);
@@ -95,6 +109,7 @@ static void start(void)
 	context.own_dir = context.record_dir = "/nonexistent";
 	usable = recorded = false;
 	detached = 0;
+	events[0] = '\0';
 	detach_result = 0;
 	must(!endpoint_parse(&endpoint, "pi.lan", "3240"), "parse the name");
 	import = add("1-1.4");
@@ -497,6 +512,21 @@ static void adopted_describes_itself(void)
 	CHECK_INT(import->facts.class[1], 1); /* the bit of storage */
 }
 
+/* There is no event "detached" without "attached", and both have the ids that it has told by then. */
+static void pairs_of_events(void)
+{
+	for (int answers = 0; answers < 2; answers++) {
+		start();
+		import->facts.vendor = import->facts.product = 0; /* an earlier daemon's */
+		attach(import, 0);
+		usable = answers;
+		import_check(import);
+		context.vhci.port[0].state = VHCI_FREE;
+		CHECK(import_check(import));
+		CHECK_STR(events, answers ? "attached 0951:1667,detached 0951:1667," : "");
+	}
+}
+
 /* A detach that fails, or that does not free the port, is tried again each second. */
 static void detach_fails(void)
 {
@@ -638,6 +668,7 @@ int main(void)
 	}
 	RUN("t_import: a port that is another device's", port_replaced);
 	RUN("t_import: an adopted one describes itself", adopted_describes_itself);
+	RUN("t_import: pairs of events", pairs_of_events);
 	RUN("t_import: a detach that fails", detach_fails);
 	RUN("t_import: the oldest attach is timed", oldest_is_timed);
 	RUN("t_import: controllers apart", controllers_apart);
