@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	HOLD_WAIT_MS = 15000, /* for the device to be detached or given back */
@@ -27,12 +28,23 @@ struct hold {
 	const struct sysfs *sysfs;
 	struct selection candidates; /* devices that the command may hold */
 	struct holds holds;
+	int lock; /* of holds_lock() */
 };
 
-/* Whether text is a whole name, with VID:PID. */
+/* Whether text is a whole name, with VID:PID, as name_of_serial() or name_of_place() writes it. */
 static bool name_is_whole(const char *text)
 {
-	return strlen(text) > NAME_ID_SIZE && text[4] == ':' && (text[9] == '/' || text[9] == '@');
+	const char *rest = text + NAME_ID_SIZE;
+
+	if (strspn(text, "0123456789abcdef:") != NAME_ID_SIZE - 1 || text[4] != ':')
+		return false;
+	if (rest[-1] == '@') /* a name is one word of the file */
+		return *rest && !strpbrk(rest, " \t\n");
+	if (rest[-1] != '/' || !*rest)
+		return false;
+	while (str_is_plain(*rest) || *rest == '+')
+		rest++;
+	return !*rest;
 }
 
 /* Whether text is the name, or the part of it behind VID:PID. */
@@ -148,7 +160,7 @@ static int hold_no_match(const char *text, unsigned matches, const char *kind)
 	return 1;
 }
 
-/* Returns the exit status. */
+/* Lets the next command go on. Returns the exit status. */
 static int hold_save(const struct hold *hold)
 {
 	int error = holds_write(&hold->holds, hold->options->config, hold->role);
@@ -156,6 +168,7 @@ static int hold_save(const struct hold *hold)
 	if (error)
 		log_error_errno(error, "cannot write %s/held.%s", hold->options->config,
 				hold->role);
+	close(hold->lock);
 	return error != 0;
 }
 
@@ -166,7 +179,7 @@ static int hold_add(struct hold *hold, const char *text)
 	unsigned matches = 0;
 
 	SELECTION_EACH(&hold->candidates, e)
-		if (entry_matches(*e, text)) {
+		if ((*e)->id[0] && entry_matches(*e, text)) { /* without an ID it has no name */
 			entry = *e;
 			matches++;
 		}
@@ -219,9 +232,9 @@ static int hold_remove(struct hold *hold, const char *text)
 	holds_remove(&hold->holds, match);
 	if (hold_save(hold))
 		return 1;
-	log_info("%s is not held any more", match);
-	if (!rundir_has_daemon(hold->options->run, hold->role))
-		log_info("no usbiphp-%s runs here", hold->role);
+	log_info("%s is not held any more%s", match,
+		 rundir_has_daemon(hold->options->run, hold->role) ? "" :
+								     ", but no daemon runs here");
 	return 0;
 }
 
@@ -238,6 +251,7 @@ int cmd_hold(const struct daemon_options *options, struct inventory *inventory, 
 	hold.sysfs = &inventory->sysfs;
 	if (inventory_open(inventory, options->sysfs))
 		return 1;
+	hold.lock = holds_lock(options->config);
 	error = holds_read(&hold.holds, options->config, hold.role);
 	if (error) {
 		log_error_errno(error, "cannot read %s/held.%s", options->config, hold.role);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -91,10 +92,9 @@ static int daemon_try_to_start(struct daemon *daemon, struct log_once *fault)
 	if (error)
 		return error;
 	error = rundir_open(&daemon->rundir, run, daemon->role->name);
-	if (error == -EWOULDBLOCK)
-		log_once(fault, LOG_LEVEL_ERROR, 0, "cannot start: another one runs with %s", run);
-	else if (error)
-		log_once(fault, LOG_LEVEL_ERROR, error, "cannot use %s", run);
+	if (error)
+		log_once(fault, LOG_LEVEL_ERROR, 0, "cannot use %s: %s", run,
+			 error == -EWOULDBLOCK ? "another one runs" : strerror(-error));
 	return error;
 }
 

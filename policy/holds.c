@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 void name_of_serial(char *name, uint16_t vendor, uint16_t product, const char *serial)
@@ -85,13 +86,21 @@ int holds_read(struct holds *holds, const char *config, const char *role)
 	return 0;
 }
 
+int holds_lock(const char *config)
+{
+	int dir;
+
+	mkdir(config, 0755);
+	dir = open(config, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	flock(dir, LOCK_EX);
+	return dir;
+}
+
 int holds_write(const struct holds *holds, const char *config, const char *role)
 {
 	char path[PATH_MAX], text[HOLDS_TEXT_SIZE];
 
 	str_format(path, sizeof(path), "%s/held.%s", config, role);
-	if (holds->len)
-		mkdir(config, 0755);
 	for (size_t i = 0; i < holds->len; i++)
 		text[i] = holds->text[i] ? holds->text[i] : '\n';
 	return file_replace(AT_FDCWD, path, O_SYNC, text, holds->len);

@@ -38,6 +38,9 @@ struct holds {
 /* Reads the file of a role, "server" or "client"; a missing file is an empty one. Returns 0 or
  * -errno, and then holds is unchanged. */
 int holds_read(struct holds *holds, const char *config, const char *role);
+/* Makes the directory, and waits for the lock of both files, for those who read and then write one.
+ * Returns a descriptor, which has the lock until it is closed; negative if there is none. */
+int holds_lock(const char *config);
 /* Replaces the file as a whole, or removes it when there are no holds. 0 or -errno. */
 int holds_write(const struct holds *holds, const char *config, const char *role);
 

@@ -883,6 +883,80 @@ static void detach_none(void)
 	finish();
 }
 
+/* A hold that no device can match is refused. */
+static void detach_odd_names(void)
+{
+	static const char *const odd[] = {
+		"0951:166A/60A4", "0951:166g/60A4", "0951:166/60A4", "0951:1666/", "0951:1666@",
+		"0951:1666/two words", "0951:1666/a,b", "0951:1666/a/b", "0951:1666@pi lan/1-1",
+		"0951:1666@1-1\n", "0951-1666@1-1", "09511666/60A4",
+	};
+	char path[PATH_MAX], *text, *row;
+
+	for (size_t i = 0; i < LENGTH(odd); i++) {
+		begin_attached();
+		SHOW(U, "detach", odd[i]);
+		CHECK_INT(got.status, 1);
+		CHECK(strstr(got.err, "no device is called '"));
+		noted("client", NULL);
+		finish();
+	}
+	/* its port is attaching: it has no ID yet */
+	begin_attached();
+	snprintf(path, sizeof(path), "%s/" VHCI "status", root);
+	text = file_read(path, NULL);
+	row = text ? strstr(text, "hs  0000 006") : NULL;
+	must(row, "find the row");
+	row[11] = '5';
+	put_file(root, VHCI "status", text);
+	free(text);
+	SHOW(U, "detach", "0");
+	said(1, "no device is called '0'");
+	noted("client", NULL);
+	finish();
+}
+
+/* The lock of the directory: another command is at work. */
+static int other_command;
+
+static void end_other_command(void)
+{
+	char line[200];
+	FILE *locks;
+	bool waits = false;
+
+	/* in the child: it is a copy of this that lets go, once the program waits */
+	if (fork())
+		return;
+	for (unsigned i = 0; i < TIMEOUT_S * 100 && !waits; i++) {
+		locks = fopen("/proc/locks", "re");
+		while (locks && fgets(line, sizeof(line), locks))
+			waits |= strstr(line, "->") && strstr(line, "FLOCK");
+		if (locks)
+			fclose(locks);
+		poll(NULL, 0, 10);
+	}
+	if (waits)
+		put_file(config, "held.client", "1234:5678/FIRST\n");
+	flock(other_command, LOCK_UN);
+	_exit(0);
+}
+
+static void two_at_once(void)
+{
+	begin(NULL);
+	must(!mkdir(config, 0755), config);
+	other_command = open(config, O_RDONLY | O_DIRECTORY);
+	must(!flock(other_command, LOCK_EX), "lock");
+	before_exec = end_other_command;
+	SHOW(U, "detach", "1234:5678/SECOND");
+	before_exec = NULL;
+	said(0, "1234:5678/SECOND is held");
+	noted("client", "1234:5678/FIRST\n1234:5678/SECOND\n");
+	close(other_command);
+	finish();
+}
+
 static void attach(void)
 {
 	begin(NULL);
@@ -893,8 +967,8 @@ static void attach(void)
 	SHOW(U, "attach", "pi.lan/1-1");
 	said(1, "more than one held device is called 'pi.lan/1-1'");
 	SHOW(U, "attach", "STICK");
-	said(0, "1234:5678/STICK is not held any more\n");
-	CHECK(strstr(got.err, "no usbiphp-client runs here"));
+	said(0, "1234:5678/STICK is not held any more");
+	CHECK(strstr(got.err, ", but no daemon runs here"));
 	SHOW(U, "attach", "1234:5678@pi.lan/1-1");
 	said(0, "1234:5678@pi.lan/1-1 is not held any more");
 	SHOW(U, "attach", "odd");
@@ -972,8 +1046,8 @@ static void bind_it(void)
 	SHOW(U, "bind", "1-2");
 	said(1, "no held device is called '1-2'");
 	SHOW(U, "bind", "2-4");
-	said(0, "46f4:0001/STICK1 is not held any more\n");
-	CHECK(strstr(got.err, "no usbiphp-server runs here"));
+	said(0, "46f4:0001/STICK1 is not held any more");
+	CHECK(strstr(got.err, ", but no daemon runs here"));
 	SHOW(U, "bind", "STICK2"); /* held by its place */
 	said(0, "46f4:0001@2-5 is not held any more");
 	SHOW(U, "bind", "GONE");
@@ -1244,6 +1318,8 @@ int main(void)
 	RUN("t_cmd: detach, forced", detach_forced);
 	RUN("t_cmd: detach, a client runs", detach_with_client);
 	RUN("t_cmd: detach, not just one", detach_none);
+	RUN("t_cmd: names that no device can have", detach_odd_names);
+	RUN("t_cmd: two commands at once", two_at_once);
 	RUN("t_cmd: attach", attach);
 	RUN("t_cmd: release", release);
 	RUN("t_cmd: release, a server runs", release_with_server);
