@@ -227,8 +227,10 @@ static int held_start(struct held *held, const struct holder_order *order)
 	holder_remove(held_rundir->dir, order->busid);
 	error = holder_open(held_rundir->dir, order->busid, O_CREAT | O_EXCL, &file,
 			    &held->page);
-	if (error)
+	if (error) {
+		holder_remove(held_rundir->dir, order->busid);
 		return error;
+	}
 	held->control.fd = -1;
 	held->page->version = HOLDER_VERSION;
 	held->page->devnum = order->number;

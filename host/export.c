@@ -255,6 +255,8 @@ void export_unplug(struct export *export)
 	export->answer = OP_NODEV;
 	export->driverless_since = 0;
 	export->need = (struct export_need){ 0 };
+	if (export->held)
+		export->flaps.remember = now + FLAP_REMEMBER_MS;
 	if (!export->bound_at) {
 		if (damped)
 			export->flaps.remember = now + FLAP_REMEMBER_MS;

@@ -74,6 +74,9 @@ struct export {
 	bool noted;   /* there may be a file of its session in the run directory */
 	bool was_used; /* its session was ended to give it back */
 	bool port_claimed; /* it shall have no drivers: host_claim_ports() */
+	/* A holder has had this place since a device was given back there. What comes before the
+	 * kernel is told that it has ended gets no configuration, and so no drivers. */
+	bool held;
 	struct loop *loop;
 	const struct sysfs *sysfs;
 	const struct engine *engine;

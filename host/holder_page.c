@@ -28,23 +28,31 @@ void holder_remove(int run_dir, const char *busid)
 	unlinkat(run_dir, sysfs_path("socket.%s", busid).text, 0);
 }
 
+/* All of the page is written: a file system that is full later would end who looks at it (SIGBUS). */
+static int page_map(int fd, struct holder_page **page)
+{
+	static const struct holder_page empty;
+	size_t size = (size_t)lseek(fd, 0, SEEK_END);
+	size_t missing = size < sizeof(empty) ? sizeof(empty) - size : 0;
+
+	if (write(fd, &empty, missing) != (ssize_t)missing)
+		return -ENOSPC;
+	*page = mmap(NULL, sizeof(**page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return *page == MAP_FAILED ? -errno : 0;
+}
+
 int holder_open(int run_dir, const char *busid, int flags, int *fd, struct holder_page **page)
 {
-	int error = 0;
+	int error, locked;
 
 	*fd = openat(run_dir, page_name(busid).text, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0644);
 	if (*fd < 0)
 		return -errno;
-	if (flock(*fd, LOCK_EX | LOCK_NB))
-		error = -errno;
-	if ((!error || error == -EWOULDBLOCK) && !ftruncate(*fd, sizeof(**page))) {
-		*page = mmap(NULL, sizeof(**page), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
-		if (*page != MAP_FAILED)
-			return error;
-	}
-	error = -errno;
-	close(*fd);
-	return error;
+	locked = flock(*fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+	error = locked && locked != -EWOULDBLOCK ? locked : page_map(*fd, page);
+	if (error)
+		close(*fd);
+	return error ? error : locked;
 }
 
 int holder_connect(int run_dir, const char *busid)

@@ -201,6 +201,11 @@ void host_act(struct host *host, struct export *export)
 	case POLICY_RELEASE:
 		host_start_job(host, export, EXPORT_RELEASING);
 		break;
+	case POLICY_LEAVE:
+	case POLICY_OFFER:
+		if (export->held && export->state == EXPORT_LEFT_ALONE)
+			host_start_job(host, export, EXPORT_RELEASING);
+		break;
 	case POLICY_ASK_STRINGS:
 		export_read_strings(export);
 		break;

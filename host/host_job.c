@@ -69,6 +69,7 @@ void host_job_ended(struct export *export, enum export_state job, bool logged)
 
 	rundir_end_job(&host->daemon.rundir, export->device.busid, export->lock);
 	export->lock = -1;
+	export->held &= job != EXPORT_RELEASING;
 	/* where a device is stranded, sysfs tells how far it came, and it is given back */
 	if (job == EXPORT_BINDING ? !done && !stranded : job == EXPORT_RELEASING && done)
 		host_set_ours(host, export, false);

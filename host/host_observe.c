@@ -136,8 +136,10 @@ static void host_observe_device(void *ctx, const struct device *device)
 		export = host_add_device(host, device);
 	if (!export)
 		return;
-	if (engine && !export_has_job(export))
+	if (engine && !export_has_job(export)) {
 		export->engine = engine;
+		export->held = engine == &engine_usbfs;
+	}
 	export_observe(export, device);
 	if (export->listed && !export->identity.described) /* its record was another device's */
 		host->list_changed = true;

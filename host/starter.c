@@ -67,7 +67,7 @@ static pid_t starter_fork(struct starter *starter, const struct claim *kept)
 }
 
 /* In a process of its own: lets the machine's drivers have a device that nobody has. It is reset if
- * it may have been used. */
+ * it may have been used: without a configuration it was not. */
 static void give_back(const struct sysfs *sysfs, const char *busid, bool used)
 {
 	static struct usbfs_device device;
@@ -76,7 +76,7 @@ static void give_back(const struct sysfs *sysfs, const char *busid, bool used)
 	if (device_address(sysfs, busid, &bus, &number) ||
 	    holder_open_device(&device, sysfs, busid, bus, number))
 		return;
-	device.used = used;
+	device.used = used && device.configuration_at_start;
 	usbfs_configure(&device);
 	usbfs_give_back(&device, NULL, 0);
 }

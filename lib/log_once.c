@@ -4,7 +4,6 @@
 
 #include "lib/str.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 enum { TEXT_SIZE = 1024 };
@@ -40,7 +39,6 @@ void log_once_clear(struct log_once *once)
 
 bool log_once_add(struct log_once_set *set, uint32_t key)
 {
-	assert(key);
 	for (unsigned i = 0; i < LOG_ONCE_SET_MAX; i++)
 		if (set->key[i] == key)
 			return false;

@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -63,7 +64,7 @@ int __wrap_usbfs_open(struct usbfs_device *device, int nodes, unsigned bus, unsi
 {
 	shared->bus = (int)bus;
 	shared->number = (int)number;
-	shared->configuration = configuration;
+	shared->configuration = device->configuration_at_start = configuration;
 	shared->pid = getpid();
 	device->fd = dup(nodes);
 	return shared->open_error;
@@ -320,6 +321,7 @@ static void life(void)
 	/* any user may look */
 	must(!fstatat(server.rundir.dir, "holder.1-2", &file, AT_SYMLINK_NOFOLLOW), "look");
 	CHECK_INT(file.st_mode & 0777, 0644);
+	CHECK(file.st_blocks > 0); /* or it could end who writes there */
 
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
 	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
@@ -349,6 +351,25 @@ static void life(void)
 	engine_usbfs.forget("1-2");
 	CHECK(!holder_read(run, "1-2", &page));
 	CHECK(!is_there(run, "holder.1-2") && !is_there(run, "socket.1-2"));
+	after();
+}
+
+/* No byte can be written to the run directory: the device is not taken, and nothing is left. */
+static void full(void)
+{
+	struct rlimit before_limit, limit;
+
+	before();
+	must(!getrlimit(RLIMIT_FSIZE, &before_limit), "getrlimit");
+	limit = before_limit;
+	limit.rlim_cur = 0;
+	signal(SIGXFSZ, SIG_IGN);
+	must(!setrlimit(RLIMIT_FSIZE, &limit), "setrlimit");
+	CHECK_INT(engine_usbfs.begin(&sysfs, "1-2"), -ENOSPC);
+	must(!setrlimit(RLIMIT_FSIZE, &before_limit), "setrlimit");
+	CHECK(!is_there(run, "holder.1-2"));
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
 	after();
 }
 
@@ -477,6 +498,12 @@ static void is_killed(void)
 	shared->number = shared->configuration = 0;
 	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
 	was_repaired();
+	engine_usbfs.forget("1-2");
+	/* the device that has come without a configuration was not used */
+	put_file(root, DEVICE_DIR "1-2/bConfigurationValue", "\n");
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	CHECK_INT(shared->gave_back, 2);
+	CHECK(!shared->used);
 	after();
 }
 
@@ -916,6 +943,7 @@ int main(void)
 {
 	umask(022);
 	RUN("t_holder: bound, imported, ended, left by its client, released", life);
+	RUN("t_holder: a run directory that is full", full);
 	RUN("t_holder: a port that was claimed in advance", claimed_in_advance);
 	RUN("t_holder: what fails at the start, and what is given back then", failures);
 	RUN("t_holder: the device leaves", device_leaves);

@@ -199,6 +199,40 @@ static void refused(void)
 	end();
 }
 
+/* A device that was plugged in before the kernel knew that the holder of the one before had ended has no
+ * drivers: it is given back if it is not exported. */
+static void behind_scene(void)
+{
+	change_rules("allow busid 1-2\n");
+	plug("1-2", "usb");
+	settle();
+	JOBS_WERE("bind 1-2\n");
+	find("1-2")->held = true;
+	later(3600 * 1000); /* it has not come and gone */
+	unplug("1-2");
+	pass_once();
+	plug("1-2", "usb");
+	settle();
+	JOBS_WERE("bind 1-2\n");
+	find("1-2")->held = true;
+	unplug("1-2");
+	pass_once();
+	change_rules("deny busid 1-2\n");
+	put_file(root, "run/bound", "1-2\n"); /* for the test; it is not ours */
+	plug("1-2", "usb");
+	settle();
+	pass_once();
+	JOBS_WERE("release 1-2\n");
+	CHECK_INT(find("1-2")->state, EXPORT_LEFT_ALONE);
+}
+
+static void behind(void)
+{
+	begin();
+	serve(behind_scene, false, 0);
+	end();
+}
+
 /* What was plugged into a port that is not claimed any more is as if it had come just now. */
 static void lost_scene(void)
 {
@@ -306,6 +340,7 @@ int main(void)
 	RUN("t_host_ports: a port that a rule names, and the device there", life);
 	RUN("t_host_ports: engines, holds, hubs, what comes over USB/IP", conditions);
 	RUN("t_host_ports: a device that is not bound after all", refused);
+	RUN("t_host_ports: a device that comes before a holder has ended", behind);
 	RUN("t_host_ports: a rule that is taken back", lost);
 	RUN("t_host_ports: at the end, and with --once", ends);
 	RUN("t_host_ports: take all", all);
