@@ -4,7 +4,7 @@
 set -eu
 
 forms="install.sh [--dry-run] server [OPTION]... | client HOST[:PORT]... [OPTION]..."
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
 . "$here/install/common.sh"
 . "$here/install/kernel.sh"
 
@@ -23,11 +23,10 @@ join() {
 }
 
 apt_install() {
-	echo "installing $*"
+	echo "installing $* (uninstall.sh leaves these packages)"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -qq -o Acquire::Retries=3 update >/dev/null 2>&1 || : # the old package lists may be enough
-	output=$(apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=60 install -y --no-install-recommends "$@" 2>&1) ||
-		die "cannot install $*: $(last_line "$output")"
+	output=$(apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=60 install -y --no-install-recommends "$@" 2>&1)
 }
 
 load_module() {
@@ -60,14 +59,17 @@ built() {
 		-newer build/usbiphp -print)" ]
 }
 
+can_build() {
+	has make && { has musl-gcc || has cc; } && [ -e /usr/include/linux/netlink.h ]
+}
+
 build() {
-	if has apt-get; then
-		if ! has make || ! has musl-gcc || ! [ -e /usr/include/linux/netlink.h ]; then
-			apt_install make gcc musl-tools linux-libc-dev
-		fi
-	elif ! has make || ! { has musl-gcc || has cc; } || ! [ -e /usr/include/linux/netlink.h ]; then
-		die "cannot build: install make, a C compiler (preferably musl-gcc) and the kernel's headers"
+	packages="make gcc musl-tools linux-libc-dev"
+	if has apt-get && ! { has musl-gcc && can_build; }; then
+		# shellcheck disable=SC2086
+		apt_install $packages || can_build || die "cannot install $packages: $(last_line "$output")"
 	fi
+	can_build || die "cannot build: install make, a C compiler (preferably musl-gcc) and the kernel's headers"
 	echo "building"
 	output=$(make 2>&1) || die "cannot build: $(printf '%s\n' "$output" | grep -i -m 1 error)"
 }
@@ -164,10 +166,26 @@ end_old() {
 	end_predecessor "$@"
 }
 
+# absolute FILE: prints it as the service can open it, which runs in another directory
+absolute() {
+	case $1 in
+	/*) echo "$1" ;;
+	*) echo "$PWD/$1" ;;
+	esac
+}
+
 # The installer's own option may stand anywhere. It makes no sense for a service.
-dry=
+dry='' before=''
 for word; do
 	shift
+	case $before in
+	-f | --rules | --psk) word=$(absolute "$word") ;;
+	esac
+	case $word in
+	--rules=* | --psk=*) word=${word%%=*}=$(absolute "${word#*=}") ;;
+	-f?*) word=-f$(absolute "${word#-f}") ;;
+	esac
+	before=$word
 	case $word in
 	-n | --dry-run) dry=yes ;;
 	*) set -- "$@" "$word" ;;

@@ -5,7 +5,7 @@
 set -eu
 
 forms="uninstall.sh [--dry-run] [server|client]"
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
 . "$here/install/common.sh"
 
 dry=
