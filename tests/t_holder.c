@@ -32,7 +32,7 @@ static struct shared {
 	_Atomic unsigned devid, ports[2][3], released[2], sandboxed, memory, events, claims_seen;
 	_Atomic int timeout; /* ms, of the session */
 	_Atomic unsigned ticks;
-	_Atomic int begin_error;
+	_Atomic int begin_error, tried; /* to begin a session */
 	_Atomic enum usbfs_end end;
 	_Atomic unsigned alone; /* so often a holder has waited to be alone for long */
 	_Atomic bool hurry;	/* that is soon */
@@ -109,6 +109,7 @@ int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_devic
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = socket };
 
 	session->socket = -1;
+	shared->tried++;
 	if (shared->begin_error) {
 		close(socket);
 		return shared->begin_error;
@@ -766,6 +767,7 @@ static void unusual(void)
 	shared->begin_error = 0;
 	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
 	use(pair[0]);
+	CHECK_INT(shared->tried, 2);
 	CHECK_INT(shared->begun * 10 + shared->ended, 10);
 	/* nobody takes it back: another process tries it once more */
 	shared->give_back_error = -EIO;
@@ -862,15 +864,24 @@ static void other_version(void)
 	after();
 }
 
+/* The page of a holder that has ended. */
+static void put_page(const char *name)
+{
+	struct holder_page page = { .version = HOLDER_VERSION };
+	int fd = openat(server.rundir.dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	must(fd >= 0 && write(fd, &page, sizeof(page)) == sizeof(page) && !close(fd), name);
+}
+
 /* What is in the run directory that no holder has made, and more than there may be. */
 static void strange_files(void)
 {
 	const struct device device = { .busid = "x" };
-	char name[250];
+	char name[40];
 
 	before();
 	holders_close();
-	put_file(run, "holder.x", "");
+	put_page("holder.x");
 	put_link(run, "holder.1-9", "holder.x");
 	loop_close(&server.loop);
 	close(server.rundir.dir);
@@ -879,12 +890,8 @@ static void strange_files(void)
 	CHECK_INT(engine_usbfs.status(&sysfs, "1-9"), ENGINE_UNKNOWN);
 	holders_close();
 	for (unsigned i = 0; i < HOLDERS_MAX; i++) {
-		struct holder_page page = { .version = HOLDER_VERSION };
-		FILE *file;
-
-		snprintf(name, sizeof(name), "%s/holder.9-%u", run, i + 1);
-		file = fopen(name, "w");
-		must(file && fwrite(&page, sizeof(page), 1, file) == 1 && !fclose(file), name);
+		snprintf(name, sizeof(name), "holder.9-%u", i + 1);
+		put_page(name);
 	}
 	loop_close(&server.loop);
 	close(server.rundir.dir);
