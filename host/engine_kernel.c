@@ -5,6 +5,7 @@
 #include "sysfs/stub.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 static bool kernel_has(const struct device *device)
@@ -22,11 +23,22 @@ static enum engine_status kernel_status(const struct sysfs *sysfs, const char *b
 					  ENGINE_UNKNOWN;
 }
 
+/* The sandbox leaves the daemon the USB buses of its start. A device of another one could be bound,
+ * but its session could not be handed over. */
+static bool is_out_of_reach(const struct sysfs *sysfs, const char *busid)
+{
+	struct sysfs_path path = sysfs_path("bus/usb/devices/%s/authorized", busid);
+
+	return sysfs_can_open(sysfs, O_WRONLY, path.text) == -EACCES;
+}
+
 static unsigned kernel_room(const struct sysfs *sysfs, const char *busid)
 {
 	bool listed;
 	int used = stub_slots(sysfs, busid, &listed);
 
+	if (is_out_of_reach(sysfs, busid))
+		return 0;
 	return used < 0 || listed  ? ENGINE_ROOM_ANY :
 	       used < STUB_SLOTS ? (unsigned)(STUB_SLOTS - used) :
 				     0;
@@ -78,7 +90,8 @@ const struct engine engine_kernel = {
 	.has = kernel_has,
 	.status = kernel_status,
 	.room = kernel_room,
-	.full = "knows at most " TEXT_OF(STUB_SLOTS) " bus ids",
+	.full = "knows at most " TEXT_OF(STUB_SLOTS) " bus ids, none of a bus "
+		"newer than the server",
 	.bind = kernel_bind,
 	.end = kernel_end,
 	.release = kernel_release,

@@ -3,6 +3,7 @@
 #include "lib/sandbox.h"
 
 #include "lib/log.h"
+#include "lib/str.h"
 #include "lib/util.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 #if __has_include(<linux/landlock.h>) && defined(SYS_landlock_create_ruleset)
 #include <linux/landlock.h>
 #define HAVE_LANDLOCK
+enum { BUSES_MAX = 64 }; /* drivers/usb/core/hcd.c USB_MAXBUS */
 #define ACCESS_WRITE LANDLOCK_ACCESS_FS_WRITE_FILE
 #define ACCESS_REPLACE                                                                             \
 	(ACCESS_WRITE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
@@ -66,6 +68,25 @@ static void landlock_allow(int ruleset, int dir, const char *path, uint64_t acce
 	close(beneath.parent_fd);
 }
 
+/* Its port table. */
+static void allow_client(int ruleset, int sysfs, const char *records)
+{
+	landlock_allow(ruleset, sysfs, "devices/platform/vhci_hcd.0", ACCESS_WRITE);
+	landlock_allow(ruleset, AT_FDCWD, records, ACCESS_REPLACE);
+}
+
+/* The drivers, and the devices of each bus. Beside a bus are the registers of its controller. */
+static void allow_server(int ruleset, int sysfs)
+{
+	char bus[32];
+
+	landlock_allow(ruleset, sysfs, "bus/usb", ACCESS_WRITE);
+	for (unsigned i = 1; i <= BUSES_MAX; i++) {
+		str_format(bus, sizeof(bus), "bus/usb/devices/usb%u", i);
+		landlock_allow(ruleset, sysfs, bus, ACCESS_WRITE);
+	}
+}
+
 /* Reading stays allowed, and removing directories. Making them is denied because that is also what
  * the kernel asks for when one is renamed, and a rule goes with the directory that it was made for:
  * renamed into another one's place, the run directory could stand for any in its parent. */
@@ -81,11 +102,11 @@ static void restrict_files(int sysfs, const char *run_dir, const char *records)
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
 
 	if (ruleset >= 0) {
-		landlock_allow(ruleset, sysfs, "bus/usb", ACCESS_WRITE);
-		landlock_allow(ruleset, sysfs, "devices", ACCESS_WRITE);
 		landlock_allow(ruleset, AT_FDCWD, run_dir, ACCESS_REPLACE);
 		if (records)
-			landlock_allow(ruleset, AT_FDCWD, records, ACCESS_REPLACE);
+			allow_client(ruleset, sysfs, records);
+		else
+			allow_server(ruleset, sysfs);
 	}
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0))
 		log_missing("Landlock");

@@ -11,8 +11,9 @@
  *	- no capabilities, and no way to get any by running a program (capabilities(7),
  *	  PR_SET_NO_NEW_PRIVS): root without them is no more than the owner of root's files
  *	- Landlock (landlock(7), Linux 5.13): no program is run, no directory made or renamed, and
- *	  files are written, made and removed only in the USB part of sysfs, the run directory and
- *	  the directory of records
+ *	  files are written, made and removed only in the run directory and the directory of
+ *	  records, and written in sysfs: a client's port table; a server's USB drivers, and the
+ *	  devices of the USB buses that are there now
  *	- seccomp filter (seccomp(2)): no system calls that are not needed and have been ways to
  *	  exploit the kernel or other processes; no sockets of other families than IP and netlink,
  *	  as root needs no more than a local socket of D-Bus or of a container's daemon to become

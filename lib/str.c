@@ -113,12 +113,10 @@ char *str_word(char **cursor)
 
 char *str_line(char **cursor)
 {
-	char *line = *cursor, *end;
+	char *line = *cursor, *end = strchrnul(line, '\n');
 
 	if (!*line)
 		return NULL;
-	for (end = line; *end && *end != '\n'; end++)
-		;
 	*cursor = *end ? end + 1 : end;
 	*end = '\0';
 	return line;

@@ -59,15 +59,15 @@ static uint32_t hooks_check_file(struct hooks *hooks, const struct stat *st, con
 {
 	uint32_t stamp = (uint32_t)st->st_ino * 31 + (uint32_t)st->st_ctim.tv_sec;
 	uint32_t version = str_hash(stamp * 31 + (uint32_t)st->st_ctim.tv_nsec, path) | 1;
+	const char *fault = NULL;
 
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
-		log_fault(hooks, version, 0, "hook not run: others may write %s (chmod go-w %s)",
-			  path, path);
+		fault = "hook not run: others may write %s (chmod go-w %s)";
 	else if (st->st_uid && st->st_uid != geteuid())
-		log_fault(hooks, version, 0,
-			  "hook not run: %s belongs to another user (chown root %s)", path, path);
-	else
+		fault = "hook not run: %s belongs to another user (chown root %s)";
+	if (!fault)
 		return version;
+	log_fault(hooks, version, 0, fault, path, path);
 	return 0;
 }
 

@@ -424,7 +424,7 @@ static void dry_run_slots(void)
 	all_well();
 	printed("1-1.2 (0627:0001): would be exported by usbip-host\n");
 	printed("1-2 (0525:a4a2): would be exported by usbip-host\n");
-	printed("1-3 (0627:0001): would be left alone: usbip-host knows at most 16 bus ids\n");
+	printed("1-3 (0627:0001): would be left alone: usbip-host knows at most 16 bus ids, none of a bus newer than the server\n");
 	printed("2-5 (46f4:0001): would be exported by usbip-host\n");
 	take_away(root, "bus/usb/drivers/usbip-host");
 	SHOW(S, "-n");

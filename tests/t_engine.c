@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of host/engine: which engine a further device gets, and why.
- * LINK: -Wl,--wrap=syscall
+ * LINK: -Wl,--wrap=syscall,--wrap=sysfs_can_open
  */
 #include "host/engine.h"
 
 #include "tests/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,10 +33,24 @@ long __wrap_syscall(long number, ...)
 	return node_errno ? -1 : 0;
 }
 
+/* The sandbox keeps the server from devices of a bus that has come later. */
+static bool is_new_bus;
+
+int __real_sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path);
+int __wrap_sysfs_can_open(const struct sysfs *sysfs, int flags, const char *path);
+
+int __wrap_sysfs_can_open(const struct sysfs *tree, int flags, const char *path)
+{
+	if (!is_new_bus || strcmp(path, "bus/usb/devices/1-1/authorized") != 0)
+		return __real_sysfs_can_open(tree, flags, path);
+	CHECK_INT(flags, O_WRONLY);
+	return -EACCES;
+}
+
 #define KERNEL &engine_kernel
 #define USBFS &engine_usbfs
 #define NOT_LOADED "usbip-host is not loaded"
-#define FULL "usbip-host knows at most 16 bus ids"
+#define FULL "usbip-host knows at most 16 bus ids, none of a bus newer than the server"
 
 enum { NO_MODULE = -1, NO_NODES = -1 };
 
@@ -107,6 +122,24 @@ static void choices(const struct row *row)
 	end();
 }
 
+/* It can be bound, but no client would get it. */
+static void new_bus(void)
+{
+	static const struct row any = { .name = "any" }, kernel = { .only = KERNEL };
+
+	start(NULL);
+	fill(0);
+	sysfs.usb_nodes = dup(sysfs.root);
+	node_errno = 0;
+	choice_is(&any, "1-1", KERNEL, 0, 1, "");
+	is_new_bus = true;
+	choice_is(&any, "1-1", USBFS, 0, 0, FULL);
+	choice_is(&any, "2-1", KERNEL, 0, 1, "");
+	choice_is(&kernel, "1-1", KERNEL, -ENOSPC, 0, FULL);
+	is_new_bus = false;
+	end();
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < LENGTH(rows); i++) {
@@ -114,5 +147,6 @@ int main(void)
 		choices(&rows[i]);
 		check_end();
 	}
+	RUN("t_engine: a bus that is newer than the sandbox", new_bus);
 	return check_status();
 }

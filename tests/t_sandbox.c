@@ -390,12 +390,17 @@ static void before(void)
 {
 	temp_make(root);
 	put_file(root, "sys/bus/usb/file", "1");
-	put_file(root, "sys/devices/1-1/file", "1");
+	put_file(root, "sys/devices/pci0/usb1/1-1/file", "1");
+	put_file(root, "sys/devices/pci0/usb2/file", "1");
+	put_file(root, "sys/devices/pci0/config", "1");
+	put_file(root, "sys/devices/platform/vhci_hcd.0/attach", "1");
+	put_file(root, "sys/devices/platform/other/file", "1");
 	put_file(root, "sys/kernel/file", "1");
 	put_file(root, "notes/file", "1");
 	put_file(root, "records/file", "1");
 	put_file(root, "etc/file", "1");
-	put_link(root, "sys/bus/usb/1-1", "../../devices/1-1");
+	put_link(root, "sys/bus/usb/devices/usb1", "../../../devices/pci0/usb1");
+	put_link(root, "sys/bus/usb/devices/1-1", "../../../devices/pci0/usb1/1-1");
 	must(!mknod(below("etc/disk"), S_IFBLK | 0600, makedev(7, 0)), "have a disk");
 	must(!sysfs_open(&sysfs, below("sys")), "open the tree");
 }
@@ -413,9 +418,11 @@ static void after(void)
 static void look(int how)
 {
 	before();
-	CAN(writes, "sys/bus/usb/file");
-	CAN(writes, "sys/devices/1-1/file");
-	CAN(writes, "sys/bus/usb/1-1/file");
+	CAN(writes, "sys/devices/platform/vhci_hcd.0/attach");
+	CANNOT(EACCES, writes, "sys/devices/platform/other/file");
+	CANNOT(EACCES, writes, "sys/bus/usb/file");
+	CANNOT(EACCES, writes, "sys/devices/pci0/usb1/1-1/file");
+	CANNOT(EACCES, writes, "sys/devices/pci0/config");
 	CAN(writes, "notes/file");
 	CAN(makes, "notes/new");
 	CAN(renames, "notes/file");
@@ -479,6 +486,13 @@ static void server(void)
 	before();
 	CHECK_INT(error_of(SERVER, writes, "notes/file"), 0);
 	CHECK_INT(error_of(SERVER, writes, "records/file"), EACCES);
+	CHECK_INT(error_of(SERVER, writes, "sys/bus/usb/file"), 0);
+	CHECK_INT(error_of(SERVER, writes, "sys/bus/usb/devices/1-1/file"), 0);
+	CHECK_INT(error_of(SERVER, writes, "sys/devices/pci0/usb1/1-1/file"), 0);
+	CHECK_INT(error_of(SERVER, writes, "sys/devices/pci0/usb2/file"), EACCES); /* no bus yet */
+	CHECK_INT(error_of(SERVER, writes, "sys/devices/pci0/config"), EACCES);
+	CHECK_INT(error_of(SERVER, writes, "sys/devices/platform/vhci_hcd.0/attach"), EACCES);
+	CHECK_INT(error_of(SERVER, makes, "sys/bus/usb/new"), EACCES);
 	CHECK_INT(error_of(CONFINED, connects, NULL), ECONNREFUSED);
 	CHECK_INT(error_of(SERVER, connects, NULL), EPERM);
 	CHECK_INT(error_of(CONFINED, sends, NULL), EPIPE);

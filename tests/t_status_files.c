@@ -247,8 +247,8 @@ static void engine(void)
 	CHECK_INT(log_kept.lines, 1);
 	choose(&engine_usbfs, 0, "usbip-host is not loaded");
 	CHECK_INT(said("further devices are exported by usbfs: usbip-host is not loaded"), 2);
-	choose(&engine_kernel, -ENOSPC, "usbip-host knows at most 16 bus ids");
-	file_is(root, "run/engine", "none usbip-host knows at most 16 bus ids\n");
+	choose(&engine_kernel, -ENOSPC, "usbip-host knows at most 16 bus ids, none of a bus newer than the server");
+	file_is(root, "run/engine", "none usbip-host knows at most 16 bus ids, none of a bus newer than the server\n");
 	CHECK_INT(log_kept.lines, 2); /* each device that has no room is logged */
 	status_files_update(&host, true);
 	CHECK(!is_there(root, "run/engine"));
