@@ -326,7 +326,8 @@ static int run_list(struct settings *settings)
 				given[JSON]);
 	if (parse_servers(settings))
 		return EXIT_USAGE;
-	return cmd_list_remote(settings->server, keys_own(settings->daemon.keys),
+	return cmd_list_remote(settings->server,
+			       keys_for(settings->daemon.keys, settings->server->host),
 			       settings->inventory, given[JSON]);
 }
 

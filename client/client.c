@@ -45,7 +45,7 @@ static struct server *client_add_removed(struct client *client, const struct rec
 		   strchr(record->host, ':') ? "[%s]:%s" : "%s:%s", record->host, record->tcp_port);
 	client->removed++;
 	client->servers++;
-	server_init(server, &client->imports, endpoint, NULL);
+	server_init(server, &client->imports, endpoint);
 	server->removed = true;
 	log_info("%s: is no longer configured: its devices are detached", endpoint->name);
 	return server;
@@ -115,8 +115,11 @@ static void client_pass(void *ctx)
 	client->adopted = true;
 	daemon_reload(&client->daemon, &imports->rules, &imports->holds);
 	import_context_begin_pass(imports);
-	EACH_SERVER(client, server)
+	EACH_SERVER(client, server) {
+		server->target.key = keys_for(client->daemon.options->keys,
+					      server->target.endpoint->host);
 		server_pass(server);
+	}
 	import_context_end_pass(imports);
 	if (imports->loop->stopping && imports->loop->now < client_ports_deadline(client))
 		loop_pass_by(imports->loop, client_ports_deadline(client));
@@ -197,7 +200,7 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	imports->watch_lists = !options->once;
 	client->servers = servers;
 	for (unsigned i = 0; i < servers; i++) {
-		server_init(&client->server[i], imports, &server[i], keys_own(options->keys));
+		server_init(&client->server[i], imports, &server[i]);
 		client->uses_ssh |= *server[i].through != '\0';
 	}
 }

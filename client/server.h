@@ -49,9 +49,9 @@ bool server_is_settled(struct server *server);
 /* Whether its latest list or an import failed. */
 bool server_is_failing(struct server *server);
 
-/* server_list.c: server is all zeros. key is the client's own, NULL: none. */
+/* server_list.c: server is all zeros; the caller sets target.key before each pass. */
 void server_init(struct server *server, struct import_context *context,
-		 const struct endpoint *endpoint, const struct psk *key);
+		 const struct endpoint *endpoint);
 /* Asks for the list, OP_REQ_DEVLIST or OP_REQ_WATCH. The request must not be running. */
 void server_list_request(struct server *server, enum op_code code);
 /* In every pass: whether the server has answered for long enough to call a failure over. */

@@ -125,11 +125,10 @@ static void server_list_done(struct request *request)
 }
 
 void server_init(struct server *server, struct import_context *context,
-		 const struct endpoint *endpoint, const struct psk *key)
+		 const struct endpoint *endpoint)
 {
 	server->context = context;
 	server->target.endpoint = endpoint;
-	server->target.key = key;
 	request_init(&server->list_request, context->loop, &server->target, server);
 	server->list_request.record = server_list_entry;
 	server->list_request.whole = server_list_pushed;

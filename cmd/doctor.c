@@ -190,7 +190,7 @@ static bool doctor_check_server(struct doctor *doctor, const struct endpoint *se
 
 	query.target = (struct request_target){ /* without the addresses of the server before */
 		.endpoint = server,
-		.key = keys_own(doctor->options->keys),
+		.key = keys_for(doctor->options->keys, server->host),
 	};
 	listed = query_list(&query, OP_REQ_DEVLIST, count_device, &devices);
 	pushes = listed && query_list(&query, OP_REQ_WATCH, count_device, &again);
@@ -233,7 +233,7 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 	for (unsigned i = 0; i < servers; i++)
 		uses_ssh |= *server[i].through != '\0';
 	if (servers)
-		query_confine(keys_own(options->keys), uses_ssh);
+		query_confine(keys_for(options->keys, ""), uses_ssh);
 	for (unsigned i = 0; i < servers; i++)
 		if (!doctor_check_server(&doctor, &server[i]))
 			return 1;

@@ -5,7 +5,6 @@
 #include "lib/str.h"
 #include "lib/util.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -67,7 +66,6 @@ int child_start(struct loop *loop, struct child *child, const struct child_work 
 {
 	int fd[2], error;
 
-	assert(!child->pid && work->size <= PIPE_BUF);
 	if (pipe2(fd, O_CLOEXEC))
 		return -errno;
 	*child = (struct child){

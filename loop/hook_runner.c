@@ -9,7 +9,6 @@
 #include "loop/child.h"
 #include "policy/holds.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -95,7 +94,6 @@ static void runner_ready(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	if (recv(source->fd, &answer, sizeof(answer), MSG_DONTWAIT) > 0) {
-		assert(runner->waiting > 0);
 		if (!--runner->waiting)
 			log_once_clear(&runner->late);
 		return;

@@ -698,6 +698,54 @@ static void confined(void)
 	munmap(running, sizeof(*running));
 }
 
+/* Whether the peer's first message has that name, which is sent in clear, and hangs up. */
+static bool hears_name(int fd, const char *name)
+{
+	char hello[1024];
+	ssize_t n;
+	int peer;
+
+	alarm(TIMEOUT_S);
+	peer = accept(fd, NULL, NULL);
+	n = recv(peer, hello, sizeof(hello), 0);
+	return n > 0 && memmem(hello, (size_t)n, name, strlen(name));
+}
+
+/* Of the keys in its file a client uses the one that is for the server. */
+static void key_of_pair(void)
+{
+	static const char *const command[] = { "list", "doctor", "client" };
+	char root[TEMP_SIZE], sys[TEMP_SIZE + 8], file[TEMP_SIZE + 8], name[32];
+	int status;
+
+	temp_make(root);
+	snprintf(sys, sizeof(sys), "%s/sys", root);
+	snprintf(file, sizeof(file), "%s/key", root);
+	must(!mkdir(sys, 0755), "make /sys");
+	tree_unpack(sys, FIXTURES "sysfs/client-6.12.tree");
+	put_file(root, "key", "first:00112233445566778899aabbccddeeff\n"
+			      "me@127.0.0.1:ffeeddccbbaa99887766554433221100\n");
+	must(!chmod(file, 0600), "make it private");
+	for (size_t i = 0; i < LENGTH(command); i++) {
+		int fd = loopback(true, name);
+		pid_t pid = fork();
+
+		must(pid >= 0, "fork");
+		if (!pid)
+			_exit(!hears_name(fd, "me@127.0.0.1"));
+		close(fd);
+		if (i)
+			RUN_IT(U, command[i], "--psk", file, "--sysfs", sys, "--run", root,
+			       "--config", root, i == 2 ? "--once" : name, i == 2 ? name : NULL);
+		else
+			RUN_IT(U, command[i], "--psk", file, name);
+		CHECK_INT(got.status, 1);
+		must(waitpid(pid, &status, 0) == pid, "wait for the server");
+		CHECK_INT(status, 0);
+	}
+	temp_remove(root);
+}
+
 int main(void)
 {
 	program_begin();
@@ -714,6 +762,7 @@ int main(void)
 	RUN("t_cli: list", list);
 	RUN("t_cli: doctor", doctor);
 	RUN("t_cli: doctor asks a server", doctor_asks);
+	RUN("t_cli: the key of a server", key_of_pair);
 	RUN("t_cli: list and doctor are confined before they ask", confined);
 	each_file(FIXTURES "hostile", ".hex", list_hostile);
 	return program_end();

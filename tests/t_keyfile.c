@@ -89,6 +89,22 @@ static void refused(const char *text, mode_t mode, const char *words)
 	CHECK(!said(K)); /* nobody's key is in the log */
 }
 
+/* One key for each pair of machines: the client takes that of the server. */
+static void of_pairs(void)
+{
+	start();
+	CHECK(!keys_for(NULL, "pi.lan"));
+	CHECK(with("a:" K "\nb@pi.lan:" K "\nc@pi:" K "\nd@10.0.0.7:" K "\ne@pi.lan:" K "\n", 0600));
+	CHECK(keys_for(&keys, "pi.lan") == &keys.key[1]);
+	CHECK(keys_for(&keys, "pi") == &keys.key[2]);
+	CHECK(keys_for(&keys, "10.0.0.7") == &keys.key[3]);
+	CHECK(keys_for(&keys, "attic") == &keys.key[0]);
+	CHECK(keys_for(&keys, "lan") == &keys.key[0]);
+	CHECK(keys_for(&keys, "a") == &keys.key[0]);
+	CHECK(keys_for(&keys, "") == &keys.key[0]);
+	end();
+}
+
 static void malformed(void)
 {
 	start();
@@ -171,6 +187,7 @@ static void not_there(void)
 int main(void)
 {
 	RUN("a file of keys", good);
+	RUN("keys of pairs", of_pairs);
 	RUN("malformed files, and in which line", malformed);
 	RUN("too many keys", too_many);
 	RUN("a file that others may read", of_others);

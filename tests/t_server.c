@@ -457,7 +457,7 @@ static void prepare(enum manner manner, unsigned devices)
 	listen_again();
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address->sa.v4.sin_port));
 	must(!endpoint_parse(&t.endpoint, text, "3240"), "parse the address");
-	server_init(&server, &context, &t.endpoint, NULL);
+	server_init(&server, &context, &t.endpoint);
 }
 
 static void end(void)

@@ -70,8 +70,14 @@ const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_
 	return NULL;
 }
 
-const struct psk *keys_own(const struct keys *keys)
+const struct psk *keys_for(const struct keys *keys, const char *host)
 {
+	for (unsigned i = 0; keys && i < keys->count; i++) {
+		const char *at = strchr(keys->key[i].identity, '@');
+
+		if (at && !strcmp(at + 1, host))
+			return &keys->key[i];
+	}
 	return keys ? keys->key : NULL;
 }
 

@@ -35,9 +35,9 @@ const char *psk_text(char *line, const char *identity, const uint8_t key[SHA256_
  * The file must belong to this user or to root, nobody else may have access to it, and it has at
  * least one key. If not, logs a warning, leaves keys as they were and returns false. */
 bool keys_read(struct keys *keys, const char *path);
-/* The first key: a client authenticates with it, and accepts only a server that has it. NULL if
- * keys is NULL. */
-const struct psk *keys_own(const struct keys *keys);
+/* A client authenticates with it to that host, and accepts only a server that has it: the first key
+ * with an identity NAME@HOST, or else the first of all. NULL if keys is NULL. */
+const struct psk *keys_for(const struct keys *keys, const char *host);
 /* The key of an identity of len bytes, or NULL. */
 const struct psk *keys_find(const struct keys *keys, const char *identity, size_t len);
 
