@@ -25,6 +25,7 @@ struct client {
 	struct server server[2 * CLIENT_SERVERS_MAX];
 	struct endpoint removed_endpoint[CLIENT_SERVERS_MAX];
 	char record_dir[PATH_MAX];
+	char keep_dir[PATH_MAX]; /* in it: `usbip detach` removes record_dir whenever it is empty */
 };
 
 #define EACH_SERVER(client, server_)                                                               \
@@ -190,6 +191,7 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	struct import_context *imports = &client->imports;
 
 	record_stock_dir(client->record_dir, sizeof(client->record_dir), options->run);
+	str_format(client->keep_dir, sizeof(client->keep_dir), "%s/usbiphp", client->record_dir);
 	imports->loop = &client->daemon.loop;
 	imports->inspector = &client->daemon.inspector;
 	imports->sysfs = &client->daemon.sysfs;
@@ -223,7 +225,9 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	client.daemon.inspector.answered = client_answered;
 	client_init(&client, options, server, servers);
 	mkdir(client.record_dir, 0700);
+	mkdir(client.keep_dir, 0700);
 	daemon_run(&client.daemon, client.record_dir, client.uses_ssh);
+	rmdir(client.keep_dir);
 	rmdir(client.record_dir); /* fails while there are records, as it should */
 	status = client_exit_status(&client);
 	daemon_close(&client.daemon,

@@ -273,12 +273,13 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 
 static void stop_with_hook(void)
 {
-	char path[TEMP_SIZE + 20], script[3 * TEMP_SIZE + 100];
+	char path[TEMP_SIZE + 20], script[5 * TEMP_SIZE + 100];
 	pid_t client = getpid();
 
 	attached(0, HERE " 1-1\n");
 	snprintf(script, sizeof(script), "#!/bin/sh\n: >%s/began\nwhile ! [ -e %s/go ]; do "
-		 "sleep 0.05; done\n: >%s/done\n", root, root, root);
+		 "sleep 0.05; done\nrmdir %s/vhci_hcd || : >%s/kept\n: >%s/done\n", root,
+		 root, root, root, root);
 	put_file(root, "hooks.d/slow", script);
 	snprintf(path, sizeof(path), "%s/hooks.d/slow", root);
 	must(!chmod(path, 0755), path);
@@ -287,6 +288,8 @@ static void stop_with_hook(void)
 	CHECK_INT(run_and_stop(), 0);
 	ATTACHED(0, false);
 	CHECK(is_there(root, "done"));
+	CHECK(is_there(root, "kept")); /* the stock tool cannot remove the directory of records */
+	CHECK(!is_there(root, "vhci_hcd"));
 }
 
 static void in_process(const char *case_name, void (*function)(void))
