@@ -104,11 +104,16 @@ void import_run_hooks(const struct import *import, const char *event, const char
 	hook_runner_tell(import->context->hooks, &facts);
 }
 
-void import_fail(struct import *import, const char *reason)
+void import_log_failure(struct import *import, const char *reason)
 {
 	if (log_once(&import->failure, LOG_LEVEL_WARNING, 0, "cannot attach %s: %s",
 		     import_name(import).text, reason))
 		import_run_hooks(import, "failed", NULL, reason);
+}
+
+void import_fail(struct import *import, const char *reason)
+{
+	import_log_failure(import, reason);
 	flaps_fail(&import->flaps, import->context->loop->now);
 }
 

@@ -137,6 +137,8 @@ struct import_name {
 struct import_name import_name(const struct import *import);
 void import_run_hooks(const struct import *import, const char *event, const char *device,
 		      const char *reason);
+/* It cannot be attached, for a reason that is not its own: logged once. */
+void import_log_failure(struct import *import, const char *reason);
 /* An attempt failed: logged once, and tried again after a delay that grows. */
 void import_fail(struct import *import, const char *reason);
 

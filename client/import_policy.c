@@ -146,7 +146,7 @@ bool import_review(struct import *import)
 	if (!import->speed || import->speed > VHCI_SPEED_SUPER_PLUS)
 		import_fail(import, "its server does not know its speed");
 	else if (vhci_free_port(vhci, import->speed, import->context->port_owner, 0) < 0)
-		import_fail(import, IMPORT_NO_PORT);
+		import_log_failure(import, IMPORT_NO_PORT); /* until a port is free */
 	else
 		return true;
 	return false;

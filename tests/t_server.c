@@ -1167,6 +1167,24 @@ static void no_port(void)
 	run_quiet(&t.loop);
 	CHECK_INT(t.imports, PORTS / 2); /* no connection for nothing */
 	CHECK_INT(said("cannot attach 1-9 (0627:0001)"), 1);
+	for (int i = 0; i < 20; i++) {
+		push();
+		go_on(INTERVAL_MS);
+	}
+	CHECK_INT(said("cannot attach 1-9 (0627:0001)"), 1);
+	t.devices--; /* one goes, and the port is the next one's at once */
+	unplug("1-8");
+	strcpy(t.device[PORTS / 2 - 1].busid, "1-9");
+	t.device[PORTS / 2 - 1].devnum = t.device[PORTS / 2].devnum;
+	push();
+	run_quiet(&t.loop);
+	CHECK(is_attached("1-9"));
+	CHECK_INT(t.imports, PORTS / 2 + 1);
+	end();
+	start(PUSHES, PORTS / 2);
+	set_devices(PORTS / 2 + 1);
+	push();
+	run_quiet(&t.loop);
 	t.device[PORTS / 2].speed = 5;
 	push();
 	go_on(1000);
