@@ -140,14 +140,14 @@ static void client_answered(struct inspector *inspector)
 	import_context_answered(&client->imports);
 }
 
-/* kept: how many devices are kept; else how many others are attached. */
-static unsigned client_attached(struct client *client, bool kept)
+/* How many devices are attached, besides those that are kept, or all. */
+static unsigned client_attached(struct client *client, bool all)
 {
 	struct import *import = NULL;
 	unsigned n = 0;
 
 	while ((import = import_next(&client->imports, NULL, import)))
-		n += import_has_port(import) && (import->state == IMPORT_KEPT) == kept;
+		n += import_has_port(import) && (all || import->state != IMPORT_KEPT);
 	return n;
 }
 
@@ -230,7 +230,6 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	rmdir(client.keep_dir);
 	rmdir(client.record_dir); /* fails while there are records, as it should */
 	status = client_exit_status(&client);
-	daemon_close(&client.daemon,
-		     client_attached(&client, false) || client_attached(&client, true));
+	daemon_close(&client.daemon, client_attached(&client, true));
 	return status;
 }

@@ -168,11 +168,9 @@ bool server_is_settled(struct server *server)
 		if (import->state == IMPORT_REQUESTING || import->state == IMPORT_LEAVING ||
 		    (import_has_port(import) && !import->answered))
 			return false;
-	if (server->removed)
-		return true;
-	if (!server->answered && !log_once_active(&server->failure))
-		return false; /* no list came or failed yet */
-	return server->list_request.state == REQUEST_IDLE;
+	return server->removed || /* or a list came or failed */
+	       ((server->answered || log_once_active(&server->failure)) &&
+		server->list_request.state == REQUEST_IDLE);
 }
 
 bool server_is_failing(struct server *server)

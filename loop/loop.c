@@ -5,9 +5,7 @@
 #include "lib/str.h"
 #include "lib/util.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -171,7 +169,6 @@ int loop_open(struct loop *loop, uint32_t interval_ms, const struct loop_role *r
 {
 	int error;
 
-	assert(interval_ms <= INT_MAX);
 	*loop = (struct loop){ .interval = interval_ms, .role = role, .ctx = ctx,
 			       .tick_next = NEVER, .signal_source.fd = -1,
 			       .notify = { .fd = -1, .next = NEVER } };
