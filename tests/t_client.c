@@ -246,8 +246,7 @@ static void many_removed(void)
 		ATTACHED(i, i == CLIENT_SERVERS_MAX);
 }
 
-/* In another process: SIGHUP to the client when the hook runs, and once it has been obeyed, the hook
- * may end. */
+/* In another process: SIGHUP to the client when the hook runs; once it was read, the hook may end. */
 static void let_hook_end(pid_t client)
 {
 	for (unsigned i = 0; i < 6000 && !is_there(root, "began"); i++)

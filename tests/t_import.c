@@ -512,7 +512,7 @@ static void adopted_describes_itself(void)
 	CHECK_INT(import->facts.class[1], 1); /* the bit of storage */
 }
 
-/* There is no event "detached" without "attached", and both have the ids that it has told by then. */
+/* No event "detached" without "attached", and both have the ids that it has told by then. */
 static void pairs_of_events(void)
 {
 	for (int answers = 0; answers < 2; answers++) {
