@@ -94,7 +94,6 @@ static void conn_read_request(struct conn *conn)
 	size_t end = conn->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REQ_IMPORT_SIZE;
 	int complete, n;
 
-	assert(conn->len < end);
 	n = socket_receive(conn->source.fd, conn->bytes + conn->len, end - conn->len, 0);
 	if (n < 0) {
 		conn_drop(conn);

@@ -83,7 +83,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	if (fd >= 0) {
 		addr_split(&from, &address);
 		take_connection(listener->server, fd, &address);
-	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+	} else if (errno != EAGAIN && errno != ECONNABORTED) {
 		/* the socket stays ready: without a pause the loop would spin */
 		loop_watch(loop, source, 0);
 		loop_pass_by(loop, loop->now + PAUSE_MS);

@@ -1851,7 +1851,7 @@ static void all_and_one(void)
 /* The loop does not spin, and the client that waits is served a second later. */
 static void no_descriptor_left(void)
 {
-	static const int errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM };
+	static const int errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EINVAL };
 
 	for (size_t i = 0; i < LENGTH(errors); i++) {
 		start();
