@@ -150,7 +150,7 @@ struct query {
 };
 
 /* query.c: before the first query, drops what it does not need to hear a stranger, for good: the
- * client's sandbox without a place to write to. key: of a server, or NULL. programs: ssh will run. */
+ * client's sandbox without a place to write to. key: a server's, or NULL. programs: ssh runs. */
 void query_confine(const struct psk *key, bool programs);
 /*
  * Requests OP_REQ_DEVLIST, or OP_REQ_WATCH and waits for the first list. The caller has

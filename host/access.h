@@ -41,8 +41,8 @@ struct access {
 /* Whether a connection from this address is accepted. */
 bool access_allows_address(const struct access *access, const struct in6_addr *address);
 /* Whether the peer may send requests: it has proved that it has one of the keys, which is still the
- * same key; or it has none, and none is needed, as for a peer on this machine if somebody has asked for a
- * range of loopback addresses: other programs here may pass on what comes from elsewhere. */
+ * same key; or it has none, and none is needed, as for a peer on this machine if somebody has
+ * asked for a range of loopback addresses: programs here may pass on what comes from elsewhere. */
 bool access_allows_peer(const struct access *access, const struct peer_id *peer);
 /* Whether the rules let the peer see and import the device, which must be allowed as such, too. */
 bool access_allows_device(const struct access *access, const struct rule_facts *identity,

@@ -14,7 +14,7 @@ struct host_options {
 	unsigned listeners;
 	struct listener_address listen[LISTENERS_MAX];
 	struct cidr_list networks;   /* only clients in them may connect */
-	bool alone;		     /* somebody asked for them: other servers serve other clients */
+	bool alone;		     /* they were asked for: other servers serve other clients */
 	bool take_all, on_demand;    /* of struct policy */
 	const struct engine *engine; /* that takes devices; NULL: auto */
 };

@@ -148,8 +148,8 @@ static size_t make_event(char *event, const struct hook_facts *facts)
 	for (size_t i = 0; i < HOOK_VARIABLES_MAX; i++) {
 		if (!value[i] || HOOK_EVENT_SIZE - len < VARIABLE_ROOM_MIN)
 			continue;
-		len += str_format(event + len, HOOK_EVENT_SIZE - len, PREFIX "%s=%s", variable_name[i],
-				  value[i]) + 1;
+		len += str_format(event + len, HOOK_EVENT_SIZE - len, PREFIX "%s=%s",
+				  variable_name[i], value[i]) + 1;
 	}
 	return len;
 }

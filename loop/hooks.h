@@ -74,8 +74,8 @@ struct hooks {
 	struct log_once_set faults; /* by the version of the file */
 };
 
-/* Finds the variables in the text: ours, in their order, each at most once, the event's first. Other
- * bytes than printable ASCII become '?'. Returns false if there is anything else: a daemon that an
+/* Finds the variables in the text: ours, in their order, each at most once, the event's first.
+ * Other bytes than printable ASCII become '?'. Returns false if there is anything else: a daemon that an
  * attacker has taken over may send anything. */
 bool hook_runner_parse(struct hook_event *event, size_t len);
 /* Runs all hooks for an event, until the last has ended. HOOKS_MS after SIGTERM or SIGINT they are
