@@ -43,8 +43,8 @@ struct engine {
 	bool (*has)(const struct device *device);
 	/* Never blocks. */
 	enum engine_status (*status)(const struct sysfs *sysfs, const char *busid);
-	/* How many more devices like this one it can take; ANY if it has a place for it, or if that cannot
-	 * be found out. NULL: always. */
+	/* How many more devices like this one it can take; ANY if it has a place for it, or if
+	 * that cannot be found out. NULL: always. */
 	unsigned (*room)(const struct sysfs *sysfs, const char *busid);
 	const char *full; /* what it says of itself then, behind its name */
 	/* Before bind, in the server itself: what its child process cannot do. 0 or -errno. NULL:

@@ -75,8 +75,8 @@ struct hooks {
 };
 
 /* Finds the variables in the text: ours, in their order, each at most once, the event's first.
- * Other bytes than printable ASCII become '?'. Returns false if there is anything else: a daemon that an
- * attacker has taken over may send anything. */
+ * Other bytes than printable ASCII become '?'. Returns false if there is anything else: a daemon
+ * that an attacker has taken over may send anything. */
 bool hook_runner_parse(struct hook_event *event, size_t len);
 /* Runs all hooks for an event, until the last has ended. HOOKS_MS after SIGTERM or SIGINT they are
  * killed, and later events are lost; logged. The caller has blocked these signals and SIGCHLD. */

@@ -226,7 +226,8 @@ static int take_record(struct tls *tls, uint8_t *record, size_t len, struct wire
 }
 
 /* In a frame of its own, which ktls_step() can wipe. */
-__attribute__((noinline)) int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)
+__attribute__((noinline)) int tls_take(struct tls *tls, uint8_t *record, size_t len,
+				       struct wire_out *out)
 {
 	struct wire_out begin = *out;
 	int result = take_record(tls, record, len, out);
