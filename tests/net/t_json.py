@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import struct
@@ -249,12 +250,14 @@ class Server:
         """The devices, by busid; None when there was one line of complaint, and nothing else."""
         done = self.ask(reply, "--json")
         check(done.returncode in (0, 1), f"it ended with {done.returncode}: {done.stderr!r}")
+        # a record without a valid bus id costs only itself
+        errors = re.sub(rb"^.*: lists a device with an invalid bus id, which is ignored\n", b"", done.stderr)
         if done.returncode:
             check(not done.stdout, f"it failed and said {done.stdout!r}")
-            check(done.stderr.count(b"\n") == 1, f"not one line: {done.stderr!r}")
+            check(errors.count(b"\n") == 1, f"not one line: {done.stderr!r}")
             plain(done.stderr)
             return None
-        check(not done.stderr, f"it says {done.stderr!r}")
+        check(not errors, f"it says {done.stderr!r}")
         check(parse(done.stdout)["host"] == self.name, "another host")
         return listed(done.stdout)
 
@@ -288,7 +291,7 @@ def remote(server):
 
 def hostile_busids(server):
     for busid in (b"\x1b[2J", b"\"", b"\\", b"a b", b"\xff", b"\xc3\xa9", b"1-1\n", b"../x", b""):
-        check(server.json(reply(record(busid))) is None, f"it takes the busid {busid!r}")
+        check(server.json(reply(record(busid))) == {}, f"it takes the busid {busid!r}")
     for busid in (b"usbip-vudc.0", b"a" * 31, b"._:-"):
         check(list(server.json(reply(record(busid)))) == [busid.decode()], f"not {busid!r}")
     check(server.json(reply(record(b"1-1", path=b"\x1b\"\xff" * 80))) is not None, "a path matters")
