@@ -76,7 +76,7 @@ void host_set_ours(struct host *host, struct export *changed, bool ours)
 	if (error)
 		log_once(&host->save_log, LOG_LEVEL_WARNING, error, "cannot write %s/%s",
 			 rundir->path, BOUND_FILE);
-	else
+	else if (len) /* else it was removed, for which there is always room */
 		log_once_clear(&host->save_log);
 }
 

@@ -132,6 +132,29 @@ static void failed_bind(void)
 	end();
 }
 
+/* It is said once that what is ours cannot be noted, though that nothing is can be. */
+static void unnoted_scene(void)
+{
+	put_file(root, "run/bound.new/in", "");
+	plug("1-1", "usb");
+	settle();
+	later(1000);
+	later(2000);
+	CHECK(find("1-1")->backoff.delay > 1000); /* it was tried more than once */
+	CHECK_INT(said("run/bound"), 1);
+	put_file(root, JOBS, "");
+	stop_server();
+}
+
+static void unnoted(void)
+{
+	start();
+	t.fails = "1-1";
+	t.failure = (struct stub_result){ -EBUSY, STUB_STEP_UNBIND };
+	serve(unnoted_scene, false, 0);
+	end();
+}
+
 static void stranded_scene(void)
 {
 	settle();
@@ -1068,6 +1091,7 @@ int main(void)
 	RUN("t_host: one pass, and the next run", once_and_again);
 	RUN("t_host: a device without a driver", driverless);
 	RUN("t_host: a bind that fails", failed_bind);
+	RUN("t_host: a bind that fails, and cannot be noted", unnoted);
 	RUN("t_host: a bind that leaves the device without a driver", stranded);
 	RUN("t_host: one pass with a bind that fails", failed_once);
 	RUN("t_host: no room", no_room);

@@ -340,6 +340,7 @@ def full_run(s, role):
         s.run("client")
         s.host.wait("test $(grep -c 'cannot export .*: No space left' /tmp/server.log) = 2", 120)
         s.host.must("rm /run/small/fill")
+        s.attached(2, 240)
         s.settle()
     else:
         s.up(**{role: "--run /run/small/usbiphp"})
