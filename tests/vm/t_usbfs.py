@@ -9,7 +9,7 @@ import image
 import lab
 from lab import case, check
 from scene import WITHOUT
-from t_main import FILES, HOLDER_STATES, RUN
+from t_main import FILES, HOLDER_STATES, RUN, STUB
 from t_serve import SOON, Serving
 
 OPTIONS = "-i 1"
@@ -32,7 +32,7 @@ class Usbfs(Serving):
 
     def by_module(self, number, timeout=30):
         """So many devices are bound to usbip-host."""
-        super().bound(number, timeout)
+        self.host.wait(f"test $(cat {STUB}/*/usbip_status 2>/dev/null | wc -l) = {number}", timeout)
 
     def kill_server(self, options=OPTIONS):
         """Kills it, and starts the next one: the sessions stay, and no device is exported anew."""
