@@ -26,6 +26,7 @@ enum {
 	IMPORT_REQUESTS_MAX = 64,
 	IDENTITY_READERS = 4,	   /* child processes at a time */
 	IMPORT_ANSWER_MS = 10000,  /* for the kernel to enumerate the device: 0.5 s is usual */
+	IMPORT_NOBODY = 2,	   /* in port_owner */
 	IMPORT_TEARDOWN_MS = 3000, /* for the kernel to free the port: 0.2 s is usual */
 	/* At a stop, to write everything to the disks that are in use: the network may go next. */
 	IMPORT_LAST_SYNC_MS = 30000,
@@ -100,7 +101,8 @@ struct import_context {
 	struct holds holds;
 	struct hook_runner *hooks;
 	struct vhci vhci; /* the port table, read in each pass and when it is outdated */
-	uint32_t port_owner[VHCI_PORTS_MAX]; /* the last import of the port, as a hash; 0: none */
+	/* The last import of the port, as a hash, which is odd; 0: none; NOBODY: any other is better. */
+	uint32_t port_owner[VHCI_PORTS_MAX];
 	uint64_t tickets;		     /* given so far */
 	/* When an attach to that controller was answered or ended last. */
 	uint64_t progress[VHCI_CONTROLLERS_MAX];

@@ -212,10 +212,24 @@ static void import_answer(struct import *import, const struct vhci_port *row)
 	context->progress[import_controller(import)] = context->loop->now;
 }
 
+/* The kernel may be busy with other ports of the controller, from which devices went before they had
+ * answered. The next attempt goes to another controller, if there is one. */
+static void import_avoid_controller(const struct import *import)
+{
+	struct import_context *context = import->context;
+	unsigned controller = vhci_controller(&context->vhci, (unsigned)import->port);
+
+	context->port_owner[import->port] = 0;
+	for (unsigned i = 0; i < VHCI_PORTS_MAX; i++)
+		if (vhci_controller(&context->vhci, i) == controller && !context->port_owner[i])
+			context->port_owner[i] = IMPORT_NOBODY;
+}
+
 /* Its server does not answer, so that the kernel cannot go on to the devices behind it. */
 static void import_give_up(struct import *import)
 {
 	if (import->state != IMPORT_DETACHING) {
+		import_avoid_controller(import);
 		/* the kernel goes by port: leave it time for those behind this one */
 		if (import->flaps.backoff.delay < IMPORT_ANSWER_MS)
 			import->flaps.backoff.delay = IMPORT_ANSWER_MS;

@@ -379,7 +379,6 @@ void request_init(struct request *request, struct loop *loop, struct request_tar
 
 void request_start(struct request *request, enum op_code code, const char *busid)
 {
-	assert(request->state == REQUEST_IDLE);
 	request->op.code = code;
 	str_copy(request->op.busid, sizeof(request->op.busid), busid ? busid : "");
 	request->fd = -1;

@@ -161,7 +161,7 @@ static int hold_no_match(const char *text, unsigned matches, const char *kind)
 }
 
 /* Lets the next command go on. Returns the exit status. */
-static int hold_save(const struct hold *hold)
+static int hold_save(struct hold *hold)
 {
 	int error = holds_write(&hold->holds, hold->options->config, hold->role);
 
@@ -169,6 +169,7 @@ static int hold_save(const struct hold *hold)
 		log_error_errno(error, "cannot write %s/held.%s", hold->options->config,
 				hold->role);
 	close(hold->lock);
+	hold->lock = -1;
 	return error != 0;
 }
 
@@ -242,7 +243,7 @@ int cmd_hold(const struct daemon_options *options, struct inventory *inventory, 
 	     bool remove, bool force, const char *device)
 {
 	static struct hold hold;
-	int error;
+	int error, status;
 
 	hold.options = options;
 	hold.client = client;
@@ -263,5 +264,7 @@ int cmd_hold(const struct daemon_options *options, struct inventory *inventory, 
 	} else if (!remove) {
 		inventory_select_imported(inventory, &hold.candidates, options->run);
 	}
-	return remove ? hold_remove(&hold, device) : hold_add(&hold, device);
+	status = remove ? hold_remove(&hold, device) : hold_add(&hold, device);
+	close(hold.lock);
+	return status;
 }

@@ -231,7 +231,7 @@ static void command(void)
 	in_use(false);
 	CHECK_INT(cmd_hold(&options, &inventory, true, false, false, "15"), 1);
 	CHECK_STR(events, "");
-	CHECK(!is_there(root, "config"));
+	CHECK(!is_there(root, "config/held.client"));
 	sysfs_close(&inventory.sysfs);
 	CHECK_INT(cmd_hold(&options, &inventory, true, false, true, "15"), 0);
 	CHECK_STR(events, "sd");

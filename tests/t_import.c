@@ -468,6 +468,29 @@ static void check_port(size_t i)
 						   : UINT64_MAX);
 }
 
+/* The kernel may be busy with what was at that controller before. */
+static void avoided_controller(void)
+{
+	static const unsigned busy[] = { 0, 3 }; /* the ports that are left, and which one it is */
+
+	start();
+	context.vhci.ports = 4;
+	context.vhci.controllers = 2;
+	for (unsigned i = 0; i < 4; i++)
+		context.vhci.port[i] = (struct vhci_port){ .state = VHCI_FREE, .hub = VHCI_ANY };
+	context.port_owner[3] = 7;
+	attach(import, 0);
+	loop.now += IMPORT_ANSWER_MS;
+	import_check(import);
+	CHECK_INT(context.port_owner[0], IMPORT_NOBODY);
+	CHECK_INT(context.port_owner[1], IMPORT_NOBODY);
+	CHECK_INT(context.port_owner[2], 0);
+	CHECK_INT(context.port_owner[3], 7);
+	for (unsigned i = 0; i < LENGTH(busy); i++)
+		context.vhci.port[busy[i]].state = VHCI_USED;
+	CHECK_INT(vhci_free_port(&context.vhci, 3, context.port_owner, 9), 2);
+}
+
 /* A port that is another device's by now is let go of, also by a device that was adopted before it
  * had answered, or after; what has come there is not taken for its answer. */
 static void port_replaced(void)
@@ -667,6 +690,7 @@ int main(void)
 		check_end();
 	}
 	RUN("t_import: a port that is another device's", port_replaced);
+	RUN("t_import: a controller that is avoided", avoided_controller);
 	RUN("t_import: an adopted one describes itself", adopted_describes_itself);
 	RUN("t_import: pairs of events", pairs_of_events);
 	RUN("t_import: a detach that fails", detach_fails);
