@@ -210,7 +210,7 @@ static struct pieces_result result_of_packets(struct transfer *transfer)
 		}
 		urb_packet_decode(wire, &packet);
 		packet.actual = at_most(desc.actual_length, packet.length);
-		packet.status = urb_status_to_wire(-(int)-desc.status); /* unsigned there */
+		packet.status = urb_status_to_wire(*(int *)&desc.status); /* the kernel's int */
 		urb_packet_encode(wire, &packet);
 		if (transfer->command.in && packet.actual)
 			memmove(data + result.actual, data + at, packet.actual);
