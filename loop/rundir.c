@@ -72,8 +72,8 @@ int rundir_open(struct rundir *rundir, const char *path, const char *role)
 	return 0;
 }
 
-/* For sysfs_each_entry(): the lock of a job that nobody holds is that of a killed server, whose device
- * may never come back. A daemon that is just opening its own lock tries again. */
+/* For sysfs_each_entry(): the lock of a job that nobody holds is that of a killed server, whose
+ * device may never come back. A daemon that is just opening its own lock tries again. */
 static bool rundir_sweep(void *ctx, const char *name)
 {
 	const struct rundir *rundir = ctx;
