@@ -101,7 +101,8 @@ struct import_context {
 	struct holds holds;
 	struct hook_runner *hooks;
 	struct vhci vhci; /* the port table, read in each pass and when it is outdated */
-	/* The last import of the port, as a hash, which is odd; 0: none; NOBODY: any other is better. */
+	/* The last import of the port, as a hash, which is odd; 0: none; NOBODY: any other is
+	 * better. */
 	uint32_t port_owner[VHCI_PORTS_MAX];
 	uint64_t tickets;		     /* given so far */
 	/* When an attach to that controller was answered or ended last. */

@@ -212,8 +212,8 @@ static void import_answer(struct import *import, const struct vhci_port *row)
 	context->progress[import_controller(import)] = context->loop->now;
 }
 
-/* The kernel may be busy with other ports of the controller, from which devices went before they had
- * answered. The next attempt goes to another controller, if there is one. */
+/* The kernel may be busy with other ports of the controller, from which devices went before they
+ * had answered. The next attempt goes to another controller, if there is one. */
 static void import_avoid_controller(const struct import *import)
 {
 	struct import_context *context = import->context;

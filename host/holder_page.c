@@ -28,7 +28,8 @@ void holder_remove(int run_dir, const char *busid)
 	unlinkat(run_dir, sysfs_path("socket.%s", busid).text, 0);
 }
 
-/* All of the page is written: a file system that is full later would end who looks at it (SIGBUS). */
+/* All of the page is written: if the file system is full later, who looks at it would be ended by
+ * SIGBUS. */
 static int page_map(int fd, struct holder_page **page)
 {
 	static const struct holder_page empty;

@@ -96,7 +96,8 @@ static void host_note_claims(struct host *host, const struct starter_ports *port
 	}
 }
 
-/* usbip-host claims the ports of its devices itself, also those that it remembers when it is full. */
+/* usbip-host claims the ports of its devices itself, also those that it remembers when it is
+ * full. */
 static bool host_may_claim(const struct host *host)
 {
 	return !host->daemon.loop.stopping && !host->daemon.options->once &&

@@ -72,7 +72,7 @@ struct op_device {
 	uint8_t configuration; /* bConfigurationValue; 0 = not configured, usual after a bind */
 	uint8_t configurations;
 	uint8_t interfaces; /* the number of interface records that follow in a list */
-	char busid[BUSID_SIZE];	 /* after decoding, busid_is_name() holds, but see op_record_decode() */
+	char busid[BUSID_SIZE];	 /* decoded: busid_is_name() holds, but see op_record_decode() */
 	char path[OP_PATH_SIZE]; /* the server's sysfs path; informational, empty if malformed */
 };
 
@@ -118,8 +118,8 @@ int op_record_encode(uint8_t *buf, size_t size, const struct op_device *device,
 
 /*
  * OP_REP_IMPORT: *status, and the device where *status is OP_OK (a refusal ends after the header).
- * Another code is -EBADMSG, an invalid busid -EILSEQ. After OP_OK the connection carries USB requests,
- * so no byte beyond OP_REP_IMPORT_SIZE may be received.
+ * Another code is -EBADMSG, an invalid busid -EILSEQ. After OP_OK the connection carries USB
+ * requests, so no byte beyond OP_REP_IMPORT_SIZE may be received.
  */
 int op_rep_import_decode(const uint8_t *buf, size_t len, uint32_t *status,
 			 struct op_device *device);

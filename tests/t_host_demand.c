@@ -279,6 +279,13 @@ static void patience(void)
 	end();
 }
 
+static bool is_answered_later(void)
+{
+	const struct export *export = exports_find(&t.host->exports, BUSID);
+
+	return export && !export->need.asked && export->need.item.answer == PROTECT_LATER;
+}
+
 static void comes_and_goes_scene(void)
 {
 	settle();
@@ -290,9 +297,8 @@ static void comes_and_goes_scene(void)
 	plug(BUSID, "usb-storage");
 	put_attribute(BUSID, "usbip_sockfd", "");
 	played->answer = PROTECT_LATER; /* its disk is not there yet */
-	run_quiet(&t.daemon->loop);
 	loop_pass_now(&t.daemon->loop);
-	run_quiet(&t.daemon->loop);
+	UNTIL(&t.daemon->loop, is_answered_later);
 	offered_is(false);
 	played->answer = PROTECT_FREE;
 	later(LATER_MS);
