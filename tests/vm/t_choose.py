@@ -296,11 +296,15 @@ def swapped(w):
         w.begin(client=f"-f {RULES}")
         w.has(HID)
         w.client.wait(f"grep -q '{STICK} .*: left alone: ' /tmp/client.log")
+        number = f"$(cat /sys/bus/usb/devices/{STICK}/devnum)"
+        before = w.host.must(f"echo {number}").strip()
         w.host.must("kill -STOP $(pidof usbiphp-server)")
         w.host.unplug("stick")
         w.host.plug("stick", "usb-storage", image=w.stick, serial="STICK", port="1")
-        w.host.wait("test -b /dev/sda")
-        if not lab.USBFS:
+        if lab.USBFS:
+            w.host.wait(f"test {number} != {before}")
+        else:
+            w.host.wait("test -b /dev/sda")
             w.host.must(f"usbip bind -b {STICK}")
         w.rules(w.client, "allow")
         w.hup(w.client, "usbiphp-client")
