@@ -56,5 +56,5 @@ init_remove() {
 		systemctl daemon-reload
 	}
 	# systemd keeps them for the other role; they are empty if there is nothing to know
-	rmdir "$notes" /var/run/vhci_hcd 2>/dev/null || :
+	rmdir "$notes" /var/run/vhci_hcd/usbiphp /var/run/vhci_hcd 2>/dev/null || :
 }

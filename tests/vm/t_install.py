@@ -143,7 +143,7 @@ def new_main(guest, service, old):
 
 
 def holders(guest):
-    return guest.must("grep -lx usbiphp-holder /proc/[0-9]*/comm | cut -d/ -f3").split()
+    return guest.must("grep -slx usbiphp-holder /proc/[0-9]*/comm | cut -d/ -f3").split()
 
 
 def wait_exported(host):
@@ -278,7 +278,7 @@ def test_guests(kernel, workdir, product, stack, fast):
     with lab.case("uninstall.sh gives it back, and nothing is left"):
         client.must(uninstall, 300)
         client.wait("[ -b /dev/sda ] && ! readlink -f /sys/block/sda | grep vhci", 60)
-        lab.check(not holders(client), holders(client))
+        client.wait("! grep -slx usbiphp-holder /proc/[0-9]*/comm", 60)
         client.unplug("own")
         client.must("mv /usbip_host.ko /lib/modules/*/; rm -rf /run/lab/run; for i in vhci_hcd usbip_core; do "
                     "! [ -d /sys/module/$i ] || rmmod $i; done")
@@ -311,7 +311,7 @@ def test_guests(kernel, workdir, product, stack, fast):
                     "printf '#!/bin/sh\\n"
                     "systemctl restart lab-hook && echo $USBIPHP_EVENT >>/run/usbiphp/hooked\\n' "
                     ">/etc/usbiphp/hooks.d/h && chmod 755 /etc/usbiphp/hooks.d/h")
-        client.must("/opt/usbip/usbiphp detach $(ls /run/vhci_hcd | sed s/port//)")
+        client.must("/opt/usbip/usbiphp detach $(ls /run/vhci_hcd | sed -n s/port//p)")
         client.wait("grep -q detached /run/usbiphp/hooked", 60)
         client.must("/opt/usbip/usbiphp attach $(cat /etc/usbiphp/held.client)")
         client.wait("grep -q attached /run/usbiphp/hooked", 60)
