@@ -292,6 +292,13 @@ static bool is_available(void)
 	return engine_usbfs.status(&sysfs, "1-2") == ENGINE_AVAILABLE;
 }
 
+/* The client's end is pair[0]; the server has pair[1]. */
+static void begin_session(int pair[2])
+{
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+}
+
 static void life(void)
 {
 	struct device device = the_device();
@@ -324,8 +331,7 @@ static void life(void)
 	CHECK_INT(file.st_mode & 0777, 0644);
 	CHECK(file.st_blocks > 0); /* or it could end who writes there */
 
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_IN_USE);
 	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), -EBUSY);
 	/* the server still has its descriptor: the holder ends the connection all the same */
@@ -339,8 +345,7 @@ static void life(void)
 	close(pair[0]);
 	close(pair[1]);
 
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	close(pair[1]);
 	close(pair[0]); /* the client leaves */
 	CHECK(soon(is_available));
@@ -475,8 +480,7 @@ static void is_killed(void)
 	CHECK(holder_read(run, "1-2", &page));
 	CHECK_INT(page.holders, 1);
 	/* in a session, and before the next one, which does not begin */
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	kill(shared->pid, SIGKILL);
 	CHECK(soon(process_ended));
 	CHECK_INT(engine_usbfs.end(&sysfs, "1-2", pair[1]).outcome, ENGINE_STRANDED);
@@ -516,8 +520,7 @@ static void next_server(void)
 
 	before();
 	CHECK_INT(take().outcome, ENGINE_DONE);
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	holders_close();
 	loop_close(&server.loop);
 	CHECK(!engine_usbfs.has(&device));
@@ -564,8 +567,7 @@ static void ticks_in_time(void)
 
 	before();
 	CHECK_INT(take().outcome, ENGINE_DONE);
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	shared->timeout = 500;
 	use(pair[0]);
 	shared->timeout = 3600 * 1000;
@@ -575,8 +577,7 @@ static void ticks_in_time(void)
 	CHECK(soon(is_available));
 	close(pair[0]);
 	close(pair[1]);
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	use(pair[0]);
 	CHECK(!shared->asked_none);
 	close(pair[0]);
@@ -597,8 +598,7 @@ static void ticks(void)
 
 	before();
 	CHECK_INT(take().outcome, ENGINE_DONE);
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	for (size_t i = 0; i < LENGTH(timeout); i++) {
 		shared->timeout = timeout[i];
 		shared->ticks = 0;
@@ -648,8 +648,7 @@ static void shares_memory(void)
 			put_file(root, MEMORY_MB, row[i].mb);
 		CHECK_INT(take().outcome, ENGINE_DONE);
 		first = shared->pid;
-		must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-		CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+		begin_session(pair);
 		use(pair[0]);
 		CHECK_INT(shared->memory, row[i].alone);
 		take_second();
@@ -708,8 +707,7 @@ static void no_memory(void)
 	keep_log();
 	before();
 	CHECK_INT(take().outcome, ENGINE_DONE);
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	use(pair[0]);
 	use(pair[0]);
 	shared->starved = true;
@@ -736,8 +734,7 @@ static void ends(void)
 		keep_log();
 		before();
 		CHECK_INT(take().outcome, ENGINE_DONE);
-		must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-		CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+		begin_session(pair);
 		shared->end = ends[i];
 		use(pair[0]);
 		CHECK(soon(is_available));
@@ -761,8 +758,7 @@ static void unusual(void)
 	holder_tell(fd[0], HOLDER_END, NULL);
 	holder_tell(fd[0], HOLDER_IMPORT, NULL);
 	shared->begin_error = -ENOSPC;
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	CHECK(soon(is_available));
 	shared->begin_error = 0;
 	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
@@ -788,8 +784,7 @@ static void alone(void)
 	before();
 	shared->hurry = true;
 	CHECK_INT(take().outcome, ENGINE_DONE);
-	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
-	CHECK_INT(engine_usbfs.import(&sysfs, "1-2", pair[1]), 0);
+	begin_session(pair);
 	close(pair[1]);
 	use(pair[0]);
 	holders_close();

@@ -1687,6 +1687,18 @@ static void small_ones_pass(void)
 	stop();
 }
 
+/* The session waits for that read, and then goes on. */
+static void has_room_behind(uint32_t first)
+{
+	CHECK(t.session.blocked);
+	done(0, first, 0, 5);
+	reap();
+	EXPECT_IN(first, 0, 5);
+	CHECK(!t.session.blocked);
+	fake_kill(-1);
+	reap();
+}
+
 /* Reads beyond what may be in flight wait in line; writes stop the reading of requests. */
 static void bounded_memory(void)
 {
@@ -1726,13 +1738,7 @@ static void bounded_memory(void)
 	usbfs_endpoints_set(t.device.descriptors, t.device.len, &t.device.endpoints, 2, 1);
 	first = submit(BULK, true, 100000);
 	submit_packets(true, 1, 100);
-	CHECK(t.session.blocked);
-	done(0, first, 0, 5);
-	reap();
-	EXPECT_IN(first, 0, 5);
-	CHECK(!t.session.blocked);
-	fake_kill(-1);
-	reap();
+	has_room_behind(first);
 	CHECK(receive(true));
 	{
 		struct urb_command command = request(BULK, true, 100000);
@@ -1764,13 +1770,7 @@ static void bounded_memory(void)
 		first = submit(BULK, true, 65536);
 		CHECK_INT(t.session.transfers.bytes, t.device.memory);
 		last = packets ? submit_packets(true, 1, 100) : submit(BULK, false, 4097);
-		CHECK(t.session.blocked);
-		done(0, first, 0, 5);
-		reap();
-		EXPECT_IN(first, 0, 5);
-		CHECK(!t.session.blocked);
-		fake_kill(-1);
-		reap();
+		has_room_behind(first);
 		CHECK(receive(true) && t.reply.seqnum == last);
 	}
 	stop();

@@ -33,6 +33,7 @@ COMPLAINT = re.compile(r"\b(BUG:|kernel BUG|Oops|WARNING:|general protection|KAS
 
 # The word "usbfs" makes a test one of machines that never had usbip-host; what needs it is left out.
 USBFS = "usbfs" in sys.argv
+WITHOUT_STUB = "lab.without=usbip_host"
 
 
 class LabError(Exception):
@@ -117,7 +118,7 @@ class Guest:
         self.nets = net if isinstance(net, list) else [net] if net else []
         addrs = addr if isinstance(addr, list) else [addr]
         self.append = f"lab.name={name} lab.addr={','.join(addrs[:len(self.nets)])} {append}"
-        self.append += " lab.without=usbip_host" if USBFS else ""
+        self.append += f" {WITHOUT_STUB}" if USBFS else ""
         self.icount, self.memory, self.more = icount, memory, more
         self.events, self.changed = [], threading.Condition()
         self.lock, self.last_id, self.backends = threading.Lock(), 0, {}

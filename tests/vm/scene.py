@@ -16,7 +16,7 @@ import sys
 import image
 import lab
 from lab import check
-from t_main import FILES, HOLDER_STATES, STUB, World
+from t_main import FILES, STATES, STUB, World
 
 # Not while the module is being loaded: that crashes the kernel. Built in, it has no initstate.
 VHCI = ("$(grep -qsvx live /sys/module/vhci_hcd/initstate || "
@@ -29,7 +29,7 @@ ROUTED = {"host": "10.1.0.1", "client": "10.2.0.1"}
 # The interfaces of both devices, where they are with their own drivers.
 OWN = "/sys/bus/usb/drivers/usb-storage/*:1.0 /sys/bus/usb/drivers/usbhid/*:1.0"
 # What the machines are told for each engine: the module is not there, also after a reboot.
-WITHOUT = {"kernel": "", "usbfs": "lab.without=usbip_host"}
+WITHOUT = {"kernel": "", "usbfs": lab.WITHOUT_STUB}
 
 # Shell functions for the guests. Waiting is done there, in the guest's time.
 SHELL = r"""
@@ -45,7 +45,7 @@ soon() {
     echo "took $(($(now) - began)) $what"
 }
 # of each exported device: 1 it is free, 2 in use; usbip-host's, and those in the pages of holders
-states() { cat STUB/*/usbip_status 2>/dev/null; HOLDER_STATES; }
+states() STATES
 freed() { case $(states) in '' | *[023-9]*) false ;; esac; }
 gone() { ! grep -qhE '^(hs|ss) +[0-9]+ 00[567]' VHCI; }
 attached() { test "$(grep -hE '^(hs|ss) +[0-9]+ 006' VHCI | wc -l)" = $1 &&
@@ -57,7 +57,7 @@ fail() { echo "$*"; exit 1; }
 # With nothing to do the machine's clock leaps, over the emulator's own reading and writing, too: the
 # kernel's patience with a disk would be over in no time. Not while this runs a command.
 awake() { while :; do :; done & spin=$!; "$@"; status=$?; kill $spin; return $status; }
-""".replace("HOLDER_STATES", HOLDER_STATES).replace("STUB", STUB).replace("VHCI", VHCI)
+""".replace("STATES", STATES).replace("STUB", STUB).replace("VHCI", VHCI)
 
 # What a clean stop must not leave behind on the host, and at the client.
 LEFT_HOST = """
@@ -186,12 +186,6 @@ class Scene(World):
     def sessions(self):
         """The rows of the port table that are in use."""
         return self.client.must(f"grep -hE '^(hs|ss) +[0-9]+ 00[567]' {VHCI}; true")
-
-    def bound(self, number, timeout=30):
-        self.host.wait(f"{SHELL} test $(states | wc -l) = {number}", timeout)
-
-    def free(self, number, timeout=30):
-        self.host.wait(f"{SHELL} test $(states | grep -c 1) = {number}", timeout)
 
     def has(self, vendor):
         """Waits until the client has a device of that vendor."""

@@ -71,7 +71,7 @@ def test(kernel, workdir):
             client.wait("ping -c 1 -w 2 host")
 
     with lab.case(f"{kernel}: a machine without a module"), \
-            lab.Guest("bare", kernel, workdir, append="lab.without=usbip_host") as guest:
+            lab.Guest("bare", kernel, workdir, append=lab.WITHOUT_STUB) as guest:
         guest.must("modprobe vhci_hcd && ! modprobe usbip_host && ! grep -r usbip_host /lib/modules/*/modules.dep")
         lab.check(not guest.must("find / -xdev -name 'usbip[-_]host*'"), "it has it")
 
