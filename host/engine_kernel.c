@@ -37,7 +37,7 @@ static unsigned kernel_room(const struct sysfs *sysfs, const char *busid)
 	bool listed;
 	int used = stub_slots(sysfs, busid, &listed);
 
-	if (is_out_of_reach(sysfs, busid))
+	if (*busid && is_out_of_reach(sysfs, busid))
 		return 0;
 	return used < 0 || listed  ? ENGINE_ROOM_ANY :
 	       used < STUB_SLOTS ? (unsigned)(STUB_SLOTS - used) :

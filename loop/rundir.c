@@ -78,10 +78,11 @@ static bool rundir_sweep(void *ctx, const char *name)
 {
 	const struct rundir *rundir = ctx;
 	const char *end = strrchr(name, '.');
-	int fd = -1;
+	int fd;
 
-	if (end && !strcmp(end, LOCK_END))
-		fd = openat(rundir->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (!end || strcmp(end, LOCK_END) != 0)
+		return false;
+	fd = openat(rundir->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
 		unlinkat(rundir->dir, name, 0);
 	close(fd);

@@ -98,7 +98,7 @@ int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request
 	if (len < OP_REQ_IMPORT_SIZE)
 		return 0;
 	wire_get_string(&in, request->busid, sizeof(request->busid));
-	return !busid_is_name(request->busid) ? -EILSEQ : OP_REQ_IMPORT_SIZE;
+	return busid_is_name(request->busid) ? OP_REQ_IMPORT_SIZE : -EILSEQ;
 }
 
 int op_request_encode(uint8_t *buf, size_t size, const struct op_request *request)

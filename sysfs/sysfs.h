@@ -67,7 +67,7 @@ struct driver {
 	bool optional; /* the role can do without it */
 };
 /* Loads the module if the driver's files are missing, and waits up to 5 s until its devices are set
- * up. 0, or -errno after one line that tells the reason and the remedy. It blocks. */
+ * up. 0, or -errno: the reason and the remedy are logged, once for each fault. It blocks. */
 int driver_load(const struct sysfs *sysfs, const struct driver *driver, struct log_once *fault);
 /* Runs modprobe for a module, waits for its end, and returns whether it succeeded. */
 bool modprobe(const char *module);
