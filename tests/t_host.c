@@ -1005,6 +1005,14 @@ static void no_lock(void)
 
 static int other_server;
 
+/* A process that is about to end may have a copy of the other one's socket: it is tried again. */
+static bool is_served(void)
+{
+	if (t.host->unserved)
+		loop_pass_now(&t.daemon->loop);
+	return !t.host->unserved;
+}
+
 static void other_server_scene(void)
 {
 	settle();
@@ -1013,6 +1021,8 @@ static void other_server_scene(void)
 	file_is(root, "run/left", "1-1 this server does not listen on all its addresses\n"
 				  "1-2 this server does not listen on all its addresses\n");
 	close(other_server);
+	loop_pass_now(&t.daemon->loop);
+	UNTIL(&t.daemon->loop, is_served);
 	settle();
 	JOBS_WERE("bind 1-1\nbind 1-2\n");
 	change_rules("");
@@ -1025,16 +1035,17 @@ static void other_server_scene(void)
 static void other_server_listens(void)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(here);
+	unsigned port = (unsigned)getpid();
 	char listen_on[40];
 
 	for (unsigned by_rule = 0; by_rule < 2; by_rule++) {
 		start();
 		other_server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		here.sin_port = 0;
-		must(!bind(other_server, (struct sockaddr *)&here, len) && !listen(other_server, 1) &&
-			     !getsockname(other_server, (struct sockaddr *)&here, &len),
-		     "listen");
+		/* below those that connections get, which other programs make */
+		do
+			here.sin_port = htons((uint16_t)(10000 + port++ % 20000));
+		while (bind(other_server, (struct sockaddr *)&here, sizeof(here)));
+		must(!listen(other_server, 1), "listen");
 		snprintf(listen_on, sizeof(listen_on), "127.0.0.1:%u", ntohs(here.sin_port));
 		t.listen = listen_on;
 		t.alone = !by_rule;

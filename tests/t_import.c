@@ -471,24 +471,25 @@ static void check_port(size_t i)
 /* The kernel may be busy with what was at that controller before. */
 static void avoided_controller(void)
 {
-	static const unsigned busy[] = { 0, 3 }; /* the ports that are left, and which one it is */
+	static const unsigned busy[] = { 0, 4, 5 }; /* as many at the other one, or more */
 
 	start();
-	context.vhci.ports = 4;
+	context.vhci.ports = 6;
 	context.vhci.controllers = 2;
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 6; i++)
 		context.vhci.port[i] = (struct vhci_port){ .state = VHCI_FREE, .hub = VHCI_ANY };
-	context.port_owner[3] = 7;
+	context.port_owner[2] = context.port_owner[4] = 7;
 	attach(import, 0);
 	loop.now += IMPORT_ANSWER_MS;
 	import_check(import);
 	CHECK_INT(context.port_owner[0], IMPORT_NOBODY);
 	CHECK_INT(context.port_owner[1], IMPORT_NOBODY);
-	CHECK_INT(context.port_owner[2], 0);
-	CHECK_INT(context.port_owner[3], 7);
+	CHECK_INT(context.port_owner[2], 7);
+	CHECK_INT(context.port_owner[3], 0);
+	CHECK_INT(context.port_owner[4], 7);
 	for (unsigned i = 0; i < LENGTH(busy); i++)
 		context.vhci.port[busy[i]].state = VHCI_USED;
-	CHECK_INT(vhci_free_port(&context.vhci, 3, context.port_owner, 9), 2);
+	CHECK_INT(vhci_free_port(&context.vhci, 3, context.port_owner, 9), 3);
 }
 
 /* A port that is another device's by now is let go of, also by a device that was adopted before it

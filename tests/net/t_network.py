@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
+import random
 import re
 import resource
 import select
@@ -230,8 +231,11 @@ def until(condition, why, within=DEADLINE):
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+    """One that no connection of a program beside this one takes meanwhile: they get those above."""
+    while True:
+        port = random.randrange(10000, 32768)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 # The server's sysfs
@@ -1107,7 +1111,7 @@ def port_in_use(work):
         check(second.stop() == 0, "exit status of the second")
 
     with case("also with something else on that port"):
-        taken = socket.create_server(("127.0.0.1", 0))
+        taken = socket.create_server(("127.0.0.1", free_port()))
         server = Server(work / "other", port=taken.getsockname()[1], interval=1, wait=False)
         until(lambda: "in use" in server.log(), "it says that the port is in use")
         taken.close()

@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "vm")]
 
 from lab import case, check, finish  # noqa: E402
+from t_network import free_port  # noqa: E402
 
 SECONDS = 60  # for any one program
 KEY = bytes(range(7, 39)).hex()
@@ -48,12 +49,6 @@ def openssl(*words, text=b""):
                           timeout=SECONDS, check=False)
     check(done.returncode == 0, f"openssl {words[0]}: {done.stderr.decode(errors='replace')}")
     return done.stdout
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return str(sock.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -92,7 +87,7 @@ def our_client(peer, port, identity, key, ours):
 
 def client_meets_server(peer, ours, theirs, identity="laptop", key=KEY, want=None, *more):
     """tests/tls_peer and `openssl s_server`, which sends each line back in reverse."""
-    port = free_port()
+    port = str(free_port())
     with program("openssl", "s_server", "-tls1_3", "-psk", KEY, "-psk_identity", "laptop", "-nocert",
                  "-accept", f"127.0.0.1:{port}", "-rev", "-ciphersuites",
                  ":".join(SUITES[x] for x in theirs), *more, until=b"ACCEPT"):
@@ -103,7 +98,7 @@ def client_meets_server(peer, ours, theirs, identity="laptop", key=KEY, want=Non
 
 def server_meets_client(peer, ours, theirs, identity="laptop", key=KEY, want=None):
     """tests/tls_peer and `openssl s_client`."""
-    port = free_port()
+    port = str(free_port())
     with program(peer, "server", port, identity, key, ours, until=b"listening") as server:
         last_words(server)
         with program("openssl", "s_client", "-tls1_3", "-psk", KEY, "-psk_identity", "laptop",
@@ -130,7 +125,7 @@ def handshakes(peer):
         client_meets_server(peer, "chacha", ["chacha", "aes"])
         server_meets_client(peer, "chacha", ["chacha", "aes"])
     with case("tls: OpenSSL's client offers more than we know"):
-        port = free_port()
+        port = str(free_port())
         with program(peer, "server", port, "laptop", KEY, "aes", until=b"listening") as server:
             last_words(server)
             with program("openssl", "s_client", "-tls1_3", "-psk", KEY, "-psk_identity", "laptop",
@@ -215,7 +210,7 @@ def record(peer, work):
     for role in ("client", "server"):
         for suite in SUITES:
             log = work / f"{role}-{suite}"
-            port = free_port()
+            port = str(free_port())
             ours = {**os.environ, "TLS_RANDOM": rand.hex()}
             theirs = ["-tls1_3", "-psk", RECORDED, "-psk_identity", "laptop", "-keylogfile", log,
                       "-ciphersuites", SUITES[suite]]
