@@ -54,8 +54,8 @@ struct command {
 	uint16_t bit;
 	uint16_t arguments_max; /* parse_servers() checks the number of HOSTs */
 	char program[16];	/* its name in messages, which ends in the word for it */
-	const char *arguments;	/* in the usage line */
-	const char *help;
+	char arguments[26];	/* in the usage line */
+	char help[65];
 	int (*run)(struct settings *settings);
 };
 
@@ -70,8 +70,8 @@ static const struct option_row {
 	uint8_t letter;
 	uint16_t commands; /* that take it, as bits */
 	char name[12];
-	const char *argument; /* NULL: it takes none */
-	const char *help;
+	char argument[12]; /* empty: it takes none */
+	char help[56];
 } option_rows[] = {
 	{ 'i', ROLES, "interval", "SECONDS", "time between passes (default 10)" },
 	{ 'l', SERVER, "listen", "ADDR[:PORT]",
@@ -84,23 +84,23 @@ static const struct option_row {
 	{ 'f', RULED, "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
 	{ 'a', SERVER, "allow", "CIDR", "who may connect (default local, private addresses)" },
 	{ KEYS, ROLES | REMOTE, "psk", "FILE", "encrypt and authenticate with the keys in FILE" },
-	{ TAKE_ALL, SERVER | LIST_LOCAL, "take-all", NULL,
+	{ TAKE_ALL, SERVER | LIST_LOCAL, "take-all", "",
 	  "include devices that this machine itself needs" },
 	{ ENGINE, SERVER, "engine", "ENGINE",
 	  "what drives the devices: auto (default), kernel, usbfs" },
-	{ ON_DEMAND, SERVER, "on-demand", NULL,
+	{ ON_DEMAND, SERVER, "on-demand", "",
 	  "take a device only while a client uses it" },
-	{ 'n', SERVER, "dry-run", NULL, "print which devices would be exported, then exit" },
-	{ JSON, LIST | STATUS, "json", NULL, "print JSON, see usbiphp(1)" },
-	{ WATCH, STATUS, "watch", NULL, "print again whenever something changes" },
-	{ ONCE, ROLES, "once", NULL, "make one pass, then exit" },
-	{ FORCE, DETACH, "force", NULL, "detach it though a disk of it is in use" },
+	{ 'n', SERVER, "dry-run", "", "print which devices would be exported, then exit" },
+	{ JSON, LIST | STATUS, "json", "", "print JSON, see usbiphp(1)" },
+	{ WATCH, STATUS, "watch", "", "print again whenever something changes" },
+	{ ONCE, ROLES, "once", "", "make one pass, then exit" },
+	{ FORCE, DETACH, "force", "", "detach it though a disk of it is in use" },
 	{ SYSFS, LOCAL, "sysfs", "DIR", "directory of the kernel's files (default /sys)" },
 	{ RUN, LOCAL, "run", "DIR", "directory of status files (default " STATE_DIR ")" },
 	{ CONFIG, LOCAL, "config", "DIR", "directory of hooks and holds (default " CONFIG_DIR ")" },
-	{ 'v', ALL, "verbose", NULL, "log debug messages" },
-	{ 'h', ALL, "help", NULL, "print this help and exit" },
-	{ 'V', ALL, "version", NULL, "print the version and exit" },
+	{ 'v', ALL, "verbose", "", "log debug messages" },
+	{ 'h', ALL, "help", "", "print this help and exit" },
+	{ 'V', ALL, "version", "", "print the version and exit" },
 };
 
 #define EACH_OPTION(row)                                                                           \
@@ -122,8 +122,7 @@ static void print_help(struct table *table, const struct command *command)
 
 		if (!(row->commands & command->bit))
 			continue;
-		str_format(name, sizeof(name), "--%s %s", row->name,
-			   row->argument ? row->argument : "");
+		str_format(name, sizeof(name), "--%s %s", row->name, row->argument);
 		table_format(table, "  %-3s %-21s %s\n",
 			     row->letter > LAST_LETTERLESS ? letter : "", name, row->help);
 	}
@@ -242,11 +241,11 @@ static int parse_options(struct settings *settings, int argc, char **argv)
 		if (!(row->commands & settings->command->bit))
 			continue;
 		name->name = row->name;
-		name->has_arg = row->argument != NULL;
+		name->has_arg = *row->argument != '\0';
 		name->val = row->letter;
 		name++;
 		*letter++ = (char)row->letter;
-		if (row->argument)
+		if (*row->argument)
 			*letter++ = ':';
 	}
 	opterr = 0;

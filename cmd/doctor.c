@@ -36,28 +36,28 @@ void doctor_report(struct doctor *doctor, enum doctor_level level, const char *f
 		return; /* the reader is gone */
 }
 
+#define MASK "systemctl mask --now %s"
 #define KEEP_UPS "usbiphp release BUSID, or remove the UPS from /etc/nut/ups.conf"
 
 /* Programs that get in the way, by their comm in proc(5). */
 static const struct program {
-	const char *comm, *effect, *remedy;
-	const char *more; /* of the remedy, behind the server's port; empty: it has no port in it */
+	char comm[16], effect[35];
 	bool only_server; /* it reaches into devices that this machine exports, through usbfs */
+	const char *remedy; /* a format, for the server's port if units is empty */
+	char units[20];
 } programs[] = {
-	{ "ModemManager", "probes serial adapters", "systemctl mask --now ModemManager", "",
-	  false },
-	{ "usbguard-daemon", "may block devices", "usbguard list-devices -b", "", false },
-	{ "udisksd", "may mount disks", "systemctl mask --now udisks2", "", false },
-	{ "firewalld", "filters packets", "firewall-cmd --permanent --add-port=",
-	  "/tcp; firewall-cmd --reload", false },
-	{ "usbmuxd", "configures exported phones", "systemctl mask --now usbmuxd", "", true },
-	{ "pcscd", "uses exported card readers", "systemctl mask --now pcscd.socket pcscd", "",
-	  true },
-	{ "fwupd", "may reset exported devices", "systemctl mask --now fwupd", "", true },
-	{ "brltty", "takes serial adapters", "systemctl mask --now brltty", "", true },
-	{ "ipp-usb", "uses exported printers", "systemctl mask --now ipp-usb", "", true },
-	{ "usbhid-ups", "uses an exported UPS", KEEP_UPS, "", true },
-	{ "upsd", "reads a UPS, which may be exported", KEEP_UPS, "", true },
+	{ "ModemManager", "probes serial adapters", false, MASK, "ModemManager" },
+	{ "usbguard-daemon", "may block devices", false, "usbguard list-devices -b", "" },
+	{ "udisksd", "may mount disks", false, MASK, "udisks2" },
+	{ "firewalld", "filters packets", false,
+	  "firewall-cmd --permanent --add-port=%s/tcp; firewall-cmd --reload", "" },
+	{ "usbmuxd", "configures exported phones", true, MASK, "usbmuxd" },
+	{ "pcscd", "uses exported card readers", true, MASK, "pcscd.socket pcscd" },
+	{ "fwupd", "may reset exported devices", true, MASK, "fwupd" },
+	{ "brltty", "takes serial adapters", true, MASK, "brltty" },
+	{ "ipp-usb", "uses exported printers", true, MASK, "ipp-usb" },
+	{ "usbhid-ups", "uses an exported UPS", true, KEEP_UPS, "" },
+	{ "upsd", "reads a UPS, which may be exported", true, KEEP_UPS, "" },
 };
 
 /* A line of /proc/net/tcp or tcp6: the 2nd word is the local address, the 4th the state, the 10th
@@ -94,14 +94,16 @@ static bool doctor_check_process(void *ctx, const char *pid)
 {
 	struct doctor *doctor = ctx;
 	struct sysfs_path path = sysfs_path("proc/%s/comm", pid);
-	char comm[DOCTOR_COMM_SIZE];
+	char comm[DOCTOR_COMM_SIZE], remedy[96];
 
 	if (sysfs_read(&doctor->machine, comm, sizeof(comm), path.text) <= 0)
 		return false;
 	for (const struct program *p = programs; p < programs + ARRAY_SIZE(programs); p++)
-		if (!strcmp(p->comm, comm) && (doctor->is_server || !p->only_server))
-			doctor_warn(doctor, "%s %s: %s%s%s", comm, p->effect, p->remedy,
-				    *p->more ? doctor->port : "", p->more);
+		if (!strcmp(p->comm, comm) && (doctor->is_server || !p->only_server)) {
+			str_format(remedy, sizeof(remedy), p->remedy,
+				   *p->units ? p->units : doctor->port);
+			doctor_warn(doctor, "%s %s: %s", comm, p->effect, remedy);
+		}
 	doctor->pid = pid;
 	path = sysfs_path("proc/%s/fd", pid);
 	if (sysfs_each_entry(doctor->machine.root, path.text, listener_is_file, doctor) > 0)

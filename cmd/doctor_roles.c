@@ -20,21 +20,20 @@ enum { REMEDY_SIZE = 128 };
 /* A kernel module, and how a machine gets it. */
 enum { MODULE_STUB, MODULE_VHCI, MODULE_TLS };
 static const struct doctor_module {
-	const char *name;
-	const char *openwrt_package;
-	const char *config[2]; /* of the kernel: with such a line there is no module */
+	char name[11];
+	char openwrt_package[18];
+	char config[2][15]; /* its options of the kernel */
 } modules[] = {
-	{ STUB_DRIVER, "kmod-usbip-server",
-	  { "CONFIG_USBIP_CORE is not set", "CONFIG_USBIP_HOST is not set" } },
-	{ VHCI_MODULE, "kmod-usbip-client",
-	  { "CONFIG_USBIP_CORE is not set", "CONFIG_USBIP_VHCI_HCD is not set" } },
-	{ "tls", "kmod-tls", { "CONFIG_TLS is not set" } },
+	{ STUB_DRIVER, "kmod-usbip-server", { "USBIP_CORE", "USBIP_HOST" } },
+	{ VHCI_MODULE, "kmod-usbip-client", { "USBIP_CORE", "USBIP_VHCI_HCD" } },
+	{ "tls", "kmod-tls", { "TLS" } },
 };
 
 /* How to install the kernel's modules, by distribution: an ID or ID_LIKE of os-release(5).
  * install/kernel.sh has the same table; tests/install compares them. */
 static const struct remedy {
-	const char *id, *command;
+	char id[10];
+	const char *command;
 } remedies[] = {
 	{ "raspbian", "apt-get full-upgrade, then reboot" },
 	{ "debian", "apt-get install linux-image-$(dpkg --print-architecture), then reboot "
@@ -104,10 +103,13 @@ static void find_remedy(const struct sysfs *machine, const char *openwrt_package
 static bool module_is_disabled(int root, const struct doctor_module *module, const char *release)
 {
 	struct sysfs_path path = sysfs_path("boot/config-%s", release);
+	char line[48];
 
-	for (size_t i = 0; i < ARRAY_SIZE(module->config) && module->config[i]; i++)
-		if (file_contains(root, path.text, module->config[i]))
+	for (size_t i = 0; i < ARRAY_SIZE(module->config) && *module->config[i]; i++) {
+		str_format(line, sizeof(line), "CONFIG_%s is not set", module->config[i]);
+		if (file_contains(root, path.text, line))
 			return true;
+	}
 	return false;
 }
 

@@ -263,7 +263,7 @@ static void entry_read_record(struct inventory_entry *entry, const char *run, co
 int inventory_select_imported(struct inventory *inventory, struct selection *selection,
 			      const char *run)
 {
-	static const char *const states[] = { "attaching", "attached", "error" };
+	static const char states[][10] = { "attaching", "attached", "error" };
 	static struct vhci vhci;
 	int error = vhci_read(&inventory->sysfs, &vhci);
 	struct inventory_entry *fresh = inventory->entry + inventory->count;

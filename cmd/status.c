@@ -66,7 +66,7 @@ static void status_read(struct status *status)
 
 static void status_put_json(struct status *status)
 {
-	static const char *const word[] = { "false", "true" };
+	static const char word[][6] = { "false", "true" };
 	struct table *table = &status->table;
 
 	table_format(table,

@@ -124,7 +124,7 @@ static void entry_set_label(struct inventory_entry *entry)
 
 void inventory_set_labels(struct inventory *inventory)
 {
-	static const char *const usb_ids[] = {
+	static const char usb_ids[][27] = {
 		"/usr/share/hwdata/usb.ids",
 		"/usr/share/misc/usb.ids",
 		"/var/lib/usbutils/usb.ids",

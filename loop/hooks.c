@@ -94,8 +94,8 @@ static int hooks_open_dir(struct hooks *hooks)
 
 static bool is_hook_name(const char *name)
 {
-	static const char *const left_behind[] = { ".bak", ".dpkg-", ".new", ".old", ".orig",
-						   ".rpm", ".save",  ".swp", ".tmp", ".ucf-" };
+	static const char left_behind[][7] = { ".bak", ".dpkg-", ".new", ".old", ".orig",
+					       ".rpm", ".save",  ".swp", ".tmp", ".ucf-" };
 
 	if (*name == '.')
 		return false;

@@ -22,8 +22,8 @@ enum {
 static void modprobe_exec(const char *module)
 {
 	/* where it is in distributions whose services do not have it in PATH */
-	static const char *const path[] = { "/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe",
-					    "/usr/bin/modprobe" };
+	static const char path[][19] = { "/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe",
+					 "/usr/bin/modprobe" };
 	const char *const argv[] = { "modprobe", "-q", module, NULL };
 	char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	int null = open("/dev/null", O_RDWR);

@@ -16,7 +16,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-static const char *const array_files[] = { "mdadm/mdadm.conf", "mdadm.conf" };
+static const char array_files[][18] = { "mdadm/mdadm.conf", "mdadm.conf" };
 
 struct config {
 	struct protect *protect;

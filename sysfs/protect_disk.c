@@ -67,7 +67,7 @@ static bool disk_visit_mount(void *ctx, char *line)
  * and may not be allowed to see the other. */
 void protect_each_mount(struct protect *protect, bool (*visit)(void *ctx, char *line), void *ctx)
 {
-	static const char *const views[] = { "1/mountinfo", "self/mountinfo" };
+	static const char views[][15] = { "1/mountinfo", "self/mountinfo" };
 	unsigned readable = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
@@ -116,7 +116,7 @@ static bool disk_visit_holder(void *ctx, const char *holder)
  * (fs/ext4/sysfs.c, fs/xfs/xfs_mount.c, fs/f2fs/sysfs.c). */
 static void disk_look_at_superblock(const struct disk_visit *disk)
 {
-	static const char *const kinds[] = { "ext4", "xfs", "f2fs" };
+	static const char kinds[][5] = { "ext4", "xfs", "f2fs" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (protect_exists(disk->protect,

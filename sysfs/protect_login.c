@@ -59,8 +59,8 @@ static bool login_visit_session(void *ctx, const char *name)
 /* Whether it is a login prompt. */
 static bool process_is_prompt(const struct protect_process *process)
 {
-	static const char *const names[] = { "getty", "agetty", "mingetty", "fgetty",
-					     "login", "init",	"askfirst", NULL };
+	static const char names[][16] = { "getty", "agetty", "mingetty", "fgetty",
+					  "login", "init", "askfirst", "" };
 
 	return protect_process_is(process, names);
 }
@@ -68,7 +68,7 @@ static bool process_is_prompt(const struct protect_process *process)
 /* Such a process also runs for a login screen. */
 static bool process_is_display_server(const struct protect_process *process)
 {
-	static const char *const names[] = { "X", "Xorg", NULL };
+	static const char names[][16] = { "X", "Xorg", "" };
 
 	return protect_process_is(process, names);
 }

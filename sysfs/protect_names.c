@@ -61,7 +61,7 @@ static bool name_path(const char *text, char *path, size_t size)
 {
 	static const char dev[] = "/dev/";
 	static const struct {
-		const char *tag, *dir;
+		char tag[11], dir[19];
 	} tags[] = {
 		{ "UUID=", "disk/by-uuid/" },	      { "LABEL=", "disk/by-label/" },
 		{ "PARTUUID=", "disk/by-partuuid/" }, { "PARTLABEL=", "disk/by-partlabel/" },

@@ -137,8 +137,8 @@ static bool net_is_wdm(void *ctx, const char *name)
  * used. */
 static bool net_is_modem(struct protect *protect, const char *interface, const char *driver)
 {
-	static const char *const drivers[] = { "option",   "qcserial", "sierra",
-					       "qmi_wwan", "cdc_mbim", "huawei_cdc_ncm" };
+	static const char drivers[][15] = { "option",   "qcserial", "sierra",
+					    "qmi_wwan", "cdc_mbim", "huawei_cdc_ncm" };
 	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/usbmisc", interface);
 
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)

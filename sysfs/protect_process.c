@@ -47,9 +47,9 @@ bool protect_read_process(struct protect *protect, const char *pid, struct prote
 	       !str_decimal(word[4], UINT32_MAX, &process->terminal);
 }
 
-bool protect_process_is(const struct protect_process *process, const char *const *names)
+bool protect_process_is(const struct protect_process *process, const char (*names)[16])
 {
-	for (; *names; names++)
+	for (; **names; names++)
 		if (!strcmp(process->name, *names))
 			return true;
 	return false;

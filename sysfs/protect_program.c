@@ -130,8 +130,7 @@ static bool file_is_screen(const struct open_file *file)
 /* udev and the programs that it runs open each new device for a moment. */
 static bool program_is_udev(const struct protect_process *process)
 {
-	static const char *const names[] = { "(udev-worker)", "systemd-udevd", "udevd", "mdev",
-					     NULL };
+	static const char names[][16] = { "(udev-worker)", "systemd-udevd", "udevd", "mdev", "" };
 
 	return protect_process_is(process, names);
 }
@@ -140,8 +139,8 @@ static bool program_is_udev(const struct protect_process *process)
  * displays of its sessions. */
 static bool program_is_listener(const struct protect_process *process)
 {
-	static const char *const names[] = { "systemd-logind", "elogind", "elogind-daemon",
-					     "acpid", "upowerd", "thermald", "thd", NULL };
+	static const char names[][16] = { "systemd-logind", "elogind", "elogind-daemon",
+					  "acpid", "upowerd", "thermald", "thd", "" };
 
 	return protect_process_is(process, names);
 }
@@ -167,7 +166,7 @@ static bool program_only_looks(const struct open_file *file, const struct protec
 /* A modem has no network interface of its own then, and may be dialled again. */
 static bool program_is_dialer(const struct protect_process *process)
 {
-	static const char *const names[] = { "pppd", "slattach", NULL };
+	static const char names[][16] = { "pppd", "slattach", "" };
 
 	return protect_process_is(process, names);
 }
