@@ -6,6 +6,7 @@
 #include "lib/str.h"
 #include "lib/util.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -176,16 +177,23 @@ enum {
 
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
-#define DENY RETURN(SECCOMP_RET_ERRNO | EPERM)
+#define DENIED (SECCOMP_RET_ERRNO | EPERM)
+#define DENY RETURN(DENIED)
 #define ALLOW RETURN(SECCOMP_RET_ALLOW)
 /* Skips so many instructions if the loaded value is equal, or unless the comparison holds. */
 #define IF(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (skip), 0)
 #define UNLESS(compare, value, skip) BPF_JUMP(BPF_JMP | (compare) | BPF_K, (value), 0, (skip))
-#define DENY_CALL(number) UNLESS(BPF_JEQ, number, 1), DENY
-#define DENY_CALLS(a, b, c, d) IF(a, 3), IF(b, 2), IF(c, 1), DENY_CALL(d)
 #define ALLOW_FAMILY(family) UNLESS(BPF_JEQ, family, 1), ALLOW
 
+/* A filter has a list of calls that are denied (a holder's: allowed) whatever their arguments are,
+ * and its instructions for all others, which begin with the number of the call. */
+enum { FILTER_MAX = 64 };
+
 /* Calls that no process of ours needs, and that have been ways to exploit the kernel. */
+static const uint16_t base_calls[] = {
+	SYS_unshare, SYS_add_key, SYS_request_key, SYS_keyctl,
+	SYS_perf_event_open, SYS_bpf, SYS_userfaultfd, NR_IO_URING_SETUP,
+};
 static const struct sock_filter base_filter[] = {
 	LOAD(offsetof(struct seccomp_data, arch)),
 	IF(ARCH, 1),
@@ -193,8 +201,6 @@ static const struct sock_filter base_filter[] = {
 	LOAD(offsetof(struct seccomp_data, nr)),
 	UNLESS(BPF_JGE, 0x40000000, 1), /* calls of the x32 ABI */
 	DENY,
-	DENY_CALLS(SYS_unshare, SYS_add_key, SYS_request_key, SYS_keyctl),
-	DENY_CALLS(SYS_perf_event_open, SYS_bpf, SYS_userfaultfd, NR_IO_URING_SETUP),
 	UNLESS(BPF_JEQ, NR_CLONE3, 1), /* its flags are in memory: libc falls back to clone(2) */
 	RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 	UNLESS(BPF_JEQ, SYS_clone, 3),
@@ -210,19 +216,20 @@ static const struct sock_filter base_filter[] = {
  * in memory, which a filter cannot see. musl since 1.2.2 does without it; glibc needs it for i386
  * and s390x.
  */
-static const struct sock_filter strict_filter[] = {
-	LOAD(offsetof(struct seccomp_data, nr)),
-	DENY_CALLS(SYS_execve, SYS_execveat, SYS_fchmod, SYS_fchmodat),
-	DENY_CALLS(SYS_truncate, NR_FCHMODAT2, NR_OPENAT2, NR_SETXATTRAT),
-	DENY_CALLS(SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, NR_CHMOD),
-	DENY_CALLS(SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp),
-	DENY_CALLS(NR_PIDFD_GETFD, NR_PIDFD_OPEN, NR_PROCESS_MADVISE, SYS_open_by_handle_at),
+static const uint16_t strict_calls[] = {
+	SYS_execve, SYS_execveat, SYS_fchmod, SYS_fchmodat,
+	SYS_truncate, NR_FCHMODAT2, NR_OPENAT2, NR_SETXATTRAT,
+	SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, NR_CHMOD,
+	SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp,
+	NR_PIDFD_GETFD, NR_PIDFD_OPEN, NR_PROCESS_MADVISE, SYS_open_by_handle_at,
 #ifdef SYS_truncate64
-	DENY_CALL(SYS_truncate64),
+	SYS_truncate64,
 #endif
 #if defined(SYS_socketcall) && !(defined(__GLIBC__) && (defined(__i386__) || defined(__s390x__)))
-	DENY_CALL(SYS_socketcall),
+	SYS_socketcall,
 #endif
+};
+static const struct sock_filter strict_filter[] = {
 	/* O_TRUNC empties a file even if it is opened for reading, or with access mode 3 */
 #ifdef SYS_open
 	UNLESS(BPF_JEQ, SYS_open, 2),
@@ -253,10 +260,8 @@ static const struct sock_filter strict_filter[] = {
 
 /* The server answers, and reaches nobody by itself: no TCP connection, no datagram. The addresses
  * of sendmsg(2) are in memory, but its kinds of sockets need none, or MSG_FASTOPEN for one. */
+static const uint16_t server_calls[] = { SYS_connect, SYS_sendmmsg };
 static const struct sock_filter server_filter[] = {
-	LOAD(offsetof(struct seccomp_data, nr)),
-	DENY_CALL(SYS_connect),
-	DENY_CALL(SYS_sendmmsg),
 	UNLESS(BPF_JEQ, SYS_sendmsg, 4),
 	LOAD(ARGUMENT(2)),
 	UNLESS(BPF_JSET, MSG_FASTOPEN, 1),
@@ -285,13 +290,16 @@ static const struct sock_filter server_filter[] = {
  * (Documentation/userspace-api/landlock.rst, "Ptrace restrictions"), so files are not opened for
  * writing, made or removed by this filter.
  */
-static const struct sock_filter inspector_filter[] = {
-	LOAD(offsetof(struct seccomp_data, nr)),
-	DENY_CALLS(SYS_mkdirat, SYS_mknodat, SYS_unlinkat, SYS_linkat),
-	DENY_CALLS(SYS_symlinkat, SYS_renameat2, NR_RENAMEAT, SYS_socket),
+static const uint16_t inspector_calls[] = {
+	SYS_mkdirat, SYS_mknodat, SYS_unlinkat, SYS_linkat,
+	SYS_symlinkat, SYS_renameat2, NR_RENAMEAT, SYS_socket,
 #ifdef SYS_open
-	DENY_CALLS(SYS_mkdir, SYS_mknod, SYS_unlink, SYS_rmdir),
-	DENY_CALLS(SYS_link, SYS_symlink, SYS_rename, SYS_creat),
+	SYS_mkdir, SYS_mknod, SYS_unlink, SYS_rmdir,
+	SYS_link, SYS_symlink, SYS_rename, SYS_creat,
+#endif
+};
+static const struct sock_filter inspector_filter[] = {
+#ifdef SYS_open
 	UNLESS(BPF_JEQ, SYS_open, 2),
 	LOAD(ARGUMENT(1)),
 	BPF_STMT(BPF_JMP | BPF_JA, 2),
@@ -303,7 +311,6 @@ static const struct sock_filter inspector_filter[] = {
 	ALLOW,
 };
 
-#define ALLOW_CALL(number) UNLESS(BPF_JEQ, number, 1), ALLOW
 #ifdef SYS_mmap2
 #define NR_MMAP SYS_mmap2
 #else
@@ -313,61 +320,74 @@ static const struct sock_filter inspector_filter[] = {
 /* A holder speaks with usbfs (ioctl, mmap), its client and the server. Which of these calls libc
  * makes depends on the architecture. Those of each URB come first; since Linux 5.11 the filters are
  * not run for them, as they do not look at arguments. */
-static const struct sock_filter holder_filter[] = {
-	LOAD(offsetof(struct seccomp_data, nr)),
-	ALLOW_CALL(SYS_ioctl),
-	ALLOW_CALL(SYS_epoll_pwait),
+static const uint16_t holder_calls[] = {
+	SYS_ioctl,
+	SYS_epoll_pwait,
 #ifdef SYS_epoll_wait
-	ALLOW_CALL(SYS_epoll_wait),
+	SYS_epoll_wait,
 #endif
-	ALLOW_CALL(SYS_recvfrom),
-	ALLOW_CALL(SYS_sendto),
-	ALLOW_CALL(SYS_recvmsg),
-	ALLOW_CALL(SYS_sendmsg),
-	ALLOW_CALL(SYS_epoll_ctl),
-	ALLOW_CALL(SYS_read),
-	ALLOW_CALL(SYS_readv),
-	ALLOW_CALL(SYS_write),
-	ALLOW_CALL(SYS_writev),
-	ALLOW_CALL(SYS_accept4),
+	SYS_recvfrom,
+	SYS_sendto,
+	SYS_recvmsg,
+	SYS_sendmsg,
+	SYS_epoll_ctl,
+	SYS_read,
+	SYS_readv,
+	SYS_write,
+	SYS_writev,
+	SYS_accept4,
 #ifdef SYS_poll
-	ALLOW_CALL(SYS_poll),
+	SYS_poll,
 #endif
 #ifdef SYS_ppoll
-	ALLOW_CALL(SYS_ppoll),
+	SYS_ppoll,
 #endif
 #ifdef SYS_ppoll_time64
-	ALLOW_CALL(SYS_ppoll_time64),
+	SYS_ppoll_time64,
 #endif
-	ALLOW_CALL(SYS_shutdown),
-	ALLOW_CALL(SYS_close),
-	ALLOW_CALL(NR_MMAP),
-	ALLOW_CALL(SYS_munmap),
-	ALLOW_CALL(SYS_madvise),
-	ALLOW_CALL(SYS_brk),
+	SYS_shutdown,
+	SYS_close,
+	NR_MMAP,
+	SYS_munmap,
+	SYS_madvise,
+	SYS_brk,
 #ifdef SYS_timerfd_settime
-	ALLOW_CALL(SYS_timerfd_settime),
+	SYS_timerfd_settime,
 #endif
 	/* 32 bits, as musl calls the old one */
 #ifdef SYS_timerfd_settime32
-	ALLOW_CALL(SYS_timerfd_settime32),
+	SYS_timerfd_settime32,
 #endif
 #ifdef SYS_timerfd_settime64
-	ALLOW_CALL(SYS_timerfd_settime64),
+	SYS_timerfd_settime64,
 #endif
-	ALLOW_CALL(SYS_exit_group),
-	ALLOW_CALL(SYS_rt_sigreturn),
-	DENY,
+	SYS_exit_group,
+	SYS_rt_sigreturn,
 };
+static const struct sock_filter holder_filter[] = { DENY };
 
 /* On an unknown processor there is no filter. */
-static void add_filter(const struct sock_filter *filter, size_t len)
+static void add_filter(const uint16_t *calls, size_t count, uint32_t action,
+		       const struct sock_filter *others, size_t len)
 {
-	const struct sock_fprog program = { (unsigned short)len, (struct sock_filter *)filter };
+	struct sock_filter filter[FILTER_MAX], *end = filter;
+	const struct sock_fprog program = { (unsigned short)(count + len + 3), filter };
 
+	*end++ = (struct sock_filter)LOAD(offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < count; i++)
+		*end++ = (struct sock_filter)IF(calls[i], (uint8_t)(count - i));
+	*end++ = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 1);
+	*end++ = (struct sock_filter)RETURN(action);
+	memcpy(end, others, len * sizeof(*others));
 	if (ARCH && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0UL, 0UL))
 		log_missing("seccomp filter");
 }
+
+#define ADD_FILTER(calls, action, others)                                                          \
+	do {                                                                                       \
+		static_assert(ARRAY_SIZE(calls) + ARRAY_SIZE(others) + 3 <= FILTER_MAX, "room");   \
+		add_filter(calls, ARRAY_SIZE(calls), action, others, ARRAY_SIZE(others));          \
+	} while (0)
 
 /* No program that it runs gets more than those capabilities. */
 static void enter_base(uint32_t kept)
@@ -375,12 +395,12 @@ static void enter_base(uint32_t kept)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL))
 		log_missing("PR_SET_NO_NEW_PRIVS");
 	keep_capabilities(kept, 0);
-	add_filter(base_filter, ARRAY_SIZE(base_filter));
+	ADD_FILTER(base_calls, DENIED, base_filter);
 }
 
 static void enter_strict(void)
 {
-	add_filter(strict_filter, ARRAY_SIZE(strict_filter));
+	ADD_FILTER(strict_calls, DENIED, strict_filter);
 }
 
 void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool programs)
@@ -393,20 +413,20 @@ void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool pro
 #endif
 	enter_strict();
 	if (!records)
-		add_filter(server_filter, ARRAY_SIZE(server_filter));
+		ADD_FILTER(server_calls, DENIED, server_filter);
 }
 
 void sandbox_enter_inspector(void)
 {
 	enter_base(INSPECTOR_CAPABILITIES);
 	enter_strict();
-	add_filter(inspector_filter, ARRAY_SIZE(inspector_filter));
+	ADD_FILTER(inspector_calls, DENIED, inspector_filter);
 }
 
 void sandbox_enter_holder(void)
 {
 	enter_base(0);
-	add_filter(holder_filter, ARRAY_SIZE(holder_filter));
+	ADD_FILTER(holder_calls, SECCOMP_RET_ALLOW, holder_filter);
 }
 
 void sandbox_enter_hooks(void)

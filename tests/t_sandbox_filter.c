@@ -22,8 +22,8 @@
 
 enum { FILTERS_MAX = 4 };
 
-static const struct sock_fprog *installed[FILTERS_MAX];
-static struct sock_fprog program[FILTERS_MAX];
+static struct sock_fprog installed[FILTERS_MAX];
+static struct sock_filter program[FILTERS_MAX][BPF_MAXINSNS];
 static unsigned filters;
 
 int __wrap_prctl(int option, ...);
@@ -36,8 +36,10 @@ int __wrap_prctl(int option, ...)
 	va_start(args, option);
 	if (option == PR_SET_SECCOMP && va_arg(args, unsigned long) == SECCOMP_MODE_FILTER &&
 	    filters < FILTERS_MAX) {
-		program[filters] = *va_arg(args, const struct sock_fprog *);
-		installed[filters] = &program[filters];
+		installed[filters] = *va_arg(args, const struct sock_fprog *);
+		memcpy(program[filters], installed[filters].filter,
+		       installed[filters].len * sizeof(**program));
+		installed[filters].filter = program[filters];
 		filters++;
 	}
 	va_end(args);
@@ -108,7 +110,7 @@ static int answer(const struct seccomp_data *data)
 	int error = 0;
 
 	for (unsigned i = 0; i < filters; i++) {
-		uint32_t result = run_filter(installed[i], data);
+		uint32_t result = run_filter(&installed[i], data);
 
 		if ((result & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO)
 			error = (int)(result & SECCOMP_RET_DATA);
