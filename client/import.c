@@ -3,6 +3,7 @@
 #include "client/import.h"
 
 #include "lib/log.h"
+#include "lib/state.h"
 #include "lib/str.h"
 
 #include <assert.h>
@@ -16,10 +17,7 @@ void import_set_state(struct import *import, enum import_state state)
 		LEAVING = 1 << IMPORT_LEAVING,
 		DETACHING = 1 << IMPORT_DETACHING,
 	};
-	static const struct {
-		char name[11];
-		uint8_t next; /* a bit for each state that may follow */
-	} states[] = {
+	static const struct state states[] = {
 		[IMPORT_UNUSED] = { "unused", IDLE },
 		[IMPORT_IDLE] = { "idle", 1 << IMPORT_UNUSED | 1 << IMPORT_REQUESTING | ATTACHED },
 		[IMPORT_REQUESTING] = { "requesting", IDLE },
@@ -28,12 +26,10 @@ void import_set_state(struct import *import, enum import_state state)
 		[IMPORT_KEPT] = { "kept", IDLE | ATTACHED | LEAVING | DETACHING },
 		[IMPORT_DETACHING] = { "detaching", IDLE },
 	};
-	enum import_state was = import->state;
 
-	assert(states[was].next & 1 << state);
+	state_enter(states, import->state, state, import_name(import).text, "");
 	import->state = state;
 	assert(import_has_port(import) == (import->port >= 0));
-	log_debug("%s: %s, was %s", import_name(import).text, states[state].name, states[was].name);
 }
 
 bool import_has_port(const struct import *import)

@@ -3,10 +3,10 @@
 #include "client/request.h"
 
 #include "lib/socket.h"
+#include "lib/state.h"
 #include "lib/str.h"
 #include "lib/util.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
@@ -24,21 +24,18 @@ static void request_set_deadline(struct request *request, uint32_t ms)
 /* It may last that long. */
 static void request_set_state(struct request *request, enum request_state state, uint32_t ms)
 {
-	static const struct {
-		char name[20];
-		unsigned next; /* the states that may follow, beside IDLE */
-	} states[] = {
+	static const struct state states[] = {
 		[REQUEST_IDLE] = { "idle", TO(RESOLVING) | TO(CONNECTING) },
-		[REQUEST_RESOLVING] = { "resolving", TO(CONNECTING) },
-		[REQUEST_CONNECTING] = { "connecting", TO(HANDSHAKE) | TO(READING) },
-		[REQUEST_HANDSHAKE] = { "in the handshake", TO(READING) },
-		[REQUEST_READING] = { "reading", TO(DEVICE_QUERY) },
-		[REQUEST_DEVICE_QUERY] = { "querying the device", 0 },
+		[REQUEST_RESOLVING] = { "resolving", TO(IDLE) | TO(CONNECTING) },
+		[REQUEST_CONNECTING] = { "connecting", TO(IDLE) | TO(HANDSHAKE) | TO(READING) },
+		[REQUEST_HANDSHAKE] = { "handshake", TO(IDLE) | TO(READING) },
+		[REQUEST_READING] = { "reading", TO(IDLE) | TO(DEVICE_QUERY) },
+		[REQUEST_DEVICE_QUERY] = { "describing", TO(IDLE) },
 	};
 
-	assert((states[request->state].next | TO(IDLE)) & 1u << state);
 	if (request->state != state)
-		log_debug("%s: request is %s", request->target->endpoint->name, states[state].name);
+		state_enter(states, request->state, state, request->target->endpoint->name,
+			    "request: ");
 	request->state = state;
 	if (state != REQUEST_IDLE)
 		request_set_deadline(request, ms);

@@ -4,9 +4,9 @@
 
 #include "lib/log.h"
 #include "lib/socket.h"
+#include "lib/state.h"
 #include "lib/util.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,10 +17,7 @@ enum { GRANULE_MS = 256 /* deadlines are rounded up to it, so that many cost one
 
 void conn_set_state(struct conn *conn, enum conn_state state)
 {
-	static const struct {
-		char name[12];
-		unsigned next; /* the states that may follow */
-	} table[] = {
+	static const struct state states[] = {
 		[CONN_FREE] = { "free", BIT(READING) },
 		[CONN_READING] = { "reading", BIT(FREE) | BIT(HANDSHAKE) | BIT(WAITING) |
 						      BIT(CLOSING) | BIT(WATCHING) },
@@ -31,9 +28,8 @@ void conn_set_state(struct conn *conn, enum conn_state state)
 	};
 	char address[ADDR_TEXT_SIZE];
 
-	assert(conn->state < ARRAY_SIZE(table) && table[conn->state].next & 1U << state);
 	addr_text(&conn->peer.address, address);
-	log_debug("%s: connection: %s -> %s", address, table[conn->state].name, table[state].name);
+	state_enter(states, conn->state, state, address, "connection: ");
 	conn->state = state;
 }
 
@@ -170,7 +166,6 @@ void conn_pass(struct conn *conn)
 void conn_open(struct conn *conn, struct host_server *server, int fd,
 	       const struct in6_addr *address)
 {
-	assert(conn->state == CONN_FREE && fd >= 0);
 	memset(conn, 0, sizeof(*conn));
 	conn->server = server;
 	conn->peer.address = *address;

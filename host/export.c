@@ -3,11 +3,11 @@
 #include "host/export.h"
 
 #include "lib/log.h"
+#include "lib/state.h"
 #include "lib/str.h"
 #include "lib/util.h"
 #include "proto/op.h"
 
-#include <assert.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -18,10 +18,7 @@ enum { RESET_MS = 5000, RESET_POLL_MS = 20 }; /* for a device to be reset: 0.2 s
 /* As a scan and the engine tell. */
 #define BITS_OBSERVED (BITS_BOUND | BIT(LEFT_ALONE) | BIT(UNPLUGGED))
 
-static const struct {
-	char name[12];
-	unsigned next; /* the states that may follow */
-} export_states[] = {
+static const struct state export_states[] = {
 	[EXPORT_UNUSED] = { "unused", BIT(ADOPTED) | BIT(LEFT_ALONE) },
 	[EXPORT_ADOPTED] = { "adopted", BITS_OBSERVED },
 	[EXPORT_LEFT_ALONE] = { "left alone",
@@ -42,9 +39,7 @@ void export_set_state(struct export *export, enum export_state state)
 {
 	if (export->state == state)
 		return;
-	log_debug("%s: %s, now %s", export->device.busid, export_states[export->state].name,
-		  export_states[state].name);
-	assert(export_states[export->state].next & 1U << state);
+	state_enter(export_states, export->state, state, export->device.busid, "");
 	export->state = state;
 }
 

@@ -347,8 +347,8 @@ static void same_state(void)
 	export_set_state(export, EXPORT_BOUND);
 	export_set_state(export, EXPORT_BOUND);
 	log_open("usbiphp", false);
-	CHECK_INT(said("1-3: left alone, now bound"), 1);
-	CHECK_INT(said("1-3: bound, now bound"), 0);
+	CHECK_INT(said("1-3: left alone -> bound"), 1);
+	CHECK_INT(said("1-3: bound -> bound"), 0);
 	end();
 }
 

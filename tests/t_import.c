@@ -189,7 +189,7 @@ static void states_are_logged(void)
 	log_open("t_import", true);
 	import_set_state(import, IMPORT_REQUESTING);
 	log_open("t_import", false);
-	CHECK_INT(said("1-1.4 (0951:1666) at pi.lan:3240: requesting, was idle"), 1);
+	CHECK_INT(said("1-1.4 (0951:1666) at pi.lan:3240: idle -> requesting"), 1);
 	import_set_state(import, IMPORT_IDLE);
 	CHECK_INT(log_kept.lines, 1);
 }
