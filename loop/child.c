@@ -103,6 +103,7 @@ void child_kill(struct child *child)
 
 pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd)
 {
+	size_t len = strlen(argv0);
 	int pair[2];
 	pid_t pid;
 
@@ -118,7 +119,8 @@ pid_t child_start_helper(const char *name, char *argv0, const struct child_files
 	if (!pid) {
 		keep_files(files, *fd);
 		prctl(PR_SET_NAME, name);
-		strncpy(argv0, name, strlen(argv0)); /* which fills the rest with zeros */
+		memset(argv0, 0, len);
+		str_copy(argv0, len + 1, name);
 	}
 	return pid;
 }

@@ -12,48 +12,25 @@
 
 #define USBFS_DRIVER "usbfs" /* a program has claimed the interface: drivers/usb/core/devio.c */
 
-static void set_reason(struct reason *reason, const char *format, va_list args)
+static void set_reason(struct reason *reason, const char *begin, const char *format, va_list args)
 {
-	str_vformat(reason->text, sizeof(reason->text), format, args);
+	size_t len = str_copy(reason->text, sizeof(reason->text), begin);
+
+	str_vformat(reason->text + len, sizeof(reason->text) - len, format, args);
 	str_printable(reason->text);
 }
 
-static void set_needed(struct protect_item *item, bool unknown, const char *format, va_list args)
+void protect_set(struct protect_item *item, enum protect_answer answer, bool unknown,
+		 const char *format, ...)
 {
-	if (item->answer == PROTECT_NEEDED)
+	va_list args;
+
+	if (item->answer == PROTECT_NEEDED || item->answer == answer)
 		return;
-	item->answer = PROTECT_NEEDED;
+	item->answer = answer;
 	item->unknown = unknown;
-	set_reason(&item->reason, format, args);
-}
-
-void protect_need(struct protect_item *item, const char *format, ...)
-{
-	va_list args;
-
 	va_start(args, format);
-	set_needed(item, false, format, args);
-	va_end(args);
-}
-
-void protect_doubt(struct protect_item *item, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	set_needed(item, true, format, args);
-	va_end(args);
-}
-
-void protect_later(struct protect_item *item, const char *format, ...)
-{
-	va_list args;
-
-	if (item->answer != PROTECT_FREE)
-		return;
-	item->answer = PROTECT_LATER;
-	va_start(args, format);
-	set_reason(&item->reason, format, args);
+	set_reason(&item->reason, unknown ? "this host may need it: " : "", format, args);
 	va_end(args);
 }
 
@@ -64,7 +41,7 @@ void protect_unknown(struct protect *protect, const char *format, ...)
 	if (protect->unknown.text[0])
 		return;
 	va_start(args, format);
-	set_reason(&protect->unknown, format, args);
+	set_reason(&protect->unknown, "", format, args);
 	va_end(args);
 }
 
@@ -73,7 +50,7 @@ bool protect_failed(struct protect *protect, const char *dir, const char *path, 
 	/* -ESRCH: a process that ended between open(2) and read(2) */
 	if (result >= 0 || result == -ENOENT || result == -ENODEV || result == -ESRCH)
 		return false;
-	protect_unknown(protect, PROTECT_UNKNOWN "cannot read /%s/%s: %s", dir, path,
+	protect_unknown(protect, "cannot read /%s/%s: %s", dir, path,
 			strerror((int)-result));
 	return true;
 }
@@ -170,7 +147,7 @@ static bool proc_is_whole(struct protect *protect)
 
 	if (!fstatat(protect->sysfs->proc, "version", &st, 0))
 		return true;
-	protect_unknown(protect, PROTECT_UNKNOWN "cannot read /proc/version: %s", strerror(errno));
+	protect_unknown(protect, "cannot read /proc/version: %s", strerror(errno));
 	return false;
 }
 
@@ -285,13 +262,13 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 		if (!survey->disks_only)
 			judge_authorized(&protect, item);
 		if (question.opening)
-			protect_doubt(item, PROTECT_UNKNOWN "its disk does not answer");
+			protect_doubt(item, "its disk does not answer");
 	}
 	survey->has_link = true;
 	if (sysfs->fake)
 		return;
 	if (sysfs->proc < 0)
-		protect_unknown(&protect, PROTECT_UNKNOWN "cannot read /proc: %s",
+		protect_unknown(&protect, "cannot read /proc: %s",
 				strerror(-sysfs->proc));
 	else if (proc_is_whole(&protect)) {
 		protect.sight = protect_find_sight(sysfs);

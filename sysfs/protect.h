@@ -165,15 +165,13 @@ struct protect_traits *protect_traits(struct protect *protect, const struct prot
 int protect_read_driver(struct protect *protect, const char *interface,
 			char driver[DEVICE_DRIVER_SIZE]);
 
-/* Sets answer and reason, unless there is a reason to need it already. */
-void protect_need(struct protect_item *item, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-void protect_later(struct protect_item *item, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* The same, as it cannot be found out: sets unknown, too. */
-void protect_doubt(struct protect_item *item, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-#define PROTECT_UNKNOWN "this host may need it: " /* begins its reason */
+/* Sets answer and reason, unless there is a reason to need it already. unknown: as it cannot be
+ * found out; the format is why, and the reason has more words before it. */
+void protect_set(struct protect_item *item, enum protect_answer answer, bool unknown,
+		 const char *format, ...) __attribute__((format(printf, 4, 5)));
+#define protect_need(item, ...) protect_set(item, PROTECT_NEEDED, false, __VA_ARGS__)
+#define protect_doubt(item, ...) protect_set(item, PROTECT_NEEDED, true, __VA_ARGS__)
+#define protect_later(item, ...) protect_set(item, PROTECT_LATER, false, __VA_ARGS__)
 /* A failure: something cannot be found out. All devices become needed that are not anyway. */
 void protect_unknown(struct protect *protect, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -66,7 +66,7 @@ void protect_survey_fail(struct protect_survey *survey, const char *why)
 		item->unseen = PROTECT_SEES_ALL;
 		item->lasting = item->network = item->open = false;
 		item->blocked = true;
-		protect_doubt(item, PROTECT_UNKNOWN "%s", why);
+		protect_doubt(item, "%s", why);
 	}
 }
 

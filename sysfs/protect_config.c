@@ -39,7 +39,7 @@ static void config_need_all(struct config *config, const char *why)
 		const struct protect_traits *traits = protect_traits(config->protect, item);
 
 		if (traits->storage || traits->disk)
-			protect_doubt(item, PROTECT_UNKNOWN "%s", why);
+			protect_doubt(item, "%s", why);
 	}
 }
 

@@ -37,7 +37,7 @@ static bool held_state_is_running(const struct held_disk *disk, const char *path
 		return !protect_failed(disk->protect, "sys", path, n);
 	if (!strcmp(state, "running"))
 		return true;
-	protect_doubt(disk->item, PROTECT_UNKNOWN "the state of its disk %s is %s", disk->name,
+	protect_doubt(disk->item, "the state of its disk %s is %s", disk->name,
 		      state);
 	return false;
 }
@@ -103,7 +103,7 @@ static void held_judge(const struct held_disk *disk)
 	else if (disk->protect->sight == PROTECT_SEES_CONTAINER)
 		protect_need_unseen(disk->protect, disk->item, PROTECT_DISK_OPEN);
 	else
-		protect_doubt(disk->item, PROTECT_UNKNOWN "cannot open /dev/%s: %s", disk->name,
+		protect_doubt(disk->item, "cannot open /dev/%s: %s", disk->name,
 			      strerror(-error));
 }
 

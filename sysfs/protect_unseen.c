@@ -50,7 +50,7 @@ void protect_need_unseen(const struct protect *protect, struct protect_item *ite
 {
 	if (item->answer == PROTECT_NEEDED)
 		return;
-	protect_doubt(item, PROTECT_UNKNOWN "%s; %s", what, protect_sight_text(protect->sight));
+	protect_doubt(item, "%s; %s", what, protect_sight_text(protect->sight));
 	item->unseen = protect->sight;
 }
 
