@@ -60,8 +60,7 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 		facts->driverless_ms = now - export->driverless_since;
 	facts->unserved = host->unserved ? "this server does not listen on all its addresses" :
 					    NULL;
-	facts->wanted = host->policy.on_demand &&
-			host_server_has_waiting(&host->server, export->device.busid);
+	facts->wanted = host_server_has_waiting(&host->server, export->device.busid);
 	facts->retry_later = now < export->backoff.until;
 	facts->damped = now < export->flaps.backoff.until;
 	facts->session_denied = host_session_denied(host, export);

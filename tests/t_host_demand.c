@@ -155,7 +155,9 @@ static void taken_scene(void)
 	CHECK_INT(said("1-1 (46f4:0001): offered to clients"), 1);
 	CHECK_INT(played->asked, 1);
 	later(PASS_MS); /* nothing is asked between two passes */
+	settle();
 	CHECK_INT(played->asked, 1);
+	CHECK_INT(said("offered to clients"), 1);
 	client = imported();
 	JOBS_WERE("bind 1-1\n");
 	CHECK_INT(played->asked, 2); /* anew, for the client */
@@ -194,9 +196,13 @@ static void busy_scene(void)
 	file_is(root, "run/left", "1-1 it is mounted\n");
 	played->answer = PROTECT_FREE;
 	CHECK_INT(played->asked, 2);
+	later(INTERVAL_MS);
+	CHECK_INT(played->asked, 3);
+	offered_is(true);
+	file_is(root, "run/left", NULL);
 	clock_now += PAUSE_MS;
 	client = imported();
-	CHECK_INT(played->asked, 3);
+	CHECK_INT(played->asked, 4);
 	JOBS_WERE("bind 1-1\n");
 	refused_is(OP_BUSY); /* another client has it */
 	hang_up(client);
@@ -288,6 +294,8 @@ static bool is_answered_later(void)
 
 static void comes_and_goes_scene(void)
 {
+	int client;
+
 	settle();
 	offered_is(true);
 	unplug(BUSID);
@@ -300,8 +308,18 @@ static void comes_and_goes_scene(void)
 	loop_pass_now(&t.daemon->loop);
 	UNTIL(&t.daemon->loop, is_answered_later);
 	offered_is(false);
+	client = ask(); /* until then a client waits */
+	run_quiet(&t.daemon->loop);
+	UNTIL(&t.daemon->loop, is_answered_later);
+	loop_pass_now(&t.daemon->loop);
+	run_quiet(&t.daemon->loop);
+	CHECK_INT(connections(), 1);
 	played->answer = PROTECT_FREE;
-	later(LATER_MS);
+	UNTIL(&t.daemon->loop, is_answered);
+	CHECK_INT(reply_of(client), OP_OK);
+	JOBS_WERE("bind 1-1\n");
+	hang_up(client);
+	JOBS_WERE("release 1-1\n");
 	offered_is(true);
 	change_rules("deny\n");
 	settle();
@@ -340,6 +358,23 @@ static void restart(void)
 	end();
 }
 
+static void not_on_demand_scene(void)
+{
+	settle();
+	refused_is(OP_NODEV); /* not that it is busy */
+	JOBS_WERE("");
+	stop_server();
+}
+
+static void not_on_demand(void)
+{
+	begin();
+	t.on_demand = false;
+	played->answer = PROTECT_NEEDED;
+	serve(not_on_demand_scene, false, 0);
+	end();
+}
+
 int main(void)
 {
 	RUN("t_host_demand: taken, and given back", is_taken);
@@ -348,5 +383,6 @@ int main(void)
 	RUN("t_host_demand: clients that do not wait", patience);
 	RUN("t_host_demand: comes and goes", comes_and_goes);
 	RUN("t_host_demand: after a restart", restart);
+	RUN("t_host_demand: without --on-demand", not_on_demand);
 	return check_status();
 }
