@@ -71,7 +71,7 @@ static const struct option_row {
 	uint16_t commands; /* that take it, as bits */
 	char name[12];
 	char argument[12]; /* empty: it takes none */
-	char help[56];
+	char help[53];
 } option_rows[] = {
 	{ 'i', ROLES, "interval", "SECONDS", "time between passes (default 10)" },
 	{ 'l', SERVER, "listen", "ADDR[:PORT]",
@@ -87,7 +87,7 @@ static const struct option_row {
 	{ TAKE_ALL, SERVER | LIST_LOCAL, "take-all", "",
 	  "include devices that this machine itself needs" },
 	{ ENGINE, SERVER, "engine", "ENGINE",
-	  "what drives the devices: auto (default), kernel, usbfs" },
+	  "driver of the devices: auto (default), kernel, usbfs" },
 	{ ON_DEMAND, SERVER, "on-demand", "",
 	  "take a device only while a client uses it" },
 	{ 'n', SERVER, "dry-run", "", "print which devices would be exported, then exit" },

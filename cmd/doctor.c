@@ -41,23 +41,22 @@ void doctor_report(struct doctor *doctor, enum doctor_level level, const char *f
 
 /* Programs that get in the way, by their comm in proc(5). */
 static const struct program {
-	char comm[16], effect[35];
+	char comm[16], effect[35], units[20];
 	bool only_server; /* it reaches into devices that this machine exports, through usbfs */
-	const char *remedy; /* a format, for the server's port if units is empty */
-	char units[20];
+	const char *remedy; /* a format, for units or, if they are empty, for the server's port */
 } programs[] = {
-	{ "ModemManager", "probes serial adapters", false, MASK, "ModemManager" },
-	{ "usbguard-daemon", "may block devices", false, "usbguard list-devices -b", "" },
-	{ "udisksd", "may mount disks", false, MASK, "udisks2" },
-	{ "firewalld", "filters packets", false,
-	  "firewall-cmd --permanent --add-port=%s/tcp; firewall-cmd --reload", "" },
-	{ "usbmuxd", "configures exported phones", true, MASK, "usbmuxd" },
-	{ "pcscd", "uses exported card readers", true, MASK, "pcscd.socket pcscd" },
-	{ "fwupd", "may reset exported devices", true, MASK, "fwupd" },
-	{ "brltty", "takes serial adapters", true, MASK, "brltty" },
-	{ "ipp-usb", "uses exported printers", true, MASK, "ipp-usb" },
-	{ "usbhid-ups", "uses an exported UPS", true, KEEP_UPS, "" },
-	{ "upsd", "reads a UPS, which may be exported", true, KEEP_UPS, "" },
+	{ "ModemManager", "probes serial adapters", "ModemManager", false, MASK },
+	{ "usbguard-daemon", "may block devices", "", false, "usbguard list-devices -b" },
+	{ "udisksd", "may mount disks", "udisks2", false, MASK },
+	{ "firewalld", "filters packets", "", false,
+	  "firewall-cmd --permanent --add-port=%s/tcp; firewall-cmd --reload" },
+	{ "usbmuxd", "configures exported phones", "usbmuxd", true, MASK },
+	{ "pcscd", "uses exported card readers", "pcscd.socket pcscd", true, MASK },
+	{ "fwupd", "may reset exported devices", "fwupd", true, MASK },
+	{ "brltty", "takes serial adapters", "brltty", true, MASK },
+	{ "ipp-usb", "uses exported printers", "ipp-usb", true, MASK },
+	{ "usbhid-ups", "uses an exported UPS", "", true, KEEP_UPS },
+	{ "upsd", "reads a UPS, which may be exported", "", true, KEEP_UPS },
 };
 
 /* A line of /proc/net/tcp or tcp6: the 2nd word is the local address, the 4th the state, the 10th

@@ -85,11 +85,12 @@ struct conn *conn_make_room(struct host_server *server, const struct in6_addr *a
 	if (conn)
 		return conn;
 	conn = find_leaver(server, most ? address : NULL, own);
-	if (!conn)
-		return NULL;
 	access_log_refusal(server->access, ACCESS_TOO_MANY, server->loop->now,
-			   &conn->peer.address, "connection dropped for a new one: " CONNS_LIMITS,
+			   conn ? &conn->peer.address : address,
+			   "connection %s: too many connections; there may be %u of one address "
+			   "or /64 and %u in all", conn ? "dropped for a new one" : "refused",
 			   (unsigned)CONNS_PER_PEER_MAX, (unsigned)CONNS_MAX);
-	conn_drop(conn);
+	if (conn)
+		conn_drop(conn);
 	return conn;
 }

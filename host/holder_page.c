@@ -32,7 +32,7 @@ void holder_remove(int run_dir, const char *busid)
  * SIGBUS. */
 static int page_map(int fd, struct holder_page **page)
 {
-	static const struct holder_page empty;
+	const struct holder_page empty = { 0 };
 	size_t size = (size_t)lseek(fd, 0, SEEK_END);
 	size_t missing = size < sizeof(empty) ? sizeof(empty) - size : 0;
 

@@ -36,7 +36,8 @@ void host_need_facts(struct host *host, struct export *export, struct device_fac
 		loop_pass_by(&host->daemon.loop, need->until);
 	if (export_is_bound(export) &&
 	    !device_is_authorized(export->sysfs, export->device.busid)) {
-		facts->need = (struct policy_fact){ POLICY_YES, { PROTECT_BLOCKED } };
+		facts->need.answer = POLICY_YES;
+		str_copy(facts->need.reason.text, sizeof(facts->need.reason.text), PROTECT_BLOCKED);
 		facts->blocked = true;
 	}
 }

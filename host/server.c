@@ -50,25 +50,21 @@ bool listener_parse(struct listener_address *address, const char *text)
 static void take_connection(struct host_server *server, int fd, const struct in6_addr *address)
 {
 	bool allowed = access_allows_address(server->access, address);
-	bool few = fd < server->fds_max;
-	struct conn *conn = allowed && few ? conn_make_room(server, address) : NULL;
+	struct conn *conn = NULL;
 	uint64_t now = server->loop->now;
 
-	if (conn) {
-		conn_open(conn, server, fd, address);
-		return;
-	}
 	if (!allowed)
 		access_log_stranger(server->access, now, address);
-	else if (!few)
+	else if (fd >= server->fds_max)
 		access_log_refusal(server->access, ACCESS_TOO_MANY, now, address,
 				   "connection refused: too many open files; allow %u (ulimit -n)",
 				   (unsigned)FDS_WANTED);
 	else
-		access_log_refusal(server->access, ACCESS_TOO_MANY, now, address,
-				   "connection refused: " CONNS_LIMITS,
-				   (unsigned)CONNS_PER_PEER_MAX, (unsigned)CONNS_MAX);
-	close(fd);
+		conn = conn_make_room(server, address);
+	if (conn)
+		conn_open(conn, server, fd, address);
+	else
+		close(fd);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -149,13 +145,10 @@ static void log_listener(struct host_server *server, const struct listener *list
 
 	if (listener->error == -EADDRINUSE) {
 		log_once(&server->port_in_use, LOG_LEVEL_WARNING, 0,
-			 server->alone ?
-				 "port %u is in use: no device is exported until the program that "
-				 "listens there ends, as it knows no --allow, --psk, --on-demand "
-				 "and 'to' in rules" :
-				 "port %u is in use: the program that listens there serves the "
-				 "clients until it ends, without --allow, --psk and 'to' in rules",
-			 (unsigned)addr_split(&address->addr, &unused));
+			 "port %u is in use by a program without --allow, --psk, --on-demand and "
+			 "'to' in rules: until it ends, %s",
+			 (unsigned)addr_split(&address->addr, &unused),
+			 server->alone ? "no device is exported" : "it serves the clients");
 	} else if (!listener->error) {
 		log_once_clear(&server->port_in_use);
 		log_info("listening on %s", address->name);

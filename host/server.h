@@ -120,8 +120,6 @@ void host_server_close(struct host_server *server);
 /* A place that is FREE, for a new connection from that address; another connection may have been
  * dropped. NULL: there is none. */
 struct conn *conn_make_room(struct host_server *server, const struct in6_addr *address);
-/* How many there may be, for a message with two numbers. */
-#define CONNS_LIMITS "too many connections; there may be %u of one address or /64 and %u in all"
 /* Takes over fd, a new connection from that address, in a place that is FREE. The place may be FREE
  * again after this and each of the following calls. */
 void conn_open(struct conn *conn, struct host_server *server, int fd,

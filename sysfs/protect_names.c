@@ -60,30 +60,26 @@ static void encode_value(char *to, size_t size, const char *value, size_t len)
 static bool name_path(const char *text, char *path, size_t size)
 {
 	static const char dev[] = "/dev/";
-	static const struct {
-		char tag[11], dir[19];
-	} tags[] = {
-		{ "UUID=", "disk/by-uuid/" },	      { "LABEL=", "disk/by-label/" },
-		{ "PARTUUID=", "disk/by-partuuid/" }, { "PARTLABEL=", "disk/by-partlabel/" },
-		{ "ID=", "disk/by-id/" },
-	};
+	static const char tags[][10] = { "UUID", "LABEL", "PARTUUID", "PARTLABEL", "ID" };
 
 	if (!strncmp(text, dev, sizeof(dev) - 1)) {
 		str_copy(path, size, text + sizeof(dev) - 1);
 		return true;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
-		size_t n = strlen(tags[i].tag), len;
+		size_t n = strlen(tags[i]), len;
 
-		if (strncmp(text, tags[i].tag, n) != 0)
+		if (strncmp(text, tags[i], n) != 0 || text[n] != '=')
 			continue;
-		text += n;
+		text += n + 1;
 		len = strlen(text);
 		if (len > 1 && (*text == '"' || *text == '\'') && text[len - 1] == *text) {
 			text++;
 			len -= 2;
 		}
-		n = str_copy(path, size, tags[i].dir);
+		n = str_format(path, size, "disk/by-%s/", tags[i]);
+		for (char *c = path; *c; c++)
+			*c |= 0x20; /* to a small letter; '-' and '/' are as they were */
 		encode_value(path + n, size - n, text, len);
 		return true;
 	}

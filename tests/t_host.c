@@ -1066,7 +1066,7 @@ static void other_server_scene(void)
 {
 	settle();
 	JOBS_WERE("release 1-1\n"); /* of an earlier run */
-	CHECK_INT(said("no device is exported until the program that listens there ends"), 1);
+	CHECK_INT(said("until it ends, no device is exported"), 1);
 	file_is(root, "run/left", "1-1 this server does not listen on all its addresses\n"
 				  "1-2 this server does not listen on all its addresses\n");
 	close(other_server);

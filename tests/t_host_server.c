@@ -1780,7 +1780,7 @@ static void port_in_use(void)
 	log_once_clear(&t.server.port_in_use);
 	listener->error = 0;
 	run_after(&t.loop, INTERVAL_MS);
-	CHECK_INT(logged("is in use: no device is exported until"), 1);
+	CHECK_INT(logged("until it ends, no device is exported"), 1);
 	CHECK_INT(logged("listening"), 1);
 	close(other);
 	run_after(&t.loop, INTERVAL_MS);

@@ -90,6 +90,7 @@ static void not_named(void)
 		"", "#UUID=" UUID " /mnt ext4\n", "# /dev/sda /mnt ext4\n", "nas:/srv /mnt nfs\n",
 		"//nas/x /mnt cifs\n", "tmpfs /tmp tmpfs\n", "/srv /mnt none bind\n", "\n\n",
 		"/sdap1 /mnt ext4\n", "/dev/shm /mnt none bind\n", "UUID /mnt ext4\n", "  \n",
+		"LABELSx /mnt ext4\n",
 		"/dev/disk /mnt none bind\n", "LABEL= /mnt ext4\n", "UUID= /mnt ext4\n",
 		"sdap1 /mnt ext4\n", "uuid=1 /mnt ext4\n", "/dev/sdb /mnt ext4\n", "UU", "#",
 	};

@@ -19,6 +19,9 @@ enum {
 	AEAD_TAG_SIZE = 16,
 };
 
+/* 32 zero bytes: an empty secret, or no point. */
+extern const uint8_t crypto_zeros[32];
+
 /* SHA-256 (FIPS 180-4), not finished. It begins as a copy of sha256_empty. */
 struct sha256 {
 	uint32_t state[8];

@@ -42,7 +42,6 @@ static size_t parse_key(uint8_t key[PSK_KEY_MAX], const char *hex)
 
 const char *psk_parse(struct psk *psk, const char *line)
 {
-	static const uint8_t zeros[SHA256_SIZE];
 	size_t len = identity_length(line, ':'), n;
 	uint8_t key[PSK_KEY_MAX];
 
@@ -51,7 +50,7 @@ const char *psk_parse(struct psk *psk, const char *line)
 	memcpy(psk->identity, line, len);
 	psk->identity[len] = '\0';
 	n = parse_key(key, line + len + 1);
-	hmac(psk->secret, zeros, key, n);
+	hmac(psk->secret, crypto_zeros, key, n);
 	hkdf_label((uint8_t *)&psk->print, sizeof(psk->print), psk->secret, "print", NULL);
 	explicit_bzero(key, sizeof(key));
 	return n < PSK_KEY_MIN ? "the key is not 32 to 128 hexadecimal digits" : NULL;

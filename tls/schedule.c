@@ -76,9 +76,7 @@ bool schedule_agree(struct tls *tls, const struct tls_hello *hello)
 
 void schedule_application(struct tls *tls)
 {
-	static const uint8_t zeros[SHA256_SIZE];
-
-	advance_secret(tls, zeros);
+	advance_secret(tls, crypto_zeros);
 	derive_cipher(tls, tls->server ? &tls->in : &tls->out, "c ap traffic");
 	derive_cipher(tls, tls->server ? &tls->out : &tls->in, "s ap traffic");
 }

@@ -9,6 +9,8 @@
 
 enum { LABEL_SIZE = 100 /* of the text that HKDF hashes */ };
 
+const uint8_t crypto_zeros[32];
+
 static uint32_t rotate_right(uint32_t x, unsigned n)
 {
 	return x >> n | x << (32 - n);

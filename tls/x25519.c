@@ -93,7 +93,7 @@ static void field_store(uint8_t bytes[X25519_SIZE], field a)
 /* One step of the Montgomery ladder: RFC 7748 5, with its names. */
 static void ladder_step(field x2, field z2, field x3, field z3, const field x1)
 {
-	static const field a24 = { 121665 };
+	const field a24 = { 121665 };
 	field a, b, c, d, e, aa, bb, da, cb;
 
 	field_add(a, x2, z2);
@@ -119,7 +119,6 @@ static void ladder_step(field x2, field z2, field x3, field z3, const field x1)
 bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	    const uint8_t point[X25519_SIZE])
 {
-	static const uint8_t zeros[X25519_SIZE];
 	field x1, x2 = { 1 }, z2 = { 0 }, x3, z3 = { 1 };
 	uint8_t k[X25519_SIZE], bit, previous = 0;
 
@@ -142,5 +141,5 @@ bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	field_invert(z2, z2);
 	field_multiply(x2, x2, z2);
 	field_store(shared, x2);
-	return !aead_same(shared, zeros, sizeof(zeros));
+	return !aead_same(shared, crypto_zeros, X25519_SIZE);
 }
