@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/sandbox.h"
 #include "lib/str.h"
 #include "lib/util.h"
 
@@ -172,6 +173,26 @@ static void doctor_check_owners(struct doctor *doctor)
 	}
 }
 
+/* One key for both roles: whoever leads a connection of this machine back to it is let in. */
+static void doctor_check_keys(struct doctor *doctor)
+{
+	static struct keys role[2];
+	static const char file[][5] = { "keys", "key" }; /* of the server, of the client */
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(file); i++) {
+		str_format(path, sizeof(path), "%s/%s", doctor->options->config, file[i]);
+		if (access(path, R_OK) || !keys_read(&role[i], path))
+			return;
+	}
+	for (unsigned i = 0; i < role[1].count; i++)
+		for (unsigned j = 0; j < role[0].count; j++)
+			if (role[0].key[j].print == role[1].key[i].print)
+				doctor_bad(doctor, "%s is a key of the server and of the client: "
+						   "make another one: usbiphp psk",
+					   role[0].key[j].identity);
+}
+
 static void count_device(struct request *request, const struct reply_item *item)
 {
 	unsigned *devices = request->ctx;
@@ -224,6 +245,10 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 	doctor_check_programs(&doctor);
 	doctor_check_filters(&doctor);
 	doctor_check_owners(&doctor);
+	doctor_check_keys(&doctor);
+	if (!sandbox_has_landlock())
+		doctor_warn(&doctor, "this kernel has no Landlock: a daemon that is taken over may "
+				     "write to root's files");
 	if (time(NULL) < CLOCK_MIN)
 		doctor_warn(&doctor, "the clock is not set: timedatectl set-ntp true");
 	if (geteuid())

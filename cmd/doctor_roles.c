@@ -212,6 +212,14 @@ static void doctor_check_usbfs(struct doctor *doctor)
 			      "its host", strerror(-error));
 }
 
+/* The driver of the older Raspberry Pis' only controller. */
+static void doctor_check_controller(struct doctor *doctor)
+{
+	if (!sysfs_can_open(&doctor->sysfs, O_PATH, "bus/platform/drivers/dwc_otg"))
+		doctor_warn(doctor, "the USB controller's driver dwc_otg may lock up: write "
+				    "dtoverlay=dwc2 into /boot/firmware/config.txt, then reboot");
+}
+
 static void doctor_check_sight(struct doctor *doctor)
 {
 	enum protect_sight sight = protect_find_sight(&doctor->machine);
@@ -289,12 +297,14 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 		doctor_check_module(doctor, &modules[MODULE_STUB], stub_check(sysfs),
 				    doctor->has_usbfs ? DOCTOR_OK : DOCTOR_BAD);
 		doctor_check_slots(doctor);
+		doctor_check_controller(doctor);
 		doctor_check_sight(doctor);
 		doctor_check_daemon(doctor, "server", bind);
 	}
 	if (client || !server) {
 		doctor_check_module(doctor, &modules[MODULE_VHCI], vhci_check(sysfs),
 				    client ? DOCTOR_BAD : DOCTOR_WARN);
+		doctor_check_kernel(doctor, DOCTOR_FAULT_VHCI);
 		doctor_check_ports(doctor);
 		doctor_check_daemon(doctor, "client", attach);
 	}
@@ -305,5 +315,6 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 					       "tls");
 		doctor_check_module(doctor, &modules[MODULE_TLS], has_tls ? 0 : -ENOENT,
 				    DOCTOR_BAD);
+		doctor_check_kernel(doctor, DOCTOR_FAULT_TLS);
 	}
 }

@@ -56,6 +56,15 @@ static void keep_capabilities(uint32_t first, uint32_t others)
 		log_missing("dropped capabilities");
 }
 
+bool sandbox_has_landlock(void)
+{
+#ifdef HAVE_LANDLOCK
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+#else
+	return false;
+#endif
+}
+
 #ifdef HAVE_LANDLOCK
 /* Below the path these kinds of access stay allowed. */
 static void landlock_allow(int ruleset, int dir, const char *path, uint64_t access)

@@ -18,7 +18,7 @@
  *	  exploit the kernel or other processes; no sockets of other families than IP and netlink,
  *	  as root needs no more than a local socket of D-Bus or of a container's daemon to become
  *	  all again
- * A layer that the kernel lacks is left out; --verbose logs it.
+ * A layer that the kernel lacks is left out; --verbose logs it, and the doctor tells about Landlock.
  *
  * sysfs: open root of the kernel's attribute files.
  * run_dir, records: directories in which files are replaced; records is NULL for the server, which
@@ -27,6 +27,9 @@
  * not restricted.
  */
 void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool programs);
+
+/* Whether this kernel has Landlock, and it is on. */
+bool sandbox_has_landlock(void);
 
 /* The sandbox of the inspector. It keeps the capabilities to look at other users' processes and to
  * read files that only they may read. It cannot write to files, run programs, open sockets, or

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of usbiphp doctor: its report on trees of a whole machine.
- * LINK: -Wl,--wrap=time,--wrap=__time64,--wrap=query_confine
+ * LINK: -Wl,--wrap=time,--wrap=__time64,--wrap=query_confine,--wrap=sandbox_has_landlock
  */
 #include "client/request.h"
 #include "cmd/cmd.h"
@@ -30,6 +30,7 @@ static void begin(const char *tree)
 	if (tree)
 		tree_unpack(sys, tree);
 	put_file(root, "proc/sys/kernel/osrelease", "6.1.0\n");
+	put_file(root, "proc/sys/kernel/version", "#1 SMP Debian 7.3.4-1 (2026-10-11)\n");
 	put_link(root, "proc/1/exe", "/sbin/init");
 }
 
@@ -65,6 +66,15 @@ void __wrap_query_confine(const struct psk *key, bool programs)
 {
 	(void)key;
 	CHECK(!programs);
+}
+
+/* What a kernel may lack. */
+static bool landlock = true;
+bool __wrap_sandbox_has_landlock(void);
+
+bool __wrap_sandbox_has_landlock(void)
+{
+	return landlock;
 }
 
 static struct keys *keys; /* of --psk */
@@ -253,6 +263,112 @@ static void tls(void)
 	SAYS("ok      tls is loaded");
 	keys = NULL;
 	end();
+}
+
+/* Which of the faults the doctor tells of. */
+static void kernels(void)
+{
+	static const struct {
+		const char *release, *version;
+		const char *vhci, *tls; /* what it is called; NULL: nothing is said */
+	} row[] = {
+		{ "6.1.0-50-amd64", "#1 SMP Debian 6.1.192-1 (2026-11-02)", "6.1.192", NULL },
+		{ "6.1.0-50-amd64", "#1 SMP Debian 6.1.191-1 (2026-11-02)", "6.1.191", "6.1.191" },
+		{ "6.12.114+rpt-rpi-v8", "#1 SMP PREEMPT Debian 1:6.12.114-1+rpt1 (2026-09-16)",
+		  "6.12.114", "6.12.114" },
+		{ "6.12.115+rpt-rpi-v8", "#1 SMP PREEMPT Debian 1:6.12.115-1+rpt1 (2026-09-16)",
+		  "6.12.115", NULL },
+		{ "6.6.99", "#1 SMP", "6.6.99", "6.6.99" },
+		{ "5.10.3", "#1 SMP", "5.10.3", "5.10.3" },
+		{ "6.1.192", "#1 SMP", "6.1.192", NULL },
+		{ "6.18.7", "#1 SMP", "6.18.7", NULL },
+		{ "7.2.99", "#1 SMP", "7.2.99", NULL },
+		{ "7.3.0", "#1 SMP", NULL, NULL },
+		{ "7.3-rc1", "#1 SMP", NULL, NULL },
+		{ "8.0.1", "#1 SMP", NULL, NULL },
+		{ "6.1", "", "6.1.0", "6.1.0" },
+		{ "6.1-200", "", "6.1.0", "6.1.0" },
+		{ "6.1.99999999999999999999", "", "6.1.1023", NULL },
+		{ "", "", "0.0.0", "0.0.0" },
+	};
+	static struct keys some;
+	char head[64];
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		begin(NULL);
+		put_file(root, "proc/sys/kernel/osrelease", row[i].release);
+		put_file(root, "proc/sys/kernel/version", row[i].version);
+		look();
+		snprintf(head, sizeof(head), "warn    Linux %s: a malicious server", row[i].vhci);
+		CHECK_INT(lines("warn    Linux"), row[i].vhci != NULL);
+		CHECK_INT(lines(head), row[i].vhci != NULL);
+		keys = &some;
+		look();
+		snprintf(head, sizeof(head), "warn    Linux %s: sessions with a key", row[i].tls);
+		CHECK_INT(lines("warn    Linux"), (row[i].vhci != NULL) + (row[i].tls != NULL));
+		CHECK_INT(lines(head), row[i].tls != NULL);
+		keys = NULL;
+		end();
+	}
+	begin(NULL);
+	landlock = false;
+	look();
+	SAYS("warn    this kernel has no Landlock: a daemon that is taken over may write to root's "
+	     "files");
+	landlock = true;
+	end();
+}
+
+/* The USB controller of the older Raspberry Pis. */
+static void controller(void)
+{
+	begin(NULL);
+	look();
+	CHECK(!strstr(said, "dwc_otg"));
+	put_file(root, "sys/bus/platform/drivers/dwc_otg/bind", "");
+	look();
+	SAYS("warn    the USB controller's driver dwc_otg may lock up: write dtoverlay=dwc2 into "
+	     "/boot/firmware/config.txt, then reboot");
+	end();
+}
+
+/* A key of the server that is one of the client's, too. */
+static void same_key(void)
+{
+	static const char a[] = "laptop:00112233445566778899aabbccddeeff\n",
+			  b[] = "other@pi.lan:00112233445566778899aabbccddeeff\n",
+			  c[] = "laptop:000102030405060708090a0b0c0d0e0f\n";
+	static const struct {
+		const char *server[2], *client[2];
+		const char *named; /* NULL: nobody */
+	} row[] = {
+		{ { a, "" }, { b, "" }, "laptop" },
+		{ { b, c }, { a, "" }, "other@pi.lan" },
+		{ { a, "" }, { "desk@attic:ffeeddccbbaa99887766554433221100\n", b }, "laptop" },
+		{ { a, "" }, { c, "" }, NULL },
+		{ { b, "" }, { c, "" }, NULL },
+	};
+	char path[TEMP_SIZE + 32], text[200], head[64];
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		begin(NULL);
+		snprintf(text, sizeof(text), "%s%s", row[i].server[0], row[i].server[1]);
+		put_file(root, "config/keys", text);
+		snprintf(path, sizeof(path), "%s/config/keys", root);
+		chmod(path, 0600);
+		look();
+		CHECK(!strstr(said, "is a key of")); /* this machine is no client */
+		snprintf(text, sizeof(text), "%s%s", row[i].client[0], row[i].client[1]);
+		put_file(root, "config/key", text);
+		snprintf(path, sizeof(path), "%s/config/key", root);
+		chmod(path, 0600);
+		look();
+		snprintf(head, sizeof(head), "BAD     %s is a key of the server and of the client: ",
+			 row[i].named);
+		CHECK_INT(lines(head), row[i].named != NULL);
+		CHECK_INT(strstr(said, "is a key of") != NULL, row[i].named != NULL);
+		end();
+	}
 }
 
 static void distributions(void)
@@ -845,6 +961,9 @@ int main(void)
 	RUN("t_doctor: modules", modules);
 	RUN("t_doctor: the kernel's configuration", configuration);
 	RUN("t_doctor: the tls module", tls);
+	RUN("t_doctor: kernels", kernels);
+	RUN("t_doctor: the controller of a Raspberry Pi", controller);
+	RUN("t_doctor: one key for both roles", same_key);
 	RUN("t_doctor: the distribution", distributions);
 	RUN("t_doctor: the distribution's files", distribution_files);
 	RUN("t_doctor: the roles", roles);

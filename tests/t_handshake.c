@@ -172,6 +172,32 @@ static void wrong_keys(void)
 	refused_key("", (const char *)secret, -ENOKEY);
 }
 
+/* Only one alert says that the keys differ: 6.2. */
+static void alerts(void)
+{
+	static const struct {
+		uint8_t record[8];
+		size_t len;
+		int result;
+	} table[] = {
+		{ { 21, 3, 3, 0, 2, 2, 51 }, 7, -EACCES },
+		{ { 21, 3, 3, 0, 2, 2, 40 }, 7, -EBADMSG },
+		{ { 21, 3, 3, 0, 2, 2, 80 }, 7, -EBADMSG },
+		{ { 21, 3, 3, 0, 1, 51 }, 6, -EBADMSG },
+		{ { 21, 3, 3, 0, 3, 2, 51, 51 }, 8, -EBADMSG },
+		{ { 21, 3, 3, 0, 0 }, 5, -EBADMSG },
+	};
+
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		struct run run;
+
+		init(&run);
+		begin(&run);
+		CHECK_INT(give(&run.client, &run.from_client, table[i].record, table[i].len),
+			  table[i].result);
+	}
+}
+
 /* A good run, and either end as it was before each of its records. */
 struct recorded {
 	struct run good;
@@ -606,6 +632,7 @@ int main(void)
 {
 	RUN("the suites that both ends have", suites);
 	RUN("unknown identities and wrong keys are refused alike", wrong_keys);
+	RUN("alerts", alerts);
 	RUN("every truncation of every record", truncations);
 	RUN("every bit of every record flipped", flips);
 	RUN("every record out of its order", orders);

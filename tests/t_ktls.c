@@ -274,8 +274,73 @@ static void endless(void)
 	end();
 }
 
+/* The client's hello reaches the server. Returns what that says. */
+static int hello(const uint8_t *record, size_t len)
+{
+	int result;
+
+	say(record, len);
+	CHECK(ready(t.fd, 2000));
+	result = ktls_step(&t.server, t.fd);
+	end();
+	return result;
+}
+
+/* A hello that was recorded, also after others; not before so many that it is forgotten. */
+static void replays(void)
+{
+	enum { REMEMBERED = 64 };
+	static uint8_t record[REMEMBERED + 1][TLS_REPLY_MAX];
+	static size_t len[REMEMBERED + 1];
+
+	for (size_t i = 0; i < LENGTH(record); i++) {
+		start();
+		ktls_accept(&t.server, &t.keys, false);
+		ktls_connect(&t.client, t.other, t.keys.key);
+		CHECK(ready(t.fd, 2000));
+		len[i] = (size_t)recv(t.fd, record[i], sizeof(record[i]), MSG_PEEK);
+		CHECK_INT(ktls_step(&t.server, t.fd), 0);
+		end();
+		if (i && i < REMEMBERED)
+			continue;
+		start();
+		ktls_accept(&t.server, &t.keys, false);
+		CHECK_INT(hello(record[i], len[i]), -EALREADY);
+	}
+	start();
+	ktls_accept(&t.server, &t.keys, false);
+	CHECK_INT(hello(record[1], len[1]), -EALREADY);
+	start();
+	ktls_accept(&t.server, &t.keys, false);
+	CHECK_INT(hello(record[0], len[0]), 0); /* of 65 before */
+}
+
+/* Nobody can make the server forget, or refuse a client, with hellos that no key has made. */
+static void forged_hellos(void)
+{
+	uint8_t record[TLS_REPLY_MAX];
+	size_t len;
+
+	start();
+	ktls_connect(&t.client, t.other, t.keys.key);
+	CHECK(ready(t.fd, 2000));
+	len = (size_t)recv(t.fd, record, sizeof(record), 0);
+	end();
+	record[len - 1] ^= 1;
+	for (int i = 0; i < 2; i++) {
+		start();
+		ktls_accept(&t.server, &t.keys, false);
+		CHECK_INT(hello(record, len), -EACCES);
+	}
+	record[len - 1] ^= 1;
+	start();
+	ktls_accept(&t.server, &t.keys, false);
+	CHECK_INT(hello(record, len), 0);
+}
+
 static void words(void)
 {
+	CHECK(strstr(ktls_strerror(-EALREADY), "recorded"));
 	CHECK(strstr(ktls_strerror(-EACCES), "the same key"));
 	CHECK(strstr(ktls_strerror(-ENOKEY), "unknown key name"));
 	CHECK(strstr(ktls_strerror(-EBADMSG), "TLS"));
@@ -291,6 +356,8 @@ int main(void)
 	RUN("closed in the middle", closes);
 	RUN("records of every size", sizes);
 	RUN("records without end", endless);
+	RUN("a hello that was recorded", replays);
+	RUN("hellos that no key has made", forged_hellos);
 	RUN("why it failed, in words", words);
 	return check_status();
 }

@@ -221,7 +221,7 @@ static int take_record(struct tls *tls, uint8_t *record, size_t len, struct wire
 	else if (tls->aead && type != TLS_ALERT)
 		return -EBADMSG;
 	if (type == TLS_ALERT)
-		return -EACCES;
+		return body.left == 2 && body.p[1] == DECRYPT_ERROR ? -EACCES : -EBADMSG;
 	return type == TLS_HANDSHAKE ? take_messages(tls, body, out) : -EBADMSG;
 }
 

@@ -96,7 +96,8 @@ int ktls_accept(struct tls *tls, const struct keys *keys, bool aes);
  *	socket is plain text;
  * 0: not done yet;
  * -errno of tls_take(), -ENOENT: the kernel has no tls, -ENOPKG: its tls has no such cipher,
- *	-ECONNRESET: the other end has closed the connection.
+ *	-ECONNRESET: the other end has closed the connection, -EALREADY: a client's hello came
+ *	before, as someone has recorded it.
  */
 int ktls_step(struct tls *tls, int fd);
 /* Why a handshake failed, as constant text for a message. */

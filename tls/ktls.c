@@ -14,7 +14,17 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-enum { STACK_SIZE = 8192 /* more than one step of the handshake uses */ };
+enum {
+	STACK_SIZE = 8192, /* more than one step of the handshake uses */
+	HELLOS_MAX = 64,
+};
+
+/* How the latest hellos ended that came from clients with a key: with a binder, 4.2.11.2, which the
+ * client's random number makes different each time. */
+static struct {
+	uint8_t binder[HELLOS_MAX][SHA256_SIZE];
+	unsigned next;
+} hellos;
 
 /* An entry of /proc/crypto begins with "name : gcm(aes)"; then comes "driver : generic-gcm-aesni".
  * The name of a driver that is composed of a generic GCM and an AES has parentheses. */
@@ -140,6 +150,8 @@ const char *ktls_strerror(int error)
 		return "both ends need the same key: compare the files of --psk";
 	case -ENOKEY:
 		return "unknown key name: it is not in the file of --psk";
+	case -EALREADY:
+		return "it repeats a hello that was recorded";
 	case -EBADMSG:
 		return "it does not speak TLS 1.3 with a pre-shared key";
 	case -ECONNRESET:
@@ -154,6 +166,30 @@ const char *ktls_strerror(int error)
 	}
 }
 
+static bool is_replay(const uint8_t *binder)
+{
+	for (unsigned i = 0; i < HELLOS_MAX && i < hellos.next; i++)
+		if (!memcmp(hellos.binder[i], binder, SHA256_SIZE))
+			return true;
+	return false;
+}
+
+/* As tls_take(). Whoever has recorded a hello could keep a server busy with it, as the answer takes
+ * two multiplications on the curve. */
+static int take_once(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)
+{
+	bool hello = tls->state == TLS_CLIENT_HELLO && len > SHA256_SIZE;
+	const uint8_t *binder = record + len - SHA256_SIZE;
+	int result;
+
+	if (hello && is_replay(binder))
+		return -EALREADY;
+	result = tls_take(tls, record, len, out);
+	if (hello && !result)
+		memcpy(hellos.binder[hellos.next++ % HELLOS_MAX], binder, SHA256_SIZE);
+	return result;
+}
+
 int ktls_step(struct tls *tls, int fd)
 {
 	uint8_t record[TLS_RECORD_MAX], reply[TLS_REPLY_MAX];
@@ -166,7 +202,7 @@ int ktls_step(struct tls *tls, int fd)
 		return -ECONNRESET;
 	tls->record_size = 0;
 	socket_set(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
-	result = tls_take(tls, record, (size_t)len, &out);
+	result = take_once(tls, record, (size_t)len, &out);
 	wipe_stack();
 	if (out.p != reply && socket_send_all(fd, reply, (size_t)(out.p - reply)) && result >= 0)
 		result = -ECONNRESET;
