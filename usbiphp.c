@@ -69,7 +69,7 @@ enum { LAST_LETTERLESS = ON_DEMAND };
 static const struct option_row {
 	uint8_t letter;
 	uint16_t commands; /* that take it, as bits */
-	char name[12];
+	char name[11];
 	char argument[12]; /* empty: it takes none */
 	char help[53];
 } option_rows[] = {

@@ -116,33 +116,19 @@ void table_put(struct table *table, const char *text)
 	table_put_value(table, text, false);
 }
 
-static void table_put_format(struct table *table, bool printable, const char *format, va_list args)
+void table_put_format(struct table *table, bool line, const char *format, ...)
 {
 	char text[LINE_SIZE];
+	va_list args;
 
+	va_start(args, format);
 	str_vformat(text, sizeof(text), format, args);
-	if (printable)
+	va_end(args);
+	if (line)
 		str_printable(text);
 	table_put(table, text);
-}
-
-void table_format(struct table *table, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	table_put_format(table, false, format, args);
-	va_end(args);
-}
-
-void table_put_line(struct table *table, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	table_put_format(table, true, format, args);
-	va_end(args);
-	table_put(table, "\n");
+	if (line)
+		table_put(table, "\n");
 }
 
 void table_put_json_string(struct table *table, const char *text)

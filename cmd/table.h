@@ -29,11 +29,11 @@ struct table {
 void table_flush(struct table *table);
 /* Puts text as it is. */
 void table_put(struct table *table, const char *text);
-void table_format(struct table *table, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* Puts a line, to which '\n' is added; bytes that are not printable become '?'. */
-void table_put_line(struct table *table, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* line: bytes that are not printable become '?', and '\n' is added. */
+void table_put_format(struct table *table, bool line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+#define table_format(table, ...) table_put_format(table, false, __VA_ARGS__)
+#define table_put_line(table, ...) table_put_format(table, true, __VA_ARGS__)
 /* Puts a JSON string, or null if text is NULL or empty. */
 void table_put_json_string(struct table *table, const char *text);
 /* Puts two members of an object, each behind a comma, in JSON; else a line, if a server runs. */

@@ -12,37 +12,29 @@
 
 #define USBFS_DRIVER "usbfs" /* a program has claimed the interface: drivers/usb/core/devio.c */
 
-static void set_reason(struct reason *reason, const char *begin, const char *format, va_list args)
-{
-	size_t len = str_copy(reason->text, sizeof(reason->text), begin);
-
-	str_vformat(reason->text + len, sizeof(reason->text) - len, format, args);
-	str_printable(reason->text);
-}
-
 void protect_set(struct protect_item *item, enum protect_answer answer, bool unknown,
 		 const char *format, ...)
 {
+	char *text = item->reason.text;
+	size_t size = sizeof(item->reason.text), len;
 	va_list args;
 
 	if (item->answer == PROTECT_NEEDED || item->answer == answer)
 		return;
 	item->answer = answer;
 	item->unknown = unknown;
+	len = str_copy(text, size, unknown ? "this host may need it: " : "");
 	va_start(args, format);
-	set_reason(&item->reason, unknown ? "this host may need it: " : "", format, args);
+	str_vformat(text + len, size - len, format, args);
 	va_end(args);
+	str_printable(text);
 }
 
-void protect_unknown(struct protect *protect, const char *format, ...)
+void protect_unknown(struct protect *protect, const char *dir, const char *path, int error)
 {
-	va_list args;
-
-	if (protect->unknown.text[0])
-		return;
-	va_start(args, format);
-	set_reason(&protect->unknown, "", format, args);
-	va_end(args);
+	if (!protect->unknown.text[0])
+		str_format(protect->unknown.text, sizeof(protect->unknown.text),
+			   "cannot read /%s/%s: %s", dir, path, strerror(-error));
 }
 
 bool protect_failed(struct protect *protect, const char *dir, const char *path, ssize_t result)
@@ -50,8 +42,7 @@ bool protect_failed(struct protect *protect, const char *dir, const char *path, 
 	/* -ESRCH: a process that ended between open(2) and read(2) */
 	if (result >= 0 || result == -ENOENT || result == -ENODEV || result == -ESRCH)
 		return false;
-	protect_unknown(protect, "cannot read /%s/%s: %s", dir, path,
-			strerror((int)-result));
+	protect_unknown(protect, dir, path, (int)result);
 	return true;
 }
 
@@ -147,7 +138,7 @@ static bool proc_is_whole(struct protect *protect)
 
 	if (!fstatat(protect->sysfs->proc, "version", &st, 0))
 		return true;
-	protect_unknown(protect, "cannot read /proc/version: %s", strerror(errno));
+	protect_unknown(protect, "proc", "version", -errno);
 	return false;
 }
 
@@ -268,8 +259,7 @@ void protect_survey(const struct sysfs *sysfs, struct protect_survey *survey)
 	if (sysfs->fake)
 		return;
 	if (sysfs->proc < 0)
-		protect_unknown(&protect, "cannot read /proc: %s",
-				strerror(-sysfs->proc));
+		protect_unknown(&protect, "proc", ".", sysfs->proc);
 	else if (proc_is_whole(&protect)) {
 		protect.sight = protect_find_sight(sysfs);
 		find_traits(&protect);

@@ -172,11 +172,11 @@ void protect_set(struct protect_item *item, enum protect_answer answer, bool unk
 #define protect_need(item, ...) protect_set(item, PROTECT_NEEDED, false, __VA_ARGS__)
 #define protect_doubt(item, ...) protect_set(item, PROTECT_NEEDED, true, __VA_ARGS__)
 #define protect_later(item, ...) protect_set(item, PROTECT_LATER, false, __VA_ARGS__)
-/* A failure: something cannot be found out. All devices become needed that are not anyway. */
-void protect_unknown(struct protect *protect, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* A failure, and true, if result is an error in reading a file; dir: "sys", "proc", "run", "dev",
- * "etc". False also for errors that mean that there is no such file, or not any more. */
+/* A failure: path below dir, which is "sys", "proc", "run", "dev" or "etc", cannot be read. All
+ * devices become needed that are not anyway. */
+void protect_unknown(struct protect *protect, const char *dir, const char *path, int error);
+/* The same, and true, if result is an error; but false for those that mean that there is no such
+ * file, or not any more. */
 bool protect_failed(struct protect *protect, const char *dir, const char *path, ssize_t result);
 /* file_each_line() below /proc; and sysfs_each_entry() below the sysfs, without entries that begin
  * with a dot. They end when visit returns true, and return whether it did. */

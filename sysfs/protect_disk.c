@@ -75,8 +75,7 @@ void protect_each_mount(struct protect *protect, bool (*visit)(void *ctx, char *
 
 		readable += found >= 0;
 		if (error_is_resource(found) || (i + 1 == ARRAY_SIZE(views) && !readable))
-			protect_unknown(protect, "cannot read /proc/%s: %s",
-					views[i], strerror(-found));
+			protect_unknown(protect, "proc", views[i], found);
 	}
 }
 

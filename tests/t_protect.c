@@ -7,7 +7,8 @@
 #include "tests/openat.h"
 #include "tests/protect.h"
 
-#define MAY "this host may need it: cannot read "
+#define FAILED "cannot read "
+#define MAY "this host may need it: " FAILED
 
 static void paths(void)
 {
@@ -55,7 +56,7 @@ static void links(void)
 	CHECK_STR(protect.unknown.text, "");
 	CHECK(!protect_find_link(&protect, "class/net/bonding_masters/x", NULL));
 	CHECK_STR(protect.unknown.text,
-		  MAY "/sys/class/net/bonding_masters/x: Not a directory");
+		  FAILED "/sys/class/net/bonding_masters/x: Not a directory");
 	end();
 }
 
@@ -83,7 +84,7 @@ static void entries(void)
 	CHECK(!protect_exists(&protect, "class/net/a"));
 	CHECK_STR(protect.unknown.text, "");
 	CHECK(!protect_exists(&protect, "class/net/b/x"));
-	CHECK_STR(protect.unknown.text, MAY "/sys/class/net/b/x: Not a directory");
+	CHECK_STR(protect.unknown.text, FAILED "/sys/class/net/b/x: Not a directory");
 	end();
 }
 
@@ -103,9 +104,9 @@ static void reasons(void)
 	protect_need(&item, "another");
 	CHECK_INT(item.answer, PROTECT_NEEDED);
 	CHECK_STR(item.reason.text, "it is ?[31m 1");
-	protect_unknown(&protect, "first %s", "\n");
-	protect_unknown(&protect, "second");
-	CHECK_STR(protect.unknown.text, "first ?");
+	protect_unknown(&protect, "proc", "first", -EACCES);
+	protect_unknown(&protect, "proc", "second", -EACCES);
+	CHECK_STR(protect.unknown.text, "cannot read /proc/first: Permission denied");
 }
 
 static void failures(void)
@@ -118,7 +119,7 @@ static void failures(void)
 	CHECK_STR(protect.unknown.text, "");
 	CHECK(protect_failed(&protect, "proc", "x", -EACCES));
 	CHECK(protect_failed(&protect, "sys", "y", -EIO));
-	CHECK_STR(protect.unknown.text, MAY "/proc/x: Permission denied");
+	CHECK_STR(protect.unknown.text, FAILED "/proc/x: Permission denied");
 }
 
 /* A network card that is in use. */
@@ -181,7 +182,7 @@ static void hidden_proc(void)
 		begin();
 		close(sysfs.proc);
 		sysfs.proc = -errors[i];
-		snprintf(reason, sizeof(reason), MAY "/proc: %s", strerror(errors[i]));
+		snprintf(reason, sizeof(reason), MAY "/proc/.: %s", strerror(errors[i]));
 		NEEDED_BY_ALL(reason);
 		end();
 	}

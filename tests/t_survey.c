@@ -84,7 +84,7 @@ static void unknown(void)
 	CHECK(strstr(survey.item[0].reason.text, "cannot read /proc/version"));
 	close(sysfs.proc);
 	sysfs.proc = -EACCES;
-	NEEDED_BY_ALL("this host may need it: cannot read /proc: Permission denied");
+	NEEDED_BY_ALL("this host may need it: cannot read /proc/.: Permission denied");
 	in_use = false;
 	end();
 }
