@@ -30,6 +30,8 @@ void conn_set_state(struct conn *conn, enum conn_state state)
 
 	addr_text(&conn->peer.address, address);
 	state_enter(states, conn->state, state, address, "connection: ");
+	if (state == CONN_FREE)
+		conn_adjust_count(conn->server, &conn->peer.address, -1);
 	conn->state = state;
 }
 
@@ -172,6 +174,7 @@ void conn_open(struct conn *conn, struct host_server *server, int fd,
 	conn->source.fd = fd;
 	conn->source.ready = conn_ready;
 	conn_set_state(conn, CONN_READING);
+	conn->of_peer = (uint16_t)conn_adjust_count(server, address, 1);
 	conn_set_deadline(conn, CONN_REQUEST_MS);
 	if (loop_watch(server->loop, &conn->source, EPOLLIN))
 		conn_drop(conn);

@@ -6,20 +6,18 @@
 
 #include <string.h>
 
-/* A connection that could leave, and how many its peer has. */
-struct candidate {
-	struct conn *conn;
-	unsigned peers;
-	bool idle;
-};
-
-static unsigned count_of_peer(const struct host_server *server, const struct in6_addr *address)
+unsigned conn_adjust_count(struct host_server *server, const struct in6_addr *address, int more)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < server->conns; i++)
-		n += server->conn[i].state != CONN_FREE &&
-		     addr_is_same_peer(&server->conn[i].peer.address, address);
+	for (unsigned i = 0; i < server->conns; i++) {
+		struct conn *conn = &server->conn[i];
+
+		if (conn->state == CONN_FREE || !addr_is_same_peer(&conn->peer.address, address))
+			continue;
+		conn->of_peer = (uint16_t)(conn->of_peer + more);
+		n++;
+	}
 	return n;
 }
 
@@ -29,43 +27,37 @@ static bool conn_is_idle(const struct conn *conn)
 	return conn->state == CONN_HANDSHAKE || (conn->state == CONN_READING && !conn->peer.key);
 }
 
-static bool leaves_before(const struct candidate *a, const struct candidate *b)
+static bool leaves_before(const struct conn *a, const struct conn *b)
 {
-	if (a->idle != b->idle)
-		return a->idle;
-	if (a->peers != b->peers)
-		return a->peers > b->peers;
-	return a->conn->deadline < b->conn->deadline;
+	if (conn_is_idle(a) != conn_is_idle(b))
+		return conn_is_idle(a);
+	if (a->of_peer != b->of_peer)
+		return a->of_peer > b->of_peer;
+	return a->deadline < b->deadline;
 }
 
 /* Of a peer that has no more than own, only an idle one leaves. */
-static bool may_leave(const struct candidate *candidate, unsigned own)
+static bool may_leave(const struct conn *conn, unsigned own)
 {
-	return candidate->idle ? candidate->peers >= own : candidate->peers > own + 1;
+	return conn_is_idle(conn) ? conn->of_peer >= own : conn->of_peer > own + 1;
 }
 
 /* For a peer that has own connections. peer is not NULL: only one of its. */
 static struct conn *find_leaver(struct host_server *server, const struct in6_addr *peer,
 				unsigned own)
 {
-	struct candidate best = { .conn = NULL };
+	struct conn *best = NULL;
 
 	for (unsigned i = 0; i < server->conns; i++) {
-		struct candidate candidate = { .conn = &server->conn[i] };
-		const struct in6_addr *address = &candidate.conn->peer.address;
+		struct conn *conn = &server->conn[i];
 
-		if (candidate.conn->state == CONN_FREE ||
-		    (peer && !addr_is_same_peer(address, peer)))
+		if (conn->state == CONN_FREE || !may_leave(conn, own) ||
+		    (peer && !addr_is_same_peer(&conn->peer.address, peer)))
 			continue;
-		candidate.idle = conn_is_idle(candidate.conn);
-		if (best.conn && best.idle && !candidate.idle)
-			continue;
-		candidate.peers = peer ? own : count_of_peer(server, address);
-		if (may_leave(&candidate, own) &&
-		    (!best.conn || leaves_before(&candidate, &best)))
-			best = candidate;
+		if (!best || leaves_before(conn, best))
+			best = conn;
 	}
-	return best.conn;
+	return best;
 }
 
 static struct conn *find_free(struct host_server *server)
@@ -78,7 +70,7 @@ static struct conn *find_free(struct host_server *server)
 
 struct conn *conn_make_room(struct host_server *server, const struct in6_addr *address)
 {
-	unsigned own = count_of_peer(server, address);
+	unsigned own = conn_adjust_count(server, address, 0);
 	bool most = own >= CONNS_PER_PEER_MAX;
 	struct conn *conn = most ? NULL : find_free(server);
 

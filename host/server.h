@@ -54,6 +54,7 @@ struct conn {
 	struct loop_source source; /* owns the socket */
 	struct host_server *server;
 	struct peer_id peer; /* its key: proved in HANDSHAKE, else NULL */
+	uint16_t of_peer;    /* how many connections this peer has; invalid in FREE */
 	enum conn_state state;
 	/* The end of the state, in ms of the loop's clock. WAITING: the import is refused then.
 	 * WATCHING: a list is due, or was for too long. All others: the connection is dropped. */
@@ -130,6 +131,10 @@ void conn_pass(struct conn *conn);
 void conn_announce(struct conn *conn);
 /* Ends the connection at once; the place is FREE. */
 void conn_drop(struct conn *conn);
+
+/* Returns how many connections that peer has, and adds more to of_peer in each of them. All are
+ * looked at once only: a flood of new connections must stay cheap where all places are in use. */
+unsigned conn_adjust_count(struct host_server *server, const struct in6_addr *address, int more);
 
 /* Between conn.c and conn_reply.c. Every change of state, by a transition that is drawn above. */
 void conn_set_state(struct conn *conn, enum conn_state state);
