@@ -444,12 +444,12 @@ class Daemon:
 class Server(Daemon):
     """A server on a tree of its own, or on that of another; it listens at 127.0.0.1:port."""
 
-    def __init__(self, work, tree=None, interval=60, port=None, listen=(), wait=True, **options):
+    def __init__(self, work, tree=None, interval=60, port=None, listen=(), wait=True, argv=(), **options):
         self.tree = tree or Tree(work / "sys")
         self.port = port or free_port()
         addresses = listen or [f"127.0.0.1:{self.port}"]
         super().__init__(work, SERVER, "--sysfs", self.tree.root, "-i", str(interval),
-                         *(x for a in addresses for x in ("--listen", a)), **options)
+                         *(x for a in addresses for x in ("--listen", a)), *argv, **options)
         if wait:
             until(self.listening, f"the server listens: {self.log()!r}")
 
