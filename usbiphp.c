@@ -67,40 +67,40 @@ enum {
 enum { LAST_LETTERLESS = ON_DEMAND };
 
 static const struct option_row {
-	uint8_t letter;
 	uint16_t commands; /* that take it, as bits */
+	uint8_t letter;
 	char name[11];
 	char argument[12]; /* empty: it takes none */
 	char help[53];
 } option_rows[] = {
-	{ 'i', ROLES, "interval", "SECONDS", "time between passes (default 10)" },
-	{ 'l', SERVER, "listen", "ADDR[:PORT]",
+	{ ROLES, 'i', "interval", "SECONDS", "time between passes (default 10)" },
+	{ SERVER, 'l', "listen", "ADDR[:PORT]",
 	  "where to listen (default all addresses, port " OP_PORT ")" },
-	{ 'p', CLIENT | REMOTE, "port", "PORT",
+	{ CLIENT | REMOTE, 'p', "port", "PORT",
 	  "port of a HOST without one (default " OP_PORT ")" },
-	{ DEAD_AFTER, ROLES, "dead-after", "SECONDS",
+	{ ROLES, DEAD_AFTER, "dead-after", "SECONDS",
 	  "drop a silent peer (default 15, min. 10, 0 = never)" },
-	{ 'r', RULED, "rule", "RULE", "such as 'deny class hid'; the first match decides" },
-	{ 'f', RULED, "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
-	{ 'a', SERVER, "allow", "CIDR", "who may connect (default local, private addresses)" },
-	{ KEYS, ROLES | REMOTE, "psk", "FILE", "encrypt and authenticate with the keys in FILE" },
-	{ TAKE_ALL, SERVER | LIST_LOCAL, "take-all", "",
+	{ RULED, 'r', "rule", "RULE", "such as 'deny class hid'; the first match decides" },
+	{ RULED, 'f', "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
+	{ SERVER, 'a', "allow", "CIDR", "who may connect (default local, private addresses)" },
+	{ ROLES | REMOTE, KEYS, "psk", "FILE", "encrypt and authenticate with the keys in FILE" },
+	{ SERVER | LIST_LOCAL, TAKE_ALL, "take-all", "",
 	  "include devices that this machine itself needs" },
-	{ ENGINE, SERVER, "engine", "ENGINE",
+	{ SERVER, ENGINE, "engine", "ENGINE",
 	  "driver of the devices: auto (default), kernel, usbfs" },
-	{ ON_DEMAND, SERVER, "on-demand", "",
+	{ SERVER, ON_DEMAND, "on-demand", "",
 	  "take a device only while a client uses it" },
-	{ 'n', SERVER, "dry-run", "", "print which devices would be exported, then exit" },
-	{ JSON, LIST | STATUS, "json", "", "print JSON, see usbiphp(1)" },
-	{ WATCH, STATUS, "watch", "", "print again whenever something changes" },
-	{ ONCE, ROLES, "once", "", "make one pass, then exit" },
-	{ FORCE, DETACH, "force", "", "detach it though a disk of it is in use" },
-	{ SYSFS, LOCAL, "sysfs", "DIR", "directory of the kernel's files (default /sys)" },
-	{ RUN, LOCAL, "run", "DIR", "directory of status files (default " STATE_DIR ")" },
-	{ CONFIG, LOCAL, "config", "DIR", "directory of hooks and holds (default " CONFIG_DIR ")" },
-	{ 'v', ALL, "verbose", "", "log debug messages" },
-	{ 'h', ALL, "help", "", "print this help and exit" },
-	{ 'V', ALL, "version", "", "print the version and exit" },
+	{ SERVER, 'n', "dry-run", "", "print which devices would be exported, then exit" },
+	{ LIST | STATUS, JSON, "json", "", "print JSON, see usbiphp(1)" },
+	{ STATUS, WATCH, "watch", "", "print again whenever something changes" },
+	{ ROLES, ONCE, "once", "", "make one pass, then exit" },
+	{ DETACH, FORCE, "force", "", "detach it though a disk of it is in use" },
+	{ LOCAL, SYSFS, "sysfs", "DIR", "directory of the kernel's files (default /sys)" },
+	{ LOCAL, RUN, "run", "DIR", "directory of status files (default " STATE_DIR ")" },
+	{ LOCAL, CONFIG, "config", "DIR", "directory of hooks and holds (default " CONFIG_DIR ")" },
+	{ ALL, 'v', "verbose", "", "log debug messages" },
+	{ ALL, 'h', "help", "", "print this help and exit" },
+	{ ALL, 'V', "version", "", "print the version and exit" },
 };
 
 #define EACH_OPTION(row)                                                                           \

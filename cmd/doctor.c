@@ -42,7 +42,7 @@ void doctor_report(struct doctor *doctor, enum doctor_level level, const char *f
 
 /* Programs that get in the way, by their comm in proc(5). */
 static const struct program {
-	char comm[16], effect[35], units[20];
+	char comm[16], effect[27], units[20];
 	bool only_server; /* it reaches into devices that this machine exports, through usbfs */
 	const char *remedy; /* a format, for units or, if they are empty, for the server's port */
 } programs[] = {
@@ -57,7 +57,7 @@ static const struct program {
 	{ "brltty", "takes serial adapters", "brltty", true, MASK },
 	{ "ipp-usb", "uses exported printers", "ipp-usb", true, MASK },
 	{ "usbhid-ups", "uses an exported UPS", "", true, KEEP_UPS },
-	{ "upsd", "reads a UPS, which may be exported", "", true, KEEP_UPS },
+	{ "upsd", "may read an exported UPS", "", true, KEEP_UPS },
 };
 
 /* A line of /proc/net/tcp or tcp6: the 2nd word is the local address, the 4th the state, the 10th

@@ -14,7 +14,7 @@ enum { SERIES_SHIFT = 10, VERSION_PARTS = 3, PART_MAX = 1023, FIXES_MAX = 2 };
  * series that is not named are judged by the next newer one. */
 static const struct kernel_fault {
 	uint32_t fixed[FIXES_MAX];
-	char text[160];
+	char text[112];
 } faults[] = {
 	[DOCTOR_FAULT_VHCI] = {
 		/* CVE-2026-31607: 6.1.176, 6.12.85; then 1897852293fa, 591c1d972d8f and

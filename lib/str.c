@@ -77,6 +77,18 @@ bool str_is_plain(char c)
 	       c == '-' || c == '.' || c == '_';
 }
 
+bool str_is_listed(const char *list, const char *word)
+{
+	size_t len = strlen(word), n;
+
+	for (; *list; list += n + strspn(list + n, " ")) {
+		n = strcspn(list, " ");
+		if (n == len && !memcmp(list, word, n))
+			return true;
+	}
+	return false;
+}
+
 uint32_t str_hash(uint32_t hash, const char *text)
 {
 	for (; *text; text++)

@@ -27,6 +27,9 @@ bool str_is_plain(char c);
 /* Whether c is one of the characters that separate words: blank, tab, newline, carriage return. */
 bool str_is_blank(char c);
 
+/* Whether word is one of a list of words with a blank between two. */
+bool str_is_listed(const char *list, const char *word);
+
 /* Adds text to a hash, whose first value is STR_HASH: FNV-1a with 32 bits
  * (http://www.isthe.com/chongo/tech/comp/fnv/). */
 #define STR_HASH 2166136261u

@@ -204,8 +204,6 @@ bool protect_each_process(struct protect *protect, bool (*visit)(void *ctx, cons
 /* False if the process has ended, or if its file cannot be read, which is a failure. */
 bool protect_read_process(struct protect *protect, const char *pid,
 			  struct protect_process *process);
-/* Whether the process has one of the names, of which an empty one is the last. */
-bool protect_process_is(const struct protect_process *process, const char (*names)[16]);
 
 /* protect_disk.c, for all parts. Calls visit, until it returns true, for each line of mountinfo
  * (proc_pid_mountinfo(5)) of process 1, then of this one. One of both must be readable. */

@@ -59,18 +59,13 @@ static bool login_visit_session(void *ctx, const char *name)
 /* Whether it is a login prompt. */
 static bool process_is_prompt(const struct protect_process *process)
 {
-	static const char names[][16] = { "getty", "agetty", "mingetty", "fgetty",
-					  "login", "init", "askfirst", "" };
-
-	return protect_process_is(process, names);
+	return str_is_listed("getty agetty mingetty fgetty login init askfirst", process->name);
 }
 
 /* Such a process also runs for a login screen. */
 static bool process_is_display_server(const struct protect_process *process)
 {
-	static const char names[][16] = { "X", "Xorg", "" };
-
-	return protect_process_is(process, names);
+	return str_is_listed("X Xorg", process->name);
 }
 
 /* True for a process at a virtual console that means that somebody is logged in there. */

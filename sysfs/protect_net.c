@@ -137,14 +137,10 @@ static bool net_is_wdm(void *ctx, const char *name)
  * used. */
 static bool net_is_modem(struct protect *protect, const char *interface, const char *driver)
 {
-	static const char drivers[][15] = { "option",   "qcserial", "sierra",
-					    "qmi_wwan", "cdc_mbim", "huawei_cdc_ncm" };
 	struct sysfs_path path = sysfs_path(DEVICE_DIR "%s/usbmisc", interface);
 
-	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
-		if (!strcmp(driver, drivers[i]))
-			return true;
-	return protect_each_entry(protect, path.text, net_is_wdm, NULL);
+	return str_is_listed("option qcserial sierra qmi_wwan cdc_mbim huawei_cdc_ncm", driver) ||
+	       protect_each_entry(protect, path.text, net_is_wdm, NULL);
 }
 
 /*

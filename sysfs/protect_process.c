@@ -46,11 +46,3 @@ bool protect_read_process(struct protect *protect, const char *pid, struct prote
 	return !str_decimal(word[1], UINT32_MAX, &process->parent) &&
 	       !str_decimal(word[4], UINT32_MAX, &process->terminal);
 }
-
-bool protect_process_is(const struct protect_process *process, const char (*names)[16])
-{
-	for (; **names; names++)
-		if (!strcmp(process->name, *names))
-			return true;
-	return false;
-}

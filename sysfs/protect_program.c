@@ -130,19 +130,15 @@ static bool file_is_screen(const struct open_file *file)
 /* udev and the programs that it runs open each new device for a moment. */
 static bool program_is_udev(const struct protect_process *process)
 {
-	static const char names[][16] = { "(udev-worker)", "systemd-udevd", "udevd", "mdev", "" };
-
-	return protect_process_is(process, names);
+	return str_is_listed("(udev-worker) systemd-udevd udevd mdev", process->name);
 }
 
 /* These programs have all keyboards open, to see power buttons and the like; logind also the
  * displays of its sessions. */
 static bool program_is_listener(const struct protect_process *process)
 {
-	static const char names[][16] = { "systemd-logind", "elogind", "elogind-daemon",
-					  "acpid", "upowerd", "thermald", "thd", "" };
-
-	return protect_process_is(process, names);
+	return str_is_listed("systemd-logind elogind elogind-daemon acpid upowerd thermald thd",
+			     process->name);
 }
 
 /* While udev has a disk open, the kernel does not write what the last program has written to it: so
@@ -166,9 +162,7 @@ static bool program_only_looks(const struct open_file *file, const struct protec
 /* A modem has no network interface of its own then, and may be dialled again. */
 static bool program_is_dialer(const struct protect_process *process)
 {
-	static const char names[][16] = { "pppd", "slattach", "" };
-
-	return protect_process_is(process, names);
+	return str_is_listed("pppd slattach", process->name);
 }
 
 static void file_need(const struct open_file *file, struct protect_item *item)

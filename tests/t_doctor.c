@@ -808,7 +808,7 @@ static void programs(void)
 			       "systemctl mask --now ipp-usb\n" },
 		{ "usbhid-ups\n", "warn    usbhid-ups uses an exported UPS: usbiphp release BUSID, "
 				  "or remove the UPS from /etc/nut/ups.conf\n" },
-		{ "upsd\n", "warn    upsd reads a UPS, which may be exported: usbiphp release BUSID, "
+		{ "upsd\n", "warn    upsd may read an exported UPS: usbiphp release BUSID, "
 			    "or remove the UPS from /etc/nut/ups.conf\n" },
 	};
 

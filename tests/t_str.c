@@ -112,6 +112,19 @@ static void formats(void)
 	format_is("1-1 (0627:0001) at 7%", "%s (%04x:%04x) at %u%%", "1-1", 0x627U, 1U, 7U);
 }
 
+static void listed(void)
+{
+	static const char *const yes[] = { "a", "bcd", "e-f" };
+	static const char *const no[] = { "", "b", "bc", "cd", "bcde", "e", "f", "a bcd", " ", "A" };
+
+	for (size_t i = 0; i < LENGTH(yes); i++)
+		CHECK(str_is_listed("a bcd e-f", yes[i]));
+	for (size_t i = 0; i < LENGTH(no); i++)
+		CHECK(!str_is_listed("a bcd e-f", no[i]));
+	CHECK(!str_is_listed("", "a"));
+	CHECK(!str_is_listed("", ""));
+}
+
 static void copies(void)
 {
 	static const char text[] = "a%%c";
@@ -237,6 +250,7 @@ int main(void)
 	formats();
 	RUN("t_str: str_format cuts off", format_call);
 	RUN("t_str: str_copy in every size", copies);
+	RUN("t_str: words of a list", listed);
 	RUN("t_str: str_printable of every byte", printable);
 	RUN("t_str: str_is_plain of every byte", plain);
 	RUN("t_str: str_word", words);

@@ -21,8 +21,9 @@ static void compute(const char *what, uint8_t *out, size_t *size)
 	} else if (!strcmp(what, "public")) {
 		must(x25519(out, bytes[1], (const uint8_t[32]){ 9 }), "make a public key");
 	} else if (!strcmp(what, "sha256")) {
-		struct sha256 hash = sha256_empty;
+		struct sha256 hash;
 
+		sha256_begin(&hash);
 		sha256_add(&hash, bytes[1], len[1]);
 		sha256_end(&hash, out);
 	} else if (!strcmp(what, "hmac")) {

@@ -22,14 +22,14 @@ enum {
 /* 32 zero bytes: an empty secret, or no point. */
 extern const uint8_t crypto_zeros[32];
 
-/* SHA-256 (FIPS 180-4), not finished. It begins as a copy of sha256_empty. */
+/* SHA-256 (FIPS 180-4), not finished. */
 struct sha256 {
 	uint32_t state[8];
 	uint64_t len; /* bytes so far */
 	uint8_t block[SHA256_BLOCK];
 };
 
-extern const struct sha256 sha256_empty;
+void sha256_begin(struct sha256 *hash);
 void sha256_add(struct sha256 *hash, const void *bytes, size_t len);
 void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE]);
 

@@ -45,7 +45,7 @@ static void tls_start(struct tls *tls, enum tls_state state, bool aes, const uin
 	tls->aes = aes;
 	memcpy(tls->random, random, sizeof(tls->random));
 	memcpy(tls->private_key, random + sizeof(tls->random), sizeof(tls->private_key));
-	tls->transcript = sha256_empty;
+	sha256_begin(&tls->transcript);
 }
 
 void tls_server(struct tls *tls, const struct keys *keys, bool aes, const uint8_t *random)

@@ -14,9 +14,10 @@ static void transcript_digest(const struct tls *tls, uint8_t digest[SHA256_SIZE]
 /* 7.1: Derive-Secret with no messages */
 static void derive_empty(uint8_t out[SHA256_SIZE], const uint8_t *secret, const char *label)
 {
-	struct sha256 hash = sha256_empty;
+	struct sha256 hash;
 	uint8_t empty[SHA256_SIZE];
 
+	sha256_begin(&hash);
 	sha256_end(&hash, empty);
 	hkdf_label(out, SHA256_SIZE, secret, label, empty);
 }

@@ -57,11 +57,15 @@ static void compress_block(struct sha256 *hash)
 		hash->state[i] += s[i];
 }
 
-/* FIPS 180-4 5.3.3 */
-const struct sha256 sha256_empty = {
-	.state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-		   0x1f83d9ab, 0x5be0cd19 },
-};
+void sha256_begin(struct sha256 *hash)
+{
+	/* FIPS 180-4 5.3.3 */
+	static const uint32_t first[] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+					  0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+
+	memcpy(hash->state, first, sizeof(first));
+	hash->len = 0;
+}
 
 void sha256_add(struct sha256 *hash, const void *bytes, size_t len)
 {
@@ -92,9 +96,10 @@ void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_SIZE])
 static void hash_padded(uint8_t *out, const uint8_t *key, uint8_t pad, const void *bytes,
 			size_t len)
 {
-	struct sha256 hash = sha256_empty;
+	struct sha256 hash;
 	uint8_t block[SHA256_BLOCK];
 
+	sha256_begin(&hash);
 	memset(block, pad, sizeof(block));
 	for (size_t i = 0; i < SHA256_SIZE; i++)
 		block[i] ^= key[i];
