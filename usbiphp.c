@@ -429,7 +429,8 @@ static int run_program(struct settings *settings, const char *name, int argc, ch
 	if (argc - optind > settings->command->arguments_max)
 		return usage_error("unexpected argument '%s'",
 				   argv[optind + settings->command->arguments_max]);
-	if (settings->daemon.psk && !keys_read(&keys, settings->daemon.psk))
+	if (settings->daemon.psk && !(settings->command->bit & ROLES) &&
+	    !keys_read(&keys, settings->daemon.psk)) /* a daemon waits for the file */
 		return EXIT_USAGE;
 	settings->daemon.keys = settings->daemon.psk ? &keys : NULL;
 	settings->arguments = argv + optind;

@@ -17,6 +17,7 @@
 enum {
 	DRIVER_RETRY_MS = 1000,
 	START_RETRY_MS = 15000, /* the longest delay: less than a watchdog's time */
+	MALFORMED = 2,		/* the exit status for rules or keys that are wrong */
 };
 
 /* An event only asks for a pass; so do lost events. */
@@ -84,11 +85,36 @@ static bool daemon_done(void *ctx)
 	       daemon->role->loop.done(daemon->ctx);
 }
 
-static int daemon_try_to_start(struct daemon *daemon, struct log_once *fault)
+static int daemon_check_file(struct daemon *daemon, const char *path)
 {
-	const char *run = daemon->options->run;
-	int error = driver_load(&daemon->sysfs, &daemon->role->driver, fault);
+	if (!path || !access(path, R_OK))
+		return 0;
+	log_once(&daemon->driver_fault, LOG_LEVEL_ERROR, errno, "cannot read %s", path);
+	return -errno;
+}
 
+/* 0 or MALFORMED; -errno: a file cannot be read, which may be on a file system that comes later. */
+static int daemon_read_files(struct daemon *daemon, struct rules *rules)
+{
+	const struct daemon_options *options = daemon->options;
+	int error = daemon_check_file(daemon, options->rules.file);
+
+	if (!error)
+		error = daemon_check_file(daemon, options->psk);
+	if (error)
+		return error;
+	return rules_read(rules, &options->rules) &&
+	       (!options->keys || keys_read(options->keys, options->psk)) ? 0 : MALFORMED;
+}
+
+static int daemon_try_to_start(struct daemon *daemon, struct rules *rules)
+{
+	struct log_once *fault = &daemon->driver_fault;
+	const char *run = daemon->options->run;
+	int error = daemon_read_files(daemon, rules);
+
+	if (!error)
+		error = driver_load(&daemon->sysfs, &daemon->role->driver, fault);
 	if (error)
 		return error;
 	error = rundir_open(&daemon->rundir, run, daemon->role->name);
@@ -98,17 +124,16 @@ static int daemon_try_to_start(struct daemon *daemon, struct log_once *fault)
 	return error;
 }
 
-/* A daemon that ended for want of its module would be started again every two seconds for ever.
- * No signal is blocked yet: it may be killed. */
-static int daemon_start(struct daemon *daemon)
+/* A daemon that ended for want of its module would be started again every two seconds for ever; for
+ * want of its rules, never. No signal is blocked yet: it may be killed. */
+static int daemon_start(struct daemon *daemon, struct rules *rules)
 {
-	struct log_once fault = { 0 };
 	struct backoff delay = { 0 };
 	struct loop_notify notify;
 	int error;
 
 	loop_notify_open(&notify);
-	while ((error = daemon_try_to_start(daemon, &fault)) && !daemon->options->once) {
+	while ((error = daemon_try_to_start(daemon, rules)) < 0 && !daemon->options->once) {
 		loop_notify_alive(&notify, loop_clock());
 		backoff_fail(&delay, 0, START_RETRY_MS);
 		poll(NULL, 0, (int)delay.delay);
@@ -123,17 +148,18 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	static const struct loop_role loop_role = { daemon_pass, daemon_stop, daemon_done };
 	int error;
 
-	if (!rules_read(rules, &options->rules))
-		return 2;
 	daemon->options = options;
 	daemon->role = role;
 	daemon->ctx = ctx;
+	if (daemon_read_files(daemon, rules) == MALFORMED)
+		return MALFORMED;
 	error = sysfs_open(&daemon->sysfs, options->sysfs);
 	if (error) {
 		log_error_errno(error, "cannot open %s", options->sysfs);
 		return 1;
 	}
-	if (daemon_start(daemon))
+	error = daemon_start(daemon, rules);
+	if (error)
 		goto close_sysfs;
 	/* later the kernel would load it only for processes with CAP_NET_ADMIN */
 	if (options->keys)
@@ -161,7 +187,7 @@ close_rundir:
 	log_error_errno(error, "cannot start");
 close_sysfs:
 	sysfs_close(&daemon->sysfs);
-	return 1;
+	return error == MALFORMED ? MALFORMED : 1;
 }
 
 void daemon_run(struct daemon *daemon, const char *records, bool programs)

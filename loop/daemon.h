@@ -95,10 +95,10 @@ struct daemon {
 };
 
 /*
- * Reads the rules and opens everything, or nothing after one line that tells the reason. Without
- * options->once it waits for the kernel module, and for the end of another daemon with the same run
- * directory. Returns the exit status: 0, 1, or 2 if the rules are malformed. ctx is passed to the
- * role's functions.
+ * Reads the rules and the keys and opens everything, or nothing after one line that tells the
+ * reason. Without options->once it waits until their files can be read, for the kernel module, and
+ * for the end of another daemon with the same run directory. Returns the exit status: 0, 1, or 2 if
+ * rules or keys are malformed. ctx is passed to the role's functions.
  */
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, struct rules *rules, void *ctx);

@@ -2,7 +2,7 @@
 /*
  * Tests of loop/daemon: what a person changes is seen at once, SIGHUP reads the rules again, and a
  * start waits for what it needs.
- * LINK: -Wl,--wrap=log_line,--wrap=rules_read,--wrap=poll
+ * LINK: -Wl,--wrap=log_line,--wrap=rules_read,--wrap=keys_read,--wrap=poll
  */
 #include "loop/daemon.h"
 
@@ -32,6 +32,8 @@ static struct {
 	uint64_t deadline;
 	unsigned reads; /* of the rules */
 	bool wrong;	/* they are */
+	unsigned keys_reads;
+	bool keys_wrong;
 	bool others;	/* what daemon_reload() returned last */
 } t;
 
@@ -42,6 +44,17 @@ bool __wrap_rules_read(struct rules *rules, const struct rules_source *source)
 	CHECK(rules == &t.rules && source == &t.options.rules);
 	t.reads++;
 	return !t.wrong;
+}
+
+static struct keys keys;
+
+bool __wrap_keys_read(struct keys *read, const char *path);
+
+bool __wrap_keys_read(struct keys *read, const char *path)
+{
+	CHECK(read == &keys && path == t.options.psk);
+	t.keys_reads++;
+	return !t.keys_wrong;
 }
 
 static int driver_error;
@@ -63,6 +76,9 @@ static struct {
 	char told[32];
 	int lock; /* another daemon's; it ends after so many delays */
 	unsigned ends;
+	const char *file; /* comes after so many delays, wrong or not */
+	unsigned comes;
+	bool comes_wrong;
 } delays;
 
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
@@ -81,6 +97,10 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 		delays.told[0] = '\0';
 	if (delays.count == delays.ends)
 		close(delays.lock);
+	if (delays.count == delays.comes) {
+		put_file(root, delays.file, "");
+		t.wrong = t.keys_wrong = delays.comes_wrong;
+	}
 	return 0;
 }
 
@@ -173,7 +193,7 @@ static void start(void)
 	t.options.config = config;
 	t.options.interval = HOUR_S;
 	must(!daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), "open the daemon");
-	CHECK_INT(t.reads, 1);
+	CHECK_INT(t.reads, 2); /* before, and when the driver was there */
 	t.reads = 0;
 	loop_drop(&t.daemon.loop, &t.daemon.uevents); /* of this machine */
 }
@@ -440,6 +460,81 @@ static void waits_for_another(void)
 	end();
 }
 
+/* Its file of rules, or of keys, may be on a file system that comes later: without it nothing is
+ * exported or attached, but it is not to be started again and again, nor never. */
+static void waits_for_file(bool rules, bool wrong)
+{
+	static const int growing[] = { 1000, 2000, 4000 };
+	char name[TEMP_SIZE + 8];
+
+	start();
+	daemon_close(&t.daemon, false);
+	said_forget();
+	memset(&t.daemon, 0, sizeof(t.daemon));
+	memset(&delays, 0, sizeof(delays));
+	delays.notify = -1;
+	delays.file = rules ? "later" : "keys";
+	snprintf(name, sizeof(name), "%s/%s", root, delays.file);
+	if (rules) {
+		t.options.rules.file = name;
+	} else {
+		t.options.psk = name;
+		t.options.keys = &keys;
+	}
+	t.reads = t.keys_reads = 0;
+	t.options.once = true;
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
+	CHECK_INT(delays.count, 0);
+	CHECK_INT(t.reads, 0);
+	CHECK_INT(said("cannot read"), 1);
+	t.options.once = false;
+	memset(&t.daemon, 0, sizeof(t.daemon));
+	delays.comes = LENGTH(growing);
+	delays.comes_wrong = wrong;
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), wrong ? 2 : 0);
+	CHECK_INT(delays.count, LENGTH(growing));
+	for (size_t i = 0; i < LENGTH(growing); i++)
+		CHECK_INT(delays.ms[i], growing[i]);
+	CHECK_INT(t.reads, 1);
+	CHECK_INT(t.keys_reads, !rules && !wrong);
+	CHECK_INT(said("cannot read"), 2); /* once in each start */
+	CHECK_INT(log_kept.lines, 2);
+	if (wrong)
+		temp_remove(root);
+	else
+		end();
+}
+
+static void waits_for_rules(void)
+{
+	waits_for_file(true, false);
+	waits_for_file(true, true);
+}
+
+static void waits_for_keys(void)
+{
+	waits_for_file(false, false);
+	waits_for_file(false, true);
+}
+
+/* Keys that are wrong are no reason to wait. */
+static void wrong_keys(void)
+{
+	char name[TEMP_SIZE + 8];
+
+	start();
+	daemon_close(&t.daemon, false);
+	put_file(root, "keys", "");
+	snprintf(name, sizeof(name), "%s/keys", root);
+	t.options.psk = name;
+	t.options.keys = &keys;
+	t.keys_wrong = true;
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 2);
+	CHECK_INT(t.keys_reads, 1);
+	CHECK_INT(log_kept.lines, 0); /* keys_read() logs it */
+	temp_remove(root);
+}
+
 static void no_leak(void)
 {
 	unsigned before = open_files();
@@ -448,6 +543,8 @@ static void no_leak(void)
 	cannot_open();
 	waits_for_driver();
 	waits_for_another();
+	waits_for_rules();
+	wrong_keys();
 	CHECK_INT(open_files(), before);
 }
 
@@ -464,6 +561,9 @@ int main(void)
 	RUN("t_daemon: what cannot be opened", cannot_open);
 	RUN("t_daemon: waits for the driver", waits_for_driver);
 	RUN("t_daemon: waits for another daemon", waits_for_another);
+	RUN("t_daemon: waits for the file of rules", waits_for_rules);
+	RUN("t_daemon: waits for the file of keys", waits_for_keys);
+	RUN("t_daemon: keys that are wrong", wrong_keys);
 	RUN("t_daemon: no descriptor is left open", no_leak);
 	return check_status();
 }
