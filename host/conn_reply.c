@@ -138,7 +138,7 @@ void conn_import(struct conn *conn)
 	    access_allows_device(access, &export->identity, &conn->peer)) {
 		if (!host_server_has_waiting(conn->server, conn->request.busid))
 			export_want(export);
-		status = export_ask(export);
+		status = export_ask(export, &conn->peer.address);
 	} else if (export)
 		access_log_refusal(access, ACCESS_NO_DEVICE, loop->now, &conn->peer.address,
 				   "import of %s refused by the rules", export->device.name);

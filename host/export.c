@@ -282,13 +282,20 @@ void export_want(struct export *export)
 	export->need.until = 0;
 }
 
-uint32_t export_ask(const struct export *export)
+/* For the client that had it just now. */
+static bool export_is_kept(const struct export *export, const struct in6_addr *client)
+{
+	return export->loop->now < export->kept_until &&
+	       memcmp(&export->from, client, sizeof(*client)) != 0;
+}
+
+uint32_t export_ask(const struct export *export, const struct in6_addr *client)
 {
 	if (!export_is_bound(export))
 		return export->answer;
 	switch (export->engine->status(export->sysfs, export->device.busid)) {
 	case ENGINE_AVAILABLE:
-		return OP_OK;
+		return export_is_kept(export, client) ? EXPORT_WAIT : OP_OK;
 	case ENGINE_IN_USE:
 		/* a session that another process began may have ended: only the status tells */
 		return export->session.socket.fd >= 0 ? OP_BUSY : EXPORT_WAIT;
@@ -326,6 +333,8 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const stru
 void export_drop_session(struct export *export)
 {
 	session_watch_drop(&export->session);
+	if (export->peer[0])
+		export->kept_until = export->loop->now + EXPORT_KEPT_MS;
 	export->peer[0] = '\0';
 	export->key[0] = '\0';
 	export->print = 0;

@@ -114,6 +114,9 @@ struct export {
 	struct in6_addr from;	     /* the same; IPv4 as a mapped address */
 	char key[PSK_IDENTITY_SIZE]; /* identity of the client's key, empty: it has none */
 	uint32_t print;		     /* of that key */
+	/* After it: only that address may begin another one until then, as a connection that was
+	 * cut comes back. */
+	uint64_t kept_until;
 };
 
 struct exports {
@@ -177,10 +180,11 @@ void export_fail_for_room(struct export *export);
 /* A client begins to ask for it, and no other waits for it. On demand, whether this host needs the
  * device is then found out anew. */
 void export_want(struct export *export);
-/* The status for a client that asks for it, OP_OK: it may be imported now. EXPORT_WAIT: the device
- * may be free in a moment, ask again. */
-uint32_t export_ask(const struct export *export);
+/* The status for the client at that address that asks for it, OP_OK: it may be imported now.
+ * EXPORT_WAIT: the device may be free in a moment, ask again. */
+uint32_t export_ask(const struct export *export, const struct in6_addr *client);
 #define EXPORT_WAIT UINT32_MAX
+enum { EXPORT_KEPT_MS = 1500 /* shorter than CONN_IMPORT_MS */ };
 /* Gives the connection fd to the engine and keeps it, as the session of that client. 0 or -errno:
  * then fd is still the caller's. */
 int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who);

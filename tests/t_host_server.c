@@ -669,7 +669,7 @@ static void import_ok(void)
 	CHECK_STR(export->peer, "127.0.0.1");
 	CHECK_INT(logged("1-1 (46f4:0001): imported by 127.0.0.1"), 1);
 	CHECK_INT(export->state, EXPORT_IN_USE);
-	CHECK_INT(export_ask(export), OP_BUSY);
+	CHECK_INT(export_ask(export, &export->from), OP_BUSY);
 	end();
 	CHECK_INT(open_files(), before);
 }
@@ -989,7 +989,7 @@ static void session_ends(void)
 	CHECK_INT(export->session.ended, clock_now);
 	run_quiet(&t.loop);
 	CHECK_INT(export->state, EXPORT_RESETTING);
-	CHECK_INT(export_ask(export), EXPORT_WAIT);
+	CHECK_INT(export_ask(export, &export->from), EXPORT_WAIT);
 	CHECK(t.loop.next <= clock_now + 20);
 	run_after(&t.loop, 20);
 	CHECK(session_is_over()); /* the kernel is not done with it */
@@ -1001,7 +1001,7 @@ static void session_ends(void)
 	CHECK_INT(logged("1-1 (46f4:0001): session with 127.0.0.1 ended"), 1);
 	CHECK_INT(export->state, EXPORT_AVAILABLE);
 	CHECK_STR(export->peer, "");
-	CHECK_INT(export_ask(export), OP_OK);
+	CHECK_INT(export_ask(export, &export->from), OP_OK);
 	end();
 }
 
@@ -1027,6 +1027,40 @@ static void session_after_session(void)
 	CHECK(t.exports.export[0].session.socket.fd >= 0);
 	end();
 	CHECK_INT(open_files(), before);
+}
+
+/* The client that had it may come back at once: nobody else gets it before. */
+static void session_kept(void)
+{
+	struct export *export = t.exports.export;
+	const struct in6_addr other = IN6ADDR_LOOPBACK_INIT;
+
+	start();
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, reply_is_there);
+	end_client(&client);
+	UNTIL(&t.loop, session_is_over);
+	kernel_ends();
+	put_status(BUSID, "1\n");
+	clock_now += 20;
+	UNTIL(&t.loop, is_back);
+	CHECK_INT(export->kept_until, t.loop.now + EXPORT_KEPT_MS);
+	t.loop.now += 5; /* from the end of its session, not when it is unplugged */
+	export_drop_session(export);
+	CHECK_INT(export->kept_until, t.loop.now - 5 + EXPORT_KEPT_MS);
+	CHECK_INT(export_ask(export, &other), EXPORT_WAIT);
+	CHECK_INT(export_ask(export, &export->from), OP_OK);
+	/* another one's, who waits for it */
+	export->from = other;
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	run_after(&t.loop, EXPORT_KEPT_MS - 1);
+	CHECK(one_waits());
+	CHECK_INT(client.len, 0);
+	clock_now += 20;
+	UNTIL(&t.loop, reply_is_there);
+	got_import(&client, BUSID);
+	end();
 }
 
 /* A device that the kernel never gives back is polled only once an interval. */
@@ -2351,6 +2385,7 @@ int main(void)
 	RUN("t_host_server: an import waits, its client does not", import_waits_pipelined);
 	RUN("t_host_server: a session ends", session_ends);
 	RUN("t_host_server: one session after the other", session_after_session);
+	RUN("t_host_server: a session's client may come back", session_kept);
 	RUN("t_host_server: a session that never ends", session_never_ends);
 	each_file(FIXTURES "hostile", ".hex", hostile);
 	RUN("t_host_server: bad requests are logged once in a minute", bad_request_logged_once);
