@@ -3,7 +3,6 @@
 #include "client/import.h"
 #include "client/port_record.h"
 #include "lib/log.h"
-#include "lib/socket.h"
 #include "lib/str.h"
 
 #include <errno.h>
@@ -46,15 +45,15 @@ static int import_hand_over(struct import *import, int fd, const struct op_devic
 {
 	struct import_context *context = import->context;
 	int port, error = session_set_timeouts(fd, context->dead_after);
-	char pair[SOCKET_PAIR_SIZE];
+	char session[SESSION_TEXT_SIZE];
 
-	socket_pair_text(fd, pair);
+	session_describe(fd, session);
 	for (int i = 0; !error && i < ATTACH_TRIES; i++) {
 		port = vhci_free_port(&context->vhci, device->speed, context->port_owner,
 				      import_hash(import));
 		if (port < 0)
 			return port;
-		import_write_record(import, context->own_dir, (unsigned)port, pair);
+		import_write_record(import, context->own_dir, (unsigned)port, session);
 		error = vhci_attach(context->sysfs, (unsigned)port, fd, op_devid(device),
 				    device->speed);
 		if (!error)

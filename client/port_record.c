@@ -4,15 +4,17 @@
 
 #include "lib/file.h"
 #include "lib/str.h"
+#include "loop/session.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-	LINE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE +
+	LINE_SIZE = ENDPOINT_HOST_SIZE + ENDPOINT_PORT_SIZE + BUSID_SIZE + SESSION_TEXT_SIZE +
 		    2 * (CONNECTION_ADDR_SIZE + ENDPOINT_PORT_SIZE),
 };
 
@@ -55,12 +57,16 @@ static bool copy_word(char **cursor, char *field, size_t size)
 	return word && str_copy(field, size, word) == strlen(word);
 }
 
-/* The words of the line are those of the connection; the file's time is its begin. */
+/* The words of the line are those of the connection. */
 static bool read_connection(const char *path, char *line, struct connection_addr *connection)
 {
+	const char *begin = str_word(&line);
+	uint32_t seconds;
 	struct stat st;
 
-	if (!lstat(path, &st))
+	if (begin && !str_decimal(begin, UINT32_MAX, &seconds))
+		connection->since = time(NULL) - (int64_t)(loop_clock() / 1000) + seconds;
+	else if (!lstat(path, &st)) /* the stock tools' */
 		connection->since = st.st_mtime;
 	if (copy_word(&line, connection->local, sizeof(connection->local)) &&
 	    copy_word(&line, connection->local_port, sizeof(connection->local_port)) &&

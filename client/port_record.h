@@ -23,12 +23,12 @@ struct record {
 };
 
 /*
- * The TCP connection of a session, written as "LOCAL-ADDR LOCAL-PORT PEER-ADDR PEER-PORT": by the
- * server in RUN/session.BUSID, followed by the name of the peer's key, by the client behind the
- * record in RUN/portN. It can outlive the session, too.
+ * The begin and the TCP connection of a session, written by session_describe(): by the server in
+ * RUN/session.BUSID, followed by the name of the peer's key, by the client behind the record in
+ * RUN/portN. It can outlive the session, too.
  */
 struct connection_addr {
-	int64_t since; /* when the file was written, seconds of time(2) */
+	int64_t since; /* its begin, or when the stock tools wrote the file, seconds of time(2) */
 	char local[CONNECTION_ADDR_SIZE], local_port[ENDPOINT_PORT_SIZE];
 	char peer[CONNECTION_ADDR_SIZE], peer_port[ENDPOINT_PORT_SIZE]; /* empty: unknown */
 };

@@ -3,7 +3,6 @@
 #include "host/host.h"
 
 #include "lib/file.h"
-#include "lib/socket.h"
 #include "lib/str.h"
 
 #include <fcntl.h>
@@ -13,8 +12,8 @@
 enum {
 	LEFT_LINE_SIZE = BUSID_SIZE + sizeof(((struct reason *)0)->text) + 2,
 	SESSION_NAME_SIZE = sizeof("session.") + BUSID_SIZE,
-	SESSION_LINE_SIZE = SOCKET_PAIR_SIZE + PSK_IDENTITY_SIZE + sizeof(" ffffffff\n"),
-	SESSION_WORDS = 6,
+	SESSION_LINE_SIZE = SESSION_TEXT_SIZE + PSK_IDENTITY_SIZE + sizeof(" ffffffff\n"),
+	SESSION_WORDS = 7,
 };
 
 /* Only for this user: against the print of its key, a guessed key can be tried. If that fails,
@@ -33,13 +32,13 @@ static void save_session_file(const struct rundir *rundir, const struct export *
 /* A connection that is over already has no line: then the file of the last session goes. */
 static void write_session_file(const struct rundir *rundir, struct export *export)
 {
-	char pair[SOCKET_PAIR_SIZE], key[PSK_IDENTITY_SIZE + sizeof(" ffffffff ")] = "";
+	char session[SESSION_TEXT_SIZE], key[PSK_IDENTITY_SIZE + sizeof(" ffffffff ")] = "";
 	char text[SESSION_LINE_SIZE] = "";
 
 	if (*export->key)
 		str_format(key, sizeof(key), " %s %x", export->key, export->print);
-	if (socket_pair_text(export->session.socket.fd, pair))
-		str_format(text, sizeof(text), "%s%s\n", pair, key);
+	if (session_describe(export->session.socket.fd, session))
+		str_format(text, sizeof(text), "%s%s\n", session, key);
 	save_session_file(rundir, export, text);
 	export->noted = true;
 }
@@ -133,9 +132,9 @@ void status_files_load_session(const struct rundir *rundir, struct export *expor
 	str_format(name, sizeof(name), "session.%s", export->device.busid);
 	file_load(rundir->dir, name, O_NOFOLLOW, text, sizeof(text));
 	words = str_words(text, word, SESSION_WORDS);
-	if (words < 3 || !addr_parse(word[2], &export->from))
+	if (words < 4 || !addr_parse(word[3], &export->from))
 		return;
 	addr_text(&export->from, export->peer);
-	if (words == SESSION_WORDS && !str_hex(word[5], UINT32_MAX, &export->print))
-		str_copy(export->key, sizeof(export->key), word[4]);
+	if (words == SESSION_WORDS && !str_hex(word[6], UINT32_MAX, &export->print))
+		str_copy(export->key, sizeof(export->key), word[5]);
 }

@@ -2,7 +2,7 @@
 /* A session: the timeouts of its socket, and the watch for its end. */
 #include "loop/session.h"
 
-#include "lib/socket.h"
+#include "lib/str.h"
 #include "lib/util.h"
 
 #include <errno.h>
@@ -11,6 +11,13 @@
 #include <sys/socket.h>
 
 enum { KERNEL_FIRST_SECONDS = 1 /* the kernel gets so much longer to notice by itself */ };
+
+bool session_describe(int fd, char *text)
+{
+	size_t len = str_format(text, SESSION_TEXT_SIZE, "%ju ", (uintmax_t)loop_clock() / 1000);
+
+	return socket_pair_text(fd, text + len) != 0;
+}
 
 static uint32_t session_limit(uint32_t dead_after)
 {

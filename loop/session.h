@@ -4,7 +4,16 @@
 #ifndef LOOP_SESSION_H
 #define LOOP_SESSION_H
 
+#include "lib/socket.h"
 #include "loop/loop.h"
+
+enum { SESSION_TEXT_SIZE = SOCKET_PAIR_SIZE + 12 };
+
+/* Describes a session that begins now, for a status file: "BEGIN LOCAL-ADDR LOCAL-PORT PEER-ADDR
+ * PEER-PORT". BEGIN is in seconds of loop_clock(), as the system's clock may be set later; without
+ * a connection by TCP it stands alone. text has SESSION_TEXT_SIZE bytes. Returns whether there is
+ * such a connection. */
+bool session_describe(int fd, char *text);
 
 enum {
 	DEAD_AFTER_DEFAULT = 15, /* seconds */

@@ -296,7 +296,7 @@ static inline void plug_in_use(const char *busid)
 	plug(busid, STUB_DRIVER);
 	put_attribute(busid, "usbip_status", "2\n");
 	snprintf(path, sizeof(path), "run/session.%s", busid);
-	put_file(root, path, "10.0.0.1 3240 10.0.0.2 40000\n");
+	put_file(root, path, "1 10.0.0.1 3240 10.0.0.2 40000\n");
 }
 
 static inline bool is_over(void)

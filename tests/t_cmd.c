@@ -111,7 +111,7 @@ static void list_with_server(void)
 
 	begin(HOST);
 	put_file(place, "run/left", "1-3 it holds the file system at /\n9-9 no such\n\nx\n");
-	put_file(place, "run/session.2-4", "10.0.0.1 3240 10.0.0.7 40000\n");
+	put_file(place, "run/session.2-4", "1 10.0.0.1 3240 10.0.0.7 40000\n");
 	put_file(root, STICK "usbip_status", "2\n");
 	take_away(root, KEYBOARD "driver");
 	SHOW(U, "list");
@@ -540,7 +540,7 @@ static void connection_open(struct connection *c, int family)
 	c->server = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
 	must(c->server >= 0 && !getsockname(c->client, (struct sockaddr *)&to, &size), "accept");
 	snprintf(c->peer, sizeof(c->peer), "%u", ntohs(to.sin_port));
-	snprintf(c->note, sizeof(c->note), "127.0.0.1 %u 127.0.0.1 %s\n", ntohs(port), c->peer);
+	snprintf(c->note, sizeof(c->note), "1 127.0.0.1 %u 127.0.0.1 %s\n", ntohs(port), c->peer);
 }
 
 /* Sends so many bytes to the server and from it, and waits until they have arrived. */
@@ -593,8 +593,8 @@ static void exported(int family)
 	/* the session is over; its status file and the listening socket are still there */
 	close(c.client);
 	close(c.server);
-	snprintf(word, sizeof(word), "127.0.0.1 %s 127.0.0.1 1\n",
-		 strtok(strchr(c.note, ' ') + 1, " "));
+	snprintf(word, sizeof(word), "1 127.0.0.1 %s 127.0.0.1 1\n",
+		 strtok(strstr(c.note, ".1 ") + 3, " "));
 	put_file(place, "run/session.2-4", word);
 	SHOW(U, "status", "--json");
 	printed("\"bytes_in\":null,\"bytes_out\":null,\"rtt_us\":null");
@@ -615,9 +615,9 @@ static void exported_mapped(void)
 static void bad_notes(void)
 {
 	static const char *const notes[] = {
-		"", "\n", "127.0.0.1", "127.0.0.1 3240 10.0.0.7\n", "x 1 y 2\n", "127.0.0.1 x ::1 y\n",
-		"fe80::1%nosuchif 1 fe80::2 2\n", "127.0.0.1 99999 127.0.0.1 99999\n",
-		"\x1b[2J 1 \x1b[2J 1\n",
+		"", "\n", "1", "1 127.0.0.1", "1 127.0.0.1 3240 10.0.0.7\n", "x 127.0.0.1 1 127.0.0.1 2\n", "1 x 1 y 2\n", "1 127.0.0.1 x ::1 y\n",
+		"1 fe80::1%nosuchif 1 fe80::2 2\n", "1 127.0.0.1 99999 127.0.0.1 99999\n",
+		"1 \x1b[2J 1 \x1b[2J 1\n",
 	};
 
 	begin(HOST);

@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of client/port_record: the stock tools' notes on what is attached. */
+/*
+ * Tests of client/port_record: the stock tools' notes on what is attached.
+ * LINK: -Wl,--wrap=time,--wrap=loop_clock
+ */
 #include "client/port_record.h"
 
+#include "loop/loop.h"
 #include "tests/files.h"
 
 #include <signal.h>
+
+static time_t system_clock = 1800000000;
+
+time_t __wrap_time(time_t *t);
+uint64_t __wrap_loop_clock(void);
+
+time_t __wrap_time(time_t *t)
+{
+	must(!t, "return the time");
+	return system_clock;
+}
+
+/* 5000 s. */
+uint64_t __wrap_loop_clock(void)
+{
+	return 5000999;
+}
 
 static char root[TEMP_SIZE], dir[TEMP_SIZE + 20];
 
@@ -307,7 +328,7 @@ static void sessions(void)
 	struct record record;
 
 	start();
-	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 fe80::1%eth0 40000 fe80::2%eth0 3240\n");
+	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 1 fe80::1%eth0 40000 fe80::2%eth0 3240\n");
 	CHECK(matches(4, "pi.lan", "3240", "1-1.4"));
 	CHECK(record_read(dir, 4, &record, &connection));
 	CHECK_STR(record.host, "pi.lan");
@@ -320,14 +341,14 @@ static void sessions(void)
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4\n");
 	CHECK(record_read(dir, 4, &record, &connection));
 	CHECK_STR(connection.peer, "");
-	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 10.0.0.1 1 10.0.0.2\n");
+	put_file(root, "vhci_hcd/port4", "pi.lan 3240 1-1.4 1 10.0.0.1 1 10.0.0.2\n");
 	CHECK(record_read(dir, 4, &record, &connection));
 	CHECK_STR(connection.peer, "");
 	put_file(root, "vhci_hcd/port4", "pi.lan 3240\n");
 	CHECK(!record_read(dir, 4, &record, &connection));
 	CHECK(!record_read(dir, 5, &record, &connection));
 
-	put_file(root, "vhci_hcd/session.1-1.4", "10.0.0.1 3240 10.0.0.7 40000\n");
+	put_file(root, "vhci_hcd/session.1-1.4", "1 10.0.0.1 3240 10.0.0.7 40000\n");
 	connection.since = -1;
 	CHECK(connection_read(dir, "1-1.4", &connection));
 	CHECK_STR(connection.local, "10.0.0.1");
@@ -336,9 +357,34 @@ static void sessions(void)
 	CHECK_STR(connection.peer_port, "40000");
 	CHECK(connection.since > 1000000000);
 	CHECK(!connection_read(dir, "1-1", &connection));
-	put_file(root, "vhci_hcd/session.1-1", "10.0.0.1 3240 10.0.0.8 40001 laptop\n");
+	put_file(root, "vhci_hcd/session.1-1", "1 10.0.0.1 3240 10.0.0.8 40001 laptop\n");
 	CHECK(connection_read(dir, "1-1", &connection));
 	CHECK_STR(connection.peer_port, "40001");
+	end();
+}
+
+/* The age of a session is what it is, wherever the system's clock is set. */
+static void clock_is_set(void)
+{
+	static const time_t clocks[] = { 1800000000, 1900000000, 5000, 4000000000 };
+	struct connection_addr connection;
+	struct record record;
+
+	start();
+	put_file(root, "vhci_hcd/session.1-1", "4900 10.0.0.1 3240 10.0.0.7 40000\n");
+	must(!record_write(dir, 4, endpoint_of("pi", "3240"), "1-1", "4900 "), "write a record");
+	for (size_t i = 0; i < LENGTH(clocks); i++) {
+		system_clock = clocks[i];
+		CHECK(connection_read(dir, "1-1", &connection));
+		CHECK_INT(connection.since, clocks[i] - 100);
+		connection.since = -1;
+		CHECK(record_read(dir, 4, &record, &connection));
+		CHECK_INT(connection.since, clocks[i] - 100);
+		CHECK_STR(connection.peer, ""); /* such as through ssh */
+	}
+	put_file(root, "vhci_hcd/port4", "pi 3240 1-1\n"); /* the stock tools': the file's time */
+	CHECK(record_read(dir, 4, &record, &connection));
+	CHECK(connection.since > 1600000000 && connection.since < 4000000000 - 5000);
 	end();
 }
 
@@ -354,7 +400,7 @@ static void long_sessions(void)
 		bool fits = len < CONNECTION_ADDR_SIZE;
 
 		address[len] = '\0';
-		snprintf(line, sizeof(line), "%s 65535 %s 65534\n", address, address);
+		snprintf(line, sizeof(line), "1 %s 65535 %s 65534\n", address, address);
 		put_file(root, "vhci_hcd/session.1-1", line);
 		CHECK_INT(connection_read(dir, "1-1", &connection), fits);
 		CHECK_STR(connection.peer, fits ? address : "");
@@ -397,6 +443,7 @@ int main(void)
 	RUN("t_port_record: the longest names", longest);
 	RUN("t_port_record: sessions", sessions);
 	RUN("t_port_record: the longest sessions", long_sessions);
+	RUN("t_port_record: the system's clock is set", clock_is_set);
 	CHECK(each_file(FIXTURES "vhci", "-record.txt", captured) >= 2);
 	RUN("t_port_record: garbage", garbage);
 	RUN("t_port_record: none", none);

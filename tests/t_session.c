@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of loop/session: the options a socket has before the kernel gets it, and the end of one
- * whose peer is silent. LINK: -Wl,--wrap=getsockopt,--wrap=shutdown
+ * whose peer is silent. LINK: -Wl,--wrap=getsockopt,--wrap=shutdown,--wrap=socket_pair_text
  */
 #include "loop/session.h"
 
@@ -38,6 +38,30 @@ int __wrap_shutdown(int fd, int how)
 	CHECK_INT(how, SHUT_RDWR);
 	ended++;
 	return 0;
+}
+
+size_t __wrap_socket_pair_text(int fd, char *text);
+
+size_t __wrap_socket_pair_text(int fd, char *text)
+{
+	strcpy(text, fd == TOLD ? "10.0.0.1 3240 10.0.0.7 40000" : "");
+	return strlen(text);
+}
+
+/* The time when it begins, by a clock that nobody sets. */
+static void described(void)
+{
+	char text[SESSION_TEXT_SIZE];
+	unsigned long before = (unsigned long)(loop_clock() / 1000), begin;
+	int end = 0;
+
+	CHECK(session_describe(TOLD, text));
+	CHECK(sscanf(text, "%lu 10.0.0.1 3240 10.0.0.7 40000%n", &begin, &end) == 1 && end);
+	CHECK_INT(text[end], '\0');
+	CHECK(begin >= before && begin <= loop_clock() / 1000);
+	CHECK(!session_describe(0, text));
+	CHECK(sscanf(text, "%lu %n", &begin, &end) == 1);
+	CHECK_INT(text[end], '\0');
 }
 
 /* after: of how many ms it is looked at again, 0: not; end: or it is ended. */
@@ -213,6 +237,7 @@ int main(void)
 		row(table[i].dead_after, table[i].seconds);
 		check_end();
 	}
+	RUN("t_session: its begin, for status files", described);
 	RUN("t_session: a peer that is silent", silent);
 	RUN("t_session: a connection that is closed", closed_by_either_side);
 	RUN("t_session: one session after another", replaced);

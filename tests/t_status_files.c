@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of host/status_files: the files about sessions, and about devices that are left alone.
- * LINK: -Wl,--wrap=renameat,--wrap=log_line
+ * LINK: -Wl,--wrap=renameat,--wrap=log_line,--wrap=loop_clock
  */
 #include "host/host.h"
 
@@ -28,6 +28,14 @@ int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
 	writes++;
 	return __real_renameat(from_dir, from, to_dir, to);
+}
+
+uint64_t __wrap_loop_clock(void);
+
+/* 5000 s. */
+uint64_t __wrap_loop_clock(void)
+{
+	return 5000999;
 }
 
 static void begin(void)
@@ -86,7 +94,7 @@ static int join(int *fd, char *text)
 	*fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	must(*fd >= 0, "accept");
 	close(listener);
-	sprintf(text, "127.0.0.1 %u 127.0.0.1 %u\n", ntohs(there.sin_port), ntohs(own.sin_port));
+	sprintf(text, "5000 127.0.0.1 %u 127.0.0.1 %u\n", ntohs(there.sin_port), ntohs(own.sin_port));
 	return client;
 }
 
@@ -115,7 +123,7 @@ static void session(void)
 	CHECK_INT(writes, 1);
 	for (int i = 0; i < 3; i++)
 		keep();
-	CHECK_INT(writes, 1); /* the file's time is the begin of the session */
+	CHECK_INT(writes, 1);
 	/* the connection ended, the device is not free yet */
 	close(export->session.socket.fd);
 	export->session.socket.fd = -1;
@@ -163,7 +171,7 @@ static void session_without_peer(void)
 	export = add("1-1", EXPORT_AVAILABLE);
 	becomes("1-1", EXPORT_IN_USE);
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
-	put_file(root, "run/session.1-1", "10.0.0.1 1 10.0.0.2 2\n");
+	put_file(root, "run/session.1-1", "1 10.0.0.1 1 10.0.0.2 2\n");
 	export->session.socket.fd = pair[0];
 	keep();
 	CHECK(!is_there(root, "run/session.1-1"));
@@ -261,12 +269,12 @@ static void peer(void)
 	static const struct {
 		const char *text, *peer;
 	} rows[] = {
-		{ "10.0.0.1 3240 10.0.0.2 40000\n", "10.0.0.2" },
-		{ "::1 3240 fe80:0:0:0:0:0:0:2 40000\n", "fe80:0:0:0:0:0:0:2" },
-		{ "10.0.0.1 3240 ::ffff:10.0.0.2 1\n", "10.0.0.2" },
-		{ "10.0.0.1 3240 10.0.0.2", "10.0.0.2" },
-		{ "", "" }, { "\n", "" }, { "10.0.0.1 3240", "" }, { "10.0.0.1 3240 \n", "" },
-		{ "10.0.0.1 3240 pi.lan 1\n", "" }, { "10.0.0.1 3240 \x1b[2J 1\n", "" },
+		{ "1 10.0.0.1 3240 10.0.0.2 40000\n", "10.0.0.2" },
+		{ "1 ::1 3240 fe80:0:0:0:0:0:0:2 40000\n", "fe80:0:0:0:0:0:0:2" },
+		{ "1 10.0.0.1 3240 ::ffff:10.0.0.2 1\n", "10.0.0.2" },
+		{ "1 10.0.0.1 3240 10.0.0.2", "10.0.0.2" },
+		{ "", "" }, { "\n", "" }, { "1 10.0.0.1 3240", "" }, { "1 10.0.0.1 3240 \n", "" },
+		{ "1 10.0.0.1 3240 pi.lan 1\n", "" }, { "1 10.0.0.1 3240 \x1b[2J 1\n", "" },
 		{ NULL, "" },
 	};
 
@@ -330,7 +338,7 @@ static void no_print(void)
 
 		begin();
 		export = add("1-1", EXPORT_AVAILABLE);
-		snprintf(text, sizeof(text), "10.0.0.1 3240 10.0.0.2 1 %s\n", rows[i]);
+		snprintf(text, sizeof(text), "1 10.0.0.1 3240 10.0.0.2 1 %s\n", rows[i]);
 		put_file(root, "run/session.1-1", text);
 		status_files_load_session(&host.daemon.rundir, export);
 		CHECK_STR(export->peer, "10.0.0.2");
