@@ -104,6 +104,16 @@ static uint64_t client_ports_deadline(const struct client *client)
 	return client->daemon.stop_by - IMPORT_LAST_SYNC_MS;
 }
 
+/* A server of which an earlier one is another name is not used. */
+static void client_set_first(struct client *client, struct server *server)
+{
+	struct server *first = client->server;
+
+	while (first < server && !server_is_same(first, server))
+		first++;
+	server_set_first(server, first < server ? first : NULL);
+}
+
 static void client_pass(void *ctx)
 {
 	struct client *client = ctx;
@@ -116,6 +126,8 @@ static void client_pass(void *ctx)
 	client->adopted = true;
 	daemon_reload(&client->daemon, &imports->rules, &imports->holds);
 	import_context_begin_pass(imports);
+	EACH_SERVER(client, server)
+		client_set_first(client, server);
 	EACH_SERVER(client, server) {
 		server->target.key = keys_for(client->daemon.options->keys,
 					      server->target.endpoint->host);

@@ -100,8 +100,23 @@ void import_run_hooks(const struct import *import, const char *event, const char
 	hook_runner_tell(import->context->hooks, &facts);
 }
 
+/* The same device of the same server, at another address: it was refused for that one. */
+static bool import_has_twin(const struct import *import)
+{
+	struct import *other = NULL;
+
+	while ((other = import_next(import->context, NULL, other)))
+		if ((import_has_port(other) || other->state == IMPORT_REQUESTING) &&
+		    other->listed_devid == import->listed_devid &&
+		    !strcmp(other->busid, import->busid))
+			return true;
+	return false;
+}
+
 void import_log_failure(struct import *import, const char *reason)
 {
+	if (import->refused && import_has_twin(import))
+		return;
 	if (log_once(&import->failure, LOG_LEVEL_WARNING, 0, "cannot attach %s: %s",
 		     import_name(import).text, reason))
 		import_run_hooks(import, "failed", NULL, reason);

@@ -132,6 +132,38 @@ static void server_poll(struct server *server)
 		loop_pass_by(loop, server->next_watch);
 }
 
+/* That works, or would be tried first; NULL: there is none yet. */
+static const struct addr *server_address(const struct server *server)
+{
+	const struct addresses *known = &server->target.addresses;
+
+	return known->count ? &known->address[server->target.good % known->count] : NULL;
+}
+
+bool server_is_same(const struct server *first, const struct server *second)
+{
+	const struct addr *one = server_address(first), *other = server_address(second);
+
+	/* what an IPv4 address does not fill is zero */
+	return one && other && !memcmp(&one->sa.v6, &other->sa.v6, sizeof(one->sa.v6)) &&
+	       (first->answered || !log_once_active(&first->failure));
+}
+
+void server_set_first(struct server *server, struct server *first)
+{
+	server->second = first;
+	EACH_IMPORT(server, import)
+		import->facts.also = NULL;
+	if (!first)
+		return;
+	log_once(&server->same, LOG_LEVEL_INFO, 0, "%s: is the same server as %s, which is used",
+		 server->target.endpoint->name, first->target.endpoint->name);
+	request_cancel(&server->list_request);
+	server->watched_since = 0;
+	EACH_IMPORT(first, import)
+		import->facts.also = server->target.endpoint->host;
+}
+
 void server_pass(struct server *server)
 {
 	bool gone = false;
@@ -152,7 +184,7 @@ void server_pass(struct server *server)
 		server_stop(server);
 		return;
 	}
-	if (server->removed)
+	if (server->removed || server->second)
 		return;
 	server_list_check_recovery(server);
 	request_pass(&server->list_request);
@@ -168,7 +200,7 @@ bool server_is_settled(struct server *server)
 		if (import->state == IMPORT_REQUESTING || import->state == IMPORT_LEAVING ||
 		    (import_has_port(import) && !import->answered))
 			return false;
-	return server->removed || /* or a list came or failed */
+	return server->removed || server->second || /* or a list came or failed */
 	       ((server->answered || log_once_active(&server->failure)) &&
 		server->list_request.state == REQUEST_IDLE);
 }
@@ -178,5 +210,5 @@ bool server_is_failing(struct server *server)
 	EACH_IMPORT(server, import)
 		if (log_once_active(&import->failure))
 			return true;
-	return !server->answered && !server->removed;
+	return !server->answered && !server->removed && !server->second;
 }

@@ -21,6 +21,7 @@ struct server {
 	struct import_context *context;
 	struct request_target target;
 	bool removed; /* it is no longer configured: the devices of an earlier daemon leave */
+	bool second;  /* it is another name of one that is used: it is not asked for devices */
 
 	/* The list. */
 	bool answered;	     /* the latest list came */
@@ -32,6 +33,7 @@ struct server {
 	uint64_t answered_since; /* when it began to answer again */
 	struct log_once failure; /* why it does not answer, until it does for a while */
 	struct log_once overflow; /* there are too many imports */
+	struct log_once same;	  /* it is another name */
 	struct request list_request;
 };
 
@@ -42,6 +44,12 @@ struct server {
 /* The import of its device with that busid, a new one if there is none; NULL: there is no place
  * left, which is logged once. */
 struct import *server_import(struct server *server, const char *busid);
+/* Whether both have the same address, and the first one answers there, or is asked just now.
+ * Through ssh there are no addresses. */
+bool server_is_same(const struct server *first, const struct server *second);
+/* In every pass, for all servers in their order, before the pass of any: first, which stands before
+ * it, is used instead of it; NULL: no other is. What is attached stays. */
+void server_set_first(struct server *server, struct server *first);
 /* In every pass, after the port table was read. When the loop is stopping, it detaches all. */
 void server_pass(struct server *server);
 /* Whether it was asked, nothing is under way, and all attached devices have answered. */

@@ -17,6 +17,9 @@ enum rule_verdict policy_judge(const struct rules *rules, const struct holds *ho
 	const char *name = holds_find(holds, facts->vendor, facts->product, facts->serial,
 				      facts->from, facts->busid);
 
+	if (!name && facts->also)
+		name = holds_find(holds, facts->vendor, facts->product, NULL, facts->also,
+				  facts->busid);
 	if (name) {
 		str_format(why->text, sizeof(why->text), "it is held, until 'usbiphp %s %s'",
 			   facts->from ? "attach" : "bind", facts->from ? name : facts->busid);

@@ -82,6 +82,7 @@ struct rule_facts {
 	const char *product_name; /* known if the serial number is */
 	const char *from;	  /* the server's host, NULL on a server */
 	const char *server;	  /* where from is set: the same with its port */
+	const char *also;	  /* another name of that host, for holds only; NULL: none */
 	const struct peer_id *to; /* NULL: no particular client, or on a client */
 	uint16_t vendor, product;
 	bool described;		/* the classes are known */

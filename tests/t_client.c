@@ -10,6 +10,7 @@
 
 #include "lib/sandbox.h"
 #include "lib/str.h"
+#include "proto/op.h"
 #include "tests/files.h"
 
 #include <poll.h>
@@ -26,7 +27,8 @@
 enum { PORTS = 80 };
 
 static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], name[] = "t_client with room for a name";
-static struct endpoint server;
+static struct endpoint server[2];
+static unsigned servers;
 static bool used[PORTS];
 static bool stuck; /* no port becomes free */
 static char in_use[40]; /* bus ids here, each with a blank behind it, of devices whose disk is in use */
@@ -134,7 +136,8 @@ static void start(void)
 	put_file(root, "bus/platform/drivers/vhci_hcd/uevent", "");
 	put_link(root, VHCI "driver", "../../../bus/platform/drivers/vhci_hcd");
 	show_ports();
-	must(!endpoint_parse(&server, "127.0.0.1:1", "3240"), "parse the name");
+	must(!endpoint_parse(&server[0], "127.0.0.1:1", "3240"), "parse the name");
+	servers = 1;
 }
 
 /* What it writes to its log is kept in a file. */
@@ -148,7 +151,7 @@ static int run(bool once)
 
 	snprintf(log, sizeof(log), "%s/log", root);
 	must(freopen(log, "w", stderr), log);
-	return client_run(&options, &server, 1);
+	return client_run(&options, server, servers);
 }
 
 /* Asked to stop before its first pass. */
@@ -246,6 +249,49 @@ static void many_removed(void)
 		ATTACHED(i, i == CLIENT_SERVERS_MAX);
 }
 
+/* In another process: a server without devices, which knows no other request. */
+static void serve(int listener)
+{
+	uint8_t bytes[OP_DEVLIST_HEAD_SIZE];
+	int fd;
+
+	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		if (recv(fd, bytes, OP_COMMON_SIZE, MSG_WAITALL) == OP_COMMON_SIZE && bytes[3] == 5) {
+			op_devlist_head_encode(bytes, sizeof(bytes), OP_REP_DEVLIST, 0);
+			send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+		}
+		close(fd);
+	}
+	_exit(1);
+}
+
+/* "127.1" is looked up, as a name. */
+static void two_names(void)
+{
+	struct sockaddr_in there = { .sin_family = AF_INET };
+	socklen_t len = sizeof(there);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char port[8], want[80];
+	pid_t pid;
+
+	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(!bind(listener, (struct sockaddr *)&there, len) && !listen(listener, 8) &&
+		     !getsockname(listener, (struct sockaddr *)&there, &len), "listen");
+	snprintf(port, sizeof(port), "%u", ntohs(there.sin_port));
+	must(!endpoint_parse(&server[0], "127.0.0.1", port), "parse the address");
+	must(!endpoint_parse(&server[1], "127.1", port), "parse the name");
+	servers = 2;
+	pid = fork();
+	if (!pid)
+		serve(listener);
+	CHECK_INT(run(true), 0);
+	snprintf(want, sizeof(want), "127.1:%s: is the same server as 127.0.0.1:%s, which is used",
+		 port, port);
+	CHECK(logged(want));
+	kill(pid, SIGKILL);
+	close(listener);
+}
+
 /* In another process: SIGHUP to the client when the hook runs; once it was read, the hook may end. */
 static void let_hook_end(pid_t client)
 {
@@ -321,6 +367,7 @@ int main(void)
 	in_process("stop, a port does not become free", stop_in_vain);
 	in_process("stop, a hook takes its time", stop_with_hook);
 	in_process("a server that is removed", server_removed);
+	in_process("two names of one server", two_names);
 	in_process("more servers that are removed than there is room for", many_removed);
 	return check_status();
 }

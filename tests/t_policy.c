@@ -602,7 +602,14 @@ static void of_a_client(void)
 	facts.from = "pi";
 	CHECK_INT(policy_judge(&policy.rules, &policy.holds, &facts, &why), RULE_DENY);
 	CHECK_STR(why.text, "it is held, until 'usbiphp attach 0951:1666@pi/1-1.4'");
-}
+	/* and under another name of that server */
+	facts.from = "10.0.0.7";
+	CHECK_INT(policy_judge(&policy.rules, &policy.holds, &facts, &why), RULE_ALLOW);
+	facts.also = "pi";
+	CHECK_INT(policy_judge(&policy.rules, &policy.holds, &facts, &why), RULE_DENY);
+	CHECK_STR(why.text, "it is held, until 'usbiphp attach 0951:1666@pi/1-1.4'");
+	facts.busid = "1-1";
+	CHECK_INT(policy_judge(&policy.rules, &policy.holds, &facts, &why), RULE_ALLOW);}
 
 static unsigned classes(const struct rule_facts *facts)
 {

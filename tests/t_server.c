@@ -40,10 +40,13 @@ static struct sysfs sysfs;
 static struct import_context context; /* big */
 static struct inspector inspector;
 static struct server server;
+static struct server second; /* another name of it */
+static struct endpoint second_name;
 
 static struct {
 	struct loop loop;
 	struct endpoint endpoint;
+	bool two; /* the second one is there */
 	/* the server */
 	enum manner manner;
 	bool hold;	 /* no import is answered until release() */
@@ -84,8 +87,10 @@ enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rul
 	const char *what = t.by_serial ? facts->serial : facts->busid;
 
 	CHECK(rules == &context.rules);
-	CHECK_STR(facts->from, t.endpoint.host);
-	CHECK_STR(facts->server, t.endpoint.name);
+	if (!t.two || strcmp(facts->server, second_name.name) != 0) {
+		CHECK_STR(facts->from, t.endpoint.host);
+		CHECK_STR(facts->server, t.endpoint.name);
+	}
 	if (!what)
 		return RULE_UNKNOWN;
 	if (!t.denied || strcmp(what, t.denied) != 0)
@@ -380,7 +385,12 @@ static void pass(void *ctx)
 	(void)ctx;
 	must(!vhci_read(&sysfs, &context.vhci), "read the ports");
 	import_context_begin_pass(&context);
+	server_set_first(&server, NULL);
+	if (t.two)
+		server_set_first(&second, server_is_same(&server, &second) ? &server : NULL);
 	server_pass(&server);
+	if (t.two)
+		server_pass(&second);
 	import_context_end_pass(&context);
 }
 
@@ -463,6 +473,8 @@ static void prepare(enum manner manner, unsigned devices)
 static void end(void)
 {
 	request_cancel(&server.list_request);
+	if (t.two)
+		request_cancel(&second.list_request);
 	for (unsigned i = 0; i < IMPORT_REQUESTS_MAX; i++)
 		if (context.request[i].import)
 			request_cancel(&context.request[i].request);
@@ -1562,6 +1574,119 @@ static void elsewhere(void)
 	end();
 }
 
+/* With a second name for the same server. */
+static void prepare_two(enum manner manner, unsigned devices)
+{
+	char text[40];
+
+	prepare(manner, devices);
+	memset(&second, 0, sizeof(second));
+	snprintf(text, sizeof(text), "pi.lan:%s", t.endpoint.port);
+	must(!endpoint_parse(&second_name, text, "3240"), "parse the name");
+	server_init(&second, &context, &second_name);
+	second.target.addresses = server.target.addresses;
+	t.two = true;
+}
+
+/* The first one is asked, at every time; the second one is not, and that is said once. */
+static void two_names(void)
+{
+	for (int manner = PUSHES; manner <= HANGS_UP; manner++) {
+		prepare_two(manner, 2);
+		UNTIL(&t.loop, all_attached);
+		CHECK(server_is_settled(&second) && !server_is_failing(&second));
+		go_on(2 * INTERVAL_MS);
+		CHECK_INT(t.imports, 2);
+		CHECK_INT(t.most, 1);
+		CHECK_INT(t.watches, 1);
+		CHECK_INT(t.lists, manner == PUSHES ? 1 : 4);
+		CHECK(!import_next(&context, &second_name, NULL));
+		CHECK_INT(said("pi.lan:"), 1);
+		CHECK_INT(said("is the same server as 127.0.0.1:"), 1);
+		CHECK_INT(said("cannot"), 0);
+		end();
+	}
+}
+
+/* What is held by its place is held under either name: it does not come back under the other. */
+static void two_names_and_held(void)
+{
+	prepare_two(PUSHES, 2);
+	UNTIL(&t.loop, all_watched);
+	must(!holds_add(&context.holds, "0627:0001@pi.lan/1-1"), "hold");
+	loop_pass_now(&t.loop);
+	go_on(INTERVAL_MS);
+	CHECK(!is_attached("1-1") && is_attached("1-2"));
+	push();
+	go_on(INTERVAL_MS);
+	CHECK(!is_attached("1-1"));
+	CHECK_INT(said("is held, until 'usbiphp attach 0627:0001@pi.lan/1-1'"), 1);
+	CHECK_INT(t.imports, 2);
+	/* that name leads elsewhere: the device there is another one */
+	second.target.addresses.address[0].sa.v4.sin_port = htons(1);
+	loop_pass_now(&t.loop);
+	go_on(INTERVAL_MS);
+	CHECK(is_attached("1-1"));
+	end();
+}
+
+static bool second_has_all(void)
+{
+	unsigned n = 0;
+
+	EACH_IMPORT(&second, import)
+		n += import_has_port(import);
+	return n == t.devices;
+}
+
+/* The second one is used while the first one fails, as its name may lead elsewhere; what it has
+ * attached then stays. */
+static void first_name_fails(void)
+{
+	prepare_two(PUSHES, 2);
+	server.target.addresses.address[0].sa.v4.sin_port = htons(1);
+	UNTIL(&t.loop, second_has_all);
+	CHECK_INT(said("cannot reach 127.0.0.1:"), 1);
+	CHECK_INT(said("is the same server"), 0);
+	server.target.addresses = second.target.addresses;
+	t.refuse = OP_BUSY;
+	go_on(2 * INTERVAL_MS);
+	CHECK(server.answered);
+	CHECK_INT(said("is the same server as 127.0.0.1:"), 1);
+	CHECK(second_has_all());
+	CHECK_INT(said("cannot"), 1); /* not that they are in use: they are ours */
+	CHECK_INT(peers(WATCHER), 1);
+	end();
+}
+
+static void other_servers(void)
+{
+	struct addr *address = second.target.addresses.address;
+
+	prepare_two(PUSHES, 0);
+	CHECK(server_is_same(&server, &second));
+	address->sa.v4.sin_port ^= 1;
+	CHECK(!server_is_same(&server, &second));
+	address->sa.v4.sin_port ^= 1;
+	address->sa.v4.sin_addr.s_addr ^= 1;
+	CHECK(!server_is_same(&server, &second));
+	second.target.addresses.count = 2; /* the one that works counts */
+	second.target.addresses.address[1] = server.target.addresses.address[0];
+	CHECK(!server_is_same(&server, &second));
+	second.target.good = 3;
+	CHECK(server_is_same(&server, &second));
+	second.target.addresses.count = 0; /* not looked up yet, or through ssh */
+	CHECK(!server_is_same(&server, &second));
+	CHECK(!server_is_same(&second, &server));
+	second.target.addresses.count = 2;
+	log_once(&server.failure, LOG_LEVEL_WARNING, 0, "it fails");
+	CHECK(!server_is_same(&server, &second));
+	server.answered = true; /* it comes and goes */
+	CHECK(server_is_same(&server, &second));
+	server.answered = false;
+	end();
+}
+
 static unsigned ports_in_use(void)
 {
 	unsigned n = 0;
@@ -2073,6 +2198,10 @@ int main(void)
 	RUN("t_server: what an earlier daemon attached in vain", adopted_too_early);
 	RUN("t_server: records", recorded);
 	RUN("t_server: attached by somebody else", elsewhere);
+	RUN("t_server: two names of one server", two_names);
+	RUN("t_server: two names of one server, and a device that is held", two_names_and_held);
+	RUN("t_server: two names of one server, and the first one fails", first_name_fails);
+	RUN("t_server: two names of other servers", other_servers);
 	RUN("t_server: another device than was listed", another_than_listed);
 	RUN("t_server: the device that was listed", same_as_listed);
 	RUN("t_server: the same port again", same_port_again);
