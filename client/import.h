@@ -26,6 +26,8 @@ enum {
 	IMPORT_REQUESTS_MAX = 64,
 	IDENTITY_READERS = 4,	   /* child processes at a time */
 	IMPORT_ANSWER_MS = 10000,  /* for the kernel to enumerate the device: 0.5 s is usual */
+	IMPORT_AHEAD_MS = 60000,   /* the same, while devices that were attached before it have not
+				    * answered, until one of them has, or is gone */
 	IMPORT_NOBODY = 2,	   /* in port_owner */
 	IMPORT_TEARDOWN_MS = 3000, /* for the kernel to free the port: 0.2 s is usual */
 	/* At a stop, to write everything to the disks that are in use: the network may go next. */
@@ -72,7 +74,7 @@ struct import {
 	int port;	 /* -1: none */
 	bool answered;	 /* the kernel has the device */
 	uint32_t devid;	 /* of the attached device; 0: not known yet */
-	uint64_t ticket; /* a later attach has a higher one */
+	uint32_t ahead;	 /* the ports of its controller that the kernel has to enumerate first */
 	uint64_t attached_at;
 	struct session_watch session;
 	bool asked;	      /* IMPORT_LEAVING: the inspector was asked about it */
@@ -104,8 +106,7 @@ struct import_context {
 	/* The last import of the port, as a hash, which is odd; 0: none; NOBODY: any other is
 	 * better. */
 	uint32_t port_owner[VHCI_PORTS_MAX];
-	uint64_t tickets;		     /* given so far */
-	/* When an attach to that controller was answered or ended last. */
+	/* When an attach to that controller was answered last, or one that was ahead ended. */
 	uint64_t progress[VHCI_CONTROLLERS_MAX];
 	unsigned imports; /* places that are or were in use */
 	struct import import[IMPORTS_MAX];

@@ -65,6 +65,25 @@ static int import_hand_over(struct import *import, int fd, const struct op_devic
 	return error ? error : -EBUSY;
 }
 
+/* The other ports of its controller that have not answered, anybody's: a bit for each. A controller
+ * has 30 ports or less. */
+static uint32_t import_unanswered_ports(const struct import *import)
+{
+	const struct vhci *vhci = &import->context->vhci;
+	unsigned mine = (unsigned)import->port, controller = vhci_controller(vhci, mine);
+	uint32_t ports = 0;
+
+	for (unsigned i = 0; i < vhci->ports; i++) {
+		const struct vhci_port *port = &vhci->port[i];
+
+		if (i != mine && vhci_controller(vhci, i) == controller &&
+		    (port->state == VHCI_ATTACHING || port->state == VHCI_USED) &&
+		    !vhci_usable(import->context->sysfs, port))
+			ports |= 1U << i % 32;
+	}
+	return ports;
+}
+
 static void import_take_port(struct import *import, unsigned port, uint32_t devid, bool answered)
 {
 	struct import_context *context = import->context;
@@ -74,7 +93,7 @@ static void import_take_port(struct import *import, unsigned port, uint32_t devi
 	import->devid = devid;
 	import->attached_at = context->loop->now;
 	import->answered = answered;
-	import->ticket = context->tickets++;
+	import->ahead = import_unanswered_ports(import);
 	import_set_state(import, IMPORT_ATTACHED);
 }
 
@@ -145,7 +164,6 @@ static void import_release_port(struct import *import)
 	record_remove(context->own_dir, port);
 	if (record_matches(context->record_dir, port, import->endpoint, import->busid))
 		record_remove(context->record_dir, port);
-	context->progress[import_controller(import)] = now;
 	import->port = -1;
 	import->asked = false;
 	import_set_state(import, IMPORT_IDLE);
@@ -179,22 +197,24 @@ void import_detach(struct import *import)
 /*
  * For how long it has kept the kernel waiting. vhci-hcd enumerates one device per controller at a
  * time (address0_mutex in drivers/usb/core/hub.c), so a server that does not answer blocks every
- * device that was attached later to that controller: only the oldest one that waits is timed.
+ * device that was attached later to that controller, be it attached by another program: those have
+ * more time, until what was ahead of them has answered or ended.
  */
-static uint64_t import_unanswered(const struct import *import)
+static uint64_t import_unanswered(struct import *import)
 {
 	struct import_context *context = import->context;
-	unsigned controller = import_controller(import);
-	uint64_t since = context->progress[controller];
-	struct import *other = NULL;
+	uint64_t *progress = &context->progress[import_controller(import)];
+	uint32_t ahead;
+	uint64_t since;
 
 	if (import->answered)
 		return 0;
-	while ((other = import_next(context, NULL, other)))
-		if (import_has_port(other) && !other->answered && other->ticket < import->ticket &&
-		    import_controller(other) == controller)
-			return 0;
-	return context->loop->now - (since > import->attached_at ? since : import->attached_at);
+	ahead = import->ahead & import_unanswered_ports(import);
+	if (ahead != import->ahead)
+		*progress = context->loop->now;
+	import->ahead = ahead;
+	since = *progress > import->attached_at ? *progress : import->attached_at;
+	return context->loop->now - since;
 }
 
 /* The first answer of the device. */
@@ -224,7 +244,8 @@ static void import_avoid_controller(const struct import *import)
 			context->port_owner[i] = IMPORT_NOBODY;
 }
 
-/* Its server does not answer, so that the kernel cannot go on to the devices behind it. */
+/* Its server does not answer, so that the kernel cannot go on to the devices behind it; or another
+ * one, which is not ours, does not. */
 static void import_give_up(struct import *import)
 {
 	if (import->state != IMPORT_DETACHING) {
@@ -232,7 +253,8 @@ static void import_give_up(struct import *import)
 		/* the kernel goes by port: leave it time for those behind this one */
 		if (import->flaps.backoff.delay < IMPORT_ANSWER_MS)
 			import->flaps.backoff.delay = IMPORT_ANSWER_MS;
-		import_fail(import, "its server took it but never answered");
+		import_fail(import, import->ahead ? "one that was attached before never answered" :
+						    "its server took it but never answered");
 	}
 	import_detach(import);
 }
@@ -240,7 +262,7 @@ static void import_give_up(struct import *import)
 bool import_check(struct import *import)
 {
 	struct import_context *context = import->context;
-	uint64_t unanswered, ended, now = context->loop->now;
+	uint64_t unanswered, limit, ended, now = context->loop->now;
 	const struct vhci_port *row;
 
 	if (!import_has_port(import))
@@ -255,8 +277,9 @@ bool import_check(struct import *import)
 	if (!import->answered && vhci_usable(context->sysfs, row))
 		import_answer(import, row);
 	unanswered = import_unanswered(import);
+	limit = import->ahead ? IMPORT_AHEAD_MS : IMPORT_ANSWER_MS;
 	ended = import->session.ended;
-	if (unanswered >= IMPORT_ANSWER_MS)
+	if (unanswered >= limit)
 		import_give_up(import);
 	else if (import->state == IMPORT_DETACHING || row->state == VHCI_ERROR ||
 		 (ended && now - ended >= IMPORT_TEARDOWN_MS))
@@ -264,6 +287,6 @@ bool import_check(struct import *import)
 	else if (ended)
 		loop_pass_by(context->loop, now + POLL_MS);
 	else if (!import->answered)
-		loop_pass_by(context->loop, now + IMPORT_ANSWER_MS - unanswered);
+		loop_pass_by(context->loop, now + limit - unanswered);
 	return false;
 }

@@ -25,6 +25,7 @@ static struct import *import;
 
 /* The kernel, and the stock tools' records. */
 static bool usable, recorded;
+static uint32_t usable_ports; /* if not all of them are */
 static unsigned detached;
 static int detach_result;
 
@@ -50,14 +51,22 @@ bool __wrap_record_matches(const char *dir, unsigned port, const char *host, con
 bool __wrap_vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
 {
 	(void)sysfs;
-	(void)port;
-	return usable;
+	return usable || usable_ports >> (port - context.vhci.port) & 1;
+}
+
+static bool import_find_port(unsigned port)
+{
+	struct import *each = NULL;
+
+	while ((each = import_next(&context, NULL, each)) && each->port != (int)port)
+		;
+	return each;
 }
 
 int __wrap_vhci_detach(const struct sysfs *sysfs, unsigned port)
 {
 	(void)sysfs;
-	(void)port;
+	CHECK(import_find_port(port)); /* never what is another program's */
 	detached++;
 	return detach_result;
 }
@@ -108,6 +117,7 @@ static void start(void)
 	context.hooks = &runner;
 	context.own_dir = context.record_dir = "/nonexistent";
 	usable = recorded = false;
+	usable_ports = 0;
 	detached = 0;
 	events[0] = '\0';
 	detach_result = 0;
@@ -633,12 +643,10 @@ static void oldest_is_timed(void)
 	CHECK_INT(import->state, IMPORT_DETACHING);
 	CHECK_INT(second->state, IMPORT_ATTACHED);
 	/* one that answers makes way for the next, too */
-	import->answered = true;
-	usable = true;
+	usable_ports = 1 << 0 | 1 << 3;
 	pass_at(NOW + 40000);
-	CHECK(second->answered);
+	CHECK(import->answered && second->answered);
 	CHECK_INT(context.progress[0], NOW + 40000);
-	usable = false;
 	loop.now += 5000;
 	attach(third, 5); /* it waits since its own attach, which is later than the progress */
 	pass_at(NOW + 40000 + IMPORT_ANSWER_MS);
@@ -669,6 +677,127 @@ static void controllers_apart(void)
 	CHECK_INT(second->state, IMPORT_DETACHING);
 }
 
+/* A port that another program's device has, as the kernel shows it. */
+static void foreign(unsigned port, uint8_t state)
+{
+	context.vhci.port[port].state = state;
+	context.vhci.ports = context.vhci.ports > port ? context.vhci.ports : port + 1;
+}
+
+/* What another program attached before and has no answer from stalls the controller: that is not
+ * the fault of a server of ours, and that port is not ours to detach. */
+static void foreign_port_ahead(void)
+{
+	static const uint8_t states[] = { VHCI_ATTACHING, VHCI_USED };
+
+	for (size_t i = 0; i < LENGTH(states); i++) {
+		start();
+		foreign(7, states[i]);
+		attach(import, 0);
+		pass_at(NOW + IMPORT_ANSWER_MS);
+		CHECK_INT(import->state, IMPORT_ATTACHED);
+		CHECK_INT(loop.next, NOW + IMPORT_AHEAD_MS);
+		pass_at(NOW + 30000);
+		CHECK_INT(import->state, IMPORT_ATTACHED);
+		if (i)
+			usable_ports = 1 << 7; /* it answers, or is gone */
+		else
+			context.vhci.port[7].state = VHCI_FREE;
+		pass_at(NOW + 35000);
+		CHECK_INT(loop.next, NOW + 35000 + IMPORT_ANSWER_MS);
+		context.vhci.port[7].state = VHCI_ATTACHING; /* another one, which is behind it */
+		usable_ports = 0;
+		pass_at(NOW + 35000 + IMPORT_ANSWER_MS - 1);
+		CHECK_INT(import->state, IMPORT_ATTACHED);
+		CHECK_INT(log_kept.lines, 0);
+		pass_at(NOW + 35000 + IMPORT_ANSWER_MS);
+		CHECK_INT(import->state, IMPORT_DETACHING);
+		CHECK_INT(said("its server took it but never answered"), 1);
+	}
+}
+
+/* It may be that nothing waits for it, as the kernel has given it up: then ours is the fault. */
+static void foreign_port_for_long(void)
+{
+	start();
+	foreign(7, VHCI_ATTACHING);
+	attach(import, 0);
+	pass_at(NOW + IMPORT_AHEAD_MS - 1);
+	CHECK_INT(detached, 0);
+	pass_at(NOW + IMPORT_AHEAD_MS);
+	CHECK_INT(import->state, IMPORT_DETACHING);
+	CHECK_INT(said("one that was attached before never answered"), 1);
+	CHECK_INT(said("its server took it"), 0);
+}
+
+/* These are not in its way. */
+static void foreign_port_not_ahead(void)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		start();
+		context.vhci.ports = 32;
+		context.vhci.controllers = 2;
+		if (i == 0)
+			foreign(16, VHCI_ATTACHING); /* at the other controller */
+		else if (i == 1)
+			foreign(7, VHCI_ERROR);
+		else if (i == 2)
+			foreign(7, VHCI_USED);
+		usable_ports = 1 << 7;
+		attach(import, 0);
+		if (i == 3)
+			foreign(8, VHCI_ATTACHING); /* later than ours */
+		pass_at(NOW + IMPORT_ANSWER_MS - 1);
+		CHECK_INT(import->state, IMPORT_ATTACHED);
+		pass_at(NOW + IMPORT_ANSWER_MS);
+		CHECK_INT(import->state, IMPORT_DETACHING);
+		CHECK_INT(said("its server took it but never answered"), 1);
+	}
+}
+
+/* The same server at two addresses has each device once: the second request is refused, which is no
+ * failure, and waits as one. */
+static void refused_as_it_is_ours(void)
+{
+	static const struct {
+		const char *what, *busid;
+		bool refused, attached, requesting;
+		uint32_t devid;
+		bool failure;
+	} rows[] = {
+		{ "attached", "1-1.4", true, true, false, DEVID, false },
+		{ "requested", "1-1.4", true, false, true, DEVID, false },
+		{ "neither", "1-1.4", true, false, false, DEVID, true },
+		{ "another place", "1-1.3", true, true, false, DEVID, true },
+		{ "another device", "1-1.4", true, true, false, DEVID + 1, true },
+		{ "not refused", "1-1.4", false, true, false, DEVID, true },
+	};
+	static struct endpoint other;
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct import *twin;
+
+		start();
+		must(!endpoint_parse(&other, "10.0.0.7", "3240"), "parse the address");
+		twin = import_add(&context, &other, rows[i].busid);
+		must(twin, "have a twin");
+		import->listed_devid = DEVID;
+		twin->listed_devid = rows[i].devid;
+		if (rows[i].attached)
+			attach(twin, 3);
+		else if (rows[i].requesting)
+			import_set_state(twin, IMPORT_REQUESTING);
+		said_forget();
+		import->refused = rows[i].refused;
+		import_fail(import, "device busy (exported)");
+		if (said("device busy (exported)") != rows[i].failure)
+			check_fault(__FILE__, __LINE__, "%s", rows[i].what);
+		CHECK_INT(log_once_active(&import->failure), rows[i].failure);
+		CHECK_STR(events, rows[i].failure ? "failed 0951:1666," : "");
+		CHECK_INT(import->flaps.backoff.delay, 1000);
+	}
+}
+
 int main(void)
 {
 	RUN("t_import: transitions", transitions);
@@ -697,5 +826,9 @@ int main(void)
 	RUN("t_import: a detach that fails", detach_fails);
 	RUN("t_import: the oldest attach is timed", oldest_is_timed);
 	RUN("t_import: controllers apart", controllers_apart);
+	RUN("t_import: another program's port is waited for", foreign_port_ahead);
+	RUN("t_import: another program's port, for a minute", foreign_port_for_long);
+	RUN("t_import: another program's port that is not ahead", foreign_port_not_ahead);
+	RUN("t_import: refused, as another import of ours has it", refused_as_it_is_ours);
 	return check_status();
 }
