@@ -8,10 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define LOCK_END ".lock"
@@ -126,25 +129,25 @@ void rundir_end_job(const struct rundir *rundir, const char *busid, int lock)
 	close(lock);
 }
 
-/* A line "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF", proc_locks(5): the inode is 1044. */
-static bool line_locks_inode(void *ctx, char *line)
+/* A line "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF", proc_locks(5): the last numbers are those
+ * of the device and the inode. */
+static bool line_locks_file(void *id, char *line)
 {
-	const ino_t *inode = ctx;
-	char *number = strrchr(line, ':');
-	uint32_t locked;
-
-	if (!number++ || !strstr(line, "FLOCK"))
-		return false;
-	number = str_word(&number);
-	return number && !str_decimal(number, UINT32_MAX, &locked) && locked == *inode;
+	return strstr(line, "FLOCK") && strstr(line, id);
 }
 
-/* Whether somebody has locked the file. */
-static bool file_is_locked(const struct stat *st)
+/* Whether somebody has locked the file. Other file systems than tmpfs may have another device there
+ * than stat(2) tells, such as btrfs and overlayfs (fs/locks.c lock_get_status()). */
+static bool file_is_locked(const char *path, const struct stat *st)
 {
-	ino_t inode = st->st_ino;
+	struct statfs fs;
+	char id[48];
+	bool exact = !statfs(path, &fs) && fs.f_type == TMPFS_MAGIC;
 
-	return file_each_line(AT_FDCWD, "/proc/locks", line_locks_inode, &inode) > 0;
+	str_format(id, sizeof(id), " %02x:%02x:%ju ", major(st->st_dev), minor(st->st_dev),
+		   (uintmax_t)st->st_ino);
+	return file_each_line(AT_FDCWD, "/proc/locks", line_locks_file,
+			      exact ? id : strrchr(id, ':')) > 0;
 }
 
 bool rundir_is_locked(const char *path, const char *name)
@@ -153,7 +156,7 @@ bool rundir_is_locked(const char *path, const char *name)
 	struct stat st;
 
 	str_format(file, sizeof(file), "%s/%s", path, name);
-	return !stat(file, &st) && file_is_locked(&st);
+	return !stat(file, &st) && file_is_locked(file, &st);
 }
 
 bool rundir_has_daemon(const char *path, const char *role)
@@ -170,7 +173,7 @@ bool rundir_job_is_stuck(const char *path, const char *busid, struct reason *why
 	struct stat st;
 
 	str_format(name, sizeof(name), "%s/" JOB_NAME, path, busid);
-	if (stat(name, &st) || !st.st_size || !file_is_locked(&st))
+	if (stat(name, &st) || !st.st_size || !file_is_locked(name, &st))
 		return false;
 	if (file_load(AT_FDCWD, name, O_NOFOLLOW, why->text, sizeof(why->text)) <= 0)
 		str_copy(why->text, sizeof(why->text), "its driver does not let go of it");

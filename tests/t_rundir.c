@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of loop/rundir: one daemon of a role at a time, and its small files.
- * LINK: -Wl,--wrap=flock,--wrap=poll
+ * LINK: -Wl,--wrap=flock,--wrap=poll,--wrap=statfs,--wrap=file_each_line
  */
 #include "loop/daemon.h"
 
@@ -9,8 +9,11 @@
 #include "tests/files.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 static char root[TEMP_SIZE], dir[TEMP_SIZE + 20];
@@ -408,6 +411,67 @@ static void other_locks(void)
 	end();
 }
 
+static const char *locks; /* a line of /proc/locks, instead of the kernel's */
+static long file_system;
+
+int __real_statfs(const char *path, struct statfs *fs);
+int __wrap_statfs(const char *path, struct statfs *fs);
+int __real_file_each_line(int at, const char *path, bool (*visit)(void *ctx, char *line), void *ctx);
+int __wrap_file_each_line(int at, const char *path, bool (*visit)(void *ctx, char *line), void *ctx);
+
+int __wrap_statfs(const char *path, struct statfs *fs)
+{
+	int result = __real_statfs(path, fs);
+
+	if (locks)
+		fs->f_type = file_system;
+	return result;
+}
+
+int __wrap_file_each_line(int at, const char *path, bool (*visit)(void *ctx, char *line), void *ctx)
+{
+	char line[100];
+
+	if (!locks)
+		return __real_file_each_line(at, path, visit, ctx);
+	snprintf(line, sizeof(line), "%s", locks);
+	return visit(ctx, line);
+}
+
+/* A file of another file system may have the same inode. Of tmpfs the device is known. */
+static void locks_elsewhere(void)
+{
+	static const struct {
+		const char *begin, *more; /* of the line, and of the inode */
+		unsigned device;	  /* is another one */
+		bool locked, exact; /* as the kernel's line tells, and where the device is known */
+	} rows[] = {
+		{ "1: FLOCK  ADVISORY  WRITE 612 ", "", 0, true, true },
+		{ "1: FLOCK  ADVISORY  WRITE 612 ", "", 1, true, false },
+		{ "1: FLOCK  ADVISORY  WRITE 612 ", "1", 0, false, false },
+		{ "1: POSIX  ADVISORY  WRITE 612 ", "", 0, false, false },
+	};
+	char path[TEMP_SIZE + 40], line[100];
+	struct stat st;
+
+	start();
+	put_file(root, "run/server.lock", "");
+	snprintf(path, sizeof(path), "%s/server.lock", dir);
+	must(!stat(path, &st), path);
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		snprintf(line, sizeof(line), "%s%02x:%02x:%ju%s 0 EOF", rows[i].begin,
+			 major(st.st_dev), minor(st.st_dev) + rows[i].device,
+			 (uintmax_t)st.st_ino, rows[i].more);
+		locks = line;
+		file_system = BTRFS_SUPER_MAGIC;
+		CHECK_INT(rundir_has_daemon(dir, "server"), rows[i].locked);
+		file_system = TMPFS_MAGIC;
+		CHECK_INT(rundir_has_daemon(dir, "server"), rows[i].exact);
+	}
+	locks = NULL;
+	end();
+}
+
 /* A job's lock is that of whoever has its descriptor, also a child that outlives the daemon. */
 static void jobs(void)
 {
@@ -501,6 +565,7 @@ int main(void)
 	RUN("t_rundir: a place that cannot be written", unwritable);
 	RUN("t_rundir: whether one runs", running);
 	RUN("t_rundir: locks of others", other_locks);
+	RUN("t_rundir: locks on other file systems", locks_elsewhere);
 	RUN("t_rundir: jobs", jobs);
 	RUN("t_rundir: jobs that cannot be read", unreadable_jobs);
 	RUN("t_rundir: no descriptor is left open", no_leak);
