@@ -129,8 +129,8 @@ void rundir_end_job(const struct rundir *rundir, const char *busid, int lock)
 	close(lock);
 }
 
-/* A line "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF", proc_locks(5): the last numbers are those
- * of the device and the inode. */
+/* A line "1: FLOCK  ADVISORY  WRITE 612 00:18:1044 0 EOF", proc_locks(5): 00:18 is the device, 1044
+ * the inode. */
 static bool line_locks_file(void *id, char *line)
 {
 	return strstr(line, "FLOCK") && strstr(line, id);
