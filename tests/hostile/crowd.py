@@ -96,13 +96,13 @@ def family(address):
 
 
 def address_of(network, i):
-    """The i-th of a network such as 10.9.0.0/16: only its last 16 bits, or for IPv6 those from bit
-    48 to 64, a /64 each, differ."""
-    base = network.partition("/")[0]
-    if ":" in base:
-        raw = socket.inet_pton(socket.AF_INET6, base)
-        return socket.inet_ntop(socket.AF_INET6, raw[:6] + struct.pack(">H", i) + raw[8:15] + b"\1")
-    return socket.inet_ntoa(socket.inet_aton(base)[:2] + struct.pack(">H", i))
+    """The i-th of a network such as 10.9.0.0/16: 16 bits differ. Of fd00:9:9::/48 each is in a /64 of
+    its own, of fd00:9:9:9::/64 all are in that one."""
+    base, _, bits = network.partition("/")
+    if ":" not in base:
+        return socket.inet_ntoa(socket.inet_aton(base)[:2] + struct.pack(">H", i))
+    raw, at = socket.inet_pton(socket.AF_INET6, base), 6 if bits == "48" else 12
+    return socket.inet_ntop(socket.AF_INET6, raw[:at] + struct.pack(">H", i) + raw[at + 2:15] + b"\1")
 
 
 class Crowd:

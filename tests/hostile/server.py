@@ -20,7 +20,7 @@ EACH_ONCE = 128 + 12  # lines: one for each device that a server can have, and s
 # A device that changes has some more chances: FLAP_FREE in lib/backoff.h, and those with a delay.
 CHANCES = 7
 
-Lie = collections.namedtuple("Lie", "name body lines", defaults=(EACH_ONCE,))
+Lie = collections.namedtuple("Lie", "name body lines imports", defaults=(EACH_ONCE, 300))
 LIST_MAX = 1024  # devices
 
 
@@ -469,6 +469,13 @@ def tls_without_key(some, server, hello):
     return first + some.choice((second, b"", server.server.seal(HANDSHAKE, b"\x08\0\0\2\0\0")))
 
 
+def tls_wrong_finished(some, server, hello):
+    """It has agreed on keys, and that is all."""
+    mine = server.hello(share=SHARE)
+    text = b"\x08\0\0\2\0\0" + message(FINISHED, some.choice((bytes(32), some.randbytes(32))))
+    return record(HANDSHAKE, mine) + server.server.seal(HANDSHAKE, text)
+
+
 def tls_echo(some, server, hello):
     """The client's own words."""
     return some.choice((record(HANDSHAKE, hello), record(HANDSHAKE, bytes([SERVER_HELLO]) + hello[1:])))
@@ -554,9 +561,9 @@ QUERIES = [
 ]
 WATCHES = [
     Lie("a flood of lists", watches(pushes(as_watch(lambda some: GOOD)))),
-    Lie("a flood of other devices", watches(pushes(as_watch(changing))), CHANCES * FEW),
+    Lie("a flood of other devices", watches(pushes(as_watch(changing))), CHANCES * FEW, CHANCES * FEW),
     Lie("a flood of new names", watches(pushes(as_watch(new_names))), 2 * EACH_ONCE),
-    Lie("a flood of one bus id, always another device", watches(pushes(one_of_many))),
+    Lie("a flood of one bus id, always another device", watches(pushes(one_of_many)), 2 * CHANCES, 2 * CHANCES),
     Lie("names with every byte", watches(pushes(as_watch(every_byte)))),
     Lie("a list that dribbles", watches(watch_dribbles)),
     Lie("lists that are changed at random", watches(pushes(as_watch(random_list), breaks=True))),
@@ -576,6 +583,7 @@ TLS = [
     Lie("a weak share", tls(tls_weak_share)),
     Lie("another try is wanted", tls(tls_retry)),
     Lie("no proof of the key", tls(tls_without_key)),
+    Lie("a wrong Finished", tls(tls_wrong_finished)),
     Lie("the client's own hello", tls(tls_echo)),
     Lie("records out of order, repeated, of wrong types", tls(tls_order)),
     Lie("a replayed answer", tls(tls_replayed)),

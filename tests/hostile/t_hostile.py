@@ -12,6 +12,7 @@ Afterwards the daemon has as many descriptors and processes, and as much memory,
 import argparse
 import concurrent.futures
 import contextlib
+import fcntl
 import os
 import pathlib
 import resource
@@ -37,11 +38,12 @@ from t_network import (CLIENT, DEADLINE, SERVER, Daemon, Fake, Server, Tree, ask
 
 INSIDE = "USBIPHP_TEST_INSIDE"
 V4, V6 = "10.9.0.0/16", "fd00:9:9::/48"
+ONE_V6 = "fd00:9:9:9::/64"
 STRANGE_V4, STRANGE_V6 = "203.0.0.0/16", "2001:db8:9::/48"  # not allowed by default
 HERE = {V4: "10.9.0.1", V6: "fd00:9:9::1", STRANGE_V4: "203.0.0.1", STRANGE_V6: "2001:db8:9::1"}
 PLACES = 512  # of a server
 ROUNDS = 3  # of an honest peer during an attack
-PUSHES, PUSHES_IMPORTS = 500, 300  # lists on a watch, and attempts of the 128 devices until then
+PUSHES = 500  # lists on a watch
 SHARE = 6  # of the lies, one after the other to one client; all clients run at a time
 TCP_ULP = 31
 
@@ -164,20 +166,132 @@ def repeated_hello(target):
         check(client.is_refusal(got) == (i > 0), f"the {i}-th time it gets {got[:16].hex()}")
 
 
+def watches_of_one_network(target):
+    """One /64 has as many places as one address."""
+    server, before = target.server, target.server.idle_fds()
+    with target.flat(), Callers(target.work, target.options.seed, client.watch, PLACES + 100, 200,
+                                [(HERE[V6], server.port, ONE_V6)]) as crowd:
+        crowd.begun()
+        until(lambda: server.fds() >= before + PLACES // 2, "it has half of the places")
+        for _ in range(ROUNDS):
+            crowd.goes_on()
+            target.honest()
+            crowd.goes_on()
+            check(server.fds() <= before + PLACES // 2 + 2, "it has more than half of the places")
+
+
+def strangers(target):
+    """Addresses that are not allowed: thousands of them fill neither places nor the log."""
+    targets = [(HERE[x], target.server.port, x) for x in (STRANGE_V4, STRANGE_V6)]
+    with target.flat(lines=40), Callers(target.work, target.options.seed, client.clear_text, 1000, 500,
+                                        targets) as crowd:
+        crowd.begun()
+        for _ in range(ROUNDS):
+            crowd.goes_on()
+            target.honest()
+            crowd.goes_on()
+
+
+def sessions_dropped(target):
+    """A device is imported again and again, by clients that leave at once: others still see the list."""
+    want = target.server.tree.exported() - {client.FREE}
+    with target.flat(lines=10 ** 9), Callers(target.work, target.options.seed, client.drop_session, 20, 4,
+                                             target.targets) as crowd:
+        crowd.begun()
+        for _ in range(ROUNDS):
+            crowd.goes_on()
+            check(want <= target.server.list(source="127.0.0.9").keys(), "another list")
+            crowd.goes_on()
+
+
+def reload_and_stop(work, options):
+    """Under attack by watches, requests and connections that say nothing."""
+    target = Target(work / "stop", options, False)
+    with Callers(target.work, options.seed, client.watch, 300, 4, target.targets) as watches, \
+            Callers(work, options.seed, client.random_requests, 50, 4, target.targets) as requests:
+        watches.begun()
+        requests.begun()
+        for i in range(2, 5):
+            target.server.hup()
+            until(lambda i=i: target.server.log().count("reloaded") == i, "it reloads")
+            requests.goes_on()
+        target.honest()
+        requests.goes_on()
+        check(target.server.stop() == 0, f"its exit status: {target.server.log()[-300:]}")
+
+
+def log_unread(work, options):
+    """A log that nobody reads, as that of a syslogd that hangs, stops nothing; nor the stop."""
+    work = work / "unread"
+    work.mkdir()
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    with open(writing, "wb", buffering=0) as pipe:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while pipe.write(bytes(4096)):
+                pass
+        os.set_blocking(writing, True)
+        port, tree = free_port(), Tree(work / "sys")
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", SERVER, "--run", work / "run", "--sysfs",
+                                    tree.root, "-v", "--listen", f"127.0.0.1:{port}"],
+                                   stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+        try:
+            with Callers(work, options.seed, client.random_requests, 20, 4,
+                         [("127.0.0.1", port, "127.0.0.0/16")]) as crowd:
+                crowd.begun()
+                check(ask_list(port).keys() == tree.exported(), "another list")
+                crowd.goes_on()
+            process.terminate()
+            check(process.wait(DEADLINE) == 0, "its exit status")
+        finally:
+            process.kill()
+            process.wait()
+    os.close(reading)
+
+
+def port_taken(work, options):
+    """With keys, another program at its port means that nothing is exported."""
+    work = work / "taken"
+    work.mkdir()
+    unpack("host-6.1.tree", work / "sys")
+    (work / "keys").write_text(f"{client.NAME}:{client.KEY}\n")
+    (work / "keys").chmod(0o600)
+    with socket.create_server(("0.0.0.0", free_port())) as taken:
+        daemon = Daemon(work, SERVER, "--sysfs", work / "sys", "--psk", work / "keys", "--take-all", "-i", "1",
+                        "--engine", "kernel", "--listen", "0.0.0.0:%d" % taken.getsockname()[1])
+        until(lambda: "no device is exported" in daemon.log(), f"it says so: {daemon.log()}")
+        bind = work / "sys/bus/usb/drivers/usbip-host/bind"
+        check(bind.read_bytes() == b"", f"it takes {bind.read_bytes()}")
+        check(daemon.stop() == 0, "its exit status")
+
+
+OF_TARGET = {"watches of one /64": watches_of_one_network, "addresses that are not allowed": strangers,
+             "sessions that end at once": sessions_dropped}
+ALONE = {"server: reloads and stops under attack": reload_and_stop,
+         "server: a log that nobody reads": log_unread,
+         "server: with keys, and its port taken": port_taken}
+
+
 def server_attacks(work, options):
     for keys, attacks in ((False, client.PLAIN), (True, client.KEYED)):
         kind = "keys" if keys else "plain"
-        if not any(options.wants(f"server, {kind}: {x.name}") for x in attacks):
+        more = {"a hello is answered once": repeated_hello} if keys else OF_TARGET
+        if not any(options.wants(f"server, {kind}: {x}") for x in [*more, *(x.name for x in attacks)]):
             continue
         with case(f"server, {kind}: serves and stops"):
             target = Target(work / kind, options, keys)
             for attack in attacks:
                 target.attack(attack.name, attack)
-            if keys:
-                with options.case("server, keys: a hello is answered once") as chosen:
+            for name, body in more.items():
+                with options.case(f"server, {kind}: {name}") as chosen:
                     if chosen:
-                        repeated_hello(target)
+                        body(target)
             check(target.server.stop() == 0, f"its exit status: {target.server.log()[-300:]}")
+    for name, body in ALONE.items():
+        with options.case(name) as chosen:
+            if chosen:
+                body(work, options)
 
 
 # The client
@@ -305,7 +419,7 @@ class Watching(Victim):
         self.honest(2)
         self.liars.goes_on()
         more = board.imports - imports
-        check(more <= PUSHES_IMPORTS, f"{more} imports")
+        check(more <= lie.imports, f"{more} imports")
         board.role = 1
         now = board.lists
         until(lambda: board.lists > now, "it asks on")
