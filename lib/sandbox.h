@@ -18,7 +18,8 @@
  *	  exploit the kernel or other processes; no sockets of other families than IP and netlink,
  *	  as root needs no more than a local socket of D-Bus or of a container's daemon to become
  *	  all again
- * A layer that the kernel lacks is left out; --verbose logs it, and the doctor tells about Landlock.
+ * A layer that the kernel lacks is left out; --verbose logs it, and the doctor tells whether it is
+ * Landlock.
  *
  * sysfs: open root of the kernel's attribute files.
  * run_dir, records: directories in which files are replaced; records is NULL for the server, which
