@@ -24,7 +24,7 @@ NOT_PRODUCT = shutil.ignore_patterns(".*", "build", "tests")
 BUSYBOX = "/run/lab/bin/busybox sh"
 # All that an installation may touch, less what systemd and the lab keep there.
 MODULES = "ls -d /sys/module/usbip_core /sys/module/usbip_host /sys/module/vhci_hcd /sys/module/tls 2>/dev/null; true"
-EXPOSURE = 2.8  # no more than this, by systemd-analyze
+EXPOSURE = 2.7  # no more than this, by systemd-analyze
 LISTING = ("find /etc /opt /run /usr/local /var/lib /var/spool /tmp -path /run/systemd -prune -o "
            "-path /run/udev -prune -o -path /run/log -prune -o -path /run/lab -prune -o "
            "-path /var/lib/systemd -prune -o -path /run/utmp -prune -o -path /run/mount -prune -o "
