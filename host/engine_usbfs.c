@@ -136,7 +136,6 @@ void holders_close(void)
 	if (starter >= 0)
 		close(starter);
 	starter = -1;
-	has_claims = false;
 	EACH_HELD(held)
 		if (*held->busid)
 			held_drop(held);
@@ -336,14 +335,14 @@ static struct engine_result usbfs_release(const struct sysfs *sysfs, const char 
 	const struct held *held = held_find(busid);
 
 	(void)sysfs;
-	if (held && !holder_has_ended(held->control.fd, 0)) {
+	if (held) {
 		holder_tell(held->control.fd, HOLDER_RELEASE, NULL);
 		holder_wait_end(held->control.fd);
+		if (held->page->state == HOLDER_RELEASED)
+			return usbfs_done;
+		if (held->page->state == HOLDER_GONE)
+			return holder_result(held->page);
 	}
-	if (held && held->page->state == HOLDER_RELEASED)
-		return usbfs_done;
-	if (held && held->page->state == HOLDER_GONE)
-		return holder_result(held->page);
 	give_back(busid);
 	return usbfs_done;
 }

@@ -149,7 +149,6 @@ static void holder_end_session(struct holder *holder)
 
 static void holder_begin_session(struct holder *holder, int socket)
 {
-	holder->page->state = HOLDER_IN_USE;
 	epoll_ctl(holder->epoll, EPOLL_CTL_DEL, holder->device.fd, NULL);
 	if (usbfs_session_begin(&holder->session, &holder->device, socket, holder->devid,
 				holder->epoll, &holder->page->counters))
@@ -162,8 +161,6 @@ static void holder_obey(struct holder *holder)
 	uint8_t message;
 	ssize_t n = socket_receive_fds(holder->control, &message, sizeof(message), &fd, 1);
 
-	if (n == -EAGAIN)
-		return;
 	if (n <= 0) { /* the server has ended */
 		close(holder->control);
 		holder->control = -1;

@@ -5,7 +5,7 @@
  * sandbox, as the sanitizers need more calls than that allows.
  * LINK: -Wl,--wrap=usbfs_open,--wrap=usbfs_claim_port,--wrap=usbfs_claim,--wrap=usbfs_give_back
  * LINK: -Wl,--wrap=usbfs_session_begin,--wrap=usbfs_session_ready,--wrap=usbfs_session_end
- * LINK: -Wl,--wrap=usbfs_session_timeout,--wrap=sandbox_enter_holder,--wrap=epoll_wait
+ * LINK: -Wl,--wrap=usbfs_session_timeout,--wrap=sandbox_enter_holder,--wrap=epoll_wait,--wrap=accept4
  */
 #include "host/holder.h"
 
@@ -39,6 +39,8 @@ static struct shared {
 	_Atomic bool starved, asked_none; /* a session that was not there, for its timeout */
 	_Atomic bool used; /* what was given back */
 	_Atomic bool dies; /* when it claims */
+	_Atomic bool no_files; /* for a connection that would be accepted */
+	_Atomic unsigned not_accepted;
 	_Atomic pid_t pid;
 } *shared;
 
@@ -176,6 +178,18 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *event, int max, int ms)
 	if (ms == HOLDER_ALONE_MS && shared->hurry)
 		ms = 10;
 	return __real_epoll_wait(epoll, event, max, ms);
+}
+
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+	if (!shared->no_files)
+		return __real_accept4(fd, address, len, flags);
+	shared->not_accepted++;
+	errno = EMFILE;
+	return -1;
 }
 
 static bool soon(bool (*what)(void))
@@ -454,6 +468,61 @@ static void device_leaves(void)
 	after();
 }
 
+/* The device cannot be reset after a session, or has left. */
+static void session_fails(void)
+{
+	static const struct engine_result want[] = {
+		{ -EIO, ENGINE_FAILED, HOLDER_STEP_SESSION }, { -ENODEV, ENGINE_GONE, 0 },
+	};
+	struct engine_result result;
+	int pair[2];
+
+	for (size_t i = 0; i < LENGTH(want); i++) {
+		before();
+		CHECK_INT(take().outcome, ENGINE_DONE);
+		shared->session_error = want[i].error;
+		begin_session(pair);
+		result = engine_usbfs.end(&sysfs, "1-2", pair[1]);
+		CHECK_INT(result.error, want[i].error);
+		CHECK_INT(result.outcome, want[i].outcome);
+		CHECK_INT(result.step, want[i].step);
+		CHECK(soon(process_ended));
+		CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
+		close(pair[0]);
+		close(pair[1]);
+		after();
+	}
+}
+
+static bool end_was_seen(void *ctx)
+{
+	int fd[2];
+
+	(void)ctx;
+	engine_usbfs.files("1-2", fd);
+	return fd[0] < 0 || server.loop.next <= server.loop.now;
+}
+
+/* The server looks again when a process has ended, once. */
+static void end_is_seen(void)
+{
+	static const struct loop_role until_end = { nothing, nothing, end_was_seen };
+	int fd[2];
+
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	server.loop.role = &until_end;
+	server.loop.next = UINT64_MAX;
+	kill(shared->pid, SIGKILL);
+	loop_run(&server.loop);
+	CHECK(server.loop.next <= server.loop.now);
+	engine_usbfs.files("1-2", fd);
+	CHECK_INT(fd[0], -1);
+	CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
+	CHECK(soon(process_ended));
+	after();
+}
+
 /* Another process has given it back, after a reset, when the release is done. */
 static void was_repaired(void)
 {
@@ -533,6 +602,27 @@ static void next_server(void)
 	CHECK_INT(shared->gave_back, 1);
 	close(pair[0]);
 	close(pair[1]);
+	after();
+}
+
+static bool was_not_accepted(void)
+{
+	return shared->not_accepted > 1;
+}
+
+/* Until the next server's connection is accepted, that of the one before counts. */
+static void next_server_waits(void)
+{
+	int next;
+
+	before();
+	CHECK_INT(take().outcome, ENGINE_DONE);
+	shared->no_files = true;
+	next = holder_connect(server.rundir.dir, "1-2");
+	CHECK(soon(was_not_accepted));
+	CHECK(is_available());
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	close(next);
 	after();
 }
 
@@ -949,8 +1039,11 @@ int main(void)
 	RUN("t_holder: a port that was claimed in advance", claimed_in_advance);
 	RUN("t_holder: what fails at the start, and what is given back then", failures);
 	RUN("t_holder: the device leaves", device_leaves);
+	RUN("t_holder: a session after which the device fails", session_fails);
 	RUN("t_holder: a holder that is killed, and the drivers of its device", is_killed);
+	RUN("t_holder: the server sees that a holder ends", end_is_seen);
 	RUN("t_holder: the next server has its devices and sessions", next_server);
+	RUN("t_holder: a next server that has to wait", next_server_waits);
 	RUN("t_holder: each has its part of usbfs's memory", shares_memory);
 	RUN("t_holder: no memory of usbfs", no_memory);
 	RUN("t_holder: why a session ends", ends);

@@ -5,7 +5,7 @@
  * is inherited, lost and given up as a claim of the kernel's is (drivers/usb/core/hub.c). What
  * they did is in the file "calls".
  * LINK: -Wl,--wrap=usbfs_claim_port,--wrap=usbfs_release_port,--wrap=usbfs_open
- * LINK: -Wl,--wrap=usbfs_configure,--wrap=usbfs_give_back,--wrap=holder_main
+ * LINK: -Wl,--wrap=usbfs_configure,--wrap=usbfs_give_back,--wrap=holder_main,--wrap=socket_send_fds
  */
 #include "host/holder.h"
 
@@ -33,11 +33,13 @@ static struct shared {
 	_Atomic pid_t waits; /* for a hub that is stuck */
 	_Atomic int holders, claimed, companion, claims, files; /* what a holder has got */
 	_Atomic bool end; /* holders end */
+	_Atomic bool linger; /* processes that have claimed a port do not end */
 } *shared;
 
 static struct starter_ports ports;
 static int server, log_file, stderr_was;
 static pid_t starter;
+static bool claims_port; /* in a process that does */
 
 int __wrap_usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port);
 void __wrap_usbfs_release_port(struct usbfs_port *port);
@@ -79,8 +81,21 @@ static int lock_port(unsigned bus, unsigned hub, unsigned port)
 	return -EBUSY;
 }
 
+int __real_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned count);
+int __wrap_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned count);
+
+int __wrap_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned count)
+{
+	int error = __real_socket_send_fds(fd, message, size, fds, count);
+
+	while (claims_port && shared->linger)
+		poll(NULL, 0, 10);
+	return error;
+}
+
 int __wrap_usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port)
 {
+	claims_port = true;
 	CHECK_INT(nodes, sysfs.usb_nodes);
 	shared->tries++;
 	while (shared->stuck == bus) {
@@ -510,6 +525,38 @@ static void stuck(void)
 	finish();
 }
 
+/* A process that has answered is not waited for, even if it has not ended yet. */
+static void slow_end(void)
+{
+	begin();
+	shared->linger = true;
+	shared->error = -EBUSY;
+	want("1-2", 1, 1, 2, true);
+	tell();
+	sync_starter();
+	shared->error = 0;
+	want("1-2", 1, 1, 2, true);
+	tell();
+	sync_starter();
+	CHECK(becomes(1, 1, 2, true));
+	shared->linger = false;
+	finish();
+}
+
+/* Its holders have no part in the connection to the server. */
+static void starter_dies(void)
+{
+	begin();
+	order_holder("1-2", (struct port){ 1, 1, 2 }, (struct port){ 0 });
+	CHECK(holders_are(1));
+	kill(starter, SIGKILL);
+	must(waitpid(starter, NULL, 0) == starter, "wait for the starter");
+	CHECK_INT(poll(&(struct pollfd){ server, POLLIN, 0 }, 1, 0), 1);
+	close(server);
+	server = -1;
+	finish();
+}
+
 /* Behind a hub that was replugged. */
 static void other_hub(void)
 {
@@ -545,6 +592,26 @@ static void too_many(void)
 	ports.count = 0;
 	sync_starter();
 	CHECK(becomes(1, 1, STARTER_PORTS_MAX, true));
+	finish();
+}
+
+/* All at once: they have room when the claims at the former hub were given up. */
+static void many_at_another_hub(void)
+{
+	char busid[BUSID_SIZE];
+
+	begin();
+	for (uint16_t hub = 1; hub <= 2; hub++) {
+		for (uint16_t i = 1; i <= STARTER_PORTS_MAX; i++) {
+			snprintf(busid, sizeof(busid), "1-%u", i);
+			want(busid, 1, hub, i, false);
+		}
+		tell();
+		sync_starter();
+	}
+	want("1-1", 1, 2, 1, true);
+	tell();
+	CHECK(becomes(1, 2, 1, true));
 	finish();
 }
 
@@ -606,8 +673,11 @@ int main(void)
 	RUN("t_starter: a port that another has", busy);
 	RUN("t_starter: a port that cannot be claimed", failures);
 	RUN("t_starter: a hub that does not answer", stuck);
+	RUN("t_starter: a process that ends late", slow_end);
+	RUN("t_starter: holders when the starter is killed", starter_dies);
 	RUN("t_starter: another hub in the same place", other_hub);
 	RUN("t_starter: many ports", too_many);
+	RUN("t_starter: many ports, and then those of another hub", many_at_another_hub);
 	RUN("t_starter: the ports of bus ids", finds);
 	return check_status();
 }

@@ -364,6 +364,13 @@ static void maps(void)
 	t.release = "6.1";
 	fake.memory = 1000;
 	CHECK(!usbfs_maps_are_cheap(3));
+	take(3);
+	CHECK(t.device.maps_are_cheap);
+	drop();
+	t.release = "5.6.19";
+	CHECK_INT(usbfs_open(&t.device, t.nodes, 3, 12, 3), 0);
+	CHECK(!t.device.maps_are_cheap);
+	drop();
 }
 
 static void classes(void)

@@ -107,6 +107,7 @@ static int begin_with(void (*change)(void))
 
 	fake_reset();
 	memset(&t.counters, 0, sizeof(t.counters));
+	memset(&t.session, 0xa5, sizeof(t.session)); /* as another session may leave it */
 	open_device();
 	if (change)
 		change();
@@ -709,6 +710,17 @@ static void special_requests(void)
 	CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
 	EXPECT(t.seqnum, 0, 0);
 	CHECK(!strstr(fake.log, "reset"));
+	/* a reset that fails is its answer */
+	describe(1);
+	fake.log[0] = '\0';
+	fake.fail_number = _IOC_NR(USBDEVFS_RESET);
+	fake.fail_error = -EIO;
+	fake.fail_times = 1;
+	CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
+	EXPECT(t.seqnum, -EIO, 0);
+	CONTROL(0, 0, 9, 1, 0, 0, 0, 0, 0);
+	EXPECT(t.seqnum, 0, 0);
+	CHECK_STR(fake.log, "release 0, release 2, configure 1, claim 0, claim 2");
 	/* but not if it worked meanwhile */
 	CONTROL_IN(18, 0x80, 6, 0, 1, 0, 0, 18, 0);
 	submit(BULK, false, 1);
@@ -1635,6 +1647,9 @@ static void every_slot_has_a_buffer(void)
 	reap();
 	EXPECT_IN(seqnum, 0, 100000);
 	CHECK_INT(t.session.transfers.bytes, 0);
+	tick();
+	tick();
+	CHECK_INT(t.session.transfers.idle, 0);
 	stop();
 }
 

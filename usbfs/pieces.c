@@ -228,7 +228,7 @@ static struct pieces_result result_of_data(struct transfer *transfer)
 {
 	struct pieces_result result = { 0, 0, 0 };
 
-	for (unsigned i = 0; i < transfer->submitted && !result.status; i++) {
+	for (unsigned i = 0; i < transfer->submitted; i++) {
 		const struct usbdevfs_urb *urb = piece_urb(transfer, i);
 
 		result.actual += at_most((uint32_t)urb->actual_length,

@@ -134,12 +134,11 @@ static bool take_submit(struct usbfs_session *session, const struct urb_command 
 		return true;
 	}
 	error = transfer_take(&session->transfers, command, &session->receiving);
+	if (error == -EAGAIN)
+		return false;
 	if (error) {
-		session->receiving = NULL;
-		if (error != -EAGAIN)
-			end_session(session, error == -ENOMEM ? USBFS_NO_MEMORY
-							      : USBFS_BAD_PACKETS);
-		return error != -EAGAIN;
+		end_session(session, error == -ENOMEM ? USBFS_NO_MEMORY : USBFS_BAD_PACKETS);
+		return true;
 	}
 	session->begun = true;
 	if (newer)
