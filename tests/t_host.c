@@ -308,6 +308,27 @@ static void session(void)
 	end();
 }
 
+static void session_unknown_scene(void)
+{
+	settle();
+	JOBS_WERE("");
+	CHECK_INT(find("1-1")->state, EXPORT_IN_USE);
+	stop_server();
+	JOBS_WERE("end 1-1\nrelease 1-1\n");
+}
+
+/* Nobody knows whose session it is: no rule about clients ends it. */
+static void session_unknown(void)
+{
+	start();
+	put_file(root, RULES, "allow to 10.0.0.0/8\ndeny\n");
+	was_bound("1-1\n");
+	plug("1-1", STUB_DRIVER);
+	put_attribute("1-1", "usbip_status", "2\n");
+	serve(session_unknown_scene, false, 0);
+	end();
+}
+
 static void session_of_others_scene(void)
 {
 	settle();
@@ -1157,6 +1178,7 @@ int main(void)
 	RUN("t_host: no room", no_room);
 	RUN("t_host: a rule about strings", strings);
 	RUN("t_host: a session and the rules", session);
+	RUN("t_host: a session of a client that is not known", session_unknown);
 	RUN("t_host: a session of a device that another has bound", session_of_others);
 	RUN("t_host: a session, and a rule about strings", session_and_strings);
 	RUN("t_host: sessions end before a release", end_first);
