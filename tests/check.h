@@ -55,8 +55,8 @@ static inline void check_end(void)
 	fflush(stdout);
 }
 
-/* The first fault of a case is its result, the others are comments. With UNIT_STOP in the environment it
- * ends the test. */
+/* The first fault of a case is its result, the others are comments. With UNIT_STOP in the
+ * environment it ends the test. */
 static inline void check_fault(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

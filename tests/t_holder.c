@@ -5,7 +5,8 @@
  * sandbox, as the sanitizers need more calls than that allows.
  * LINK: -Wl,--wrap=usbfs_open,--wrap=usbfs_claim_port,--wrap=usbfs_claim,--wrap=usbfs_give_back
  * LINK: -Wl,--wrap=usbfs_session_begin,--wrap=usbfs_session_ready,--wrap=usbfs_session_end
- * LINK: -Wl,--wrap=usbfs_session_timeout,--wrap=sandbox_enter_holder,--wrap=epoll_wait,--wrap=accept4
+ * LINK: -Wl,--wrap=usbfs_session_timeout,--wrap=sandbox_enter_holder,--wrap=epoll_wait
+ * LINK: -Wl,--wrap=accept4
  */
 #include "host/holder.h"
 

@@ -81,12 +81,12 @@ static int lock_port(unsigned bus, unsigned hub, unsigned port)
 	return -EBUSY;
 }
 
-int __real_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned count);
-int __wrap_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned count);
+int __real_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned n);
+int __wrap_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned n);
 
-int __wrap_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned count)
+int __wrap_socket_send_fds(int fd, const void *message, size_t size, const int *fds, unsigned n)
 {
-	int error = __real_socket_send_fds(fd, message, size, fds, count);
+	int error = __real_socket_send_fds(fd, message, size, fds, n);
 
 	while (claims_port && shared->linger)
 		poll(NULL, 0, 10);
