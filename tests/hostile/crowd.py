@@ -226,11 +226,11 @@ class Callers(Crowd):
 class Liars(Crowd):
     """A server that does to each connection what `bodies[board.role]` is at that time."""
 
-    def __init__(self, work, seed, bodies, at="127.0.0.1"):
+    def __init__(self, work, seed, bodies, at="127.0.0.1", port=0):
         work.mkdir(exist_ok=True)
         super().__init__(work, seed)
         self.bodies = bodies
-        self.listener = socket.create_server((at, 0), family=family(at))
+        self.listener = socket.create_server((at, port), family=family(at))
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
         self.name = f"[{at}]:{self.port}" if ":" in at else f"{at}:{self.port}"

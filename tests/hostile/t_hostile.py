@@ -462,6 +462,29 @@ def list_command(work, options, pool):
                         check(done.returncode == (i < len(whole)), f"{i} bytes: {done.returncode}")
 
 
+NAMED, LIAR, HONEST = "pi.test", "127.0.0.21", "127.0.0.22"
+
+
+def two_addresses(work, options):
+    """Of a name with two addresses the one that lies first does not keep the client from the other."""
+    work = work / "named"
+    work.mkdir()
+    unpack("client-6.1.tree", work / "sys")
+    (work / "hosts").write_text(f"{LIAR} {NAMED}\n{HONEST} {NAMED}\n")
+    run("mount", "--bind", str(work / "hosts"), "/etc/hosts")
+    try:
+        for i, lie in enumerate((server.hang_up, server.reset, server.hang, server.lists(server.wrong_words))):
+            with Liars(work / "liar", options.seed, [lie], LIAR) as liar, \
+                    Liars(work / "honest", options.seed, [server.honest], HONEST, liar.port) as honest:
+                daemon = Daemon(work / f"client-{i}", CLIENT, "--sysfs", work / "sys", "-i", "1",
+                                f"{NAMED}:{liar.port}")
+                until(lambda: liar.board.begun, "the first address is tried")
+                until(lambda: honest.board.lists > 1, f"lie {i}: the other address is asked, and again")
+                check(daemon.stop() == 0, "its exit status")
+    finally:
+        run("umount", "/etc/hosts")
+
+
 def client_lies(work, options):
     victims = [Victim(work / f"{group}-{i}", options, group, lies[i:i + SHARE], group == "keys",
                       ("--rule", "deny serial none") if group == "queries" else ())
@@ -508,7 +531,7 @@ class Options:
 def main():
     options = Options()
     if INSIDE not in os.environ:
-        os.execvpe("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
+        os.execvpe("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
                                sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(16384, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
     make_network()
@@ -519,6 +542,9 @@ def main():
         with case("ran to its end"):
             server_attacks(work, options)
             list_command(work, options, concurrent.futures.ThreadPoolExecutor(max_workers=40))
+            with options.case("client: a name with two addresses") as chosen:
+                if chosen:
+                    two_addresses(work, options)
             client_lies(work, options)
         for daemon in Daemon.all:
             print(f"--- {daemon.log_file}\n{daemon.log()}", file=sys.stderr)
