@@ -90,6 +90,7 @@ static void conn_read_request(struct conn *conn)
 {
 	/* not beyond the request: the bytes after an import are for the kernel */
 	size_t end = conn->len < OP_COMMON_SIZE ? OP_COMMON_SIZE : OP_REQ_IMPORT_SIZE;
+	struct op_request request;
 	int complete, n;
 
 	n = socket_receive(conn->source.fd, conn->bytes + conn->len, end - conn->len, 0);
@@ -98,16 +99,16 @@ static void conn_read_request(struct conn *conn)
 		return;
 	}
 	conn->len = (uint8_t)(conn->len + n);
-	complete = op_request_decode(conn->bytes, conn->len, &conn->request);
-	if (complete == -EILSEQ) /* no device has such a bus id */
-		conn->request.busid[0] = '\0';
-	if (complete > 0 || complete == -EILSEQ)
+	complete = op_request_decode(conn->bytes, conn->len, &request);
+	if (complete > 0 || complete == -EILSEQ) { /* no device has such a bus id */
+		conn->request = request;
 		conn_answer(conn);
-	else if (complete < 0)
+	} else if (complete < 0) {
 		conn_refuse(conn, ACCESS_BAD_REQUEST,
 			    conn->bytes[0] == TLS_FIRST_BYTE && !conn->server->access->keys ?
 				    "the client speaks TLS, but this server has no --psk" :
 				    "not a USB/IP request");
+	}
 }
 
 static void conn_read(struct conn *conn)

@@ -61,9 +61,11 @@ struct conn {
 	uint64_t deadline;
 	bool list_due; /* WATCHING: a list goes out as soon as the one before it has */
 	uint8_t len;   /* of bytes */
-	uint8_t bytes[OP_REQ_IMPORT_SIZE]; /* of the request, as received */
-	struct op_request request;	   /* the same, decoded; valid after READING */
-	struct tls tls;			   /* HANDSHAKE; all zeros but for the key after it */
+	union {
+		uint8_t bytes[OP_REQ_IMPORT_SIZE]; /* READING: the request, as received */
+		struct op_request request;	   /* after it: decoded */
+	};
+	struct tls tls; /* HANDSHAKE; all zeros but for the key after it */
 };
 
 struct listener_address {
