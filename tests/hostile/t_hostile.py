@@ -347,7 +347,7 @@ class Victim:
         until(lambda: getattr(board, which) > now, "it asks on")
 
     def honest(self, i):
-        """The good server's new device is imported."""
+        """The good server's new device is imported; one that comes often would have to wait."""
         if self.keys:
             now = self.beside.board.finished
             until(lambda: self.beside.board.finished > now, "a handshake with the good server")
@@ -367,8 +367,8 @@ class Victim:
         until(lambda: self.liars.board.begun > asked, "it asks the liar")
         for _ in range(times):
             self.liars.goes_on()
-            self.honest(i)
-            self.liars.goes_on()
+        self.honest(i)
+        self.liars.goes_on()
         self.rest()
         flat.check(lie.lines)
         self.liars.no_fault()
