@@ -151,8 +151,6 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	daemon->options = options;
 	daemon->role = role;
 	daemon->ctx = ctx;
-	if (daemon_read_files(daemon, rules) == MALFORMED)
-		return MALFORMED;
 	error = sysfs_open(&daemon->sysfs, options->sysfs);
 	if (error) {
 		log_error_errno(error, "cannot open %s", options->sysfs);
