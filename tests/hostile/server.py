@@ -89,13 +89,18 @@ async def honest(peer):
         await say(peer, devices_of())
 
 
-async def warm(peer):
+async def refuse(peer, code):
     """As many devices as a client takes of one server; none is to be had."""
-    code, _ = await request(peer)
     if code == REQ_DEVLIST:
         await say(peer, devices_of(*map(device, names(128))))
     elif code == REQ_IMPORT:
         await say(peer, head(REP_IMPORT, 1))
+
+
+async def warm(peer):
+    """Without watches."""
+    code, _ = await request(peer)
+    await refuse(peer, code)
 
 
 def lists(make, end="close"):
@@ -316,10 +321,8 @@ def query_cut(some, command):
 def watches(lie):
     async def body(peer):
         code, busid = await request(peer)
-        if code == REQ_DEVLIST:
-            await say(peer, devices_of(*map(device, names(128))))
-        elif code == REQ_IMPORT:
-            await say(peer, head(REP_IMPORT, 1))
+        if code in (REQ_DEVLIST, REQ_IMPORT):
+            await refuse(peer, code)
         else:
             await peer.send(devices_of(*map(device, names(128)), code=REP_WATCH))
             while not peer.board.finished:

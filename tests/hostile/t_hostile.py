@@ -16,12 +16,10 @@ import fcntl
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -32,9 +30,9 @@ import server  # noqa: E402
 import tls13  # noqa: E402
 from crowd import Callers, Flat, Liars, LiarsByAddress, address_of  # noqa: E402
 from fixture import unpack  # noqa: E402
-from lab import case, check, finish  # noqa: E402
+from lab import case, check  # noqa: E402
 from t_network import (CLIENT, DEADLINE, SERVER, Daemon, Fake, Server, Tree, ask_list, close_all, dial, free_port,  # noqa: E402
-                       is_release, read_all, read_exactly, reset, start_session, until, watch)
+                       is_release, read_all, read_exactly, reset, run_in_memory, start_session, until, watch)
 
 INSIDE = "USBIPHP_TEST_INSIDE"
 V4, V6 = "10.9.0.0/16", "fd00:9:9::/48"
@@ -528,6 +526,15 @@ class Options:
                 yield True
 
 
+def test(work, options):
+    server_attacks(work, options)
+    list_command(work, options, concurrent.futures.ThreadPoolExecutor(max_workers=40))
+    with options.case("client: a name with two addresses") as chosen:
+        if chosen:
+            two_addresses(work, options)
+    client_lies(work, options)
+
+
 def main():
     options = Options()
     if INSIDE not in os.environ:
@@ -536,21 +543,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(16384, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
     make_network()
     options.tls = has_tls()
-    work = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    try:
-        print(f"seed {options.seed}", file=sys.stderr)
-        with case("ran to its end"):
-            server_attacks(work, options)
-            list_command(work, options, concurrent.futures.ThreadPoolExecutor(max_workers=40))
-            with options.case("client: a name with two addresses") as chosen:
-                if chosen:
-                    two_addresses(work, options)
-            client_lies(work, options)
-        for daemon in Daemon.all:
-            print(f"--- {daemon.log_file}\n{daemon.log()}", file=sys.stderr)
-    finally:
-        shutil.rmtree(work)
-    finish()
+    print(f"seed {options.seed}", file=sys.stderr)
+    run_in_memory(lambda work: test(work, options))
 
 
 if __name__ == "__main__":

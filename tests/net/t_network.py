@@ -1380,19 +1380,24 @@ def test(work, pool):
             check(daemon.stop() == 0, f"an exit status: {daemon.log()[-300:]}")
 
 
-def main():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+def run_in_memory(body):
+    """All of a test, in a directory of its own; then shows the logs."""
     work = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    pool = concurrent.futures.ThreadPoolExecutor(max_workers=16)
     try:
         with case("ran to its end"):
-            test(work, pool)
+            body(work)
         for daemon in Daemon.all:
             print(f"--- {daemon.log_file}\n{daemon.log()}", file=sys.stderr)
     finally:
         shutil.rmtree(work)
     finish()
+
+
+def main():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=16)
+    run_in_memory(lambda work: test(work, pool))
 
 
 if __name__ == "__main__":
