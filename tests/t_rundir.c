@@ -412,7 +412,7 @@ static void other_locks(void)
 }
 
 static const char *locks; /* a line of /proc/locks, instead of the kernel's */
-static long file_system;
+static bool on_btrfs;
 
 int __real_statfs(const char *path, struct statfs *fs);
 int __wrap_statfs(const char *path, struct statfs *fs);
@@ -424,7 +424,7 @@ int __wrap_statfs(const char *path, struct statfs *fs)
 	int result = __real_statfs(path, fs);
 
 	if (locks)
-		fs->f_type = file_system;
+		fs->f_type = on_btrfs ? BTRFS_SUPER_MAGIC : TMPFS_MAGIC;
 	return result;
 }
 
@@ -463,9 +463,9 @@ static void locks_elsewhere(void)
 			 major(st.st_dev), minor(st.st_dev) + rows[i].device,
 			 (uintmax_t)st.st_ino, rows[i].more);
 		locks = line;
-		file_system = BTRFS_SUPER_MAGIC;
+		on_btrfs = true;
 		CHECK_INT(rundir_has_daemon(dir, "server"), rows[i].locked);
-		file_system = TMPFS_MAGIC;
+		on_btrfs = false;
 		CHECK_INT(rundir_has_daemon(dir, "server"), rows[i].exact);
 	}
 	locks = NULL;
