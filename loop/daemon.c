@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -125,13 +126,17 @@ static int daemon_try_to_start(struct daemon *daemon, struct rules *rules)
 }
 
 /* A daemon that ended for want of its module would be started again every two seconds for ever; for
- * want of its rules, never. No signal is blocked yet: it may be killed. */
+ * want of its rules, never. A signal ends it, but a reload waits for the loop. */
 static int daemon_start(struct daemon *daemon, struct rules *rules)
 {
 	struct backoff delay = { 0 };
 	struct loop_notify notify;
+	sigset_t reload;
 	int error;
 
+	sigemptyset(&reload);
+	sigaddset(&reload, SIGHUP);
+	sigprocmask(SIG_BLOCK, &reload, NULL);
 	loop_notify_open(&notify);
 	while ((error = daemon_try_to_start(daemon, rules)) < 0 && !daemon->options->once) {
 		loop_notify_alive(&notify, loop_clock());
@@ -151,6 +156,9 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	daemon->options = options;
 	daemon->role = role;
 	daemon->ctx = ctx;
+	/* before sysfs: what checks settings only names one that is not there */
+	if (daemon_read_files(daemon, rules) == MALFORMED)
+		return MALFORMED;
 	error = sysfs_open(&daemon->sysfs, options->sysfs);
 	if (error) {
 		log_error_errno(error, "cannot open %s", options->sysfs);

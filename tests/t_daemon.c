@@ -79,6 +79,7 @@ static struct {
 	const char *file; /* comes after so many delays, wrong or not */
 	unsigned comes;
 	bool comes_wrong;
+	bool reload; /* SIGHUP comes in each of them */
 } delays;
 
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
@@ -95,6 +96,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 	if (delays.count == 1 && delays.notify >= 0 &&
 	    recv(delays.notify, delays.told, sizeof(delays.told) - 1, MSG_DONTWAIT) < 0)
 		delays.told[0] = '\0';
+	if (delays.reload)
+		kill(getpid(), SIGHUP);
 	if (delays.count == delays.ends)
 		close(delays.lock);
 	if (delays.count == delays.comes) {
@@ -193,7 +196,7 @@ static void start(void)
 	t.options.config = config;
 	t.options.interval = HOUR_S;
 	must(!daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), "open the daemon");
-	CHECK_INT(t.reads, 1);
+	CHECK_INT(t.reads, 2); /* before, and when the driver was there */
 	t.reads = 0;
 	loop_drop(&t.daemon.loop, &t.daemon.uevents); /* of this machine */
 }
@@ -391,8 +394,10 @@ static void cannot_open(void)
 	t.wrong = true;
 	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 2);
 	CHECK_INT(log_kept.lines, 0); /* rules_read() logs it */
-	t.wrong = false;
 	t.options.sysfs = "/nonexistent";
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 2);
+	CHECK_INT(log_kept.lines, 0);
+	t.wrong = false;
 	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 1);
 	CHECK_INT(said("cannot open /nonexistent"), 1);
 	t.options.sysfs = root;
@@ -436,6 +441,30 @@ static void waits_for_driver(void)
 	CHECK_INT(log_kept.lines, 1);
 	unsetenv("NOTIFY_SOCKET");
 	close(delays.notify);
+	end();
+}
+
+/* A reload that comes too early does not end it, and is not forgotten. */
+static void reloaded_while_it_waits(void)
+{
+	sigset_t hup;
+
+	start();
+	daemon_close(&t.daemon, false);
+	memset(&delays, 0, sizeof(delays));
+	delays.notify = -1;
+	delays.reload = true;
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_UNBLOCK, &hup, NULL); /* as in a new process */
+	driver_error = -EROFS;
+	fails = 2;
+	CHECK_INT(daemon_open(&t.daemon, &t.options, &role, &t.rules, &t), 0);
+	CHECK_INT(delays.count, 1);
+	t.reads = 0;
+	NEXT_PASS();
+	CHECK_INT(t.reads, 1);
+	CHECK(t.others);
 	end();
 }
 
@@ -542,6 +571,7 @@ static void no_leak(void)
 	made_later();
 	cannot_open();
 	waits_for_driver();
+	reloaded_while_it_waits();
 	waits_for_another();
 	waits_for_rules();
 	wrong_keys();
