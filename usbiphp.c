@@ -325,9 +325,8 @@ static int run_list(struct settings *settings)
 				given[JSON]);
 	if (parse_servers(settings))
 		return EXIT_USAGE;
-	return cmd_list_remote(settings->server,
-			       keys_for(settings->daemon.keys, settings->server->host),
-			       settings->inventory, given[JSON]);
+	return cmd_list_remote(&settings->daemon, settings->server, settings->inventory,
+			       given[JSON]);
 }
 
 static int run_status(struct settings *settings)

@@ -18,10 +18,10 @@ enum { STOP_MS = 10000 /* for all ports to become free; hooks have their own, lo
 struct client {
 	unsigned servers; /* those that are configured, then those that are removed */
 	unsigned removed;
-	bool uses_ssh; /* to reach one of them at least */
 	bool adopted;  /* the first pass has adopted the ports of an earlier daemon */
 	struct daemon daemon;
 	struct import_context imports;
+	struct ssh ssh;
 	struct server server[2 * CLIENT_SERVERS_MAX];
 	struct endpoint removed_endpoint[CLIENT_SERVERS_MAX];
 	char record_dir[PATH_MAX];
@@ -215,7 +215,7 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	client->servers = servers;
 	for (unsigned i = 0; i < servers; i++) {
 		server_init(&client->server[i], imports, &server[i]);
-		client->uses_ssh |= *server[i].through != '\0';
+		client->server[i].target.ssh = &client->ssh;
 	}
 }
 
@@ -231,14 +231,20 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	};
 	static struct client client;
 	int status = daemon_open(&client.daemon, options, &role, &client.imports.rules, &client);
+	int error;
 
 	if (status)
 		return status;
+	/* before the sandbox */
+	error = ssh_start(&client.ssh, options->name, server, servers);
+	if (error)
+		log_error_errno(error, "cannot start ssh");
 	client.daemon.inspector.answered = client_answered;
 	client_init(&client, options, server, servers);
 	mkdir(client.record_dir, 0700);
 	mkdir(client.keep_dir, 0700);
-	daemon_run(&client.daemon, client.record_dir, client.uses_ssh);
+	daemon_run(&client.daemon, client.record_dir);
+	close(client.ssh.fd);
 	rmdir(client.keep_dir);
 	rmdir(client.record_dir); /* fails while there are records, as it should */
 	status = client_exit_status(&client);

@@ -36,11 +36,13 @@ static bool query_has_ended(void *ctx)
 	return query->listed || query->request.state == REQUEST_IDLE;
 }
 
-void query_confine(const struct psk *key, bool programs)
+void query_confine(struct ssh *ssh, char *name, const struct psk *key,
+		   const struct endpoint *server, unsigned servers)
 {
+	ssh_start(ssh, name, server, servers);
 	if (key)
 		modprobe("tls");
-	sandbox_enter(-1, "", "", programs);
+	sandbox_enter(-1, "", "");
 }
 
 bool query_list(struct query *query, enum op_code code,

@@ -48,7 +48,7 @@ void request_cancel(struct request *request)
 	else if (request->state == REQUEST_HANDSHAKE)
 		explicit_bzero(&request->tls, sizeof(request->tls));
 	loop_drop(request->loop, &request->socket);
-	ssh_tunnel_close(&request->tunnel);
+	ssh_tunnel_close(request->target->ssh, &request->tunnel);
 	request_set_state(request, REQUEST_IDLE, 0);
 }
 
@@ -74,7 +74,8 @@ static int request_open_socket(struct request *request)
 	int *fd = &request->socket.fd;
 
 	if (request->target->endpoint->through[0]) {
-		*fd = ssh_tunnel_open(&request->tunnel, request->target->endpoint);
+		*fd = ssh_tunnel_open(request->target->ssh, &request->tunnel,
+				      request->target->endpoint);
 		if (*fd < 0)
 			return *fd;
 	} else {
@@ -133,7 +134,7 @@ static void request_connection_failed(struct request *request, int error)
 static void request_finish_import(struct request *request)
 {
 	request->fd = loop_unwatch(request->loop, &request->socket);
-	request->tunnel.pid = 0;
+	request->tunnel.number = 0;
 	request_end(request, REQUEST_OK, "");
 }
 

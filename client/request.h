@@ -52,9 +52,17 @@ enum request_state {
 /* A connection through the system's ssh, OpenSSH's or dropbear's: one end of a pair of sockets is
  * its stdin and stdout, the other one is ours, and later the kernel's. */
 struct ssh_tunnel {
-	int pipe;	/* the stderr of ssh, -1: not open */
-	pid_t pid;	/* 0: ssh is to go on when the tunnel is closed */
-	char text[200]; /* the end of what ssh wrote there, as one line */
+	int pipe;	 /* the stderr of ssh, -1: not open */
+	uint32_t number; /* 0: ssh is to go on when the tunnel is closed */
+	char text[200];	 /* the end of what ssh wrote there, as one line */
+};
+
+/* The client's way to the process that starts ssh. */
+struct ssh {
+	int fd; /* -1: there is none */
+	const struct endpoint *server;
+	uint32_t tunnels; /* the number of the latest */
+	struct log_once ended;
 };
 
 enum { ADDRESSES_MAX = 8 };
@@ -69,6 +77,7 @@ struct addresses {
 struct request_target {
 	const struct endpoint *endpoint;
 	const struct psk *key; /* authenticates both ends; NULL: no TLS */
+	struct ssh *ssh;       /* for an endpoint behind ssh */
 	struct addresses addresses; /* kept while they work */
 	unsigned good;		    /* the one that worked last */
 	struct log_once nameless;   /* it lists a device with an invalid bus id */
@@ -133,13 +142,22 @@ void resolve_name(const void *endpoint, void *addresses);
 const char *resolve_strerror(int error);
 
 /*
- * ssh.c: connects to the port endpoint->through on the loopback of the other machine. Returns a
- * socket that does not block, or -errno. ssh has no terminal; it ends 15 to 20 s after the last
- * sign of life from the other machine, or when the socket is closed. The loop reaps it.
+ * ssh.c: starts the process "usbiphp-ssh" if any of the servers is behind ssh. It runs ssh in the
+ * place of the client, which gives up the right to run programs (sandbox_enter()), and only for
+ * these servers. It has the sandbox sandbox_enter_ssh(), takes orders from the client only, reads
+ * nothing that a peer sends, and ends with the client. name: see child_start_helper(). The servers
+ * must live as long as ssh. 0 or -errno.
  */
-int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint);
-/* Ends ssh, unless pid is 0, and sets text. Does nothing if the tunnel is not open. */
-void ssh_tunnel_close(struct ssh_tunnel *tunnel);
+int ssh_start(struct ssh *ssh, char *name, const struct endpoint *server, unsigned servers);
+/*
+ * Connects to the port endpoint->through on the loopback of the other machine; the endpoint is one
+ * of the servers of ssh_start(). Returns a socket that does not block, or -errno. ssh has no
+ * terminal; it ends 15 to 20 s after the last sign of life from the other machine, or when the
+ * socket is closed.
+ */
+int ssh_tunnel_open(struct ssh *ssh, struct ssh_tunnel *tunnel, const struct endpoint *endpoint);
+/* Ends ssh, unless number is 0, and sets text. Does nothing if the tunnel is not open. */
+void ssh_tunnel_close(const struct ssh *ssh, struct ssh_tunnel *tunnel);
 
 /* A request that a command waits for, doing nothing else meanwhile. */
 struct query {
@@ -149,9 +167,11 @@ struct query {
 	struct request request;	      /* ctx and record are the caller's */
 };
 
-/* query.c: before the first query, drops what it does not need to hear a stranger, for good: the
- * client's sandbox without a place to write to. key: a server's, or NULL. programs: ssh runs. */
-void query_confine(const struct psk *key, bool programs);
+/* query.c: before the first query of these servers, drops what it does not need to hear a stranger,
+ * for good: the client's sandbox without a place to write to. key: one of theirs, or NULL. name,
+ * ssh: see ssh_start(). If that fails, so do the queries through ssh. */
+void query_confine(struct ssh *ssh, char *name, const struct psk *key,
+		   const struct endpoint *server, unsigned servers);
 /*
  * Requests OP_REQ_DEVLIST, or OP_REQ_WATCH and waits for the first list. The caller has
  * set query->target.endpoint and key. record is called for each device, with ctx as request->ctx.

@@ -1,15 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection through the system's ssh. */
+/* The process that starts ssh, and the client's way to connections through it. */
 #include "client/request.h"
 
+#include "lib/sandbox.h"
+#include "lib/socket.h"
 #include "lib/str.h"
+#include "sysfs/vhci.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define STARTER_NAME "usbiphp-ssh"
+
+/* One for each attached device, and for each request. */
+enum { SSH_MAX = 2 * VHCI_PORTS_MAX };
+
+/* To the process. With two descriptors, one for stdin and stdout and one for stderr: starts ssh.
+ * Without any: ends the ssh of that tunnel, if it still runs. */
+struct ssh_order {
+	uint32_t tunnel;
+	uint32_t server; /* its place among the servers that the process was started with */
+};
+
+/* One that runs, in the process. */
+struct ssh_process {
+	pid_t pid; /* 0: this place is free */
+	uint32_t tunnel;
+};
 
 /* Finds OpenSSH's or dropbear's client, which have different options. */
 static const char script[] =
@@ -39,26 +62,107 @@ static void ssh_exec(const struct endpoint *endpoint, int fd, int errors)
 	_exit(127); /* as a shell that finds no program */
 }
 
-int ssh_tunnel_open(struct ssh_tunnel *tunnel, const struct endpoint *endpoint)
+static void ssh_obey(struct ssh_process *process, const struct ssh_order *order,
+		     const struct endpoint *server, const int fds[2])
 {
-	int pair[2], pipes[2] = { -1, -1 }, error = 0;
+	struct ssh_process *place = NULL;
+
+	for (struct ssh_process *p = process; p < process + SSH_MAX; p++) {
+		if (!p->pid)
+			place = p;
+		else if (p->tunnel == order->tunnel && fds[0] < 0)
+			kill(p->pid, SIGTERM);
+	}
+	if (!place || fds[1] < 0)
+		return;
+	place->tunnel = order->tunnel;
+	place->pid = fork();
+	if (!place->pid)
+		ssh_exec(server, fds[0], fds[1]);
+	if (place->pid < 0)
+		place->pid = 0; /* its descriptors are closed, which the client hears */
+}
+
+static void ssh_child_ended(int number)
+{
+	(void)number; /* it only ends ppoll() */
+}
+
+/* The main loop of the process: it ends with the client, and ssh goes on if its connection does. */
+static void ssh_serve(int client, const struct endpoint *server, unsigned servers)
+{
+	static struct ssh_process process[SSH_MAX];
+	struct pollfd orders = { client, POLLIN, 0 };
+	struct ssh_order order;
+	sigset_t all, but_child;
+	ssize_t n = 1;
+	pid_t pid;
+	int fds[2];
+
+	sandbox_enter_ssh();
+	signal(SIGCHLD, ssh_child_ended);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	but_child = all;
+	sigdelset(&but_child, SIGCHLD);
+	while (n > 0) {
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			for (struct ssh_process *p = process; p < process + SSH_MAX; p++)
+				p->pid = p->pid == pid ? 0 : p->pid;
+		if (ppoll(&orders, 1, NULL, &but_child) < 0)
+			continue;
+		n = socket_receive_fds(client, &order, sizeof(order), fds, 2);
+		if (n == sizeof(order) && order.server < servers)
+			ssh_obey(process, &order, &server[order.server], fds);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
+int ssh_start(struct ssh *ssh, char *name, const struct endpoint *server, unsigned servers)
+{
+	unsigned i = 0;
+	pid_t pid;
+
+	*ssh = (struct ssh){ .fd = -1, .server = server };
+	while (i < servers && !server[i].through[0])
+		i++;
+	if (i == servers)
+		return 0;
+	pid = child_start_helper(STARTER_NAME, name, &(struct child_files){ 0 }, &ssh->fd);
+	if (pid < 0)
+		ssh->fd = -1;
+	if (pid)
+		return pid < 0 ? pid : 0;
+	ssh_serve(ssh->fd, server, servers);
+	_exit(0);
+}
+
+int ssh_tunnel_open(struct ssh *ssh, struct ssh_tunnel *tunnel, const struct endpoint *endpoint)
+{
+	struct ssh_order order = { ++ssh->tunnels, (uint32_t)(endpoint - ssh->server) };
+	int pair[2], pipes[2], error;
 
 	/* ssh itself does not block on its end either */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		return -errno;
-	tunnel->pid = 0;
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) || (tunnel->pid = fork()) < 0)
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK)) {
 		error = -errno;
-	else if (!tunnel->pid)
-		ssh_exec(endpoint, pair[1], pipes[1]);
-	tunnel->pipe = pipes[0];
-	close(pair[1]);
-	if (pipes[1] >= 0)
+	} else {
+		error = socket_send_fds(ssh->fd, &order, sizeof(order),
+					(int[]){ pair[1], pipes[1] }, 2);
 		close(pipes[1]);
+		tunnel->pipe = pipes[0];
+		tunnel->number = order.tunnel;
+	}
+	close(pair[1]);
 	if (!error)
 		return pair[0];
 	close(pair[0]);
-	ssh_tunnel_close(tunnel);
+	ssh_tunnel_close(ssh, tunnel);
+	if (error == -EPIPE)
+		log_once(&ssh->ended, LOG_LEVEL_ERROR, 0,
+			 STARTER_NAME " has ended: restart the client");
 	return error;
 }
 
@@ -82,12 +186,14 @@ static void ssh_read_errors(struct ssh_tunnel *tunnel)
 	str_printable(text);
 }
 
-void ssh_tunnel_close(struct ssh_tunnel *tunnel)
+void ssh_tunnel_close(const struct ssh *ssh, struct ssh_tunnel *tunnel)
 {
+	const struct ssh_order order = { .tunnel = tunnel->number };
+
 	if (tunnel->pipe < 0)
 		return;
-	if (tunnel->pid > 0)
-		kill(tunnel->pid, SIGTERM);
+	if (tunnel->number)
+		socket_send_fds(ssh->fd, &order, sizeof(order), NULL, 0);
 	ssh_read_errors(tunnel);
 	close(tunnel->pipe);
 	tunnel->pipe = -1;

@@ -18,8 +18,8 @@
 int cmd_list(const struct daemon_options *options, struct inventory *inventory, bool ignore_server,
 	     bool take_all, bool json);
 
-/* usbiphp list HOST: the devices that a server exports. key is NULL: no --psk. */
-int cmd_list_remote(const struct endpoint *server, const struct psk *key,
+/* usbiphp list HOST: the devices that a server exports. */
+int cmd_list_remote(const struct daemon_options *options, const struct endpoint *server,
 		    struct inventory *inventory, bool json);
 
 /* usbiphp-server --dry-run: for each device, whether the server would export it, by which engine,

@@ -202,7 +202,8 @@ static void count_device(struct request *request, const struct reply_item *item)
 }
 
 /* Returns false if a signal told the doctor to stop. */
-static bool doctor_check_server(struct doctor *doctor, const struct endpoint *server)
+static bool doctor_check_server(struct doctor *doctor, struct ssh *ssh,
+				const struct endpoint *server)
 {
 	static struct query query;
 	const struct request *request = &query.request;
@@ -213,6 +214,7 @@ static bool doctor_check_server(struct doctor *doctor, const struct endpoint *se
 	query.target = (struct request_target){ /* without the addresses of the server before */
 		.endpoint = server,
 		.key = keys_for(doctor->options->keys, server->host),
+		.ssh = ssh,
 	};
 	listed = query_list(&query, OP_REQ_DEVLIST, count_device, &devices);
 	pushes = listed && query_list(&query, OP_REQ_WATCH, count_device, &again);
@@ -232,7 +234,7 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 	       const struct endpoint *server, unsigned servers)
 {
 	struct doctor doctor = { .options = options, .port = port };
-	bool uses_ssh = false;
+	struct ssh ssh;
 	int error = sysfs_open(&doctor.sysfs, options->sysfs);
 
 	if (error) {
@@ -256,12 +258,11 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 	close(doctor.machine.proc);
 	close(doctor.machine.root);
 	sysfs_close(&doctor.sysfs);
-	for (unsigned i = 0; i < servers; i++)
-		uses_ssh |= *server[i].through != '\0';
 	if (servers)
-		query_confine(keys_for(options->keys, ""), uses_ssh);
+		query_confine(&ssh, options->name, keys_for(options->keys, ""), server,
+			      servers);
 	for (unsigned i = 0; i < servers; i++)
-		if (!doctor_check_server(&doctor, &server[i]))
+		if (!doctor_check_server(&doctor, &ssh, &server[i]))
 			return 1;
 	return doctor.any_bad;
 }

@@ -208,14 +208,16 @@ static void inventory_add_remote(struct request *request, const struct reply_ite
 	entry_set_state(entry, "exported", "", "");
 }
 
-int cmd_list_remote(const struct endpoint *server, const struct psk *key,
+int cmd_list_remote(const struct daemon_options *options, const struct endpoint *server,
 		    struct inventory *inventory, bool json)
 {
 	static struct query query;
+	struct ssh ssh;
 
 	query.target.endpoint = server;
-	query.target.key = key;
-	query_confine(key, *server->through);
+	query.target.key = keys_for(options->keys, server->host);
+	query.target.ssh = &ssh;
+	query_confine(&ssh, options->name, query.target.key, server, 1);
 	if (!query_list(&query, OP_REQ_DEVLIST, inventory_add_remote, inventory)) {
 		if (!query.loop.stopping)
 			request_log_failure(&query.request, &(struct log_once){ 0 });

@@ -253,9 +253,10 @@ static const struct sock_filter strict_filter[] = {
 	DENY,
 	ALLOW,
 	/* one of datagrams could send to every local socket of datagrams */
-	UNLESS(BPF_JEQ, SYS_socketpair, 4),
+	UNLESS(BPF_JEQ, SYS_socketpair, 5),
 	LOAD(ARGUMENT(1)),
-	UNLESS(BPF_JEQ, SOCK_SEQPACKET | SOCK_CLOEXEC, 1),
+	IF(SOCK_SEQPACKET | SOCK_CLOEXEC, 1),
+	UNLESS(BPF_JEQ, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 1),
 	ALLOW,
 	DENY,
 	UNLESS(BPF_JEQ, SYS_socket, 8),
@@ -412,11 +413,9 @@ static void enter_strict(void)
 	ADD_FILTER(strict_calls, DENIED, strict_filter);
 }
 
-void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool programs)
+void sandbox_enter(int sysfs, const char *run_dir, const char *records)
 {
 	enter_base(0);
-	if (programs)
-		return;
 #ifdef HAVE_LANDLOCK
 	restrict_files(sysfs, run_dir, records);
 #endif
@@ -436,6 +435,11 @@ void sandbox_enter_holder(void)
 {
 	enter_base(0);
 	ADD_FILTER(holder_calls, SECCOMP_RET_ALLOW, holder_filter);
+}
+
+void sandbox_enter_ssh(void)
+{
+	enter_base(0);
 }
 
 void sandbox_enter_hooks(void)

@@ -24,10 +24,8 @@
  * sysfs: open root of the kernel's attribute files.
  * run_dir, records: directories in which files are replaced; records is NULL for the server, which
  * may not connect to anybody.
- * programs: ssh will be run, and inherits the sandbox: then files, programs and local sockets are
- * not restricted.
  */
-void sandbox_enter(int sysfs, const char *run_dir, const char *records, bool programs);
+void sandbox_enter(int sysfs, const char *run_dir, const char *records);
 
 /* Whether this kernel has Landlock, and it is on. */
 bool sandbox_has_landlock(void);
@@ -40,6 +38,10 @@ void sandbox_enter_inspector(void);
 /* The sandbox of a holder (host/holder.h): it may only use what it has open, by the calls that need
  * no more than that. */
 void sandbox_enter_holder(void);
+
+/* The sandbox of the process that starts ssh, which inherits it: files, programs and local sockets
+ * are not restricted, but there are no capabilities, and no system calls that nobody needs. */
+void sandbox_enter_ssh(void);
 
 /* For the process that runs the hooks: gives up the capabilities that only the inspector needs. If
  * systemd runs the daemon, that leaves none. */

@@ -196,9 +196,9 @@ close_sysfs:
 	return error == MALFORMED ? MALFORMED : 1;
 }
 
-void daemon_run(struct daemon *daemon, const char *records, bool programs)
+void daemon_run(struct daemon *daemon, const char *records)
 {
-	sandbox_enter(daemon->sysfs.root, daemon->options->run, records, programs);
+	sandbox_enter(daemon->sysfs.root, daemon->options->run, records);
 	loop_run(&daemon->loop);
 }
 

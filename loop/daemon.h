@@ -102,8 +102,8 @@ struct daemon {
  */
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, struct rules *rules, void *ctx);
-/* Enters the sandbox (records, programs: see sandbox_enter()) and runs until the role is done. */
-void daemon_run(struct daemon *daemon, const char *records, bool programs);
+/* Enters the sandbox (records: see sandbox_enter()) and runs until the role is done. */
+void daemon_run(struct daemon *daemon, const char *records);
 /* keep_notes: the run directory has notes for the next daemon. */
 void daemon_close(struct daemon *daemon, bool keep_notes);
 

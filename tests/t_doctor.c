@@ -60,12 +60,17 @@ time_t __wrap___time64(time_t *t)
 }
 
 /* It would be for good. */
-void __wrap_query_confine(const struct psk *key, bool programs);
+void __wrap_query_confine(struct ssh *ssh, char *name, const struct psk *key,
+			  const struct endpoint *server, unsigned servers);
 
-void __wrap_query_confine(const struct psk *key, bool programs)
+void __wrap_query_confine(struct ssh *ssh, char *name, const struct psk *key,
+			  const struct endpoint *server, unsigned servers)
 {
+	(void)ssh;
+	(void)name;
 	(void)key;
-	CHECK(!programs);
+	(void)server;
+	CHECK_INT(servers, 1);
 }
 
 /* What a kernel may lack. */

@@ -32,6 +32,7 @@ static struct {
 	struct endpoint endpoint;
 	struct request_target target;
 	struct request request;
+	struct ssh ssh;
 	/* the server */
 	enum manner manner;
 	const uint8_t *reply;
@@ -1128,6 +1129,7 @@ static void answered_is_the_server(void)
 static void through_ssh(const char *script)
 {
 	char root[TEMP_SIZE], *path = strdup(getenv("PATH")), text[1024];
+	char argv0[] = "t_request: ssh";
 
 	temp_make(root);
 	snprintf(text, sizeof(text), "#!/bin/sh\n[ \"$1\" != -V ] || exit\n%s\n", script);
@@ -1139,9 +1141,14 @@ static void through_ssh(const char *script)
 	start(WHOLE, NULL, 0);
 	must(!endpoint_parse(&t.endpoint, "ssh://user@pi.lan:2222", "3240"), "parse");
 	t.target.key = keys.key; /* ssh protects it */
+	t.target.ssh = &t.ssh;
+	must(!ssh_start(&t.ssh, argv0, &t.endpoint, 1), "start the process");
 	ask(NULL);
 	CHECK_INT(t.accepted, 0);
+	close(t.ssh.fd);
 	end();
+	while (wait(NULL) > 0)
+		;
 	setenv("PATH", path, 1);
 	free(path);
 	temp_remove(root);

@@ -23,7 +23,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-enum { CONFINED = 1, WITH_PROGRAMS, SERVER, INSPECTOR, HOOKS, HOLDER };
+enum { CONFINED = 1, SSH, SERVER, INSPECTOR, HOOKS, HOLDER };
 enum { OTHER_USER = 65534 };
 
 static char root[TEMP_SIZE];
@@ -41,10 +41,12 @@ static int error_of(int how, int (*work)(const char *path), const char *path)
 	if (!pid) {
 		snprintf(notes, sizeof(notes), "%s/notes", root);
 		snprintf(records, sizeof(records), "%s/records", root);
-		if (how == CONFINED || how == WITH_PROGRAMS)
-			sandbox_enter(sysfs.root, notes, records, how == WITH_PROGRAMS);
+		if (how == CONFINED)
+			sandbox_enter(sysfs.root, notes, records);
+		else if (how == SSH)
+			sandbox_enter_ssh();
 		else if (how == SERVER)
-			sandbox_enter(sysfs.root, notes, NULL, false);
+			sandbox_enter(sysfs.root, notes, NULL);
 		else if (how == INSPECTOR)
 			sandbox_enter_inspector();
 		else if (how == HOOKS)
@@ -207,7 +209,8 @@ static int pairs(const char *unused)
 	int pair[2];
 
 	(void)unused;
-	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ||
+	       socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
 }
 
 /* From one of these a process could send to any local socket of datagrams. */
@@ -507,9 +510,9 @@ static void server(void)
 	after();
 }
 
-static void with_programs(void)
+static void ssh(void)
 {
-	look(WITH_PROGRAMS);
+	look(SSH);
 }
 
 /* Which nobody needs. Without the filter the kernel has another answer to a call without sense. */
@@ -539,7 +542,7 @@ static void never(void)
 	};
 
 	before();
-	for (int how = CONFINED; how <= WITH_PROGRAMS; how++) {
+	for (int how = CONFINED; how <= SSH; how++) {
 		CHECK_INT(error_of(how, has_capabilities, NULL), 0);
 		CHECK_INT(error_of(how, changes_root, "etc"), EPERM);
 		CHECK_INT(error_of(how, unshares, NULL), EPERM);
@@ -557,7 +560,7 @@ static void never(void)
 
 		snprintf(number, sizeof(number), "%ld", alone[i]);
 		CHECK_INT(error_of(CONFINED, calls, number), EPERM);
-		CHECK(error_of(WITH_PROGRAMS, calls, number) != EPERM);
+		CHECK(error_of(SSH, calls, number) != EPERM);
 	}
 	CHECK_INT(error_of(0, has_capabilities, NULL), EPERM);
 	CHECK_INT(error_of(0, changes_root, "etc"), 0);
@@ -743,7 +746,7 @@ static void inspector(void)
 		snprintf(number, sizeof(number), "%ld", numbers[i]);
 		CHECK_INT(error_of(how, calls, number), EPERM);
 		CHECK_INT(error_of(CONFINED, calls, number), EPERM);
-		CHECK(error_of(WITH_PROGRAMS, calls, number) != EPERM);
+		CHECK(error_of(SSH, calls, number) != EPERM);
 	}
 	/* for which one of its capabilities would be enough */
 	snprintf(number, sizeof(number), "%ld", (long)SYS_userfaultfd);
@@ -818,7 +821,7 @@ static void holder(void)
 /* A second time takes nothing back. */
 static int twice(const char *path)
 {
-	sandbox_enter(sysfs.root, below("etc"), NULL, true);
+	sandbox_enter(sysfs.root, below("etc"), NULL);
 	return writes(path);
 }
 
@@ -841,7 +844,7 @@ int main(int argc, char **argv)
 	RUN("t_sandbox: what can be done without", not_confined);
 	RUN("t_sandbox: what can be done with it, and what not", confined);
 	RUN("t_sandbox: a server cannot connect to anybody", server);
-	RUN("t_sandbox: what can be done when programs must be run", with_programs);
+	RUN("t_sandbox: what ssh can do, and the process that starts it", ssh);
 	RUN("t_sandbox: no capabilities, and no calls that nobody needs", never);
 	RUN("t_sandbox: the inspector sees more and can do less", inspector);
 	RUN("t_sandbox: hooks have none of the inspector's rights", hooks);

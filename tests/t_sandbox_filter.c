@@ -142,21 +142,16 @@ static void enter(void (*sandbox)(void))
 
 static void enter_client(void)
 {
-	sandbox_enter(-1, "/", "/", false);
-}
-
-static void enter_ssh_client(void)
-{
-	sandbox_enter(-1, "/", "/", true);
+	sandbox_enter(-1, "/", "/");
 }
 
 static void enter_server(void)
 {
-	sandbox_enter(-1, "/", NULL, false);
+	sandbox_enter(-1, "/", NULL);
 }
 
 static void (*const sandboxes[])(void) = {
-	enter_client, enter_server, sandbox_enter_inspector, sandbox_enter_holder, enter_ssh_client,
+	enter_client, enter_server, sandbox_enter_inspector, sandbox_enter_holder, sandbox_enter_ssh,
 };
 
 enum { STRICT = 4 /* so many of them */ };
@@ -228,7 +223,7 @@ static void to_files(void)
 		for (unsigned j = 0; j < LENGTH(calls); j++)
 			CHECK_INT(call(calls[j], 0, 0, 0), EPERM);
 	}
-	enter(enter_ssh_client);
+	enter(sandbox_enter_ssh);
 	CHECK_INT(call(SYS_execve, 0, 0, 0), 0);
 }
 
@@ -262,6 +257,7 @@ static void to_their_end(void)
 static void to_other_programs(void)
 {
 	const uint64_t pair = SOCK_SEQPACKET | SOCK_CLOEXEC;
+	const uint64_t stream = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 
 	for (unsigned i = 0; i < STRICT; i++) {
 		bool holder = sandboxes[i] == sandbox_enter_holder;
@@ -271,6 +267,7 @@ static void to_other_programs(void)
 		CHECK_INT(call(SYS_socket, AF_UNIX, SOCK_DGRAM, 0), EPERM);
 		CHECK_INT(call(SYS_socket, 40 /* AF_VSOCK */, SOCK_STREAM, 0), EPERM);
 		CHECK_INT(call(SYS_socketpair, AF_UNIX, pair, 0), holder ? EPERM : 0);
+		CHECK_INT(call(SYS_socketpair, AF_UNIX, stream, 0), holder ? EPERM : 0);
 		CHECK_INT(call(SYS_socketpair, AF_UNIX, SOCK_DGRAM, 0), EPERM);
 		CHECK_INT(call(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), EPERM);
 		CHECK_INT(call(SYS_socketpair, AF_UNIX, SOCK_RAW, 0), EPERM); /* the same */

@@ -176,6 +176,30 @@ def faults(sshd, port):
     taken.close()
 
 
+def confinement(daemon):
+    """Capabilities that it has or can get, and how many filters its calls go through."""
+    status = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return re.findall(r"^(CapPrm|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):\s*(\w+)$", status, re.M)
+
+
+def confined(work):
+    with case("a client with a server behind ssh is confined as any other"):
+        fake = Fake("serve")
+        plain = client(work, "plain", 60, fake.port, server="127.0.0.1")
+        until(lambda: fake.watchers, "a watch")
+        both = client(work, "both", 60, fake.port, "127.0.0.2")
+        until(lambda: len(fake.watchers) > 1, "a watch through ssh")
+        check(dict(confinement(both))["Seccomp"] == "2", f"it is not: {confinement(both)}")
+        check(confinement(both) == confinement(plain),
+              f"{confinement(both)}, not {confinement(plain)}")
+        check(len(processes("usbiphp-ssh")) == 1, f"{processes('usbiphp-ssh')}")
+        for daemon in (plain, both):
+            check(daemon.stop() == 0, "its exit status")
+        fake.close()
+        none_left()
+        until(lambda: not processes("usbiphp-ssh"), "the process of ssh ends")
+
+
 def watch(work, sshd):
     with case("a watch through ssh: what is pushed is imported at once"):
         fake = Fake("serve")
@@ -358,6 +382,7 @@ def test(work):
     unpack("client-6.1.tree", work / "client-sys")
     lists(work)
     faults(sshd, str(free_port()))
+    confined(work)
     watch(work, sshd)
     poll(work)
     trouble(work, sshd)
