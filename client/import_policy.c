@@ -101,6 +101,14 @@ void import_cancel_identity(struct import *import)
 	}
 }
 
+/* Servers that list whatever libusb finds list their own hubs, whose ports a driver here would reset
+ * and switch beneath that of the server. */
+static bool import_is_foreign_hub(const struct import *import)
+{
+	return import->facts.class[DEVICE_CLASS_HUB / 8] & 1 << DEVICE_CLASS_HUB % 8 &&
+	       !rules_name_device(&import->context->rules, &import->facts);
+}
+
 enum rule_verdict import_check_policy(struct import *import)
 {
 	const struct import_context *context = import->context;
@@ -110,6 +118,10 @@ enum rule_verdict import_check_policy(struct import *import)
 	if (!import->identified && (context->rules.count || context->holds.len))
 		return RULE_UNKNOWN;
 	verdict = policy_judge(&context->rules, &context->holds, &import->facts, &why);
+	if (verdict == RULE_ALLOW && import_is_foreign_hub(import)) {
+		verdict = RULE_DENY;
+		str_copy(why.text, sizeof(why.text), "it is a hub");
+	}
 	if (verdict == RULE_DENY)
 		log_once(&import->denial, LOG_LEVEL_INFO, 0, "%s: left alone: %s",
 			 import_name(import).text, why.text);

@@ -2049,6 +2049,27 @@ static void denied(void)
 	end();
 }
 
+/* Those of a server that lists them; one that a rule names is attached. */
+static void hub(void)
+{
+	start(HANGS_UP, 0);
+	set_devices(3);
+	t.device[1].class = 9;
+	go_on(3 * INTERVAL_MS);
+	CHECK(is_attached("1-1") && !is_attached("1-2") && is_attached("1-3"));
+	CHECK_INT(t.imports, 2);
+	CHECK_INT(said_of("1-2 (0627:0001) at 127.0.0.1:", ": left alone: it is a hub"), 1);
+	CHECK(!server_is_failing(&server));
+	context.rules.count = 1;
+	context.rules.rule[0].glob[RULE_BUSID] = "1-?";
+	go_on(INTERVAL_MS);
+	CHECK(!is_attached("1-2"));
+	context.rules.rule[0].glob[RULE_BUSID] = "1-2";
+	go_on(INTERVAL_MS);
+	CHECK(is_attached("1-2"));
+	end();
+}
+
 /* The first list is another reason to look at it anew, which is not done at once: time goes by. */
 static bool first_is_free(void)
 {
@@ -2215,6 +2236,7 @@ int main(void)
 	RUN("t_server: a rule for serial numbers", rules_by_serial);
 	RUN("t_server: a device that does not say what it is", asked_in_vain);
 	RUN("t_server: denied", denied);
+	RUN("t_server: a hub", hub);
 	RUN("t_server: an earlier daemon's, and the rules", adopted_and_judged);
 	RUN("t_server: many devices of an earlier daemon's, and the rules", many_adopted);
 	RUN("t_server: no descriptor is left open", no_leak);

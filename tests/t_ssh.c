@@ -28,7 +28,7 @@ static struct ssh_tunnel tunnel;
 /* The process, and an ssh that is this script. */
 static void begin(const char *script)
 {
-	static const char *const name[SERVERS] = { "pi.lan", "ssh://me@attic:2222", "ssh://cellar" };
+	static const char *const name[] = { "pi.lan", "ssh://me@attic:2222", "ssh://cellar" };
 	static char argv0[] = "a name that is long enough";
 	char text[1024];
 
