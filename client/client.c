@@ -243,7 +243,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	client_init(&client, options, server, servers);
 	mkdir(client.record_dir, 0700);
 	mkdir(client.keep_dir, 0700);
-	daemon_run(&client.daemon, client.record_dir);
+	daemon_run(&client.daemon, client.record_dir, server, servers);
 	close(client.ssh.fd);
 	rmdir(client.keep_dir);
 	rmdir(client.record_dir); /* fails while there are records, as it should */

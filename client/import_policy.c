@@ -101,8 +101,8 @@ void import_cancel_identity(struct import *import)
 	}
 }
 
-/* Servers that list whatever libusb finds list their own hubs, whose ports a driver here would reset
- * and switch beneath that of the server. */
+/* Servers that list whatever libusb finds list their own hubs, whose ports a driver here would
+ * reset and switch beneath that of the server. */
 static bool import_is_foreign_hub(const struct import *import)
 {
 	return import->facts.class[DEVICE_CLASS_HUB / 8] & 1 << DEVICE_CLASS_HUB % 8 &&

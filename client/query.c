@@ -42,7 +42,7 @@ void query_confine(struct ssh *ssh, char *name, const struct psk *key,
 	ssh_start(ssh, name, server, servers);
 	if (key)
 		modprobe("tls");
-	sandbox_enter(-1, "", "");
+	sandbox_enter(-1, "", "", server, servers);
 }
 
 bool query_list(struct query *query, enum op_code code,

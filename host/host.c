@@ -201,7 +201,7 @@ int host_run(const struct daemon_options *options, const struct host_options *ho
 				 options->dead_after, host_options->listen,
 				 host_options->listeners);
 	host.alone = host_options->alone || host_options->on_demand || options->keys;
-	daemon_run(&host.daemon, NULL);
+	daemon_run(&host.daemon, NULL, NULL, 0);
 	status = host_exit_status(&host);
 	host_server_close(&host.server);
 	status_files_update(&host, true);

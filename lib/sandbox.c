@@ -13,7 +13,9 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -28,6 +30,19 @@ enum { BUSES_MAX = 64 }; /* drivers/usb/core/hcd.c USB_MAXBUS */
 #define ACCESS_WRITE LANDLOCK_ACCESS_FS_WRITE_FILE
 #define ACCESS_REPLACE                                                                             \
 	(ACCESS_WRITE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+
+/* As linux/landlock.h has it since Linux 6.7. */
+enum { ABI_TCP = 4, RULE_NET_PORT = 2, ACCESS_CONNECT = 2, DNS_PORT = 53 };
+
+struct ruleset_attr {
+	uint64_t handled_access_fs;
+	uint64_t handled_access_net; /* older kernels take it if it is 0 */
+};
+
+struct net_port_attr {
+	uint64_t allowed_access;
+	uint64_t port;
+};
 #endif
 
 /* The daemon goes on with the layers that the kernel has. */
@@ -56,13 +71,19 @@ static void keep_capabilities(uint32_t first, uint32_t others)
 		log_missing("dropped capabilities");
 }
 
-bool sandbox_has_landlock(void)
+/* 0 or less: this kernel has none, or it is off. */
+static long landlock_abi(void)
 {
 #ifdef HAVE_LANDLOCK
-	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 #else
-	return false;
+	return 0;
 #endif
+}
+
+bool sandbox_has_landlock(void)
+{
+	return landlock_abi() > 0;
 }
 
 #ifdef HAVE_LANDLOCK
@@ -78,11 +99,23 @@ static void landlock_allow(int ruleset, int dir, const char *path, uint64_t acce
 	close(beneath.parent_fd);
 }
 
-/* Its port table. */
-static void allow_client(int ruleset, int sysfs, const char *records)
+static void allow_port(int ruleset, int port)
+{
+	const struct net_port_attr attr = { ACCESS_CONNECT, (uint64_t)port };
+
+	syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &attr, 0);
+}
+
+/* Its port table, and the ports of its servers. */
+static void allow_client(int ruleset, int sysfs, const char *records,
+			 const struct endpoint *server, unsigned servers)
 {
 	landlock_allow(ruleset, sysfs, "devices/platform/vhci_hcd.0", ACCESS_WRITE);
 	landlock_allow(ruleset, AT_FDCWD, records, ACCESS_REPLACE);
+	allow_port(ruleset, DNS_PORT); /* where an answer is too long for UDP */
+	for (unsigned i = 0; i < servers; i++)
+		if (!server[i].through[0])
+			allow_port(ruleset, atoi(server[i].port));
 }
 
 /* The drivers, and the devices of each bus. Beside a bus are the registers of its controller. */
@@ -100,9 +133,11 @@ static void allow_server(int ruleset, int sysfs)
 /* Reading stays allowed, and removing directories. Making them is denied because that is also what
  * the kernel asks for when one is renamed, and a rule goes with the directory that it was made for:
  * renamed into another one's place, the run directory could stand for any in its parent. */
-static void restrict_files(int sysfs, const char *run_dir, const char *records)
+static void enter_landlock(int sysfs, const char *run_dir, const char *records,
+			   const struct endpoint *server, unsigned servers)
 {
-	const struct landlock_ruleset_attr handled = {
+	const struct ruleset_attr handled = {
+		.handled_access_net = records && landlock_abi() >= ABI_TCP ? ACCESS_CONNECT : 0,
 		.handled_access_fs = ACCESS_REPLACE | LANDLOCK_ACCESS_FS_EXECUTE |
 				     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |
 				     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SOCK |
@@ -114,7 +149,7 @@ static void restrict_files(int sysfs, const char *run_dir, const char *records)
 	if (ruleset >= 0) {
 		landlock_allow(ruleset, AT_FDCWD, run_dir, ACCESS_REPLACE);
 		if (records)
-			allow_client(ruleset, sysfs, records);
+			allow_client(ruleset, sysfs, records, server, servers);
 		else
 			allow_server(ruleset, sysfs);
 	}
@@ -295,6 +330,28 @@ static const struct sock_filter server_filter[] = {
 	ALLOW,
 };
 
+/* The client accepts no connection, and does not go around Landlock's rules for TCP: by a protocol
+ * that stands for it (IPPROTO_MPTCP), or by sending to whom it is not connected. */
+static const uint16_t client_calls[] = { SYS_listen };
+static const struct sock_filter client_filter[] = {
+	UNLESS(BPF_JEQ, SYS_socket, 6),
+	LOAD(ARGUMENT(2)),
+	IF(0, 3), /* the usual one */
+	IF(IPPROTO_TCP, 2),
+	IF(IPPROTO_UDP, 1),
+	DENY,
+	ALLOW,
+	UNLESS(BPF_JEQ, SYS_sendmsg, 2),
+	LOAD(ARGUMENT(2)),
+	BPF_STMT(BPF_JMP | BPF_JA, 3),
+	IF(SYS_sendto, 1),
+	UNLESS(BPF_JEQ, SYS_sendmmsg, 3),
+	LOAD(ARGUMENT(3)),
+	UNLESS(BPF_JSET, MSG_FASTOPEN, 1),
+	DENY,
+	ALLOW,
+};
+
 /*
  * The inspector only reads. It has no Landlock, as that keeps a process from looking at others
  * (Documentation/userspace-api/landlock.rst, "Ptrace restrictions"), so files are not opened for
@@ -413,14 +470,17 @@ static void enter_strict(void)
 	ADD_FILTER(strict_calls, DENIED, strict_filter);
 }
 
-void sandbox_enter(int sysfs, const char *run_dir, const char *records)
+void sandbox_enter(int sysfs, const char *run_dir, const char *records,
+		   const struct endpoint *server, unsigned servers)
 {
 	enter_base(0);
 #ifdef HAVE_LANDLOCK
-	restrict_files(sysfs, run_dir, records);
+	enter_landlock(sysfs, run_dir, records, server, servers);
 #endif
 	enter_strict();
-	if (!records)
+	if (records)
+		ADD_FILTER(client_calls, DENIED, client_filter);
+	else
 		ADD_FILTER(server_calls, DENIED, server_filter);
 }
 

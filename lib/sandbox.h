@@ -3,6 +3,8 @@
 #ifndef LIB_SANDBOX_H
 #define LIB_SANDBOX_H
 
+#include "lib/addr.h"
+
 #include <stdbool.h>
 
 /*
@@ -13,7 +15,8 @@
  *	- Landlock (landlock(7), Linux 5.13): no program is run, no directory made or renamed, and
  *	  files are written, made and removed only in the run directory and the directory of
  *	  records, and written in sysfs: a client's port table; a server's USB drivers, and the
- *	  devices of the USB buses that are there now
+ *	  devices of the USB buses that are there now. Since Linux 6.7 a client opens no TCP
+ *	  connection but to the ports of its servers, and to that of the DNS
  *	- seccomp filter (seccomp(2)): no system calls that are not needed and have been ways to
  *	  exploit the kernel or other processes; no sockets of other families than IP and netlink,
  *	  as root needs no more than a local socket of D-Bus or of a container's daemon to become
@@ -24,8 +27,10 @@
  * sysfs: open root of the kernel's attribute files.
  * run_dir, records: directories in which files are replaced; records is NULL for the server, which
  * may not connect to anybody.
+ * server: those of a client.
  */
-void sandbox_enter(int sysfs, const char *run_dir, const char *records);
+void sandbox_enter(int sysfs, const char *run_dir, const char *records,
+		   const struct endpoint *server, unsigned servers);
 
 /* Whether this kernel has Landlock, and it is on. */
 bool sandbox_has_landlock(void);

@@ -196,9 +196,10 @@ close_sysfs:
 	return error == MALFORMED ? MALFORMED : 1;
 }
 
-void daemon_run(struct daemon *daemon, const char *records)
+void daemon_run(struct daemon *daemon, const char *records, const struct endpoint *server,
+		unsigned servers)
 {
-	sandbox_enter(daemon->sysfs.root, daemon->options->run, records);
+	sandbox_enter(daemon->sysfs.root, daemon->options->run, records, server, servers);
 	loop_run(&daemon->loop);
 }
 

@@ -102,8 +102,9 @@ struct daemon {
  */
 int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 		const struct daemon_role *role, struct rules *rules, void *ctx);
-/* Enters the sandbox (records: see sandbox_enter()) and runs until the role is done. */
-void daemon_run(struct daemon *daemon, const char *records);
+/* Enters the sandbox (records, server: see sandbox_enter()) and runs until the role is done. */
+void daemon_run(struct daemon *daemon, const char *records, const struct endpoint *server,
+		unsigned servers);
 /* keep_notes: the run directory has notes for the next daemon. */
 void daemon_close(struct daemon *daemon, bool keep_notes);
 

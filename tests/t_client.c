@@ -36,7 +36,8 @@ static char in_use[40]; /* bus ids here, each with a blank behind it, of devices
 int __wrap_sysfs_write(const struct sysfs *sysfs, const char *value, const char *path);
 void __wrap_protect_survey(const struct sysfs *sysfs, struct protect_survey *survey);
 void __wrap_sync(void);
-void __wrap_sandbox_enter(int sysfs, const char *run, const char *records);
+void __wrap_sandbox_enter(int sysfs, const char *run, const char *records,
+			  const struct endpoint *server, unsigned servers);
 void __wrap_sandbox_enter_inspector(void);
 
 static void show_ports(void)
@@ -84,11 +85,14 @@ void __wrap_sync(void)
 	put_file(root, "synced", "");
 }
 
-void __wrap_sandbox_enter(int sysfs, const char *run, const char *records)
+void __wrap_sandbox_enter(int sysfs, const char *run, const char *records,
+			  const struct endpoint *server, unsigned servers)
 {
 	(void)sysfs;
 	(void)run;
 	(void)records;
+	(void)server;
+	(void)servers;
 }
 
 void __wrap_sandbox_enter_inspector(void)

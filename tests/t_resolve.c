@@ -127,7 +127,7 @@ static int steps_in_sandbox(const char *root)
 
 	if (sysfs_open(&sysfs, root))
 		return 1;
-	sandbox_enter(sysfs.root, root, root);
+	sandbox_enter(sysfs.root, root, root, NULL, 0);
 	if (!resolve_address(&v4, &addresses) || addresses.count != 1)
 		return 2;
 	if (!resolve_address(&v6, &addresses) || addresses.count != 1)

@@ -28,6 +28,11 @@ enum { OTHER_USER = 65534 };
 
 static char root[TEMP_SIZE];
 static struct sysfs sysfs;
+/* Behind ssh it connects to none. */
+static const struct endpoint server_of_client[] = {
+	{ .port = "3" },
+	{ .port = "4", .through = "4" },
+};
 static uint32_t all_capabilities; /* that the test has, of the first 32 */
 
 /* 0 or the error of work, in a process that is confined, or not. */
@@ -42,11 +47,11 @@ static int error_of(int how, int (*work)(const char *path), const char *path)
 		snprintf(notes, sizeof(notes), "%s/notes", root);
 		snprintf(records, sizeof(records), "%s/records", root);
 		if (how == CONFINED)
-			sandbox_enter(sysfs.root, notes, records);
+			sandbox_enter(sysfs.root, notes, records, server_of_client, 2);
 		else if (how == SSH)
 			sandbox_enter_ssh();
 		else if (how == SERVER)
-			sandbox_enter(sysfs.root, notes, NULL);
+			sandbox_enter(sysfs.root, notes, NULL, NULL, 0);
 		else if (how == INSPECTOR)
 			sandbox_enter_inspector();
 		else if (how == HOOKS)
@@ -222,13 +227,14 @@ static int pairs_datagrams(const char *unused)
 	return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
 }
 
-/* To a port where nobody listens. */
-static int connects(const char *unused)
+/* To a port of an address where nobody listens. */
+static int connects(const char *port)
 {
-	const struct sockaddr_in to = { AF_INET, htons(1), { htonl(INADDR_LOOPBACK) }, { 0 } };
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+					.sin_port = htons((uint16_t)atoi(port)),
+					.sin_addr.s_addr = htonl(0x7f0a0b0c) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	(void)unused;
 	return connect(fd, (const struct sockaddr *)&to, sizeof(to));
 }
 
@@ -483,6 +489,32 @@ static void confined(void)
 	after();
 }
 
+/* The kernel restricts ports of TCP since Linux 6.7. */
+static bool restricts_tcp(void)
+{
+#if __has_include(<linux/landlock.h>) && defined(SYS_landlock_create_ruleset)
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 4;
+#else
+	return false;
+#endif
+}
+
+/* It reaches the ports of its servers, and the DNS. */
+static void client(void)
+{
+	const int elsewhere = restricts_tcp() ? EACCES : ECONNREFUSED;
+
+	before();
+	CHECK_INT(error_of(0, connects, "1"), ECONNREFUSED);
+	CHECK_INT(error_of(CONFINED, connects, "3"), ECONNREFUSED);
+	CHECK_INT(error_of(CONFINED, connects, "53"), ECONNREFUSED);
+	CHECK_INT(error_of(CONFINED, connects, "4"), elsewhere);
+	CHECK_INT(error_of(CONFINED, connects, "1"), elsewhere);
+	CHECK_INT(error_of(SSH, connects, "1"), ECONNREFUSED);
+	CHECK_INT(error_of(CONFINED, sends, "fast"), EPERM);
+	after();
+}
+
 /* It answers peers, and reaches nobody by itself. */
 static void server(void)
 {
@@ -496,8 +528,7 @@ static void server(void)
 	CHECK_INT(error_of(SERVER, writes, "sys/devices/pci0/config"), EACCES);
 	CHECK_INT(error_of(SERVER, writes, "sys/devices/platform/vhci_hcd.0/attach"), EACCES);
 	CHECK_INT(error_of(SERVER, makes, "sys/bus/usb/new"), EACCES);
-	CHECK_INT(error_of(CONFINED, connects, NULL), ECONNREFUSED);
-	CHECK_INT(error_of(SERVER, connects, NULL), EPERM);
+	CHECK_INT(error_of(SERVER, connects, "3"), EPERM);
 	CHECK_INT(error_of(CONFINED, sends, NULL), EPIPE);
 	CHECK_INT(error_of(SERVER, sends, NULL), EPERM);
 	CHECK_INT(error_of(SERVER, sends, "fast"), EPERM);
@@ -821,7 +852,7 @@ static void holder(void)
 /* A second time takes nothing back. */
 static int twice(const char *path)
 {
-	sandbox_enter(sysfs.root, below("etc"), NULL);
+	sandbox_enter(sysfs.root, below("etc"), NULL, NULL, 0);
 	return writes(path);
 }
 
@@ -843,6 +874,7 @@ int main(int argc, char **argv)
 	all_capabilities = data[0].permitted;
 	RUN("t_sandbox: what can be done without", not_confined);
 	RUN("t_sandbox: what can be done with it, and what not", confined);
+	RUN("t_sandbox: a client connects to its servers", client);
 	RUN("t_sandbox: a server cannot connect to anybody", server);
 	RUN("t_sandbox: what ssh can do, and the process that starts it", ssh);
 	RUN("t_sandbox: no capabilities, and no calls that nobody needs", never);

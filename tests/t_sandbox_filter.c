@@ -142,12 +142,12 @@ static void enter(void (*sandbox)(void))
 
 static void enter_client(void)
 {
-	sandbox_enter(-1, "/", "/");
+	sandbox_enter(-1, "/", "/", NULL, 0);
 }
 
 static void enter_server(void)
 {
-	sandbox_enter(-1, "/", NULL);
+	sandbox_enter(-1, "/", NULL, NULL, 0);
 }
 
 static void (*const sandboxes[])(void) = {
@@ -285,7 +285,22 @@ static void to_the_network(void)
 	CHECK_INT(call(SYS_socket, AF_INET, SOCK_STREAM, 0), 0);
 	CHECK_INT(call(SYS_socket, AF_INET6, SOCK_DGRAM, 0), 0);
 	CHECK_INT(call(SYS_connect, 3, 0x1000, 16), 0);
+	CHECK_INT(call(SYS_listen, 3, 1, 0), EPERM);
+	CHECK_INT(call(SYS_socket, AF_INET, SOCK_STREAM, IPPROTO_TCP), 0);
+	CHECK_INT(call(SYS_socket, AF_INET6, SOCK_DGRAM, IPPROTO_UDP), 0);
+	CHECK_INT(call(SYS_socket, AF_INET, SOCK_STREAM, 262 /* IPPROTO_MPTCP */), EPERM);
+	CHECK_INT(call(SYS_socket, AF_INET6, SOCK_STREAM, IPPROTO_SCTP), EPERM);
 	CHECK_INT(sends_to(0x1000), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t flags = MSG_NOSIGNAL | (i ? MSG_FASTOPEN : 0);
+		struct seccomp_data to = { SYS_sendto, this_arch(), 0,
+					   { 3, 0x1000, 1, flags, 0x1000 } };
+
+		CHECK_INT(answer(&to), i ? EPERM : 0);
+		to.nr = SYS_sendmmsg;
+		CHECK_INT(answer(&to), i ? EPERM : 0);
+		CHECK_INT(call(SYS_sendmsg, 3, 0x1000, flags), i ? EPERM : 0);
+	}
 	enter(enter_server);
 	CHECK_INT(call(SYS_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 0);
 	CHECK_INT(call(SYS_socket, AF_INET6, SOCK_STREAM, 0), 0);

@@ -106,7 +106,7 @@ static void in_the_sandbox(void)
 		int fd;
 
 		alarm(DEADLINE_S);
-		sandbox_enter(-1, "", "");
+		sandbox_enter(-1, "", "", server, SERVERS);
 		fd = ssh_tunnel_open(&ssh, &tunnel, &server[1]);
 		if (fd < 0 || next_byte(fd) != 'a' || send(fd, "x", 1, 0) != 1 ||
 		    next_byte(fd) != 'b' || next_byte(fd) != 0)
