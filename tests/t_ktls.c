@@ -2,7 +2,7 @@
 /*
  * Tests of tls/ktls without the kernel's tls: records in pieces, closes, and what the kernel is told
  * in the end. What it does then is tested in virtual machines.
- * LINK: -Wl,--wrap=setsockopt,--wrap=recv
+ * LINK: -Wl,--wrap=setsockopt,--wrap=recv,--wrap=getrandom
  */
 #include "tls/handshake.h"
 
@@ -13,6 +13,7 @@
 #include <linux/tls.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +56,21 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags)
 {
 	t.receives++;
 	return __real_recv(fd, bytes, len, flags);
+}
+
+static bool no_random;
+
+ssize_t __real_getrandom(void *bytes, size_t len, unsigned flags);
+ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags);
+
+/* A kernel that has no random bytes yet: whoever does not forbid it waits. */
+ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags)
+{
+	if (!no_random)
+		return __real_getrandom(bytes, len, flags);
+	CHECK(flags & GRND_NONBLOCK);
+	errno = EAGAIN;
+	return -1;
 }
 
 /* fd is the one of ours, other a TCP connection's other end. */
@@ -338,6 +354,17 @@ static void forged_hellos(void)
 	CHECK_INT(hello(record, len), 0);
 }
 
+static void without_random(void)
+{
+	start();
+	no_random = true;
+	CHECK_INT(ktls_connect(&t.client, t.other, t.keys.key), -EAGAIN);
+	CHECK_INT(ktls_accept(&t.server, &t.keys, false), -EAGAIN);
+	no_random = false;
+	CHECK(!ready(t.fd, 0)); /* nothing was sent */
+	end();
+}
+
 static void words(void)
 {
 	CHECK(strstr(ktls_strerror(-EALREADY), "recorded"));
@@ -358,6 +385,7 @@ int main(void)
 	RUN("records without end", endless);
 	RUN("a hello that was recorded", replays);
 	RUN("hellos that no key has made", forged_hellos);
+	RUN("no random bytes yet", without_random);
 	RUN("why it failed, in words", words);
 	return check_status();
 }

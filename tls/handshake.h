@@ -84,10 +84,11 @@ int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)
  * Without them ChaCha20-Poly1305 is several times cheaper.
  */
 bool ktls_has_aes(void);
-/* Begins a client's handshake: sends its first message. fd is connected. 0 or -errno. */
+/* Begins a client's handshake: sends its first message. fd is connected. 0 or -errno: -EAGAIN if
+ * the kernel has no random bytes yet. */
 int ktls_connect(struct tls *tls, int fd, const struct psk *key);
 /* Prepares a server's handshake. aes is the result of ktls_has_aes(), which is too slow to call for
- * every connection. 0 or -errno. */
+ * every connection. 0 or -errno, as ktls_connect(). */
 int ktls_accept(struct tls *tls, const struct keys *keys, bool aes);
 /*
  * Call it when the socket, which does not block, is readable. Takes at most one record, and no byte

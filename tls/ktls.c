@@ -52,13 +52,20 @@ static __attribute__((noinline)) void wipe_stack(void)
 	explicit_bzero(used, sizeof(used));
 }
 
+/* Soon after the boot of a small machine the kernel may have no random bytes yet: the loop does not
+ * wait for them. */
+static bool fill_random(uint8_t *random, size_t size)
+{
+	return getrandom(random, size, GRND_NONBLOCK) == (ssize_t)size;
+}
+
 int ktls_connect(struct tls *tls, int fd, const struct psk *key)
 {
 	uint8_t random[TLS_RANDOM_SIZE], hello[TLS_REPLY_MAX];
 	struct wire_out out = { hello, sizeof(hello), false };
 
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
+	if (!fill_random(random, sizeof(random)))
+		return -EAGAIN;
 	tls_client(tls, key, ktls_has_aes(), random, &out);
 	explicit_bzero(random, sizeof(random));
 	wipe_stack();
@@ -69,8 +76,8 @@ int ktls_accept(struct tls *tls, const struct keys *keys, bool aes)
 {
 	uint8_t random[TLS_RANDOM_SIZE];
 
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
+	if (!fill_random(random, sizeof(random)))
+		return -EAGAIN;
 	tls_server(tls, keys, aes, random);
 	explicit_bzero(random, sizeof(random));
 	return 0;
