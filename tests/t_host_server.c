@@ -275,9 +275,20 @@ static size_t make_list(uint8_t *bytes, enum op_code code, unsigned *devices)
 	return len;
 }
 
+static unsigned passes;
+
+static void tick(void *ctx)
+{
+	(void)ctx;
+	EACH_EXPORT(&t.exports, export)
+		export_tick(export);
+	host_server_tick(&t.server);
+}
+
 static void pass(void *ctx)
 {
 	(void)ctx;
+	passes++;
 	for (unsigned i = 0; i < DEVICES; i++)
 		export_refresh(&t.exports.export[i], 15);
 	t.listens = host_server_listen(&t.server);
@@ -891,6 +902,26 @@ static void import_waits(void)
 	CHECK_INT(t.writes, 1);
 	CHECK(t.exports.export[0].session.socket.fd >= 0);
 	CHECK(all_free());
+	end();
+}
+
+/* A pass looks at all devices of the host: no client has it make many. */
+static void import_waits_without_passes(void)
+{
+	start();
+	t.loop.tick = tick;
+	put_status(BUSID, "2\n");
+	ask(&client, OP_REQ_IMPORT, BUSID);
+	UNTIL(&t.loop, one_waits);
+	passes = 0;
+	for (unsigned waited = 0; waited < CONN_IMPORT_MS - 20; waited += 20)
+		run_after(&t.loop, 20);
+	CHECK(one_waits());
+	CHECK(passes < 5);
+	put_status(BUSID, "1\n");
+	run_after(&t.loop, 20);
+	UNTIL(&t.loop, reply_is_there);
+	got_import(&client, BUSID);
 	end();
 }
 
@@ -2380,6 +2411,7 @@ int main(void)
 	RUN("t_host_server: imports that fail", import_that_fails);
 	RUN("t_host_server: an import of a device in use", import_busy);
 	RUN("t_host_server: an import waits for the end of a session", import_waits);
+	RUN("t_host_server: an import waits, without passes", import_waits_without_passes);
 	RUN("t_host_server: an import waits in vain", import_waits_in_vain);
 	RUN("t_host_server: an import waits, and something else comes", import_waits_for_else);
 	RUN("t_host_server: an import waits, its client does not", import_waits_pipelined);
