@@ -14,7 +14,12 @@ enum {
 	 * distributions build it has more ports for one speed. */
 	SERVER_IMPORTS_MAX = 128,
 	SERVER_REQUESTS_MAX = 4,   /* imports at a time */
-	SERVER_REWATCH_MS = 60000, /* until a server that does not push is asked for it again */
+	/* until a server that does not push is asked for it again: twice as long each time, as some
+	 * log an error for each code that they do not know */
+	SERVER_REWATCH_MS = 60000,
+	SERVER_REWATCH_MAX_MS = 3600000,
+	/* until one that serves a single connection at a time, and that is ours, is asked again */
+	SERVER_ENGAGED_MS = 300000,
 };
 
 struct server {
@@ -29,6 +34,8 @@ struct server {
 	struct backoff pace; /* between lists, when they fail, come and go, or in a hurry */
 	uint64_t next_list;
 	uint64_t next_watch;
+	uint32_t rewatch; /* the delay before that */
+	bool answers_beside; /* a list came while it had a session of ours */
 	uint64_t watched_since;	 /* when its first pushed list came; 0: it does not push */
 	uint64_t answered_since; /* when it began to answer again */
 	struct log_once failure; /* why it does not answer, until it does for a while */

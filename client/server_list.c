@@ -26,12 +26,23 @@ static void server_list_complete(struct server *server)
 		import_list_complete(import);
 }
 
+static bool server_has_session(const struct server *server)
+{
+	EACH_IMPORT(server, import)
+		if (import_has_port(import))
+			return true;
+	return false;
+}
+
 static void server_list_came(struct server *server)
 {
 	struct loop *loop = server->context->loop;
 
-	if (!server->answered)
-		server->next_watch = loop->now; /* another program may answer there by now */
+	server->answers_beside |= server_has_session(server);
+	if (!server->answered) { /* another program may answer there by now */
+		server->next_watch = loop->now;
+		server->rewatch = SERVER_REWATCH_MS;
+	}
 	server_list_complete(server);
 	if (server->hurry)
 		backoff_fail(&server->pace, loop->now, loop->interval);
@@ -52,6 +63,12 @@ static void server_list_failed(struct server *server)
 	struct loop *loop = server->context->loop;
 	bool known = log_once_active(&server->failure);
 
+	/* small servers serve one connection at a time: the end of the session asks for a list */
+	if (server->list_request.outcome == REQUEST_SILENT && !server->answers_beside &&
+	    server_has_session(server)) {
+		server->next_list = server->next_watch = loop->now + SERVER_ENGAGED_MS;
+		return;
+	}
 	/* while it comes and goes, its failures are one failure */
 	if (!known || !server->answered)
 		request_log_failure(&server->list_request, &server->failure);
@@ -99,7 +116,11 @@ static void server_watch_ended(struct server *server)
 
 	log_debug("%s: does not push its list%s: %s", server->target.endpoint->name,
 		  server->watched_since ? " any more" : "", server->list_request.reason);
-	server->next_watch = loop->now + (settled ? 0 : SERVER_REWATCH_MS);
+	if (server->watched_since)
+		server->rewatch = SERVER_REWATCH_MS;
+	server->next_watch = loop->now + (settled ? 0 : server->rewatch);
+	if (server->rewatch < SERVER_REWATCH_MAX_MS)
+		server->rewatch *= 2;
 	server->next_list = loop->now;
 	if (server->watched_since)
 		server_forget_identities(server);

@@ -93,7 +93,7 @@ static void ssh_serve(int client, const struct endpoint *server, unsigned server
 {
 	static struct ssh_process process[SSH_MAX];
 	struct pollfd orders = { client, POLLIN, 0 };
-	struct ssh_order order;
+	struct ssh_order order = { 0, 0 };
 	sigset_t all, but_child;
 	ssize_t n = 1;
 	pid_t pid;

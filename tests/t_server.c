@@ -50,6 +50,7 @@ static struct {
 	/* the server */
 	enum manner manner;
 	bool hold;	 /* no import is answered until release() */
+	bool engaged;	 /* nothing else is answered while it has a session */
 	uint32_t refuse; /* the status of imports, OP_OK: none is refused */
 	struct loop_source listener;
 	struct peer peer[PEERS];
@@ -265,10 +266,18 @@ static void take_request(struct peer *peer, const struct op_request *request)
 {
 	unsigned now = 0;
 
-	for (unsigned i = 0; i < PEERS; i++)
+	bool session = false;
+
+	for (unsigned i = 0; i < PEERS; i++) {
 		now += t.peer[i].state >= ASKING && t.peer[i].state <= ANSWERED;
+		session |= t.peer[i].state == SESSION;
+	}
 	t.most = now > t.most ? now : t.most;
-	if (request->code == OP_REQ_WATCH) {
+	if (t.engaged && session) {
+		t.lists += request->code == OP_REQ_DEVLIST;
+		t.watches += request->code == OP_REQ_WATCH;
+		peer->state = ANSWERED; /* in vain */
+	} else if (request->code == OP_REQ_WATCH) {
 		take_watch(peer);
 	} else if (request->code == OP_REQ_IMPORT) {
 		t.imports++;
@@ -581,6 +590,31 @@ static bool none_attached(void)
 	return !attached();
 }
 
+/* A server that serves one connection at a time: while that is our session, it is left in peace. */
+static void engaged(void)
+{
+	unsigned lists;
+
+	prepare(SAYS_NOTHING, 1);
+	t.engaged = true;
+	UNTIL(&t.loop, all_attached);
+	go_on(REQUEST_WATCH_MS);
+	go_on(REQUEST_REPLY_MS);
+	lists = t.lists;
+	CHECK_INT(lists, 2);
+	go_on(SERVER_ENGAGED_MS - 1);
+	CHECK_INT(t.lists, lists);
+	CHECK_INT(t.watches, 1);
+	CHECK(is_attached("1-1"));
+	CHECK(!server_is_failing(&server));
+	CHECK_INT(said("cannot list"), 0);
+	unplug("1-1"); /* the session ends, and it is asked at once */
+	go_on(INTERVAL_MS);
+	CHECK(t.lists > lists);
+	CHECK(is_attached("1-1"));
+	end();
+}
+
 static void polled_then_watched(void)
 {
 	start(PUSHES, 3);
@@ -804,9 +838,13 @@ static void one_at_a_time(void)
 	run_quiet(&t.loop);
 	CHECK_INT(t.most, 1);
 	CHECK_INT(t.imports, 5);
-	go_on(3 * SERVER_REWATCH_MS);
+	go_on(SERVER_REWATCH_MS);
+	CHECK_INT(t.watches, 2);
+	go_on(2 * SERVER_REWATCH_MS - 1);
+	CHECK_INT(t.watches, 2);
+	go_on(2 * SERVER_REWATCH_MAX_MS);
 	CHECK_INT(t.most, 1);
-	CHECK_INT(t.watches, 4);
+	CHECK_INT(t.watches, 7); /* after 1, 3, 7, 15, 31, 63, 127 min */
 	end();
 }
 
@@ -2184,6 +2222,7 @@ int main(void)
 	RUN("t_server: a push that is malformed", push_malformed);
 	RUN("t_server: a push of which a part came", push_in_part);
 	RUN("t_server: one connection at a time", one_at_a_time);
+	RUN("t_server: one connection, which is the session", engaged);
 	RUN("t_server: imports side by side", side_by_side);
 	RUN("t_server: an import without an answer", import_unanswered);
 	RUN("t_server: an import that is refused", refused);
