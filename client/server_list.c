@@ -116,10 +116,10 @@ static void server_watch_ended(struct server *server)
 
 	log_debug("%s: does not push its list%s: %s", server->target.endpoint->name,
 		  server->watched_since ? " any more" : "", server->list_request.reason);
-	if (server->watched_since)
-		server->rewatch = SERVER_REWATCH_MS;
 	server->next_watch = loop->now + (settled ? 0 : server->rewatch);
-	if (server->rewatch < SERVER_REWATCH_MAX_MS)
+	if (settled)
+		server->rewatch = SERVER_REWATCH_MS;
+	else if (server->rewatch < SERVER_REWATCH_MAX_MS)
 		server->rewatch *= 2;
 	server->next_list = loop->now;
 	if (server->watched_since)

@@ -18,7 +18,7 @@
 
 #define VHCI "devices/platform/vhci_hcd.0/"
 
-enum { PORTS = 16, PEERS = 32, DEVICES = 200, INTERVAL_MS = 10000 };
+enum { PORTS = 16, PEERS = 32, DEVICES = 200, INTERVAL_MS = 10000, WATCH_SETTLES_MS = 10000 };
 
 /* How the server takes a watch. */
 enum manner { PUSHES, HANGS_UP, SAYS_NOTHING, TALKS_NONSENSE };
@@ -613,6 +613,12 @@ static void engaged(void)
 	CHECK(t.lists > lists);
 	CHECK(is_attached("1-1"));
 	end();
+	start(SAYS_NOTHING, 1); /* one that has answered beside a session does not answer any more */
+	go_on(2 * INTERVAL_MS);
+	t.engaged = true;
+	go_on(2 * INTERVAL_MS);
+	CHECK_INT(said("cannot list"), 1);
+	end();
 }
 
 static void polled_then_watched(void)
@@ -826,6 +832,8 @@ static bool one_held(void)
 /* One that does not push may serve one connection at a time: nothing is asked beside an import. */
 static void one_at_a_time(void)
 {
+	unsigned watches;
+
 	prepare(HANGS_UP, 5);
 	t.hold = true;
 	UNTIL(&t.loop, one_held);
@@ -842,9 +850,23 @@ static void one_at_a_time(void)
 	CHECK_INT(t.watches, 2);
 	go_on(2 * SERVER_REWATCH_MS - 1);
 	CHECK_INT(t.watches, 2);
-	go_on(2 * SERVER_REWATCH_MAX_MS);
+	go_on(5 * SERVER_REWATCH_MAX_MS);
 	CHECK_INT(t.most, 1);
-	CHECK_INT(t.watches, 7); /* after 1, 3, 7, 15, 31, 63, 127 min */
+	CHECK_INT(t.watches, 10); /* after 1, 3, 7, 15, 31, 63 min, then every 64 min */
+	t.manner = PUSHES;
+	go_on(2 * SERVER_REWATCH_MAX_MS);
+	for (unsigned i = 0; i < 2; i++) {
+		push();
+		go_on(WATCH_SETTLES_MS);
+	}
+	CHECK(is_watched());
+	t.manner = HANGS_UP;
+	watches = t.watches;
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == WATCHER)
+			hang_up(&t.peer[i]);
+	go_on(SERVER_REWATCH_MS);
+	CHECK_INT(t.watches, watches + 2); /* at once, and after a minute */
 	end();
 }
 
