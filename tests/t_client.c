@@ -37,7 +37,7 @@ int __wrap_sysfs_write(const struct sysfs *sysfs, const char *value, const char 
 void __wrap_protect_survey(const struct sysfs *sysfs, struct protect_survey *survey);
 void __wrap_sync(void);
 void __wrap_sandbox_enter(int sysfs, const char *run, const char *records,
-			  const struct endpoint *server, unsigned servers);
+			  const struct endpoint *to, unsigned count);
 void __wrap_sandbox_enter_inspector(void);
 
 static void show_ports(void)
@@ -86,13 +86,13 @@ void __wrap_sync(void)
 }
 
 void __wrap_sandbox_enter(int sysfs, const char *run, const char *records,
-			  const struct endpoint *server, unsigned servers)
+			  const struct endpoint *to, unsigned count)
 {
 	(void)sysfs;
 	(void)run;
 	(void)records;
-	(void)server;
-	(void)servers;
+	(void)to;
+	(void)count;
 }
 
 void __wrap_sandbox_enter_inspector(void)
