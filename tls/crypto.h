@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The primitives of TLS 1.3 that are supported here, for the few records of a handshake: small and
- * slow. No secret decides a branch or an index.
+ * The primitives of TLS 1.3 that are supported here: hashes and X25519 for a handshake, small and
+ * slow; ciphers for all records of a session. No secret decides a branch or an index.
  */
 #ifndef TLS_CRYPTO_H
 #define TLS_CRYPTO_H
@@ -48,17 +48,20 @@ bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 /* A cipher: a key stream, and a tag over the additional data and the ciphertext. */
 struct aead {
 	uint8_t key_size;
-	uint8_t block_size;  /* of the key stream */
-	uint8_t first_block; /* the number of the one that the text begins with */
-	void (*make_block)(uint8_t *block, const uint8_t *key, const uint8_t *nonce,
-			   uint32_t number);
+	uint8_t first_block; /* the number of the one of the key stream that the text begins with */
+	/* Adds the key stream from block number on. */
+	void (*crypt)(const uint8_t *key, const uint8_t *nonce, uint32_t number, uint8_t *text,
+		      size_t len);
 	void (*make_tag)(uint8_t *tag, const uint8_t *key, const uint8_t *nonce,
 			 const uint8_t *additional, size_t additional_len, const uint8_t *text,
 			 size_t len);
 };
 
-extern const struct aead aes128gcm;	   /* FIPS 197, SP 800-38D: RFC 5116 5.1 */
 extern const struct aead chacha20poly1305; /* RFC 8439 2.8 */
+/* FIPS 197, SP 800-38D: RFC 5116 5.1. Only for a processor with instructions for both of its parts,
+ * which aes_is_there() tells. */
+extern const struct aead aes128gcm;
+bool aes_is_there(void);
 
 /* Encrypts text in place and writes the tag behind it: text has room for len + AEAD_TAG_SIZE. */
 void aead_seal(const struct aead *aead, const uint8_t *key, const uint8_t *nonce,

@@ -42,7 +42,7 @@ static void tls_start(struct tls *tls, enum tls_state state, bool aes, const uin
 	memset(tls, 0, sizeof(*tls));
 	tls->server = state == TLS_CLIENT_HELLO;
 	tls->state = state;
-	tls->aes = aes;
+	tls->aes = aes && aes_is_there();
 	memcpy(tls->random, random, sizeof(tls->random));
 	memcpy(tls->private_key, random + sizeof(tls->random), sizeof(tls->private_key));
 	sha256_begin(&tls->transcript);
