@@ -28,18 +28,10 @@ static size_t read_record(int fd, uint8_t *record)
 	if (read_all(fd, record, TLS_HEADER_SIZE) != TLS_HEADER_SIZE)
 		return 0;
 	len = (size_t)record[3] << 8 | record[4];
-	if (len > TLS_RECORD_MAX - TLS_HEADER_SIZE ||
+	if (len > RECORD_MAX - TLS_HEADER_SIZE ||
 	    read_all(fd, record + TLS_HEADER_SIZE, len) != len)
 		return 0;
 	return TLS_HEADER_SIZE + len;
-}
-
-static void nonce_of(uint8_t *nonce, struct tls_cipher *cipher)
-{
-	memcpy(nonce, cipher->iv, AEAD_NONCE_SIZE);
-	for (unsigned i = 0; i < 8; i++)
-		nonce[11 - i] ^= (uint8_t)(cipher->sequence >> (8 * i));
-	cipher->sequence++;
 }
 
 static int connection(bool server, uint16_t port)
@@ -60,7 +52,7 @@ static int connection(bool server, uint16_t port)
 
 static int shake(int fd, struct tls *tls, struct wire_out *out, uint8_t *reply)
 {
-	uint8_t record[TLS_RECORD_MAX];
+	uint8_t record[RECORD_MAX];
 	int result = 0;
 
 	do {
@@ -82,8 +74,7 @@ int main(int argc, char **argv)
 	struct tls tls;
 	static struct keys keys = { .count = 1 };
 	struct psk *psk = keys.key;
-	uint8_t random[TLS_RANDOM_SIZE], reply[TLS_REPLY_MAX], record[TLS_RECORD_MAX];
-	uint8_t nonce[AEAD_NONCE_SIZE];
+	uint8_t random[TLS_RANDOM_SIZE], reply[TLS_REPLY_MAX], record[RECORD_MAX], type;
 	char line[PSK_LINE_SIZE];
 	struct wire_out out = { reply, sizeof(reply), false };
 	bool server, aes;
@@ -109,27 +100,19 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("%s\n", tls.aead == &aes128gcm ? "aes" : "chacha");
-	len = read_all(0, record + TLS_HEADER_SIZE, 1000);
-	record[TLS_HEADER_SIZE + len++] = 23;
-	memcpy(record, (uint8_t[]){ 23, 3, 3, (uint8_t)((len + 16) >> 8), (uint8_t)(len + 16) }, 5);
-	nonce_of(nonce, &tls.out);
-	aead_seal(tls.aead, tls.out.key, nonce, record, TLS_HEADER_SIZE, record + TLS_HEADER_SIZE,
-		  len);
-	len += TLS_HEADER_SIZE + AEAD_TAG_SIZE;
-	must(write(fd, record, len) == (ssize_t)len, "write");
+	len = read_all(0, record + TLS_HEADER_SIZE, RECORD_TEXT_MAX);
+	result = record_seal(&tls.out, TLS_APPLICATION_DATA, record, len);
+	must(write(fd, record, (size_t)result) == result, "write");
 	do {
 		len = read_record(fd, record);
-		if (len < TLS_HEADER_SIZE + AEAD_TAG_SIZE + 1)
-			break;
-		nonce_of(nonce, &tls.in);
-		len -= TLS_HEADER_SIZE + AEAD_TAG_SIZE;
-		if (!aead_open(tls.aead, tls.in.key, nonce, record, TLS_HEADER_SIZE,
-			       record + TLS_HEADER_SIZE, len)) {
+		if (!len)
+			return 1;
+		result = record_open(&tls.in, record, len, &type);
+		if (result < 0) {
 			printf("forged\n");
 			return 1;
 		}
-		record[TLS_HEADER_SIZE + len] = '\0';
-	} while (record[TLS_HEADER_SIZE + len - 1] != 23); /* tickets */
-	printf("%.*s", (int)len - 1, (char *)record + TLS_HEADER_SIZE);
+	} while (type != TLS_APPLICATION_DATA); /* tickets */
+	printf("%.*s", result, (char *)record + TLS_HEADER_SIZE);
 	return 0;
 }

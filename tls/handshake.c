@@ -13,28 +13,17 @@ enum {
 /* Alerts: 6.2 */
 enum { FATAL = 2, HANDSHAKE_FAILURE = 40, DECRYPT_ERROR = 51 };
 
-/* 5.3: the nonce of the next record. */
-static void next_nonce(struct tls_cipher *cipher, uint8_t nonce[AEAD_NONCE_SIZE])
-{
-	memcpy(nonce, cipher->iv, AEAD_NONCE_SIZE);
-	for (unsigned i = 0; i < 8; i++)
-		nonce[AEAD_NONCE_SIZE - 1 - i] ^= (uint8_t)(cipher->sequence >> (8 * i));
-	cipher->sequence++;
-}
-
 /* 5.2: handshake messages as a record that is encrypted. */
 static void put_sealed(struct tls *tls, struct wire_out *out, const uint8_t *messages, size_t len)
 {
-	static const uint8_t no_tag[AEAD_TAG_SIZE];
-	uint8_t nonce[AEAD_NONCE_SIZE], *header = out->p, *text = header + TLS_HEADER_SIZE;
+	static const uint8_t none[RECORD_TAIL_SIZE];
+	uint8_t *record = out->p;
 
-	tls_put_record_header(out, TLS_APPLICATION_DATA, len + 1 + AEAD_TAG_SIZE);
+	wire_put_bytes(out, none, TLS_HEADER_SIZE);
 	wire_put_bytes(out, messages, len);
-	wire_put(out, TLS_HANDSHAKE, 1);
-	wire_put_bytes(out, no_tag, sizeof(no_tag));
+	wire_put_bytes(out, none, RECORD_TAIL_SIZE);
 	assert(!out->bad); /* TLS_REPLY_MAX */
-	next_nonce(&tls->out, nonce);
-	aead_seal(tls->aead, tls->out.key, nonce, header, TLS_HEADER_SIZE, text, len + 1);
+	record_seal(&tls->out, TLS_HANDSHAKE, record, len);
 }
 
 static void tls_start(struct tls *tls, enum tls_state state, bool aes, const uint8_t *random)
@@ -184,25 +173,6 @@ static int take_messages(struct tls *tls, struct wire_in in, struct wire_out *ou
 	return result;
 }
 
-/* 5.2: decrypts the body of a record in place and strips its padding. Returns the type of its
- * content, or 0 if it is forged or empty. */
-static uint8_t decrypt_record(struct tls *tls, uint8_t *record, struct wire_in *body)
-{
-	uint8_t nonce[AEAD_NONCE_SIZE], *text = record + TLS_HEADER_SIZE;
-	size_t len = body->left - AEAD_TAG_SIZE;
-
-	next_nonce(&tls->in, nonce);
-	if (body->left < AEAD_TAG_SIZE ||
-	    !aead_open(tls->aead, tls->in.key, nonce, record, TLS_HEADER_SIZE, text, len))
-		return 0;
-	while (len && !text[len - 1])
-		len--; /* padding, 5.4 */
-	if (!len)
-		return 0;
-	body->left = len - 1;
-	return text[len - 1];
-}
-
 static int take_record(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out)
 {
 	struct wire_in in = { record, len, false }, body;
@@ -216,10 +186,15 @@ static int take_record(struct tls *tls, uint8_t *record, size_t len, struct wire
 		tls->changed = true; /* D.4: one, which means nothing */
 		return body.left == 1 && *body.p == 1 ? 0 : -EBADMSG;
 	}
-	if (tls->aead && type == TLS_APPLICATION_DATA)
-		type = decrypt_record(tls, record, &body);
-	else if (tls->aead && type != TLS_ALERT)
+	if (tls->aead && type == TLS_APPLICATION_DATA) {
+		int n = record_open(&tls->in, record, len, &type);
+
+		if (n < 0)
+			return n;
+		body.left = (size_t)n;
+	} else if (tls->aead && type != TLS_ALERT) {
 		return -EBADMSG;
+	}
 	if (type == TLS_ALERT)
 		return body.left == 2 && body.p[1] == DECRYPT_ERROR ? -EACCES : -EBADMSG;
 	return type == TLS_HANDSHAKE ? take_messages(tls, body, out) : -EBADMSG;

@@ -9,10 +9,10 @@
 
 #include "proto/wire.h"
 #include "tls/keys.h"
+#include "tls/record.h"
 
 enum {
-	TLS_FIRST_BYTE = 22, /* of a record with a handshake message */
-	TLS_HEADER_SIZE = 5, /* of a record */
+	TLS_FIRST_BYTE = TLS_HANDSHAKE, /* of a record with a handshake message */
 	TLS_RECORD_MAX = 4096, /* with its header; a larger one is refused */
 	TLS_REPLY_MAX = 512,   /* the longest reply to a record, and the longest first record */
 	TLS_RANDOM_SIZE = 32 + X25519_SIZE,
@@ -32,14 +32,6 @@ enum tls_state {
 	TLS_SERVER_HELLO = 2,
 	TLS_ENCRYPTED_EXTENSIONS = 8,
 	TLS_FINISHED = 20,
-};
-
-/* The protection of one direction. */
-struct tls_cipher {
-	uint8_t secret[SHA256_SIZE]; /* the traffic secret, which the others are made of */
-	uint8_t key[AEAD_KEY_MAX];
-	uint8_t iv[AEAD_NONCE_SIZE];
-	uint64_t sequence; /* of the next record */
 };
 
 /* Its owner wipes it with explicit_bzero(3) when the handshake has failed. */

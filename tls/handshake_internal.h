@@ -6,11 +6,6 @@
 #include "tls/handshake.h"
 
 enum {
-	/* records: B.1 */
-	TLS_CHANGE_CIPHER_SPEC = 20,
-	TLS_ALERT = 21,
-	TLS_HANDSHAKE = TLS_FIRST_BYTE,
-	TLS_APPLICATION_DATA = 23,
 	/* versions: 1.2 is what records and hellos of 1.3 state, too */
 	TLS_VERSION_1_2 = 0x0303,
 	TLS_VERSION_1_3 = 0x0304,

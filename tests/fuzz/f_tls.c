@@ -28,7 +28,7 @@ static void make_keys(void)
 	key = keys.key[1];
 }
 
-static size_t record_size(const uint8_t *record)
+static size_t stated_size(const uint8_t *record)
 {
 	return TLS_HEADER_SIZE + (size_t)(record[3] << 8 | record[4]);
 }
@@ -72,7 +72,7 @@ static void prepare(struct tls *tls, bool server, bool aes, unsigned records)
 	}
 	HOLDS(!give(&other, hello, (size_t)(out.p - hello), flight, &len));
 	if (!server && records)
-		HOLDS(!give(&client, flight, record_size(flight), NULL, &len));
+		HOLDS(!give(&client, flight, stated_size(flight), NULL, &len));
 	*tls = server ? other : client;
 }
 
@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	data++;
 	size--;
 	while (size && !result) {
-		size_t len = size < TLS_HEADER_SIZE ? size : record_size(data);
+		size_t len = size < TLS_HEADER_SIZE ? size : stated_size(data);
 
 		if (len > size || len > TLS_RECORD_MAX)
 			len = size < TLS_RECORD_MAX ? size : TLS_RECORD_MAX;

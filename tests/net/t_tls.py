@@ -28,6 +28,7 @@ SECONDS = 60  # for any one program
 KEY = bytes(range(7, 39)).hex()
 RECORDED = "00112233445566778899aabbccddeeff"  # the key of the fixtures
 SUITES = {"aes": "TLS_AES_128_GCM_SHA256", "chacha": "TLS_CHACHA20_POLY1305_SHA256"}
+RECORD_TEXT_MAX = 16384  # RFC 8446 5.1
 ROUNDS = 12  # of every primitive, with random sizes
 PRIVATE = bytes.fromhex("302e020100300506032b656e04220420")  # RFC 8410 7, and the key
 PUBLIC = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 4, and the key
@@ -73,9 +74,9 @@ def program(*argv, until=None):
         process.communicate()
 
 
-def last_words(peer):
+def last_words(peer, words=b"from usbiphp\n"):
     """Not none at all: an empty record leaves s_client waiting in read(), deaf to its input."""
-    peer.stdin.write(b"from usbiphp\n")
+    peer.stdin.write(words)
     peer.stdin.close()
 
 
@@ -115,6 +116,25 @@ def server_meets_client(peer, ours, theirs, identity="laptop", key=KEY, want=Non
     check(said == want, f"it says {said!r}, not {want!r}")
 
 
+def longest(peer, suite):
+    """One record of 16384 bytes from us, and one of 8192, which is what s_client reads at once."""
+    port = str(free_port())
+    text = bytes(range(32, 127)) * (RECORD_TEXT_MAX // 95 + 1)
+    lines = [first + text[:RECORD_TEXT_MAX - 2] + b"\n" for first in (b"<", b">")]
+    with program(peer, "server", port, "laptop", KEY, "aes", until=b"listening") as server:
+        last_words(server, lines[0])
+        with program("openssl", "s_client", "-tls1_3", "-psk", KEY, "-psk_identity", "laptop",
+                     "-connect", f"127.0.0.1:{port}", "-quiet", "-ciphersuites", SUITES[suite]) as client:
+            client.stdin.write(lines[1])
+            client.stdin.flush()
+            said = server.stdout.read()
+            check(client.stdout.readline() == lines[0], "OpenSSL has not got it")
+        server.wait(SECONDS)
+        server.stdin = None
+    suite, _, line = said.partition(b"\n")
+    check(line == lines[1][:8192], f"it says {len(line)} bytes: {line[:40]!r}")
+
+
 def handshakes(peer):
     for suite in SUITES:
         with case(f"tls: our client, OpenSSL's server, {suite}"):
@@ -136,6 +156,9 @@ def handshakes(peer):
                 said = server.stdout.read()
             check(said == b"aes\nx\n", said)
             server.stdin = None
+    for suite in SUITES:
+        with case(f"tls: the longest records, {suite}"):
+            longest(peer, suite)
     with case("tls: no tickets, and many"):
         client_meets_server(peer, "aes", ["aes"], "laptop", KEY, None, "-num_tickets", "0")
         client_meets_server(peer, "aes", ["aes"], "laptop", KEY, None, "-num_tickets", "5")

@@ -36,4 +36,6 @@ static inline int prove_vsnprintf(char *buf, size_t size, const char *format, va
 
 #define vsnprintf prove_vsnprintf
 
+#define explicit_bzero(p, n) memset(p, 0, n)
+
 #endif

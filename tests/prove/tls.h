@@ -4,11 +4,13 @@
 #ifndef PROVE_TLS_H
 #define PROVE_TLS_H
 
-#include "tests/prove/prove.h"
+#include "tests/prove/aead.h"
 #include "tls/handshake_internal.h"
 
-const struct sha256 sha256_empty;
-const struct aead aes128gcm, chacha20poly1305;
+void sha256_begin(struct sha256 *hash)
+{
+	*hash = (struct sha256){ .len = 0 };
+}
 
 void sha256_add(struct sha256 *hash, const void *bytes, size_t len)
 {
@@ -25,6 +27,11 @@ bool x25519(uint8_t shared[X25519_SIZE], const uint8_t secret[X25519_SIZE],
 	(void)secret;
 	/*@ assert point: \initialized(point + (0 .. 31)); */
 	any_bytes(shared, X25519_SIZE);
+	return any_int(0, 1);
+}
+
+bool aes_is_there(void)
+{
 	return any_int(0, 1);
 }
 
