@@ -225,12 +225,17 @@ static void orders_that_are_none(void)
 static void its_rights(void)
 {
 	char *status, path[TEMP_SIZE + 8];
-	int fd;
+	int fd, pid = 0, session = -1;
 
-	begin("cat /proc/$PPID/status > parent\ncat /proc/self/status > own\nprintf '+'\n");
+	begin("cat /proc/$PPID/status > parent\ncat /proc/self/status > own\n"
+	      "cut -d ' ' -f 1,6 /proc/$$/stat > session\nprintf '+'\n");
 	fd = ssh_tunnel_open(&ssh, &tunnel, &server[1]);
 	CHECK_INT(next_byte(fd), '+');
 	close(fd);
+	snprintf(path, sizeof(path), "%s/session", root);
+	status = file_read(path, NULL);
+	CHECK(status && sscanf(status, "%d %d", &pid, &session) == 2 && pid == session);
+	free(status);
 	for (unsigned own = 0; own < 2; own++) {
 		snprintf(path, sizeof(path), "%s/%s", root, own ? "own" : "parent");
 		status = file_read(path, NULL);
