@@ -46,6 +46,7 @@ struct settings {
 	unsigned servers;
 	struct endpoint server[CLIENT_SERVERS_MAX];
 	struct host_options host;
+	enum guard_mode guard;
 	struct inventory *inventory;
 	struct table output; /* of --help and --version */
 };
@@ -62,9 +63,9 @@ struct command {
 /* Options without a letter have these numbers instead. */
 enum {
 	DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE, ENGINE,
-	ON_DEMAND,
+	ON_DEMAND, GUARD,
 };
-enum { LAST_LETTERLESS = ON_DEMAND };
+enum { LAST_LETTERLESS = GUARD };
 
 static const struct option_row {
 	uint16_t commands; /* that take it, as bits */
@@ -90,6 +91,8 @@ static const struct option_row {
 	  "driver of the devices: auto (default), kernel, usbfs" },
 	{ SERVER, ON_DEMAND, "on-demand", "",
 	  "take a device only while a client uses it" },
+	{ CLIENT, GUARD, "guard", "WHEN",
+	  "check what a server sends: auto (default), on, off" },
 	{ SERVER, 'n', "dry-run", "", "print which devices would be exported, then exit" },
 	{ LIST | STATUS, JSON, "json", "", "print JSON, see usbiphp(1)" },
 	{ STATUS, WATCH, "watch", "", "print again whenever something changes" },
@@ -158,6 +161,14 @@ static int parse_engine(const char *value, const struct engine **engine)
 	return usage_error("--engine takes auto, kernel or usbfs, not '%s'", value);
 }
 
+static int parse_guard(const char *value, enum guard_mode *mode)
+{
+	*mode = !strcmp(value, "on") ? GUARD_ON : !strcmp(value, "off") ? GUARD_OFF : GUARD_AUTO;
+	if (*mode != GUARD_AUTO || !strcmp(value, "auto"))
+		return 0;
+	return usage_error("--guard takes auto, on or off, not '%s'", value);
+}
+
 static int print_version(struct table *table)
 {
 	table_put(table, "usbiphp " VERSION "\n");
@@ -208,6 +219,8 @@ static int take_option(struct settings *settings, int option, const char *value)
 		break;
 	case ENGINE:
 		return parse_engine(value, &host->engine);
+	case GUARD:
+		return parse_guard(value, &settings->guard);
 	case 'h':
 		print_help(&settings->output, settings->command);
 		return EXIT_DONE;
@@ -306,7 +319,7 @@ static int run_client(struct settings *settings)
 		return usage_error("no HOST given");
 	if (parse_servers(settings))
 		return EXIT_USAGE;
-	return client_run(&settings->daemon, settings->server, settings->servers);
+	return client_run(&settings->daemon, settings->guard, settings->server, settings->servers);
 }
 
 static int run_list(struct settings *settings)

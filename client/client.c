@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
+#include "sysfs/kernel.h"
 
 #include <limits.h>
 #include <string.h>
@@ -86,6 +87,7 @@ static void client_adopt_port(struct client *client, unsigned port)
 		record_remove(imports->record_dir, port);
 	if (!has_own || free || client->daemon.rundir.stale || (has_stock && !same)) {
 		record_remove(imports->own_dir, port);
+		guard_forget(imports->own_dir, port);
 		return;
 	}
 	server = client_find_server(client, &own);
@@ -198,7 +200,7 @@ static int client_exit_status(struct client *client)
 }
 
 static void client_init(struct client *client, const struct daemon_options *options,
-			const struct endpoint *server, unsigned servers)
+			enum guard_mode guard, const struct endpoint *server, unsigned servers)
 {
 	struct import_context *imports = &client->imports;
 
@@ -212,6 +214,11 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	imports->own_dir = options->run;
 	imports->dead_after = options->dead_after;
 	imports->watch_lists = !options->once;
+	imports->argv0 = options->name;
+	imports->keys = options->keys;
+	imports->guard_proven = guard == GUARD_ON;
+	imports->guard_others = guard == GUARD_ON || (guard == GUARD_AUTO && !imports->sysfs->fake &&
+			kernel_has_fault(kernel_version(imports->sysfs), KERNEL_FAULT_VHCI));
 	client->servers = servers;
 	for (unsigned i = 0; i < servers; i++) {
 		server_init(&client->server[i], imports, &server[i]);
@@ -219,8 +226,8 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	}
 }
 
-int client_run(const struct daemon_options *options, const struct endpoint *server,
-	       unsigned servers)
+int client_run(const struct daemon_options *options, enum guard_mode guard,
+	       const struct endpoint *server, unsigned servers)
 {
 	static const struct daemon_role role = {
 		.driver = { VHCI_MODULE, vhci_check, false },
@@ -240,7 +247,7 @@ int client_run(const struct daemon_options *options, const struct endpoint *serv
 	if (error)
 		log_error_errno(error, "cannot start ssh");
 	client.daemon.inspector.answered = client_answered;
-	client_init(&client, options, server, servers);
+	client_init(&client, options, guard, server, servers);
 	mkdir(client.record_dir, 0700);
 	mkdir(client.keep_dir, 0700);
 	daemon_run(&client.daemon, client.record_dir, server, servers);

@@ -6,13 +6,14 @@
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
+#include "client/guard.h"
 #include "lib/addr.h"
 #include "loop/daemon.h"
 
 enum { CLIENT_SERVERS_MAX = 64 };
 
 /* Returns the exit status: 0, or 1 if it could not do its work, or 2 if the rules are wrong. */
-int client_run(const struct daemon_options *options, const struct endpoint *server,
-	       unsigned servers);
+int client_run(const struct daemon_options *options, enum guard_mode guard,
+	       const struct endpoint *server, unsigned servers);
 
 #endif

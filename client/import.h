@@ -10,6 +10,7 @@
 #ifndef CLIENT_IMPORT_H
 #define CLIENT_IMPORT_H
 
+#include "client/guard.h"
 #include "client/request.h"
 #include "lib/backoff.h"
 #include "loop/child.h"
@@ -98,6 +99,11 @@ struct import_context {
 	const char *record_dir; /* of the stock tools */
 	const char *own_dir;	/* records of the devices that this daemon attached */
 	uint32_t dead_after;	/* seconds, as of session_set_timeouts() */
+	/* Devices of servers that have a key, or are reached by ssh; and of others: they have a
+	 * guard. */
+	bool guard_proven, guard_others;
+	char *argv0;	   /* for guard_start(), as keys */
+	struct keys *keys;
 	bool watch_lists;	/* servers are asked to push their lists */
 	struct rules rules;
 	struct holds holds;
@@ -170,8 +176,9 @@ bool import_review(struct import *import);
 /* In every pass, after import_check(): lets it leave if it is not allowed any more. */
 void import_enforce_policy(struct import *import);
 
-/* The server has granted device: hands the connection fd to the kernel, or closes it and fails. */
-void import_attach(struct import *import, int fd, const struct op_device *device);
+/* The server has granted device: hands the connection fd to the kernel, or to a guard, or closes it
+ * and fails. proven: it has a key. */
+void import_attach(struct import *import, int fd, const struct op_device *device, bool proven);
 /* An earlier daemon attached it to that port. */
 void import_adopt(struct import *import, unsigned port);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -40,14 +41,20 @@ static uint32_t import_hash(const struct import *import)
 	return str_hash(str_hash(hash, "/"), import->busid) | 1;
 }
 
-/* Hands the connection to a free port. Returns the port, or -errno. */
-static int import_hand_over(struct import *import, int fd, const struct op_device *device)
+/* The records of a port in the run directory. */
+static void import_forget_port(const struct import *import, unsigned port)
+{
+	record_remove(import->context->own_dir, port);
+	guard_forget(import->context->own_dir, port);
+}
+
+/* Hands fd to a free port; session is that of its record. Returns the port, or -errno. */
+static int import_take_free_port(struct import *import, int fd, const struct op_device *device,
+				 const char *session)
 {
 	struct import_context *context = import->context;
-	int port, error = session_set_timeouts(fd, context->dead_after);
-	char session[SESSION_TEXT_SIZE];
+	int port, error = 0;
 
-	session_describe(fd, session);
 	for (int i = 0; !error && i < ATTACH_TRIES; i++) {
 		port = vhci_free_port(&context->vhci, device->speed, context->port_owner,
 				      import_hash(import));
@@ -63,6 +70,44 @@ static int import_hand_over(struct import *import, int fd, const struct op_devic
 			error = vhci_read(context->sysfs, &context->vhci);
 	}
 	return error ? error : -EBUSY;
+}
+
+/* The same, with a guard in between. */
+static int import_take_guarded_port(struct import *import, int fd, const struct op_device *device,
+				    const char *session)
+{
+	struct import_context *context = import->context;
+	struct import_name name = import_name(import);
+	int pair[2], port, error = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+		return -errno;
+	port = import_take_free_port(import, pair[1], device, session);
+	close(pair[1]);
+	if (port >= 0)
+		error = guard_start(context->own_dir, (unsigned)port, fd, pair[0], name.text,
+				    context->argv0, context->keys);
+	close(pair[0]); /* without a guard that ends the session, and the kernel frees the port */
+	if (error)
+		import_forget_port(import, (unsigned)port);
+	return error ? error : port;
+}
+
+/* Hands the connection to a free port. Returns the port, or -errno. */
+static int import_hand_over(struct import *import, int fd, const struct op_device *device,
+			    bool proven)
+{
+	struct import_context *context = import->context;
+	int error = session_set_timeouts(fd, context->dead_after);
+	char session[SESSION_TEXT_SIZE];
+
+	if (error)
+		return error;
+	session_describe(fd, session);
+	proven |= *import->endpoint->through;
+	if (proven ? context->guard_proven : context->guard_others)
+		return import_take_guarded_port(import, fd, device, session);
+	return import_take_free_port(import, fd, device, session);
 }
 
 /* The other ports of its controller that have not answered, anybody's: a bit for each. A controller
@@ -97,7 +142,7 @@ static void import_take_port(struct import *import, unsigned port, uint32_t devi
 	import_set_state(import, IMPORT_ATTACHED);
 }
 
-void import_attach(struct import *import, int fd, const struct op_device *device)
+void import_attach(struct import *import, int fd, const struct op_device *device, bool proven)
 {
 	struct import_context *context = import->context;
 	/* another device may have taken its place since it was listed */
@@ -108,7 +153,7 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 	int port = -EPROTO;
 
 	if (same && device->busnum <= DEVID_HALF_MAX && device->devnum <= DEVID_HALF_MAX)
-		port = import_hand_over(import, fd, device);
+		port = import_hand_over(import, fd, device, proven);
 	if (port < 0) {
 		import_fail(import, !same ? "it is not the device that was listed" :
 				    port == -ENOSPC ? IMPORT_NO_PORT : strerror(-port));
@@ -161,7 +206,7 @@ static void import_release_port(struct import *import)
 		import_run_hooks(import, "detached", NULL, NULL);
 	import_cancel_identity(import);
 	session_watch_drop(&import->session);
-	record_remove(context->own_dir, port);
+	import_forget_port(import, port);
 	if (record_matches(context->record_dir, port, import->endpoint, import->busid))
 		record_remove(context->record_dir, port);
 	import->port = -1;

@@ -44,7 +44,7 @@ static void server_import_done(struct request *request)
 	if (request->query_device)
 		import_set_descriptors(import, &request->descriptors);
 	if (import_check_policy(import) == RULE_ALLOW) /* it may also have changed meanwhile */
-		import_attach(import, request->fd, &request->device);
+		import_attach(import, request->fd, &request->device, request->target->key);
 	else
 		close(request->fd);
 }

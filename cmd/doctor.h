@@ -34,10 +34,6 @@ void doctor_report(struct doctor *doctor, enum doctor_level level, const char *f
 #define doctor_warn(doctor, ...) doctor_report(doctor, DOCTOR_WARN, __VA_ARGS__)
 #define doctor_bad(doctor, ...) doctor_report(doctor, DOCTOR_BAD, __VA_ARGS__)
 
-/* Faults of kernels that concern USB/IP, and are said to whoever has such a kernel. */
-enum doctor_fault { DOCTOR_FAULT_VHCI, DOCTOR_FAULT_TLS };
-void doctor_check_kernel(struct doctor *doctor, enum doctor_fault fault);
-
 /* Modules, daemons and holds of the roles that this machine has; asked_as_client: it is to have the
  * client's. */
 void doctor_check_roles(struct doctor *doctor, bool asked_as_client);

@@ -6,6 +6,7 @@
 #include "lib/file.h"
 #include "lib/str.h"
 #include "lib/util.h"
+#include "sysfs/kernel.h"
 #include "sysfs/stub.h"
 #include "sysfs/vhci.h"
 
@@ -280,6 +281,16 @@ static void doctor_check_daemon(struct doctor *doctor, const char *role, const c
 }
 
 /* Both roles, if nothing tells which this machine is to have. */
+static void doctor_check_kernel(struct doctor *doctor, enum kernel_fault fault, const char *text)
+{
+	uint32_t version = kernel_version(&doctor->machine);
+
+	if (kernel_has_fault(version, fault))
+		doctor_warn(doctor, "Linux %u.%u.%u: %s", version >> 2 * KERNEL_PART_BITS,
+			    version >> KERNEL_PART_BITS & KERNEL_PART_MAX,
+			    version & KERNEL_PART_MAX, text);
+}
+
 void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 {
 	const struct sysfs *sysfs = &doctor->sysfs;
@@ -304,7 +315,9 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 	if (client || !server) {
 		doctor_check_module(doctor, &modules[MODULE_VHCI], vhci_check(sysfs),
 				    client ? DOCTOR_BAD : DOCTOR_WARN);
-		doctor_check_kernel(doctor, DOCTOR_FAULT_VHCI);
+		doctor_check_kernel(doctor, KERNEL_FAULT_VHCI,
+				    "a malicious server may write in its memory (vhci-hcd, until "
+				    "7.3): leave --guard on auto, and use keys: --psk");
 		doctor_check_ports(doctor);
 		doctor_check_daemon(doctor, "client", attach);
 	}
@@ -315,6 +328,8 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 					       "tls");
 		doctor_check_module(doctor, &modules[MODULE_TLS], has_tls ? 0 : -ENOENT,
 				    DOCTOR_BAD);
-		doctor_check_kernel(doctor, DOCTOR_FAULT_TLS);
+		doctor_check_kernel(doctor, KERNEL_FAULT_TLS,
+				    "sessions with a key may fail (tls, until 6.1.192 and "
+				    "6.12.115): update the kernel");
 	}
 }

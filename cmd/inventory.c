@@ -2,6 +2,8 @@
 /* The local and the imported devices, with their names and states. */
 #include "cmd/inventory.h"
 
+#include "client/guard.h"
+
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
@@ -242,6 +244,16 @@ int inventory_open(struct inventory *inventory, const char *root)
 	return error;
 }
 
+static void entry_read_guard(struct inventory_entry *entry, const char *run)
+{
+	static struct guard_page page;
+	bool guarded = guard_read(run, (unsigned)entry->port, &page);
+
+	str_copy(entry->guard, sizeof(entry->guard), guarded ? "on" : "off");
+	if (guarded)
+		entry->holder.counters = page.counters;
+}
+
 /* Reads the record file of our client in run, else that of the stock tools in stock. */
 static void entry_read_record(struct inventory_entry *entry, const char *run, const char *stock)
 {
@@ -293,6 +305,7 @@ int inventory_select_imported(struct inventory *inventory, struct selection *sel
 				entry->reason.text);
 		entry->port = i;
 		entry_read_record(entry, run, stock);
+		entry_read_guard(entry, run);
 		selection->entry[selection->count++] = entry;
 	}
 	return error;

@@ -47,6 +47,7 @@ struct inventory_entry {
 	/* an imported device */
 	uint64_t port;	      /* of vhci-hcd */
 	struct record record; /* the server it comes from */
+	char guard[4];	      /* "on", "off": whether it has one, and its counters are known */
 };
 
 /* 2 MB: never on the stack. */

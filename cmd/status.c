@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp status: exported, imported and held devices, once or again after every change. */
 #include "cmd/cmd.h"
+#include "client/guard.h"
 #include "cmd/table.h"
 #include "lib/log.h"
 #include "lib/str.h"
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -64,6 +66,40 @@ static void status_read(struct status *status)
 	status->has_vhci = error != -ENOENT;
 }
 
+/* For how long URBs of a device were on the way, if it has a guard. before is what goes in front of
+ * the next one in JSON. */
+static void status_put_times(struct status *status, unsigned port, const char **before)
+{
+	static struct guard_page page;
+	struct table *table = &status->table;
+
+	if (table->hashing || !guard_read(status->options->run, port, &page))
+		return;
+	for (unsigned i = 0; i < GUARD_ENDPOINTS; i++) {
+		uintmax_t median = guard_time(&page.endpoint[i], 500);
+		uintmax_t p99 = guard_time(&page.endpoint[i], 990);
+		unsigned endpoint = i < GUARD_ENDPOINTS / 2 ? i : i - GUARD_ENDPOINTS / 2 + 0x80;
+
+		if (!median)
+			continue;
+		table_format(table,
+			     table->json ? "%s{\"port\":%u,\"endpoint\":\"0x%02x\",\"median_us\":%ju,"
+					   "\"p99_us\":%ju}"
+					 : "%sport %u, endpoint 0x%02x: half of the URBs took up to "
+					   "%ju us, 99 %% up to %ju us\n",
+			     *before, port, endpoint, median, p99);
+		*before = table->json ? "," : "";
+	}
+}
+
+static void status_put_latency(struct status *status)
+{
+	const char *before = "";
+
+	SELECTION_EACH(&status->imported, e)
+		status_put_times(status, (unsigned)(*e)->port, &before);
+}
+
 static void status_put_json(struct status *status)
 {
 	static const char word[][6] = { "false", "true" };
@@ -79,6 +115,9 @@ static void status_put_json(struct status *status)
 	table_put_devices(table, TABLE_EXPORTED, &status->exported);
 	table_put(table, ",\"imported\":");
 	table_put_devices(table, TABLE_IMPORTED, &status->imported);
+	table_put(table, ",\"latency\":[");
+	status_put_latency(status);
+	table_put(table, "]");
 	for (unsigned i = 0; i < ROLES; i++) {
 		const char *name = NULL, *before = "";
 
@@ -102,19 +141,22 @@ static void status_put_section(struct table *table, enum table_layout layout, co
 static void status_put_text(struct status *status)
 {
 	struct table *table = &status->table;
-	unsigned layout = TABLE_EXPORTED;
+	unsigned exported = TABLE_EXPORTED, imported = TABLE_IMPORTED;
 
 	SELECTION_EACH(&status->exported, e)
-		layout |= (*e)->held ? TABLE_HELD : 0;
+		exported |= (*e)->held ? TABLE_HELD : 0;
+	SELECTION_EACH(&status->imported, e)
+		imported |= !strcmp((*e)->guard, "on") ? TABLE_HELD : 0;
 	if (status->terminal)
 		table_put(table, "\033[H\033[J"); /* ECMA-48: cursor home, erase to the end */
 	table_format(table, "server: %srunning, client: %srunning\n",
 		     status->runs[SERVER] ? "" : "not ", status->runs[CLIENT] ? "" : "not ");
 	table_put_engine(table, &status->engine);
-	status_put_section(table, (enum table_layout)layout, "exported", &status->exported,
+	status_put_section(table, (enum table_layout)exported, "exported", &status->exported,
 			   " nothing");
-	status_put_section(table, TABLE_IMPORTED, "imported", &status->imported,
+	status_put_section(table, (enum table_layout)imported, "imported", &status->imported,
 			   status->has_vhci ? " nothing" : " no vhci-hcd here");
+	status_put_latency(status);
 	if (status->holds[SERVER].len || status->holds[CLIENT].len || status->watch)
 		table_put(table, "\n");
 	for (unsigned i = 0; i < ROLES; i++)

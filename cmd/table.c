@@ -70,6 +70,7 @@ static const struct column {
 	{ "bytes_in", "IN", IN_USE, BYTES, FIELD(bytes_in) },
 	{ "bytes_out", "OUT", IN_USE, BYTES, FIELD(bytes_out) },
 	{ "rtt_us", "RTT", IN_USE, MICROSECONDS, FIELD(rtt_us) },
+	{ "guard", "GUARD", IMPORTED, TEXT, FIELD(guard) },
 	{ "urbs", "URBS", TABLE_HELD, COUNT, FIELD(holder.counters.urbs) },
 	{ "urb_errors", "ERRORS", TABLE_HELD, COUNT, FIELD(holder.counters.errors) },
 	{ "urbs_in_flight", "", JSON_ONLY, COUNT, FIELD(holder.counters.in_flight) },

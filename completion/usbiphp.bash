@@ -68,7 +68,7 @@ _usbiphp_options() {
 	local daemon="--interval --dead-after --rule --rules --psk --once -i -r -f $all"
 	case $1 in
 	server) echo "--listen --allow --take-all --engine --on-demand --dry-run -a -l -n $daemon" ;;
-	client) echo "--port -p $daemon" ;;
+	client) echo "--port --guard -p $daemon" ;;
 	list) echo "--port --rule --rules --psk --take-all --json -p -r -f $all" ;;
 	status) echo "--json --watch $all" ;;
 	doctor) echo "--port --psk -p $all" ;;

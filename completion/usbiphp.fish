@@ -109,6 +109,7 @@ function __usbiphp_client
     __usbiphp_daemon $argv
     __usbiphp_port $argv
     __usbiphp_hosts $argv
+    complete $argv -l guard -x -a 'auto on off' -d 'Check what a server sends'
 end
 
 complete -c usbiphp -c usbiphp-server -c usbiphp-client -e

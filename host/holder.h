@@ -64,7 +64,7 @@ struct holder_page {
 	int32_t error;		/* -errno, of FAILED */
 	uint32_t devnum;	/* of the device */
 	_Atomic uint32_t holders; /* of the server */
-	struct usbfs_counters counters; /* of all sessions */
+	struct urb_counters counters; /* of all sessions */
 };
 
 /* From the server to a holder. */

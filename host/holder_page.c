@@ -28,29 +28,18 @@ void holder_remove(int run_dir, const char *busid)
 	unlinkat(run_dir, sysfs_path("socket.%s", busid).text, 0);
 }
 
-/* All of the page is written: if the file system is full later, who looks at it would be ended by
- * SIGBUS. */
-static int page_map(int fd, struct holder_page **page)
-{
-	const struct holder_page empty = { 0 };
-	size_t size = (size_t)lseek(fd, 0, SEEK_END);
-	size_t missing = size < sizeof(empty) ? sizeof(empty) - size : 0;
-
-	if (write(fd, &empty, missing) != (ssize_t)missing)
-		return -ENOSPC;
-	*page = mmap(NULL, sizeof(**page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return *page == MAP_FAILED ? -errno : 0;
-}
-
 int holder_open(int run_dir, const char *busid, int flags, int *fd, struct holder_page **page)
 {
+	void *map = NULL;
 	int error, locked;
 
 	*fd = openat(run_dir, page_name(busid).text, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0644);
 	if (*fd < 0)
 		return -errno;
 	locked = flock(*fd, LOCK_EX | LOCK_NB) ? -errno : 0;
-	error = locked && locked != -EWOULDBLOCK ? locked : page_map(*fd, page);
+	error = locked && locked != -EWOULDBLOCK ? locked
+						 : rundir_map_page(*fd, sizeof(**page), &map);
+	*page = map;
 	if (error)
 		close(*fd);
 	return error ? error : locked;
@@ -100,17 +89,8 @@ void holder_wait_end(int control)
 
 bool holder_read(const char *run, const char *busid, struct holder_page *page)
 {
-	int dir, fd;
-	bool whole;
-
-	if (!rundir_is_locked(run, page_name(busid).text))
-		return false;
-	dir = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	fd = openat(dir, page_name(busid).text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	close(dir);
-	whole = fd >= 0 && read(fd, page, sizeof(*page)) == sizeof(*page);
-	close(fd);
-	return whole && page->version == HOLDER_VERSION;
+	return rundir_read_page(run, page_name(busid).text, page, sizeof(*page)) &&
+	       page->version == HOLDER_VERSION;
 }
 
 int holder_release(const char *run, const char *busid)

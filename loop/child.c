@@ -101,9 +101,18 @@ void child_kill(struct child *child)
 	child->pid = 0;
 }
 
-pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd)
+void child_become(const char *name, char *argv0, const struct child_files *files, int also)
 {
 	size_t len = strlen(argv0);
+
+	keep_files(files, also);
+	prctl(PR_SET_NAME, name);
+	memset(argv0, 0, len);
+	str_copy(argv0, len + 1, name);
+}
+
+pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd)
+{
 	int pair[2];
 	pid_t pid;
 
@@ -116,12 +125,8 @@ pid_t child_start_helper(const char *name, char *argv0, const struct child_files
 	*fd = pair[!pid ? 1 : 0];
 	if (pid < 0)
 		close(*fd);
-	if (!pid) {
-		keep_files(files, *fd);
-		prctl(PR_SET_NAME, name);
-		memset(argv0, 0, len);
-		str_copy(argv0, len + 1, name);
-	}
+	if (!pid)
+		child_become(name, argv0, files, *fd);
 	return pid;
 }
 

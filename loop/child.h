@@ -50,10 +50,14 @@ int child_start(struct loop *loop, struct child *child, const struct child_work 
 /* Kills the child if it runs; done is not called. Only for work that leaves nothing half done. */
 void child_kill(struct child *child);
 
+/* In a new process: closes all descriptors but those, also, and 0 to 2. name is its name for ps(1)
+ * and pidof(1). argv0 is the daemon's, and is overwritten, so that this is not taken for the
+ * daemon. */
+void child_become(const char *name, char *argv0, const struct child_files *files, int also);
+
 /*
- * Starts a process that lives as long as the daemon. It has the rights of the caller, so the daemon
- * starts it before its sandbox. name is its name for ps(1) and pidof(1). argv0 is the daemon's, and
- * is overwritten in the new process, so that this is not taken for the daemon. *fd becomes an end
+ * Starts a process that lives as long as the daemon, and becomes that name. It has the rights of
+ * the caller, so the daemon starts it before its sandbox. *fd becomes an end
  * of a SOCK_SEQPACKET pair, in each of both processes. Returns as fork(2) does, or -errno. The
  * process must end when its socket is closed at the other end.
  */

@@ -52,6 +52,11 @@ bool rundir_job_is_stuck(const char *path, const char *busid, struct reason *why
 /* Whether somebody has locked that file of the run directory, by /proc/locks, which anyone may
  * read. */
 bool rundir_is_locked(const char *path, const char *name);
+/* A page that a process shares with the daemon and with who looks at it: maps size bytes of an open
+ * file, and fills up what it lacks with zeros. 0 or -errno. */
+int rundir_map_page(int fd, size_t size, void **page);
+/* Reads it, if the file is locked: its process lives. */
+bool rundir_read_page(const char *path, const char *name, void *page, size_t size);
 /* True if a daemon of that role holds the lock. */
 bool rundir_has_daemon(const char *path, const char *role);
 

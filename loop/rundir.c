@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -157,6 +158,37 @@ bool rundir_is_locked(const char *path, const char *name)
 
 	str_format(file, sizeof(file), "%s/%s", path, name);
 	return !stat(file, &st) && file_is_locked(file, &st);
+}
+
+/* All of it is written: if the file system is full later, who looks at a page would be ended by
+ * SIGBUS. */
+int rundir_map_page(int fd, size_t size, void **page)
+{
+	static const char zeros[512];
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	for (size_t at = end < 0 ? size : (size_t)end, n; at < size; at += n) {
+		n = size - at < sizeof(zeros) ? size - at : sizeof(zeros);
+		if (write(fd, zeros, n) != (ssize_t)n)
+			return -ENOSPC;
+	}
+	*page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return *page == MAP_FAILED ? -errno : 0;
+}
+
+bool rundir_read_page(const char *path, const char *name, void *page, size_t size)
+{
+	char file[PATH_MAX];
+	ssize_t n;
+	int fd;
+
+	if (!rundir_is_locked(path, name))
+		return false;
+	str_format(file, sizeof(file), "%s/%s", path, name);
+	fd = open(file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	n = read(fd, page, size);
+	close(fd);
+	return n == (ssize_t)size;
 }
 
 bool rundir_has_daemon(const char *path, const char *role)

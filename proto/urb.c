@@ -144,6 +144,11 @@ void urb_packet_encode(uint8_t *buf, const struct urb_packet *packet)
 	wire_store_be32(buf + 12, (uint32_t)packet->status);
 }
 
+bool urb_is_after(uint32_t seqnum, uint32_t other)
+{
+	return seqnum != other && seqnum - other < 1u << 31;
+}
+
 bool urb_packet_fits(const struct urb_packet *packet, uint32_t length, uint32_t *left)
 {
 	if (packet->length > *left || packet->offset > length - packet->length)

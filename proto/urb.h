@@ -70,6 +70,13 @@ struct urb_packet {
 	int32_t status;		 /* of a reply, as urb_reply's */
 };
 
+/* Of a session, for people. */
+struct urb_counters {
+	uint64_t urbs, bytes_in, bytes_out; /* of URBs that were answered */
+	uint64_t errors; /* those whose status was neither 0 nor that of an unlink */
+	uint64_t in_flight; /* requests that have no answer yet */
+};
+
 /* Decodes URB_SIZE bytes. Returns 0, or -EBADMSG: the code is another one; or, of URB_CMD_SUBMIT,
  * the direction is not 0 or 1, the endpoint is above 15 or the length above INT32_MAX. Some clients
  * do not set direction and endpoint of URB_CMD_UNLINK, so there they may be anything. */
@@ -86,6 +93,9 @@ void urb_reply_encode(uint8_t *buf, const struct urb_reply *reply);
 /* URB_PACKET_SIZE bytes each. */
 void urb_packet_decode(const uint8_t *buf, struct urb_packet *packet);
 void urb_packet_encode(uint8_t *buf, const struct urb_packet *packet);
+
+/* Whether a URB of the first seqnum was submitted after one of the second: they wrap, after 2^32. */
+bool urb_is_after(uint32_t seqnum, uint32_t other);
 
 /* Of the packets of a URB one after the other: whether the packet lies in a transfer buffer of
  * length bytes, and all of them so far fit into one that has no gaps between them. *left is length

@@ -3,6 +3,7 @@
  * Tests of the commands list, status, detach, attach, release and bind, and of --dry-run: the
  * output of the program in $USBIPHP for trees of sysfs and for status files of the daemons.
  */
+#include "client/guard.h"
 #include "tests/program.h"
 #include "tests/tree.h"
 
@@ -501,7 +502,7 @@ static void no_usb(void)
 	CHECK_STR(got.out, "{\"version\":1,\"server_running\":false,\"client_running\":false,"
 			   "\"usbip_host\":false,\"vhci_hcd\":false,"
 			   "\"engine\":null,\"engine_reason\":null,\"exported\":[],"
-			   "\"imported\":[],\"held\":{\"server\":[],\"client\":[]}}\n");
+			   "\"imported\":[],\"latency\":[],\"held\":{\"server\":[],\"client\":[]}}\n");
 	SHOW(U, "list");
 	all_well();
 	CHECK_STR(got.out, "");
@@ -676,6 +677,51 @@ static void imported(void)
 	printed("\"state\":\"attached\",\"reason\":\"not authorized by this host\"");
 	close(lock);
 	connection_close(&c);
+	finish();
+}
+
+/* It has a guard, whose process lives as long as its file is locked. */
+static void guarded(void)
+{
+	struct guard_page guard = { .version = GUARD_VERSION, .counters = { 7, 1000, 2000, 3, 2 } };
+	char path[PATH_MAX];
+	int fd;
+
+	guard.endpoint[17].count[0] = 1;
+	guard.endpoint[2].count[30] = 98;
+	guard.endpoint[2].count[40] = 2;
+	begin(CLIENT);
+	put_file(place, "run/x", "");
+	put_bytes(place, "run/guard.15", &guard, sizeof(guard));
+	snprintf(path, sizeof(path), "%s/run/guard.15", place);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0 && !flock(fd, LOCK_EX), "lock it");
+	SHOW(U, "status", "--json");
+	all_well();
+	printed("\"rtt_us\":null,\"guard\":\"off\",\"urbs\":null,");
+	printed("\"guard\":\"on\",\"urbs\":7,\"urb_errors\":3,\"urbs_in_flight\":2,"
+		"\"urb_bytes_in\":1000,\"urb_bytes_out\":2000}");
+	printed("\"latency\":[{\"port\":15,\"endpoint\":\"0x02\",\"median_us\":1792,"
+		"\"p99_us\":10240},{\"port\":15,\"endpoint\":\"0x81\",\"median_us\":10,"
+		"\"p99_us\":10}],");
+	SHOW(U, "status");
+	all_well();
+	printed("GUARD  URBS  ERRORS\n");
+	printed(" off    -     -\n");
+	printed(" on     7     3\n");
+	printed("\nport 15, endpoint 0x81: half of the URBs took up to 10 us, 99 % up to 10 us\n");
+	guard.version++;
+	put_bytes(place, "run/guard.15", &guard, sizeof(guard));
+	SHOW(U, "status");
+	not_printed(" on ");
+	not_printed("endpoint");
+	not_printed("URBS");
+	guard.version--;
+	put_bytes(place, "run/guard.15", &guard, sizeof(guard));
+	close(fd); /* it has ended */
+	SHOW(U, "status", "--json");
+	not_printed("\"on\"");
+	printed("\"latency\":[],");
 	finish();
 }
 
@@ -1312,6 +1358,7 @@ int main(void)
 	RUN("t_cmd: exported, by an IPv6 socket", exported_mapped);
 	RUN("t_cmd: bad notes", bad_notes);
 	RUN("t_cmd: imported", imported);
+	RUN("t_cmd: imported devices with a guard", guarded);
 	RUN("t_cmd: imported, no device yet", imported_without_device);
 	RUN("t_cmd: held", held_ones);
 	RUN("t_cmd: detach", detach);

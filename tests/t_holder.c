@@ -56,7 +56,7 @@ int __wrap_usbfs_claim_port(int nodes, unsigned bus, unsigned hub, unsigned port
 int __wrap_usbfs_claim(struct usbfs_device *device);
 int __wrap_usbfs_give_back(struct usbfs_device *device, struct usbfs_port *port, size_t ports);
 int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
-			       uint32_t devid, int epoll, struct usbfs_counters *counters);
+			       uint32_t devid, int epoll, struct urb_counters *counters);
 enum usbfs_end __wrap_usbfs_session_ready(struct usbfs_session *session, int fd, uint32_t events);
 int __wrap_usbfs_session_end(struct usbfs_session *session);
 int __wrap_usbfs_session_timeout(const struct usbfs_session *session);
@@ -107,7 +107,7 @@ int __wrap_usbfs_give_back(struct usbfs_device *device, struct usbfs_port *port,
 }
 
 int __wrap_usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
-			       uint32_t devid, int epoll, struct usbfs_counters *counters)
+			       uint32_t devid, int epoll, struct urb_counters *counters)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = socket };
 

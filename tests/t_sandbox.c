@@ -22,8 +22,9 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 
-enum { CONFINED = 1, SSH, SERVER, INSPECTOR, HOOKS, HOLDER };
+enum { CONFINED = 1, SSH, SERVER, INSPECTOR, HOOKS, HOLDER, GUARD };
 enum { OTHER_USER = 65534 };
 
 static char root[TEMP_SIZE];
@@ -58,6 +59,8 @@ static int error_of(int how, int (*work)(const char *path), const char *path)
 			sandbox_enter_hooks();
 		else if (how == HOLDER)
 			sandbox_enter_holder();
+		else if (how == GUARD)
+			sandbox_enter_guard();
 		errno = 0;
 		/* the sanitizers' _exit() needs calls that a holder has not */
 		syscall(SYS_exit_group, work(path) ? errno : 0);
@@ -849,6 +852,39 @@ static void holder(void)
 	after();
 }
 
+/* It has these open: an eventpoll instance, two connections. */
+static int works_as_guard(const char *unused)
+{
+	int fd[2], epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = { .events = EPOLLIN };
+	struct timespec now;
+	char byte;
+
+	(void)unused;
+	must(epoll >= 0 && !socketpair(AF_UNIX, SOCK_STREAM, 0, fd), "make what it has");
+	sandbox_enter_guard();
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd[0], &event) ||
+	       send(fd[1], "", 1, MSG_NOSIGNAL) != 1 || epoll_wait(epoll, &event, 1, -1) != 1 ||
+	       recv(fd[0], &byte, 1, 0) != 1 || clock_gettime(CLOCK_MONOTONIC, &now) ||
+	       write(STDERR_FILENO, "", 0) || shutdown(fd[0], SHUT_RDWR);
+}
+
+/* A process with one session, which reads what an unknown server sends. */
+static void guard(void)
+{
+	static const char *const families[] = { "1", "2", "10", "16" };
+
+	before();
+	CHECK_INT(error_of(0, works_as_guard, NULL), 0);
+	CHECK_INT(error_of(GUARD, reads, "etc/file"), EPERM);
+	CHECK_INT(error_of(GUARD, makes, "etc/new"), EPERM);
+	CHECK_INT(error_of(GUARD, runs, MYSELF), EPERM);
+	CHECK_INT(error_of(GUARD, forks, NULL), EPERM);
+	for (size_t i = 0; i < LENGTH(families); i++)
+		CHECK_INT(error_of(GUARD, opens_socket, families[i]), EPERM);
+	after();
+}
+
 /* A second time takes nothing back. */
 static int twice(const char *path)
 {
@@ -881,6 +917,7 @@ int main(int argc, char **argv)
 	RUN("t_sandbox: the inspector sees more and can do less", inspector);
 	RUN("t_sandbox: hooks have none of the inspector's rights", hooks);
 	RUN("t_sandbox: a holder uses what it has open, and opens nothing", holder);
+	RUN("t_sandbox: a guard uses what it has open, and opens nothing", guard);
 	RUN("t_sandbox: nothing is given back", for_good);
 	return check_status();
 }

@@ -151,10 +151,17 @@ static void enter_server(void)
 }
 
 static void (*const sandboxes[])(void) = {
-	enter_client, enter_server, sandbox_enter_inspector, sandbox_enter_holder, sandbox_enter_ssh,
+	enter_client, enter_server, sandbox_enter_inspector, sandbox_enter_holder,
+	sandbox_enter_guard, sandbox_enter_ssh,
 };
 
-enum { STRICT = 4 /* so many of them */ };
+enum { STRICT = 5 /* so many of them */ };
+
+/* It may only do what is listed. */
+static bool has_list(void (*sandbox)(void))
+{
+	return sandbox == sandbox_enter_holder || sandbox == sandbox_enter_guard;
+}
 
 /* A call of another ABI has other numbers. */
 static void other_numbers(void)
@@ -164,7 +171,7 @@ static void other_numbers(void)
 	for (unsigned i = 0; i < LENGTH(sandboxes); i++) {
 		enter(sandboxes[i]);
 		CHECK(filters > 0);
-		CHECK_INT(answer(&data), 0);
+		CHECK_INT(answer(&data), sandboxes[i] == sandbox_enter_guard ? EPERM : 0);
 		data.arch ^= __AUDIT_ARCH_LE;
 		CHECK_INT(answer(&data), EPERM);
 		data.arch ^= __AUDIT_ARCH_LE ^ __AUDIT_ARCH_64BIT;
@@ -190,7 +197,7 @@ static void to_the_kernel(void)
 			CHECK_INT(call(calls[j], 0, 0, 0), EPERM);
 		CHECK_INT(call(SYS_clone, flags_at ? 0 : CLONE_NEWUSER | SIGCHLD,
 			       flags_at ? CLONE_NEWUSER | SIGCHLD : 0, 0), EPERM);
-		if (sandboxes[i] == sandbox_enter_holder)
+		if (has_list(sandboxes[i]))
 			continue;
 		CHECK_INT(call(SYS_clone, flags_at ? 0 : SIGCHLD, flags_at ? SIGCHLD : 0, 0), 0);
 		CHECK_INT(call(SYS_clone3, 0, 0, 0), ENOSYS);
@@ -260,14 +267,14 @@ static void to_other_programs(void)
 	const uint64_t stream = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 
 	for (unsigned i = 0; i < STRICT; i++) {
-		bool holder = sandboxes[i] == sandbox_enter_holder;
+		int error = has_list(sandboxes[i]) ? EPERM : 0;
 
 		enter(sandboxes[i]);
 		CHECK_INT(call(SYS_socket, AF_UNIX, SOCK_STREAM, 0), EPERM);
 		CHECK_INT(call(SYS_socket, AF_UNIX, SOCK_DGRAM, 0), EPERM);
 		CHECK_INT(call(SYS_socket, 40 /* AF_VSOCK */, SOCK_STREAM, 0), EPERM);
-		CHECK_INT(call(SYS_socketpair, AF_UNIX, pair, 0), holder ? EPERM : 0);
-		CHECK_INT(call(SYS_socketpair, AF_UNIX, stream, 0), holder ? EPERM : 0);
+		CHECK_INT(call(SYS_socketpair, AF_UNIX, pair, 0), error);
+		CHECK_INT(call(SYS_socketpair, AF_UNIX, stream, 0), error);
 		CHECK_INT(call(SYS_socketpair, AF_UNIX, SOCK_DGRAM, 0), EPERM);
 		CHECK_INT(call(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), EPERM);
 		CHECK_INT(call(SYS_socketpair, AF_UNIX, SOCK_RAW, 0), EPERM); /* the same */
@@ -330,6 +337,22 @@ static void to_a_device(void)
 		CHECK_INT(call(calls[i], 0, 0, 0), EPERM);
 }
 
+/* Its two sockets, and its log. */
+static void to_a_session(void)
+{
+	static const long calls[] = {
+		SYS_openat, SYS_socket, SYS_connect, SYS_kill, SYS_mprotect, SYS_unlinkat,
+		SYS_ioctl, SYS_read, SYS_recvmsg, SYS_sendmsg, SYS_accept4, SYS_dup, SYS_prctl,
+		SYS_munmap, SYS_brk, SYS_close,
+	};
+
+	enter(sandbox_enter_guard);
+	CHECK_INT(call(SYS_recvfrom, 3, 0, 0), 0);
+	CHECK_INT(call(SYS_sendto, 3, 0, 0), 0);
+	for (unsigned i = 0; i < LENGTH(calls); i++)
+		CHECK_INT(call(calls[i], 0, 0, 0), EPERM);
+}
+
 int main(void)
 {
 	RUN("t_sandbox_filter: numbers of another processor", other_numbers);
@@ -339,5 +362,6 @@ int main(void)
 	RUN("t_sandbox_filter: local sockets", to_other_programs);
 	RUN("t_sandbox_filter: the network", to_the_network);
 	RUN("t_sandbox_filter: a holder", to_a_device);
+	RUN("t_sandbox_filter: a guard", to_a_session);
 	return check_status();
 }

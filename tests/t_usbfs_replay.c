@@ -31,7 +31,7 @@ static struct {
 	unsigned commands, replies;
 	struct usbfs_device device;
 	struct usbfs_session session;
-	struct usbfs_counters counters;
+	struct urb_counters counters;
 	int epoll, client;
 } t;
 

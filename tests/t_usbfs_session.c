@@ -32,7 +32,7 @@ static const uint8_t descriptors[] = {
 static struct {
 	struct usbfs_device device;
 	struct usbfs_session session;
-	struct usbfs_counters counters;
+	struct urb_counters counters;
 	int epoll, client;
 	uint32_t seqnum; /* of the latest request */
 	enum usbfs_end end;

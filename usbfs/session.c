@@ -49,7 +49,7 @@ static void fail_connection(struct usbfs_session *session, int error)
 }
 
 int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
-			uint32_t devid, int epoll, struct usbfs_counters *counters)
+			uint32_t devid, int epoll, struct urb_counters *counters)
 {
 	/* each time all that is complete is reaped */
 	struct epoll_event node = { .events = EPOLLOUT | EPOLLET, .data.fd = device->fd };
@@ -71,12 +71,6 @@ int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *devi
 		session->socket = -1;
 	}
 	return error;
-}
-
-/* Sequence numbers wrap, after 2^32 requests. */
-static bool is_after(uint32_t a, uint32_t b)
-{
-	return a != b && a - b < 1u << 31;
 }
 
 /* vhci-hcd sends all URBs that wait before all unlinks that wait, so that of a URB that is unlinked
@@ -109,7 +103,7 @@ static bool take_unlink(struct usbfs_session *session, const struct urb_command 
 {
 	struct transfer *victim = transfers_find(&session->transfers, command->victim);
 
-	if (!victim && (!session->begun || is_after(command->victim, session->latest)))
+	if (!victim && (!session->begun || urb_is_after(command->victim, session->latest)))
 		keep_early(session, command);
 	else if (!victim || victim->state == TRANSFER_DONE)
 		return !transfers_reply_unlink(&session->transfers, command->seqnum);
@@ -122,7 +116,7 @@ static bool take_unlink(struct usbfs_session *session, const struct urb_command 
 
 static bool take_submit(struct usbfs_session *session, const struct urb_command *command)
 {
-	bool newer = !session->begun || is_after(command->seqnum, session->latest);
+	bool newer = !session->begun || urb_is_after(command->seqnum, session->latest);
 	int error;
 
 	if (command->length > USBFS_LENGTH_MAX) {

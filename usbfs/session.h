@@ -58,7 +58,7 @@ struct usbfs_session {
  * with data.fd. counters may be shared. 0 or -errno: the socket is closed, and session->socket -1.
  */
 int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *device, int socket,
-			uint32_t devid, int epoll, struct usbfs_counters *counters);
+			uint32_t devid, int epoll, struct urb_counters *counters);
 
 /* For epoll_wait(): after so many ms without an event usbfs_session_ready() shall be called with
  * the fd -1; -1: never. */

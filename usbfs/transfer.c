@@ -26,7 +26,7 @@ static bool has_room(const struct transfers *transfers, const struct urb_command
 }
 
 void transfers_begin(struct transfers *transfers, struct usbfs_device *device,
-		     struct usbfs_counters *counters)
+		     struct urb_counters *counters)
 {
 	/* slots are zeroed when they are taken for the first time: most never are */
 	memset(transfers, 0, offsetof(struct transfers, slot));
@@ -102,7 +102,7 @@ static void set_done(struct transfers *transfers, struct transfer *transfer)
 static void count_transfer(const struct transfers *transfers, const struct transfer *transfer,
 			   const struct pieces_result *result)
 {
-	struct usbfs_counters *counters = transfers->counters;
+	struct urb_counters *counters = transfers->counters;
 
 	counters->urbs++;
 	counters->errors += result->status && result->status != -ECONNRESET;

@@ -63,15 +63,9 @@ struct transfer_list {
 };
 
 /* May be in memory that another process reads. */
-struct usbfs_counters {
-	uint64_t urbs, bytes_in, bytes_out; /* of completed URBs */
-	uint64_t errors; /* URBs whose status was neither 0 nor that of an unlink */
-	uint64_t in_flight; /* URBs that have no reply yet */
-};
-
 struct transfers {
 	struct usbfs_device *device;
-	struct usbfs_counters *counters;
+	struct urb_counters *counters;
 	struct usbfs_special special;
 	struct usbfs_buffers buffers;
 	bool gone;	 /* the device */
@@ -90,7 +84,7 @@ struct transfers {
 };
 
 void transfers_begin(struct transfers *transfers, struct usbfs_device *device,
-		     struct usbfs_counters *counters);
+		     struct urb_counters *counters);
 /* Kills and reaps all URBs, and frees all memory. */
 void transfers_end(struct transfers *transfers);
 

@@ -32,10 +32,8 @@ def files(work):
     return variants.FILES | {"/bin/urbs": program}
 
 
-def one_engine(counter, engine, host, client, found):
-    """The server is started with it; adds what each load took at both ends."""
-    variants.start(host, f"usbiphp-server --engine {engine}")
-    variants.start(client, f"usbiphp-client {transports.SERVER}")
+def loads(counter, host, client, found):
+    """Adds what each load took at both ends."""
     disk = client.wait(transports.DISK, gadget.START).strip()
     node = client.wait(gadget.NODE, gadget.START).strip()
     for what, _, command, number, size in LOADS:
@@ -43,6 +41,13 @@ def one_engine(counter, engine, host, client, found):
             return counter.of(host, client, command.format(n=n, disk=disk, node=node))[:2]
         of(number)  # TCP finds its windows, the holder its buffers
         found[what].append([(a - b) / (number * size) for a, b in zip(of(number), of(0))])
+
+
+def one_engine(counter, engine, host, client, found):
+    """The server is started with it."""
+    variants.start(host, f"usbiphp-server --engine {engine}")
+    variants.start(client, f"usbiphp-client --guard off {transports.SERVER}")
+    loads(counter, host, client, found)
     if engine == "usbfs":
         found["holder"] = max(private(host, pid) for pid in host.must("pidof usbiphp-holder").split())
     variants.stop({host: transports.SERVER}, client)
@@ -67,8 +72,8 @@ def measure(kernel, work):
         gadget.plug(host, 0)
         host.plug("stick", "usb-storage", image=stick)
         for _ in range(TURNS):
-            for engine, loads in found.items():
-                one_engine(counter, engine, host, client, loads)
+            for engine, of_engine in found.items():
+                one_engine(counter, engine, host, client, of_engine)
     return found
 
 

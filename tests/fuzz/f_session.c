@@ -53,7 +53,7 @@ static const uint8_t descriptors[] = {
 
 static struct usbfs_device device;
 static struct usbfs_session session;
-static struct usbfs_counters counters;
+static struct urb_counters counters;
 static uint32_t state;
 static int client, epoll;
 static bool no_memory, reads;

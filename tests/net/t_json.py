@@ -37,12 +37,13 @@ DEVICE = {
     "id": TEXT, "speed": (int, float, type(None)), "class": TEXT, "description": TEXT,
     "manufacturer": TEXT, "product": TEXT, "serial": TEXT, "name": TEXT, "driver": TEXT,
     "state": TEXT, "reason": TEXT, "peer": TEXT, "peer_port": NUMBER, "since": NUMBER,
-    "bytes_in": NUMBER, "bytes_out": NUMBER, "rtt_us": NUMBER, "urbs": NUMBER,
+    "bytes_in": NUMBER, "bytes_out": NUMBER, "rtt_us": NUMBER, "guard": TEXT, "urbs": NUMBER,
     "urb_errors": NUMBER, "urbs_in_flight": NUMBER, "urb_bytes_in": NUMBER, "urb_bytes_out": NUMBER}
 LIST = {"version": int, "host": TEXT, "server_running": (bool, type(None)),
         "engine": TEXT, "engine_reason": TEXT, "devices": list}
 STATUS = {"version": int, "server_running": bool, "client_running": bool, "usbip_host": bool,
-          "vhci_hcd": bool, "engine": TEXT, "engine_reason": TEXT, "exported": list, "imported": list, "held": dict}
+          "vhci_hcd": bool, "engine": TEXT, "engine_reason": TEXT, "exported": list, "imported": list, "latency": list,
+          "held": dict}
 STATES = {"exported", "available", "in use", "on demand", "error", "left alone", "not exported", "own driver",
           "no driver", "attaching", "attached"}
 

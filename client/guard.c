@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* The process of a guard. */
+#include "client/guard.h"
+
+#include "client/flow.h"
+#include "lib/log.h"
+#include "lib/sandbox.h"
+#include "lib/str.h"
+#include "loop/child.h"
+#include "loop/daemon.h"
+#include "tls/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* systemd does not end a process with such a name before the last file system is unmounted: a disk
+ * may have been kept (systemd-shutdown(8); systemd.io/ROOT_STORAGE_DAEMONS). */
+#define GUARD_NAME "@usbiphp-guard"
+#define PAGE_NAME "guard.%u"
+
+/* One direction: from a socket to the other. */
+struct way {
+	int from, to;
+	bool blocked; /* the other socket takes no more */
+	struct flow *flow;
+};
+
+struct guard {
+	const char *name;
+	int epoll;
+	struct way up, down; /* from the kernel, from the server */
+	struct flows flows;
+};
+
+static uint32_t guard_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint32_t)t.tv_sec * 1000000 + (uint32_t)t.tv_nsec / 1000;
+}
+
+/* Ends the session and the process. The client has a descriptor of the connection, too. */
+static void __attribute__((noreturn)) guard_exit(struct guard *guard)
+{
+	shutdown(guard->up.to, SHUT_RDWR);
+	_exit(0);
+}
+
+/* Returns how much of it was sent. The end of the other connection is that of the session. */
+static size_t guard_send(struct guard *guard, struct way *way, const uint8_t *bytes, size_t len)
+{
+	ssize_t n = send(way->to, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno != EAGAIN)
+		guard_exit(guard);
+	way->blocked = n < (ssize_t)len;
+	return n < 0 ? 0 : (size_t)n;
+}
+
+static void guard_send_checked(struct guard *guard, struct way *way)
+{
+	struct flow *flow = way->flow;
+	size_t len = flow->checked - flow->begin;
+
+	if (len)
+		flow->begin += guard_send(guard, way, flow->bytes + flow->begin, len);
+}
+
+/* Checks and sends what was received, as far as the other socket takes it. */
+static void guard_pass(struct guard *guard, struct way *way)
+{
+	struct flows *flows = &guard->flows;
+	size_t none = 0, *left = way == &guard->up ? &flows->unlink_left : &none;
+
+	way->blocked = false;
+	do {
+		if (!*left)
+			flow_check(flows, way->flow);
+		guard_send_checked(guard, way);
+		if (flows->wrong) {
+			log_warning("%s: the guard ends the session: %s", guard->name,
+				    flows->wrong);
+			guard_exit(guard);
+		}
+		if (!*left || way->blocked)
+			return;
+		*left -= guard_send(guard, way, flows->unlink + URB_SIZE - *left, *left);
+	} while (!way->blocked);
+}
+
+/* Everything that was checked has been sent. */
+static void guard_receive(struct guard *guard, struct way *way)
+{
+	struct flow *flow = way->flow;
+	ssize_t n;
+
+	flow->end -= flow->begin;
+	memmove(flow->bytes, flow->bytes + flow->begin, flow->end);
+	flow->begin = flow->checked = 0;
+	n = recv(way->from, flow->bytes + flow->end, FLOW_WINDOW - flow->end, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		guard_exit(guard);
+	if (n < 0)
+		return;
+	flow->end += (size_t)n;
+	guard_pass(guard, way);
+}
+
+/* What a socket is watched for: from it, and to it. */
+static uint32_t guard_events(const struct way *from, const struct way *to)
+{
+	return (from->blocked || from->flow->stalled ? 0u : EPOLLIN) |
+	       (to->blocked ? EPOLLOUT : 0u);
+}
+
+static void guard_watch(struct guard *guard, int how, const struct way *from,
+			const struct way *to, uint32_t before)
+{
+	struct epoll_event event = { .events = guard_events(from, to), .data.fd = from->from };
+
+	if (event.events != before)
+		epoll_ctl(guard->epoll, how, from->from, &event);
+}
+
+static void guard_ready(struct guard *guard, const struct epoll_event *event)
+{
+	struct way *up = &guard->up, *down = &guard->down;
+	struct way *from = event->data.fd == up->from ? up : down;
+	struct way *to = from == up ? down : up;
+	uint32_t before[] = { guard_events(up, down), guard_events(down, up) };
+
+	guard->flows.now = guard_clock();
+	if (to->blocked && event->events & EPOLLOUT)
+		guard_pass(guard, to);
+	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		if (from->blocked || from->flow->stalled)
+			guard_exit(guard); /* it has ended, and what is left fits nowhere */
+		guard_receive(guard, from);
+	}
+	if (up->flow->stalled && !up->blocked)
+		guard_pass(guard, up);
+	guard_watch(guard, EPOLL_CTL_MOD, up, down, before[0]);
+	guard_watch(guard, EPOLL_CTL_MOD, down, up, before[1]);
+}
+
+static void __attribute__((noreturn)) guard_serve(struct guard *guard)
+{
+	struct epoll_event event;
+
+	guard->epoll = epoll_create1(EPOLL_CLOEXEC);
+	sandbox_enter_guard();
+	guard_watch(guard, EPOLL_CTL_ADD, &guard->up, &guard->down, 0);
+	guard_watch(guard, EPOLL_CTL_ADD, &guard->down, &guard->up, 0);
+	for (;;)
+		if (epoll_wait(guard->epoll, &event, 1, -1) > 0)
+			guard_ready(guard, &event);
+}
+
+static void page_path(char path[PATH_MAX], const char *run, unsigned port)
+{
+	str_format(path, PATH_MAX, "%s/" PAGE_NAME, run, port);
+}
+
+/* Opens its file, whose lock goes with *fd. NULL: without it only status does not show the guard. */
+static struct guard_page *page_open(const char *run, unsigned port, int *fd)
+{
+	char path[PATH_MAX];
+	void *page = NULL;
+
+	guard_forget(run, port);
+	page_path(path, run, port);
+	*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) ||
+	    rundir_map_page(*fd, sizeof(struct guard_page), &page))
+		return NULL;
+	return page;
+}
+
+int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
+		char *argv0, struct keys *keys)
+{
+	static struct guard guard;
+	static struct guard_page own;
+	int lock;
+	struct guard_page *page = page_open(run, port, &lock);
+	const struct child_files files = { { connection, kernel } };
+	pid_t pid = fork();
+	int error = pid < 0 ? -errno : 0;
+
+	if (!pid) {
+		child_become(GUARD_NAME, argv0, &files, lock);
+		if (keys)
+			explicit_bzero(keys, sizeof(*keys));
+		guard.name = name;
+		guard.flows.page = page ? page : &own;
+		guard.flows.page->version = GUARD_VERSION;
+		guard.up = (struct way){ kernel, connection, false, &guard.flows.up };
+		guard.down = (struct way){ connection, kernel, false, &guard.flows.down };
+		guard_serve(&guard);
+	}
+	if (page)
+		munmap(page, sizeof(*page));
+	close(lock);
+	return error;
+}
+
+void guard_forget(const char *run, unsigned port)
+{
+	char path[PATH_MAX];
+
+	page_path(path, run, port);
+	unlink(path);
+}
+
+bool guard_read(const char *run, unsigned port, struct guard_page *page)
+{
+	char name[32];
+
+	str_format(name, sizeof(name), PAGE_NAME, port);
+	return rundir_read_page(run, name, page, sizeof(*page)) && page->version == GUARD_VERSION;
+}
