@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The guard between a server and the client's kernel: t_guard.py [KERNEL] [--long [SEED]].
+
+KERNEL is the client's. A server that lies (liar.c) is between the client and the real one: each lie ends that
+session with one line, the device comes back and works, and the client's kernel logs nothing. --long: with lies
+at random, and without the guard.
+"""
+
+import hashlib
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+import lab
+from lab import case, check
+from t_main import FILES, ROOT, RUN
+from t_secure import MUSL
+from t_serve import SOON, Serving
+
+PLAN = "/tmp/plan"
+LIAR = 3241
+COMM = "@usbiphp-guard"
+GUARDS = f"grep -slx {COMM} /proc/[0-9]*/comm | cut -d/ -f3"
+SAYS = "the guard ends the session"
+PART = 16  # blocks of 64 kB of the stick that are compared
+FREE = 3  # lies about a device until the next attempt would be delayed: FLAP_FREE of lib/backoff.h
+ROUNDS = 150  # of lies at random
+KERNEL = "6.1"  # the host's
+
+BUSIDS = {"stick": "2-1", "keyboard": "1-2", "audio": "1-3"}
+PRODUCTS = {"stick": "46f4/1/", "keyboard": "627/1/", "audio": "46f4/2/"}
+# The node of a device at the client, by its product. Without its driver it has none of the usual names.
+NODE = """node() {
+    p=$(grep -ls PRODUCT=$1 /sys/devices/platform/vhci_hcd.*/usb*/*-*/uevent | head -n1) && test -n "$p" &&
+        echo /dev/$(sed -n 's/^DEVNAME=//p' $p)
+}
+"""
+
+# The lies, and the field that the guard names; None: the connection ends without a word.
+PLAIN = {
+    "seqnum-unsent": "seqnum", "seqnum-older": "seqnum", "answer-twice": "seqnum",
+    "code-unknown": "header", "code-request": "header", "code-unlink": "seqnum",
+    "length-more": "actual_length", "length-more-out": "actual_length", "length-max": "actual_length",
+    "length-2gib": "header", "data-cut": None,
+    "packets-1": "number_of_packets", "packets-1025": "number_of_packets", "packets-max": "number_of_packets",
+    "unlink-unasked": "seqnum", "garbage": "header"}
+ISO = {
+    "iso-packets-0": "number_of_packets", "iso-packets-more": "number_of_packets",
+    "iso-packets-1025": "number_of_packets", "iso-packets-max": "number_of_packets",
+    "iso-packets-none": "number_of_packets", "iso-errors": "error_count", "iso-length-more": "actual_length",
+    "iso-offset": "offset of a packet", "iso-offset-max": "offset of a packet",
+    "iso-packet-length": "length of a packet", "iso-actual": "actual_length of a packet",
+    "iso-actual-max": "actual_length of a packet", "iso-status": "status of a packet", "iso-sum": "actual_length"}
+CANCELLED = {
+    "unlink-twice": "seqnum", "unlink-late-answer": "seqnum", "unlink-status": "status", "unlink-code": "seqnum",
+    "garbage": "header", "length-negative": "header", "status-positive": "status", "status-min": "status",
+    "status-4096": "status", "answer-twice": "seqnum"}
+LIES = {"stick": PLAIN, "keyboard": CANCELLED, "audio": ISO}
+# Those that are told to URBs that are answered: they have to come with the first ones of a session.
+ODDITIES = ({"stick": "odd-packets", "keyboard": "odd-basic", "audio": "odd-together"},
+            {"stick": "odd-bytes", "keyboard": "odd-bytes", "audio": "odd-basic"},
+            {"stick": "odd-basic", "keyboard": "odd-packets", "audio": "odd-bytes"})
+
+
+class Lying(Serving):
+    """A stick, a keyboard and a sound card, through the liar."""
+
+    endpoint = "01"  # of the sound card; 81 as a microphone
+
+    def plug_all(self):
+        self.plug_both()
+        self.host.plug("audio", "usb-audio", port="3", audiodev="audio")
+        self.start("-i 1 " + " ".join(f"-r 'allow busid {x}'" for x in BUSIDS.values()))
+        self.host.must(f"liar serve {LIAR} {PLAN} >/tmp/liar.log 2>&1 &")
+        self.host.wait(f"test -s {PLAN} && netstat -ltn | grep -q :{LIAR}")
+
+    def through_liar(self, options=""):
+        self.begin(f"host:{LIAR}", f"-i 1 {options}")
+        self.attached(3)
+
+    def anew(self):
+        """The client starts anew, so that nothing is held against any device."""
+        self.stop(self.client, "usbiphp-client")
+        self.through_liar()
+
+    def liar(self, verb, device, *words):
+        return self.host.must(f"liar {verb} {PLAN} {BUSIDS[device]} {' '.join(map(str, words))}").strip()
+
+    def microphone(self, on):
+        """From the next session on."""
+        self.liar("microphone", "audio", int(on))
+        self.endpoint = "81" if on else "01"
+
+    def guards(self):
+        return self.client.must(GUARDS).split()
+
+    def said(self):
+        """What the guards have said in this client's log."""
+        return [x for x in self.log(self.client).splitlines() if SAYS in x]
+
+    # What the devices are used for
+
+    def use(self, device, count=20):
+        """A command for the client that fails unless the device works."""
+        if device == "stick":
+            digest = hashlib.sha256(self.stick.read_bytes()[:PART << 16]).hexdigest()
+            return (f"for i in /sys/block/sd*; do test $(cat $i/size) = 8192 && d=/dev/${{i##*/}}; done; "
+                    f"dd if=$d bs=64k count={PART} iflag=direct 2>/dev/null | sha256sum | grep {digest}")
+        how = f"iso $n 1 1 {self.endpoint}" if device == "audio" else "cancel $n 0 0 81"
+        how, rest = how.split(" ", 1)
+        return (f"{NODE} n=$(node {PRODUCTS[device]}) && test -w $n && "
+                f"urbs {rest.split()[0]} {how} {' '.join(rest.split()[1:])} {count}")
+
+    def works(self, *devices):
+        for device in devices or BUSIDS:
+            self.client.wait(self.use(device), 60)
+
+    def provoke(self, devices):
+        """They are used until the lie has been told."""
+        pairs = " ".join(BUSIDS[x] for x in devices)
+        uses = "\n".join(f"( {self.use(x)} ) >/tmp/use.{x} 2>&1 &" for x in devices)
+        self.client.must(uses)
+        self.host.wait(f"for b in {pairs}; do test $(liar told {PLAN} $b) != 0 || exit 1; done", 60)
+
+    # Lies
+
+    def lie(self, lies, after=1):
+        """{device: lie}: each session has ended for the right reason, and all devices work again."""
+        before = len(self.said())
+        for device, lie in lies.items():
+            self.liar("tell", device, lie, after)
+        self.provoke(lies)
+        wanted = {BUSIDS[device]: LIES[device][lie] for device, lie in lies.items() if LIES[device][lie]}
+        self.client.wait(f"test $(grep -c '{SAYS}' /tmp/client.log) -ge {before + len(wanted)}", SOON)
+        ended = " ".join(f"[ $(grep -c '^{x} .*: attached to port' /tmp/client.log) -gt {self.times[x]} ] &&"
+                         for x in (BUSIDS[y] for y in lies))
+        self.client.wait(f"{ended} true", SOON)
+        self.attached(3)
+        self.works()
+        said = self.said()[before:]
+        check(len(said) == len(wanted), f"{lies}: {said}")
+        for busid, field in wanted.items():
+            line = [x for x in said if x.startswith(f"{busid} ")]
+            check(len(line) == 1 and line[0].endswith(f"has a wrong {field}"), f"{lies}: {busid}: {said}")
+        self.count()
+
+    def count(self):
+        """How often each device was attached by this client."""
+        log = self.log(self.client).splitlines()
+        self.times = {busid: len([x for x in log if x.startswith(f"{busid} ") and ": attached to port" in x])
+                      for busid in BUSIDS.values()}
+
+    def is_quiet(self):
+        complaints = self.client.kernel_complaints()
+        check(not complaints, f"{complaints}")
+
+
+def lies(w, after=1):
+    """All of the tables: about each device FREE of them, and then a new client."""
+    rest = {device: list(names) for device, names in LIES.items()}
+    while any(rest.values()):
+        w.anew()
+        w.microphone(w.endpoint == "01")
+        w.count()
+        told = []
+        for _ in range(FREE):
+            told.append({device: names.pop(0) for device, names in rest.items() if names})
+        names = [x for lie in told for x in lie.values()]
+        with case(f"a lie ends its session only, the device works again: {' '.join(names)}"):
+            for lie in told:
+                if lie:
+                    w.lie(lie, after)
+            w.is_quiet()
+
+
+def oddities(w):
+    with case("odd but honest answers are made fit, and the sessions stay"):
+        w.anew()
+        before = w.sessions()
+        for odd in ODDITIES:
+            for device, name in odd.items():
+                w.liar("tell", device, name)
+            w.works()
+            for device, name in odd.items():
+                check(name == "odd-packets" and device == "keyboard" or w.liar("told", device) != "0",
+                      f"{device}: no answer was {name}")
+                w.liar("honest", device)
+        check(w.sessions() == before and not w.said(), w.log(w.client))
+
+
+def cancels(w):
+    with case("URBs that are cancelled at once end no session"):
+        before = w.sessions()
+        w.client.must(w.use("keyboard", 400), 240)
+        check(w.sessions() == before and not w.said(), w.log(w.client))
+        held = w.client.must(f"for i in {RUN}/guard.*; do od -An -j40 -N8 -tu8 $i; done").split()
+        print(f"# unlinks that came before their URB: {sum(map(int, held))}", file=sys.stderr, flush=True)
+        w.works()
+
+
+def rights(w):
+    with case("a guard has no right but its sockets"):
+        check(len(w.guards()) == 3, w.guards())
+        for pid in w.guards():
+            status = w.client.must(f"cat /proc/{pid}/status")
+            check("CapEff:\t0000000000000000" in status and "CapPrm:\t0000000000000000" in status and
+                  "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, status)
+            files = [x.split(" -> ")[1] for x in w.client.must(f"ls -l /proc/{pid}/fd").splitlines()
+                     if " -> " in x]
+            known = {"/dev/null", "/tmp/client.log", "anon_inode:[eventpoll]"}
+            sockets = [x for x in files if x.startswith("socket:")]
+            pages = [x for x in files if x.startswith(f"{RUN}/guard.") or x.startswith("/run/usbiphp/guard.")]
+            others = [x for x in files if x not in known and x not in sockets and x not in pages]
+            check(len(sockets) == 2 and len(pages) == 1 and not others, files)
+
+
+def ends(w):
+    with case("a client that is killed: guards and sessions stay, and the next one has them"):
+        before, guards = w.sessions(), w.guards()
+        w.client.must("kill -9 $(pidof usbiphp-client)")
+        w.client.wait("! pidof usbiphp-client")
+        w.works()
+        w.through_liar()
+        w.works()
+        w.client.wait("usbiphp status | grep -q attached")
+        check(w.sessions() == before and w.guards() == guards, "other sessions or guards")
+        check(": attached" not in w.log(w.client), w.log(w.client))
+
+    with case("a device that is detached has no guard, and one again later"):
+        w.client.must(f"usbiphp detach {BUSIDS['audio']}")
+        w.attached(2)
+        w.client.wait(f"test $({GUARDS} | wc -l) = 2 && test $(ls {RUN}/guard.* | wc -l) = 2")
+        w.client.must(f"usbiphp attach {BUSIDS['audio']}")
+        w.attached(3)
+        w.works()
+        check(len(w.guards()) == 3, w.guards())
+
+    with case("a guard that is killed: its session ends, and the device comes back"):
+        w.count()
+        w.client.must(f"kill -9 {' '.join(w.guards())}")
+        for busid, times in w.times.items():
+            w.client.wait(f"test $(grep -c '^{busid} .*: attached to port' /tmp/client.log) -gt {times}", SOON)
+        w.attached(3)
+        w.works()
+        check(len(w.guards()) == 3, w.guards())
+
+    with case("a client that stops leaves no guard"):
+        w.stop(w.client, "usbiphp-client")
+        w.attached(0)
+        w.client.wait(f"test -z \"$({GUARDS})\"")
+        w.client.must(f"! test -e {RUN}")
+        w.free(3)
+
+    with case("a server that is cut off: its devices leave in time"):
+        w.through_liar("--dead-after 5")
+        w.client.link(False)
+        w.attached(0, 90)
+        w.client.wait(f"test -z \"$({GUARDS})\" && ! ls {RUN}/guard.*")
+        w.client.link(True)
+        w.attached(3)
+        w.works()
+        check(not w.said(), w.said())
+        w.stop(w.client, "usbiphp-client")
+
+
+def modes(w):
+    with case("--guard off: no guard, and all works"):
+        w.through_liar("--guard off")
+        check(not w.guards(), w.guards())
+        w.works()
+        w.stop(w.client, "usbiphp-client")
+
+    with case("a server with a key has a guard with --guard on only"):
+        key = w.host.must("usbiphp psk laptop").strip()
+        for guest in (w.host, w.client):
+            guest.must(f"umask 077; echo '{key}' >/tmp/keys")
+        w.stop(w.host, "usbiphp-server")
+        w.start("-i 1 --psk /tmp/keys " + " ".join(f"-r 'allow busid {x}'" for x in BUSIDS.values()))
+        for mode, guards in (("auto", 0), ("on", 3)):
+            w.begin(options=f"-i 1 --psk /tmp/keys --guard {mode}")
+            w.attached(3)
+            check(len(w.guards()) == guards, f"{mode}: {w.guards()}")
+            w.endpoint = "01"
+            w.works()
+            w.stop(w.client, "usbiphp-client")
+
+
+def tone(w):
+    with case("a tone is played by the kernel's driver"):
+        w.microphone(False)
+        w.through_liar()
+        before = w.sessions()
+        w.client.must("modprobe snd_usb_audio")
+        w.client.wait("test -e /dev/snd/pcmC0D0p")
+        w.client.must("play /dev/snd/pcmC0D0p 9600")
+        check(w.sessions() == before and not w.said(), w.log(w.client))
+        w.stop(w.client, "usbiphp-client")
+
+
+def at_random(w, seed):
+    """The client is killed again and again, so that the next one waits for no device."""
+    told = 0
+    dice = random.Random(seed)
+    for first in range(0, ROUNDS, 50):
+        with case(f"lies at random, seed {seed}, rounds {first} to {first + 49}: the kernel logs nothing"):
+            for _ in range(50):
+                w.microphone(dice.randrange(2))
+                for device in BUSIDS:
+                    w.liar("random", device, dice.randrange(1 << 32), dice.choice((3, 10, 30, 100)))
+                uses = "\n".join(f"( for i in 1 2 3 4 5 6; do {w.use(x)}; usleep 300000; done ) >/dev/null 2>&1 & "
+                                 "p=\"$p $!\"" for x in BUSIDS)
+                w.client.must("kill -9 $(pidof usbiphp-client); true")
+                w.begin(f"host:{LIAR}")
+                w.client.sh(f"{uses}\nwait $p", 120)
+                told += sum(int(w.liar("told", device)) for device in BUSIDS)
+            w.is_quiet()
+    with case("after all that every device works"):
+        for device in BUSIDS:
+            w.liar("honest", device)
+        w.stop(w.client, "usbiphp-client")
+        w.microphone(False)
+        w.through_liar()
+        w.works()
+        check(told > ROUNDS * 10, f"{told} lies")
+    print(f"# {w.client.kernel}: {told} lies at random, {len(w.said())} sessions ended", file=sys.stderr, flush=True)
+
+
+def unguarded(kernel, workdir, files):
+    """What is there to guard against. This has no case: it only tells."""
+    complaints = []
+    try:
+        with machines(kernel, workdir, files) as w:
+            w.microphone(True)
+            for names in zip(*(list(x)[:9] for x in LIES.values())):
+                w.through_liar("--guard off")
+                for device, name in zip(LIES, names):
+                    w.liar("tell", device, name)
+                w.client.sh("\n".join(f"( {w.use(x)} ) >/dev/null 2>&1 &" for x in BUSIDS) + "\nwait", 60)
+                complaints += w.client.kernel_complaints()
+                w.client.must("kill -9 $(pidof usbiphp-client)")
+    except lab.LabError:
+        complaints += w.client.kernel_complaints() or ["it did not answer any more"]
+    print(f"# {kernel}: without the guard: the kernel complains: {'yes' if complaints else 'no'}", file=sys.stderr,
+          flush=True)
+
+
+def build(workdir):
+    """The programs for the guests: {path there: path here}."""
+    made = {f"/bin/{name}": workdir / name for name in ("liar", "urbs", "play")}
+    for name in made.values():
+        subprocess.run([*MUSL, "-static", "-D_GNU_SOURCE", f"-I{ROOT}", "-o", name,
+                        ROOT / f"tests/vm/{name.name}.c", ROOT / "proto/urb.c", ROOT / "proto/wire.c"],
+                       check=True, timeout=300)
+    return made
+
+
+class machines:
+    """The pair, with all devices plugged in and the liar."""
+
+    def __init__(self, kernel, workdir, files):
+        self.pair = lab.pair(KERNEL if kernel == "kasan" else kernel, workdir, files=FILES | files,
+                             client_kernel=kernel, memory=768 if kernel == "kasan" else 256,
+                             more=("-audiodev", "none,id=audio"))
+        self.workdir = workdir
+
+    def __enter__(self):
+        w = Lying(*self.pair.__enter__(), self.workdir)
+        w.plug_all()
+        return w
+
+    def __exit__(self, *failure):
+        return self.pair.__exit__(*failure)
+
+
+def test(kernel, workdir, seed):
+    files = build(workdir)
+    with machines(kernel, workdir, files) as w:
+        w.through_liar()
+        w.works()
+        lies(w)
+        oddities(w)
+        cancels(w)
+        rights(w)
+        ends(w)
+        if seed is not None:
+            w.through_liar()
+            at_random(w, seed)
+            w.stop(w.client, "usbiphp-client")
+        modes(w) if kernel != "kasan" else None
+        tone(w) if kernel != "kasan" else None
+        w.close()
+    if seed is not None:
+        unguarded(kernel, workdir, files)
+
+
+if __name__ == "__main__":
+    words = [x for x in sys.argv[1:] if not x.isdigit() and x != "--long"] or ["6.1"]
+    number = next((int(x) for x in sys.argv[1:] if x.isdigit()), 1)
+    with tempfile.TemporaryDirectory() as directory, case(f"{words[0]}: ran to its end"):
+        test(words[0], pathlib.Path(directory), number if "--long" in sys.argv else None)
+    lab.finish()
