@@ -4,7 +4,10 @@
  * taken from its driver. Its status is 0, or 1 after a line with the reason.
  *
  *	urbs NODE iso INTERFACE ALTERNATE ENDPOINT COUNT    so many isochronous URBs of 8 packets
- *	urbs NODE cancel INTERFACE ALTERNATE ENDPOINT COUNT so many URBs, cancelled at once
+ *	urbs NODE unlink INTERFACE ALTERNATE ENDPOINT COUNT so many URBs, cancelled after they were sent
+ *	urbs NODE cancel INTERFACE ALTERNATE ENDPOINT COUNT eight times as many, some cancelled before
+ *	urbs NODE early INTERFACE ALTERNATE ENDPOINT COUNT  so many, cancelled after all were submitted,
+ *		then, when there is a line to read, EARLY URBs that are cancelled at once
  *
  * ENDPOINT is its address. Data of an isochronous IN are those that liar.c makes.
  */
@@ -17,7 +20,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { PACKETS = 8, PACKET = 192, FLYING = 8, SIZE = PACKETS * PACKET, LEAST = 8 };
+enum { PACKETS = 8, PACKET = 192, FLYING = 8, SIZE = PACKETS * PACKET, LEAST = 8, EARLY = 50,
+       MOST = 1000 };
 
 struct flight {
 	unsigned char data[SIZE];
@@ -118,6 +122,38 @@ static int run_iso(int fd, unsigned char endpoint, unsigned count, struct flight
 	return 0;
 }
 
+static int check_cancelled(const struct flight *flight)
+{
+	int status = flight ? flight->urb->status : 0;
+
+	if (!flight)
+		return fail("reap");
+	if (status && status != -ENOENT && status != -ECONNRESET) {
+		printf("status %d\n", status);
+		return 1;
+	}
+	return 0;
+}
+
+/* What is sent later has been answered: so the URB was sent. */
+static int run_unlink(int fd, unsigned char endpoint, unsigned count, struct flight *flight)
+{
+	unsigned char status[2];
+	struct usbdevfs_ctrltransfer get = { .bRequestType = 0x80, .wLength = sizeof(status),
+					     .timeout = 5000, .data = status };
+
+	for (unsigned i = 0; i < count; i++) {
+		if (submit(fd, flight, endpoint, false))
+			return 1;
+		if (ioctl(fd, USBDEVFS_CONTROL, &get) < 0)
+			return fail("control");
+		ioctl(fd, USBDEVFS_DISCARDURB, flight->urb);
+		if (check_cancelled(reap(fd)))
+			return 1;
+	}
+	return 0;
+}
+
 /* Some are cancelled before the kernel has sent them, others later. */
 static int run_cancel(int fd, unsigned char endpoint, unsigned count, struct flight *flight)
 {
@@ -130,31 +166,42 @@ static int run_cancel(int fd, unsigned char endpoint, unsigned count, struct fli
 		}
 		for (unsigned k = 0; k < i % FLYING; k++)
 			ioctl(fd, USBDEVFS_DISCARDURB, flight[k].urb);
-		for (unsigned k = 0; k < FLYING; k++) {
-			struct flight *done = reap(fd);
-
-			if (!done)
-				return fail("reap");
-			if (done->urb->status && done->urb->status != -ENOENT &&
-			    done->urb->status != -ECONNRESET) {
-				printf("status %d\n", done->urb->status);
+		for (unsigned k = 0; k < FLYING; k++)
+			if (check_cancelled(reap(fd)))
 				return 1;
-			}
-		}
 	}
+	return 0;
+}
+
+static int run_early(int fd, unsigned char endpoint, unsigned count, struct flight *flight)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (submit(fd, &flight[i], endpoint, false))
+			return 1;
+	for (unsigned i = 0; i < count; i++)
+		ioctl(fd, USBDEVFS_DISCARDURB, flight[i].urb);
+	getchar();
+	for (unsigned i = count; i < count + EARLY; i++) {
+		if (submit(fd, &flight[i], endpoint, false))
+			return 1;
+		ioctl(fd, USBDEVFS_DISCARDURB, flight[i].urb);
+	}
+	for (unsigned i = 0; i < count + EARLY; i++)
+		if (check_cancelled(reap(fd)))
+			return 1;
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	static struct flight flight[FLYING];
+	static struct flight flight[MOST + EARLY];
 	int fd = argc == 7 ? open(argv[1], O_RDWR | O_CLOEXEC) : -1;
 	unsigned char endpoint;
 	unsigned count;
 
 	if (fd < 0)
 		return fail("open");
-	for (unsigned i = 0; i < FLYING; i++) {
+	for (unsigned i = 0; i < MOST + EARLY; i++) {
 		flight[i].urb = calloc(1, sizeof(struct usbdevfs_urb) +
 				       PACKETS * sizeof(struct usbdevfs_iso_packet_desc));
 		if (!flight[i].urb)
@@ -166,5 +213,9 @@ int main(int argc, char **argv)
 		return 1;
 	if (!strcmp(argv[2], "iso"))
 		return run_iso(fd, endpoint, count, flight);
+	if (!strcmp(argv[2], "unlink"))
+		return run_unlink(fd, endpoint, count, flight);
+	if (!strcmp(argv[2], "early") && count <= MOST)
+		return run_early(fd, endpoint, count, flight);
 	return run_cancel(fd, endpoint, count, flight);
 }
