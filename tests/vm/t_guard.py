@@ -26,7 +26,6 @@ COMM = "@usbiphp-guard"
 GUARDS = f"grep -slx {COMM} /proc/[0-9]*/comm | cut -d/ -f3"
 SAYS = "the guard ends the session"
 PART = 16  # blocks of 64 kB of the stick that are compared
-EARLY = 200  # URBs that fit into a socket that nobody reads, which twice as many messages do not
 FREE = 3  # lies about a device until the next attempt would be delayed: FLAP_FREE of lib/backoff.h
 ROUNDS = 150  # of lies at random
 KERNEL = "6.1"  # the host's
@@ -209,19 +208,7 @@ def cancels(w):
         before = w.sessions()
         w.client.must(w.urbs("keyboard", "cancel", "0 0 81 400"), 240)
         check(w.sessions() == before and not w.said(), w.log(w.client))
-        w.works()
-
-    with case("an unlink that the kernel sends before its URB is sent behind it"):
-        before, sessions = w.held(), w.sessions()
-        w.client.must("mkfifo /tmp/go; kill -STOP $(%s); (exec <>/tmp/go; %s) >/tmp/early 2>&1 &"
-                      % (GUARDS, w.urbs("keyboard", "early", f"0 0 81 {EARLY}")))
-        # the kernel cannot send any more: what comes now waits, and unlinks are sent first
-        w.client.wait("cat $(grep -lx vhci_tx /proc/[0-9]*/comm | sed s/comm/wchan/) | grep sock_alloc_send")
-        w.client.must(f"echo >/tmp/go; kill -CONT $({GUARDS})")
-        w.client.wait("! pidof urbs")
-        check(not w.client.must("cat /tmp/early"), w.client.must("cat /tmp/early"))
-        check(w.held() > before, "none was held")
-        check(w.sessions() == sessions and not w.said(), w.log(w.client))
+        print(f"# unlinks that came before their URB: {w.held()}", file=sys.stderr, flush=True)
         w.works()
 
 

@@ -5,9 +5,7 @@
  *
  *	urbs NODE iso INTERFACE ALTERNATE ENDPOINT COUNT    so many isochronous URBs of 8 packets
  *	urbs NODE unlink INTERFACE ALTERNATE ENDPOINT COUNT so many URBs, cancelled after they were sent
- *	urbs NODE cancel INTERFACE ALTERNATE ENDPOINT COUNT eight times as many, some cancelled before
- *	urbs NODE early INTERFACE ALTERNATE ENDPOINT COUNT  so many, cancelled after all were submitted,
- *		then, when there is a line to read, EARLY URBs that are cancelled at once
+ *	urbs NODE cancel INTERFACE ALTERNATE ENDPOINT COUNT 8 times as many, cancelled at once
  *
  * ENDPOINT is its address. Data of an isochronous IN are those that liar.c makes.
  */
@@ -20,8 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { PACKETS = 8, PACKET = 192, FLYING = 8, SIZE = PACKETS * PACKET, LEAST = 8, EARLY = 50,
-       MOST = 1000 };
+enum { PACKETS = 8, PACKET = 192, FLYING = 8, SIZE = PACKETS * PACKET, LEAST = 8 };
 
 struct flight {
 	unsigned char data[SIZE];
@@ -154,7 +151,7 @@ static int run_unlink(int fd, unsigned char endpoint, unsigned count, struct fli
 	return 0;
 }
 
-/* Some are cancelled before the kernel has sent them, others later. */
+/* The first ones are cancelled when the kernel has just got them, the others later. */
 static int run_cancel(int fd, unsigned char endpoint, unsigned count, struct flight *flight)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -173,35 +170,16 @@ static int run_cancel(int fd, unsigned char endpoint, unsigned count, struct fli
 	return 0;
 }
 
-static int run_early(int fd, unsigned char endpoint, unsigned count, struct flight *flight)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (submit(fd, &flight[i], endpoint, false))
-			return 1;
-	for (unsigned i = 0; i < count; i++)
-		ioctl(fd, USBDEVFS_DISCARDURB, flight[i].urb);
-	getchar();
-	for (unsigned i = count; i < count + EARLY; i++) {
-		if (submit(fd, &flight[i], endpoint, false))
-			return 1;
-		ioctl(fd, USBDEVFS_DISCARDURB, flight[i].urb);
-	}
-	for (unsigned i = 0; i < count + EARLY; i++)
-		if (check_cancelled(reap(fd)))
-			return 1;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	static struct flight flight[MOST + EARLY];
+	static struct flight flight[FLYING];
 	int fd = argc == 7 ? open(argv[1], O_RDWR | O_CLOEXEC) : -1;
 	unsigned char endpoint;
 	unsigned count;
 
 	if (fd < 0)
 		return fail("open");
-	for (unsigned i = 0; i < MOST + EARLY; i++) {
+	for (unsigned i = 0; i < FLYING; i++) {
 		flight[i].urb = calloc(1, sizeof(struct usbdevfs_urb) +
 				       PACKETS * sizeof(struct usbdevfs_iso_packet_desc));
 		if (!flight[i].urb)
@@ -215,7 +193,5 @@ int main(int argc, char **argv)
 		return run_iso(fd, endpoint, count, flight);
 	if (!strcmp(argv[2], "unlink"))
 		return run_unlink(fd, endpoint, count, flight);
-	if (!strcmp(argv[2], "early") && count <= MOST)
-		return run_early(fd, endpoint, count, flight);
 	return run_cancel(fd, endpoint, count, flight);
 }
