@@ -31,6 +31,8 @@ ROUNDS = 150  # of lies at random
 KERNEL = "6.1"  # the host's
 
 BUSIDS = {"stick": "2-1", "keyboard": "1-2", "audio": "1-3"}
+# By its name a device without a driver is exported at once.
+SERVER = "-i 1 --dead-after 5 " + " ".join(f"-r 'allow busid {x}'" for x in BUSIDS.values())
 PRODUCTS = {"stick": "46f4/1/", "keyboard": "627/1/", "audio": "46f4/2/"}
 # The node of a device at the client, by its product. Without its driver it has none of the usual names.
 NODE = """node() {
@@ -73,7 +75,7 @@ class Lying(Serving):
     def plug_all(self):
         self.plug_both()
         self.host.plug("audio", "usb-audio", port="3", audiodev="audio")
-        self.start("-i 1 " + " ".join(f"-r 'allow busid {x}'" for x in BUSIDS.values()))
+        self.start(SERVER)
         self.host.must(f"liar serve {LIAR} {PLAN} >/tmp/liar.log 2>&1 &")
         self.host.wait(f"test -s {PLAN} && netstat -ltn | grep -q :{LIAR}")
 
@@ -263,7 +265,8 @@ def ends(w):
         w.free(3)
 
     with case("a server that is cut off: its devices leave in time"):
-        w.through_liar("--dead-after 5")
+        w.begin(options="-i 1 --dead-after 5")
+        w.attached(3)
         w.client.link(False)
         w.attached(0, 90)
         w.client.wait(f"test -z \"$({GUARDS})\" && ! ls {RUN}/guard.*")
@@ -286,7 +289,7 @@ def modes(w):
         for guest in (w.host, w.client):
             guest.must(f"umask 077; echo '{key}' >/tmp/keys")
         w.stop(w.host, "usbiphp-server")
-        w.start("-i 1 --psk /tmp/keys " + " ".join(f"-r 'allow busid {x}'" for x in BUSIDS.values()))
+        w.start(f"{SERVER} --psk /tmp/keys")
         for mode, guards in (("auto", 0), ("on", 3)):
             w.begin(options=f"-i 1 --psk /tmp/keys --guard {mode}")
             w.attached(3)
