@@ -5,7 +5,8 @@
  *
  *	liar serve PORT PLAN		PLAN is a file, made here
  *	liar tell PLAN BUSID LIE [N]	in the Nth answer of that device that the lie applies to
- *	liar random PLAN BUSID SEED N	some lie in one of N answers, until another one is told
+ *	liar random PLAN BUSID SEED N	some lie in one of N answers, until another one is told; few in
+ *					those to control URBs
  *	liar honest PLAN BUSID
  *	liar microphone PLAN BUSID 1	from the next session on, its isochronous endpoint has the
  *					direction IN, and its data are made here; 0: not any more
@@ -35,6 +36,7 @@ enum {
 	BUSID = 32,
 	REQUESTS = 1024, /* without an answer */
 	DATA_MAX = 8 << 20,
+	SPARED = 16, /* lies at random are so much rarer in answers to control URBs */
 	REQ_IMPORT = 0x8003,
 	REQ_IMPORT_SIZE = 40,
 	REP_IMPORT_SIZE = 320,
@@ -140,7 +142,7 @@ struct slot {
 };
 
 struct request {
-	bool used, in, microphone;
+	bool used, in, microphone, control;
 	uint32_t code, seqnum, victim, length, packets;
 };
 
@@ -331,7 +333,8 @@ static struct lie choose_lie(struct session *session, const struct answer *answe
 	if (!(lie->to & kind_of(answer->request)))
 		return lies[0];
 	if (lie->how == RANDOM) {
-		if (roll(session, atomic_load(&slot->rate)))
+		/* a device that is never enumerated is not there for anything else */
+		if (roll(session, atomic_load(&slot->rate) * (answer->request->control ? SPARED : 1)))
 			return lies[0];
 	} else if (strncmp(lie->name, "odd-", 4)) {
 		if (atomic_load(&slot->after) > 1) {
@@ -463,9 +466,11 @@ static void pass_request(struct session *session, struct answer *message)
 	submit = command.code == URB_CMD_SUBMIT;
 	if (!submit || command.packets > URB_PACKETS_MAX)
 		command.packets = 0;
-	made = (struct request){ true, command.in, session->microphone && command.packets,
-				 command.code, command.seqnum, command.victim, command.length,
-				 command.packets };
+	made = (struct request){ .used = true, .in = command.in, .code = command.code,
+				 .control = submit && !command.endpoint,
+				 .microphone = session->microphone && command.packets,
+				 .seqnum = command.seqnum, .victim = command.victim,
+				 .length = command.length, .packets = command.packets };
 	message->data_size = submit && !command.in ? command.length : 0;
 	message->packets = command.packets;
 	if (command.length > DATA_MAX)
