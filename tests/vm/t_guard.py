@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """The guard between a server and the client's kernel: t_guard.py [KERNEL] [--long [SEED]].
 
-KERNEL is the client's. A server that lies (liar.c) is between the client and the real one: each lie ends that
+A server that lies (liar.c) is between the client and the real one: each lie ends that
 session with one line, the device comes back and works, and the client's kernel logs nothing. --long: with lies
 at random, and without the guard.
 """
 
+import contextlib
 import hashlib
 import pathlib
 import random
@@ -16,6 +17,7 @@ import tempfile
 
 import lab
 from lab import case, check
+from scene import VHCI
 from t_main import FILES, ROOT, RUN
 from t_secure import MUSL
 from t_serve import SOON, Serving
@@ -23,12 +25,13 @@ from t_serve import SOON, Serving
 PLAN = "/tmp/plan"
 LIAR = 3241
 COMM = "@usbiphp-guard"
+SOUND = ("7.3",)  # kernels that need no guard
 GUARDS = f"grep -slx {COMM} /proc/[0-9]*/comm | cut -d/ -f3"
 SAYS = "the guard ends the session"
 PART = 16  # blocks of 64 kB of the stick that are compared
 FREE = 3  # lies about a device until the next attempt would be delayed: FLAP_FREE of lib/backoff.h
 ROUNDS, BLOCK = 300, 50  # of lies at random: some 10 lies in each
-KERNEL = "6.1"  # the host's
+HOST = "6.1"  # the kernel of the host, if the client's is "kasan"
 
 BUSIDS = {"stick": "2-1", "keyboard": "1-2", "audio": "1-3"}
 # By its name a device without a driver is exported at once.
@@ -79,7 +82,16 @@ class Lying(Serving):
         self.host.must(f"liar serve {LIAR} {PLAN} >/tmp/liar.log 2>&1 &")
         self.host.wait(f"test -s {PLAN} && netstat -ltn | grep -q :{LIAR}")
 
-    def through_liar(self, options=""):
+    # The module may be built in.
+
+    def attached(self, number, timeout=60):
+        self.client.wait(f"test \"$(awk '$3 == 6' {VHCI} | wc -l) $(awk '$3 == 5' {VHCI} | wc -l)\" = "
+                         f"'{number} 0'", timeout)
+
+    def sessions(self):
+        return self.client.must(f"awk '$3 == 5 || $3 == 6' {VHCI}")
+
+    def through_liar(self, options="--guard on"):
         self.begin(f"host:{LIAR}", f"-i 1 {options}")
         self.attached(3)
 
@@ -265,7 +277,7 @@ def ends(w):
         w.free(3)
 
     with case("a server that is cut off: its devices leave in time"):
-        w.begin(options="-i 1 --dead-after 5")
+        w.begin(options="-i 1 --dead-after 5 --guard on")
         w.attached(3)
         w.client.link(False)
         w.attached(0, 90)
@@ -278,11 +290,12 @@ def ends(w):
 
 
 def modes(w):
-    with case("--guard off: no guard, and all works"):
-        w.through_liar("--guard off")
-        check(not w.guards(), w.guards())
-        w.works()
-        w.stop(w.client, "usbiphp-client")
+    for mode, guards in (("off", 0), ("auto", 0 if w.client.kernel in SOUND else 3)):
+        with case(f"--guard {mode}, a server without a key: {guards} guards, and all works"):
+            w.through_liar(f"--guard {mode}")
+            check(len(w.guards()) == guards, w.guards())
+            w.works()
+            w.stop(w.client, "usbiphp-client")
 
     with case("a server with a key has a guard with --guard on only"):
         key = w.host.must("usbiphp psk laptop").strip()
@@ -321,7 +334,7 @@ def at_random(w, seed):
                 for device in BUSIDS:
                     w.liar("random", device, dice.randrange(1 << 32), dice.choice((3, 10, 30)))
                 w.client.must("kill -9 $(pidof usbiphp-client); true")
-                w.begin(f"host:{LIAR}")
+                w.begin(f"host:{LIAR}", "-i 1 --guard on")
                 uses = "\n".join(f"( for i in 1 2 3 4 5 6; do {w.use(x)}; usleep 300000; done ) >/dev/null 2>&1 & "
                                  "p=\"$p $!\"" for x in BUSIDS)
                 w.client.must(f"{uses}\nwait $p; true", 240)
@@ -372,22 +385,14 @@ def build(workdir):
     return made
 
 
-class machines:
+@contextlib.contextmanager
+def machines(kernel, workdir, files):
     """The pair, with all devices plugged in and the liar."""
-
-    def __init__(self, kernel, workdir, files):
-        self.pair = lab.pair(KERNEL if kernel == "kasan" else kernel, workdir, files=FILES | files,
-                             client_kernel=kernel, memory=768 if kernel == "kasan" else 256,
-                             more=("-audiodev", "none,id=audio"))
-        self.workdir = workdir
-
-    def __enter__(self):
-        w = Lying(*self.pair.__enter__(), self.workdir)
+    with lab.pair(HOST if kernel == "kasan" else kernel, workdir, files=FILES | files, client_kernel=kernel,
+                  memory=768 if kernel == "kasan" else 256, more=("-audiodev", "none,id=audio")) as (host, client):
+        w = Lying(host, client, workdir)
         w.plug_all()
-        return w
-
-    def __exit__(self, *failure):
-        return self.pair.__exit__(*failure)
+        yield w
 
 
 def test(kernel, workdir, seed):
