@@ -199,6 +199,12 @@ static int client_exit_status(struct client *client)
 	return failing;
 }
 
+/* No kernel is behind a test's tree. */
+static bool kernel_needs_guard(const struct sysfs *sysfs)
+{
+	return !sysfs->fake && kernel_has_fault(kernel_version(sysfs), KERNEL_FAULT_VHCI);
+}
+
 static void client_init(struct client *client, const struct daemon_options *options,
 			enum guard_mode guard, const struct endpoint *server, unsigned servers)
 {
@@ -217,8 +223,8 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	imports->argv0 = options->name;
 	imports->keys = options->keys;
 	imports->guard_proven = guard == GUARD_ON;
-	imports->guard_others = guard == GUARD_ON || (guard == GUARD_AUTO && !imports->sysfs->fake &&
-			kernel_has_fault(kernel_version(imports->sysfs), KERNEL_FAULT_VHCI));
+	imports->guard_others = guard == GUARD_AUTO ? kernel_needs_guard(imports->sysfs)
+						    : guard == GUARD_ON;
 	client->servers = servers;
 	for (unsigned i = 0; i < servers; i++) {
 		server_init(&client->server[i], imports, &server[i]);

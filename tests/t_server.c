@@ -3,7 +3,7 @@
  * Tests of client/server and import against servers of every kind on loopback, in the same loop, a
  * tree of files where the test plays vhci-hcd, and a clock that the test moves.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write
- * LINK: -Wl,--wrap=log_line,--wrap=rules_judge,--wrap=inspector_ask
+ * LINK: -Wl,--wrap=log_line,--wrap=rules_judge,--wrap=inspector_ask,--wrap=guard_start
  */
 #include "client/server.h"
 
@@ -161,6 +161,34 @@ static int detach(const char *value)
 		return -EINVAL;
 	port_becomes(port, VHCI_FREE);
 	return 0;
+}
+
+static struct {
+	bool wanted, wanted_proven; /* of the client */
+	unsigned started, port;
+	int error, kernel;
+	char name[200], byte[1];
+} guards;
+
+int __wrap_guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
+		       char *argv0, struct keys *keys);
+
+int __wrap_guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
+		       char *argv0, struct keys *keys)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	CHECK(run == run_dir && !argv0 && !keys);
+	CHECK(!getpeername(connection, (struct sockaddr *)&peer, &len));
+	CHECK(peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
+	guards.started++;
+	guards.port = port;
+	if (guards.kernel)
+		close(guards.kernel);
+	guards.kernel = dup(kernel);
+	snprintf(guards.name, sizeof(guards.name), "%s", name);
+	return guards.error;
 }
 
 int __wrap_sysfs_write(const struct sysfs *fs, const char *value, const char *name);
@@ -464,6 +492,8 @@ static void prepare(enum manner manner, unsigned devices)
 	context.loop = &t.loop;
 	context.sysfs = &sysfs;
 	context.own_dir = run_dir;
+	context.guard_others = guards.wanted;
+	context.guard_proven = guards.wanted_proven;
 	context.record_dir = record_dir;
 	context.dead_after = 15;
 	context.watch_lists = true;
@@ -1845,6 +1875,46 @@ static void same_port_again(void)
 	end();
 }
 
+/* vhci-hcd's socket is that of the guard, and not the connection; the file is removed later. */
+static void with_guard(void)
+{
+	struct record record;
+	char path[PATH_MAX];
+
+	guards.wanted = true;
+	start(PUSHES, 2);
+	CHECK_INT(guards.started, 2);
+	CHECK_INT(peers(SESSION), 2);
+	CHECK(is_attached("1-1") && is_attached("1-2"));
+	CHECK(!strncmp(guards.name, "1-2 (", 5));
+	CHECK_INT(write(t.port[guards.port].fd, "x", 1), 1);
+	CHECK_INT(recv(guards.kernel, guards.byte, 1, MSG_DONTWAIT), 1);
+	put_file(run_dir, "guard.1", "");
+	snprintf(path, sizeof(path), "%s/guard.1", run_dir);
+	unplug("1-2");
+	go_on(1000);
+	CHECK(access(path, F_OK));
+	close(guards.kernel);
+	end();
+	/* without it nothing is attached */
+	guards.error = -EAGAIN;
+	prepare(PUSHES, 1);
+	go_on(100);
+	CHECK_INT(said(": attached to port "), 0);
+	CHECK_INT(said("Resource temporarily unavailable"), 1);
+	CHECK(!import_has_port(import_of("1-1")));
+	CHECK(!record_read(run_dir, 0, &record, NULL));
+	end();
+	/* with a key there may be none; here there is no key */
+	memset(&guards, 0, sizeof(guards));
+	guards.wanted_proven = true;
+	start(PUSHES, 1);
+	CHECK_INT(guards.started, 0);
+	CHECK(is_attached("1-1"));
+	end();
+	memset(&guards, 0, sizeof(guards));
+}
+
 /* When there is no other left, one that another had is taken. */
 static void port_of_another(void)
 {
@@ -2287,6 +2357,7 @@ int main(void)
 	RUN("t_server: another device than was listed", another_than_listed);
 	RUN("t_server: the device that was listed", same_as_listed);
 	RUN("t_server: the same port again", same_port_again);
+	RUN("t_server: a device with a guard", with_guard);
 	RUN("t_server: the port of another", port_of_another);
 	RUN("t_server: held by its place", held_by_place);
 	RUN("t_server: held, and its disk is in use", held_in_use);
