@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -34,6 +35,7 @@ void __wrap_sandbox_enter_guard(void);
 
 void __wrap_sandbox_enter_guard(void)
 {
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* when the test ends */
 	must(write(STDERR_FILENO, "sandbox\n", 8) == 8, "tell the test");
 }
 
