@@ -272,6 +272,7 @@ static void random_answer(struct session *session, struct answer *answer, struct
 {
 	int words = PACKET + (answer->packets ? URB_PACKET_SIZE : 0);
 	uint32_t packet = answer->packets ? roll(session, (uint32_t)answer->packets) : 0;
+	uint32_t length;
 	uint8_t *at;
 
 	if (roll(session, 2)) {
@@ -281,6 +282,10 @@ static void random_answer(struct session *session, struct answer *answer, struct
 	lie->how = RANDOM;
 	at = word_of(answer, (int)roll(session, (uint32_t)words / 4) * 4, packet);
 	wire_store_be32(at, random_value(session, wire_load_be32(at)));
+	/* what is said to come does come: nobody waits for it */
+	length = wire_load_be32(answer->header + LENGTH);
+	if (answer->data_size && length > answer->data_size && length <= answer->request->length)
+		answer->data_size = length;
 }
 
 static void lie_about(struct session *session, struct answer *answer, const struct lie *lie)
