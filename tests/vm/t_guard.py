@@ -277,6 +277,7 @@ def ends(w):
     with case("a server that is cut off: its devices leave in time"):
         w.begin(options="-i 1 --dead-after 5 --guard on")
         w.attached(3)
+        w.works()  # else the kernel would still be busy with some when they come back
         w.client.link(False)
         w.attached(0, 90)
         w.client.wait(f"test -z \"$({GUARDS})\" && ! ls {RUN}/guard.*")
