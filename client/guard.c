@@ -170,7 +170,7 @@ static void page_path(char path[PATH_MAX], const char *run, unsigned port)
 	str_format(path, PATH_MAX, "%s/" PAGE_NAME, run, port);
 }
 
-/* Opens its file, whose lock goes with *fd. NULL: without it only status does not show the guard. */
+/* Opens its file, whose lock goes with *fd. NULL: then only status does not show the guard. */
 static struct guard_page *page_open(const char *run, unsigned port, int *fd)
 {
 	char path[PATH_MAX];

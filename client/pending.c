@@ -140,7 +140,8 @@ static const char *check_submit(const struct pending_request *request,
 {
 	if (reply->length > request->length)
 		return WRONG "actual_length";
-	if (reply->packets != request->packets && (request->packets || reply->packets != NO_PACKETS))
+	if (reply->packets != request->packets &&
+	    (request->packets || reply->packets != NO_PACKETS))
 		return WRONG "number_of_packets";
 	return reply->errors > request->packets && request->packets ? WRONG "error_count" : NULL;
 }

@@ -70,6 +70,10 @@ static void status_read(struct status *status)
  * the next one in JSON. */
 static void status_put_times(struct status *status, unsigned port, const char **before)
 {
+	static const char json[] = "%s{\"port\":%u,\"endpoint\":\"0x%02x\",\"median_us\":%ju,"
+				   "\"p99_us\":%ju}";
+	static const char text[] = "%sport %u, endpoint 0x%02x: half of the URBs took up to "
+				   "%ju us, 99 %% up to %ju us\n";
 	static struct guard_page page;
 	struct table *table = &status->table;
 
@@ -82,12 +86,8 @@ static void status_put_times(struct status *status, unsigned port, const char **
 
 		if (!median)
 			continue;
-		table_format(table,
-			     table->json ? "%s{\"port\":%u,\"endpoint\":\"0x%02x\",\"median_us\":%ju,"
-					   "\"p99_us\":%ju}"
-					 : "%sport %u, endpoint 0x%02x: half of the URBs took up to "
-					   "%ju us, 99 %% up to %ju us\n",
-			     *before, port, endpoint, median, p99);
+		table_format(table, table->json ? json : text, *before, port, endpoint, median,
+			     p99);
 		*before = table->json ? "," : "";
 	}
 }

@@ -94,7 +94,7 @@ void urb_reply_encode(uint8_t *buf, const struct urb_reply *reply);
 void urb_packet_decode(const uint8_t *buf, struct urb_packet *packet);
 void urb_packet_encode(uint8_t *buf, const struct urb_packet *packet);
 
-/* Whether a URB of the first seqnum was submitted after one of the second: they wrap, after 2^32. */
+/* Whether a URB of the first seqnum was submitted after that of the other: they wrap. */
 bool urb_is_after(uint32_t seqnum, uint32_t other);
 
 /* Of the packets of a URB one after the other: whether the packet lies in a transfer buffer of

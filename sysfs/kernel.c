@@ -11,8 +11,8 @@
 	((major) << 2 * KERNEL_PART_BITS | (minor) << KERNEL_PART_BITS | (patch))
 enum { VERSION_PARTS = 3, FIXES_MAX = 2 };
 
-/* The first versions without a fault, one for each series, the newest last. Kernels of a series that
- * is not named are judged by the next newer one. */
+/* The first versions without a fault, one for each series, the newest last. Kernels of a series
+ * that is not named are judged by the next newer one. */
 static const uint32_t fixed_in[][FIXES_MAX] = {
 	/* CVE-2026-31607: 6.1.176, 6.12.85; then 1897852293fa, 591c1d972d8f and
 	 * 74a2287209a8, which neither 6.1.192 nor 6.12.117 has */

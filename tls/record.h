@@ -49,9 +49,9 @@ int record_seal(struct tls_cipher *cipher, uint8_t type, uint8_t *record, size_t
 
 /*
  * Decrypts a whole record of len bytes. Returns the length of its text, which begins behind the
- * header, and its type: TLS_ALERT, TLS_HANDSHAKE or TLS_APPLICATION_DATA, of which only the last may
- * be empty. -EBADMSG: it is malformed, forged or out of its order. Then the connection has to end
- * (5.2), and the cipher is wiped, so that nothing more is decrypted.
+ * header, and its type: TLS_ALERT, TLS_HANDSHAKE or TLS_APPLICATION_DATA, of which only the last
+ * may be empty. -EBADMSG: it is malformed, forged or out of its order. Then the connection has to
+ * end (5.2), and the cipher is wiped, so that nothing more is decrypted.
  */
 int record_open(struct tls_cipher *cipher, uint8_t *record, size_t len, uint8_t *type);
 

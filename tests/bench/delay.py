@@ -14,6 +14,7 @@ import lab
 import variants
 
 REPORTS = 60
+WAYS = (("kernel", "off"), ("usbfs", "off"), ("kernel", "on"))  # engine, guard
 TRACING = "/sys/kernel/tracing"
 COMPLETED, SENT, WOKEN = "xhci_urb_giveback", "net_dev_start_xmit", "sched_waking"
 ENDS = ((SENT, "its reply is sent"), (WOKEN, "the client's program is woken"))
@@ -44,9 +45,9 @@ def delays(text):
     return found
 
 
-def one_engine(guest, engine):
+def one_way(guest, engine, guard):
     variants.start(guest, f"usbiphp-server --engine {engine}")
-    variants.start(guest, "usbiphp-client 127.0.0.1")
+    variants.start(guest, f"usbiphp-client --guard {guard} 127.0.0.1")
     device = guest.wait(INPUT, 120).strip()
     guest.must(f"cat {device} >/tmp/reports 2>/dev/null & echo $! >/tmp/reader")
     guest.wait(f"ls -l /proc/$(cat /tmp/reader)/fd | grep -q {device}")
@@ -63,15 +64,15 @@ def one_engine(guest, engine):
     return {end: statistics.median(x) for end, x in found.items()}
 
 
-def measure(kernel, work, engines):
-    """{engine: {end: instructions}}"""
+def measure(kernel, work):
+    """{(engine, guard): {end: instructions}}"""
     with lab.Guest("delay", kernel, work, files=variants.FILES,
                    more=["-icount", "shift=0,sleep=on"]) as guest:
         prepare(guest)
-        return {engine: one_engine(guest, engine) for engine in engines}
+        return {way: one_way(guest, *way) for way in WAYS}
 
 
 def table(found):
-    """Rows: until when, instructions with usbip-host, those of usbfs to it."""
-    return [[title, f"{found['kernel'][end]:.0f}", f"{found['usbfs'][end] / found['kernel'][end]:.2f}"]
-            for end, title in ENDS]
+    """Rows: until when, instructions with usbip-host, those of usbfs and with a guard to it."""
+    return [[title, f"{found[WAYS[0]][end]:.0f}",
+             *(f"{found[way][end] / found[WAYS[0]][end]:.2f}" for way in WAYS[1:])] for end, title in ENDS]
