@@ -275,6 +275,7 @@ def ends(w):
         w.free(3)
 
     with case("a server that is cut off: its devices leave in time"):
+        w.microphone(False)  # the real server has none
         w.begin(options="-i 1 --dead-after 5 --guard on")
         w.attached(3)
         w.works()  # else the kernel would still be busy with some when they come back
