@@ -35,12 +35,18 @@ void conn_set_state(struct conn *conn, enum conn_state state)
 	conn->state = state;
 }
 
+static struct tls *conn_tls(const struct conn *conn)
+{
+	return &conn->server->tls[conn - conn->server->conn];
+}
+
 void conn_drop(struct conn *conn)
 {
 	/* a child may have a copy of the socket: close() alone would not end the connection */
 	shutdown(conn->source.fd, SHUT_RDWR);
 	loop_drop(conn->server->loop, &conn->source);
-	explicit_bzero(&conn->tls, sizeof(conn->tls));
+	if (conn->state == CONN_HANDSHAKE)
+		explicit_bzero(conn_tls(conn), sizeof(struct tls));
 	conn_set_state(conn, CONN_FREE);
 }
 
@@ -69,19 +75,20 @@ static void conn_start_handshake(struct conn *conn)
 		server->aes_until = loop->now + loop->interval;
 	}
 	conn_set_state(conn, CONN_HANDSHAKE);
-	if (ktls_accept(&conn->tls, server->access->keys, server->aes))
+	if (ktls_accept(conn_tls(conn), server->access->keys, server->aes))
 		conn_drop(conn);
 }
 
 static void conn_step_handshake(struct conn *conn)
 {
-	int result = ktls_step(&conn->tls, conn->source.fd);
+	const struct tls *tls = conn_tls(conn);
+	int result = ktls_step(conn_tls(conn), conn->source.fd);
 
 	if (result < 0) {
 		conn_refuse(conn, ACCESS_NO_KEY, ktls_strerror(result));
 	} else if (result) {
-		conn->peer.key = conn->tls.key->identity;
-		conn->peer.print = conn->tls.key->print;
+		conn->peer.key = tls->key->identity;
+		conn->peer.print = tls->key->print;
 		conn_set_state(conn, CONN_READING);
 	}
 }

@@ -65,7 +65,6 @@ struct conn {
 		uint8_t bytes[OP_REQ_IMPORT_SIZE]; /* READING: the request, as received */
 		struct op_request request;	   /* after it: decoded */
 	};
-	struct tls tls; /* HANDSHAKE; all zeros but for the key after it */
 };
 
 struct listener_address {
@@ -98,6 +97,9 @@ struct host_server {
 	struct listener listener[LISTENERS_MAX];
 	unsigned conns; /* 1 + the highest place in conn[] that is not FREE, or was in this pass */
 	struct conn conn[CONNS_MAX];
+	/* Of each in HANDSHAKE; all zeros but for the key after it. Apart, as most connections have
+	 * none, and so no memory for it. */
+	struct tls tls[CONNS_MAX];
 	uint8_t list[CONN_LIST_SIZE]; /* that is being sent */
 };
 

@@ -2141,7 +2141,7 @@ static void keyed(void)
 	CHECK_INT(t.server.conn[0].state, CONN_READING);
 	CHECK_STR(t.server.conn[0].peer.key, "laptop");
 	for (size_t i = offsetof(struct tls, aead); i < sizeof(tls); i++)
-		CHECK(!((uint8_t *)&t.server.conn[0].tls)[i]);
+		CHECK(!((uint8_t *)&t.server.tls[0])[i]);
 	say(&client, (uint8_t[]){ 1, 0x11, 0x80, 5, 0, 0, 0, 0 }, 8);
 	UNTIL(&t.loop, is_over);
 	got_list(&client, OP_REP_DEVLIST, 2);
@@ -2234,7 +2234,7 @@ static void shaking_deadline(void)
 		CHECK_INT(client.len, 0);
 		CHECK(all_free());
 		for (size_t i = 0; i < sizeof(tls); i++)
-			CHECK(!((uint8_t *)&t.server.conn[0].tls)[i]);
+			CHECK(!((uint8_t *)&t.server.tls[0])[i]);
 		end();
 	}
 	/* the end of the handshake does not move the deadline */
@@ -2260,7 +2260,7 @@ static void aes_once(void)
 		say(&client, (uint8_t[]){ TLS_FIRST_BYTE }, 1);
 		run_quiet(&t.loop);
 		CHECK_INT(t.server.conn[0].state, CONN_HANDSHAKE);
-		CHECK_INT(t.server.conn[0].tls.aes, i >= 3 && i < 6 && aes_is_there());
+		CHECK_INT(t.server.tls[0].aes, i >= 3 && i < 6 && aes_is_there());
 		CHECK_INT(t.aes_asked, 1 + i / 3);
 		end_client(&client);
 		UNTIL(&t.loop, all_free);
