@@ -97,6 +97,8 @@ class Target:
         self.honest()
         socks = [dial(self.server.port, f"127.0.0.{i % 4 + 2}") for i in range(PLACES)]
         until(lambda: self.server.connections() == PLACES, "all places are in use")
+        for sock in socks if self.keys else ():
+            sock.sendall(bytes([tls13.HANDSHAKE]))  # a handshake begins
         close_all(socks)
         self.server.idle_fds()
 
