@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ANSWER "an answer of the server has a wrong "
-
 static unsigned time_place(uint32_t us)
 {
 	unsigned doublings = 0;
@@ -86,7 +84,7 @@ static bool take_reply(struct flows *flows, uint8_t *bytes)
 	struct urb_reply reply;
 
 	flows->wrong = urb_reply_decode(bytes, &reply)
-			       ? ANSWER "header"
+			       ? PENDING_WRONG "header"
 			       : pending_check(&flows->pending, &reply, &down->request);
 	if (flows->wrong)
 		return false;
@@ -106,12 +104,13 @@ static void take_packet(struct flows *flows, struct flow *flow, uint8_t *bytes)
 	struct urb_packet packet;
 
 	urb_packet_decode(bytes, &packet);
-	if (flow == &flows->up)
+	if (flow == &flows->up) {
 		pending_add_packet(&flows->pending, flow->request, flow->packet, &packet);
-	else
-		flows->wrong = pending_check_packet(&flows->pending, flow->request, flow->packet,
-						    &packet, flow->length, &flow->sum);
-	urb_packet_encode(bytes, &packet);
+		return;
+	}
+	flows->wrong = pending_check_packet(&flows->pending, flow->request, flow->packet, &packet,
+					    flow->length, &flow->sum);
+	urb_packet_encode(bytes, &packet); /* the same bytes */
 }
 
 static void end_message(struct flows *flows, struct flow *flow)
@@ -151,7 +150,7 @@ static bool take_header(struct flows *flows, struct flow *flow)
 	return true;
 }
 
-/* Data, and packets, which may be whole or not. Returns whether the flow goes on. */
+/* Returns whether all of the data has come. */
 static bool take_data(struct flow *flow)
 {
 	size_t n = flow->end - flow->checked;

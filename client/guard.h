@@ -55,7 +55,7 @@ int guard_start(const char *run, unsigned port, int connection, int kernel, cons
 void guard_forget(const char *run, unsigned port);
 /* For any process, of any user: returns false if the device has no guard. */
 bool guard_read(const char *run, unsigned port, struct guard_page *page);
-/* The time that so many of 1,000 URBs took at most, in us; 0: there were none. */
+/* flow.c: the time that so many of 1,000 URBs took at most, in us; 0: there were none. */
 uint64_t guard_time(const struct guard_times *times, unsigned of_1000);
 
 #endif

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stddef.h>
 
-#define WRONG "an answer of the server has a wrong "
 #define NO_PACKETS UINT32_MAX /* what the kernel's document wants of a URB without packets */
 
 static struct pending_request *pending_at(struct pending *pending, uint16_t place)
@@ -139,11 +138,13 @@ static const char *check_submit(const struct pending_request *request,
 				const struct urb_reply *reply)
 {
 	if (reply->length > request->length)
-		return WRONG "actual_length";
+		return PENDING_WRONG "actual_length";
 	if (reply->packets != request->packets &&
 	    (request->packets || reply->packets != NO_PACKETS))
-		return WRONG "number_of_packets";
-	return reply->errors > request->packets && request->packets ? WRONG "error_count" : NULL;
+		return PENDING_WRONG "number_of_packets";
+	if (reply->errors > request->packets && request->packets)
+		return PENDING_WRONG "error_count";
+	return NULL;
 }
 
 const char *pending_check(struct pending *pending, const struct urb_reply *reply,
@@ -153,10 +154,10 @@ const char *pending_check(struct pending *pending, const struct urb_reply *reply
 	bool submit = reply->code == URB_RET_SUBMIT;
 
 	if (!request || request->kind != (submit ? PENDING_SUBMIT : PENDING_UNLINK))
-		return WRONG "seqnum";
+		return PENDING_WRONG "seqnum";
 	*answered = request;
 	if (!is_status(reply->status))
-		return WRONG "status";
+		return PENDING_WRONG "status";
 	return submit ? check_submit(request, reply) : NULL;
 }
 
@@ -165,15 +166,17 @@ const char *pending_check_packet(const struct pending *pending,
 				 const struct urb_packet *packet, uint32_t length, uint32_t *sum)
 {
 	if (packet->offset != pending->packet[request->iso][index].offset)
-		return WRONG "offset of a packet";
+		return PENDING_WRONG "offset of a packet";
 	if (packet->length != pending->packet[request->iso][index].length)
-		return WRONG "length of a packet";
+		return PENDING_WRONG "length of a packet";
 	if (packet->actual > packet->length || packet->actual > length - *sum)
-		return WRONG "actual_length of a packet";
+		return PENDING_WRONG "actual_length of a packet";
 	if (!is_status(packet->status))
-		return WRONG "status of a packet";
+		return PENDING_WRONG "status of a packet";
 	*sum += packet->actual;
-	return index + 1 == request->packets && *sum != length ? WRONG "actual_length" : NULL;
+	if (index + 1 == request->packets && *sum != length)
+		return PENDING_WRONG "actual_length";
+	return NULL;
 }
 
 void pending_end(struct pending *pending, struct pending_request *request)

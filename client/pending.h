@@ -63,6 +63,9 @@ void pending_add_packet(struct pending *pending, const struct pending_request *r
 /* That URB was sent. Returns the unlink of it that is HELD, which is to be sent now, or NULL. */
 struct pending_request *pending_release(struct pending *pending, uint32_t seqnum);
 
+/* Before the name of a field. */
+#define PENDING_WRONG "an answer of the server has a wrong "
+
 /* Returns NULL if the answer fits, and *request is what it answers; else a sentence that names the
  * field that does not. */
 const char *pending_check(struct pending *pending, const struct urb_reply *reply,

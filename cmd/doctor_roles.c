@@ -280,7 +280,6 @@ static void doctor_check_daemon(struct doctor *doctor, const char *role, const c
 			  role);
 }
 
-/* Both roles, if nothing tells which this machine is to have. */
 static void doctor_check_kernel(struct doctor *doctor, enum kernel_fault fault, const char *text)
 {
 	uint32_t version = kernel_version(&doctor->machine);
@@ -291,6 +290,7 @@ static void doctor_check_kernel(struct doctor *doctor, enum kernel_fault fault, 
 			    version & KERNEL_PART_MAX, text);
 }
 
+/* Both roles, if nothing tells which this machine is to have. */
 void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 {
 	const struct sysfs *sysfs = &doctor->sysfs;

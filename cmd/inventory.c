@@ -3,7 +3,6 @@
 #include "cmd/inventory.h"
 
 #include "client/guard.h"
-
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
@@ -247,10 +246,10 @@ int inventory_open(struct inventory *inventory, const char *root)
 static void entry_read_guard(struct inventory_entry *entry, const char *run)
 {
 	static struct guard_page page;
-	bool guarded = guard_read(run, (unsigned)entry->port, &page);
 
-	str_copy(entry->guard, sizeof(entry->guard), guarded ? "on" : "off");
-	if (guarded)
+	entry->guarded = guard_read(run, (unsigned)entry->port, &page);
+	str_copy(entry->guard, sizeof(entry->guard), entry->guarded ? "on" : "off");
+	if (entry->guarded)
 		entry->holder.counters = page.counters;
 }
 

@@ -47,7 +47,8 @@ struct inventory_entry {
 	/* an imported device */
 	uint64_t port;	      /* of vhci-hcd */
 	struct record record; /* the server it comes from */
-	char guard[4];	      /* "on", "off": whether it has one, and its counters are known */
+	bool guarded;	      /* it has a guard: its counters are known */
+	char guard[4];	      /* the same: "on", "off" */
 };
 
 /* 2 MB: never on the stack. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp status: exported, imported and held devices, once or again after every change. */
 #include "cmd/cmd.h"
+
 #include "client/guard.h"
 #include "cmd/table.h"
 #include "lib/log.h"
@@ -12,7 +13,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -66,7 +66,7 @@ static void status_read(struct status *status)
 	status->has_vhci = error != -ENOENT;
 }
 
-/* For how long URBs of a device were on the way, if it has a guard. before is what goes in front of
+/* For how long URBs of a device with a guard were on the way. before is what goes in front of
  * the next one in JSON. */
 static void status_put_times(struct status *status, unsigned port, const char **before)
 {
@@ -77,7 +77,7 @@ static void status_put_times(struct status *status, unsigned port, const char **
 	static struct guard_page page;
 	struct table *table = &status->table;
 
-	if (table->hashing || !guard_read(status->options->run, port, &page))
+	if (!guard_read(status->options->run, port, &page))
 		return;
 	for (unsigned i = 0; i < GUARD_ENDPOINTS; i++) {
 		uintmax_t median = guard_time(&page.endpoint[i], 500);
@@ -96,8 +96,11 @@ static void status_put_latency(struct status *status)
 {
 	const char *before = "";
 
+	if (status->table.hashing) /* it changes all the time */
+		return;
 	SELECTION_EACH(&status->imported, e)
-		status_put_times(status, (unsigned)(*e)->port, &before);
+		if ((*e)->guarded)
+			status_put_times(status, (unsigned)(*e)->port, &before);
 }
 
 static void status_put_json(struct status *status)
@@ -146,7 +149,7 @@ static void status_put_text(struct status *status)
 	SELECTION_EACH(&status->exported, e)
 		exported |= (*e)->held ? TABLE_HELD : 0;
 	SELECTION_EACH(&status->imported, e)
-		imported |= !strcmp((*e)->guard, "on") ? TABLE_HELD : 0;
+		imported |= (*e)->guarded ? TABLE_HELD : 0;
 	if (status->terminal)
 		table_put(table, "\033[H\033[J"); /* ECMA-48: cursor home, erase to the end */
 	table_format(table, "server: %srunning, client: %srunning\n",

@@ -81,8 +81,8 @@ static void conn_start_handshake(struct conn *conn)
 
 static void conn_step_handshake(struct conn *conn)
 {
-	const struct tls *tls = conn_tls(conn);
-	int result = ktls_step(conn_tls(conn), conn->source.fd);
+	struct tls *tls = conn_tls(conn);
+	int result = ktls_step(tls, conn->source.fd);
 
 	if (result < 0) {
 		conn_refuse(conn, ACCESS_NO_KEY, ktls_strerror(result));

@@ -431,6 +431,7 @@ static const uint16_t holder_calls[] = {
 	SYS_exit_group,
 	SYS_rt_sigreturn,
 };
+
 /* A guard passes messages on. */
 static const uint16_t guard_calls[] = {
 	SYS_epoll_pwait,

@@ -57,9 +57,9 @@ void child_become(const char *name, char *argv0, const struct child_files *files
 
 /*
  * Starts a process that lives as long as the daemon, and becomes that name. It has the rights of
- * the caller, so the daemon starts it before its sandbox. *fd becomes an end
- * of a SOCK_SEQPACKET pair, in each of both processes. Returns as fork(2) does, or -errno. The
- * process must end when its socket is closed at the other end.
+ * the caller, so the daemon starts it before its sandbox. *fd becomes an end of a SOCK_SEQPACKET
+ * pair, in each of both processes. Returns as fork(2) does, or -errno. The process must end when
+ * its socket is closed at the other end.
  */
 pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd);
 

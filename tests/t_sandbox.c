@@ -834,21 +834,26 @@ static int works_as_holder(const char *unused)
 	       munmap(memory, 1 << 20) || close(fd[0]);
 }
 
-/* A process with one device, which reads what an unknown client sends. */
-static void holder(void)
+static void opens_nothing(int how)
 {
 	static const char *const families[] = { "1", "2", "10", "16" };
 
+	CHECK_INT(error_of(how, reads, "etc/file"), EPERM);
+	CHECK_INT(error_of(how, writes, "etc/file"), EPERM);
+	CHECK_INT(error_of(how, makes, "etc/new"), EPERM);
+	CHECK_INT(error_of(how, removes, "etc/file"), EPERM);
+	CHECK_INT(error_of(how, runs, MYSELF), EPERM);
+	CHECK_INT(error_of(how, forks, NULL), EPERM);
+	for (size_t i = 0; i < LENGTH(families); i++)
+		CHECK_INT(error_of(how, opens_socket, families[i]), EPERM);
+}
+
+/* A process with one device, which reads what an unknown client sends. */
+static void holder(void)
+{
 	before();
 	CHECK_INT(error_of(0, works_as_holder, NULL), 0);
-	CHECK_INT(error_of(HOLDER, reads, "etc/file"), EPERM);
-	CHECK_INT(error_of(HOLDER, writes, "etc/file"), EPERM);
-	CHECK_INT(error_of(HOLDER, makes, "etc/new"), EPERM);
-	CHECK_INT(error_of(HOLDER, removes, "etc/file"), EPERM);
-	CHECK_INT(error_of(HOLDER, runs, MYSELF), EPERM);
-	CHECK_INT(error_of(HOLDER, forks, NULL), EPERM);
-	for (size_t i = 0; i < LENGTH(families); i++)
-		CHECK_INT(error_of(HOLDER, opens_socket, families[i]), EPERM);
+	opens_nothing(HOLDER);
 	after();
 }
 
@@ -872,16 +877,9 @@ static int works_as_guard(const char *unused)
 /* A process with one session, which reads what an unknown server sends. */
 static void guard(void)
 {
-	static const char *const families[] = { "1", "2", "10", "16" };
-
 	before();
 	CHECK_INT(error_of(0, works_as_guard, NULL), 0);
-	CHECK_INT(error_of(GUARD, reads, "etc/file"), EPERM);
-	CHECK_INT(error_of(GUARD, makes, "etc/new"), EPERM);
-	CHECK_INT(error_of(GUARD, runs, MYSELF), EPERM);
-	CHECK_INT(error_of(GUARD, forks, NULL), EPERM);
-	for (size_t i = 0; i < LENGTH(families); i++)
-		CHECK_INT(error_of(GUARD, opens_socket, families[i]), EPERM);
+	opens_nothing(GUARD);
 	after();
 }
 

@@ -60,20 +60,20 @@ def private(host, pid):
                          f"END {{ print n }}' /proc/{pid}/smaps"))
 
 
-def measure(kernel, work):
-    """{engine: {load: [[instructions at the host, at the client] of each turn]}}"""
+def measure(kernel, work, ways=ENGINES, one_way=one_engine):
+    """{way: {load: [[instructions at the host, at the client] of each turn]}}"""
     stick = work / "big-stick"
     stick.write_bytes(bytes(transports.BYTES))
     counter = transports.Counter(work)
-    found = {engine: {load[0]: [] for load in LOADS} for engine in ENGINES}
+    found = {way: {load[0]: [] for load in LOADS} for way in ways}
     with lab.pair(kernel, work, files=files(work),
                   more=lambda name: ["-cpu", transports.CPU, *counter.words(name)]) as (host, client):
         variants.prepare({host: transports.SERVER}, client)
         gadget.plug(host, 0)
         host.plug("stick", "usb-storage", image=stick)
         for _ in range(TURNS):
-            for engine, of_engine in found.items():
-                one_engine(counter, engine, host, client, of_engine)
+            for way, of_way in found.items():
+                one_way(counter, way, host, client, of_way)
     return found
 
 

@@ -2,12 +2,9 @@
 """What the guard costs a client."""
 
 import engines
-import gadget
-import lab
 import transports
 import variants
 
-TURNS = 3
 GUARDS = ("off", "on")
 
 
@@ -22,19 +19,7 @@ def one_guard(counter, guard, host, client, found):
 
 def measure(kernel, work):
     """{"off", "on": {load: [[instructions at the host, at the client] of each turn]}}"""
-    stick = work / "big-stick"
-    stick.write_bytes(bytes(transports.BYTES))
-    counter = transports.Counter(work)
-    found = {guard: {load[0]: [] for load in engines.LOADS} for guard in GUARDS}
-    with lab.pair(kernel, work, files=engines.files(work),
-                  more=lambda name: ["-cpu", transports.CPU, *counter.words(name)]) as (host, client):
-        variants.prepare({host: transports.SERVER}, client)
-        gadget.plug(host, 0)
-        host.plug("stick", "usb-storage", image=stick)
-        for _ in range(TURNS):
-            for guard, loads in found.items():
-                one_guard(counter, guard, host, client, loads)
-    return found
+    return engines.measure(kernel, work, GUARDS, one_guard)
 
 
 def table(found):
