@@ -3,16 +3,14 @@
 #include "client/request.h"
 
 #include "lib/sandbox.h"
-#include "lib/util.h"
 #include "sysfs/sysfs.h"
 
 #include <string.h>
 
-/* The first list of a watch, which goes on, or the end of the request. */
-static void query_take_list(struct request *request)
+/* The loop ends with the request. */
+static void query_done(struct request *request)
 {
-	if (request->state != REQUEST_IDLE || request->outcome == REQUEST_OK)
-		container_of(request, struct query, request)->listed = true;
+	(void)request;
 }
 
 static void query_pass(void *ctx)
@@ -33,7 +31,7 @@ static bool query_has_ended(void *ctx)
 {
 	const struct query *query = ctx;
 
-	return query->listed || query->request.state == REQUEST_IDLE;
+	return query->request.state == REQUEST_IDLE;
 }
 
 void query_confine(struct ssh *ssh, char *name, const struct psk *key,
@@ -45,14 +43,13 @@ void query_confine(struct ssh *ssh, char *name, const struct psk *key,
 	sandbox_enter(-1, "", "", server, servers);
 }
 
-bool query_list(struct query *query, enum op_code code,
+bool query_list(struct query *query,
 		void (*record)(struct request *request, const struct reply_item *item), void *ctx)
 {
 	static const struct loop_role role = { query_pass, query_stop, query_has_ended };
 	struct request *request = &query->request;
 	int error = loop_open(&query->loop, REQUEST_REPLY_MS, &role, query);
 
-	query->listed = false;
 	request_init(request, &query->loop, &query->target, ctx);
 	if (error) {
 		request->outcome = REQUEST_FAILED;
@@ -60,10 +57,11 @@ bool query_list(struct query *query, enum op_code code,
 		return false;
 	}
 	request->record = record;
-	request->whole = request->done = query_take_list;
-	request_start(request, code, NULL);
+	request->done = query_done;
+	request->outcome = REQUEST_FAILED; /* unless it has ended otherwise */
+	request_start(request, OP_REQ_DEVLIST, NULL);
 	loop_run(&query->loop);
 	request_cancel(request);
 	loop_close(&query->loop);
-	return query->listed;
+	return request->outcome == REQUEST_OK;
 }

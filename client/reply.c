@@ -17,8 +17,21 @@ enum {
 void reply_start(struct reply *reply, enum op_code request)
 {
 	reply->code = request & 0x7fff; /* the top bit marks a request */
-	reply->in_list = false;
+	reply->in_list = reply->mark_due = reply->marked = false;
+	reply->identity = 0;
 	reply->used = reply->len = 0;
+}
+
+bool reply_is_empty_list(const struct reply *reply)
+{
+	return reply->in_list && reply->mark_due && !reply->records;
+}
+
+static void reply_take_mark(struct reply *reply, const uint8_t *mark)
+{
+	if (reply->mark_due)
+		reply->marked = op_mark_decode(mark, &reply->identity);
+	reply->mark_due = false;
 }
 
 uint8_t *reply_room(struct reply *reply, size_t *size)
@@ -49,14 +62,20 @@ int reply_next(struct reply *reply, struct reply_item *item)
 		if (n <= 0)
 			return n;
 		reply->in_list = true;
+		reply->mark_due = reply->code == OP_REP_DEVLIST;
 		reply->used += (size_t)n;
 		return reply_next(reply, item);
 	} else if (!reply->records) {
+		if (reply->mark_due && len < OP_MARK_SIZE)
+			return REPLY_MORE;
+		reply_take_mark(reply, buf);
 		reply->in_list = false;
 		return REPLY_END;
 	} else {
 		n = op_record_decode(buf, len, &item->device, item->interface);
 		reply->records -= n > 0;
+		if (n > 0)
+			reply_take_mark(reply, buf + OP_MARK_AT);
 	}
 	if (n <= 0)
 		return n;

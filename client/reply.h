@@ -19,6 +19,9 @@ struct reply {
 	enum op_code code; /* of the reply */
 	bool in_list;	   /* the head of a list is decoded, its end not yet */
 	uint32_t records;  /* of the list that are still to come */
+	bool mark_due;	   /* a mark may follow, in the first record or behind the head */
+	bool marked;	   /* op_mark_decode() */
+	uint64_t identity; /* from the mark; 0: not known */
 	size_t used;	   /* bytes of buf that are decoded */
 	size_t len;	   /* bytes in buf; the caller adds those that it received */
 	uint8_t buf[2048];
@@ -41,6 +44,9 @@ struct reply_item {
 
 /* Expects the reply to a request with that code. */
 void reply_start(struct reply *reply, enum op_code request);
+/* Whether a list without devices is complete, but for the mark, which only our servers send. There
+ * is no REPLY_END until as many bytes have come. */
+bool reply_is_empty_list(const struct reply *reply);
 /* The place for the next bytes; *size is their greatest number, at least 1. Call reply_next() until
  * REPLY_MORE first. */
 uint8_t *reply_room(struct reply *reply, size_t *size);

@@ -101,6 +101,10 @@ static void request_fail(struct request *request, enum request_outcome outcome, 
 			 (request->op.code != OP_REQ_DEVLIST || request->reply.in_list));
 	int error;
 
+	if (request->state == REQUEST_READING && reply_is_empty_list(&request->reply)) {
+		request_end(request, REQUEST_OK, ""); /* and the server is not one of ours */
+		return;
+	}
 	while (!answered && ++request->tried < addresses->count) {
 		request_cancel(request);
 		request->address++;
@@ -219,6 +223,9 @@ static void request_decode_reply(struct request *request)
 	}
 	if (event < 0)
 		request_fail(request, REQUEST_FAILED, op_strerror(event));
+	else if (reply_is_empty_list(&request->reply) &&
+		 request->deadline > loop_clock() + REQUEST_MARK_MS)
+		request_set_deadline(request, REQUEST_MARK_MS);
 }
 
 static void request_receive(struct request *request)
@@ -232,9 +239,6 @@ static void request_receive(struct request *request)
 		request_connection_failed(request, n);
 		return;
 	}
-	if (n && request->op.code == OP_REQ_WATCH && !reply->in_list && !reply->len &&
-	    request->deadline < loop_clock() + REQUEST_REPLY_MS)
-		request_set_deadline(request, REQUEST_REPLY_MS); /* a list begins */
 	reply->len += (size_t)n;
 	request_decode_reply(request);
 }
@@ -242,12 +246,12 @@ static void request_receive(struct request *request)
 /* Through ssh it waits in the pair of sockets until ssh has connected. */
 static void request_send(struct request *request)
 {
-	uint32_t ms = request->op.code == OP_REQ_WATCH ? REQUEST_WATCH_MS : REQUEST_REPLY_MS;
 	uint8_t bytes[OP_REQ_IMPORT_SIZE];
 	int len = op_request_encode(bytes, sizeof(bytes), &request->op);
 	int error;
 
-	request_set_state(request, REQUEST_READING, request->tunnel.pipe < 0 ? ms : REQUEST_SSH_MS);
+	request_set_state(request, REQUEST_READING,
+			  request->tunnel.pipe < 0 ? REQUEST_REPLY_MS : REQUEST_SSH_MS);
 	reply_start(&request->reply, request->op.code);
 	/* so few bytes always fit into the buffer of a new connection */
 	error = socket_send_all(request->socket.fd, bytes, (size_t)len);

@@ -16,8 +16,8 @@ enum {
 	REQUEST_RESOLVE_MS = 20000, /* for a name */
 	REQUEST_CONNECT_MS = 5000,  /* for each address */
 	REQUEST_SSH_MS = 20000,     /* from the start of ssh to the first byte */
-	REQUEST_REPLY_MS = 5000,    /* from the connection, or a watch's first byte, to the last */
-	REQUEST_WATCH_MS = 2000,    /* from the connection to the first byte of a watch */
+	REQUEST_REPLY_MS = 5000,    /* from the connection to the last byte */
+	REQUEST_MARK_MS = 1000,	    /* from a list without devices to the mark of our servers */
 	REQUEST_SILENT_MS = 25000,  /* from one list of a watch to the next; usual are 10 s */
 };
 
@@ -112,7 +112,7 @@ struct request {
 	union {
 		struct child resolver;		     /* RESOLVING */
 		struct tls tls;			     /* HANDSHAKE */
-		struct reply reply;		     /* READING */
+		struct reply reply;		     /* READING, and in done after it */
 		struct descriptor_query descriptors; /* DEVICE_QUERY, and in done after it */
 	};
 };
@@ -161,7 +161,6 @@ void ssh_tunnel_close(const struct ssh *ssh, struct ssh_tunnel *tunnel);
 
 /* A request that a command waits for, doing nothing else meanwhile. */
 struct query {
-	bool listed;
 	struct loop loop; /* stopping: a signal came. The signals stay blocked. */
 	struct request_target target; /* its addresses are kept for the next query */
 	struct request request;	      /* ctx and record are the caller's */
@@ -173,12 +172,11 @@ struct query {
 void query_confine(struct ssh *ssh, char *name, const struct psk *key,
 		   const struct endpoint *server, unsigned servers);
 /*
- * Requests OP_REQ_DEVLIST, or OP_REQ_WATCH and waits for the first list. The caller has
- * set query->target.endpoint and key. record is called for each device, with ctx as request->ctx.
- * Returns false if there is no list: then query->request has the outcome and the reason, unless a
- * signal came.
+ * Requests the list. The caller has set query->target.endpoint and key. record is called for each
+ * device, with ctx as request->ctx. Returns false if there is no list: then query->request has the
+ * outcome and the reason, unless a signal came; else it has the reply.
  */
-bool query_list(struct query *query, enum op_code code,
+bool query_list(struct query *query,
 		void (*record)(struct request *request, const struct reply_item *item), void *ctx);
 
 #endif

@@ -124,7 +124,7 @@ static void server_poll(struct server *server)
 	if (!server->answered)
 		return;
 	server_request_imports(server, 1);
-	if (server_requesting(server) || !server->context->watch_lists)
+	if (!server->marked || server_requesting(server) || !server->context->watch_lists)
 		return;
 	if (loop->now >= server->next_watch)
 		server_list_request(server, OP_REQ_WATCH);
@@ -140,12 +140,26 @@ static const struct addr *server_address(const struct server *server)
 	return known->count ? &known->address[server->target.good % known->count] : NULL;
 }
 
-bool server_is_same(const struct server *first, const struct server *second)
+static bool server_has_same_address(const struct server *first, const struct server *second)
 {
 	const struct addr *one = server_address(first), *other = server_address(second);
 
 	/* what an IPv4 address does not fill is zero */
-	return one && other && !memcmp(&one->sa.v6, &other->sa.v6, sizeof(one->sa.v6)) &&
+	return one && other && !memcmp(&one->sa.v6, &other->sa.v6, sizeof(one->sa.v6));
+}
+
+/* Anybody can repeat an identity, so it counts only among servers that prove theirs in one way. */
+static bool server_has_same_identity(const struct server *first, const struct server *second)
+{
+	return first->identity && first->identity == second->identity &&
+	       first->target.key == second->target.key &&
+	       !*first->target.endpoint->through == !*second->target.endpoint->through;
+}
+
+bool server_is_same(const struct server *first, const struct server *second)
+{
+	return (server_has_same_address(first, second) ||
+		server_has_same_identity(first, second)) &&
 	       (first->answered || !log_once_active(&first->failure));
 }
 

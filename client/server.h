@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One server. If it pushes its list, the list is watched, and its devices are imported side by
+ * One server. If its list has our mark, the list is watched, and its devices are imported side by
  * side. Any other server is asked for its list every interval, over one connection at a time,
  * because it may not accept more.
  */
@@ -14,10 +14,7 @@ enum {
 	 * distributions build it has more ports for one speed. */
 	SERVER_IMPORTS_MAX = 128,
 	SERVER_REQUESTS_MAX = 4,   /* imports at a time */
-	/* until a server that does not push is asked for it again: twice as long each time, as some
-	 * log an error for each code that they do not know */
-	SERVER_REWATCH_MS = 60000,
-	SERVER_REWATCH_MAX_MS = 3600000,
+	SERVER_REWATCH_MS = 60000, /* from a watch that ended soon to the next */
 	/* until one that serves a single connection at a time, and that is ours, is asked again */
 	SERVER_ENGAGED_MS = 300000,
 };
@@ -33,8 +30,9 @@ struct server {
 	bool hurry;	     /* a device went: ask soon, because it may come back */
 	struct backoff pace; /* between lists, when they fail, come and go, or in a hurry */
 	uint64_t next_list;
+	bool marked;	   /* the latest list was: it may be asked for a watch */
+	uint64_t identity; /* from the mark; 0: not known */
 	uint64_t next_watch;
-	uint32_t rewatch; /* the delay before that */
 	bool answers_beside; /* a list came while it had a session of ours */
 	uint64_t watched_since;	 /* when its first pushed list came; 0: it does not push */
 	uint64_t answered_since; /* when it began to answer again */
@@ -51,8 +49,8 @@ struct server {
 /* The import of its device with that busid, a new one if there is none; NULL: there is no place
  * left, which is logged once. */
 struct import *server_import(struct server *server, const char *busid);
-/* Whether both have the same address, and the first one answers there, or is asked just now.
- * Through ssh there are no addresses. */
+/* Whether both have the same address, or the same identity and key, and the first one answers, or
+ * is asked just now. Through ssh there are no addresses. */
 bool server_is_same(const struct server *first, const struct server *second);
 /* In every pass, for all servers in their order, before the pass of any: first, which stands before
  * it, is used instead of it; NULL: no other is. What is attached stays. */

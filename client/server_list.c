@@ -36,13 +36,14 @@ static bool server_has_session(const struct server *server)
 
 static void server_list_came(struct server *server)
 {
+	const struct reply *reply = &server->list_request.reply;
 	struct loop *loop = server->context->loop;
 
 	server->answers_beside |= server_has_session(server);
-	if (!server->answered) { /* another program may answer there by now */
+	if (!server->answered) /* another program may answer there by now */
 		server->next_watch = loop->now;
-		server->rewatch = SERVER_REWATCH_MS;
-	}
+	server->marked = reply->marked;
+	server->identity = reply->identity;
 	server_list_complete(server);
 	if (server->hurry)
 		backoff_fail(&server->pace, loop->now, loop->interval);
@@ -116,11 +117,7 @@ static void server_watch_ended(struct server *server)
 
 	log_debug("%s: does not push its list%s: %s", server->target.endpoint->name,
 		  server->watched_since ? " any more" : "", server->list_request.reason);
-	server->next_watch = loop->now + (settled ? 0 : server->rewatch);
-	if (settled)
-		server->rewatch = SERVER_REWATCH_MS;
-	else if (server->rewatch < SERVER_REWATCH_MAX_MS)
-		server->rewatch *= 2;
+	server->next_watch = loop->now + (settled ? 0 : SERVER_REWATCH_MS);
 	server->next_list = loop->now;
 	if (server->watched_since)
 		server_forget_identities(server);

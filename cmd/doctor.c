@@ -208,23 +208,23 @@ static bool doctor_check_server(struct doctor *doctor, struct ssh *ssh,
 	static struct query query;
 	const struct request *request = &query.request;
 	const char *remedy = " (on the server: usbiphp doctor)";
-	unsigned devices = 0, again = 0;
-	bool listed, pushes;
+	unsigned devices = 0;
+	bool listed;
 
 	query.target = (struct request_target){ /* without the addresses of the server before */
 		.endpoint = server,
 		.key = keys_for(doctor->options->keys, server->host),
 		.ssh = ssh,
 	};
-	listed = query_list(&query, OP_REQ_DEVLIST, count_device, &devices);
-	pushes = listed && query_list(&query, OP_REQ_WATCH, count_device, &again);
+	listed = query_list(&query, count_device, &devices);
 	if (query.loop.stopping)
 		return false;
 	if (request->outcome == REQUEST_UNRESOLVED || request->outcome == REQUEST_UNREACHABLE)
 		remedy = ": is it running? On the server: usbiphp doctor";
 	if (listed)
 		doctor_ok(doctor, "%s: exports %u device%s, %s", server->name, devices,
-			  devices == 1 ? "" : "s", pushes ? "reports changes" : "has to be polled");
+			  devices == 1 ? "" : "s",
+			  request->reply.marked ? "reports changes" : "has to be polled");
 	else
 		doctor_bad(doctor, "%s: %s%s", server->name, request->reason, remedy);
 	return true;

@@ -163,6 +163,9 @@ void conn_import(struct conn *conn)
 
 void conn_answer(struct conn *conn)
 {
+	struct host_server *server = conn->server;
+	size_t len;
+
 	if (conn->request.code == OP_REQ_IMPORT) {
 		conn_import(conn);
 		return;
@@ -174,6 +177,8 @@ void conn_answer(struct conn *conn)
 		conn_set_unsent_limit(conn, 1);
 		conn_announce(conn);
 	} else {
-		conn_reply(conn, conn->server->list, conn_encode_list(conn, OP_REP_DEVLIST));
+		len = conn_encode_list(conn, OP_REP_DEVLIST);
+		len = op_devlist_mark(server->list, len, server->identity);
+		conn_reply(conn, server->list, len);
 	}
 }

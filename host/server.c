@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -268,6 +269,8 @@ void host_server_init(struct host_server *server, struct loop *loop, struct expo
 
 	if (limit < FDS_FEW)
 		log_warning("only %u open files are allowed (ulimit -n)", (unsigned)limit);
+	if (getrandom(&server->identity, sizeof(server->identity), GRND_NONBLOCK) < 0)
+		server->identity = 0;
 	server->fds_max = limit - (limit / 4 < FDS_RESERVED ? limit / 4 : FDS_RESERVED);
 	server->loop = loop;
 	server->exports = exports;

@@ -88,6 +88,7 @@ struct host_server {
 	struct exports *exports; /* clients see those that are listed */
 	struct access *access;
 	uint32_t dead_after; /* seconds; see session_set_timeouts() */
+	uint64_t identity;   /* of this run, for the mark of lists; 0: not known */
 	bool alone;	     /* no other program may serve the devices */
 	int fds_max;	     /* file descriptors from here on are not for connections */
 	bool aes;	     /* the latest result of ktls_has_aes() */

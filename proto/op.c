@@ -11,10 +11,14 @@
 #define TEXT_OF(number) TEXT(number)
 #define TEXT(number) #number
 
+#define MARK "\0usbiphp" /* without the terminator: the identity follows */
+enum { IDENTITY_AT = OP_MARK_SIZE - sizeof(uint64_t) };
+
 static_assert(OP_REQ_IMPORT_SIZE == 40 && OP_REP_IMPORT_SIZE == 320 && OP_DEVLIST_HEAD_SIZE == 12,
 	      "sizes of the protocol document");
 static_assert(OP_PATH_SIZE + BUSID_SIZE + 3 * 4 + 3 * 2 + 6 == OP_DEVICE_SIZE,
 	      "the fields of a device record");
+static_assert(sizeof(MARK) - 1 == IDENTITY_AT, "the fields of a mark");
 
 /* The result of every encoder. */
 static int encoded_length(const struct wire_out *out, const uint8_t *buf)
@@ -137,6 +141,28 @@ int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_
 	put_common(&out, (uint16_t)code, OP_OK);
 	wire_put(&out, devices, 4);
 	return encoded_length(&out, buf);
+}
+
+size_t op_devlist_mark(uint8_t *list, size_t len, uint64_t identity)
+{
+	uint8_t *mark = list + OP_DEVLIST_HEAD_SIZE;
+
+	if (len > OP_DEVLIST_HEAD_SIZE)
+		mark += OP_MARK_AT;
+	else
+		len += OP_MARK_SIZE;
+	memcpy(mark, MARK, IDENTITY_AT);
+	memcpy(mark + IDENTITY_AT, &identity, sizeof(identity));
+	return len;
+}
+
+bool op_mark_decode(const uint8_t *mark, uint64_t *identity)
+{
+	bool is_mark = !memcmp(mark, MARK, IDENTITY_AT);
+
+	if (is_mark)
+		memcpy(identity, mark + IDENTITY_AT, sizeof(*identity));
+	return is_mark;
 }
 
 int op_record_decode(const uint8_t *buf, size_t len, struct op_device *device,

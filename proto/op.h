@@ -34,8 +34,9 @@ enum op_code {
 	OP_REP_IMPORT = 0x0003,
 	/*
 	 * Our extension, a watch: the request is the header alone. The reply is OP_REP_DEVLIST with
-	 * another code; it is sent again whenever the list has changed, and at least every 10 s.
-	 * Other servers close the connection.
+	 * another code; it is sent again whenever the list has changed, and at least every 10 s. A
+	 * server that does not know it may close the connection, log an error, or crash: only one
+	 * whose list has a mark is asked.
 	 */
 	OP_REQ_WATCH = 0x8060,
 	OP_REP_WATCH = 0x0060,
@@ -105,6 +106,22 @@ int op_request_encode(uint8_t *buf, size_t size, const struct op_request *reques
  */
 int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, uint32_t *devices);
 int op_devlist_head_encode(uint8_t *buf, size_t size, enum op_code code, uint32_t devices);
+
+/*
+ * Our extension, a mark in OP_REP_DEVLIST: the server knows OP_REQ_WATCH. Other clients ignore it.
+ * It is the end of the path in the first record, behind the terminator, or follows the head of a
+ * list without devices: the bytes "\0usbiphp", and 8 that tell this run of the server from others,
+ * or zeros.
+ */
+enum {
+	OP_MARK_SIZE = 16,
+	OP_MARK_AT = OP_PATH_SIZE - OP_MARK_SIZE, /* in a record */
+};
+/* Marks a whole list of len bytes, with room for OP_MARK_SIZE more. A path that leaves no room for
+ * it is cut. Returns the new length. */
+size_t op_devlist_mark(uint8_t *list, size_t len, uint64_t identity);
+/* Returns whether these OP_MARK_SIZE bytes are a mark, and sets *identity if they are. */
+bool op_mark_decode(const uint8_t *mark, uint64_t *identity);
 
 /*
  * One record of a list: a device, and device->interfaces interfaces; interface has room for

@@ -609,29 +609,23 @@ static void doctor(void)
 	close(fd);
 }
 
-/* A server in a child process, which answers a list, and answers a watch or hangs up. */
-static pid_t serve_both(int fd, uint8_t *reply, size_t len, bool watch)
+/* A server in a child process, which hears nothing but one request for a list. */
+static pid_t serve_list(int fd, uint8_t *reply, size_t len)
 {
 	pid_t pid = fork();
 	uint8_t request[OP_COMMON_SIZE];
+	int peer;
 
 	must(pid >= 0, "fork");
 	if (pid)
 		return pid;
 	alarm(TIMEOUT_S);
-	for (unsigned i = 0; i < 2; i++) {
-		int peer = accept(fd, NULL, NULL);
-
-		if (recv(peer, request, sizeof(request), MSG_WAITALL) != sizeof(request) ||
-		    request[3] != (i ? OP_REQ_WATCH & 0xff : OP_REQ_DEVLIST & 0xff))
-			_exit(1);
-		reply[3] = request[3];
-		if ((!i || watch) && send(peer, reply, len, MSG_NOSIGNAL) != (ssize_t)len)
-			_exit(2);
-		shutdown(peer, SHUT_RDWR);
-		close(peer);
-	}
-	_exit(0);
+	peer = accept(fd, NULL, NULL);
+	if (recv(peer, request, sizeof(request), MSG_WAITALL) != sizeof(request) ||
+	    request[3] != (OP_REQ_DEVLIST & 0xff) ||
+	    send(peer, reply, len, MSG_NOSIGNAL) != (ssize_t)len)
+		_exit(1);
+	_exit(recv(peer, request, 1, 0) > 0);
 }
 
 static void doctor_asks(void)
@@ -641,17 +635,22 @@ static void doctor_asks(void)
 	uint8_t *p = hex_read(FIXTURES "packets/rep_devlist_several.hex", &len, NULL);
 	int fd = loopback(true, name), status;
 
-	for (unsigned watch = 0; watch < 2; watch++) {
-		pid_t pid = serve_both(fd, p, len, watch);
+	for (unsigned mark = 0; mark < 2; mark++) {
+		pid_t pid;
 
+		if (mark)
+			op_devlist_mark(p, len, 5);
+		pid = serve_list(fd, p, len);
 		examine(FIXTURES "sysfs/client-6.12.tree", name);
 		must(waitpid(pid, &status, 0) == pid, "wait for the server");
 		CHECK_INT(status, 0);
 		CHECK_INT(got.status, 0);
 		CHECK_INT(findings("BAD"), 0);
 		snprintf(want, sizeof(want), "ok      %s: exports %u devices, %s\n", name, p[11],
-			 watch ? "reports changes" : "has to be polled");
+			 mark ? "reports changes" : "has to be polled");
 		CHECK(strstr(got.out, want));
+		CHECK(fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && accept(fd, NULL, NULL) < 0);
+		fcntl(fd, F_SETFL, 0);
 	}
 	close(fd);
 	block_free(p);

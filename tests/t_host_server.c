@@ -272,7 +272,7 @@ static size_t make_list(uint8_t *bytes, enum op_code code, unsigned *devices)
 		++*devices;
 	}
 	op_devlist_head_encode(bytes, CONN_LIST_SIZE, code, *devices);
-	return len;
+	return code == OP_REP_WATCH ? len : op_devlist_mark(bytes, len, t.server.identity);
 }
 
 static unsigned passes;
@@ -478,7 +478,8 @@ static void list_is(struct client *c, enum op_code code, size_t at, unsigned dev
 /* All that came is this one list. */
 static void got_list(struct client *c, enum op_code code, unsigned devices)
 {
-	CHECK_INT(c->len, 12 + 316 * devices);
+	CHECK_INT(c->len, 12 + 316 * devices +
+			  (devices || code == OP_REP_WATCH ? 0 : OP_MARK_SIZE));
 	list_is(c, code, 0, devices);
 }
 
@@ -529,6 +530,20 @@ static void list(void)
 		got_list(&client, OP_REP_DEVLIST, n);
 		end();
 	}
+}
+
+/* Two runs of the server are told apart. */
+static void identity(void)
+{
+	uint64_t first;
+
+	start();
+	first = t.server.identity;
+	CHECK(first);
+	end();
+	start();
+	CHECK(t.server.identity && t.server.identity != first);
+	end();
 }
 
 /* The rules deny the client the devices whose bit is not set. */
@@ -2395,6 +2410,7 @@ static void no_leak(void)
 int main(void)
 {
 	RUN("t_host_server: a list", list);
+	RUN("t_host_server: its identity", identity);
 	RUN("t_host_server: a part of a list", selected);
 	RUN("t_host_server: a long list", long_list);
 	RUN("t_host_server: a long list for a slow client", long_list_to_the_slow);

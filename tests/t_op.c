@@ -427,6 +427,45 @@ static void watch(void)
 	block_free(p);
 }
 
+/* The mark is where a stranger finds zeros, and no part of the path. */
+static void mark(void)
+{
+	static const uint8_t want[] = { 0, 'u', 's', 'b', 'i', 'p', 'h', 'p',
+					1, 2,   3,   4,   5,   6,   7,   8 };
+	struct op_device device = { .path = "/sys/x", .busid = "1-1" }, back;
+	size_t size = 12 + 312;
+	uint8_t *p = block(NULL, size), *empty = block(NULL, 28);
+	uint64_t identity, got = 7;
+
+	memcpy(&identity, want + 8, 8);
+	for (int full = 0; full < 2; full++) {
+		if (full)
+			memset(device.path, '/', OP_PATH_SIZE - 1);
+		op_record_encode(p + 12, 312, &device, NULL);
+		if (!full) {
+			CHECK(!op_mark_decode(p + 12 + 240, &got));
+			CHECK_INT(got, 7);
+		}
+		CHECK_INT(op_devlist_mark(p, size, identity), size);
+		CHECK_BYTES(p + 12 + 240, want, sizeof(want));
+		CHECK(op_mark_decode(p + 12 + OP_MARK_AT, &got));
+		CHECK(got == identity);
+		CHECK_INT(op_record_decode(p + 12, 312, &back, NULL), 312);
+		CHECK_INT(strlen(back.path), full ? 240 : 6);
+		CHECK_STR(back.busid, "1-1");
+	}
+	CHECK_INT(op_devlist_head_encode(empty, 12, OP_REP_DEVLIST, 0), 12);
+	CHECK_INT(op_devlist_mark(empty, 12, identity), 28);
+	CHECK_BYTES(empty + 12, want, sizeof(want));
+	for (int i = 0; i < 8; i++) {
+		empty[12 + i] ^= 1;
+		CHECK(!op_mark_decode(empty + 12, &got));
+		empty[12 + i] ^= 1;
+	}
+	block_free(p);
+	block_free(empty);
+}
+
 /* The length of a record is known from its last byte but the interfaces; nothing else is read. */
 static void record_size(void)
 {
@@ -481,6 +520,7 @@ int main(void)
 	RUN("t_op: a refusal has no device", refusal);
 	RUN("t_op: the longest list", head_limits);
 	RUN("t_op: a watch", watch);
+	RUN("t_op: the mark of our servers", mark);
 	RUN("t_op: the length of a record", record_size);
 	RUN("t_op: texts of faults and refusals", fault_texts);
 	RUN("t_op: texts of statuses", status_texts);

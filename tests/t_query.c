@@ -42,7 +42,7 @@ static int begin(bool listening)
 }
 
 /* Answers one request with that, and hangs up when the other end does. */
-static pid_t serve(int fd, uint8_t code, const void *reply, size_t len)
+static pid_t serve(int fd, const void *reply, size_t len)
 {
 	pid_t pid = fork();
 	uint8_t request[OP_COMMON_SIZE], more;
@@ -54,7 +54,7 @@ static pid_t serve(int fd, uint8_t code, const void *reply, size_t len)
 	alarm(TIMEOUT_S);
 	peer = accept(fd, NULL, NULL);
 	if (recv(peer, request, sizeof(request), MSG_WAITALL) != sizeof(request) ||
-	    request[3] != code || send(peer, reply, len, MSG_NOSIGNAL) != (ssize_t)len)
+	    request[3] != 0x05 || send(peer, reply, len, MSG_NOSIGNAL) != (ssize_t)len)
 		_exit(1);
 	_exit(recv(peer, &more, 1, 0) > 0);
 }
@@ -67,22 +67,22 @@ static void served(pid_t pid)
 	CHECK_INT(status, 0);
 }
 
-/* The fixture's reply, as the answer to a list or a watch, with more behind it or not. */
-static bool answered(const char *path, bool watch, bool more)
+/* The fixture's reply, marked or not, with more behind it or not. */
+static bool answered(const char *path, bool marked, bool more)
 {
 	size_t len;
-	uint8_t *p = hex_read(path, &len, NULL), *twice = malloc(2 * len);
+	uint8_t *p = hex_read(path, &len, NULL), *twice = malloc(2 * (len + OP_MARK_SIZE));
 	int fd = begin(true);
 	pid_t pid;
 	bool ok;
 
 	must(twice && len >= OP_COMMON_SIZE, "allocate");
 	memcpy(twice, p, len);
-	if (watch)
-		twice[3] = OP_REP_WATCH;
+	if (marked)
+		len = op_devlist_mark(twice, len, 5);
 	memset(twice + len, 0xff, len);
-	pid = serve(fd, watch ? 0x60 : 0x05, twice, more ? 2 * len : len);
-	ok = query_list(&it, watch ? OP_REQ_WATCH : OP_REQ_DEVLIST, count, &devices);
+	pid = serve(fd, twice, more ? 2 * len : len);
+	ok = query_list(&it, count, &devices);
 	served(pid);
 	close(fd);
 	free(twice);
@@ -98,14 +98,20 @@ static void list(void)
 	CHECK(!it.loop.stopping);
 	CHECK(answered(FIXTURES "packets/rep_devlist_empty.hex", false, false));
 	CHECK_INT(devices, 0);
+	CHECK(!it.request.reply.marked);
 }
 
-/* The first list is what was asked for, whatever comes behind. */
-static void watch(void)
+/* The list is what was asked for, whatever comes behind; and whether it is marked. */
+static void marked(void)
 {
-	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", true, true));
-	CHECK(devices > 1);
-	CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", true, false));
+	for (unsigned mark = 0; mark < 2; mark++) {
+		CHECK(answered(FIXTURES "packets/rep_devlist_several.hex", mark, true));
+		CHECK(devices > 1);
+		CHECK_INT(it.request.reply.marked, mark);
+	}
+	CHECK(answered(FIXTURES "packets/rep_devlist_empty.hex", true, false));
+	CHECK_INT(devices, 0);
+	CHECK(it.request.reply.marked);
 }
 
 static void malformed(void)
@@ -119,7 +125,7 @@ static void refused(void)
 {
 	int fd = begin(false);
 
-	CHECK(!query_list(&it, OP_REQ_DEVLIST, count, &devices));
+	CHECK(!query_list(&it, count, &devices));
 	CHECK_INT(it.request.outcome, REQUEST_UNREACHABLE);
 	CHECK_STR(it.request.reason, strerror(ECONNREFUSED));
 	CHECK(!it.loop.stopping);
@@ -135,7 +141,7 @@ static void stopped(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	must(!sigprocmask(SIG_BLOCK, &set, NULL) && !raise(SIGINT), "raise");
-	CHECK(!query_list(&it, OP_REQ_DEVLIST, count, &devices));
+	CHECK(!query_list(&it, count, &devices));
 	CHECK(it.loop.stopping);
 	close(fd);
 }
@@ -145,7 +151,7 @@ static void no_descriptors(void)
 	int fd = begin(true);
 
 	spare_files(0);
-	CHECK(!query_list(&it, OP_REQ_DEVLIST, count, &devices));
+	CHECK(!query_list(&it, count, &devices));
 	spare_files(-1);
 	CHECK_INT(it.request.outcome, REQUEST_FAILED);
 	CHECK_STR(it.request.reason, strerror(EMFILE));
@@ -157,7 +163,7 @@ static void no_leak(void)
 	unsigned before = open_files();
 
 	list();
-	watch();
+	marked();
 	malformed();
 	refused();
 	stopped();
@@ -168,7 +174,7 @@ static void no_leak(void)
 int main(void)
 {
 	RUN("t_query: a list", list);
-	RUN("t_query: the first list of a watch", watch);
+	RUN("t_query: a list with a mark", marked);
 	RUN("t_query: a list that is none", malformed);
 	RUN("t_query: nobody there", refused);
 	RUN("t_query: told to stop", stopped);

@@ -162,7 +162,7 @@ static void in_pieces(enum op_code request, const uint8_t *p, size_t len)
 }
 
 /* How many events the first cut bytes of a list are good for. */
-static unsigned events_within(const uint8_t *p, size_t cut)
+static unsigned events_within(enum op_code request, const uint8_t *p, size_t cut)
 {
 	uint32_t devices = cut < 12 ? 0 : raw(p + 8, 4), i;
 	size_t at = 12;
@@ -174,14 +174,16 @@ static unsigned events_within(const uint8_t *p, size_t cut)
 		if (cut < at)
 			return i;
 	}
-	return i + (cut >= 12);
+	return i + (cut >= at + (request == OP_REQ_DEVLIST && !devices ? OP_MARK_SIZE : 0) &&
+		    cut >= 12);
 }
 
 static void truncated(enum op_code request, const uint8_t *p, size_t len)
 {
 	for (size_t cut = 0; cut < len; cut++) {
 		uint8_t *part = block(p, cut);
-		unsigned events = request == OP_REQ_IMPORT ? 0 : events_within(p, cut);
+		unsigned events = request == OP_REQ_IMPORT ? 0 :
+				  events_within(request, p, cut);
 
 		read_all(&other, request, part, cut, cut % 2 ? WHOLE : 61);
 		CHECK_INT(other.end, REPLY_MORE);
@@ -194,10 +196,11 @@ static void truncated(enum op_code request, const uint8_t *p, size_t len)
 static void list_fixture(enum op_code request, const uint8_t *p, size_t len)
 {
 	unsigned at = 0;
+	size_t behind = raw(p + 8, 4) || request != OP_REQ_DEVLIST ? 0 : OP_MARK_SIZE;
 
 	read_all(&outcome, request, p, len, WHOLE);
 	CHECK_INT(outcome.end, REPLY_MORE);
-	CHECK_INT(list_is(&outcome, &at, p), len);
+	CHECK_INT(list_is(&outcome, &at, p), len - behind);
 	CHECK_INT(outcome.events, at);
 	in_pieces(request, p, len);
 	truncated(request, p, len);
@@ -232,7 +235,12 @@ static void packet(const char *path, const char *name)
 	if (is_reply(name, "rep_import")) {
 		import_fixture(p, len);
 	} else {
-		list_fixture(OP_REQ_DEVLIST, p, len);
+		bool empty = !raw(p + 8, 4);
+		uint8_t *longer = block(NULL, len + OP_MARK_SIZE);
+
+		memcpy(longer, p, len);
+		list_fixture(OP_REQ_DEVLIST, empty ? longer : p, len + (empty ? OP_MARK_SIZE : 0));
+		block_free(longer);
 		check_end();
 		check_begin("t_reply: %s, watched", name);
 		p[3] = 0x60;
@@ -371,6 +379,50 @@ static void watched_lists(void)
 		watched(RANDOM);
 }
 
+/* The mark counts in the first record of a list, or behind the head of an empty one, however it is
+ * cut; a list of a watch has none. */
+static void marked(void)
+{
+	struct op_device device = { .path = "/sys/x", .busid = "1-1" };
+	uint8_t p[12 + 2 * 312 + 4] = { 0 };
+	struct op_interface interface = { 0 };
+	uint64_t identity = 0x0102030405060708;
+
+	for (unsigned devices = 0; devices <= 2; devices++)
+		for (unsigned where = 0; where < 3; where++) { /* nowhere, first, second */
+			size_t len = 12, mark = where < 2 ? 12 : 12 + 316 - 240;
+			struct reply *reply;
+
+			op_devlist_head_encode(p, 12, OP_REP_DEVLIST, devices);
+			for (unsigned i = 0; i < devices; i++) {
+				device.interfaces = !i;
+				len += (size_t)op_record_encode(p + len, 316, &device, &interface);
+			}
+			if (!devices)
+				memset(p + 12, 0, 16);
+			if (where == 1)
+				len = op_devlist_mark(p, len, identity);
+			else if (where == 2 && devices == 2)
+				op_devlist_mark(p + mark - 12 + 240, 312, identity);
+			for (size_t piece = 1; piece < len; piece++) {
+				reply = new_reader(OP_REQ_DEVLIST);
+				feed(reply, &outcome, OP_REQ_DEVLIST, p, len, piece);
+				CHECK_INT(reply->marked, where == 1);
+				CHECK(reply->identity == (where == 1 ? identity : 0));
+				CHECK_INT(outcome.events, devices + (devices || where == 1));
+				CHECK_INT(reply_is_empty_list(reply), !devices && where != 1);
+				reply_start(reply, OP_REQ_DEVLIST);
+				CHECK(!reply->marked && !reply->identity);
+				free(reply);
+			}
+			reply = new_reader(OP_REQ_WATCH);
+			p[3] = OP_REP_WATCH;
+			feed(reply, &outcome, OP_REQ_WATCH, p, len, WHOLE);
+			CHECK(!reply->marked && !reply_is_empty_list(reply));
+			free(reply);
+		}
+}
+
 /* The second list of a watch is as good as the first, or it is a fault. */
 static void watched_then_bad(void)
 {
@@ -459,6 +511,7 @@ int main(void)
 	RUN("t_reply: another reply than was asked for", another_reply);
 	RUN("t_reply: the lists of a watch", watched_lists);
 	RUN("t_reply: a watch whose second list is bad", watched_then_bad);
+	RUN("t_reply: the mark of our servers", marked);
 	RUN("t_reply: the longest list", longest_list);
 	RUN("t_reply: an import asks for no byte of the kernel's", import_asks_for_its_own);
 	RUN("t_reply: started anew", started_anew);

@@ -346,11 +346,12 @@ static void list_is(const uint8_t *p)
 	}
 }
 
+/* An empty one without a mark is over when the server closes. */
 static void every_list(enum manner manner)
 {
 	static const uint8_t received[] = { 1, 0x11, 0x80, 5, 0, 0, 0, 0 };
 
-	for (size_t i = 0; i < LENGTH(lists); i++) {
+	for (size_t i = manner != THEN_END; i < LENGTH(lists); i++) {
 		size_t len;
 		uint8_t *p = hex_read(lists[i], &len, NULL);
 
@@ -698,7 +699,38 @@ static int two_addresses(struct sockaddr_in *first, bool listening)
 	return fd;
 }
 
-static const uint8_t empty_list[12] = { 1, 0x11, 0, 5 };
+static const uint8_t empty_list[28] = { 1, 0x11, 0, 5, [13] = 'u', 's', 'b', 'i', 'p', 'h', 'p' };
+
+static bool head_came(void)
+{
+	return t.request.state == REQUEST_READING && reply_is_empty_list(&t.request.reply);
+}
+
+/* A server that keeps the connection, maybe with a part of a mark, has sent its list after 1 s. */
+static void list_without_mark(void)
+{
+	for (size_t len = 12; len < sizeof(empty_list); len++) {
+		for (int closes = 0; closes < 2; closes++) {
+			start(closes ? THEN_END : PIECES, empty_list, len);
+			t.until = closes ? has_ended : head_came;
+			ask(NULL);
+			if (!closes) {
+				CHECK(t.request.deadline <= loop_clock() + REQUEST_MARK_MS);
+				CHECK(t.loop.next <= t.request.deadline);
+				past_deadline();
+			}
+			outcome_is(REQUEST_OK, NULL);
+			CHECK_INT(t.records, 0);
+			CHECK(!t.request.reply.marked);
+			end();
+		}
+	}
+	start(PIECES, empty_list, sizeof(empty_list));
+	ask(NULL);
+	outcome_is(REQUEST_OK, NULL);
+	CHECK(t.request.reply.marked);
+	end();
+}
 
 static void second_address(void)
 {
@@ -1190,6 +1222,7 @@ int main(void)
 	RUN("t_request: lists", list_whole);
 	RUN("t_request: lists in pieces of a byte", list_in_pieces);
 	RUN("t_request: lists of servers that close behind them", list_then_end);
+	RUN("t_request: an empty list without a mark", list_without_mark);
 	RUN("t_request: the longest list", longest_list);
 	RUN("t_request: a list with something behind it", list_with_junk);
 	RUN("t_request: garbage", garbage);

@@ -20,8 +20,8 @@
 
 enum { PORTS = 16, PEERS = 32, DEVICES = 200, INTERVAL_MS = 10000, WATCH_SETTLES_MS = 10000 };
 
-/* How the server takes a watch. */
-enum manner { PUSHES, HANGS_UP, SAYS_NOTHING, TALKS_NONSENSE };
+/* How the server takes a watch. FOREIGN: its lists have no mark. */
+enum manner { PUSHES, HANGS_UP, SAYS_NOTHING, TALKS_NONSENSE, FOREIGN };
 
 /* A connection, as the server sees it. */
 enum peer_state { ABSENT, ASKING, HELD, ANSWERED, WATCHER, SESSION };
@@ -49,6 +49,7 @@ static struct {
 	bool two; /* the second one is there */
 	/* the server */
 	enum manner manner;
+	uint64_t identity;
 	bool hold;	 /* no import is answered until release() */
 	bool engaged;	 /* nothing else is answered while it has a session */
 	uint32_t refuse; /* the status of imports, OP_OK: none is refused */
@@ -239,13 +240,17 @@ static void say(struct peer *peer, const void *bytes, size_t len)
 
 static void say_list(struct peer *peer, enum op_code code)
 {
-	static uint8_t bytes[12 + DEVICES * 312];
+	static uint8_t bytes[12 + DEVICES * 312 + OP_MARK_SIZE];
 	size_t len = 12;
 
 	op_devlist_head_encode(bytes, 12, code, t.devices);
 	for (unsigned i = 0; i < t.devices; i++, len += 312)
 		op_record_encode(bytes + len, 312, &t.device[i], NULL);
+	if (code == OP_REP_DEVLIST && t.manner != FOREIGN)
+		len = op_devlist_mark(bytes, len, t.identity);
 	say(peer, bytes, len);
+	if (t.manner == FOREIGN) /* so that an empty list has an end */
+		shutdown(peer->source.fd, SHUT_WR);
 }
 
 static void push(void)
@@ -324,8 +329,10 @@ static void take_request(struct peer *peer, const struct op_request *request)
 /* A device, as far as it is asked what it is: a storage one with a serial number, or without. */
 static size_t describe(uint8_t *data, const uint8_t *setup)
 {
-	static const uint8_t device[] = { 18, 1, 0, 2, 0, 0, 0, 64, 0x27, 6, 1, 0, 0, 0, 0, 0, 3, 1 };
-	static const uint8_t rest[] = { 9, 2, 18, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 8, 6, 80, 0 };
+	static const uint8_t device[] = { 18, 1, 0, 2, 0,  0, 0, 64, 0x27,
+					  6,  1, 0, 0, 0, 0, 0, 3, 1 };
+	static const uint8_t rest[] = { 9, 2, 18, 0, 1, 1, 0, 0x80, 50,
+					9, 4, 0,  0, 0, 8, 6, 80,   0 };
 	size_t len = strlen(t.serial);
 
 	if (setup[3] == URB_QUERY_DEVICE) {
@@ -415,6 +422,18 @@ static void listen_again(void)
 	     "listen");
 	t.listener.ready = listener_ready;
 	must(!loop_watch(&t.loop, &t.listener, EPOLLIN), "watch");
+}
+
+/* At the same port of all addresses. */
+static void listen_everywhere(void)
+{
+	struct in_addr *address = &server.target.addresses.address[0].sa.v4.sin_addr;
+	struct in_addr before = *address;
+
+	loop_drop(&t.loop, &t.listener);
+	address->s_addr = htonl(INADDR_ANY);
+	listen_again();
+	*address = before;
 }
 
 static void pass(void *ctx)
@@ -625,16 +644,16 @@ static void engaged(void)
 {
 	unsigned lists;
 
-	prepare(SAYS_NOTHING, 1);
+	prepare(FOREIGN, 1);
 	t.engaged = true;
 	UNTIL(&t.loop, all_attached);
-	go_on(REQUEST_WATCH_MS);
+	go_on(INTERVAL_MS);
 	go_on(REQUEST_REPLY_MS);
 	lists = t.lists;
 	CHECK_INT(lists, 2);
 	go_on(SERVER_ENGAGED_MS - 1);
 	CHECK_INT(t.lists, lists);
-	CHECK_INT(t.watches, 1);
+	CHECK_INT(t.watches, 0);
 	CHECK(is_attached("1-1"));
 	CHECK(!server_is_failing(&server));
 	CHECK_INT(said("cannot list"), 0);
@@ -643,7 +662,7 @@ static void engaged(void)
 	CHECK(t.lists > lists);
 	CHECK(is_attached("1-1"));
 	end();
-	start(SAYS_NOTHING, 1); /* one that has answered beside a session does not answer any more */
+	start(FOREIGN, 1); /* one that has answered beside a session does not answer any more */
 	go_on(2 * INTERVAL_MS);
 	t.engaged = true;
 	go_on(2 * INTERVAL_MS);
@@ -704,7 +723,41 @@ static void pushes_are_followed(void)
 	end();
 }
 
-/* A server of the stock kind: a list each interval, and whether it pushes now and then. */
+/* A server of another kind is never asked for a watch: a list each interval. */
+static void foreign(void)
+{
+	for (unsigned devices = 0; devices < 2; devices++) {
+		start(FOREIGN, devices);
+		for (unsigned i = 1; i <= 20; i++) {
+			CHECK_INT(t.lists, i);
+			go_on(INTERVAL_MS);
+		}
+		CHECK_INT(t.watches, 0);
+		CHECK_INT(t.most, 1);
+		t.manner = PUSHES; /* one of ours has its place, which is not to be seen before */
+		go_on(INTERVAL_MS);
+		CHECK_INT(t.watches, 1);
+		CHECK(is_watched());
+		CHECK_INT(said("cannot"), 0);
+		end();
+	}
+}
+
+/* One of ours without a device pushes the first one. */
+static void pushes_the_first(void)
+{
+	start(PUSHES, 0);
+	CHECK_INT(t.lists, 1);
+	CHECK_INT(t.watches, 1);
+	set_devices(1);
+	push();
+	run_quiet(&t.loop);
+	CHECK(is_attached("1-1"));
+	CHECK_INT(t.lists, 1);
+	end();
+}
+
+/* One that does not push in the end: a list each interval, and a watch after a while. */
 static void watch_refused(enum manner manner)
 {
 	uint64_t asked;
@@ -716,7 +769,7 @@ static void watch_refused(enum manner manner)
 	asked = clock_now;
 	if (manner == SAYS_NOTHING) {
 		CHECK_INT(peers(WATCHER), 1);
-		go_on(REQUEST_WATCH_MS - 1);
+		go_on(REQUEST_REPLY_MS - 1);
 		CHECK_INT(peers(WATCHER), 1);
 		CHECK_INT(t.lists, 1);
 		go_on(1);
@@ -878,13 +931,13 @@ static void one_at_a_time(void)
 	CHECK_INT(t.imports, 5);
 	go_on(SERVER_REWATCH_MS);
 	CHECK_INT(t.watches, 2);
-	go_on(2 * SERVER_REWATCH_MS - 1);
+	go_on(SERVER_REWATCH_MS - 1);
 	CHECK_INT(t.watches, 2);
-	go_on(5 * SERVER_REWATCH_MAX_MS);
+	go_on(5 * SERVER_REWATCH_MS);
 	CHECK_INT(t.most, 1);
-	CHECK_INT(t.watches, 10); /* after 1, 3, 7, 15, 31, 63 min, then every 64 min */
+	CHECK_INT(t.watches, 7);
 	t.manner = PUSHES;
-	go_on(2 * SERVER_REWATCH_MAX_MS);
+	go_on(2 * SERVER_REWATCH_MS);
 	for (unsigned i = 0; i < 2; i++) {
 		push();
 		go_on(WATCH_SETTLES_MS);
@@ -1550,7 +1603,8 @@ static void stopping_in_use(bool kept_before)
 	go_on(5 * INTERVAL_MS);
 	CHECK_INT(t.detached, 2);
 	CHECK_INT(import_of("1-2")->state, IMPORT_KEPT);
-	CHECK_INT(said_of("1-2 (0627:0001) at 127.0.0.1:", ": stays attached: it holds the file "), 1);
+	CHECK_INT(said_of("1-2 (0627:0001) at 127.0.0.1:", ": stays attached: it holds the file "),
+		  1);
 	CHECK_INT(t.questions, 1 + kept_before);
 	CHECK_INT(t.syncs, 1 + kept_before); /* there may be more to write by now */
 	CHECK_INT(context.sync, IMPORT_SYNC_DONE);
@@ -1777,6 +1831,49 @@ static void other_servers(void)
 	end();
 }
 
+static bool second_is_known(void)
+{
+	return second.identity && is_watched();
+}
+
+/* Other addresses, and the lists tell that it is one server. */
+static void two_addresses(void)
+{
+	static struct psk key;
+
+	prepare_two(PUSHES, 0);
+	t.identity = 0x0102030405060708;
+	second.target.addresses.address[0].sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	listen_everywhere();
+	UNTIL(&t.loop, second_is_known);
+	run_quiet(&t.loop);
+	CHECK_INT(t.lists, 2);
+	CHECK(server_is_same(&server, &second));
+	CHECK_INT(said("is the same server as 127.0.0.1:"), 1);
+	set_devices(2);
+	push();
+	go_on(2 * INTERVAL_MS);
+	CHECK_INT(attached(), 2);
+	CHECK(!import_next(&context, &second_name, NULL));
+	CHECK_INT(t.lists, 2);
+	second.target.key = &key; /* another proof of who it is */
+	CHECK(!server_is_same(&server, &second));
+	second.target.key = NULL;
+	strcpy(second_name.through, "3240"); /* ssh */
+	CHECK(!server_is_same(&server, &second));
+	second_name.through[0] = 0;
+	second.identity++;
+	CHECK(!server_is_same(&server, &second));
+	server.identity = second.identity = 0;
+	CHECK(!server_is_same(&server, &second));
+	server.identity = second.identity = 5;
+	CHECK(server_is_same(&server, &second));
+	server.answered = false;
+	log_once(&server.failure, LOG_LEVEL_WARNING, 0, "it fails");
+	CHECK(!server_is_same(&server, &second));
+	end();
+}
+
 static unsigned ports_in_use(void)
 {
 	unsigned n = 0;
@@ -1975,7 +2072,7 @@ static void held_by_place(void)
 #define KEPT "1-1 (0627:0001) at 127.0.0.1:"
 #define IN_USE ": stays attached: it holds the file system at /mnt"
 
-/* What is held while its disk is in use is detached when that ends, which is asked every interval. */
+/* What is held while its disk is in use is detached when that ends: it is asked every interval. */
 static void held_in_use(void)
 {
 	start(PUSHES, 2);
@@ -2305,6 +2402,8 @@ int main(void)
 {
 	RUN("t_server: polled, then watched", polled_then_watched);
 	RUN("t_server: pushes are followed", pushes_are_followed);
+	RUN("t_server: a server of another kind", foreign);
+	RUN("t_server: the first device is pushed", pushes_the_first);
 	RUN("t_server: a watch that is closed", watch_closed);
 	RUN("t_server: a watch without an answer", watch_unanswered);
 	RUN("t_server: a watch that is answered with nonsense", watch_answered_with_nonsense);
@@ -2353,6 +2452,7 @@ int main(void)
 	RUN("t_server: two names of one server", two_names);
 	RUN("t_server: two names of one server, and a device that is held", two_names_and_held);
 	RUN("t_server: two names of one server, and the first one fails", first_name_fails);
+	RUN("t_server: two addresses of one server", two_addresses);
 	RUN("t_server: two names of other servers", other_servers);
 	RUN("t_server: another device than was listed", another_than_listed);
 	RUN("t_server: the device that was listed", same_as_listed);

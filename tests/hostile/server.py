@@ -11,7 +11,7 @@ import tls13
 from client import KEY, NAME, mutate, send_in_pieces
 from lab import check
 from t_network import (OK, RECORD, REP_DEVLIST, REP_IMPORT, REP_WATCH, REQ_DEVLIST, REQ_IMPORT, REQ_WATCH,
-                       head)
+                       head, marked)
 from tls13 import ALERT, CCS, DATA, EXTENSIONS, FINISHED, HANDSHAKE, SERVER_HELLO, message, record
 
 MANY = 100  # devices of a server, each for an attempt to import it
@@ -315,13 +315,15 @@ def query_cut(some, command):
     return reply_to(some, command)[:some.randrange(48)]
 
 
-# Watches: the first list is good, and the lie begins when the board says so
+# Watches: the first lists are good, with a mark where one is asked for, and the lie begins when the board says so
 
 
 def watches(lie):
     async def body(peer):
         code, busid = await request(peer)
-        if code in (REQ_DEVLIST, REQ_IMPORT):
+        if code == REQ_DEVLIST:
+            await say(peer, marked(devices_of(*map(device, names(128)))))
+        elif code == REQ_IMPORT:
             await refuse(peer, code)
         else:
             await peer.send(devices_of(*map(device, names(128)), code=REP_WATCH))

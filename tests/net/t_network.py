@@ -77,11 +77,39 @@ def record(data):
     return Device(text_field(path), text_field(busid), *numbers)
 
 
+MARK = b"\0usbiphp"  # then 8 bytes, which tell a run of the server from others
+MARK_SIZE = 16
+
+
+def mark_place(data):
+    """Where the mark of a list is: at the end of the first path, or behind an empty list."""
+    return 12 if data[8:12] == bytes(4) else 12 + 256 - MARK_SIZE
+
+
+def marked(data, identity=bytes(8)):
+    """A list as our servers send it."""
+    at = mark_place(data)
+    return data[:at] + MARK + identity + data[at + MARK_SIZE:]
+
+
+def unmarked(data):
+    """What a stranger sees of a list of our server; None if that is not there yet."""
+    at = mark_place(data)
+    if len(data) < at + MARK_SIZE:
+        return None
+    check(data[at:].startswith(MARK), f"no mark: {data[at:at + MARK_SIZE]}")
+    return data[:at] + bytes(MARK_SIZE if at > 12 else 0) + data[at + MARK_SIZE:]
+
+
 def take_list(data, code=REP_DEVLIST):
     """The device list at the begin of `data`, by busid, and what is behind it; or None."""
     if len(data) < 12:
         return None
     check(data[:8] == head(code), f"not the head of a list: {data[:8].hex()}")
+    if code == REP_DEVLIST:
+        data = unmarked(data)
+        if data is None:
+            return None
     devices, at = {}, 12
     for _ in range(struct.unpack_from(">I", data, 8)[0]):
         if len(data) < at + RECORD.size:
@@ -1126,7 +1154,7 @@ def port_in_use(work):
 class Fake:
     """A server whose list is `devices`. What it does with a watch is `watch`: "serve" it with a
     sign of life every 8 s, "once" with nothing after the first list, "close", or stay "silent".
-    Imports are refused.
+    Its lists have the mark of our servers, unless it is "foreign". Imports are refused.
     """
 
     def __init__(self, watch, port=0, at="127.0.0.1"):
@@ -1164,7 +1192,8 @@ class Fake:
             code = struct.unpack(">HHI", read_exactly(peer, 8))[1]
             if code == REQ_DEVLIST:
                 self.lists += 1
-                peer.sendall(self.reply(REP_DEVLIST))
+                data = self.reply(REP_DEVLIST)
+                peer.sendall(data if self.watch == "foreign" else marked(data))
                 peer.shutdown(socket.SHUT_WR)
                 read_all(peer)
             elif code == REQ_IMPORT:
@@ -1180,7 +1209,7 @@ class Fake:
         peer.close()
 
     def serve_watch(self, peer):
-        if self.watch == "close":
+        if self.watch in ("close", "foreign"):
             return
         if self.watch != "silent":
             with self.lock:
@@ -1231,13 +1260,14 @@ def client(work, name, interval, *fakes, argv=()):
 
 def watch_serves(work):
     """The other server, which is polled every second, is the clock."""
-    good, other = Fake("serve"), Fake("close")
-    daemon = client(work, "serves", 1, good, other)
-    until(lambda: good.signs >= 2 and other.lists >= 12, "two signs of life")
+    good, other, foreign = Fake("serve"), Fake("close"), Fake("foreign")
+    daemon = client(work, "serves", 1, good, other, foreign)
+    until(lambda: good.signs >= 2 and other.lists >= 12 and foreign.lists >= 12, "two signs of life")
     check((good.lists, good.watches) == (1, 1) and not good.closed,
           f"{good.lists} lists and {good.watches} watches of a server that can be watched")
     check(other.watches == 1, f"{other.watches} watches of one that cannot")
     check(other.most == 1, f"{other.most} connections at a time to one that cannot")
+    check(not foreign.watches, f"{foreign.watches} watches of a stranger")
     check(daemon.stop() == 0, "its exit status")
     check("cannot" not in daemon.log(), f"it complains: {daemon.log()}")
 

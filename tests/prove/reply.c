@@ -32,6 +32,7 @@ static void any_reply(enum op_code code, bool in_list, size_t used, size_t left)
 	reply.code = code;
 	reply.in_list = in_list;
 	reply.records = (uint32_t)any_size(0, OP_DEVLIST_MAX);
+	reply.mark_due = any_int(0, 1);
 	reply.used = used;
 	reply.len = used + left;
 }
@@ -62,7 +63,8 @@ void prove_reply_start(void)
 
 	any_bytes(&reply, sizeof(reply));
 	reply_start(&reply, any_int(0, 1) ? list : OP_REQ_IMPORT);
-	/*@ assert right: reply.used == 0 && reply.len == 0 && reply.in_list == 0; */
+	/*@ assert right: reply.used == 0 && reply.len == 0 && reply.in_list == 0 &&
+	        reply.mark_due == 0 && reply.marked == 0; */
 	/*@ assert code: reply.code == OP_REP_DEVLIST || reply.code == OP_REP_WATCH ||
 	        reply.code == OP_REP_IMPORT; */
 	END();
