@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/util.h"
+#include "loop/child.h"
 #include "loop/session.h"
 #include "policy/holds.h"
 #include "proto/op.h"
@@ -416,6 +417,7 @@ static int run_without_command(struct table *table, const char *word)
 /* The command is the program's name, if that is "usbiphp-COMMAND", or else the first argument. */
 static int run_program(struct settings *settings, const char *name, int argc, char **argv)
 {
+	char *argv0 = *argv;
 	static struct inventory inventory;
 	static struct keys keys;
 	int status;
@@ -445,6 +447,7 @@ static int run_program(struct settings *settings, const char *name, int argc, ch
 	    !keys_read(&keys, settings->daemon.psk)) /* a daemon waits for the file */
 		return EXIT_USAGE;
 	settings->daemon.keys = settings->daemon.psk ? &keys : NULL;
+	child_set_origin(argv0, settings->daemon.keys);
 	settings->arguments = argv + optind;
 	return settings->command->run(settings);
 }
@@ -456,7 +459,7 @@ int main(int argc, char **argv)
 	int status;
 
 	settings.daemon = (struct daemon_options){
-		.name = name, .sysfs = "/sys", .run = STATE_DIR, .config = CONFIG_DIR,
+		.sysfs = "/sys", .run = STATE_DIR, .config = CONFIG_DIR,
 		.interval = 10, .dead_after = DEAD_AFTER_DEFAULT,
 	};
 	settings.port = OP_PORT;

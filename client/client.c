@@ -220,8 +220,6 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	imports->own_dir = options->run;
 	imports->dead_after = options->dead_after;
 	imports->watch_lists = !options->once;
-	imports->argv0 = options->name;
-	imports->keys = options->keys;
 	imports->guard_proven = guard == GUARD_ON;
 	imports->guard_others = guard == GUARD_AUTO ? kernel_needs_guard(imports->sysfs)
 						    : guard == GUARD_ON;
@@ -249,7 +247,7 @@ int client_run(const struct daemon_options *options, enum guard_mode guard,
 	if (status)
 		return status;
 	/* before the sandbox */
-	error = ssh_start(&client.ssh, options->name, server, servers);
+	error = ssh_start(&client.ssh, server, servers);
 	if (error)
 		log_error_errno(error, "cannot start ssh");
 	client.daemon.inspector.answered = client_answered;

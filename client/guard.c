@@ -8,7 +8,6 @@
 #include "lib/str.h"
 #include "loop/child.h"
 #include "loop/daemon.h"
-#include "tls/keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,8 +184,7 @@ static struct guard_page *page_open(const char *run, unsigned port, int *fd)
 	return page;
 }
 
-int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
-		char *argv0, struct keys *keys)
+int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name)
 {
 	static struct guard guard;
 	static struct guard_page own;
@@ -197,9 +195,7 @@ int guard_start(const char *run, unsigned port, int connection, int kernel, cons
 	int error = pid < 0 ? -errno : 0;
 
 	if (!pid) {
-		child_become(GUARD_NAME, argv0, &files, lock);
-		if (keys)
-			explicit_bzero(keys, sizeof(*keys));
+		child_become(GUARD_NAME, &files, lock);
 		guard.name = name;
 		guard.flows.page = page ? page : &own;
 		guard.flows.page->version = GUARD_VERSION;

@@ -21,8 +21,6 @@ enum guard_mode {
 	GUARD_OFF,
 };
 
-struct keys;
-
 enum {
 	GUARD_VERSION = 1, /* changes with struct guard_page */
 	GUARD_ENDPOINTS = 32, /* the number, and 16 more if it is IN */
@@ -46,11 +44,9 @@ struct guard_page {
 
 /*
  * Starts the guard of the device at that port. connection is the server's, kernel the other end of
- * what vhci-hcd has; the caller still has both. name is for its messages, argv0 as of
- * child_start_helper(). keys are forgotten in the new process; NULL: none. 0 or -errno.
+ * what vhci-hcd has; the caller still has both. name is for its messages. 0 or -errno.
  */
-int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
-		char *argv0, struct keys *keys);
+int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name);
 /* The device has left the port: removes its file. */
 void guard_forget(const char *run, unsigned port);
 /* For any process, of any user: returns false if the device has no guard. */

@@ -102,8 +102,6 @@ struct import_context {
 	/* Devices of servers that have a key, or are reached by ssh; and of others: they have a
 	 * guard. */
 	bool guard_proven, guard_others;
-	char *argv0;	   /* for guard_start(), as keys */
-	struct keys *keys;
 	bool watch_lists;	/* servers are asked to push their lists */
 	struct rules rules;
 	struct holds holds;

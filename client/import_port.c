@@ -85,8 +85,7 @@ static int import_take_guarded_port(struct import *import, int fd, const struct 
 	port = import_take_free_port(import, pair[1], device, session);
 	close(pair[1]);
 	if (port >= 0)
-		error = guard_start(context->own_dir, (unsigned)port, fd, pair[0], name.text,
-				    context->argv0, context->keys);
+		error = guard_start(context->own_dir, (unsigned)port, fd, pair[0], name.text);
 	close(pair[0]); /* without a guard that ends the session, and the kernel frees the port */
 	if (error)
 		import_forget_port(import, (unsigned)port);

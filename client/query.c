@@ -34,10 +34,10 @@ static bool query_has_ended(void *ctx)
 	return query->request.state == REQUEST_IDLE;
 }
 
-void query_confine(struct ssh *ssh, char *name, const struct psk *key,
-		   const struct endpoint *server, unsigned servers)
+void query_confine(struct ssh *ssh, const struct psk *key, const struct endpoint *server,
+		   unsigned servers)
 {
-	ssh_start(ssh, name, server, servers);
+	ssh_start(ssh, server, servers);
 	if (key)
 		modprobe("tls");
 	sandbox_enter(-1, "", "", server, servers);

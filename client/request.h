@@ -145,10 +145,10 @@ const char *resolve_strerror(int error);
  * ssh.c: starts the process "usbiphp-ssh" if any of the servers is behind ssh. It runs ssh in the
  * place of the client, which gives up the right to run programs (sandbox_enter()), and only for
  * these servers. It has the sandbox sandbox_enter_ssh(), takes orders from the client only, reads
- * nothing that a peer sends, and ends with the client. name: see child_start_helper(). The servers
- * must live as long as ssh. 0 or -errno.
+ * nothing that a peer sends, and ends with the client. The servers must live as long as
+ * ssh. 0 or -errno.
  */
-int ssh_start(struct ssh *ssh, char *name, const struct endpoint *server, unsigned servers);
+int ssh_start(struct ssh *ssh, const struct endpoint *server, unsigned servers);
 /*
  * Connects to the port endpoint->through on the loopback of the other machine; the endpoint is one
  * of the servers of ssh_start(). Returns a socket that does not block, or -errno. ssh has no
@@ -167,10 +167,10 @@ struct query {
 };
 
 /* query.c: before the first query of these servers, drops what it does not need to hear a stranger,
- * for good: the client's sandbox without a place to write to. key: one of theirs, or NULL. name,
- * ssh: see ssh_start(). If that fails, so do the queries through ssh. */
-void query_confine(struct ssh *ssh, char *name, const struct psk *key,
-		   const struct endpoint *server, unsigned servers);
+ * for good: the client's sandbox without a place to write to. key: one of theirs, or NULL. ssh:
+ * see ssh_start(). If that fails, so do the queries through ssh. */
+void query_confine(struct ssh *ssh, const struct psk *key, const struct endpoint *server,
+		   unsigned servers);
 /*
  * Requests the list. The caller has set query->target.endpoint and key. record is called for each
  * device, with ctx as request->ctx. Returns false if there is no list: then query->request has the

@@ -119,7 +119,7 @@ static void ssh_serve(int client, const struct endpoint *server, unsigned server
 	}
 }
 
-int ssh_start(struct ssh *ssh, char *name, const struct endpoint *server, unsigned servers)
+int ssh_start(struct ssh *ssh, const struct endpoint *server, unsigned servers)
 {
 	unsigned i = 0;
 	pid_t pid;
@@ -129,7 +129,7 @@ int ssh_start(struct ssh *ssh, char *name, const struct endpoint *server, unsign
 		i++;
 	if (i == servers)
 		return 0;
-	pid = child_start_helper(STARTER_NAME, name, &(struct child_files){ 0 }, &ssh->fd);
+	pid = child_start_helper(STARTER_NAME, &(struct child_files){ 0 }, &ssh->fd);
 	if (pid < 0)
 		ssh->fd = -1;
 	if (pid)

@@ -259,8 +259,7 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
 	close(doctor.machine.root);
 	sysfs_close(&doctor.sysfs);
 	if (servers)
-		query_confine(&ssh, options->name, keys_for(options->keys, ""), server,
-			      servers);
+		query_confine(&ssh, keys_for(options->keys, ""), server, servers);
 	for (unsigned i = 0; i < servers; i++)
 		if (!doctor_check_server(&doctor, &ssh, &server[i]))
 			return 1;

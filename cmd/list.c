@@ -217,7 +217,7 @@ int cmd_list_remote(const struct daemon_options *options, const struct endpoint 
 	query.target.endpoint = server;
 	query.target.key = keys_for(options->keys, server->host);
 	query.target.ssh = &ssh;
-	query_confine(&ssh, options->name, query.target.key, server, 1);
+	query_confine(&ssh, query.target.key, server, 1);
 	if (!query_list(&query, inventory_add_remote, inventory)) {
 		if (!query.loop.stopping)
 			request_log_failure(&query.request, &(struct log_once){ 0 });

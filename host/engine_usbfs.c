@@ -107,7 +107,7 @@ static bool held_adopt(void *unused, const char *name)
 	return false;
 }
 
-int holders_open(struct daemon *daemon, struct keys *keys)
+int holders_open(struct daemon *daemon)
 {
 	const struct child_files files = { { daemon->sysfs.root, daemon->sysfs.usb_nodes,
 					     daemon->rundir.dir } };
@@ -118,15 +118,13 @@ int holders_open(struct daemon *daemon, struct keys *keys)
 	loop = &daemon->loop;
 	sysfs_each_entry(daemon->rundir.dir, ".", held_adopt, NULL);
 	holders_share();
-	pid = child_start_helper("usbiphp-starter", daemon->options->name, &files, &fd);
+	pid = child_start_helper("usbiphp-starter", &files, &fd);
 	if (pid < 0)
 		return pid;
 	if (pid) {
 		starter = fd;
 		return 0;
 	}
-	if (keys)
-		explicit_bzero(keys, sizeof(*keys));
 	starter_main(fd, &daemon->sysfs, daemon->rundir.dir);
 	_exit(0);
 }

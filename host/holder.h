@@ -75,9 +75,8 @@ enum holder_message {
 };
 
 /* In the server, once, before its sandbox: starts the starter, and finds the holders of an earlier
- * run. keys are forgotten in the new process;
- * NULL: none. 0 or -errno. */
-int holders_open(struct daemon *daemon, struct keys *keys);
+ * run. 0 or -errno. */
+int holders_open(struct daemon *daemon);
 /* Lets the starter end, and forgets the holders, which go on. */
 void holders_close(void);
 /* Tells the starter which ports are to be claimed, unless there are none, as before. A message that

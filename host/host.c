@@ -156,7 +156,7 @@ static int host_open_engines(struct host *host, const struct engine *only)
 		return 1;
 	}
 	if (!engine_usbfs.check(sysfs))
-		error = holders_open(&host->daemon, host->daemon.options->keys);
+		error = holders_open(&host->daemon);
 	if (error)
 		log_error_errno(error, "cannot start");
 	return error != 0;

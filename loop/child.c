@@ -19,6 +19,11 @@
 #define CHILD_NAME "usbiphp-job" /* for ps(1), and for the installer: it is no daemon */
 enum { FILES_MAX = 1024 /* a daemon has fewer open files: host/server.c */ };
 
+static struct {
+	char *argv0;
+	struct keys *keys;
+} origin;
+
 static void child_pipe_ready(struct loop_source *source, uint32_t events)
 {
 	struct child *child = container_of(source, struct child, pipe);
@@ -101,17 +106,27 @@ void child_kill(struct child *child)
 	child->pid = 0;
 }
 
-void child_become(const char *name, char *argv0, const struct child_files *files, int also)
+void child_set_origin(char *argv0, struct keys *keys)
 {
-	size_t len = strlen(argv0);
+	origin.argv0 = argv0;
+	origin.keys = keys;
+}
+
+void child_become(const char *name, const struct child_files *files, int also)
+{
+	size_t len = origin.argv0 ? strlen(origin.argv0) : 0;
 
 	keep_files(files, also);
 	prctl(PR_SET_NAME, name);
-	memset(argv0, 0, len);
-	str_copy(argv0, len + 1, name);
+	if (origin.keys)
+		explicit_bzero(origin.keys, sizeof(*origin.keys));
+	if (len) {
+		memset(origin.argv0, 0, len);
+		str_copy(origin.argv0, len + 1, name);
+	}
 }
 
-pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd)
+pid_t child_start_helper(const char *name, const struct child_files *files, int *fd)
 {
 	int pair[2];
 	pid_t pid;
@@ -126,7 +141,7 @@ pid_t child_start_helper(const char *name, char *argv0, const struct child_files
 	if (pid < 0)
 		close(*fd);
 	if (!pid)
-		child_become(name, argv0, files, *fd);
+		child_become(name, files, *fd);
 	return pid;
 }
 

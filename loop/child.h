@@ -9,6 +9,7 @@
 
 #include "loop/loop.h"
 #include "sysfs/device.h"
+#include "tls/keys.h"
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -50,10 +51,13 @@ int child_start(struct loop *loop, struct child *child, const struct child_work 
 /* Kills the child if it runs; done is not called. Only for work that leaves nothing half done. */
 void child_kill(struct child *child);
 
-/* In a new process: closes all descriptors but those, also, and 0 to 2. name is its name for ps(1)
- * and pidof(1). argv0 is the daemon's, and is overwritten, so that this is not taken for the
+/* Once, before there is a new process: the program's argv[0], and the keys that it has or will have;
+ * NULL: none. */
+void child_set_origin(char *argv0, struct keys *keys);
+/* In a new process: closes all descriptors but those, also, and 0 to 2, and forgets the keys. name
+ * is its name for ps(1) and pidof(1); argv[0] is overwritten, so that this is not taken for the
  * daemon. */
-void child_become(const char *name, char *argv0, const struct child_files *files, int also);
+void child_become(const char *name, const struct child_files *files, int also);
 
 /*
  * Starts a process that lives as long as the daemon, and becomes that name. It has the rights of
@@ -61,7 +65,7 @@ void child_become(const char *name, char *argv0, const struct child_files *files
  * pair, in each of both processes. Returns as fork(2) does, or -errno. The process must end when
  * its socket is closed at the other end.
  */
-pid_t child_start_helper(const char *name, char *argv0, const struct child_files *files, int *fd);
+pid_t child_start_helper(const char *name, const struct child_files *files, int *fd);
 
 /* Reads the strings of a device in a child process, as that may block (sysfs/device.h).
  * child_kill() ends it. */

@@ -174,10 +174,9 @@ int daemon_open(struct daemon *daemon, const struct daemon_options *options,
 	if (error)
 		goto close_rundir;
 	/* before sockets and devices are open, and before the sandbox */
-	error = hook_runner_start(&daemon->runner, &daemon->loop, options->config, options->name);
+	error = hook_runner_start(&daemon->runner, &daemon->loop, options->config);
 	if (!error)
-		error = inspector_start(&daemon->inspector, &daemon->loop, &daemon->sysfs,
-					options->name);
+		error = inspector_start(&daemon->inspector, &daemon->loop, &daemon->sysfs);
 	if (error)
 		goto close_loop;
 	if (!options->once)

@@ -61,7 +61,6 @@ bool rundir_read_page(const char *path, const char *name, void *page, size_t siz
 bool rundir_has_daemon(const char *path, const char *role);
 
 struct daemon_options {
-	char *name;	    /* argv[0], writable, see hook_runner_start() */
 	const char *sysfs;  /* root of the kernel's attribute files */
 	const char *run;    /* run directory */
 	const char *config; /* directory of holds (policy/holds.h) and hooks (loop/hooks.h) */

@@ -104,15 +104,14 @@ static void runner_ready(struct loop_source *source, uint32_t events)
 	runner->waiting = 0;
 }
 
-int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
-		      char *name)
+int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config)
 {
 	int fd, error;
 
 	*runner = (struct hook_runner){ { -1, runner_ready }, .loop = loop, .config = config };
 	if (!has_hooks_dir(runner))
 		return 0;
-	runner->pid = child_start_helper(RUNNER_NAME, name, &(struct child_files){ 0 }, &fd);
+	runner->pid = child_start_helper(RUNNER_NAME, &(struct child_files){ 0 }, &fd);
 	if (runner->pid < 0)
 		return runner->pid;
 	if (!runner->pid) {

@@ -52,10 +52,8 @@ struct hook_runner {
 	struct log_once disabled, late;
 };
 
-/* Starts the process, with the rights that the caller has now. name: the daemon's argv[0], see
- * child_start_helper(). 0 or -errno. */
-int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config,
-		      char *name);
+/* Starts the process, with the rights that the caller has now. 0 or -errno. */
+int hook_runner_start(struct hook_runner *runner, struct loop *loop, const char *config);
 /* Never blocks, and copies the facts. Events come to the hooks in the order of these calls. */
 void hook_runner_tell(struct hook_runner *runner, const struct hook_facts *facts);
 /* HOOKS_MS after this no hook runs any more, and events that still wait are lost; logged. */

@@ -68,15 +68,14 @@ static void inspector_ready(struct loop_source *source, uint32_t events)
 	inspector->answered(inspector);
 }
 
-int inspector_start(struct inspector *inspector, struct loop *loop, const struct sysfs *sysfs,
-		    char *name)
+int inspector_start(struct inspector *inspector, struct loop *loop, const struct sysfs *sysfs)
 {
 	const struct child_files files = { { sysfs->root, sysfs->proc, sysfs->run, sysfs->dev,
 					     sysfs->etc } };
 	int fd, error;
 
 	*inspector = (struct inspector){ .source = { -1, inspector_ready }, .loop = loop };
-	inspector->pid = child_start_helper(PROTECT_PROCESS, name, &files, &fd);
+	inspector->pid = child_start_helper(PROTECT_PROCESS, &files, &fd);
 	if (inspector->pid < 0)
 		return inspector->pid;
 	if (!inspector->pid) {

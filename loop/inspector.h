@@ -41,10 +41,9 @@ struct inspector {
 	void (*answered)(struct inspector *inspector);
 };
 
-/* Starts the process, with the rights that the caller has now, and then its own sandbox. name: the
- * daemon's argv[0], see child_start_helper(). 0 or -errno. */
-int inspector_start(struct inspector *inspector, struct loop *loop, const struct sysfs *sysfs,
-		    char *name);
+/* Starts the process, with the rights that the caller has now, and then its own sandbox. 0 or
+ * -errno. */
+int inspector_start(struct inspector *inspector, struct loop *loop, const struct sysfs *sysfs);
 /* Sends inspector->survey as the question, in any state but INSPECTOR_ASKED. answered is called
  * within limit_ms, maybe before this returns; some milliseconds are usual. If survey.sync is set,
  * the worker makes no survey, but calls sync(2) and then answers. */

@@ -26,7 +26,7 @@
 
 enum { PORTS = 80 };
 
-static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8], name[] = "t_client with room for a name";
+static char root[TEMP_SIZE], run_dir[TEMP_SIZE + 8];
 static struct endpoint server[2];
 static unsigned servers;
 static bool used[PORTS];
@@ -147,7 +147,7 @@ static void start(void)
 static int run(bool once)
 {
 	struct daemon_options options = {
-		.name = name, .sysfs = root, .run = run_dir, .config = root, .interval = 10,
+		.sysfs = root, .run = run_dir, .config = root, .interval = 10,
 		.dead_after = 15, .once = once, .rules = { .role = RULE_CLIENT },
 	};
 	char log[TEMP_SIZE + 8];

@@ -9,6 +9,7 @@
 #include "lib/str.h"
 #include "tests/files.h"
 #include "tests/said.h"
+#include "loop/child.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -190,7 +191,7 @@ static void start(void)
 	snprintf(run_dir, sizeof(run_dir), "%s/run", root);
 	snprintf(config, sizeof(config), "%s/etc", root);
 	put_file(root, "sys/x", "");
-	t.options.name = name;
+	child_set_origin(name, NULL);
 	t.options.sysfs = root;
 	t.options.run = run_dir;
 	t.options.config = config;

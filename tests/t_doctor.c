@@ -60,14 +60,13 @@ time_t __wrap___time64(time_t *t)
 }
 
 /* It would be for good. */
-void __wrap_query_confine(struct ssh *ssh, char *name, const struct psk *key,
+void __wrap_query_confine(struct ssh *ssh, const struct psk *key,
 			  const struct endpoint *server, unsigned servers);
 
-void __wrap_query_confine(struct ssh *ssh, char *name, const struct psk *key,
+void __wrap_query_confine(struct ssh *ssh, const struct psk *key,
 			  const struct endpoint *server, unsigned servers)
 {
 	(void)ssh;
-	(void)name;
 	(void)key;
 	(void)server;
 	CHECK_INT(servers, 1);

@@ -12,6 +12,7 @@
 #include "lib/str.h"
 #include "tests/files.h"
 #include "tls/keys.h"
+#include "loop/child.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +30,7 @@ static struct {
 	int connection;	    /* as the client keeps it, to watch it */
 	int log;
 	pid_t pid;
+	struct keys keys;
 } t;
 
 void __wrap_sandbox_enter_guard(void);
@@ -71,10 +73,10 @@ static void start_again(void)
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, kernel) &&
 	     !socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, server) &&
 	     !pipe2(log, O_CLOEXEC), "make the sockets");
+	child_set_origin(t.argv0, &t.keys);
 	fflush(stdout);
 	dup2(log[1], STDERR_FILENO);
-	CHECK_INT(guard_start(t.run, PORT, server[0], kernel[0], "1-1 (0951:1666) at pi", t.argv0,
-			      NULL), 0);
+	CHECK_INT(guard_start(t.run, PORT, server[0], kernel[0], "1-1 (0951:1666) at pi"), 0);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	close(log[1]);

@@ -14,6 +14,7 @@
 #include "lib/str.h"
 #include "tests/files.h"
 #include "tests/tree.h"
+#include "loop/child.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -240,7 +241,7 @@ static void open_daemon(void)
 	static char name[] = "usbiphp-server";
 
 	memset(&server, 0, sizeof(server));
-	options.name = name;
+	child_set_origin(name, NULL);
 	server.options = &options;
 	server.sysfs = sysfs;
 	server.sysfs.usb_nodes = gone[0]; /* the only file that the process gets so */
@@ -248,7 +249,7 @@ static void open_daemon(void)
 	server.rundir.dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	must(server.rundir.dir >= 0, "open the run directory");
 	must(!loop_open(&server.loop, 1000, &role, NULL), "open the loop");
-	CHECK_INT(holders_open(&server, NULL), 0);
+	CHECK_INT(holders_open(&server), 0);
 }
 
 static void before(void)

@@ -7,6 +7,7 @@
 
 #include "tests/files.h"
 #include "tests/said.h"
+#include "loop/child.h"
 
 #include <linux/capability.h>
 #include <poll.h>
@@ -101,7 +102,8 @@ static void begin_as(char *name)
 	if (with_hooks)
 		put_file(root, "cfg/hooks.d/.x", "");
 	must(!loop_open(&loop, LOOK_MS, &role, NULL), "open the loop");
-	must(!hook_runner_start(&runner, &loop, config, name), "start it");
+	child_set_origin(name, NULL);
+	must(!hook_runner_start(&runner, &loop, config), "start it");
 	CHECK_STR(name, called); /* only there it is another */
 }
 

@@ -12,6 +12,7 @@
 #include "tests/files.h"
 #include "tests/said.h"
 #include "tests/tree.h"
+#include "loop/child.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -123,14 +124,15 @@ static const struct loop_role role = { pass, pass, clock_done };
 
 static void begin(void)
 {
-	char name[] = "usbiphp-server";
+	static char name[] = "usbiphp-server";
 
+	child_set_origin(name, NULL);
 	said_forget();
 	answers = 0;
 	start(NULL);
 	must(!loop_open(&loop, 3600 * 1000, &role, NULL), "open the loop");
 	loop.now = clock_now;
-	CHECK_INT(inspector_start(&inspector, &loop, &sysfs, name), 0);
+	CHECK_INT(inspector_start(&inspector, &loop, &sysfs), 0);
 	inspector.answered = answered;
 	CHECK_STR(name, "usbiphp-server"); /* only there it is another */
 	CHECK_INT(inspector.state, INSPECTOR_IDLE);
@@ -749,18 +751,16 @@ static void ends_with_daemon(void)
 
 static void cannot_start(void)
 {
-	char name[] = "usbiphp-server";
-
 	start(NULL);
 	must(!loop_open(&loop, 3600 * 1000, &role, NULL), "open the loop");
 	fork_fails = true;
-	CHECK_INT(inspector_start(&inspector, &loop, &sysfs, name), -EAGAIN);
+	CHECK_INT(inspector_start(&inspector, &loop, &sysfs), -EAGAIN);
 	fork_fails = false;
 	inspector_stop(&inspector);
 	CHECK(nobody_left());
 	loop_close(&loop);
 	loop.epoll = -1; /* it cannot be watched, and does not stay */
-	CHECK_INT(inspector_start(&inspector, &loop, &sysfs, name), -EBADF);
+	CHECK_INT(inspector_start(&inspector, &loop, &sysfs), -EBADF);
 	must(waitpid(-1, NULL, 0) > 0, "wait for it");
 	end();
 }

@@ -1161,7 +1161,6 @@ static void answered_is_the_server(void)
 static void through_ssh(const char *script)
 {
 	char root[TEMP_SIZE], *path = strdup(getenv("PATH")), text[1024];
-	char argv0[] = "t_request: ssh";
 
 	temp_make(root);
 	snprintf(text, sizeof(text), "#!/bin/sh\n[ \"$1\" != -V ] || exit\n%s\n", script);
@@ -1174,7 +1173,7 @@ static void through_ssh(const char *script)
 	must(!endpoint_parse(&t.endpoint, "ssh://user@pi.lan:2222", "3240"), "parse");
 	t.target.key = keys.key; /* ssh protects it */
 	t.target.ssh = &t.ssh;
-	must(!ssh_start(&t.ssh, argv0, &t.endpoint, 1), "start the process");
+	must(!ssh_start(&t.ssh, &t.endpoint, 1), "start the process");
 	ask(NULL);
 	CHECK_INT(t.accepted, 0);
 	close(t.ssh.fd);
