@@ -93,20 +93,19 @@ static int import_take_guarded_port(struct import *import, int fd, const struct 
 }
 
 /* Hands the connection to a free port. Returns the port, or -errno. */
-static int import_hand_over(struct import *import, int fd, const struct op_device *device,
-			    bool proven)
+static int import_hand_over(struct import *import, const struct request *request)
 {
 	struct import_context *context = import->context;
-	int error = session_set_timeouts(fd, context->dead_after);
+	int error = session_set_timeouts(request->connection, context->dead_after);
+	bool proven = request->target->key || *import->endpoint->through;
 	char session[SESSION_TEXT_SIZE];
 
 	if (error)
 		return error;
-	session_describe(fd, session);
-	proven |= *import->endpoint->through;
+	session_describe(request->connection, session);
 	if (proven ? context->guard_proven : context->guard_others)
-		return import_take_guarded_port(import, fd, device, session);
-	return import_take_free_port(import, fd, device, session);
+		return import_take_guarded_port(import, request->fd, &request->device, session);
+	return import_take_free_port(import, request->fd, &request->device, session);
 }
 
 /* The other ports of its controller that have not answered, anybody's: a bit for each. A controller
@@ -141,9 +140,10 @@ static void import_take_port(struct import *import, unsigned port, uint32_t devi
 	import_set_state(import, IMPORT_ATTACHED);
 }
 
-void import_attach(struct import *import, int fd, const struct op_device *device, bool proven)
+void import_attach(struct import *import, const struct request *request)
 {
 	struct import_context *context = import->context;
+	const struct op_device *device = &request->device;
 	/* another device may have taken its place since it was listed */
 	bool same = device->vendor == import->facts.vendor &&
 		    device->product == import->facts.product &&
@@ -152,17 +152,19 @@ void import_attach(struct import *import, int fd, const struct op_device *device
 	int port = -EPROTO;
 
 	if (same && device->busnum <= DEVID_HALF_MAX && device->devnum <= DEVID_HALF_MAX)
-		port = import_hand_over(import, fd, device, proven);
+		port = import_hand_over(import, request);
 	if (port < 0) {
 		import_fail(import, !same ? "it is not the device that was listed" :
 				    port == -ENOSPC ? IMPORT_NO_PORT : strerror(-port));
-		close(fd);
+		request_close(request);
 		return;
 	}
 	import_take_port(import, (unsigned)port, op_devid(device), false);
 	context->vhci.port[port].state = VHCI_ATTACHING;
 	import_write_record(import, context->record_dir, (unsigned)port, NULL);
-	session_watch_start(&import->session, fd);
+	session_watch_start(&import->session, request->connection);
+	if (request->fd != request->connection)
+		close(request->fd);
 	log_info("%s: attached to port %d", import_name(import).text, port);
 }
 

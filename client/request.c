@@ -6,12 +6,14 @@
 #include "lib/state.h"
 #include "lib/str.h"
 #include "lib/util.h"
+#include "loop/relay.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define TO(state) (1u << REQUEST_##state)
 
@@ -48,6 +50,11 @@ void request_cancel(struct request *request)
 	else if (request->state == REQUEST_HANDSHAKE)
 		explicit_bzero(&request->tls, sizeof(request->tls));
 	loop_drop(request->loop, &request->socket);
+	if (request->encrypted >= 0) {
+		shutdown(request->encrypted, SHUT_RDWR);
+		close(request->encrypted);
+		request->encrypted = -1;
+	}
 	ssh_tunnel_close(request->target->ssh, &request->tunnel);
 	request_set_state(request, REQUEST_IDLE, 0);
 }
@@ -137,7 +144,10 @@ static void request_connection_failed(struct request *request, int error)
 /* An import is granted: the connection goes to the caller, and ssh, if there is one, with it. */
 static void request_finish_import(struct request *request)
 {
-	request->fd = loop_unwatch(request->loop, &request->socket);
+	request->fd = request->connection = loop_unwatch(request->loop, &request->socket);
+	if (request->encrypted >= 0)
+		request->connection = request->encrypted;
+	request->encrypted = -1;
 	request->tunnel.number = 0;
 	request_end(request, REQUEST_OK, "");
 }
@@ -261,10 +271,24 @@ static void request_send(struct request *request)
 		loop_watch(request->loop, &request->socket, EPOLLIN);
 }
 
+/* KTLS_DONE or -errno. */
+static int request_start_relay(struct request *request)
+{
+	int fd = relay_start(&request->tls, request->socket.fd);
+
+	if (fd < 0)
+		return fd;
+	request->encrypted = loop_unwatch(request->loop, &request->socket);
+	request->socket.fd = fd;
+	return KTLS_DONE;
+}
+
 static void request_handshake_step(struct request *request)
 {
 	int result = ktls_step(&request->tls, request->socket.fd);
 
+	if (result == KTLS_NONE)
+		result = request_start_relay(request);
 	if (result < 0)
 		request_fail(request, REQUEST_FAILED, ktls_strerror(result));
 	else if (result)
@@ -374,7 +398,7 @@ void request_init(struct request *request, struct loop *loop, struct request_tar
 	request->target = target;
 	request->ctx = ctx;
 	request->state = REQUEST_IDLE;
-	request->socket.fd = request->tunnel.pipe = -1;
+	request->socket.fd = request->encrypted = request->tunnel.pipe = -1;
 	request->socket.ready = request_socket_ready;
 }
 
@@ -403,6 +427,13 @@ void request_pass(struct request *request)
 		request_end(request, REQUEST_UNRESOLVED, resolve_strerror(EAI_AGAIN));
 	else
 		request_fail(request, REQUEST_SILENT, "no whole answer in time");
+}
+
+void request_close(const struct request *request)
+{
+	close(request->fd);
+	if (request->connection != request->fd)
+		close(request->connection);
 }
 
 void request_log_failure(const struct request *request, struct log_once *once)

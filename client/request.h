@@ -96,9 +96,9 @@ struct request {
 
 	enum request_outcome outcome;
 	const char *reason; /* of a failure, valid until the next start */
-	/* An import that is REQUEST_OK: the connection, which the callback has to close, and whose
-	 * next byte is for the kernel, and the device. */
-	int fd;
+	/* An import that is REQUEST_OK: the socket whose next byte is for the kernel, the
+	 * connection, which may be the same, and the device. The callback has to close both. */
+	int fd, connection;
 	struct op_device device;
 
 	enum request_state state;
@@ -107,6 +107,7 @@ struct request {
 	unsigned tried;	   /* how many of them failed in this request */
 	uint64_t deadline; /* of the state */
 	struct loop_source socket;
+	int encrypted; /* the connection, if socket is that of a relay; else -1 */
 	struct op_request op;
 	struct ssh_tunnel tunnel;
 	union {
@@ -126,6 +127,8 @@ void request_start(struct request *request, enum op_code code, const char *busid
 void request_pass(struct request *request);
 /* Ends it without done. */
 void request_cancel(struct request *request);
+/* Closes fd, and connection if that is another one. */
+void request_close(const struct request *request);
 /* Logs that a list failed: "cannot reach pi.lan:3240: Connection refused". */
 void request_log_failure(const struct request *request, struct log_once *once);
 

@@ -44,9 +44,9 @@ static void server_import_done(struct request *request)
 	if (request->query_device)
 		import_set_descriptors(import, &request->descriptors);
 	if (import_check_policy(import) == RULE_ALLOW) /* it may also have changed meanwhile */
-		import_attach(import, request->fd, &request->device, request->target->key);
+		import_attach(import, request);
 	else
-		close(request->fd);
+		request_close(request);
 }
 
 /* Begins to request that device, unless too many requests of all servers are running. */

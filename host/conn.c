@@ -6,10 +6,12 @@
 #include "lib/socket.h"
 #include "lib/state.h"
 #include "lib/util.h"
+#include "loop/relay.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 enum { GRANULE_MS = 256 /* deadlines are rounded up to it, so that many cost one pass */ };
 
@@ -45,6 +47,10 @@ void conn_drop(struct conn *conn)
 	/* a child may have a copy of the socket: close() alone would not end the connection */
 	shutdown(conn->source.fd, SHUT_RDWR);
 	loop_drop(conn->server->loop, &conn->source);
+	if (conn->encrypted >= 0) {
+		shutdown(conn->encrypted, SHUT_RDWR);
+		close(conn->encrypted);
+	}
 	if (conn->state == CONN_HANDSHAKE)
 		explicit_bzero(conn_tls(conn), sizeof(struct tls));
 	conn_set_state(conn, CONN_FREE);
@@ -79,11 +85,29 @@ static void conn_start_handshake(struct conn *conn)
 		conn_drop(conn);
 }
 
+/* KTLS_DONE or -errno. */
+static int conn_start_relay(struct conn *conn)
+{
+	struct host_server *server = conn->server;
+	int error, fd = relay_start(conn_tls(conn), conn->source.fd);
+
+	if (fd < 0)
+		return fd;
+	conn->encrypted = loop_unwatch(server->loop, &conn->source);
+	conn->source.fd = fd;
+	if (fd >= server->fds_max)
+		return -EMFILE;
+	error = loop_watch(server->loop, &conn->source, EPOLLIN);
+	return error ? error : KTLS_DONE;
+}
+
 static void conn_step_handshake(struct conn *conn)
 {
 	struct tls *tls = conn_tls(conn);
 	int result = ktls_step(tls, conn->source.fd);
 
+	if (result == KTLS_NONE)
+		result = conn_start_relay(conn);
 	if (result < 0) {
 		conn_refuse(conn, ACCESS_NO_KEY, ktls_strerror(result));
 	} else if (result) {
@@ -180,6 +204,7 @@ void conn_open(struct conn *conn, struct host_server *server, int fd,
 	conn->server = server;
 	conn->peer.address = *address;
 	conn->source.fd = fd;
+	conn->encrypted = -1;
 	conn->source.ready = conn_ready;
 	conn_set_state(conn, CONN_READING);
 	conn->of_peer = (uint16_t)conn_adjust_count(server, address, 1);

@@ -6,6 +6,7 @@
 
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 enum {
 	SEND_BUFFER = 4 * CONN_LIST_SIZE, /* a list fits beside one that is not yet acknowledged */
@@ -100,7 +101,7 @@ static void conn_hand_over(struct conn *conn, struct export *export)
 	uint8_t reply[OP_REP_IMPORT_SIZE], byte;
 	bool reply_first = socket_receive(conn->source.fd, &byte, 1, MSG_PEEK) > 0;
 	struct device_record now; /* another device may have taken the place since the last pass */
-	int fd;
+	int fd, connection;
 
 	if (device_describe(export->sysfs, export->device.busid, &now.device, now.interface)) {
 		conn_refuse_import(conn, OP_NA);
@@ -112,10 +113,13 @@ static void conn_hand_over(struct conn *conn, struct export *export)
 		return;
 	}
 	fd = loop_unwatch(server->loop, &conn->source);
-	if (!export_import(export, fd, server->dead_after, &conn->peer)) {
+	connection = conn->encrypted < 0 ? fd : conn->encrypted;
+	if (!export_import(export, fd, connection, server->dead_after, &conn->peer)) {
 		conn_set_state(conn, CONN_FREE);
 		if (!reply_first && socket_send_all(fd, reply, sizeof(reply)))
 			shutdown(fd, SHUT_RDWR);
+		if (fd != connection)
+			close(fd);
 		return;
 	}
 	conn->source.fd = fd;

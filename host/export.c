@@ -306,9 +306,10 @@ uint32_t export_ask(const struct export *export, const struct in6_addr *client)
 	}
 }
 
-int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who)
+int export_import(struct export *export, int fd, int connection, uint32_t dead_after,
+		  const struct peer_id *who)
 {
-	int error = session_set_timeouts(fd, dead_after);
+	int error = session_set_timeouts(connection, dead_after);
 
 	if (!error)
 		error = export->engine->import(export->sysfs, export->device.busid, fd);
@@ -316,7 +317,7 @@ int export_import(struct export *export, int fd, uint32_t dead_after, const stru
 		return error;
 	export_drop_session(export);
 	export_set_state(export, EXPORT_IN_USE);
-	session_watch_start(&export->session, fd);
+	session_watch_start(&export->session, connection);
 	export->noted = false;
 	export->from = who->address;
 	str_copy(export->key, sizeof(export->key), who->key ? who->key : "");

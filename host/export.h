@@ -185,9 +185,10 @@ void export_want(struct export *export);
 uint32_t export_ask(const struct export *export, const struct in6_addr *client);
 #define EXPORT_WAIT UINT32_MAX
 enum { EXPORT_KEPT_MS = 1500 /* shorter than CONN_IMPORT_MS */ };
-/* Gives the connection fd to the engine and keeps it, as the session of that client. 0 or -errno:
- * then fd is still the caller's. */
-int export_import(struct export *export, int fd, uint32_t dead_after, const struct peer_id *who);
+/* Gives fd to the engine and keeps the connection, as the session of that client. Both are the same
+ * but behind a relay: then fd stays the caller's. 0, or -errno: both are still the caller's. */
+int export_import(struct export *export, int fd, int connection, uint32_t dead_after,
+		  const struct peer_id *who);
 /* Forgets the session, and closes its socket here: the engine has its own reference. */
 void export_drop_session(struct export *export);
 

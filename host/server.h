@@ -53,6 +53,7 @@ enum conn_state {
 struct conn {
 	struct loop_source source; /* owns the socket */
 	struct host_server *server;
+	int encrypted; /* the connection, if the socket is that of a relay; else -1 */
 	struct peer_id peer; /* its key: proved in HANDSHAKE, else NULL */
 	uint16_t of_peer;    /* how many connections this peer has; invalid in FREE */
 	enum conn_state state;

@@ -432,13 +432,14 @@ static const uint16_t holder_calls[] = {
 	SYS_rt_sigreturn,
 };
 
-/* A guard passes messages on. */
+/* A guard or a relay passes messages on. */
 static const uint16_t guard_calls[] = {
 	SYS_epoll_pwait,
 #ifdef SYS_epoll_wait
 	SYS_epoll_wait,
 #endif
 	SYS_recvfrom,
+	SYS_readv,
 	SYS_sendto,
 	SYS_epoll_ctl,
 	/* where the kernel has no vDSO for it */

@@ -48,7 +48,8 @@ void sandbox_enter_holder(void);
  * are not restricted, but there are no capabilities, and no system calls that nobody needs. */
 void sandbox_enter_ssh(void);
 
-/* The sandbox of a guard (client/guard.h): it may receive, send and wait, and write to its log. */
+/* The sandbox of a guard (client/guard.h) and of a relay (loop/relay.h): it may receive, send and
+ * wait, and write to its log. */
 void sandbox_enter_guard(void);
 
 /* For the process that runs the hooks: gives up the capabilities that only the inspector needs. If

@@ -4,12 +4,13 @@
  * tree of files where the test plays usbip-host, a clock that the test moves.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write
  * LINK: -Wl,--wrap=log_line,--wrap=send,--wrap=accept4,--wrap=prlimit,--wrap=prlimit64
- * LINK: -Wl,--wrap=setsockopt,--wrap=ktls_has_aes,--wrap=addr_is_same_peer
+ * LINK: -Wl,--wrap=setsockopt,--wrap=ktls_has_aes,--wrap=addr_is_same_peer,--wrap=sandbox_enter_guard
  */
 #include "host/server.h"
 
 #include "lib/log.h"
 #include "lib/str.h"
+#include "loop/relay.h"
 #include "sysfs/device.h"
 #include "tests/clock.h"
 #include "tests/files.h"
@@ -17,6 +18,8 @@
 #include <arpa/inet.h>
 #include <linux/tls.h>
 #include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -110,12 +113,22 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
 
-/* A kernel that has tls, but does nothing. */
+static bool no_kernel_tls;
+
+/* A kernel that has tls, but does nothing; or none. */
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
+	errno = ENOENT;
 	if (level == SOL_TLS || (level == IPPROTO_TCP && option == TCP_ULP))
-		return 0;
+		return no_kernel_tls ? -1 : 0;
 	return __real_setsockopt(fd, level, option, value, len);
+}
+
+void __wrap_sandbox_enter_guard(void);
+
+void __wrap_sandbox_enter_guard(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* when the test ends */
 }
 
 bool __wrap_ktls_has_aes(void);
@@ -2175,6 +2188,118 @@ static void keyed(void)
 	end();
 }
 
+static int family_of(int fd)
+{
+	int family = 0;
+	socklen_t len = sizeof(family);
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
+	return family;
+}
+
+static bool session_has_ended(void)
+{
+	return t.exports.export[0].session.ended;
+}
+
+/* A handshake where neither kernel has tls; returns the connection itself. */
+static int shake_hands_in_user_space(void)
+{
+	int connection;
+
+	CHECK_INT(shake_hands(&keys.key[1]), KTLS_NONE);
+	connection = client.fd;
+	client.fd = relay_start(&tls, connection);
+	must(client.fd >= 0, "start a relay");
+	return connection;
+}
+
+/* The kernel gets plain text, and the connection is watched. The end of either ends all. */
+static void keyed_in_user_space(void)
+{
+	const uint8_t request[OP_REQ_IMPORT_SIZE] = { 1, 0x11, 0x80, 3, 0, 0, 0, 0, '1', '-', '1' };
+	const struct export *export = t.exports.export;
+	unsigned before;
+	int connection;
+
+	no_kernel_tls = true;
+	for (int kernel_first = 0; kernel_first < 2; kernel_first++) {
+		start_with_keys();
+		before = open_files();
+		connection = shake_hands_in_user_space();
+		say(&client, (uint8_t[]){ 1, 0x11, 0x80, 5, 0, 0, 0, 0 }, 8);
+		UNTIL(&t.loop, is_over);
+		got_list(&client, OP_REP_DEVLIST, 2);
+		end_client(&client);
+		close(connection);
+		UNTIL(&t.loop, all_free);
+		CHECK_INT(open_files(), before);
+		connection = shake_hands_in_user_space();
+		say(&client, request, sizeof(request));
+		UNTIL(&t.loop, reply_is_there);
+		got_import(&client, BUSID);
+		CHECK_INT(logged("imported by laptop (10.0.0.2)"), 1);
+		CHECK_INT(family_of(t.kernel), AF_UNIX);
+		CHECK_INT(family_of(export->session.socket.fd), AF_INET);
+		CHECK_INT(option(export->session.socket.fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 15000);
+		CHECK(all_free());
+		CHECK_INT(open_files(), before + 4); /* two of the client's, the kernel's, the session */
+		if (kernel_first) {
+			must(__real_send(t.kernel, "x", 1, MSG_NOSIGNAL) == 1, "send");
+			kernel_ends();
+			UNTIL(&t.loop, is_over);
+			CHECK_INT(client.len, OP_REP_IMPORT_SIZE + 1);
+		} else {
+			close(client.fd);
+			client.fd = -1;
+		}
+		UNTIL(&t.loop, session_has_ended);
+		close(connection);
+		end();
+	}
+	no_kernel_tls = false;
+}
+
+/* There is a descriptor for the client, but none for a relay. */
+static void no_relay(void)
+{
+	int free_file;
+
+	no_kernel_tls = true;
+	start_with_keys();
+	free_file = dup(0);
+	close(free_file);
+	t.server.fds_max = free_file + 2;
+	CHECK_INT(shake_hands(&keys.key[1]), KTLS_NONE);
+	UNTIL(&t.loop, is_over);
+	CHECK(all_free());
+	CHECK_INT(logged("10.0.0.2: connection refused: Too many open files"), 1);
+	end();
+	no_kernel_tls = false;
+}
+
+static void watcher_in_user_space(void)
+{
+	int connection;
+
+	no_kernel_tls = true;
+	start_with_keys();
+	connection = shake_hands_in_user_space();
+	say(&client, (uint8_t[]){ 1, 0x11, 0x80, 0x60, 0, 0, 0, 0 }, 8);
+	awaited = 12 + 316 * 2;
+	UNTIL(&t.loop, so_much_came);
+	list_is(&client, OP_REP_WATCH, 0, 2);
+	offer(1);
+	conn_announce(&t.server.conn[0]);
+	awaited += 12 + 316;
+	UNTIL(&t.loop, so_much_came);
+	conn_drop(&t.server.conn[0]);
+	UNTIL(&t.loop, is_over);
+	close(connection);
+	end();
+	no_kernel_tls = false;
+}
+
 /* After the handshake only a request may come. */
 static void second_handshake(void)
 {
@@ -2468,6 +2593,9 @@ int main(void)
 	RUN("t_host_server: addresses as text", names);
 	RUN("t_host_server: keys, and a client without", keyless);
 	RUN("t_host_server: keys, and a client that has one", keyed);
+	RUN("t_host_server: keys, and kernels without tls", keyed_in_user_space);
+	RUN("t_host_server: keys, and a watch without tls in the kernel", watcher_in_user_space);
+	RUN("t_host_server: keys, and no room for a relay", no_relay);
 	RUN("t_host_server: keys, and a second handshake", second_handshake);
 	RUN("t_host_server: keys, and a client that has another", wrong_key);
 	RUN("t_host_server: keys, and other first bytes", first_bytes);

@@ -2,10 +2,11 @@
 /*
  * Tests of client/received against servers of every kind, in the same loop, on loopback; names are
  * resolved by the test. Deadlines are reached by setting the loop's clock.
- * LINK: -Wl,--wrap=getaddrinfo,--wrap=setsockopt
+ * LINK: -Wl,--wrap=getaddrinfo,--wrap=setsockopt,--wrap=sandbox_enter_guard
  */
 #include "client/request.h"
 
+#include "loop/relay.h"
 #include "tests/files.h"
 
 #include <arpa/inet.h>
@@ -14,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 /* How the server answers. */
@@ -43,12 +45,13 @@ static struct {
 	unsigned accepted;
 	const struct keys *keys; /* that it asks for; NULL: none */
 	struct tls tls;
+	int encrypted; /* behind a relay */
 	bool shaking;
 	/* what came of it */
 	int ended;
 	enum request_outcome outcome;
 	char reason[256];
-	int fd;
+	int fd, connection;
 	struct op_device device;
 	unsigned records;
 	struct op_device record[8];
@@ -102,6 +105,12 @@ static void peer_ready(struct loop_source *source, uint32_t events)
 		t.shaking = !result;
 		if (result < 0)
 			drop_peer();
+		if (result == KTLS_NONE) {
+			t.encrypted = loop_unwatch(&t.loop, source);
+			source->fd = relay_start(&t.tls, t.encrypted);
+			must(source->fd >= 0 && !loop_watch(&t.loop, source, EPOLLIN),
+			     "start a relay");
+		}
 		return;
 	}
 	if (t.received_len < t.received_whole) {
@@ -152,6 +161,13 @@ int __real_setsockopt(int fd, int level, int option, const void *value, socklen_
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
 
 static int ulp_error;
+
+void __wrap_sandbox_enter_guard(void);
+
+void __wrap_sandbox_enter_guard(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* when the test ends */
+}
 
 /* A kernel that has tls, but does nothing; or none. */
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
@@ -250,6 +266,7 @@ static void keep_end(struct request *request)
 	t.outcome = request->outcome;
 	snprintf(t.reason, sizeof(t.reason), "%s", request->reason);
 	t.fd = request->fd;
+	t.connection = request->connection;
 	if (t.fd >= 0)
 		t.device = request->device;
 	if (t.then)
@@ -268,7 +285,7 @@ static void start(enum manner manner, const void *reply, size_t len)
 	t.reply_len = len;
 	t.received_whole = 8;
 	t.until = has_ended;
-	t.fd = t.peer.fd = -1;
+	t.fd = t.peer.fd = t.encrypted = -1;
 	must(!loop_open(&t.loop, 3600 * 1000, &role, NULL), "open the loop");
 	t.listener.fd = listen_on(&there, true);
 	t.listener.ready = listener_ready;
@@ -289,6 +306,10 @@ static void end(void)
 	loop_close(&t.loop);
 	if (t.fd >= 0)
 		close(t.fd);
+	if (t.fd >= 0 && t.connection != t.fd)
+		close(t.connection);
+	if (t.encrypted >= 0)
+		close(t.encrypted);
 }
 
 /* Asks for the list, or for an import, until the end. */
@@ -1015,6 +1036,7 @@ static void keyed(void)
 	ask("2-1");
 	outcome_is(REQUEST_OK, NULL);
 	CHECK(t.fd >= 0);
+	CHECK_INT(t.connection, t.fd);
 	end();
 	block_free(p);
 }
@@ -1038,9 +1060,42 @@ static void wrong_key(void)
 	start_with_key(WHOLE, NULL, 0);
 	t.keys = &other;
 	unsafe(-EACCES, "both ends need the same key");
-	start_with_key(WHOLE, NULL, 0);
+}
+
+/* Kernels without tls. */
+static void keyed_in_user_space(void)
+{
+	size_t len, before = open_files();
+	uint8_t *p = hex_read(FIXTURES "packets/rep_devlist_several.hex", &len, NULL);
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+
+	start_with_key(WHOLE, p, len);
 	ulp_error = ENOENT;
-	unsafe(-ENOENT, "no module tls");
+	ask(NULL);
+	list_is(p);
+	CHECK(t.encrypted >= 0);
+	end();
+	block_free(p);
+	p = hex_read(FIXTURES "packets/rep_import_ok.hex", &len, NULL);
+	start_with_key(PIECES, p, len);
+	ulp_error = ENOENT;
+	ask("2-1");
+	outcome_is(REQUEST_OK, NULL);
+	CHECK(!getsockname(t.fd, (struct sockaddr *)&peer, &size));
+	CHECK_INT(peer.ss_family, AF_UNIX);
+	CHECK(!getsockname(t.connection, (struct sockaddr *)&peer, &size));
+	CHECK_INT(peer.ss_family, AF_INET);
+	end();
+	block_free(p);
+	start_with_key(THEN_END, NULL, 0); /* it hangs up after the handshake */
+	ulp_error = ENOENT;
+	ask("2-1");
+	outcome_is(REQUEST_CLOSED, NULL);
+	end();
+	CHECK_INT(open_files(), before);
+	while (wait(NULL) > 0) /* all relays end with it */
+		;
 }
 
 /* It does not fall back, whatever a server without keys does. */
@@ -1247,6 +1302,7 @@ int main(void)
 	RUN("t_request: cancelled", cancelled);
 	RUN("t_request: the next one begins where one ends", next_in_done);
 	RUN("t_request: with a key", keyed);
+	RUN("t_request: the same, and kernels without tls", keyed_in_user_space);
 	RUN("t_request: with the wrong one", wrong_key);
 	RUN("t_request: with a key, and the server has none", server_without_keys);
 	RUN("t_request: another machine has the first address", first_is_another);

@@ -16,6 +16,10 @@ enum {
 	TLS_RECORD_MAX = 4096, /* with its header; a larger one is refused */
 	TLS_REPLY_MAX = 512,   /* the longest reply to a record, and the longest first record */
 	TLS_RANDOM_SIZE = 32 + X25519_SIZE,
+
+	/* results of ktls_step() */
+	KTLS_DONE = 1,
+	KTLS_NONE = 2,
 };
 
 /*
@@ -69,11 +73,15 @@ void tls_client(struct tls *tls, const struct psk *key, bool aes, const uint8_t 
  */
 int tls_take(struct tls *tls, uint8_t *record, size_t len, struct wire_out *out);
 
+/* Overwrites it, but for tls->key. */
+void tls_forget(struct tls *tls);
+
 /*
- * ktls_*: the same on a socket; afterwards the kernel encrypts and decrypts its data.
+ * ktls_*: the same on a socket; afterwards the kernel encrypts and decrypts its data, if it can.
  *
- * Whether the kernel's AES-128-GCM uses instructions of the processor for it, by /proc/crypto.
- * Without them ChaCha20-Poly1305 is several times cheaper.
+ * Returns false if the kernel's AES-128-GCM does not use instructions of the processor, by
+ * /proc/crypto: then ChaCha20-Poly1305 is several times cheaper. Of a kernel without TLS it does
+ * not count.
  */
 bool ktls_has_aes(void);
 /* Begins a client's handshake: sends its first message. fd is connected. 0 or -errno: -EAGAIN if
@@ -85,12 +93,12 @@ int ktls_accept(struct tls *tls, const struct keys *keys, bool aes);
 /*
  * Call it when the socket, which does not block, is readable. Takes at most one record, and no byte
  * behind the handshake. Returns
- * 1: done. The kernel holds the keys, tls holds nothing but tls->key, and reading and writing the
+ * KTLS_DONE: the kernel holds the keys, tls holds nothing but tls->key, and reading and writing the
  *	socket is plain text;
+ * KTLS_NONE: done, but the kernel has no TLS, or not the cipher: tls->in and tls->out are valid;
  * 0: not done yet;
- * -errno of tls_take(), -ENOENT: the kernel has no tls, -ENOPKG: its tls has no such cipher,
- *	-ECONNRESET: the other end has closed the connection, -EALREADY: a client's hello came
- *	before, as someone has recorded it.
+ * -errno of tls_take(), -ECONNRESET: the other end has closed the connection, -EALREADY: a
+ *	client's hello came before, as someone has recorded it.
  */
 int ktls_step(struct tls *tls, int fd);
 /* Why a handshake failed, as constant text for a message. */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	STACK_SIZE = 8192, /* more than one step of the handshake uses */
@@ -37,11 +38,22 @@ static bool is_fast_gcm(void *ctx, char *line)
 	return *in_entry && !strncmp(line, "driver ", 7) && !strchr(line, '(');
 }
 
+/* Asked of a socket that is not connected, as containers may not see what the kernel lists. */
+static bool kernel_has_tls(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has = setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) && errno == ENOTCONN;
+
+	close(fd);
+	return has;
+}
+
 bool ktls_has_aes(void)
 {
 	bool in_entry = false;
 
-	return file_each_line(AT_FDCWD, "/proc/crypto", is_fast_gcm, &in_entry) > 0;
+	return !kernel_has_tls() ||
+	       file_each_line(AT_FDCWD, "/proc/crypto", is_fast_gcm, &in_entry) > 0;
 }
 
 /* Overwrites the stack below, where the functions of a handshake have left secrets. */
@@ -107,20 +119,28 @@ static int set_kernel_cipher(bool aes, int fd, int direction, const struct tls_c
 	return result;
 }
 
-/* The handshake is done: the kernel takes the keys over. 1 or -errno. */
-static int hand_over_to_kernel(struct tls *tls, int fd)
+void tls_forget(struct tls *tls)
 {
 	const struct psk *key = tls->key;
-	bool aes = tls->aead == &aes128gcm;
-	int result = 1;
 
-	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
-		result = errno == ENOTCONN ? -ECONNRESET : -errno; /* closed meanwhile */
-	else if (set_kernel_cipher(aes, fd, TLS_TX, &tls->out) ||
-		 set_kernel_cipher(aes, fd, TLS_RX, &tls->in))
-		result = -ENOPKG;
 	explicit_bzero(tls, sizeof(*tls));
 	tls->key = key;
+}
+
+/* The handshake is done: the kernel takes the keys over, unless it has no TLS, or no such cipher.
+ * As ktls_step(). */
+static int hand_over_to_kernel(struct tls *tls, int fd)
+{
+	bool aes = tls->aead == &aes128gcm;
+	int result = KTLS_DONE;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
+		return errno == ENOTCONN ? -ECONNRESET /* closed meanwhile */ : KTLS_NONE;
+	if (set_kernel_cipher(aes, fd, TLS_TX, &tls->out))
+		return KTLS_NONE;
+	if (set_kernel_cipher(aes, fd, TLS_RX, &tls->in))
+		result = -errno;
+	tls_forget(tls);
 	return result;
 }
 
@@ -164,10 +184,6 @@ const char *ktls_strerror(int error)
 	case -ECONNRESET:
 		return "it hung up: is --psk given at one end only, or is this end not in its "
 		       "--allow?";
-	case -ENOENT:
-		return "this kernel has no module tls: modprobe tls";
-	case -ENOPKG:
-		return "this kernel's module tls lacks the negotiated cipher";
 	default:
 		return strerror(-error);
 	}
