@@ -24,10 +24,12 @@ static const struct doctor_module {
 	char name[11];
 	char openwrt_package[18];
 	char config[2][15]; /* its options of the kernel */
+	const char *instead; /* what happens without it, if it need not be there */
 } modules[] = {
-	{ STUB_DRIVER, "kmod-usbip-server", { "USBIP_CORE", "USBIP_HOST" } },
-	{ VHCI_MODULE, "kmod-usbip-client", { "USBIP_CORE", "USBIP_VHCI_HCD" } },
-	{ "tls", "kmod-tls", { "TLS" } },
+	{ STUB_DRIVER, "kmod-usbip-server", { "USBIP_CORE", "USBIP_HOST" },
+	  "devices are exported through /dev/bus/usb" },
+	{ VHCI_MODULE, "kmod-usbip-client", { "USBIP_CORE", "USBIP_VHCI_HCD" }, NULL },
+	{ "tls", "", { "" }, "a process for each connection encrypts, which takes longer" },
 };
 
 /* How to install the kernel's modules, by distribution: an ID or ID_LIKE of os-release(5).
@@ -129,8 +131,7 @@ static void doctor_check_module(struct doctor *doctor, const struct doctor_modul
 	} else if (error == -ENOENT && module_is_installed(&doctor->sysfs, release, name)) {
 		doctor_ok(doctor, "%s is not loaded: modprobe %s", name, name);
 	} else if (missing == DOCTOR_OK) {
-		doctor_ok(doctor, "%s cannot be used: devices are exported through /dev/bus/usb",
-			  name);
+		doctor_ok(doctor, "%s cannot be used: %s", name, module->instead);
 	} else if (error != -ENOENT) {
 		doctor_report(doctor, missing, "%s: %s", name, strerror(-error));
 	} else if (sysfs_can_open(machine, O_PATH, sysfs_path("lib/modules/%s", release).text)) {
@@ -327,7 +328,7 @@ void doctor_check_roles(struct doctor *doctor, bool asked_as_client)
 		has_tls = file_contains(machine, "proc/sys/net/ipv4/tcp_available_ulp",
 					       "tls");
 		doctor_check_module(doctor, &modules[MODULE_TLS], has_tls ? 0 : -ENOENT,
-				    DOCTOR_BAD);
+				    DOCTOR_OK);
 		doctor_check_kernel(doctor, KERNEL_FAULT_TLS,
 				    "sessions with a key may fail (tls, until 6.1.192 and "
 				    "6.12.115): update the kernel");

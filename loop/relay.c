@@ -100,7 +100,7 @@ static void relay_encrypt(struct relay *relay)
 				       len);
 
 		if (size < 0)
-			relay_fail(relay, "its key has protected as much as it may");
+			relay_exit(relay);
 		up->checked += (size_t)size;
 		up->end -= len;
 	}

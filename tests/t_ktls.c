@@ -2,8 +2,9 @@
 /*
  * Tests of tls/ktls without the kernel's tls: records in pieces, closes, and what the kernel is told
  * in the end. What it does then is tested in virtual machines.
- * LINK: -Wl,--wrap=setsockopt,--wrap=recv,--wrap=getrandom
+ * LINK: -Wl,--wrap=setsockopt,--wrap=recv,--wrap=getrandom,--wrap=file_each_line
  */
+#include "lib/file.h"
 #include "tls/handshake.h"
 
 #include "tests/check.h"
@@ -59,6 +60,25 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags)
 {
 	t.receives++;
 	return __real_recv(fd, bytes, len, flags);
+}
+
+static const char *proc_crypto;
+
+int __real_file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx);
+int __wrap_file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx);
+
+int __wrap_file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx)
+{
+	char text[100], *rest = text, *line;
+
+	if (!proc_crypto)
+		return __real_file_each_line(dir, path, visit, ctx);
+	CHECK_STR(path, "/proc/crypto");
+	snprintf(text, sizeof(text), "%s", proc_crypto);
+	while ((line = strsep(&rest, "\n")))
+		if (visit(ctx, line))
+			return 1;
+	return 0;
 }
 
 static bool no_random;
@@ -367,6 +387,23 @@ static void without_random(void)
 	end();
 }
 
+/* What a kernel without TLS says of its ciphers does not count. */
+static void ciphers(void)
+{
+	start();
+	t.ulp_error = ENOENT;
+	CHECK(ktls_has_aes());
+	proc_crypto = "name : gcm(aes)\ndriver : generic-gcm-aesni\n";
+	t.ulp_error = 0;
+	CHECK(ktls_has_aes());
+	proc_crypto = "name : gcm(aes)\ndriver : gcm_base(ctr(aes-generic),ghash-generic)\n";
+	CHECK(!ktls_has_aes());
+	t.ulp_error = ENOENT;
+	CHECK(ktls_has_aes());
+	proc_crypto = NULL;
+	end();
+}
+
 static void words(void)
 {
 	CHECK(strstr(ktls_strerror(-EALREADY), "recorded"));
@@ -381,6 +418,7 @@ int main(void)
 {
 	RUN("a handshake, and what the kernel is told", whole);
 	RUN("a kernel without tls, or without the cipher", no_kernel);
+	RUN("which cipher", ciphers);
 	RUN("records in pieces", pieces);
 	RUN("closed in the middle", closes);
 	RUN("records of every size", sizes);

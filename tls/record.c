@@ -6,11 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-enum { BLOCK = 16 };
-
-/* 5.5: 2^24.5 records of 2^14 bytes. */
-static const uint64_t aes_blocks_max = 24296004000;
-
 /* 5.3 */
 static void next_nonce(struct tls_cipher *cipher, uint8_t nonce[AEAD_NONCE_SIZE])
 {
@@ -40,9 +35,7 @@ int record_seal(struct tls_cipher *cipher, uint8_t type, uint8_t *record, size_t
 	size_t body = len + RECORD_TAIL_SIZE;
 
 	assert(len <= RECORD_TEXT_MAX);
-	cipher->blocks += body / BLOCK + 1;
-	if (!cipher->aead || cipher->sequence == UINT64_MAX ||
-	    (cipher->aead == &aes128gcm && cipher->blocks > aes_blocks_max))
+	if (!cipher->aead || cipher->sequence == UINT64_MAX)
 		return -EKEYEXPIRED;
 	record[0] = TLS_APPLICATION_DATA;
 	record[1] = record[2] = 3; /* 1.2, 5.2 */

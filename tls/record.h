@@ -29,7 +29,6 @@ struct tls_cipher {
 	uint8_t key[AEAD_KEY_MAX];
 	uint8_t iv[AEAD_NONCE_SIZE];
 	uint64_t sequence; /* of the next record, 5.3 */
-	uint64_t blocks;   /* of 16 bytes that were sealed, at most */
 };
 
 /*
@@ -41,9 +40,8 @@ int record_size(const uint8_t *bytes, size_t len);
 
 /*
  * Encrypts len bytes, at most RECORD_TEXT_MAX, behind TLS_HEADER_SIZE bytes for the header; behind
- * them is room for RECORD_TAIL_SIZE. Returns the record's size. -EKEYEXPIRED: the key has protected
- * as much as it may: 2^34.5 blocks, which are 388 GB, for AES-128-GCM (5.5), for ChaCha20-Poly1305
- * as many records as have a number; the connection has to end.
+ * them is room for RECORD_TAIL_SIZE. Returns the record's size. -EKEYEXPIRED: all numbers of records
+ * are used, or the cipher is wiped. The limit of AES-128-GCM in 5.5 is not kept: SECURITY.md.
  */
 int record_seal(struct tls_cipher *cipher, uint8_t type, uint8_t *record, size_t len);
 

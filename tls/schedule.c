@@ -41,7 +41,7 @@ static void derive_cipher(const struct tls *tls, struct tls_cipher *cipher, cons
 	hkdf_label(cipher->secret, SHA256_SIZE, tls->secret, label, digest);
 	hkdf_label(cipher->key, tls->aead->key_size, cipher->secret, "key", NULL);
 	hkdf_label(cipher->iv, sizeof(cipher->iv), cipher->secret, "iv", NULL);
-	cipher->sequence = cipher->blocks = 0;
+	cipher->sequence = 0;
 }
 
 void schedule_finished(const struct tls *tls, const uint8_t *secret, uint8_t mac[SHA256_SIZE])

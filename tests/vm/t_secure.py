@@ -256,8 +256,8 @@ def strangers(w):
         w.read_anew()
 
 
-def damage(w):
-    with case("a bit that is turned on the wire: both ends are free in seconds, and it comes back"):
+def damage(w, where=""):
+    with case(f"{where}a bit that is turned on the wire: both ends are free in seconds, and it comes back"):
         before = w.count(": session with")
         w.wire.turn_a_bit()
         w.client.sh("echo 3 >/proc/sys/vm/drop_caches; "
@@ -266,7 +266,7 @@ def damage(w):
         w.attached(2, SOON)
         w.read_anew()
 
-    with case("the wire is cut: both ends are free, and it comes back"):
+    with case(f"{where}the wire is cut: both ends are free, and it comes back"):
         before = w.count(": session with")
         w.client.link(False)
         w.again(": session with", before + 2)
@@ -309,8 +309,8 @@ def keys_change(w):
         w.set_keys("laptop", "phone")
 
 
-def killed(w):
-    with case("daemons that are killed and started: the sessions stay"):
+def killed(w, where=""):
+    with case(f"{where}daemons that are killed and started: the sessions stay"):
         before = w.sessions()
         for guest, name in ((w.host, "usbiphp-server"), (w.client, "usbiphp-client")):
             guest.must(f"kill -9 $(pidof {name})")
@@ -321,7 +321,7 @@ def killed(w):
         check(w.sessions() == before, w.sessions())
         w.read_anew()
 
-    with case("and of one whose digits changed meanwhile nothing stays"):
+    with case(f"{where}and of one whose digits changed meanwhile nothing stays"):
         w.host.must("kill -9 $(pidof usbiphp-server)")
         w.host.wait("! pidof usbiphp-server")
         w.new_digits("laptop")
@@ -330,7 +330,7 @@ def killed(w):
         w.client.must(f"echo {w.laptop} >/tmp/laptop; kill -HUP $(pidof usbiphp-client)")
         w.attached(2, 100)
 
-    with case("and of one that has no key any more nothing stays"):
+    with case(f"{where}and of one that has no key any more nothing stays"):
         w.set_keys("phone")
         w.host.must("kill -HUP $(pidof usbiphp-server)")
         w.attached(0, SOON)
@@ -404,21 +404,48 @@ def plain(w):
         w.clean()
 
 
+def relays(guest):
+    return int(guest.must("grep -lx @usbiphp-tls /proc/[0-9]*/comm | wc -l"))
+
+
+def relays(guest):
+    return int(guest.must("cat /proc/[0-9]*/comm 2>/dev/null | grep -cx @usbiphp-tls; true"))
+
+
+def lose_module(guest):
+    guest.must("rmmod tls; mv /lib/modules/*/tls.ko /tmp")
+
+
 def no_module(w):
-    with case("a kernel without the module: one line, and nobody is served without"):
-        w.host.must("rmmod tls; mv /lib/modules/*/tls.ko /tmp")
-        w.start("-i 1 --psk /tmp/keys")
-        w.begin(options="-i 1 --psk /tmp/laptop")
-        w.host.wait("grep -q '10.0.0.2: connection refused: this kernel has no module tls' "
-                    "/tmp/server.log")
-        w.client.wait("grep -q 'cannot list devices of host' /tmp/client.log")
-        w.attached(0)
-        w.said_once("this kernel has no module tls: modprobe tls")
-        w.host.must("mv /tmp/tls.ko /lib/modules/*/")
-        w.host.must("timeout 30 usbiphp doctor --psk /tmp/keys | "
-                    "grep '^ok      tls is not loaded: modprobe tls$'; modprobe tls")
-        w.attached(2, 100)
+    """First at the server only."""
+    lose_module(w.host)
+    with case("the server's kernel has no tls: its processes encrypt"):
+        w.wire.seen()
+        w.up(number=2)
+        w.read_anew()
+        w.write(seek=16)
+        frames = w.wire.seen()
+        check(not any(what.search(x) for x in frames for what in TELLS), "it is on the wire")
+        check(relays(w.host) == 3 and relays(w.client) == 0,  # two sessions and the list
+              f"{relays(w.host)} and {relays(w.client)} processes")
         w.both_stop()
+        w.host.wait("! cat /proc/[0-9]*/comm | grep -x @usbiphp-tls")
+
+    lose_module(w.client)
+    for guard in ("off", "on"):
+        with case(f"no kernel has tls, --guard {guard}: the stick is the same from both ends"):
+            w.up(client=f"--guard {guard}", number=2)
+            w.read_anew()
+            w.write(seek=16)
+            check(relays(w.host) == 3 and relays(w.client) == 3,
+                  f"{relays(w.host)} and {relays(w.client)} processes")
+            w.both_stop()
+            for guest in (w.host, w.client):
+                guest.wait("! cat /proc/[0-9]*/comm | grep -x @usbiphp-tls")
+
+    w.up(number=2)
+    damage(w, "no kernel has tls: ")
+    killed(w, "no kernel has tls: ")
 
 
 PARTS = (main_job, privileges, strangers, damage, keys_change, killed, rules, aes, plain, no_module)
