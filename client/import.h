@@ -174,8 +174,8 @@ bool import_review(struct import *import);
 /* In every pass, after import_check(): lets it leave if it is not allowed any more. */
 void import_enforce_policy(struct import *import);
 
-/* The server has granted the device: hands the connection to the kernel, or to a guard, or closes it
- * and fails. */
+/* The server has granted the device: hands the connection to the kernel, or to a guard, or closes
+ * it and fails. */
 void import_attach(struct import *import, const struct request *request);
 /* An earlier daemon attached it to that port. */
 void import_adopt(struct import *import, unsigned port);

@@ -40,8 +40,8 @@ int record_size(const uint8_t *bytes, size_t len);
 
 /*
  * Encrypts len bytes, at most RECORD_TEXT_MAX, behind TLS_HEADER_SIZE bytes for the header; behind
- * them is room for RECORD_TAIL_SIZE. Returns the record's size. -EKEYEXPIRED: all numbers of records
- * are used, or the cipher is wiped. The limit of AES-128-GCM in 5.5 is not kept: SECURITY.md.
+ * them is room for RECORD_TAIL_SIZE. Returns the record's size. -EKEYEXPIRED: all numbers of
+ * records are used, or the cipher is wiped. 5.5's limit of AES-128-GCM is not kept: SECURITY.md.
  */
 int record_seal(struct tls_cipher *cipher, uint8_t type, uint8_t *record, size_t len);
 
