@@ -71,11 +71,21 @@ def start_plain(hosts, client):
     watched(hosts)
 
 
-def start_psk(hosts, client):
+def start_psk(hosts, client, kernel_tls=True):
+    """Without: a process of ours encrypts at each end."""
+    for guest in (*hosts, client):
+        guest.must("modprobe tls" if kernel_tls else
+                   "! grep -q ^tls /proc/modules || rmmod tls; mv /lib/modules/*/tls.ko /root")
     for host in hosts:
         variants.start(host, "usbiphp-server --psk /root/.ssh/psk")
     variants.start(client, f"usbiphp-client --psk /root/.ssh/psk {SERVER}")
     watched(hosts)
+    for guest in () if kernel_tls else (*hosts, client):
+        guest.must("mv /root/tls.ko /lib/modules/*/")
+
+
+def start_psk_user(hosts, client):
+    start_psk(hosts, client, kernel_tls=False)
 
 
 def start_ssh(hosts, client, cipher="", port=22):
@@ -99,7 +109,8 @@ def watched(hosts):
         host.wait(WATCHED, 60)
 
 
-STARTS = {"plain": start_plain, "psk": start_psk, "ssh": start_ssh, "ssh, AES": start_ssh_aes,
+USER = "psk, no kernel tls"
+STARTS = {"plain": start_plain, "psk": start_psk, USER: start_psk_user, "ssh": start_ssh, "ssh, AES": start_ssh_aes,
           "ssh to dropbear": start_dropbear}
 
 
@@ -127,6 +138,9 @@ def cipher(name, host, client):
     """What encrypts; the same at both ends."""
     if name == "plain":
         return "none"
+    if name == USER:
+        return "AES-128-GCM" if "aes" in host.must("grep -m1 flags /proc/cpuinfo").split() else \
+            "ChaCha20-Poly1305"
     if name != "psk":
         return ssh_cipher(client, DROPBEAR_PORT if "dropbear" in name else 22)
     one, other = kernel_cipher(host), kernel_cipher(client)
@@ -188,7 +202,7 @@ def costs(kernel, work):
     stick = work / "big-stick"
     stick.write_bytes(bytes(BYTES))
     counter, copies, found = Counter(work), files(work), {}
-    for kind, cpu, names in (("AES", CPU, STARTS), ("no AES", NO_AES, ("plain", "psk", "ssh"))):
+    for kind, cpu, names in (("AES", CPU, STARTS), ("no AES", NO_AES, ("plain", "psk", USER, "ssh"))):
         found[kind] = {name: {"read": [], "write": [], "idle": 0} for name in names}
         with lab.pair(kernel, work, files=copies,
                       more=lambda name: ["-cpu", cpu, *counter.words(name)]) as (host, client):
