@@ -10,7 +10,7 @@
 #include <limits.h>
 
 enum engine_status {
-	ENGINE_UNKNOWN = 0, /* cannot be read */
+	ENGINE_UNKNOWN = 0, /* cannot be read, or the device is about to leave */
 	ENGINE_AVAILABLE,   /* no session uses the device */
 	ENGINE_IN_USE,	    /* a session does, or the device is being reset after one */
 	ENGINE_ERROR,	    /* only a release and a new bind make it usable again */

@@ -16,12 +16,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* usbfs tells of an unplug before the device leaves sysfs. One that does not leave is released. */
+enum { LEAVING_MS = 2000 };
+
 /* What the server knows of a holder. */
 struct held {
 	char busid[BUSID_SIZE]; /* empty: this place is free */
 	/* To its process; fd -1: that has ended, and has not given the device back. */
 	struct loop_source control;
 	struct holder_page *page;
+	uint64_t gone; /* when it was seen that the device has left; 0: it has not */
 };
 
 /* One server is in a process. */
@@ -61,6 +65,7 @@ static void held_drop(struct held *held)
 	loop_drop(loop, &held->control);
 	munmap(held->page, sizeof(*held->page));
 	held->busid[0] = '\0';
+	held->gone = 0;
 }
 
 /* Tells each how many there are. */
@@ -167,7 +172,7 @@ static bool usbfs_has(const struct device *device)
 
 static enum engine_status usbfs_status(const struct sysfs *sysfs, const char *busid)
 {
-	const struct held *held = held_find(busid);
+	struct held *held = held_find(busid);
 	uint32_t state;
 
 	(void)sysfs;
@@ -181,6 +186,14 @@ static enum engine_status usbfs_status(const struct sysfs *sysfs, const char *bu
 	case HOLDER_IN_USE:
 		if (!holder_has_ended(held->control.fd, 0))
 			return state == HOLDER_IN_USE ? ENGINE_IN_USE : ENGINE_AVAILABLE;
+		break;
+	case HOLDER_GONE:
+		if (!held->gone)
+			held->gone = loop->now;
+		if (loop->now >= held->gone + LEAVING_MS)
+			break;
+		loop_pass_by(loop, held->gone + LEAVING_MS);
+		return ENGINE_UNKNOWN;
 	}
 	return ENGINE_ERROR; /* release looks for the drivers */
 }

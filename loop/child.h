@@ -51,8 +51,8 @@ int child_start(struct loop *loop, struct child *child, const struct child_work 
 /* Kills the child if it runs; done is not called. Only for work that leaves nothing half done. */
 void child_kill(struct child *child);
 
-/* Once, before there is a new process: the program's argv[0], and the keys that it has or will have;
- * NULL: none. */
+/* Once, before there is a new process: argv[0] of the program, and the keys that it has, or will
+ * have; NULL: none. */
 void child_set_origin(char *argv0, struct keys *keys);
 /* In a new process: closes all descriptors but those, also, and 0 to 2, and forgets the keys. name
  * is its name for ps(1) and pidof(1); argv[0] is overwritten, so that this is not taken for the

@@ -464,7 +464,14 @@ static void device_leaves(void)
 	close(gone[0]);
 	close(gone[1]); /* EPOLLHUP at the other end */
 	CHECK(soon(process_ended));
+	for (uint64_t left = server.loop.now; server.loop.now < left + 2000; server.loop.now += 499) {
+		server.loop.next = UINT64_MAX;
+		CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_UNKNOWN);
+		CHECK_INT(server.loop.next, left + 2000);
+	}
+	server.loop.next = UINT64_MAX; /* it does not leave */
 	CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
+	CHECK_INT(server.loop.next, UINT64_MAX);
 	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_GONE);
 	must(!pipe(gone), "pipe");
 	after();
@@ -489,9 +496,21 @@ static void session_fails(void)
 		CHECK_INT(result.outcome, want[i].outcome);
 		CHECK_INT(result.step, want[i].step);
 		CHECK(soon(process_ended));
-		CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
+		CHECK_INT(engine_usbfs.status(&sysfs, "1-2"),
+			  want[i].outcome == ENGINE_GONE ? ENGINE_UNKNOWN : ENGINE_ERROR);
 		close(pair[0]);
 		close(pair[1]);
+		if (want[i].outcome == ENGINE_GONE) { /* and the next one, later */
+			server.loop.now += 5000;
+			engine_usbfs.forget("1-2");
+			shared->begun = 0;
+			CHECK_INT(take().outcome, ENGINE_DONE);
+			begin_session(pair);
+			CHECK_INT(engine_usbfs.end(&sysfs, "1-2", pair[1]).outcome, ENGINE_GONE);
+			CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_UNKNOWN);
+			close(pair[0]);
+			close(pair[1]);
+		}
 		after();
 	}
 }

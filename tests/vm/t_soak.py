@@ -40,6 +40,7 @@ def plugs(s, number):
         s.timed(s.client, "soon 120 attached 1 >/dev/null")
         (s.plug_stick if ident == "stick" else s.plug_keyboard)()
         s.timed(s.client, f"soon 120 attached 2 >/dev/null && sleep {REST}")
+    check("in its error state" not in s.log("server"), "unplugged devices count as faulty")
 
 
 def pulls(s, number):
