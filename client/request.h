@@ -139,7 +139,8 @@ void request_log_failure(const struct request *request, struct log_once *once);
  */
 bool resolve_address(const struct endpoint *endpoint, struct addresses *addresses);
 /* Looks up the name of an endpoint: blocking work for child_start(), with a struct addresses as its
- * result. */
+ * result. One in .local is asked for by multicast DNS, unless /etc/hosts has it; if nobody answers,
+ * libc looks it up as any other. */
 void resolve_name(const void *endpoint, void *addresses);
 /* Why there are no addresses. */
 const char *resolve_strerror(int error);

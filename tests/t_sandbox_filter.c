@@ -14,6 +14,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -291,6 +292,9 @@ static void to_the_network(void)
 	enter(enter_client);
 	CHECK_INT(call(SYS_socket, AF_INET, SOCK_STREAM, 0), 0);
 	CHECK_INT(call(SYS_socket, AF_INET6, SOCK_DGRAM, 0), 0);
+	CHECK_INT(call(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), 0);
+	CHECK_INT(call(SYS_setsockopt, 3, IPPROTO_IP, IP_MULTICAST_IF), 0);
+	CHECK_INT(call(SYS_ioctl, 3, 0x8913 /* SIOCGIFFLAGS */, 0x1000), 0);
 	CHECK_INT(call(SYS_connect, 3, 0x1000, 16), 0);
 	CHECK_INT(call(SYS_listen, 3, 1, 0), EPERM);
 	CHECK_INT(call(SYS_socket, AF_INET, SOCK_STREAM, IPPROTO_TCP), 0);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Smoke test: the static binary finds servers by name and by address where there is no libc. It is
 alone in a root directory, with /etc/hosts and /etc/resolv.conf, in a network namespace whose only
-DNS server is here. The resolver itself is the libc's.
+DNS server is here. The resolver itself is the libc's; names in .local are those of a responder of
+multicast DNS in another namespace, at the other end of a cable.
 
 USBIPHP is the binary, QEMU the emulator that runs it when it is another processor's.
 """
@@ -36,11 +37,15 @@ LINK_LOCAL = f"[fe80::7%lo]:{OTHER_PORT}"
 
 # Every server has one device, whose bus id tells it. There is none at 127.0.0.9. The last one
 # listens on all addresses of another port, as Python cannot bind to an address of an interface.
-SERVERS = {"127.0.0.2": "1-2", "127.0.0.3": "1-3", "fd00::3": "6-3", "::": "6-7"}
-HOSTS = "127.0.0.1 localhost\n127.0.0.2\tfour.hosts four # a comment\n"
+SERVERS = {"127.0.0.2": "1-2", "127.0.0.3": "1-3", "fd00::3": "6-3", "10.77.0.1": "7-1", "::": "6-7"}
+HOSTS = "127.0.0.1 localhost\n127.0.0.2\tfour.hosts four hosts.local # a comment\n"
 RESOLV = "nameserver 127.0.0.1\nsearch lan.test\n"
 ZONE = {("six.test", AAAA): "fd00::3", ("both.test", A): "127.0.0.9", ("both.test", AAAA): "fd00::3",
-        ("pi.lan.test", A): "127.0.0.3"}
+        ("pi.lan.test", A): "127.0.0.3", ("dns.local", A): "127.0.0.3"}
+
+# What the responder has, by IPv4 and by IPv6: addresses of our end of the cable.
+NEAR = {socket.AF_INET: {("pi.local", A): "10.77.0.1", ("hosts.local", A): "10.77.0.9"},
+        socket.AF_INET6: {("six.local", AAAA): "fe80::1"}}
 
 
 def answer(query):
@@ -66,11 +71,92 @@ def serve_names(sock):
         sock.sendto(answer(query), peer)
 
 
-def enter_network():
-    """A network namespace for this process, whose loopback has two addresses more."""
-    libc, user = ctypes.CDLL(None, use_errno=True), os.geteuid()
+def name_bytes(name):
+    return b"".join(bytes([len(x)]) + x.encode() for x in name.split(".")) + b"\0"
+
+
+def respond(family, query):
+    """A responder's answer to a query with several questions, or None (RFC 6762 6.7)."""
+    at, records = 12, b""
+    count = 0
+    for _ in range(struct.unpack_from(">H", query, 4)[0]):
+        labels = []
+        while length := query[at]:
+            labels.append(query[at + 1:at + 1 + length].decode())
+            at += 1 + length
+        kind, at = struct.unpack_from(">H", query, at + 1)[0], at + 5
+        name = ".".join(labels)
+        address = NEAR[family].get((name.lower(), kind))
+        if address:
+            data = socket.inet_pton(family, address)
+            records += name_bytes(name) + struct.pack(">HHIH", kind, 1, 10, len(data)) + data
+            count += 1
+    return query[:2] + struct.pack(">HHHHH", 0x8400, 0, count, 0, 0) + records if count else None
+
+
+def be_responder():
+    """In a process and a namespace of its own, which has eth1 now."""
+    for words in (["link", "set", "eth1", "up"], ["address", "add", "10.77.0.2/24", "dev", "eth1"],
+                  ["address", "add", "fe80::2/64", "dev", "eth1", "nodad"]):
+        subprocess.run(["ip", *words], check=True)
+    index = socket.if_nametoindex("eth1")
+    for family, level, option, member in (
+            (socket.AF_INET, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+             socket.inet_aton("224.0.0.251") + socket.inet_aton("10.77.0.2")),
+            (socket.AF_INET6, socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+             socket.inet_pton(socket.AF_INET6, "ff02::fb") + struct.pack("@I", index))):
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(("", 5353))
+        sock.setsockopt(level, option, member)
+        threading.Thread(target=respond_for_ever, args=(family, sock), daemon=True).start()
+
+
+def respond_for_ever(family, sock):
+    while True:
+        query, peer = sock.recvfrom(9000)
+        reply = respond(family, query)
+        if reply:
+            sock.sendto(reply, peer)
+
+
+def start_responder():
+    """A socket to it: it ends when that is closed. Our end of the cable is eth0."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if not pid:
+        ours.close()
+        new_network(0)
+        theirs.send(b"n")
+        theirs.recv(1)  # until eth1 is here
+        be_responder()
+        theirs.send(b"r")
+        theirs.recv(1)  # until the test ends
+        os._exit(0)
+    theirs.close()
+    ours.recv(1)
+    for words in (["link", "add", "eth0", "type", "veth", "peer", "name", "eth1", "netns", str(pid)],
+                  ["link", "set", "eth0", "up"], ["address", "add", "10.77.0.1/24", "dev", "eth0"],
+                  ["address", "add", "fe80::1/64", "dev", "eth0", "nodad"]):
+        subprocess.run(["ip", *words], check=True)
+    ours.send(b"e")
+    check(ours.recv(1) == b"r", "no responder")
+    until(lambda: b"LOWER_UP" in subprocess.check_output(["ip", "link", "show", "eth0"]),
+          "the cable has two ends", DEADLINE)
+    return ours
+
+
+def new_network(user):
+    libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET | (CLONE_NEWUSER if user else 0)):
         raise OSError(ctypes.get_errno(), "cannot make a network namespace")
+
+
+def enter_network():
+    """A network namespace for this process, whose loopback has two addresses more."""
+    user = os.geteuid()
+    new_network(user)
     if user:
         pathlib.Path("/proc/self/uid_map").write_text(f"0 {user} 1")
     for words in (["link", "set", "lo", "up"], ["address", "add", "fd00::3/128", "dev", "lo"],
@@ -90,6 +176,8 @@ class System:
         (root / "etc").mkdir()
         (root / "etc" / "hosts").write_text(HOSTS)
         (root / "etc" / "resolv.conf").write_text(RESOLV)
+        (root / "proc" / "net").mkdir(parents=True)
+        shutil.copy("/proc/net/dev", root / "proc" / "net" / "dev")
         unpack("client-6.1.tree", root / "sys")
 
     def start(self, *words):
@@ -127,7 +215,7 @@ def unknown(system, name):
 
 def client_in_sandbox(system, server):
     """A daemon resolves after it has given up its rights."""
-    process = system.start("client", "--run", "/run", "four", "pi", "six.test", LINK_LOCAL)
+    process = system.start("client", "--run", "/run", "four", "pi", "six.test", "pi.local", "six.local:3241")
     try:
         until(lambda: all(x.watchers for x in server.values()), "it watches all servers", DEADLINE)
     finally:
@@ -137,6 +225,7 @@ def client_in_sandbox(system, server):
 
 
 def test(root):
+    responder = start_responder()
     system = System(root)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 53))
@@ -151,14 +240,20 @@ def test(root):
             ("a name of /etc/hosts", "four.hosts", "127.0.0.2"),
             ("a name of the DNS with an IPv6 address", "six.test", "fd00::3"),
             ("a name with a second address", "both.test", "fd00::3"),
-            ("a name in a domain to be searched", "pi", "127.0.0.3")):
+            ("a name in a domain to be searched", "pi", "127.0.0.3"),
+            ("a name in .local by IPv4", "Pi.Local", "10.77.0.1"),
+            ("a name in .local by IPv6, with an address of the link", "six.local.:3241", "::"),
+            ("a name in .local of /etc/hosts", "hosts.local", "127.0.0.2"),
+            ("a name in .local that only the DNS knows", "dns.local", "127.0.0.3")):
         with case(f"list: {what}"):
             reaches(system, name, address)
-    for what, name in (("no such name", "none.test"), ("no such interface", "[fe80::7%none]")):
+    for what, name in (("no such name", "none.test"), ("no such name in .local", "none.local"),
+                       ("no such interface", "[fe80::7%none]")):
         with case(f"list: {what}"):
             unknown(system, name)
     with case("the client finds all of them inside its sandbox"):
         client_in_sandbox(system, server)
+    responder.close()
 
 
 def main():
