@@ -6,14 +6,15 @@
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/str.h"
+#include "lib/util.h"
 #include "loop/child.h"
 #include "loop/daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -34,7 +35,6 @@ struct way {
 
 struct guard {
 	const char *name;
-	int epoll;
 	struct way up, down; /* from the kernel, from the server */
 	struct flows flows;
 };
@@ -114,54 +114,43 @@ static void guard_receive(struct guard *guard, struct way *way)
 	guard_pass(guard, way);
 }
 
-/* What a socket is watched for: from it, and to it. */
-static uint32_t guard_events(const struct way *from, const struct way *to)
+/* What is waited for at the socket that one way comes from, and the other one goes to. With nothing
+ * to wait for, only its end is. */
+static struct pollfd guard_wanted(const struct way *from, const struct way *to)
 {
-	return (from->blocked || from->flow->stalled ? 0u : EPOLLIN) |
-	       (to->blocked ? EPOLLOUT : 0u);
+	int events = (from->blocked || from->flow->stalled ? 0 : POLLIN) |
+		     (to->blocked ? POLLOUT : 0);
+
+	return (struct pollfd){ from->from, (short)events, 0 };
 }
 
-static void guard_watch(struct guard *guard, int how, const struct way *from,
-			const struct way *to, uint32_t before)
+static void guard_ready(struct guard *guard, const struct pollfd *ready, struct way *from,
+			struct way *to)
 {
-	struct epoll_event event = { .events = guard_events(from, to), .data.fd = from->from };
-
-	if (event.events != before)
-		epoll_ctl(guard->epoll, how, from->from, &event);
-}
-
-static void guard_ready(struct guard *guard, const struct epoll_event *event)
-{
-	struct way *up = &guard->up, *down = &guard->down;
-	struct way *from = event->data.fd == up->from ? up : down;
-	struct way *to = from == up ? down : up;
-	uint32_t before[] = { guard_events(up, down), guard_events(down, up) };
-
-	guard->flows.now = guard_clock();
-	if (to->blocked && event->events & EPOLLOUT)
+	if (ready->revents & POLLOUT)
 		guard_pass(guard, to);
-	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		if (from->blocked || from->flow->stalled)
-			guard_exit(guard); /* it has ended, and what is left fits nowhere */
+	if (ready->revents & POLLIN)
 		guard_receive(guard, from);
-	}
-	if (up->flow->stalled && !up->blocked)
-		guard_pass(guard, up);
-	guard_watch(guard, EPOLL_CTL_MOD, up, down, before[0]);
-	guard_watch(guard, EPOLL_CTL_MOD, down, up, before[1]);
+	else if (ready->revents & ~POLLOUT)
+		guard_exit(guard); /* it has ended, and what is left fits nowhere */
 }
 
 static void __attribute__((noreturn)) guard_serve(struct guard *guard)
 {
-	struct epoll_event event;
+	struct way *up = &guard->up, *down = &guard->down;
 
-	guard->epoll = epoll_create1(EPOLL_CLOEXEC);
 	sandbox_enter_guard();
-	guard_watch(guard, EPOLL_CTL_ADD, &guard->up, &guard->down, 0);
-	guard_watch(guard, EPOLL_CTL_ADD, &guard->down, &guard->up, 0);
-	for (;;)
-		if (epoll_wait(guard->epoll, &event, 1, -1) > 0)
-			guard_ready(guard, &event);
+	for (;;) {
+		struct pollfd socket[] = { guard_wanted(up, down), guard_wanted(down, up) };
+
+		if (poll(socket, ARRAY_SIZE(socket), -1) < 0)
+			continue;
+		guard->flows.now = guard_clock();
+		guard_ready(guard, &socket[0], up, down);
+		guard_ready(guard, &socket[1], down, up);
+		if (up->flow->stalled && !up->blocked)
+			guard_pass(guard, up);
+	}
 }
 
 static void page_path(char path[PATH_MAX], const char *run, unsigned port)

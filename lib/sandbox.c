@@ -434,22 +434,6 @@ static const uint16_t holder_calls[] = {
 
 /* A guard or a relay passes messages on. */
 static const uint16_t guard_calls[] = {
-	SYS_epoll_pwait,
-#ifdef SYS_epoll_wait
-	SYS_epoll_wait,
-#endif
-	SYS_recvfrom,
-	SYS_readv,
-	SYS_sendto,
-	SYS_epoll_ctl,
-	/* where the kernel has no vDSO for it */
-#ifdef SYS_clock_gettime
-	SYS_clock_gettime,
-#endif
-#ifdef SYS_clock_gettime64
-	SYS_clock_gettime64,
-#endif
-	SYS_write,
 #ifdef SYS_poll
 	SYS_poll,
 #endif
@@ -459,6 +443,17 @@ static const uint16_t guard_calls[] = {
 #ifdef SYS_ppoll_time64
 	SYS_ppoll_time64,
 #endif
+	SYS_recvfrom,
+	SYS_readv,
+	SYS_sendto,
+	/* where the kernel has no vDSO for it */
+#ifdef SYS_clock_gettime
+	SYS_clock_gettime,
+#endif
+#ifdef SYS_clock_gettime64
+	SYS_clock_gettime64,
+#endif
+	SYS_write,
 	SYS_shutdown,
 	SYS_exit_group,
 	SYS_rt_sigreturn,

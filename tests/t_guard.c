@@ -395,7 +395,7 @@ static void has_little(void)
 	expect(t.server, bytes, submit(bytes, 1, true, 0)); /* it is in its sandbox */
 	pid = find_child();
 	CHECK(pid > 0);
-	CHECK_INT(descriptors(pid), 4); /* two sockets, the file, epoll */
+	CHECK_INT(descriptors(pid), 3); /* two sockets, the file */
 	shutdown(t.kernel, SHUT_RDWR);
 	ended();
 	end();
