@@ -258,10 +258,11 @@ static void request_send(struct request *request)
 {
 	uint8_t bytes[OP_REQ_IMPORT_SIZE];
 	int len = op_request_encode(bytes, sizeof(bytes), &request->op);
+	uint32_t ms = request->tunnel.pipe < 0 ? REQUEST_REPLY_MS : REQUEST_SSH_MS;
 	int error;
 
 	request_set_state(request, REQUEST_READING,
-			  request->tunnel.pipe < 0 ? REQUEST_REPLY_MS : REQUEST_SSH_MS);
+			  request->op.code == OP_REQ_IMPORT ? REQUEST_IMPORT_MS : ms);
 	reply_start(&request->reply, request->op.code);
 	/* so few bytes always fit into the buffer of a new connection */
 	error = socket_send_all(request->socket.fd, bytes, (size_t)len);

@@ -570,8 +570,9 @@ static void silent(void)
 		t.until = has_asked;
 		ask(import ? "1-1" : NULL);
 		CHECK(t.request.state != REQUEST_IDLE);
-		CHECK(t.request.deadline > t.loop.now);
-		CHECK(t.request.deadline <= loop_clock() + REQUEST_REPLY_MS);
+		CHECK(t.request.deadline > t.loop.now + (import ? REQUEST_REPLY_MS : 0));
+		CHECK(t.request.deadline <=
+		      loop_clock() + (import ? REQUEST_IMPORT_MS : REQUEST_REPLY_MS));
 		CHECK(t.loop.next <= t.request.deadline); /* a pass will see to it */
 		t.loop.now = t.request.deadline - 1;
 		request_pass(&t.request);
