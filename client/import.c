@@ -107,7 +107,7 @@ static bool import_has_twin(const struct import *import)
 
 	while ((other = import_next(import->context, NULL, other)))
 		if ((import_has_port(other) || other->state == IMPORT_REQUESTING) &&
-		    other->listed_devid == import->listed_devid &&
+		    other->listing.devid == import->listing.devid &&
 		    !strcmp(other->busid, import->busid))
 			return true;
 	return false;
@@ -136,25 +136,50 @@ static void import_pardon(struct import *import)
 		import->flaps.backoff.until = 0;
 }
 
+/* Stock servers before July 2026 do not know speeds above super speed, and list 0. */
+static void import_set_speed(struct import *import, uint32_t speed)
+{
+	if (speed && speed <= VHCI_SPEED_SUPER_PLUS)
+		import->speed = speed;
+}
+
+void import_granted(struct import *import, const struct op_device *device)
+{
+	const struct import_listing *listing = &import->listing;
+
+	import_set_speed(import, device->speed);
+	if (device->vendor == listing->vendor && device->product == listing->product &&
+	    device->bcd_device == listing->bcd_device && op_devid(device) == listing->devid)
+		return;
+	import_forget_identity(import);
+	import->identified = false;
+	import->told = true;
+}
+
 void import_list_entry(struct import *import, const struct op_device *device,
 		       const struct op_interface *interface)
 {
 	struct rule_facts *facts = &import->facts;
-	bool same = facts->vendor == device->vendor && facts->product == device->product;
+	struct import_listing *listing = &import->listing;
+	bool same = listing->vendor == device->vendor && listing->product == device->product;
 
-	import->listed_next = import->identified = true;
-	import->speed = device->speed;
-	if (!same || import->listed_devid != op_devid(device))
+	import->listed_next = true;
+	import->speed = VHCI_SPEED_SUPER;
+	import_set_speed(import, device->speed);
+	if (!same || listing->devid != op_devid(device))
 		import_forget_identity(import);
 	if (!facts->described) {
 		rule_facts_set_classes(facts, device, interface);
 		/* the list of a stock server has no interfaces of a device that was just bound */
 		facts->described = device->interfaces != 0;
 	}
-	import->bcd_device = device->bcd_device;
-	import->listed_devid = op_devid(device);
-	facts->vendor = device->vendor;
-	facts->product = device->product;
+	*listing = (struct import_listing){ device->vendor, device->product, device->bcd_device,
+					    op_devid(device) };
+	if (!import->told) {
+		facts->vendor = device->vendor;
+		facts->product = device->product;
+		import->identified = true;
+	}
 	if (same)
 		return;
 	log_once_clear(&import->failure);

@@ -56,10 +56,15 @@ struct import {
 	/* From lists, and with facts from the device itself. */
 	bool listed;	  /* in the latest complete list */
 	bool listed_next; /* in the list that is being read */
-	bool identified;  /* facts has its vendor and product; not yet of an adopted one */
-	uint16_t bcd_device;
-	uint32_t speed;
-	uint32_t listed_devid; /* another one after each plug */
+	bool identified;  /* facts has its vendor and product; not yet of an adopted one, or of one
+			   * that was granted in place of the one that is listed */
+	bool told;	  /* facts has, or waits for, what the device itself tells: the same record
+			   * in another list is no news */
+	struct import_listing {
+		uint16_t vendor, product, bcd_device;
+		uint32_t devid; /* another one after each plug */
+	} listing;	/* the latest record of a list */
+	uint32_t speed; /* as far as the server knows it, else super speed */
 	struct rule_facts facts;
 	char product[DEVICE_STRING_SIZE], serial[DEVICE_STRING_SIZE];
 	uint64_t identify_after; /* no attempt to read its identity before */
@@ -174,7 +179,13 @@ bool import_review(struct import *import);
 /* In every pass, after import_check(): lets it leave if it is not allowed any more. */
 void import_enforce_policy(struct import *import);
 
-/* The server has granted the device: hands the connection to the kernel, or to a guard, or closes
+/*
+ * The server has granted device. Some servers never repeat the ids that they have listed. But it
+ * may be another device as well: until the device itself has told what it is, import_check_policy()
+ * is RULE_UNKNOWN if there are rules or holds.
+ */
+void import_granted(struct import *import, const struct op_device *device);
+/* What was granted is to be attached: hands the connection to the kernel, or to a guard, or closes
  * it and fails. */
 void import_attach(struct import *import, const struct request *request);
 /* An earlier daemon attached it to that port. */

@@ -5,10 +5,12 @@
 #include "lib/str.h"
 #include "lib/util.h"
 
+#include <string.h>
+
 void import_forget_identity(struct import *import)
 {
 	import->facts.serial = NULL;
-	import->facts.described = false;
+	import->facts.described = import->told = false;
 }
 
 static void import_set_strings(struct import *import, const struct device_strings *strings)
@@ -20,10 +22,14 @@ static void import_set_strings(struct import *import, const struct device_string
 
 void import_set_descriptors(struct import *import, const struct descriptor_query *query)
 {
+	if (!import->identified) /* the classes of the list may be another's, else they stay */
+		memset(import->facts.class, 0, sizeof(import->facts.class));
 	for (size_t i = 0; i < sizeof(query->class); i++)
-		import->facts.class[i] |= query->class[i]; /* those of the list stay */
+		import->facts.class[i] |= query->class[i];
+	import->facts.vendor = query->vendor;
+	import->facts.product = query->product;
 	import_set_strings(import, &query->strings);
-	import->facts.described = true;
+	import->facts.described = import->identified = import->told = true;
 }
 
 static void identity_reader_done(struct child *child, bool whole)
@@ -70,7 +76,7 @@ void import_describe(struct import *import)
 	rule_facts_set_classes(&import->facts, &device, interface);
 	import->facts.vendor = device.vendor;
 	import->facts.product = device.product;
-	import->facts.described = import->identified = true;
+	import->facts.described = import->identified = import->told = true;
 }
 
 /* Starts to read ids, classes and strings of an attached device here, in sysfs. */
@@ -155,9 +161,7 @@ bool import_review(struct import *import)
 	}
 	if (import_is_elsewhere(import))
 		return false;
-	if (!import->speed || import->speed > VHCI_SPEED_SUPER_PLUS)
-		import_fail(import, "its server does not know its speed");
-	else if (vhci_free_port(vhci, import->speed, import->context->port_owner, 0) < 0)
+	if (vhci_free_port(vhci, import->speed, import->context->port_owner, 0) < 0)
 		import_log_failure(import, IMPORT_NO_PORT); /* until a port is free */
 	else
 		return true;

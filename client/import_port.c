@@ -56,13 +56,13 @@ static int import_take_free_port(struct import *import, int fd, const struct op_
 	int port, error = 0;
 
 	for (int i = 0; !error && i < ATTACH_TRIES; i++) {
-		port = vhci_free_port(&context->vhci, device->speed, context->port_owner,
+		port = vhci_free_port(&context->vhci, import->speed, context->port_owner,
 				      import_hash(import));
 		if (port < 0)
 			return port;
 		import_write_record(import, context->own_dir, (unsigned)port, session);
 		error = vhci_attach(context->sysfs, (unsigned)port, fd, op_devid(device),
-				    device->speed);
+				    import->speed);
 		if (!error)
 			return port;
 		record_remove(context->own_dir, (unsigned)port);
@@ -144,18 +144,12 @@ void import_attach(struct import *import, const struct request *request)
 {
 	struct import_context *context = import->context;
 	const struct op_device *device = &request->device;
-	/* another device may have taken its place since it was listed */
-	bool same = device->vendor == import->facts.vendor &&
-		    device->product == import->facts.product &&
-		    device->bcd_device == import->bcd_device &&
-		    op_devid(device) == import->listed_devid;
 	int port = -EPROTO;
 
-	if (same && device->busnum <= DEVID_HALF_MAX && device->devnum <= DEVID_HALF_MAX)
+	if (device->busnum <= DEVID_HALF_MAX && device->devnum <= DEVID_HALF_MAX)
 		port = import_hand_over(import, request);
 	if (port < 0) {
-		import_fail(import, !same ? "it is not the device that was listed" :
-				    port == -ENOSPC ? IMPORT_NO_PORT : strerror(-port));
+		import_fail(import, port == -ENOSPC ? IMPORT_NO_PORT : strerror(-port));
 		request_close(request);
 		return;
 	}
@@ -271,7 +265,7 @@ static void import_answer(struct import *import, const struct vhci_port *row)
 	import->answered = true;
 	import->devid = row->devid;
 	log_once_clear(&import->failure);
-	if (!import->identified) /* an earlier daemon attached it */
+	if (!import->identified)
 		import_describe(import);
 	import_run_hooks(import, "attached", row->busid, NULL);
 	context->progress[import_controller(import)] = context->loop->now;
@@ -300,7 +294,8 @@ static void import_give_up(struct import *import)
 		if (import->flaps.backoff.delay < IMPORT_ANSWER_MS)
 			import->flaps.backoff.delay = IMPORT_ANSWER_MS;
 		import_fail(import, import->ahead ? "one that was attached before never answered" :
-						    "its server took it but never answered");
+						    "its server took it but never answered, or "
+						    "the kernel refused it: see dmesg");
 	}
 	import_detach(import);
 }

@@ -10,6 +10,7 @@
 enum {
 	DEVICE_LENGTH = 18,
 	STRING_LENGTH = 255,
+	VENDOR_AT = 8, /* idVendor in the device descriptor; idProduct follows */
 	PRODUCT_AT = 15, /* iProduct in the device descriptor; iSerialNumber follows */
 	ENGLISH = 0x0409, /* the language if the device lists none, as in the kernel */
 };
@@ -138,6 +139,8 @@ static void store_descriptor(struct descriptor_query *query, const uint8_t *data
 		if (len < DEVICE_LENGTH)
 			break;
 		add_class(query, data[4]);
+		query->vendor = wire_load_le16(data + VENDOR_AT);
+		query->product = wire_load_le16(data + VENDOR_AT + 2);
 		memcpy(query->index, data + PRODUCT_AT, sizeof(query->index));
 		break;
 	case DESCRIPTOR_STEP_CONFIGURATION:

@@ -78,6 +78,7 @@ struct descriptor_query {
 	uint16_t language;
 	size_t len; /* bytes in in; the caller adds those that it received */
 	/* the result */
+	uint16_t vendor, product;
 	struct device_strings strings;
 	uint8_t class[256 / 8]; /* a bit for each class of the device and its interfaces */
 	uint8_t in[URB_SIZE + URB_QUERY_MAX];

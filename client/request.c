@@ -132,13 +132,15 @@ static void request_fail(struct request *request, enum request_outcome outcome, 
 static void request_connection_failed(struct request *request, int error)
 {
 	const struct reply *reply = &request->reply;
-	bool nothing_came = request->op.code == OP_REQ_DEVLIST && !reply->in_list && !reply->len;
+	const char *reason = "it hung up in mid-answer";
 
+	if (request->state == REQUEST_READING && !reply->in_list && !reply->len)
+		reason = request->op.code == OP_REQ_DEVLIST ? ktls_strerror(-ECONNRESET) :
+							      "it hung up without an answer";
 	if (error != -ECONNRESET && error != -EPIPE)
 		request_fail(request, REQUEST_FAILED, strerror(-error));
 	else
-		request_fail(request, REQUEST_CLOSED, nothing_came ? ktls_strerror(-ECONNRESET) :
-								     "it hung up in mid-answer");
+		request_fail(request, REQUEST_CLOSED, reason);
 }
 
 /* An import is granted: the connection goes to the caller, and ssh, if there is one, with it. */
@@ -191,7 +193,10 @@ static void request_take_import(struct request *request, const struct reply_item
 	request->device = item->device;
 	if (strcmp(request->device.busid, request->op.busid) != 0) {
 		request_end(request, REQUEST_FAILED, op_strerror(-EILSEQ));
-	} else if (request->query_device) {
+		return;
+	}
+	request->record(request, item);
+	if (request->query_device) {
 		request_set_state(request, REQUEST_DEVICE_QUERY, REQUEST_REPLY_MS);
 		descriptor_query_start(&request->descriptors, op_devid(&request->device));
 		request_continue_query(request, DESCRIPTOR_QUERY_SEND);

@@ -88,7 +88,8 @@ struct request {
 	struct loop *loop;
 	struct request_target *target;
 	void *ctx; /* for the callbacks */
-	/* For each device of a list with a valid bus id, before whole or done. */
+	/* For each device of a list with a valid bus id, before whole or done; and for that of an
+	 * import that is granted: then it may set query_device. */
 	void (*record)(struct request *request, const struct reply_item *item);
 	/* A list of a watch is complete. */
 	void (*whole)(struct request *request);
@@ -103,7 +104,7 @@ struct request {
 	struct op_device device;
 
 	enum request_state state;
-	bool query_device; /* set before an import is started: fill in descriptors, too */
+	bool query_device; /* before an import is done, fill in descriptors, too */
 	unsigned address;  /* the index of the one in use, modulo their number */
 	unsigned tried;	   /* how many of them failed in this request */
 	uint64_t deadline; /* of the state */

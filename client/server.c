@@ -28,6 +28,15 @@ struct import *server_import(struct server *server, const char *busid)
 	return added;
 }
 
+/* The device itself is asked if rules or holds need to know more. */
+static void server_import_granted(struct request *request, const struct reply_item *item)
+{
+	struct import *import = container_of(request, struct import_request, request)->import;
+
+	import_granted(import, &item->device);
+	request->query_device = import_check_policy(import) == RULE_UNKNOWN;
+}
+
 static void server_import_done(struct request *request)
 {
 	struct import_request *slot = container_of(request, struct import_request, request);
@@ -61,8 +70,8 @@ static void server_request_import(struct server *server, struct import *import)
 	slot->import = import;
 	memset(&slot->request, 0, sizeof(slot->request)); /* another server's */
 	request_init(&slot->request, server->context->loop, &server->target, NULL);
+	slot->request.record = server_import_granted;
 	slot->request.done = server_import_done;
-	slot->request.query_device = import_check_policy(import) == RULE_UNKNOWN;
 	request_start(&slot->request, OP_REQ_IMPORT, import->busid);
 }
 
@@ -219,10 +228,18 @@ bool server_is_settled(struct server *server)
 		server->list_request.state == REQUEST_IDLE);
 }
 
+/* It is on offer and wanted, and a session with it has just ended. */
+static bool import_was_lost(const struct import *import)
+{
+	return import->state == IMPORT_IDLE && import->listed &&
+	       !log_once_active(&import->denial) &&
+	       import->context->loop->now < import->flaps.remember;
+}
+
 bool server_is_failing(struct server *server)
 {
 	EACH_IMPORT(server, import)
-		if (log_once_active(&import->failure))
+		if (log_once_active(&import->failure) || import_was_lost(import))
 			return true;
 	return !server->answered && !server->removed && !server->second;
 }

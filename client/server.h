@@ -59,7 +59,7 @@ void server_set_first(struct server *server, struct server *first);
 void server_pass(struct server *server);
 /* Whether it was asked, nothing is under way, and all attached devices have answered. */
 bool server_is_settled(struct server *server);
-/* Whether its latest list or an import failed. */
+/* Whether its latest list or an import failed, or a device did not stay attached. */
 bool server_is_failing(struct server *server);
 
 /* server_list.c: server is all zeros; the caller sets target.key before each pass. */

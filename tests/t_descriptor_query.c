@@ -164,6 +164,8 @@ static void whole(void)
 	CHECK_STR(query->strings.product, "St\xc3\xa9" "ck");
 	CHECK_STR(query->strings.serial, "A 1");
 	CHECK_STR(query->strings.maker, "");
+	CHECK_INT(query->vendor, 0x951);
+	CHECK_INT(query->product, 0x1666);
 	CHECK(has_class(0xef) && has_class(8) && has_class(3));
 	CHECK_INT(classes(), 3); /* another setting is not its class */
 }

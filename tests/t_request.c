@@ -532,7 +532,8 @@ static void half_an_import(void)
 		ask("2-1");
 		outcome_is(REQUEST_CLOSED, NULL);
 		CHECK_INT(t.fd, -1);
-		hung_up("in mid-answer"); /* it was not the key: the list came */
+		/* it was not the key: the list came */
+		hung_up(cut ? "in mid-answer" : "it hung up without an answer");
 		end();
 	}
 	block_free(p);

@@ -1351,16 +1351,50 @@ static void no_port(void)
 	end();
 }
 
+/* What the list does not know the import may know; 0 in both is more than the server knows. */
 static void no_speed(void)
 {
-	start(PUSHES, 0);
-	set_devices(1);
-	t.device[0].speed = 0;
-	push();
+	static const struct {
+		uint32_t listed, granted;
+		bool super;
+	} rows[] = {
+		{ 0, 3, false }, { 7, 2, false }, { UINT32_MAX, 6, true }, { 0, 0, true },
+		{ 3, 0, false }, { 5, 3, false }, { 3, 6, true },	    { 6, 99, true },
+	};
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		start(PUSHES, 0);
+		set_devices(1);
+		t.device[0].speed = rows[i].listed;
+		t.other = t.device[0];
+		t.other.speed = rows[i].granted;
+		t.lies = true;
+		push();
+		go_on(1000);
+		CHECK(is_attached("1-1"));
+		CHECK_INT(import_of("1-1")->port, rows[i].super ? PORTS / 2 : 0);
+		CHECK_INT(said("cannot attach"), 0);
+		end();
+	}
+}
+
+/* A server that hangs up at once, with --once: nothing is attached, and that is a failure. */
+static void lost_with_once(void)
+{
+	prepare(FOREIGN, 1);
+	context.watch_lists = false;
+	UNTIL(&t.loop, all_attached);
+	run_quiet(&t.loop);
+	CHECK(!server_is_failing(&server));
+	for (unsigned i = 0; i < 4; i++) {
+		unplug("1-1");
+		run_quiet(&t.loop);
+	}
+	CHECK(!is_attached("1-1"));
+	CHECK(server_is_settled(&server) && server_is_failing(&server));
+	t.devices = 0; /* it is not on offer any more */
 	go_on(INTERVAL_MS);
-	CHECK_INT(t.imports, 0);
-	CHECK_INT(said("cannot attach 1-1"), 1);
-	CHECK(server_is_failing(&server));
+	CHECK(!server_is_failing(&server));
 	end();
 }
 
@@ -1886,44 +1920,120 @@ static unsigned ports_in_use(void)
 	return n;
 }
 
-static const char not_listed[] = "cannot attach 1-1 (0627:0001) at 127.0.0.1";
-
-/* What came into its place since the list is not attached in its name; the next list names it. */
+/* Some servers do not repeat what they have listed: as with the stock client, the bus id counts. */
 static void another_than_listed(void)
 {
 	for (unsigned what = 0; what < 5; what++) {
-		char name[40];
-
-		start(PUSHES, 0);
+		start(FOREIGN, 0);
 		set_devices(1);
 		t.other = t.device[0];
 		t.other.vendor ^= what == 0 ? 0x100 : 0;
-		t.other.product ^= what == 1 ? 0x100 : 0;
+		t.other.product = what == 1 ? 0 : 1;
 		t.other.bcd_device ^= what == 2 ? 0x100 : 0;
 		t.other.devnum += what == 3;
 		t.other.busnum += what == 4;
 		t.lies = true;
-		push();
-		run_quiet(&t.loop);
-		CHECK_INT(t.imports, 1);
-		CHECK_INT(ports_in_use(), 0);
-		CHECK_INT(peers(SESSION), 0); /* it is let go at once */
-		go_on(9000);
-		CHECK_INT(t.imports, 4); /* after 1, 2, 4 s */
-		CHECK_INT(ports_in_use(), 0);
-		CHECK_INT(said(not_listed), 1);
-		CHECK_INT(said("it is not the device that was listed"), 1);
-		CHECK(server_is_failing(&server));
-		t.device[0] = t.other;
-		push();
-		go_on(8000);
+		go_on(INTERVAL_MS);
 		CHECK(is_attached("1-1"));
+		CHECK_INT(t.port[0].devid, op_devid(&t.other));
+		go_on(9 * INTERVAL_MS);
+		CHECK(is_attached("1-1"));
+		CHECK_INT(t.imports, 1);
+		CHECK_INT(t.asked, 0);
+		CHECK_INT(said("cannot"), 0);
 		CHECK(!server_is_failing(&server));
-		snprintf(name, sizeof(name), "1-1 (%04x:%04x) at ", t.other.vendor,
-			 t.other.product);
-		CHECK_INT(said_of(name, ": attached to port "), 1);
 		end();
 	}
+}
+
+/* Another bus id is another device. */
+static void another_name_than_asked_for(void)
+{
+	start(PUSHES, 0);
+	set_devices(1);
+	t.other = t.device[0];
+	strcpy(t.other.busid, "1-2");
+	t.lies = true;
+	push();
+	go_on(9000);
+	CHECK_INT(t.imports, 4); /* after 1, 2, 4 s */
+	CHECK_INT(ports_in_use(), 0);
+	CHECK_INT(peers(SESSION), 0);
+	CHECK_INT(said("cannot attach 1-1 (0627:0001) at 127.0.0.1"), 1);
+	CHECK(server_is_failing(&server));
+	end();
+}
+
+/* Where rules or holds decide, the device is asked what it is, unless the list is repeated. */
+static void another_than_listed_and_rules(void)
+{
+	static const struct {
+		uint16_t listed, granted; /* vendors; the device has 0627 */
+		const char *hold;
+		bool listed_class, asked, attached;
+	} rows[] = {
+		{ 0x627, 0x627, "0627:0001@127.0.0.1/1-1", false, false, false },
+		{ 0x627, 0x627, "0951:0001@127.0.0.1/1-1", false, false, true },
+		{ 0x627, 0x2706, "0951:0001@127.0.0.1/1-1", false, true, true }, /* swapped ids */
+		{ 0x627, 0, "0951:0001@127.0.0.1/1-1", false, true, true },
+		/* the list told lies, or the device was swapped */
+		{ 0x951, 0, "0627:0001@127.0.0.1/1-1", false, true, false },
+		{ 0x951, 0x627, "0627:0001@127.0.0.1/1-1", true, true, false },
+		{ 0x951, 0x627, "0003:0003@127.0.0.1/1-1", true, true, true },
+	};
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		start(FOREIGN, 0);
+		t.serial = "";
+		must(!holds_add(&context.holds, rows[i].hold), "hold");
+		set_devices(1);
+		t.device[0].vendor = rows[i].listed;
+		t.device[0].class = rows[i].listed_class ? 3 : 0;
+		t.other = t.device[0];
+		t.other.vendor = rows[i].granted;
+		t.lies = true;
+		go_on(10 * INTERVAL_MS);
+		CHECK_INT(is_attached("1-1"), rows[i].attached);
+		CHECK_INT(t.asked, rows[i].asked ? 2 : 0);
+		CHECK_INT(t.imports, rows[i].asked || rows[i].attached);
+		CHECK_INT(peers(SESSION), rows[i].attached);
+		CHECK_INT(said_of("1-1 (0627:0001) at ", ": left alone: "), !rows[i].attached);
+		CHECK_INT(said("cannot"), 0);
+		if (rows[i].asked) { /* it has told all */
+			CHECK_INT(import_of("1-1")->facts.vendor, 0x627);
+			CHECK_INT(import_of("1-1")->facts.class[0], 1); /* not the list's 3 */
+			CHECK_INT(import_of("1-1")->facts.class[1], 1); /* storage */
+		}
+		if (!rows[i].attached && rows[i].asked) { /* another one in its place */
+			t.device[0].devnum++;
+			t.lies = false;
+			go_on(INTERVAL_MS);
+			CHECK(is_attached("1-1"));
+			CHECK_INT(t.asked, 2);
+		}
+		end();
+	}
+}
+
+/* One that does not tell what it is is not attached in the name of what is listed. */
+static void another_than_listed_and_mute(void)
+{
+	start(FOREIGN, 0);
+	must(!holds_add(&context.holds, "0951:0001@127.0.0.1/1-1"), "hold");
+	set_devices(1);
+	t.other = t.device[0];
+	t.other.devnum++;
+	t.lies = true;
+	go_on(5 * INTERVAL_MS);
+	CHECK(!is_attached("1-1"));
+	CHECK_INT(ports_in_use(), 0);
+	CHECK(t.asked >= 2);
+	CHECK_INT(said("cannot attach 1-1 (0627:0001) at 127.0.0.1"), 1);
+	CHECK(server_is_failing(&server));
+	t.serial = "";
+	go_on(6 * INTERVAL_MS);
+	CHECK(is_attached("1-1"));
+	end();
 }
 
 /* The class, the speed and the like may have become known since. */
@@ -2383,7 +2493,8 @@ static void no_leak(void)
 {
 	unsigned before = open_files();
 
-	another_than_listed();
+	another_than_listed_and_rules();
+	another_than_listed_and_mute();
 	held_by_serial();
 	rules_by_serial();
 	asked_in_vain();
@@ -2457,7 +2568,11 @@ int main(void)
 	RUN("t_server: two names of one server, and the first one fails", first_name_fails);
 	RUN("t_server: two addresses of one server", two_addresses);
 	RUN("t_server: two names of other servers", other_servers);
+	RUN("t_server: lost again and again, with --once", lost_with_once);
 	RUN("t_server: another device than was listed", another_than_listed);
+	RUN("t_server: another device than was asked for", another_name_than_asked_for);
+	RUN("t_server: another device than was listed, and rules", another_than_listed_and_rules);
+	RUN("t_server: another device than was listed, which is mute", another_than_listed_and_mute);
 	RUN("t_server: the device that was listed", same_as_listed);
 	RUN("t_server: the same port again", same_port_again);
 	RUN("t_server: a device with a guard", with_guard);

@@ -264,7 +264,7 @@ def identity(w):
 
 
 def swapped_at_usbipd(w):
-    with case("a stick that was swapped for its like since the list is not taken for it"):
+    with case("a stick that was swapped for its like since the list is asked what it is"):
         other = w.stick.with_name("other.img")
         other.write_bytes(os.urandom(4 << 20))
         w.rules(w.client, "deny class storage")
@@ -281,7 +281,6 @@ def swapped_at_usbipd(w):
         w.host.must(f"usbip bind -b {STICK}")
         w.rules(w.client, "allow")
         w.hup(w.client, "usbiphp-client")
-        w.said(w.client, "client", f"cannot attach {STICK} .*: it is not the device that was listed")
         w.has(STORAGE, HID)
         digest = w.client.must(f"sha256sum {w.disk()}", 60).split()[0]
         check(digest == hashlib.sha256(other.read_bytes()).hexdigest(), "neither stick")
