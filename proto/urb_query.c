@@ -16,7 +16,7 @@ void urb_query_encode(uint8_t *buf, const struct urb_query *query)
 {
 	const struct urb_command command = {
 		.code = URB_CMD_SUBMIT, .seqnum = query->seqnum, .devid = query->devid, .in = true,
-		.length = query->length, .packets = UINT32_MAX,
+		.length = query->length,
 		.setup = { /* little-endian */
 			DEVICE_TO_HOST, GET_DESCRIPTOR, query->index, query->type,
 			(uint8_t)query->language, (uint8_t)(query->language >> 8),
