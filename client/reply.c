@@ -25,7 +25,7 @@ void reply_start(struct reply *reply, enum op_code request)
 
 bool reply_is_empty_list(const struct reply *reply)
 {
-	return reply->in_list && reply->mark_due && !reply->records;
+	return reply->in_list && !reply->records;
 }
 
 static void reply_take_mark(struct reply *reply, const uint8_t *mark)

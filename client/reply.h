@@ -44,8 +44,8 @@ struct reply_item {
 
 /* Expects the reply to a request with that code. */
 void reply_start(struct reply *reply, enum op_code request);
-/* Whether a list without devices is complete, but for the mark, which only our servers send. There
- * is no REPLY_END until as many bytes have come. */
+/* After REPLY_MORE: whether a list without devices is complete, but for the mark, which only our
+ * servers send. There is no REPLY_END until as many bytes have come. */
 bool reply_is_empty_list(const struct reply *reply);
 /* The place for the next bytes; *size is their greatest number, at least 1. Call reply_next() until
  * REPLY_MORE first. */

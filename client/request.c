@@ -238,8 +238,7 @@ static void request_decode_reply(struct request *request)
 	}
 	if (event < 0)
 		request_fail(request, REQUEST_FAILED, op_strerror(event));
-	else if (reply_is_empty_list(&request->reply) &&
-		 request->deadline > loop_clock() + REQUEST_MARK_MS)
+	else if (reply_is_empty_list(&request->reply))
 		request_set_deadline(request, REQUEST_MARK_MS);
 }
 

@@ -18,7 +18,7 @@ enum {
 	REQUEST_SSH_MS = 20000,     /* from the start of ssh to the first byte */
 	REQUEST_REPLY_MS = 5000,    /* from the connection to the last byte */
 	REQUEST_IMPORT_MS = 30000,  /* the same: the server may change drivers, or ask its owner */
-	REQUEST_MARK_MS = 1000,	    /* from a list without devices to the mark of our servers */
+	REQUEST_MARK_MS = 1000,	    /* from a list without devices to each byte of a mark */
 	REQUEST_SILENT_MS = 25000,  /* from one list of a watch to the next; usual are 10 s */
 };
 

@@ -541,6 +541,35 @@ static void adopted_describes_itself(void)
 	CHECK_INT(import->facts.class[1], 1); /* the bit of storage */
 }
 
+/* What a server grants in place of what it lists, and goes on to list, is what the device tells. */
+static void granted_another(void)
+{
+	struct op_device device = { .vendor = 0x951, .product = 0x1666, .busnum = 1, .devnum = 2 };
+	struct descriptor_query query = { .vendor = 0x627, .product = 1 };
+
+	start();
+	import_list_entry(import, &device, NULL);
+	CHECK(import->identified);
+	import_granted(import, &device);
+	CHECK(import->identified);
+	device.bcd_device++;
+	import_granted(import, &device);
+	device.bcd_device--;
+	import_list_entry(import, &device, NULL);
+	CHECK(!import->identified);
+	import_set_descriptors(import, &query);
+	import_list_entry(import, &device, NULL);
+	CHECK(import->identified);
+	CHECK_INT(import->facts.vendor, 0x627);
+	device.devnum++; /* another plug */
+	import_list_entry(import, &device, NULL);
+	CHECK_INT(import->facts.vendor, 0x951);
+	/* one that is asked for another reason, too */
+	import_set_descriptors(import, &query);
+	import_list_entry(import, &device, NULL);
+	CHECK_INT(import->facts.vendor, 0x627);
+}
+
 /* No event "detached" without "attached", and both have the ids that it has told by then. */
 static void pairs_of_events(void)
 {
@@ -817,6 +846,7 @@ int main(void)
 	RUN("t_import: a port that is another device's", port_replaced);
 	RUN("t_import: a controller that is avoided", avoided_controller);
 	RUN("t_import: an adopted one describes itself", adopted_describes_itself);
+	RUN("t_import: another device than was listed", granted_another);
 	RUN("t_import: pairs of events", pairs_of_events);
 	RUN("t_import: a detach that fails", detach_fails);
 	RUN("t_import: the oldest attach is timed", oldest_is_timed);

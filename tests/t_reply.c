@@ -415,10 +415,16 @@ static void marked(void)
 				CHECK(!reply->marked && !reply->identity);
 				free(reply);
 			}
+			reply = new_reader(OP_REQ_DEVLIST);
+			CHECK(!reply_is_empty_list(reply));
+			feed(reply, &outcome, OP_REQ_DEVLIST, p, len - 1, WHOLE);
+			CHECK_INT(reply_is_empty_list(reply), !devices && where == 1);
+			free(reply);
 			reply = new_reader(OP_REQ_WATCH);
 			p[3] = OP_REP_WATCH;
 			feed(reply, &outcome, OP_REQ_WATCH, p, len, WHOLE);
-			CHECK(!reply->marked && !reply_is_empty_list(reply));
+			CHECK(!reply->marked);
+			CHECK(!reply_is_empty_list(reply));
 			free(reply);
 		}
 }

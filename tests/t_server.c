@@ -69,7 +69,7 @@ static struct {
 	/* vhci-hcd */
 	struct port {
 		uint8_t state;
-		uint32_t devid;
+		uint32_t devid, speed;
 		int fd; /* its own reference of the connection */
 	} port[PORTS];
 	bool mute;   /* no device answers the kernel */
@@ -147,6 +147,7 @@ static int attach(const char *value)
 	if (t.port[port].state != VHCI_FREE)
 		return -EBUSY;
 	t.port[port].devid = devid;
+	t.port[port].speed = speed;
 	t.port[port].fd = dup((int)fd);
 	must(t.port[port].fd >= 0, "take the connection");
 	port_becomes(port, t.mute ? VHCI_ATTACHING : VHCI_USED);
@@ -1355,11 +1356,10 @@ static void no_port(void)
 static void no_speed(void)
 {
 	static const struct {
-		uint32_t listed, granted;
-		bool super;
+		uint32_t listed, granted, speed;
 	} rows[] = {
-		{ 0, 3, false }, { 7, 2, false }, { UINT32_MAX, 6, true }, { 0, 0, true },
-		{ 3, 0, false }, { 5, 3, false }, { 3, 6, true },	    { 6, 99, true },
+		{ 0, 3, 3 }, { 7, 2, 2 }, { UINT32_MAX, 6, 6 }, { 0, 0, 5 }, { 7, 99, 5 },
+		{ 3, 0, 3 }, { 5, 3, 3 }, { 3, 6, 6 },		{ 6, 7, 6 },
 	};
 
 	for (size_t i = 0; i < LENGTH(rows); i++) {
@@ -1372,7 +1372,8 @@ static void no_speed(void)
 		push();
 		go_on(1000);
 		CHECK(is_attached("1-1"));
-		CHECK_INT(import_of("1-1")->port, rows[i].super ? PORTS / 2 : 0);
+		CHECK_INT(import_of("1-1")->port, rows[i].speed >= 5 ? PORTS / 2 : 0);
+		CHECK_INT(t.port[import_of("1-1")->port].speed, rows[i].speed);
 		CHECK_INT(said("cannot attach"), 0);
 		end();
 	}
