@@ -26,10 +26,10 @@ enum { EXIT_DONE = -1 /* parsing ends, with status 0: --help, --version */ };
 /* Commands, as bits in option_row.commands. */
 enum {
 	SERVER = 1, CLIENT = 2, LIST = 4, STATUS = 8, DOCTOR = 16, PSK = 32,
-	DETACH = 64, ATTACH = 128, RELEASE = 256, BIND = 512,
+	DETACH = 64, ATTACH = 128, RELEASE = 256, BIND = 512, FIND = 1024,
 	ROLES = SERVER | CLIENT,
 	OTHERS = STATUS | DETACH | ATTACH | RELEASE | BIND | DOCTOR,
-	ALL = ROLES | LIST | OTHERS | PSK,
+	ALL = ROLES | LIST | OTHERS | FIND | PSK,
 	LIST_LOCAL = LIST | 0x4000,  /* only without a HOST */
 	LIST_REMOTE = LIST | 0x8000, /* only with one */
 	RULED = ROLES | LIST_LOCAL,
@@ -85,7 +85,8 @@ static const struct option_row {
 	{ RULED, 'r', "rule", "RULE", "such as 'deny class hid'; the first match decides" },
 	{ RULED, 'f', "rules", "FILE", "read more rules from FILE, again on SIGHUP" },
 	{ SERVER, 'a', "allow", "CIDR", "who may connect (default local, private addresses)" },
-	{ ROLES | REMOTE, KEYS, "psk", "FILE", "encrypt and authenticate with the keys in FILE" },
+	{ ROLES | REMOTE | FIND, KEYS, "psk", "FILE",
+	  "encrypt and authenticate with the keys in FILE" },
 	{ SERVER | LIST_LOCAL, TAKE_ALL, "take-all", "",
 	  "include devices that this machine itself needs" },
 	{ SERVER, ENGINE, "engine", "ENGINE",
@@ -95,7 +96,7 @@ static const struct option_row {
 	{ CLIENT, GUARD, "guard", "WHEN",
 	  "check what a server sends: auto (default), on, off" },
 	{ SERVER, 'n', "dry-run", "", "print which devices would be exported, then exit" },
-	{ LIST | STATUS, JSON, "json", "", "print JSON, see usbiphp(1)" },
+	{ LIST | FIND | STATUS, JSON, "json", "", "print JSON, see usbiphp(1)" },
 	{ STATUS, WATCH, "watch", "", "print again whenever something changes" },
 	{ ROLES, ONCE, "once", "", "make one pass, then exit" },
 	{ DETACH, FORCE, "force", "", "detach it though a disk of it is in use" },
@@ -343,6 +344,11 @@ static int run_list(struct settings *settings)
 			       given[JSON]);
 }
 
+static int run_find(struct settings *settings)
+{
+	return cmd_find(&settings->daemon, settings->server, settings->given[JSON]);
+}
+
 static int run_status(struct settings *settings)
 {
 	return cmd_status(&settings->daemon, settings->inventory, settings->given[JSON],
@@ -377,6 +383,8 @@ static const struct command commands[] = {
 	  "attach the USB devices that these servers export", run_client },
 	{ LIST, 1, "usbiphp list", " [[ssh://]HOST[:PORT]]",
 	  "print the USB devices of this machine, or those a server exports", run_list },
+	{ FIND, 0, "usbiphp find", "", "print the servers that are announced in this network",
+	  run_find },
 	{ STATUS, 0, "usbiphp status", "", "print the exported, imported and held devices",
 	  run_status },
 	{ DETACH, 1, "usbiphp detach", " PORT|NAME",

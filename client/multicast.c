@@ -118,7 +118,7 @@ static bool links_receive(const struct links *links, int fd, const struct multic
 	if (!interface || !mdns_answer_begin(&answer, message, (size_t)n))
 		return false;
 	while (mdns_answer_next(&answer, &record))
-		enough = multicast->take(multicast->ctx, &record, interface) || enough;
+		enough = multicast->take(multicast->ctx, &record, interface);
 	return enough;
 }
 
@@ -150,7 +150,8 @@ void multicast_ask(const struct multicast *multicast)
 	for (unsigned i = 0; links.count && i < multicast->tries; i++) {
 		mdns_query_begin(&query);
 		multicast->ask(multicast->ctx, &query);
-		links_send(&links, &query);
+		if (query.bytes[5]) /* questions */
+			links_send(&links, &query);
 		if (links_listen(&links, multicast))
 			break;
 	}

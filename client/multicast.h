@@ -21,7 +21,7 @@ struct multicast {
 	/* Adds the questions of the next try. */
 	void (*ask)(void *ctx, struct mdns_query *query);
 	/* Takes a record of an answer, which came by the interface of that number. Returns whether
-	 * there are answers enough. */
+	 * there are answers enough now. */
 	bool (*take)(void *ctx, const struct mdns_record *record, unsigned interface);
 };
 

@@ -65,3 +65,17 @@ bool query_list(struct query *query,
 	loop_close(&query->loop);
 	return request->outcome == REQUEST_OK;
 }
+
+static void count_device(struct request *request, const struct reply_item *item)
+{
+	unsigned *devices = request->ctx;
+
+	(void)item;
+	++*devices;
+}
+
+bool query_count(struct query *query, unsigned *devices)
+{
+	*devices = 0;
+	return query_list(query, count_device, devices);
+}

@@ -184,5 +184,7 @@ void query_confine(struct ssh *ssh, const struct psk *key, const struct endpoint
  */
 bool query_list(struct query *query,
 		void (*record)(struct request *request, const struct reply_item *item), void *ctx);
+/* The same, but counts the devices. */
+bool query_count(struct query *query, unsigned *devices);
 
 #endif

@@ -22,6 +22,10 @@ int cmd_list(const struct daemon_options *options, struct inventory *inventory, 
 int cmd_list_remote(const struct daemon_options *options, const struct endpoint *server,
 		    struct inventory *inventory, bool json);
 
+/* usbiphp find: the servers that are announced in this network, and the number of devices that each
+ * exports. endpoint: room for CLIENT_SERVERS_MAX. Status 1 also if there is none. */
+int cmd_find(const struct daemon_options *options, struct endpoint *endpoint, bool json);
+
 /* usbiphp-server --dry-run: for each device, whether the server would export it, by which engine,
  * and why not. */
 int cmd_dry_run(const struct daemon_options *options, struct inventory *inventory,

@@ -193,14 +193,6 @@ static void doctor_check_keys(struct doctor *doctor)
 					   role[0].key[j].identity);
 }
 
-static void count_device(struct request *request, const struct reply_item *item)
-{
-	unsigned *devices = request->ctx;
-
-	(void)item;
-	++*devices;
-}
-
 /* Returns false if a signal told the doctor to stop. */
 static bool doctor_check_server(struct doctor *doctor, struct ssh *ssh,
 				const struct endpoint *server)
@@ -208,7 +200,7 @@ static bool doctor_check_server(struct doctor *doctor, struct ssh *ssh,
 	static struct query query;
 	const struct request *request = &query.request;
 	const char *remedy = " (on the server: usbiphp doctor)";
-	unsigned devices = 0;
+	unsigned devices;
 	bool listed;
 
 	query.target = (struct request_target){ /* without the addresses of the server before */
@@ -216,10 +208,12 @@ static bool doctor_check_server(struct doctor *doctor, struct ssh *ssh,
 		.key = keys_for(doctor->options->keys, server->host),
 		.ssh = ssh,
 	};
-	listed = query_list(&query, count_device, &devices);
+	listed = query_count(&query, &devices);
 	if (query.loop.stopping)
 		return false;
-	if (request->outcome == REQUEST_UNRESOLVED || request->outcome == REQUEST_UNREACHABLE)
+	if (request->outcome == REQUEST_UNRESOLVED)
+		remedy = ": see the servers of this network: usbiphp find";
+	else if (request->outcome == REQUEST_UNREACHABLE)
 		remedy = ": is it running? On the server: usbiphp doctor";
 	if (listed)
 		doctor_ok(doctor, "%s: exports %u device%s, %s", server->name, devices,

@@ -70,6 +70,7 @@ _usbiphp_options() {
 	server) echo "--listen --allow --take-all --engine --on-demand --dry-run -a -l -n $daemon" ;;
 	client) echo "--port --guard -p $daemon" ;;
 	list) echo "--port --rule --rules --psk --take-all --json -p -r -f $all" ;;
+	find) echo '--json --psk --verbose --help --version -v -h -V' ;;
 	status) echo "--json --watch $all" ;;
 	doctor) echo "--port --psk -p $all" ;;
 	detach) echo "--force $all" ;;
@@ -91,7 +92,7 @@ _usbiphp() {
 		;;
 	*)
 		if ((${#words[@]} <= 2)); then
-			_usbiphp_offer 'server client list status doctor detach attach release bind psk
+			_usbiphp_offer 'server client list find status doctor detach attach release bind psk
 				--help --version -h -V'
 			return
 		fi

@@ -120,6 +120,7 @@ __usbiphp_client -c usbiphp-client
 set -l words server 'Export the USB devices of this machine' \
     client 'Attach the USB devices of servers' \
     list 'Print the USB devices of this machine, or those a server exports' \
+    find 'Print the servers in this network' \
     status 'Print the exported, imported and held devices' \
     doctor 'Check this machine and servers, and print what to do' \
     detach 'Detach a device, and keep it detached' \
@@ -135,13 +136,13 @@ complete -c usbiphp -n __usbiphp_no_word -s V -l version -d 'Print the version a
 __usbiphp_server -c usbiphp -n '__usbiphp_is server'
 __usbiphp_client -c usbiphp -n '__usbiphp_is client'
 __usbiphp_all -c usbiphp -n '__usbiphp_is list status doctor detach attach release bind'
-__usbiphp_plain -c usbiphp -n '__usbiphp_is psk'
+__usbiphp_plain -c usbiphp -n '__usbiphp_is find psk'
 __usbiphp_rules -c usbiphp -n '__usbiphp_is list'
 __usbiphp_take_all -c usbiphp -n '__usbiphp_is list'
 __usbiphp_port -c usbiphp -n '__usbiphp_is list doctor'
-__usbiphp_psk -c usbiphp -n '__usbiphp_is list doctor'
+__usbiphp_psk -c usbiphp -n '__usbiphp_is list find doctor'
 __usbiphp_hosts -c usbiphp -n '__usbiphp_is list doctor'
-__usbiphp_json -c usbiphp -n '__usbiphp_is list status'
+__usbiphp_json -c usbiphp -n '__usbiphp_is list find status'
 complete -c usbiphp -n '__usbiphp_is status' -l watch -d 'Print again whenever something changes'
 complete -c usbiphp -n '__usbiphp_is detach' -l force -d 'Detach it though a disk of it is in use'
 complete -c usbiphp -n '__usbiphp_is detach' -a '(__usbiphp_attached)'

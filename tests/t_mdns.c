@@ -48,6 +48,13 @@ static void names(void)
 	CHECK_INT(name.len, 10);
 	CHECK_BYTES(name.bytes, "\2pi\5local", 10);
 	CHECK(mdns_name_equal(&name, &other));
+	name = name_of("AZ.local");
+	other = name_of("az.local");
+	CHECK(mdns_name_equal(&name, &other));
+	name = (struct mdns_name){ 0 };
+	other = (struct mdns_name){ .len = 1 };
+	CHECK(!mdns_name_equal(&name, &other));
+	name = name_of("pi.local");
 	other = name_of("pj.local");
 	CHECK(!mdns_name_equal(&name, &other));
 	other = name_of("pi.local.local");
@@ -112,6 +119,13 @@ static void queries(void)
 	}
 	CHECK_INT(fit, (MDNS_QUERY_MAX - 12) / 14);
 	CHECK_INT(query->bytes[5], fit);
+	for (char text[] = "01234567890123456789.local", *t = text + 19; t > text; t--) {
+		name = name_of(t); /* with each rest of the room */
+		mdns_query_begin(query);
+		for (unsigned i = 0; i < MDNS_QUERY_MAX; i++)
+			mdns_query_add(query, &name, MDNS_A);
+		CHECK_INT(query->bytes[5], (MDNS_QUERY_MAX - 12) / (name.len + 4));
+	}
 	free(query);
 }
 
@@ -261,6 +275,16 @@ static void malformed(void)
 	}
 }
 
+static void questions(void)
+{
+	static const uint8_t few[] = "\0\0\x84\0\0\2\0\1\0\0\0\0\1a\0\0\1\0\1";
+	static const uint8_t half[] = "\0\0\x84\0\0\1\0\1\0\0\0\0\1a\0\0\1";
+	struct mdns_answer answer;
+
+	CHECK(!mdns_answer_begin(&answer, few, sizeof(few) - 1));
+	CHECK(!mdns_answer_begin(&answer, half, sizeof(half) - 1));
+}
+
 /* Each pointer leads to the one before it: an end, but labels beyond any name. */
 static void bounds(void)
 {
@@ -289,6 +313,11 @@ static void bounds(void)
 	CHECK_INT(count_records(message, at + 15), 1); /* of 255 bytes */
 	memcpy(message + at, "\1a\0\0\1\0\1" TAIL, 17);
 	CHECK_INT(count_records(message, at + 17), 0);
+	for (at = 15; at < 15 + 252; at += 2)
+		memcpy(message + at, "\1a", 2);
+	memcpy(message + 12, "\2bb", 3);
+	memcpy(message + at, "\0\0\1\0\1" TAIL, 15);
+	CHECK_INT(count_records(message, at + 15), 0); /* of 256 bytes */
 }
 
 int main(void)
@@ -300,6 +329,7 @@ int main(void)
 	RUN("t_mdns: every truncation", truncations);
 	RUN("t_mdns: every bit flip", flips);
 	RUN("t_mdns: malformed answers", malformed);
+	RUN("t_mdns: questions that are cut off", questions);
 	RUN("t_mdns: bounds", bounds);
 	return check_status();
 }

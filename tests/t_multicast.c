@@ -38,7 +38,7 @@ static struct {
 	const char *hosts_line;
 	unsigned asked_libc;
 	uint64_t now;
-	struct mdns_name asked; /* of the first question */
+	struct mdns_query query; /* the latest */
 } net;
 
 int __wrap_ioctl(int fd, int code, void *arg);
@@ -164,7 +164,9 @@ ssize_t __wrap_sendto(int fd, const void *bytes, size_t len, int flags, const st
 	char text[INET6_ADDRSTRLEN];
 
 	CHECK_INT(flags, 0);
-	memcpy(&net.asked.bytes, (const uint8_t *)bytes + 12, len - 12);
+	must(len <= sizeof(net.query.bytes), "send the query");
+	memcpy(net.query.bytes, bytes, len);
+	net.query.len = len;
 	if (to->sa_family == AF_INET) {
 		CHECK_INT(size, sizeof(v4));
 		memcpy(&v4, to, sizeof(v4));
@@ -251,6 +253,8 @@ static void lies(void)
 	answers("10.0.0.7", "pi.local", "10.0.0.66")->bytes[2] = 0; /* a query */
 	answers("10.0.0.7", "pi.local", "10.0.0.66")->len -= 1;
 	answers("10.0.0.7", "pi.local", "10.0.0.66")->len = 0;
+	answer = answers("10.0.0.7", "pi.local", "2.112.105.0");
+	answer->bytes[12 + 10 + 1] = MDNS_PTR; /* "pi" */
 	answer = answers("10.0.0.7", "pi.local", "10.0.0.66");
 	answer->len = sizeof(circle) - 1;
 	memcpy(answer->bytes, circle, answer->len);
@@ -283,6 +287,7 @@ static void is_address(const struct addresses *addresses, unsigned i, const char
 
 static void found(void)
 {
+	static struct mdns_query want;
 	struct mdns_name pi;
 	struct addresses got;
 
@@ -307,7 +312,11 @@ static void found(void)
 	CHECK_INT(net.sent[1][WLAN], 1);
 	CHECK_INT(net.sent[1][DOWN] + net.sent[1][PLAIN], 0);
 	mdns_name_parse(&pi, "Pi.local");
-	CHECK_BYTES(net.asked.bytes, pi.bytes, pi.len);
+	mdns_query_begin(&want);
+	mdns_query_add(&want, &pi, MDNS_A);
+	mdns_query_add(&want, &pi, MDNS_AAAA);
+	CHECK_INT(net.query.len, want.len);
+	CHECK_BYTES(net.query.bytes, want.bytes, want.len);
 	CHECK_INT(net.now, 1000 + 1 + MULTICAST_GATHER_MS); /* from the first answer on */
 	begin();
 	net.to_try = 3;

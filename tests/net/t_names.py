@@ -9,6 +9,7 @@ USBIPHP is the binary, QEMU the emulator that runs it when it is another process
 """
 
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -31,7 +32,7 @@ QEMU = os.environ.get("QEMU")
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 DEADLINE = 60  # seconds for one run
-A, AAAA = 1, 28
+A, AAAA, PTR, SRV = 1, 28, 12, 33
 PORT, OTHER_PORT = 3240, 3241
 LINK_LOCAL = f"[fe80::7%lo]:{OTHER_PORT}"
 
@@ -46,6 +47,7 @@ ZONE = {("six.test", AAAA): "fd00::3", ("both.test", A): "127.0.0.9", ("both.tes
 # What the responder has, by IPv4 and by IPv6: addresses of our end of the cable.
 NEAR = {socket.AF_INET: {("pi.local", A): "10.77.0.1", ("hosts.local", A): "10.77.0.9"},
         socket.AF_INET6: {("six.local", AAAA): "fe80::1"}}
+SERVICE, INSTANCE = "_usbip._tcp.local", "My Pi._usbip._tcp.local"
 
 
 def answer(query):
@@ -87,8 +89,10 @@ def respond(family, query):
         kind, at = struct.unpack_from(">H", query, at + 1)[0], at + 5
         name = ".".join(labels)
         address = NEAR[family].get((name.lower(), kind))
-        if address:
-            data = socket.inet_pton(family, address)
+        data = socket.inet_pton(family, address) if address else {
+            (SERVICE, PTR): name_bytes(INSTANCE),
+            (INSTANCE, SRV): bytes(4) + struct.pack(">H", PORT) + name_bytes("pi.local")}.get((name, kind))
+        if data:
             records += name_bytes(name) + struct.pack(">HHIH", kind, 1, 10, len(data)) + data
             count += 1
     return query[:2] + struct.pack(">HHHHH", 0x8400, 0, count, 0, 0) + records if count else None
@@ -213,6 +217,14 @@ def unknown(system, name):
     check(errors.count("\n") == 1 and f"cannot resolve {name.strip('[]')}: " in errors, f"{errors!r}")
 
 
+def finds(system):
+    process = system.start("find", "--json")
+    out, errors = process.communicate(timeout=DEADLINE)
+    wanted = {"version": 1, "servers": [{"name": "My Pi", "host": "pi.local", "port": PORT, "devices": 1,
+                                         "addresses": ["10.77.0.1"]}]}
+    check(process.returncode == 0 and json.loads(out) == wanted, f"{process.returncode}: {out!r} {errors!r}")
+
+
 def client_in_sandbox(system, server):
     """A daemon resolves after it has given up its rights."""
     process = system.start("client", "--run", "/run", "four", "pi", "six.test", "pi.local", "six.local:3241")
@@ -253,6 +265,8 @@ def test(root):
             unknown(system, name)
     with case("the client finds all of them inside its sandbox"):
         client_in_sandbox(system, server)
+    with case("find: a server that is announced, which answers one question after the other"):
+        finds(system)
     responder.close()
 
 
