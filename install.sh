@@ -3,7 +3,7 @@
 # Installs the server or the client as a system service. Run again, it upgrades that service.
 set -eu
 
-forms="install.sh [--dry-run] server [OPTION]... | client HOST[:PORT]... [OPTION]..."
+forms="install.sh [--dry-run] server [--no-announce] [OPTION]... | client HOST[:PORT]... [OPTION]..."
 here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
 . "$here/install/common.sh"
 . "$here/install/kernel.sh"
@@ -127,6 +127,7 @@ take_back() {
 		fi
 	done
 	rm -rf $kept
+	case $saved in *" $dnssd"*) reload_resolved ;; esac
 	[ ! "$ended" ] || revive_predecessor
 	if [ "$installed" ] && [ "$started" ]; then
 		kill -KILL "$(init_pid)"
@@ -159,6 +160,24 @@ note() {
 	done
 	# with --psk, now or in later options, the daemon loads it
 	[ -d /sys/module/tls ] || remember module tls
+	[ "$role" = client ] || sed -i '/^announce /d' $undo
+	[ "$role" = client ] || [ "$announce" = yes ] || remember announce no
+}
+
+# With Avahi, if it is there: it would not share the network with systemd-resolved.
+put_announcement() {
+	if [ -d /etc/avahi ]; then
+		put 644 install/announce/usbiphp.service $avahi
+	elif [ -d /run/systemd/resolve ]; then
+		put 644 install/announce/usbiphp.dnssd $dnssd
+		act "reload systemd-resolved" reload_resolved
+	fi
+}
+
+end_announcement() {
+	save $avahi
+	save $dnssd
+	unannounce
 }
 
 end_old() {
@@ -174,8 +193,9 @@ absolute() {
 	esac
 }
 
-# The installer's own option may stand anywhere. It makes no sense for a service.
-dry='' before=''
+# The installer's own options may stand anywhere. They make no sense for a service. A server that listens
+# elsewhere may have another port than the one that is announced.
+dry='' announce=yes before=''
 for word; do
 	shift
 	case $before in
@@ -188,6 +208,11 @@ for word; do
 	before=$word
 	case $word in
 	-n | --dry-run) dry=yes ;;
+	--no-announce) announce=no ;;
+	-l* | --l*)
+		[ $announce = no ] || announce=
+		set -- "$@" "$word"
+		;;
 	*) set -- "$@" "$word" ;;
 	esac
 done
@@ -217,6 +242,7 @@ had=
 join "$@"
 keep=
 [ $# != 0 ] || keep=$had
+[ ! "$keep" ] || [ "$announce" = no ] || [ -z "$(was announce)" ] || announce=
 [ "$dry" ] || [ "$(id -u)" = 0 ] || die "cannot install: run it as root (sudo $0 ...)"
 init_check
 cd "$here"
@@ -243,6 +269,11 @@ put 755 "$program" $target/usbiphp
 put 755 uninstall.sh $target/uninstall.sh
 put 644 install/common.sh $target/install/common.sh
 [ "$role" = client ] || ! has udevadm || put 644 install/udev/72-usbiphp.rules $udev_rules
+if [ "$role" = server ] && [ "$announce" = yes ]; then
+	put_announcement
+elif [ "$role" = server ] && { [ -e $avahi ] || [ -e $dnssd ]; }; then
+	act "stop announcing the server" end_announcement
+fi
 [ "$init" = none ] || put 644 "install/$init/init.sh" "$target/install/$init/init.sh"
 act "remember what to undo" note
 # The daemon runs hooks only if this directory exists when it starts.

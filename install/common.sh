@@ -12,7 +12,9 @@ lock=/var/run/usbiphp.install
 notes=/var/run/usbiphp
 config=/etc/usbiphp
 udev_rules=/etc/udev/rules.d/72-usbiphp.rules # of the server; udev sees changes by itself
-undo=$target/undo # lines "init NAME"; and "dir PATH", "module NAME": those that were not there before
+avahi=/etc/avahi/services/usbiphp.service # announces the server
+dnssd=/etc/systemd/dnssd/usbiphp.dnssd    # the same for systemd-resolved
+undo=$target/undo # lines "init NAME", "announce no"; and "dir PATH", "module NAME": those that were not there before
 
 usage() {
 	echo "${0##*/}: $1 (usage: $forms)" >&2
@@ -220,12 +222,26 @@ print_kept() {
 	done
 }
 
+# Avahi sees changes by itself.
+reload_resolved() {
+	! has systemctl || systemctl -q try-reload-or-restart systemd-resolved 2>/dev/null || :
+}
+
+unannounce() {
+	[ -e $avahi ] || [ -e $dnssd ] || return 0
+	rm -f $avahi $dnssd
+	reload_resolved
+}
+
 # Removes the files of the role. Hooks, rules and keys belong to the user, and stay.
 remove() {
 	init_remove
 	case $role in
-	server) rm -f $notes/bound $notes/session.* $notes/server.* $notes/[0-9]*.lock $notes/engine \
-		$notes/holder.* $notes/socket.* $udev_rules ;;
+	server)
+		unannounce
+		rm -f $notes/bound $notes/session.* $notes/server.* $notes/[0-9]*.lock $notes/engine \
+			$notes/holder.* $notes/socket.* $udev_rules
+		;;
 	client)
 		print_kept
 		rm -f $notes/port* $notes/client.*

@@ -96,10 +96,18 @@ init_check() {
 	fi
 }
 
+# umdns announces what the script of the service says.
+end_mdns() {
+	[ ! "$keep" ] || save $settings
+	uci set usbiphp.server.announce=0
+	uci commit usbiphp
+}
+
 init_put() {
 	put 755 "$here/install/procd/service" "$script"
 	[ "$role" = server ] || put 755 "$here/install/unmount.sh" "$target/install/unmount.sh"
 	put 644 "$here/install/procd/keep" $keep_list
+	[ "$role$announce" != serverno ] || act "write 'announce 0' to $settings" end_mdns
 	act "enable $service" "$script" enable
 }
 

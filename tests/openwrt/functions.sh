@@ -56,5 +56,6 @@ procd_set_param() {
 	shift
 	say param "$name" $# "$@"
 }
+procd_add_mdns() { say param mdns $# "$@"; }
 procd_add_reload_trigger() { say trigger "$1"; }
 procd_kill() { ask kill "$1"; }

@@ -378,6 +378,9 @@ def test_install(router, before):
             "TYPE": "server", "enabled": "1", "verbose": "1", "interval": "5", "dead_after": "20",
             "rule": ["deny", "allow class hid"], "listen": ["127.0.0.1:3241"]}, "other settings")
 
+        check("mdns" not in router.procd.services["usbip-bind"].params, "it is announced with another port")
+        check("mdns" not in router.procd.services["usbip-attach"].params, "the client is announced")
+
     with case("it is enabled, triggered by its settings, logged, kept at a firmware's upgrade"):
         for service, role in SERVICES.items():
             for link in (f"S95{service}", f"K10{service}"):
@@ -398,6 +401,19 @@ def test_install(router, before):
             check(router.pid(service) != old, f"{service}: the old daemon")
             router.check_arguments(service, *arguments)
         check((router.root / "etc/config/usbiphp").read_text() == text, "other settings")
+
+    with case("a server with the usual port is announced, unless --no-announce is given"):
+        settings, announced = router.uci("usbiphp")["server"], ["usbip", "tcp", "3240"]
+        router.must("./install.sh server -v")
+        check(router.procd.services["usbip-bind"].params.get("mdns") == announced, "it is not")
+        for options in ("--no-announce", "", "--no-announce -v"):
+            router.must(f"./install.sh server {options}")
+            check("mdns" not in router.procd.services["usbip-bind"].params, f"{options}: it is")
+            check(router.uci("usbiphp")["server"]["announce"] == "0", "no such setting")
+        router.must("./install.sh server -i 5")
+        check(router.procd.services["usbip-bind"].params.get("mdns") == announced, "it is not any more")
+        router.must("./install.sh server -vi5 --rule=deny -r 'allow class hid' --listen 127.0.0.1:3241 --dead-a 20")
+        check(router.uci("usbiphp")["server"] == settings, "other settings")
 
     with case("other options: killed, not stopped, so that what is in use stays in use"):
         since = len(router.procd.lines)
