@@ -81,20 +81,18 @@ static bool find_take(void *ctx, const struct mdns_record *record, unsigned inte
 	return false; /* there may be one more */
 }
 
-/* In a process of its own, with the client's sandbox: anybody may answer. Returns whether it came
- * to its end. */
-static bool find_servers(struct find *find)
+/* In a process of its own, with the client's sandbox: anybody may answer. */
+static void find_servers(struct find *find)
 {
 	const struct multicast multicast = { find, TRIES, TRY_MS, find_ask, find_take };
 	struct ssh ssh;
-	ssize_t n = 0;
 	int ends[2];
 	pid_t pid;
 
 	memset(find, 0, sizeof(*find));
 	mdns_name_parse(&find->service, "_usbip._tcp.local");
 	if (pipe2(ends, O_CLOEXEC))
-		return false;
+		return;
 	pid = fork();
 	if (!pid) {
 		query_confine(&ssh, NULL, NULL, 0);
@@ -103,9 +101,10 @@ static bool find_servers(struct find *find)
 	}
 	close(ends[1]);
 	if (pid > 0)
-		n = file_read_all(ends[0], find, sizeof(*find));
+		file_read_all(ends[0], find, sizeof(*find));
 	close(ends[0]);
-	return n == sizeof(*find) && find->count <= CLIENT_SERVERS_MAX;
+	if (find->count > CLIENT_SERVERS_MAX)
+		find->count = 0;
 }
 
 /* Returns false if that is no server to connect to. */
@@ -119,7 +118,7 @@ static bool found_endpoint(const struct found *server, struct endpoint *endpoint
 			return false;
 	str_format(port, sizeof(port), "%u", server->port);
 	return server->addresses.count && server->addresses.count <= ADDRESSES_MAX &&
-	       !endpoint_parse(endpoint, host, port) && strcmp(endpoint->port, "0") != 0;
+	       !endpoint_parse(endpoint, host, port);
 }
 
 /* "10.0.0.7" or "fe80:0:0:0:0:0:0:7%eth0". */
@@ -208,8 +207,7 @@ int cmd_find(const struct daemon_options *options, struct endpoint *endpoint, bo
 	unsigned kept = 0;
 	struct ssh ssh;
 
-	if (!find_servers(&find))
-		find.count = 0;
+	find_servers(&find);
 	EACH_FOUND(&find, server)
 		if (found_endpoint(server, &endpoint[kept]))
 			find.server[kept++] = *server;
