@@ -49,6 +49,9 @@ struct inventory_entry {
 	struct record record; /* the server it comes from */
 	bool guarded;	      /* it has a guard: its counters are known */
 	char guard[4];	      /* the same: "on", "off" */
+	/* words in their order, each behind a blank */
+	char drivers[96]; /* of its interfaces: "1.0:usbhid", "1.1:-" has none */
+	char nodes[192];  /* "/dev/sda", "eth1" */
 };
 
 /* 2 MB: never on the stack. */
@@ -93,6 +96,9 @@ void inventory_select(struct inventory *inventory, struct selection *selection, 
  * vhci_read(); then devices may be missing. */
 int inventory_select_imported(struct inventory *inventory, struct selection *selection,
 			      const char *run);
+
+/* nodes.c: finds out where those are that were selected so. */
+void inventory_read_nodes(struct inventory *inventory);
 
 /* Clears everything that is not the device's own: state, session, import. */
 void entry_reset(struct inventory_entry *entry);

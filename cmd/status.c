@@ -63,6 +63,7 @@ static void status_read(struct status *status)
 	SELECTION_EACH(&status->exported, e)
 		entry_read_export(*e, sysfs, run, "available");
 	error = inventory_select_imported(status->inventory, &status->imported, run);
+	inventory_read_nodes(status->inventory);
 	status->has_vhci = error != -ENOENT;
 }
 
@@ -159,6 +160,10 @@ static void status_put_text(struct status *status)
 			   " nothing");
 	status_put_section(table, (enum table_layout)imported, "imported", &status->imported,
 			   status->has_vhci ? " nothing" : " no vhci-hcd here");
+	SELECTION_EACH(&status->imported, e)
+		if ((*e)->drivers[0])
+			table_put_line(table, "port %ju:%s%s", (uintmax_t)(*e)->port, (*e)->drivers,
+				       (*e)->nodes);
 	status_put_latency(status);
 	if (status->holds[SERVER].len || status->holds[CLIENT].len || status->watch)
 		table_put(table, "\n");

@@ -18,6 +18,7 @@ enum { CELL_SIZE = 384, LINE_SIZE = CELL_SIZE + 256 };
 enum column_kind {
 	/* char [] */
 	TEXT,	/* a JSON string */
+	WORDS,	/* a JSON array of strings */
 	DIGITS, /* a JSON number, as it is */
 	PORT,	/* a JSON number if it is a TCP port, else null */
 	STATE,	/* const char *, a JSON string; for people with its details */
@@ -76,6 +77,8 @@ static const struct column {
 	{ "urbs_in_flight", "", JSON_ONLY, COUNT, FIELD(holder.counters.in_flight) },
 	{ "urb_bytes_in", "", JSON_ONLY, COUNT, FIELD(holder.counters.bytes_in) },
 	{ "urb_bytes_out", "", JSON_ONLY, COUNT, FIELD(holder.counters.bytes_out) },
+	{ "drivers", "", JSON_ONLY, WORDS, FIELD(drivers) },
+	{ "nodes", "", JSON_ONLY, WORDS, FIELD(nodes) },
 };
 
 static_assert(CELL_SIZE > sizeof(((struct inventory_entry *)0)->name), "every value fits a cell");
@@ -198,6 +201,23 @@ static const char *column_text(const struct column *column, const struct invento
 	return buf;
 }
 
+static void table_put_words(struct table *table, const char *text)
+{
+	char words[CELL_SIZE], *rest = words, *word;
+	const char *before = "";
+
+	str_copy(words, sizeof(words), text ? text : "");
+	table_put(table, "[");
+	while ((word = strsep(&rest, " "))) {
+		if (!*word)
+			continue;
+		table_put(table, before);
+		table_put_json_string(table, word);
+		before = ",";
+	}
+	table_put(table, "]");
+}
+
 static void table_put_object(struct table *table, const struct inventory_entry *entry)
 {
 	const char *before = "{", *text;
@@ -207,7 +227,9 @@ static void table_put_object(struct table *table, const struct inventory_entry *
 		text = column_text(c, entry, true, buf);
 		table_format(table, "%s\"%s\":", before, c->key);
 		before = ",";
-		if (text && c->kind != TEXT && c->kind != STATE)
+		if (c->kind == WORDS)
+			table_put_words(table, text);
+		else if (text && c->kind != TEXT && c->kind != STATE)
 			table_put_value(table, text, c->kind > SINCE);
 		else
 			table_put_json_string(table, text);

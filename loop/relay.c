@@ -88,7 +88,7 @@ static void relay_encrypt(struct relay *relay)
 	struct way *up = &relay->up;
 	struct iovec piece[RECORDS];
 
-	for (unsigned i = 0; i < RECORDS; i++)
+	for (size_t i = 0; i < RECORDS; i++)
 		piece[i] = (struct iovec){ up->bytes + i * RECORD_MAX + TLS_HEADER_SIZE,
 					   RECORD_TEXT_MAX };
 	up->begin = up->checked = up->end = 0;

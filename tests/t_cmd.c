@@ -680,6 +680,48 @@ static void imported(void)
 	finish();
 }
 
+/* A link of dev/char and such, to what the interface of an imported device has. */
+static void put_node(const char *link, const char *path, const char *event)
+{
+	char file[200], target[200];
+
+	snprintf(file, sizeof(file), "devices/%s/uevent", path);
+	put_file(root, file, event);
+	snprintf(target, sizeof(target), "../../devices/%s", path);
+	put_link(root, link, target);
+}
+
+#define IMPORTED "platform/vhci_hcd.0/usb3/3-1/3-1:1.0/"
+#define SCSI "platform/vhci_hcd.0/usb4/4-1/4-1:1.0/host2/target2:0:0/2:0:0:0/"
+
+static void nodes(void)
+{
+	begin(CLIENT);
+	put_link(root, "devices/" IMPORTED "driver", "../../../../../../bus/usb/drivers/usbhid");
+	put_link(root, "bus/usb/devices/3-1:1.0", "../../../devices/" IMPORTED);
+	put_file(root, "devices/platform/vhci_hcd.0/usb4/4-1/4-1:1.1/x", "");
+	put_link(root, "bus/usb/devices/4-1:1.1",
+		 "../../../devices/platform/vhci_hcd.0/usb4/4-1/4-1:1.1");
+	put_node("dev/char/13:64", IMPORTED "0003:0627:0001.0002/input/input4/event0",
+		 "MAJOR=13\nDEVNAME=input/event0\n");
+	put_node("dev/char/189:1", "platform/vhci_hcd.0/usb3/3-1", "DEVNAME=bus/usb/003/002\n");
+	put_node("dev/block/8:0", SCSI "block/sda", "DEVNAME=sda\nDEVTYPE=disk\n");
+	put_node("dev/block/8:1", SCSI "block/sda/sda1", "DEVNAME=sda1\nDEVTYPE=partition\n");
+	put_node("dev/char/21:0", SCSI "scsi_generic/sg0", "DEVNAME=sg0\n");
+	put_node("dev/block/8:16", "pci0000:00/usb1/1-1/1-1:1.0/host3/block/sdb", "DEVNAME=sdb\n");
+	put_node("class/net/eth1", IMPORTED "net/eth1", "INTERFACE=eth1\n");
+	SHOW(U, "status", "--json");
+	all_well();
+	printed("\"drivers\":[\"1.0:usbhid\"],\"nodes\":[\"/dev/input/event0\",\"eth1\"]}");
+	printed("\"drivers\":[\"1.0:usb-storage\",\"1.1:-\"],\"nodes\":[\"/dev/sda\",\"/dev/sg0\"]}");
+	not_printed("sdb");
+	not_printed("003/002");
+	SHOW(U, "status");
+	printed("\nport 0: 1.0:usbhid /dev/input/event0 eth1\n"
+		"port 15: 1.0:usb-storage 1.1:- /dev/sda /dev/sg0\n");
+	finish();
+}
+
 /* It has a guard, whose process lives as long as its file is locked. */
 static void guarded(void)
 {
@@ -700,7 +742,7 @@ static void guarded(void)
 	all_well();
 	printed("\"rtt_us\":null,\"guard\":\"off\",\"urbs\":null,");
 	printed("\"guard\":\"on\",\"urbs\":7,\"urb_errors\":3,\"urbs_in_flight\":2,"
-		"\"urb_bytes_in\":1000,\"urb_bytes_out\":2000}");
+		"\"urb_bytes_in\":1000,\"urb_bytes_out\":2000,");
 	printed("\"latency\":[{\"port\":15,\"endpoint\":\"0x02\",\"median_us\":1792,"
 		"\"p99_us\":10240},{\"port\":15,\"endpoint\":\"0x81\",\"median_us\":10,"
 		"\"p99_us\":10}],");
@@ -1358,6 +1400,7 @@ int main(void)
 	RUN("t_cmd: exported, by an IPv6 socket", exported_mapped);
 	RUN("t_cmd: bad notes", bad_notes);
 	RUN("t_cmd: imported", imported);
+	RUN("t_cmd: drivers and nodes of imported devices", nodes);
 	RUN("t_cmd: imported devices with a guard", guarded);
 	RUN("t_cmd: imported, no device yet", imported_without_device);
 	RUN("t_cmd: held", held_ones);

@@ -38,7 +38,8 @@ DEVICE = {
     "manufacturer": TEXT, "product": TEXT, "serial": TEXT, "name": TEXT, "driver": TEXT,
     "state": TEXT, "reason": TEXT, "peer": TEXT, "peer_port": NUMBER, "since": NUMBER,
     "bytes_in": NUMBER, "bytes_out": NUMBER, "rtt_us": NUMBER, "guard": TEXT, "urbs": NUMBER,
-    "urb_errors": NUMBER, "urbs_in_flight": NUMBER, "urb_bytes_in": NUMBER, "urb_bytes_out": NUMBER}
+    "urb_errors": NUMBER, "urbs_in_flight": NUMBER, "urb_bytes_in": NUMBER, "urb_bytes_out": NUMBER,
+    "drivers": list, "nodes": list}
 LIST = {"version": int, "host": TEXT, "server_running": (bool, type(None)),
         "engine": TEXT, "engine_reason": TEXT, "devices": list}
 STATUS = {"version": int, "server_running": bool, "client_running": bool, "usbip_host": bool,
