@@ -176,8 +176,8 @@ void multicast_add_address(struct addresses *addresses, const struct mdns_record
 		if (IN6_IS_ADDR_LINKLOCAL(&address.sa.v6.sin6_addr))
 			address.sa.v6.sin6_scope_id = interface;
 	}
-	for (unsigned i = 0; i < addresses->count; i++)
-		if (!memcmp(&addresses->address[i], &address, sizeof(address)))
+	for (unsigned i = 0; i < addresses->count; i++) /* what IPv4 does not fill is zero */
+		if (!memcmp(&addresses->address[i].sa.v6, &address.sa.v6, sizeof(address.sa.v6)))
 			return;
 	if (addresses->count < ADDRESSES_MAX)
 		addresses->address[addresses->count++] = address;

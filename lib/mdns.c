@@ -61,12 +61,14 @@ void mdns_name_text(const struct mdns_name *name, bool first, char *text)
 {
 	size_t dot = name->bytes[0] + 1U, i = 1;
 
+	memcpy(text, name->bytes + 1, MDNS_NAME_MAX - 1);
 	for (; i < name->len && (i < dot || (!first && name->bytes[i])); i++) {
-		text[i - 1] = name->bytes[i] ? (char)name->bytes[i] : '?';
-		if (i != dot)
-			continue;
-		text[i - 1] = '.';
-		dot += name->bytes[i] + 1U;
+		if (i == dot) {
+			dot += name->bytes[i] + 1U;
+			text[i - 1] = '.';
+		} else if (!name->bytes[i]) {
+			text[i - 1] = '?';
+		}
 	}
 	text[i - 1] = '\0';
 }
