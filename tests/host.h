@@ -259,9 +259,8 @@ static inline void start(void)
 /* A server from its start to its end, during which the scene is played. */
 static inline void serve(void (*scene)(void), bool once, int want)
 {
-	static char name[] = "t_host";
 	struct daemon_options options = {
-		.name = name, .sysfs = root, .run = run_dir, .config = config,
+		.sysfs = root, .run = run_dir, .config = config,
 		.rules = { .role = RULE_SERVER, .file = rules },
 		.interval = INTERVAL_MS / 1000, .dead_after = 15, .once = once,
 	};
