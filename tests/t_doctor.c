@@ -454,7 +454,7 @@ static int take_port(struct endpoint *endpoint)
 
 static void roles(void)
 {
-	struct endpoint nobody;
+	struct endpoint nobody, nameless;
 	char want[ENDPOINT_NAME_SIZE + 100];
 	int fd = take_port(&nobody);
 
@@ -467,6 +467,10 @@ static void roles(void)
 		 "BAD     %s: Connection refused: is it running? On the server: usbiphp doctor\n",
 		 nobody.name);
 	CHECK_INT(lines(want), 1);
+	must(!endpoint_parse(&nameless, "[fe80::1%nowhere]", "3240"), "parse");
+	look_for(&nameless);
+	CHECK_INT(lines("BAD     [fe80::1%nowhere]:3240: No such device: "
+			"see the servers of this network: usbiphp find\n"), 1);
 	put_file(root, WANTS "usbip-attach.service", "[Unit]\n");
 	look();
 	check_roles("", "BAD");
