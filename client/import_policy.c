@@ -128,6 +128,7 @@ enum rule_verdict import_check_policy(struct import *import)
 		verdict = RULE_DENY;
 		str_copy(why.text, sizeof(why.text), "it is a hub");
 	}
+	import->flaps.steady = rules_are_steady(&context->rules, &import->facts);
 	if (verdict == RULE_DENY)
 		log_once(&import->denial, LOG_LEVEL_INFO, 0, "%s: left alone: %s",
 			 import_name(import).text, why.text);

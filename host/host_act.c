@@ -63,6 +63,7 @@ static void host_gather_facts(struct host *host, struct export *export, struct d
 	facts->wanted = host_server_has_waiting(&host->server, export->device.busid);
 	facts->retry_later = now < export->backoff.until;
 	facts->damped = now < export->flaps.backoff.until;
+	export->flaps.steady = rules_are_steady(&host->policy.rules, &export->identity);
 	facts->session_denied = host_session_denied(host, export);
 	host_gather_jobs(host, export, facts, coming);
 	host_need_facts(host, export, facts);

@@ -20,7 +20,7 @@ void flaps_fail(struct flaps *flaps, uint64_t now)
 
 bool flaps_stay_ended(struct flaps *flaps, uint64_t now, uint64_t stayed_ms)
 {
-	if (stayed_ms >= FLAP_SETTLED_MS) {
+	if (flaps->steady || stayed_ms >= FLAP_SETTLED_MS) {
 		flaps->short_stays = 0;
 		return false;
 	}

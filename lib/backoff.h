@@ -26,6 +26,7 @@ struct backoff {
 };
 
 struct flaps {
+	bool steady;		/* short stays are no fault */
 	struct backoff backoff; /* not to be used before */
 	unsigned short_stays;	/* in a row */
 	uint64_t remember;	/* the past counts until then */

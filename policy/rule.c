@@ -154,7 +154,12 @@ const char *rule_parse(struct rule *rule, char *line, enum rule_role role, const
 		return "neither allow nor deny:";
 	while (!fault && (next = take_word(&line))) {
 		*word = next;
-		fault = parse_condition(rule, &line, role, &seen, word);
+		if (strcmp(next, "steady") != 0)
+			fault = parse_condition(rule, &line, role, &seen, word);
+		else if (rule->deny || rule->steady)
+			fault = rule->deny ? "deny has no" : "more than one";
+		else
+			rule->steady = true;
 	}
 	return fault;
 }

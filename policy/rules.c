@@ -167,7 +167,8 @@ static bool glob_is_name(const char *glob)
 	return glob && *glob && !strpbrk(glob, "*?");
 }
 
-bool rules_name_device(const struct rules *rules, const struct rule_facts *facts)
+/* The rule that allows a device; NULL: none does, or that is not known yet. */
+static const struct rule *allowing_rule(const struct rules *rules, const struct rule_facts *facts)
 {
 	const struct rule *rule = rules->rule, *end = rule + rules->count;
 	enum rule_match match = RULE_DIFFERS;
@@ -177,8 +178,22 @@ bool rules_name_device(const struct rules *rules, const struct rule_facts *facts
 		if (match != RULE_DIFFERS)
 			break;
 	}
-	return match == RULE_MATCHES && !rule->deny &&
+	return match == RULE_MATCHES && !rule->deny ? rule : NULL;
+}
+
+bool rules_name_device(const struct rules *rules, const struct rule_facts *facts)
+{
+	const struct rule *rule = allowing_rule(rules, facts);
+
+	return rule &&
 	       (glob_is_name(rule->glob[RULE_BUSID]) || glob_is_name(rule->glob[RULE_SERIAL]));
+}
+
+bool rules_are_steady(const struct rules *rules, const struct rule_facts *facts)
+{
+	const struct rule *rule = allowing_rule(rules, facts);
+
+	return rule && rule->steady;
 }
 
 static bool rule_asks_for_device(const struct rule *rule)

@@ -3,8 +3,8 @@
  * Rules: which devices are exported, to which clients, and which are attached. The first rule that
  * matches decides; a device that none matches is allowed. usbiphp.rules(5) describes the language:
  *
- *	allow|deny [busid GLOB] [id VID:PID] [serial GLOB] [product GLOB] [class NAME|HEX]
- *		[from HOST] [to CIDR | to key GLOB]
+ *	allow [steady]|deny [busid GLOB] [id VID:PID] [serial GLOB] [product GLOB]
+ *		[class NAME|HEX] [from HOST] [to CIDR | to key GLOB]
  */
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
@@ -31,6 +31,7 @@ enum rule_string { RULE_BUSID, RULE_SERIAL, RULE_PRODUCT, RULE_FROM, RULE_STRING
 
 struct rule {
 	bool deny;
+	bool steady; /* a device may come and go, without a delay */
 	bool has_class, has_to;
 	uint8_t class;
 	uint16_t vendor, product, vendor_mask, product_mask; /* a mask is 0 for '*' */
@@ -122,6 +123,8 @@ bool rules_have_to(const struct rules *rules);
  * and has neither '*' nor '?'. Such a rule also lifts the protection of a device that this host
  * needs. */
 bool rules_name_device(const struct rules *rules, const struct rule_facts *facts);
+/* Whether the rule that allows a device says that it may come and go. */
+bool rules_are_steady(const struct rules *rules, const struct rule_facts *facts);
 
 /* Whether the rules of a server allow, to some client at least, whatever may be plugged in at that
  * bus id: the first rule that could match allows it, and has no condition on the device itself.

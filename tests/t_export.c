@@ -181,6 +181,19 @@ static void short_visits(void)
 	end();
 }
 
+/* A board that is flashed all day. */
+static void short_visits_by_rule(void)
+{
+	start();
+	for (int i = 0; i < 10; i++) {
+		export->flaps.steady = true;
+		CHECK(visit(500));
+		CHECK_INT(delay(), 0);
+	}
+	CHECK_INT(said("comes and goes"), 0);
+	end();
+}
+
 static void remembered_for_a_minute(void)
 {
 	start();
@@ -776,6 +789,7 @@ int main(void)
 	RUN("t_export: long visits", long_visits);
 	RUN("t_export: one that was never bound", never_bound);
 	RUN("t_export: short visits, then a growing delay", short_visits);
+	RUN("t_export: short visits that a rule allows", short_visits_by_rule);
 	RUN("t_export: a short visit is remembered for a minute", remembered_for_a_minute);
 	RUN("t_export: a long visit makes good", a_long_visit_makes_good);
 	RUN("t_export: another device begins again", another_device);

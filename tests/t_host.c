@@ -74,9 +74,11 @@ static void adopted_scene(void)
 	CHECK(!exports_find(&t.host->exports, "1-2"));
 	CHECK(find("1-3")->listed && !find("1-3")->ours);
 	CHECK(!has_word("run/bound", "1-2") && !has_word("run/bound", "1-3"));
-	change_rules("deny busid 1-3\n");
+	CHECK(!find("1-1")->flaps.steady);
+	change_rules("deny busid 1-3\nallow steady busid 1-1\n");
 	settle();
-	CHECK(!find("1-3")->listed);
+	CHECK(!find("1-3")->listed && !find("1-3")->flaps.steady);
+	CHECK(find("1-1")->flaps.steady);
 	stop_server();
 	JOBS_WERE("release 1-1\n");
 }

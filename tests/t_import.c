@@ -406,6 +406,19 @@ static void review(size_t i)
 	CHECK_INT(loop.next, reviews[i].backoff && !reviews[i].denied ? NOW + 1 : UINT64_MAX);
 }
 
+static void steady(void)
+{
+	for (int i = 0; i < 2; i++) {
+		start();
+		import->identified = true;
+		context.rules.count = 1;
+		context.rules.rule[0].steady = i;
+		CHECK_INT(import_check_policy(import), RULE_ALLOW);
+		CHECK_INT(import->flaps.steady, i);
+		context.rules = (struct rules){ 0 };
+	}
+}
+
 /* What is done with the port of a device. */
 enum done { KEPT, GONE, DETACHED, UNANSWERED };
 
@@ -833,6 +846,7 @@ int main(void)
 	RUN("t_import: a device with two ids in turn", two_ids_in_turn);
 	RUN("t_import: refused, and listed again", refused_and_listed_again);
 	RUN("t_import: entries and lists", lists);
+	RUN("t_import: a device that may come and go", steady);
 	for (size_t i = 0; i < LENGTH(reviews); i++) {
 		check_begin("t_import: review: %s", reviews[i].what);
 		review(i);

@@ -556,6 +556,8 @@ static void mistakes(void)
 		{ "deny class # hid", "no value of 'class'" },
 		{ "deny serial #1", "no value of 'serial'" },
 		{ "deny from", "no value of 'from'" },
+		{ "deny steady", "deny has no 'steady'" },
+		{ "allow steady busid 1 steady", "more than one 'steady'" },
 		{ "deny busid 1 busid 1", "more than one 'busid'" },
 		{ "deny id 1:1 id 1:1", "more than one 'id'" },
 		{ "deny serial 1 serial 1", "more than one 'serial'" },
@@ -946,7 +948,31 @@ static void names_device(void)
 	}
 }
 
-/* Its serial number may be another one. */
+static void steady(void)
+{
+	static const struct {
+		const char *rules;
+		bool steady;
+	} row[] = {
+		{ "allow steady\n", true },
+		{ "allow busid 1-1.4 steady class storage\n", true },
+		{ "allow serial steady\n", false },
+		{ "allow steady busid 1-1.5\nallow\n", false },
+		{ "allow\nallow steady\n", false },
+		{ "deny class hid\nallow steady id 0951:*\n", true },
+	};
+
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct rule_facts facts = stick();
+
+		begin();
+		facts.from = facts.server = NULL;
+		CHECK(read_bytes(RULE_SERVER, row[i].rules, strlen(row[i].rules)));
+		CHECK_INT(rules_are_steady(&rules, &facts), row[i].steady);
+		end();
+	}
+}
+
 /* The bus ids that rules name and allow. */
 static void places(void)
 {
@@ -1028,6 +1054,7 @@ int main(void)
 	RUN("t_rules: what is not known yet", unknown);
 	RUN("t_rules: the first that matches", first);
 	RUN("t_rules: a rule that names the device", names_device);
+	RUN("t_rules: a device that may come and go", steady);
 	RUN("t_rules: the bus ids that rules name", places);
 	RUN("t_rules: a rule that may name the device", names_unknown);
 	RUN("t_rules: a rule for devices without a serial number", names_no_serial);
