@@ -2,17 +2,53 @@
 /* Access control of the server. */
 #include "host/access.h"
 
+#include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
 
+#include <fcntl.h>
 #include <string.h>
+
+enum {
+	LOOPBACK_BITS = 104, /* of 127.0.0.0/8 */
+	LINK_BITS_MIN = 64, /* a link has no shorter prefix: RFC 4291 2.5.4 */
+};
+
+/* A line of /proc/net/if_inet6: "20010db8000000000000000000000007 02 40 00 80     eth0", the third
+ * is the length of the prefix. */
+static bool link_contains(void *ctx, char *line)
+{
+	struct cidr link = { 0 };
+	char *word[4], digits[3] = "";
+	uint32_t n;
+
+	if (str_words(line, word, 4) < 4 || strlen(word[0]) != 2 * sizeof(link.address) ||
+	    str_hex(word[2], 127, &n) || n < LINK_BITS_MIN)
+		return false;
+	link.bits = (uint8_t)n;
+	for (size_t i = 0; i < sizeof(link.address); i++) {
+		memcpy(digits, word[0] + 2 * i, 2);
+		if (str_hex(digits, 255, &n))
+			return false;
+		link.address.s6_addr[i] = (uint8_t)n;
+	}
+	return cidr_contains(&link, ctx);
+}
+
+/* Whether it has an IPv6 address of one of this machine's networks, which are global ones where a
+ * provider gives them. */
+static bool is_on_link(const struct in6_addr *address)
+{
+	struct in6_addr looked_for = *address;
+
+	return file_each_line(AT_FDCWD, "/proc/net/if_inet6", link_contains, &looked_for) > 0;
+}
 
 bool access_allows_address(const struct access *access, const struct in6_addr *address)
 {
-	return !access->networks || cidr_list_contains(access->networks, address);
+	return !access->networks || cidr_list_contains(access->networks, address) ||
+	       (!access->named && is_on_link(address));
 }
-
-enum { LOOPBACK_BITS = 104 /* of 127.0.0.0/8 */ };
 
 /* Whether the address is in a range of loopback addresses, not only in one that is wider. */
 static bool names_loopback(const struct cidr_list *networks, const struct in6_addr *address)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of host/access: tables of who may connect and use which device; the rate of log lines.
- * LINK: -Wl,--wrap=log_line
+ * LINK: -Wl,--wrap=log_line,--wrap=file_each_line
  */
 #include "host/access.h"
 
@@ -63,6 +63,62 @@ static void addresses(void)
 		must(!row[i].networks || cidr_list_add(&networks, row[i].networks), "allow");
 		CHECK_INT(access_allows_address(&access, &address), row[i].allowed);
 	}
+}
+
+/* The networks that this machine is in. */
+static const char *links = "";
+
+int __wrap_file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx);
+
+int __wrap_file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx)
+{
+	char text[300], *rest = text, *line;
+
+	(void)dir;
+	CHECK_STR(path, "/proc/net/if_inet6");
+	snprintf(text, sizeof(text), "%s", links);
+	while ((line = strsep(&rest, "\n")))
+		if (visit(ctx, line))
+			return 1;
+	return 0;
+}
+
+static void own_networks(void)
+{
+	static const char two[] = "00000000000000000000000000000001 01 80 10 80       lo\n"
+				  "20010db8000000070000000000000001 02 40 00 80     eth0\n"
+				  "20010db9000000000000000000000001 03 20 00 80     eth1\n"
+				  "20010dba000000000000000000000001 04 70 00 80     eth2\n";
+	static const char odd[] = "2001 02 40 00 80 eth0\n20010db8000000070000000000000001 02 40\n\n"
+				  "20010db80000000700000000000000zz 02 40 00 80 eth0\n"
+				  "20010db8000000070000000000000001 02 81 00 80 eth0\n";
+	static const struct {
+		const char *links, *address;
+		bool named, allowed;
+	} row[] = {
+		{ two, "2001:db8:0:7::99", false, true },
+		{ two, "2001:db8:0:8::99", false, false },
+		{ two, "2001:db8:0:7::99", true, false }, /* --allow replaces all */
+		{ two, "2001:db9::99", false, false }, /* that is no network */
+		{ two, "2001:dba::99", false, true },
+		{ two, "2001:dba::1:99", false, false },
+		{ two, "8.8.8.8", false, false },
+		{ two, "::2", false, false },
+		{ odd, "2001:db8:0:7::99", false, false },
+		{ "", "2001:db8:0:7::99", false, false },
+	};
+	struct cidr_list networks = { 0 };
+
+	must(cidr_list_add(&networks, NETWORKS_NEAR), "allow");
+	for (size_t i = 0; i < LENGTH(row); i++) {
+		struct in6_addr address = parsed(row[i].address);
+		struct access access = { .networks = &networks, .named = row[i].named };
+
+		links = row[i].links;
+		if (access_allows_address(&access, &address) != row[i].allowed)
+			check_fault(__FILE__, __LINE__, "row %zu", i);
+	}
+	links = "";
 }
 
 static void peers(void)
@@ -249,6 +305,7 @@ static void strangers(void)
 int main(void)
 {
 	RUN("t_access: addresses that may connect", addresses);
+	RUN("t_access: addresses of its own networks", own_networks);
 	RUN("t_access: keys", peers);
 	RUN("t_access: peers without a key on this machine", local_peers);
 	RUN("t_access: rules", devices);
