@@ -47,6 +47,7 @@ class Container(Usbfs):
     def unplug_second(self):
         self.host.unplug("second")
         self.attached(1, SOON)
+        self.host.wait("test $(grep -lx usbiphp-holder /proc/[0-9]*/comm | wc -l) = 1", SOON)
 
     def kill_holders(self):
         for pid in self.holders():
