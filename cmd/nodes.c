@@ -62,9 +62,7 @@ static bool visit_interface(void *ctx, const char *name)
 	entry = inventory_find(inventory, busid);
 	if (!entry || entry->port == INVENTORY_UNKNOWN)
 		return false;
-	if (device_read_link(&inventory->sysfs, sysfs_path(DEVICE_DIR "%s/driver", name).text,
-			     driver))
-		strcpy(driver, "-");
+	device_read_link(&inventory->sysfs, sysfs_path(DEVICE_DIR "%s/driver", name).text, driver);
 	str_format(word, sizeof(word), "%s:%s", colon + 1, driver);
 	put_word(entry->drivers, sizeof(entry->drivers), word);
 	return false;
@@ -90,17 +88,17 @@ static bool visit_link(void *ctx, const char *name)
 {
 	const struct place *place = ctx;
 	const struct sysfs *sysfs = &place->inventory->sysfs;
-	const char *link = sysfs_path("%s/%s", place->dir, name).text;
+	struct sysfs_path link = sysfs_path("%s/%s", place->dir, name);
 	struct inventory_entry *entry;
 	struct node node = { 0 };
 	char path[512];
 
-	if (sysfs_read_link(sysfs, path, sizeof(path), link) < 0)
+	if (sysfs_read_link(sysfs, path, sizeof(path), link.text) < 0)
 		return false;
 	entry = find_entry(place->inventory, path);
 	if (!entry)
 		return false;
-	file_each_line(sysfs->root, sysfs_path("%s/uevent", link).text, read_event, &node);
+	file_each_line(sysfs->root, sysfs_path("%s/uevent", link.text).text, read_event, &node);
 	if (!node.name[0])
 		str_copy(node.name, sizeof(node.name), name);
 	if (!node.partition)

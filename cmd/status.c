@@ -63,7 +63,8 @@ static void status_read(struct status *status)
 	SELECTION_EACH(&status->exported, e)
 		entry_read_export(*e, sysfs, run, "available");
 	error = inventory_select_imported(status->inventory, &status->imported, run);
-	inventory_read_nodes(status->inventory);
+	if (status->imported.count)
+		inventory_read_nodes(status->inventory);
 	status->has_vhci = error != -ENOENT;
 }
 
