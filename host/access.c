@@ -19,19 +19,15 @@ enum {
 static bool link_contains(void *ctx, char *line)
 {
 	struct cidr link = { 0 };
-	char *word[4], digits[3] = "";
-	uint32_t n;
+	const size_t size = sizeof(link.address);
+	char *word[4];
+	uint32_t bits;
 
-	if (str_words(line, word, 4) < 4 || strlen(word[0]) != 2 * sizeof(link.address) ||
-	    str_hex(word[2], 127, &n) || n < LINK_BITS_MIN)
+	if (str_words(line, word, 4) < 4 ||
+	    str_hex_bytes(word[0], link.address.s6_addr, size) != size ||
+	    str_hex(word[2], 127, &bits) || bits < LINK_BITS_MIN)
 		return false;
-	link.bits = (uint8_t)n;
-	for (size_t i = 0; i < sizeof(link.address); i++) {
-		memcpy(digits, word[0] + 2 * i, 2);
-		if (str_hex(digits, 255, &n))
-			return false;
-		link.address.s6_addr[i] = (uint8_t)n;
-	}
+	link.bits = (uint8_t)bits;
 	return cidr_contains(&link, ctx);
 }
 
@@ -41,7 +37,8 @@ static bool is_on_link(const struct in6_addr *address)
 {
 	struct in6_addr looked_for = *address;
 
-	return file_each_line(AT_FDCWD, "/proc/net/if_inet6", link_contains, &looked_for) > 0;
+	return !IN6_IS_ADDR_V4MAPPED(address) &&
+	       file_each_line(AT_FDCWD, "/proc/net/if_inet6", link_contains, &looked_for) > 0;
 }
 
 bool access_allows_address(const struct access *access, const struct in6_addr *address)

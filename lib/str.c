@@ -44,6 +44,21 @@ int str_hex(const char *s, uint32_t max, uint32_t *value)
 	return number_parse(s, 16, max, value);
 }
 
+size_t str_hex_bytes(const char *s, uint8_t *bytes, size_t max)
+{
+	size_t n = 0;
+
+	for (; *s; s += 2) {
+		char digits[] = { s[0], s[1], '\0' };
+		uint32_t byte;
+
+		if (str_hex(digits, 255, &byte) || !s[1] || n == max)
+			return 0;
+		bytes[n++] = (uint8_t)byte;
+	}
+	return n;
+}
+
 size_t str_vformat(char *buf, size_t size, const char *format, va_list args)
 {
 	int len = vsnprintf(buf, size, format, args);

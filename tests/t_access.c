@@ -67,6 +67,7 @@ static void addresses(void)
 
 /* The networks that this machine is in. */
 static const char *links = "";
+static unsigned looks;
 
 int __wrap_file_each_line(int dir, const char *path, bool (*visit)(void *ctx, char *line), void *ctx);
 
@@ -75,6 +76,7 @@ int __wrap_file_each_line(int dir, const char *path, bool (*visit)(void *ctx, ch
 	char text[300], *rest = text, *line;
 
 	(void)dir;
+	looks++;
 	CHECK_STR(path, "/proc/net/if_inet6");
 	snprintf(text, sizeof(text), "%s", links);
 	while ((line = strsep(&rest, "\n")))
@@ -115,8 +117,10 @@ static void own_networks(void)
 		struct access access = { .networks = &networks, .named = row[i].named };
 
 		links = row[i].links;
+		looks = 0;
 		if (access_allows_address(&access, &address) != row[i].allowed)
 			check_fault(__FILE__, __LINE__, "row %zu", i);
+		CHECK_INT(looks, !row[i].named && !strchr(row[i].address, '.'));
 	}
 	links = "";
 }

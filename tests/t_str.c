@@ -234,6 +234,27 @@ static void lines(void)
 	cut("\r\n", str_line, "\r|");
 }
 
+/* No byte behind the room is written. */
+static void hex_bytes(void)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} row[] = {
+		{ "", 0 }, { "0", 0 }, { "00", 1 }, { "fF0a", 2 }, { "fF0", 0 }, { "00112233", 4 },
+		{ "0011223344", 0 }, { "0011223", 0 }, { "0g", 0 }, { "g0", 0 }, { " 0", 0 },
+		{ "+1", 0 }, { "0011 ", 0 },
+	};
+	uint8_t *bytes = block("1234", 4);
+
+	for (size_t i = 0; i < LENGTH(row); i++)
+		CHECK_INT(str_hex_bytes(row[i].text, bytes, 4), row[i].len);
+	CHECK_INT(str_hex_bytes("fF0a", bytes, 4), 2);
+	CHECK_INT(bytes[0], 0xff);
+	CHECK_INT(bytes[1], 0x0a);
+	block_free(bytes);
+}
+
 /* The test vectors of its authors. */
 static void hashes(void)
 {
@@ -248,6 +269,7 @@ int main(void)
 	numbers("decimal", decimals, LENGTH(decimals), str_decimal);
 	numbers("hex", hexes, LENGTH(hexes), str_hex);
 	formats();
+	RUN("t_str: str_hex_bytes", hex_bytes);
 	RUN("t_str: str_format cuts off", format_call);
 	RUN("t_str: str_copy in every size", copies);
 	RUN("t_str: words of a list", listed);

@@ -24,22 +24,6 @@ static size_t identity_length(const char *text, char end)
 	return len < PSK_IDENTITY_SIZE && text[len] == end ? len : 0;
 }
 
-/* Hexadecimal digits to bytes. Returns how many, 0 if a digit is invalid or there are too many. */
-static size_t parse_key(uint8_t key[PSK_KEY_MAX], const char *hex)
-{
-	size_t n = 0;
-
-	for (; *hex; hex += 2) {
-		char digits[] = { hex[0], hex[1], '\0' };
-		uint32_t byte;
-
-		if (str_hex(digits, 255, &byte) || !hex[1] || n == PSK_KEY_MAX)
-			return 0;
-		key[n++] = (uint8_t)byte;
-	}
-	return n;
-}
-
 const char *psk_parse(struct psk *psk, const char *line)
 {
 	size_t len = identity_length(line, ':'), n;
@@ -49,7 +33,7 @@ const char *psk_parse(struct psk *psk, const char *line)
 		return "no identity before a colon";
 	memcpy(psk->identity, line, len);
 	psk->identity[len] = '\0';
-	n = parse_key(key, line + len + 1);
+	n = str_hex_bytes(line + len + 1, key, sizeof(key));
 	hmac(psk->secret, crypto_zeros, key, n);
 	hkdf_label((uint8_t *)&psk->print, sizeof(psk->print), psk->secret, "print", NULL);
 	explicit_bzero(key, sizeof(key));

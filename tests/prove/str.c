@@ -3,8 +3,8 @@
  * lib/str, proto/busid: any string of up to the length of a sysfs attribute; formats into every size
  * up to 48, whatever vsnprintf(3) returns.
  * SOURCES: lib/str.c proto/usb.c
- * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000 -eva-split-return-function number_parse:0,str_decimal:0,str_hex:0
- * EVA: -eva-slevel-function prove_str_numbers:200,prove_str_format:1000,busid_is_name:5000
+ * EVA: -eva-precision 1 -eva-plevel 5000 -eva-split-limit 5000 -eva-split-return-function number_parse:0,str_decimal:0,str_hex:0,str_hex_bytes:0:1:2:3:4
+ * EVA: -eva-slevel-function prove_str_numbers:200,prove_str_hex_bytes:1000,str_hex_bytes:1000,prove_str_format:1000,busid_is_name:5000
  */
 #include "lib/str.h"
 
@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-enum { MAX = 4096, FORMATTED_MAX = 48 };
+enum { MAX = 4096, FORMATTED_MAX = 48, HEX_MAX = 4 };
 
 static char block[MAX + 1];
 
@@ -31,6 +31,20 @@ void prove_str_numbers(void)
 		if (!error) {
 			/*@ assert value: value <= max; */
 		}
+	}
+	END();
+}
+
+/* More digits than there is room for. */
+void prove_str_hex_bytes(void)
+{
+	uint8_t bytes[HEX_MAX];
+	const char *s = any_string(block, 2 * HEX_MAX + 3);
+	size_t n = str_hex_bytes(s, bytes, HEX_MAX);
+
+	/*@ assert length: n <= HEX_MAX; */
+	if (n) {
+		/*@ assert set: \initialized(&bytes[0 .. n - 1]); */
 	}
 	END();
 }
