@@ -50,11 +50,7 @@ void request_cancel(struct request *request)
 	else if (request->state == REQUEST_HANDSHAKE)
 		explicit_bzero(&request->tls, sizeof(request->tls));
 	loop_drop(request->loop, &request->socket);
-	if (request->encrypted >= 0) {
-		shutdown(request->encrypted, SHUT_RDWR);
-		close(request->encrypted);
-		request->encrypted = -1;
-	}
+	relay_end(&request->encrypted);
 	ssh_tunnel_close(request->target->ssh, &request->tunnel);
 	request_set_state(request, REQUEST_IDLE, 0);
 }

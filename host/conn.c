@@ -47,10 +47,7 @@ void conn_drop(struct conn *conn)
 	/* a child may have a copy of the socket: close() alone would not end the connection */
 	shutdown(conn->source.fd, SHUT_RDWR);
 	loop_drop(conn->server->loop, &conn->source);
-	if (conn->encrypted >= 0) {
-		shutdown(conn->encrypted, SHUT_RDWR);
-		close(conn->encrypted);
-	}
+	relay_end(&conn->encrypted);
 	if (conn->state == CONN_HANDSHAKE)
 		explicit_bzero(conn_tls(conn), sizeof(struct tls));
 	conn_set_state(conn, CONN_FREE);

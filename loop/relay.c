@@ -223,3 +223,12 @@ int relay_start(struct tls *tls, int connection)
 	tls_forget(tls);
 	return error ? error : pair[0];
 }
+
+void relay_end(int *connection)
+{
+	if (*connection < 0)
+		return;
+	shutdown(*connection, SHUT_RDWR);
+	close(*connection);
+	*connection = -1;
+}

@@ -20,5 +20,8 @@
  * tls->key. Returns a stream socket that does not block, with the plain text, or -errno.
  */
 int relay_start(struct tls *tls, int connection);
+/* Ends and closes the connection, and so ends its relay; *connection becomes -1. Does nothing if it
+ * is -1. */
+void relay_end(int *connection);
 
 #endif

@@ -359,6 +359,7 @@ static void bad_record(uint8_t type, const char *text, size_t len, int flip, con
 	CHECK(at_end(t.peer));
 	log = ended();
 	CHECK(*said ? strstr(log, said) != NULL : !*log);
+	CHECK(!*said || strstr(log, "usbiphp: the connection 127.0.0.1 ") == log);
 	end();
 }
 
@@ -477,6 +478,27 @@ static pid_t find_child(void)
 	return pid;
 }
 
+/* The peer reads nothing, so the process has text that it cannot get rid of. */
+static void ended_by_its_caller(void)
+{
+	static uint8_t bytes[RECORD_TEXT_MAX];
+	int connection;
+
+	start();
+	connection = dup(t.connection);
+	must(connection >= 0, "keep another");
+	fcntl(t.plain, F_SETFL, O_NONBLOCK);
+	for (unsigned tries = 0; tries < 1000; sched_yield())
+		tries += send(t.plain, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0;
+	relay_end(&t.connection);
+	CHECK_INT(t.connection, -1);
+	CHECK_STR(ended(), "");
+	relay_end(&t.connection);
+	CHECK_INT(t.connection, -1);
+	close(connection);
+	end();
+}
+
 static void has_little(void)
 {
 	char path[64], name[8];
@@ -529,6 +551,7 @@ int main(void)
 	RUN("t_relay: the other end is gone while the user does not read", peer_ends_while_blocked);
 	RUN("t_relay: the user is gone while the other end does not read", user_ends_while_blocked);
 	RUN("t_relay: last words of the user", last_words);
+	RUN("t_relay: its caller ends the connection", ended_by_its_caller);
 	RUN("t_relay: what it has", has_little);
 	RUN("t_relay: no process", no_process);
 	return check_status();
