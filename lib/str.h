@@ -12,8 +12,8 @@
  * -EINVAL if it is malformed, -ERANGE if it is above max; *value is not touched then. */
 int str_decimal(const char *s, uint32_t max, uint32_t *value);
 int str_hex(const char *s, uint32_t max, uint32_t *value);
-/* Parses s, two hexadecimal digits for each byte. Returns how many bytes, 0 if s is malformed or has
- * more than max. */
+/* Parses s, two hexadecimal digits for each byte. Returns how many bytes, 0 if s is malformed or
+ * has more than max. */
 size_t str_hex_bytes(const char *s, uint8_t *bytes, size_t max);
 
 /* snprintf(3) that returns the length written: a text that does not fit is cut off, and buf is
