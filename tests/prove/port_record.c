@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -24,6 +25,18 @@ enum {
 	FILE_SHORT = 16,
 	FILE_LONG = 4096,
 };
+
+/* Clocks that have run for less than some 30,000 years. */
+time_t time(time_t *t)
+{
+	(void)t;
+	return (time_t)any_size(0, (size_t)1 << 40);
+}
+
+uint64_t loop_clock(void)
+{
+	return any_size(0, (size_t)1 << 50);
+}
 
 static char dir[DIR_MAX + 1];
 static struct endpoint server;
@@ -79,6 +92,7 @@ ssize_t write(int fd, const void *buf, size_t n)
 	if (exact) {
 		/*@ assert bytes: \initialized((char *)buf + (0 .. n - 1)); */
 	}
+	errno = any_int(1, 133);
 	return any_int(-1, (int)n);
 }
 
@@ -105,6 +119,25 @@ int lstat(const char *path, struct stat *st)
 int unlink(const char *path)
 {
 	check_path(path);
+	return any_int(-1, 0);
+}
+
+int unlinkat(int at, const char *path, int flags)
+{
+	check_path(path);
+	(void)at;
+	(void)flags;
+	errno = any_int(1, 133);
+	return any_int(-1, 0);
+}
+
+int renameat(int from, const char *path, int to, const char *name)
+{
+	check_path(path);
+	check_path(name);
+	(void)from;
+	(void)to;
+	errno = any_int(1, 133);
 	return any_int(-1, 0);
 }
 
