@@ -475,17 +475,25 @@ class Server(Daemon):
     def __init__(self, work, tree=None, interval=60, port=None, listen=(), wait=True, argv=(), **options):
         self.tree = tree or Tree(work / "sys")
         self.port = port or free_port()
-        addresses = listen or [f"127.0.0.1:{self.port}"]
+        self.addresses = listen or [f"127.0.0.1:{self.port}"]
         super().__init__(work, SERVER, "--sysfs", self.tree.root, "-i", str(interval),
-                         *(x for a in addresses for x in ("--listen", a)), *argv, **options)
+                         *(x for a in self.addresses for x in ("--listen", a)), *argv, **options)
         if wait:
             until(self.listening, f"the server listens: {self.log()!r}")
 
     def listening(self):
+        """At each of its addresses: one comes after the other."""
         self.alive()
-        with contextlib.suppress(ConnectionRefusedError), dial(self.port) as sock:
-            # Where nobody listens, a socket that got this very port connects to itself.
-            return sock.getsockname() != sock.getpeername()
+        for address in self.addresses:
+            host, port = address.rsplit(":", 1)
+            try:
+                with dial(int(port), to=host.strip("[]")) as sock:
+                    # Where nobody listens, a socket that got this very port connects to itself.
+                    if sock.getsockname() == sock.getpeername():
+                        return False
+            except ConnectionRefusedError:
+                return False
+        return True
 
     def list(self, **options):
         self.alive()
