@@ -28,6 +28,14 @@ static void put_word(char *words, size_t size, const char *word)
 	memcpy(words + at + 1, word, more - 1);
 }
 
+/* NULL: no imported device has that bus id. */
+static struct inventory_entry *find_imported(struct inventory *inventory, const char *busid)
+{
+	struct inventory_entry *entry = inventory_find(inventory, busid);
+
+	return entry && entry->port != INVENTORY_UNKNOWN ? entry : NULL;
+}
+
 /* The imported device that a path leads through, by the last interface in it: ".../3-1/3-1:1.0/..".
  * It is cut into pieces. */
 static struct inventory_entry *find_entry(struct inventory *inventory, char *path)
@@ -35,15 +43,13 @@ static struct inventory_entry *find_entry(struct inventory *inventory, char *pat
 	struct inventory_entry *found = NULL;
 	char *colon;
 
-	if (!strstr(path, "/vhci_hcd"))
-		return NULL;
 	for (char *word; (word = strsep(&path, "/"));) {
 		colon = strchr(word, ':');
 		if (!colon)
 			continue;
 		*colon = '\0';
 		if (busid_is_device(word))
-			found = inventory_find(inventory, word);
+			found = find_imported(inventory, word);
 	}
 	return found;
 }
@@ -59,8 +65,8 @@ static bool visit_interface(void *ctx, const char *name)
 	if (!colon || (size_t)(colon - name) >= sizeof(busid))
 		return false;
 	str_format(busid, sizeof(busid), "%.*s", (int)(colon - name), name);
-	entry = inventory_find(inventory, busid);
-	if (!entry || entry->port == INVENTORY_UNKNOWN)
+	entry = find_imported(inventory, busid);
+	if (!entry)
 		return false;
 	device_read_link(&inventory->sysfs, sysfs_path(DEVICE_DIR "%s/driver", name).text, driver);
 	str_format(word, sizeof(word), "%s:%s", colon + 1, driver);

@@ -107,6 +107,7 @@ static void own_networks(void)
 		{ two, "8.8.8.8", false, false },
 		{ two, "::2", false, false },
 		{ odd, "2001:db8:0:7::99", false, false },
+		{ odd, "2001::99", false, false },
 		{ "", "2001:db8:0:7::99", false, false },
 	};
 	struct cidr_list networks = { 0 };

@@ -708,17 +708,37 @@ static void nodes(void)
 	put_node("dev/block/8:0", SCSI "block/sda", "DEVNAME=sda\nDEVTYPE=disk\n");
 	put_node("dev/block/8:1", SCSI "block/sda/sda1", "DEVNAME=sda1\nDEVTYPE=partition\n");
 	put_node("dev/char/21:0", SCSI "scsi_generic/sg0", "DEVNAME=sg0\n");
-	put_node("dev/block/8:16", "pci0000:00/usb1/1-1/1-1:1.0/host3/block/sdb", "DEVNAME=sdb\n");
 	put_node("class/net/eth1", IMPORTED "net/eth1", "INTERFACE=eth1\n");
 	SHOW(U, "status", "--json");
 	all_well();
 	printed("\"drivers\":[\"1.0:usbhid\"],\"nodes\":[\"/dev/input/event0\",\"eth1\"]}");
 	printed("\"drivers\":[\"1.0:usb-storage\",\"1.1:-\"],\"nodes\":[\"/dev/sda\",\"/dev/sg0\"]}");
-	not_printed("sdb");
 	not_printed("003/002");
 	SHOW(U, "status");
 	printed("\nport 0: 1.0:usbhid /dev/input/event0 eth1\n"
 		"port 15: 1.0:usb-storage 1.1:- /dev/sda /dev/sg0\n");
+	for (unsigned i = 10; i < 60; i++) { /* more than are shown */
+		char link[40], path[100], event[40];
+
+		snprintf(link, sizeof(link), "dev/char/188:%u", i);
+		snprintf(path, sizeof(path), IMPORTED "ttyUSB%u/tty", i);
+		snprintf(event, sizeof(event), "DEVNAME=ttyUSB%u\n", i);
+		put_node(link, path, event);
+	}
+	SHOW(U, "status", "--json");
+	all_well();
+	printed(",\"/dev/ttyUSB");
+	printed("\"nodes\":[\"/dev/sda\",\"/dev/sg0\"]}");
+	finish();
+	begin(BOTH); /* an exported device has nothing for this machine */
+	put_file(root, "devices/pci0000:00/usb2/2-4/2-4:1.9/x", "");
+	put_link(root, "bus/usb/devices/2-4:1.9", "../../../devices/pci0000:00/usb2/2-4/2-4:1.9");
+	put_node("dev/char/240:0", "pci0000:00/usb2/2-4/2-4:1.9/x9", "DEVNAME=x9\n");
+	SHOW(U, "status", "--json");
+	all_well();
+	printed("\"remote_busid\":null,\"busid\":\"2-4\",");
+	not_printed("1.9:-");
+	not_printed("/dev/x9");
 	finish();
 }
 
