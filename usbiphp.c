@@ -64,9 +64,9 @@ struct command {
 /* Options without a letter have these numbers instead. */
 enum {
 	DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE, ENGINE,
-	ON_DEMAND, GUARD,
+	ON_DEMAND, GUARD, WAIT,
 };
-enum { LAST_LETTERLESS = GUARD };
+enum { LAST_LETTERLESS = WAIT };
 
 static const struct option_row {
 	uint16_t commands; /* that take it, as bits */
@@ -99,6 +99,8 @@ static const struct option_row {
 	{ LIST | FIND | STATUS, JSON, "json", "", "print JSON, see usbiphp(1)" },
 	{ STATUS, WATCH, "watch", "", "print again whenever something changes" },
 	{ ROLES, ONCE, "once", "", "make one pass, then exit" },
+	{ CLIENT | ATTACH, WAIT, "wait", "SECONDS",
+	  "wait until all can be used (client: with --once)" },
 	{ DETACH, FORCE, "force", "", "detach it though a disk of it is in use" },
 	{ LOCAL, SYSFS, "sysfs", "DIR", "directory of the kernel's files (default /sys)" },
 	{ LOCAL, RUN, "run", "DIR", "directory of status files (default " STATE_DIR ")" },
@@ -185,7 +187,7 @@ static int take_option(struct settings *settings, int option, const char *value)
 	const char **const place[128] = { ['p'] = &settings->port, [KEYS] = &daemon->psk,
 					  [CONFIG] = &daemon->config, [SYSFS] = &daemon->sysfs,
 					  [RUN] = &daemon->run };
-	uint32_t port;
+	uint32_t port, seconds;
 
 	if (place[option])
 		*place[option] = value;
@@ -218,6 +220,11 @@ static int take_option(struct settings *settings, int option, const char *value)
 		if (!cidr_list_add(&host->networks, value))
 			return usage_error("--allow takes ADDRESS or ADDRESS/BITS, at most %u in "
 					   "all, not '%s'", CIDR_LIST_MAX, value);
+		break;
+	case WAIT:
+		if (parse_number(value, "wait", 1, INTERVAL_MAX, &seconds))
+			return EXIT_USAGE;
+		daemon->wait_until = loop_clock() + seconds * UINT64_C(1000);
 		break;
 	case ENGINE:
 		return parse_engine(value, &host->engine);
@@ -317,11 +324,20 @@ static int run_server(struct settings *settings)
 
 static int run_client(struct settings *settings)
 {
+	const struct daemon_options *daemon = &settings->daemon;
+	int status;
+
 	if (!*settings->arguments)
 		return usage_error("no HOST given");
+	if (daemon->wait_until && !daemon->once)
+		return usage_error("--wait needs --once");
 	if (parse_servers(settings))
 		return EXIT_USAGE;
-	return client_run(&settings->daemon, settings->guard, settings->server, settings->servers);
+	status = client_run(daemon, settings->guard, settings->server, settings->servers);
+	if (status || !daemon->wait_until)
+		return status;
+	return cmd_wait_for_servers(daemon, settings->inventory, settings->server,
+				    settings->servers);
 }
 
 static int run_list(struct settings *settings)

@@ -136,6 +136,8 @@ static void client_pass(void *ctx)
 		server_pass(server);
 	}
 	import_context_end_pass(imports);
+	if (client->daemon.options->wait_until > imports->loop->now)
+		loop_pass_by(imports->loop, client->daemon.options->wait_until);
 	if (imports->loop->stopping && imports->loop->now < client_ports_deadline(client))
 		loop_pass_by(imports->loop, client_ports_deadline(client));
 }
@@ -165,11 +167,26 @@ static unsigned client_attached(struct client *client, bool all)
 	return n;
 }
 
-/* With --once the loop ends when all is done that can be done now. */
+/* With --wait: whether each device that is allowed is attached, and there is one. Else lacks says
+ * what is missing. */
+static bool client_is_complete(struct client *client, struct reason *lacks)
+{
+	unsigned attached = 0;
+
+	EACH_SERVER(client, server)
+		if (!server_is_complete(server, &attached, lacks))
+			return false;
+	str_copy(lacks->text, sizeof(lacks->text), "no server has a device that is allowed");
+	return attached;
+}
+
+/* With --once the loop ends when all is done that can be done now, or with --wait at all. */
 static bool client_done(void *ctx)
 {
 	struct client *client = ctx;
 	struct daemon *daemon = &client->daemon;
+	uint64_t wait_until = daemon->options->wait_until;
+	struct reason lacks;
 
 	if (client->imports.sync != IMPORT_SYNC_DONE || daemon->runner.waiting)
 		return false;
@@ -178,6 +195,8 @@ static bool client_done(void *ctx)
 		       (client->adopted && !client_attached(client, false));
 	if (!daemon->options->once || daemon->loop.next <= daemon->loop.now)
 		return false;
+	if (wait_until)
+		return daemon->loop.now >= wait_until || client_is_complete(client, &lacks);
 	EACH_SERVER(client, server)
 		if (!server_is_settled(server))
 			return false;
@@ -188,8 +207,14 @@ static int client_exit_status(struct client *client)
 {
 	bool failing = client->daemon.lost;
 	unsigned left = client_attached(client, false);
+	struct reason lacks;
 
-	if (!client->daemon.loop.stopping) {
+	if (client->daemon.options->wait_until) {
+		if (client_is_complete(client, &lacks))
+			return 0;
+		log_error("what was waited for is not there: %s", lacks.text);
+		failing = true;
+	} else if (!client->daemon.loop.stopping) {
 		EACH_SERVER(client, server)
 			failing |= server_is_failing(server);
 	} else if (left) {
@@ -219,7 +244,7 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	imports->record_dir = client->record_dir;
 	imports->own_dir = options->run;
 	imports->dead_after = options->dead_after;
-	imports->watch_lists = !options->once;
+	imports->watch_lists = !options->once || options->wait_until;
 	imports->guard_proven = guard == GUARD_ON;
 	imports->guard_others = guard == GUARD_AUTO ? kernel_needs_guard(imports->sysfs)
 						    : guard == GUARD_ON;

@@ -2,6 +2,7 @@
 /* One server and the imports of its devices. */
 #include "client/server.h"
 
+#include "lib/str.h"
 #include "lib/util.h"
 
 #include <assert.h>
@@ -242,4 +243,26 @@ bool server_is_failing(struct server *server)
 		if (log_once_active(&import->failure) || import_was_lost(import))
 			return true;
 	return !server->answered && !server->removed && !server->second;
+}
+
+bool server_is_complete(struct server *server, unsigned *attached, struct reason *lacks)
+{
+	if (server->removed || server->second)
+		return true;
+	str_format(lacks->text, sizeof(lacks->text), "no list of devices from %s",
+		   server->target.endpoint->name);
+	if (!server->answered)
+		return false;
+	EACH_IMPORT(server, import) {
+		bool here = import->state == IMPORT_ATTACHED && import->answered;
+
+		*attached += here;
+		if (here || log_once_active(&import->denial) ||
+		    (import->state == IMPORT_IDLE && !import->listed))
+			continue;
+		str_format(lacks->text, sizeof(lacks->text), "%s is not attached",
+			   import_name(import).text);
+		return false;
+	}
+	return true;
 }

@@ -61,6 +61,9 @@ void server_pass(struct server *server);
 bool server_is_settled(struct server *server);
 /* Whether its latest list or an import failed, or a device did not stay attached. */
 bool server_is_failing(struct server *server);
+/* Whether it has answered, and each of its devices that may be attached is; adds their number to
+ * attached. Else lacks says what is missing. */
+bool server_is_complete(struct server *server, unsigned *attached, struct reason *lacks);
 
 /* server_list.c: server is all zeros; the caller sets target.key before each pass. */
 void server_init(struct server *server, struct import_context *context,

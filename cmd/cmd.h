@@ -47,9 +47,26 @@ int cmd_doctor(const struct daemon_options *options, const char *port,
  * leaves it alone, or removes the hold (policy/holds.h). A running daemon does the rest; without
  * one, a held device is detached or given back here, within 15 seconds. device is its name, the
  * part of the name behind VID:PID, its bus id here or at its server, or its port. detach takes the
- * whole name of an absent device, too; without force it refuses one of which a disk is in use. */
+ * whole name of an absent device, too; without force it refuses one of which a disk is in use.
+ * attach with options->wait_until waits until programs can use the device again. */
 int cmd_hold(const struct daemon_options *options, struct inventory *inventory, bool client,
 	     bool remove, bool force, const char *device);
+
+/* Devices that are attached, for which a command waits until options->wait_until. */
+struct wait {
+	const struct daemon_options *options;
+	struct inventory *inventory;
+	bool (*wants)(const void *ctx, const struct inventory_entry *entry);
+	const void *ctx;
+};
+
+/* Waits until there are such devices, and programs can use each of them: those are set. Status 1 if
+ * that takes too long. */
+int cmd_wait(const struct wait *wait, struct selection *devices);
+/* usbiphp-client --once --wait, when it has attached all: waits for the devices of these servers, and
+ * prints them as JSON. */
+int cmd_wait_for_servers(const struct daemon_options *options, struct inventory *inventory,
+			 const struct endpoint *server, unsigned servers);
 
 /* usbiphp psk: prints a new random key as a line of a --psk file. identity is the name of the key;
  * NULL: the name of this machine. */

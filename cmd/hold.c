@@ -25,6 +25,7 @@ struct hold {
 	bool client;	  /* detach and attach; else release and bind */
 	bool force;	  /* detach, though a disk is in use */
 	const char *role; /* "client" or "server" */
+	struct inventory *inventory;
 	const struct sysfs *sysfs;
 	struct selection candidates; /* devices that the command may hold */
 	struct holds holds;
@@ -217,8 +218,15 @@ static const char *hold_find_present(const struct hold *hold, const char *text)
 	return text;
 }
 
+/* ctx: text */
+static bool hold_wants(const void *ctx, const struct inventory_entry *entry)
+{
+	return entry_matches(entry, ctx);
+}
+
 static int hold_remove(struct hold *hold, const char *text)
 {
+	bool runs = rundir_has_daemon(hold->options->run, hold->role);
 	char match[DEVICE_NAME_SIZE];
 	unsigned matches = 0;
 
@@ -233,10 +241,12 @@ static int hold_remove(struct hold *hold, const char *text)
 	holds_remove(&hold->holds, match);
 	if (hold_save(hold))
 		return 1;
-	log_info("%s is not held any more%s", match,
-		 rundir_has_daemon(hold->options->run, hold->role) ? "" :
-								     ", but no daemon runs here");
-	return 0;
+	log_info("%s is not held any more%s", match, runs ? "" : ", but no daemon runs here");
+	if (!hold->options->wait_until)
+		return 0;
+	return runs ? cmd_wait(&(struct wait){ hold->options, hold->inventory, hold_wants, match },
+			       &hold->candidates) :
+		      1;
 }
 
 int cmd_hold(const struct daemon_options *options, struct inventory *inventory, bool client,
@@ -249,6 +259,7 @@ int cmd_hold(const struct daemon_options *options, struct inventory *inventory, 
 	hold.client = client;
 	hold.force = force;
 	hold.role = client ? "client" : "server";
+	hold.inventory = inventory;
 	hold.sysfs = &inventory->sysfs;
 	if (inventory_open(inventory, options->sysfs))
 		return 1;

@@ -68,13 +68,14 @@ _usbiphp_options() {
 	local daemon="--interval --dead-after --rule --rules --psk --once -i -r -f $all"
 	case $1 in
 	server) echo "--listen --allow --take-all --engine --on-demand --dry-run -a -l -n $daemon" ;;
-	client) echo "--port --guard -p $daemon" ;;
+	client) echo "--port --guard --wait -p $daemon" ;;
 	list) echo "--port --rule --rules --psk --take-all --json -p -r -f $all" ;;
 	find) echo '--json --psk --verbose --help --version -v -h -V' ;;
 	status) echo "--json --watch $all" ;;
 	doctor) echo "--port --psk -p $all" ;;
 	detach) echo "--force $all" ;;
-	attach | release | bind) echo "$all" ;;
+	attach) echo "--wait $all" ;;
+	release | bind) echo "$all" ;;
 	psk) echo '--verbose --help --version -v -h -V' ;;
 	esac
 }

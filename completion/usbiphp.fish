@@ -110,6 +110,7 @@ function __usbiphp_client
     __usbiphp_port $argv
     __usbiphp_hosts $argv
     complete $argv -l guard -x -a 'auto on off' -d 'Check what a server sends'
+    complete $argv -l wait -x -d 'With --once: seconds until all can be used'
 end
 
 complete -c usbiphp -c usbiphp-server -c usbiphp-client -e
@@ -146,6 +147,7 @@ __usbiphp_json -c usbiphp -n '__usbiphp_is list find status'
 complete -c usbiphp -n '__usbiphp_is status' -l watch -d 'Print again whenever something changes'
 complete -c usbiphp -n '__usbiphp_is detach' -l force -d 'Detach it though a disk of it is in use'
 complete -c usbiphp -n '__usbiphp_is detach' -a '(__usbiphp_attached)'
+complete -c usbiphp -n '__usbiphp_is attach' -l wait -x -d 'Seconds until it can be used'
 complete -c usbiphp -n '__usbiphp_is attach' -a '(__usbiphp_held client)'
 complete -c usbiphp -n '__usbiphp_is release' -a '(__usbiphp_here)'
 complete -c usbiphp -n '__usbiphp_is bind' -a '(__usbiphp_held server)'

@@ -70,6 +70,9 @@ struct daemon_options {
 	uint32_t interval;  /* seconds */
 	uint32_t dead_after; /* seconds, see session_set_timeouts() */
 	bool once;	    /* end when all work is done, and leave everything as it is then */
+	/* The client with once: at this time of loop_clock() at the latest, and before that only
+	 * when each device that is allowed is attached. 0: it does not wait. */
+	uint64_t wait_until;
 };
 
 struct daemon_role {

@@ -147,6 +147,11 @@ static const struct {
 	{ { C, "pi", "--po", "x" }, C, "'x'" },
 	{ { S, "--onc=1" }, S, "takes no value" },
 	{ { S, "--once=" }, S, "takes no value" },
+	{ { C, "--once", "--wait", "0", "pi" }, C, "--wait takes 1 to 86400, not '0'" },
+	{ { C, "--once", "--wait", "86401", "pi" }, C, "'86401'" },
+	{ { C, "--wait", "1", "pi" }, C, "--wait needs --once" },
+	{ { S, "--once", "--wait", "1" }, S, "unknown option '--wait'" },
+	{ { U, "detach", "--wait", "1", "0" }, U " detach", "unknown option '--wait'" },
 	{ { S, "--once", "--int", "0" }, S, "'0'" },
 	/* ambiguous: run, rule and rules; version and verbose */
 	{ { S, "--r", "0" }, S, "unknown option '--r'" },

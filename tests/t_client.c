@@ -31,6 +31,7 @@ static struct endpoint server[2];
 static unsigned servers;
 static bool used[PORTS];
 static bool stuck; /* no port becomes free */
+static uint64_t wait_until; /* of --wait */
 static char in_use[40]; /* bus ids here, each with a blank behind it, of devices whose disk is in use */
 
 int __wrap_sysfs_write(const struct sysfs *sysfs, const char *value, const char *path);
@@ -148,7 +149,8 @@ static int run(bool once)
 {
 	struct daemon_options options = {
 		.sysfs = root, .run = run_dir, .config = root, .interval = 10,
-		.dead_after = 15, .once = once, .rules = { .role = RULE_CLIENT },
+		.dead_after = 15, .once = once, .wait_until = wait_until,
+		.rules = { .role = RULE_CLIENT },
 	};
 	char log[TEMP_SIZE + 8];
 
@@ -268,31 +270,72 @@ static void serve(int listener)
 	_exit(1);
 }
 
-/* "127.1" is looked up, as a name. */
-static void two_names(void)
+/* Starts that server, at this port of 127.0.0.1. */
+static pid_t start_server(char port[8])
 {
 	struct sockaddr_in there = { .sin_family = AF_INET };
 	socklen_t len = sizeof(there);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char port[8], want[80];
 	pid_t pid;
 
 	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	must(!bind(listener, (struct sockaddr *)&there, len) && !listen(listener, 8) &&
 		     !getsockname(listener, (struct sockaddr *)&there, &len), "listen");
-	snprintf(port, sizeof(port), "%u", ntohs(there.sin_port));
+	snprintf(port, 8, "%u", ntohs(there.sin_port));
 	must(!endpoint_parse(&server[0], "127.0.0.1", port), "parse the address");
-	must(!endpoint_parse(&server[1], "127.1", port), "parse the name");
-	servers = 2;
 	pid = fork();
 	if (!pid)
 		serve(listener);
+	close(listener);
+	return pid;
+}
+
+/* "127.1" is looked up, as a name. */
+static void two_names(void)
+{
+	char port[8], want[80];
+	pid_t pid = start_server(port);
+
+	must(!endpoint_parse(&server[1], "127.1", port), "parse the name");
+	servers = 2;
 	CHECK_INT(run(true), 0);
 	snprintf(want, sizeof(want), "127.1:%s: is the same server as 127.0.0.1:%s, which is used",
 		 port, port);
 	CHECK(logged(want));
 	kill(pid, SIGKILL);
-	close(listener);
+}
+
+/* With --wait it is attached by an earlier client, and the server answers. */
+static void waits(void)
+{
+	char port[8], record[40];
+	pid_t pid = start_server(port);
+
+	snprintf(record, sizeof(record), "127.0.0.1 %s 1-1\n", port);
+	attached(0, record);
+	wait_until = loop_clock() + 600000; /* not reached */
+	CHECK_INT(run(true), 0);
+	ATTACHED(0, true);
+	kill(pid, SIGKILL);
+}
+
+/* Nothing is attached then, which is not what was wanted. */
+static void waits_and_stops(void)
+{
+	wait_until = loop_clock() + 600000;
+	CHECK_INT(run_and_stop(), 1);
+	CHECK(logged("what was waited for is not there: no list of devices from 127.0.0.1:1"));
+}
+
+static void waits_in_vain(void)
+{
+	char port[8];
+	pid_t pid = start_server(port);
+
+	wait_until = loop_clock() + 500;
+	CHECK_INT(run(true), 1);
+	CHECK(logged("what was waited for is not there: no server has a device that is allowed"));
+	kill(pid, SIGKILL);
 }
 
 /* In another process: SIGHUP to the client when the hook runs; once it was read, the hook may end. */
@@ -371,6 +414,9 @@ int main(void)
 	in_process("stop, a hook takes its time", stop_with_hook);
 	in_process("a server that is removed", server_removed);
 	in_process("two names of one server", two_names);
+	in_process("it waits for what is attached", waits);
+	in_process("it waits, and is stopped", waits_and_stops);
+	in_process("it waits in vain", waits_in_vain);
 	in_process("more servers that are removed than there is room for", many_removed);
 	return check_status();
 }

@@ -4,6 +4,7 @@
  * output of the program in $USBIPHP for trees of sysfs and for status files of the daemons.
  */
 #include "client/guard.h"
+#include "proto/op.h"
 #include "tests/program.h"
 #include "tests/tree.h"
 
@@ -13,6 +14,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #define HOST FIXTURES "sysfs/host-6.12.tree"
 #define BOTH FIXTURES "sysfs/both-loop.tree"
@@ -26,6 +28,7 @@
 
 #define U "usbiphp"
 #define S "usbiphp-server"
+#define C "usbiphp-client"
 
 static char place[TEMP_SIZE], run_dir[TEMP_SIZE + 8], config[TEMP_SIZE + 8];
 
@@ -1087,6 +1090,129 @@ static void attach(void)
 	finish();
 }
 
+static void put_mouse(void)
+{
+	put_link(root, "bus/usb/devices/3-1", "../../../devices/platform/vhci_hcd.0/usb3/3-1");
+	put_link(root, "bus/usb/devices/3-1:1.0", "../../../devices/" IMPORTED);
+}
+
+/* In another process, when the hold is gone and the command waits. */
+static pid_t later(void (*come)(void))
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid)
+		return pid;
+	for (unsigned i = 0; i < 6000 && is_there(place, "config/held.client"); i++)
+		poll(NULL, 0, 10);
+	poll(NULL, 0, 300); /* it should have looked in vain, but need not */
+	come();
+	_exit(0);
+}
+
+static void waited_in_vain(const char *what)
+{
+	char want[80];
+
+	snprintf(want, sizeof(want), "%s cannot be used yet: see 'usbiphp status'\n", what);
+	CHECK_INT(got.status, 1);
+	CHECK(strstr(got.err, want));
+	CHECK_STR(got.out, "");
+}
+
+static void attach_and_wait(void)
+{
+	pid_t pid;
+	int lock, status;
+
+	begin_attached();
+	take_away(root, "bus/usb/devices/3-1:1.0");
+	put_file(place, "config/held.client", "0627:0001@pi.lan/1-1.4\n");
+	SHOW(U, "attach", "--wait", "60", "0627:0001@pi.lan/1-1.4"); /* nobody would attach it */
+	said(1, "but no daemon runs here");
+	lock = daemon_runs("client");
+	put_file(place, "config/held.client", "0627:0001@pi.lan/1-1.4\n");
+	SHOW(U, "attach", "--wait", "1", "pi.lan/1-1.4");
+	waited_in_vain("3-1");
+	put_file(place, "config/held.client", "0627:0001@pi.lan/1-1.4\n");
+	take_away(root, "bus/usb/devices/3-1"); /* it comes, and its interface */
+	pid = later(put_mouse);
+	SHOW(U, "attach", "--wait", "60", "pi.lan/1-1.4");
+	said(0, "0627:0001@pi.lan/1-1.4 is not held any more\n");
+	must(waitpid(pid, &status, 0) == pid, "wait for it");
+	put_file(place, "config/held.client", "1234:5678@pi.lan/1-1\n"); /* of another */
+	SHOW(U, "attach", "--wait", "1", "pi.lan/1-1");
+	waited_in_vain("it");
+	close(lock);
+	finish();
+}
+
+/* In another process: a server that has no more devices. */
+static void serve(int listener)
+{
+	uint8_t bytes[OP_DEVLIST_HEAD_SIZE];
+	int fd;
+
+	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		if (recv(fd, bytes, OP_COMMON_SIZE, MSG_WAITALL) == OP_COMMON_SIZE) {
+			op_devlist_head_encode(bytes, sizeof(bytes), OP_REP_DEVLIST, 0);
+			send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+		}
+		close(fd);
+	}
+	_exit(1);
+}
+
+static void put_disk(void)
+{
+	put_node("dev/block/8:0", SCSI "block/sda", "DEVNAME=sda\nDEVTYPE=disk\n");
+}
+
+/* What an earlier client has attached: the keyboard of another server, the stick of this one. */
+static void client_waits(void)
+{
+	struct sockaddr_in there = { .sin_family = AF_INET };
+	socklen_t len = sizeof(there);
+	int status, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char record[40], name[24];
+	pid_t pid, disk;
+
+	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(!bind(listener, (struct sockaddr *)&there, len) && !listen(listener, 8) &&
+		     !getsockname(listener, (struct sockaddr *)&there, &len), "listen");
+	begin_attached();
+	snprintf(record, sizeof(record), "127.0.0.1 %u 2-2\n", ntohs(there.sin_port));
+	snprintf(name, sizeof(name), "127.0.0.1:%u", ntohs(there.sin_port));
+	put_file(place, "run/client.boot", "");
+	take_away(place, "run/port0");
+	put_file(place, "run/port15", record);
+	put_file(place, "vhci_hcd/port15", record);
+	SHOW(C, "--once", "--wait", "1", name);
+	CHECK_INT(got.status, 1);
+	CHECK(strstr(got.err, "what was waited for is not there: no list of devices from 127.0.0.1"));
+	CHECK_STR(got.out, "");
+	pid = fork();
+	if (!pid)
+		serve(listener);
+	SHOW(C, "--once", "--wait", "2", name);
+	waited_in_vain("4-1");
+	disk = later(put_disk);
+	SHOW(C, "--once", "--wait", "60", name);
+	all_well();
+	must(waitpid(disk, &status, 0) == disk, "wait for it");
+	CHECK(strstr(got.out, "[{\"port\":15,\"server\":\"127.0.0.1\",") == got.out);
+	printed("\"nodes\":[\"/dev/sda\"]}]\n");
+	take_away(place, "run/port15");
+	SHOW(C, "--once", "--wait", "1", name);
+	CHECK_INT(got.status, 1);
+	CHECK(strstr(got.err, "what was waited for is not there: no server has a device that is allowed"));
+	kill(pid, SIGKILL);
+	must(waitpid(pid, &status, 0) == pid, "wait for the server");
+	close(listener);
+	finish();
+}
+
 /* Without a daemon, the command gives the device back: unbind, del, rebind. */
 static void release(void)
 {
@@ -1431,6 +1557,8 @@ int main(void)
 	RUN("t_cmd: names that no device can have", detach_odd_names);
 	RUN("t_cmd: two commands at once", two_at_once);
 	RUN("t_cmd: attach", attach);
+	RUN("t_cmd: attach, and wait", attach_and_wait);
+	RUN("t_cmd: the client waits", client_waits);
 	RUN("t_cmd: release", release);
 	RUN("t_cmd: release, a server runs", release_with_server);
 	RUN("t_cmd: bind", bind_it);

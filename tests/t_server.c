@@ -1605,6 +1605,67 @@ static void settled(void)
 	end();
 }
 
+/* --wait: what is still missing, or how many are attached when nothing is. */
+static void complete_is(struct server *which, bool complete, unsigned number, const char *missing)
+{
+	struct reason lacks = { "" };
+	unsigned n = 0;
+
+	CHECK_INT(server_is_complete(which, &n, &lacks), complete);
+	if (complete)
+		CHECK_INT(n, number);
+	else
+		CHECK_STR(lacks.text, missing);
+}
+
+static void complete(void)
+{
+	char name[ENDPOINT_NAME_SIZE + 40], no_list[sizeof(name)];
+
+	prepare(PUSHES, 2);
+	snprintf(name, sizeof(name), "1-1 (0627:0001) at %s is not attached", t.endpoint.name);
+	snprintf(no_list, sizeof(no_list), "no list of devices from %s", t.endpoint.name);
+	complete_is(&server, false, 0, no_list);
+	t.hold = true;
+	UNTIL(&t.loop, one_held);
+	complete_is(&server, false, 0, name);
+	t.hold = false;
+	release();
+	UNTIL(&t.loop, all_attached);
+	run_quiet(&t.loop);
+	complete_is(&server, true, 2, "");
+	context.rules.count = 1; /* one of them is not wanted, but a disk of it is in use */
+	t.denied = "1-1";
+	t.in_use = "3-1";
+	loop_pass_now(&t.loop);
+	go_on(100);
+	CHECK_INT(import_of("1-1")->state, IMPORT_KEPT);
+	complete_is(&server, true, 1, "");
+	t.in_use = NULL;
+	go_on(INTERVAL_MS);
+	CHECK(!is_attached("1-1"));
+	complete_is(&server, true, 1, "");
+	t.denied = NULL; /* it is wanted again */
+	t.mute = true;
+	loop_pass_now(&t.loop);
+	go_on(100);
+	CHECK(is_attached("1-1"));
+	complete_is(&server, false, 0, name); /* the kernel does not have it yet */
+	server.second = true;
+	complete_is(&server, true, 0, "");
+	server.second = false;
+	server.removed = true;
+	complete_is(&server, true, 0, "");
+	end();
+	start(FOREIGN, 1); /* it is not there any more, though not forgotten */
+	unplug("1-1");
+	t.devices = 0;
+	go_on(INTERVAL_MS);
+	CHECK(import_of("1-1"));
+	complete_is(&server, true, 0, "");
+	end();
+}
+
 static void stopping(void)
 {
 	start(PUSHES, 3);
@@ -2557,6 +2618,7 @@ int main(void)
 	RUN("t_server: no request left", no_request_left);
 	RUN("t_server: once", once);
 	RUN("t_server: settled", settled);
+	RUN("t_server: complete", complete);
 	RUN("t_server: stopping", stopping);
 	RUN("t_server: stopping, a disk is in use", stopping_with_disks);
 	RUN("t_server: a server that is removed", removed);
