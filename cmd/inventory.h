@@ -52,6 +52,7 @@ struct inventory_entry {
 	/* words in their order, each behind a blank */
 	char drivers[96]; /* of its interfaces: "1.0:usbhid", "1.1:-" has none */
 	char nodes[192];  /* "/dev/sda", "eth1" */
+	bool disk;	  /* one of them is that of a whole disk */
 };
 
 /* 2 MB: never on the stack. */

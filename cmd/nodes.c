@@ -76,7 +76,7 @@ static bool visit_interface(void *ctx, const char *name)
 
 struct node {
 	char name[64];
-	bool partition;
+	bool disk, partition;
 };
 
 static bool read_event(void *ctx, char *line)
@@ -85,6 +85,7 @@ static bool read_event(void *ctx, char *line)
 
 	if (!strncmp(line, "DEVNAME=", 8))
 		str_format(node->name, sizeof(node->name), "/dev/%s", line + 8);
+	node->disk |= !strcmp(line, "DEVTYPE=disk");
 	node->partition |= !strcmp(line, "DEVTYPE=partition");
 	return false;
 }
@@ -107,6 +108,7 @@ static bool visit_link(void *ctx, const char *name)
 	file_each_line(sysfs->root, sysfs_path("%s/uevent", link.text).text, read_event, &node);
 	if (!node.name[0])
 		str_copy(node.name, sizeof(node.name), name);
+	entry->disk |= node.disk;
 	if (!node.partition)
 		put_word(entry->nodes, sizeof(entry->nodes), node.name);
 	return false;

@@ -12,11 +12,11 @@
 
 enum { WAIT_POLL_MS = 100 };
 
-/* Its interfaces are there, and the disk of a storage device, which is found later than those. Not
- * each interface has a driver on each machine. */
+/* Its interfaces are there, and the disk of a storage device, which is the last to come. Not each
+ * interface has a driver on each machine. */
 static bool entry_is_usable(const struct inventory_entry *entry)
 {
-	return entry->drivers[0] && (!strstr(entry->class, "storage") || entry->nodes[0]);
+	return entry->drivers[0] && (!strstr(entry->class, "storage") || entry->disk);
 }
 
 /* NULL: all that are wanted can be used, and there is one; they are devices. Else what is missing.

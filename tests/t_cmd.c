@@ -1167,6 +1167,7 @@ static void serve(int listener)
 static void put_disk(void)
 {
 	put_node("dev/block/8:0", SCSI "block/sda", "DEVNAME=sda\nDEVTYPE=disk\n");
+	put_node("dev/block/8:1", SCSI "block/sda/sda1", "DEVNAME=sda1\nDEVTYPE=partition\n");
 }
 
 /* What an earlier client has attached: the keyboard of another server, the stick of this one. */
@@ -1195,6 +1196,7 @@ static void client_waits(void)
 	pid = fork();
 	if (!pid)
 		serve(listener);
+	put_node("dev/char/21:0", SCSI "scsi_generic/sg0", "DEVNAME=sg0\n"); /* comes first */
 	SHOW(C, "--once", "--wait", "2", name);
 	waited_in_vain("4-1");
 	disk = later(put_disk);
@@ -1202,7 +1204,7 @@ static void client_waits(void)
 	all_well();
 	must(waitpid(disk, &status, 0) == disk, "wait for it");
 	CHECK(strstr(got.out, "[{\"port\":15,\"server\":\"127.0.0.1\",") == got.out);
-	printed("\"nodes\":[\"/dev/sda\"]}]\n");
+	printed("\"nodes\":[\"/dev/sda\",\"/dev/sg0\"]}]\n");
 	take_away(place, "run/port15");
 	SHOW(C, "--once", "--wait", "1", name);
 	CHECK_INT(got.status, 1);

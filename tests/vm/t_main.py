@@ -3,6 +3,7 @@
 """The main task on real kernels: a device that is plugged in at the host is usable at the client, and stays so."""
 
 import hashlib
+import json
 import os
 import pathlib
 import sys
@@ -277,6 +278,21 @@ def stock_tools(w):
         w.bound(2)
         w.client.must("usbiphp-client --once host")
         w.attached(2)
+        w.attach()
+        w.client.wait("test -f /var/run/usbiphp/client.lock")
+
+    with case("with --once --wait all can be used when it ends"):
+        w.stop(w.client, "usbiphp-client")
+        w.free(2)
+        status, text = w.client.sh("usbiphp-client --once --wait 1 --rule deny host")
+        check(status == 1 and "no server has a device that is allowed" in text, f"{status}: {text}")
+        w.free(2)
+        devices = json.loads(w.client.must("usbiphp-client --once --wait 60 host 2>/dev/null", 90))
+        stick = [x["nodes"] for x in devices if x["id"] == "46f4:0001"]
+        check(len(devices) == 2 and len(stick) == 1, devices)
+        disk = [x for x in stick[0] if x.startswith("/dev/sd")]
+        digest = w.client.must(f"sha256sum {' '.join(disk)}", 60).split()[0]
+        check(digest == w.digest, "the stick has another content at the client")
         w.attach()
         w.client.wait("test -f /var/run/usbiphp/client.lock")
 
