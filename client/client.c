@@ -2,6 +2,7 @@
 /* The client role: its servers, pass after pass, and the ports of an earlier daemon. */
 #include "client/client.h"
 
+#include "client/places.h"
 #include "client/port_record.h"
 #include "client/server.h"
 #include "lib/log.h"
@@ -23,6 +24,7 @@ struct client {
 	struct daemon daemon;
 	struct import_context imports;
 	struct ssh ssh;
+	struct places places;
 	struct server server[2 * CLIENT_SERVERS_MAX];
 	struct endpoint removed_endpoint[CLIENT_SERVERS_MAX];
 	char record_dir[PATH_MAX];
@@ -136,6 +138,7 @@ static void client_pass(void *ctx)
 		server_pass(server);
 	}
 	import_context_end_pass(imports);
+	places_save(&client->places, imports->port_owner);
 	if (client->daemon.options->wait_until > imports->loop->now)
 		loop_pass_by(imports->loop, client->daemon.options->wait_until);
 	if (imports->loop->stopping && imports->loop->now < client_ports_deadline(client))
@@ -277,9 +280,11 @@ int client_run(const struct daemon_options *options, enum guard_mode guard,
 		log_error_errno(error, "cannot start ssh");
 	client.daemon.inspector.answered = client_answered;
 	client_init(&client, options, guard, server, servers);
+	places_open(&client.places, options->run, client.imports.port_owner);
 	mkdir(client.record_dir, 0700);
 	mkdir(client.keep_dir, 0700);
 	daemon_run(&client.daemon, client.record_dir, server, servers);
+	close(client.places.fd);
 	close(client.ssh.fd);
 	rmdir(client.keep_dir);
 	rmdir(client.record_dir); /* fails while there are records, as it should */

@@ -11,6 +11,7 @@ kept=$target/.old # old copies of changed files, while install.sh runs
 lock=/var/run/usbiphp.install
 notes=/var/run/usbiphp
 config=/etc/usbiphp
+places=/var/lib/usbiphp
 udev_rules=/etc/udev/rules.d/72-usbiphp.rules # of the server; udev sees changes by itself
 avahi=/etc/avahi/services/usbiphp.service # announces the server
 dnssd=/etc/systemd/dnssd/usbiphp.dnssd    # the same for systemd-resolved
@@ -244,7 +245,8 @@ remove() {
 		;;
 	client)
 		print_kept
-		rm -f $notes/port* $notes/client.*
+		rm -f $notes/port* $notes/client.* $places/places
+		rmdir $places 2>/dev/null || :
 		;;
 	esac
 	remove_settings

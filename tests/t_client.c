@@ -208,7 +208,8 @@ static void stop_without_disk(void)
 	ATTACHED(0, false);
 	ATTACHED(1, false);
 	CHECK(!logged("stays attached") && !is_there(root, "synced"));
-	CHECK(!is_there(root, "run") && !is_there(root, "vhci_hcd"));
+	CHECK(!is_there(root, "run/client.boot") && is_there(root, "run/places"));
+	CHECK(!is_there(root, "vhci_hcd"));
 }
 
 /* The kernel does not free the port: that is a failure. */

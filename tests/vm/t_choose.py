@@ -258,6 +258,24 @@ def identity(w):
         w.same_stick()
         w.client.must("usbiphp attach 46f4:0001@host/2-4")
         w.has(STORAGE, STORAGE, HID)
+
+    with case("they keep their ports over a restart of the client"):
+        w.stop(w.client, "usbiphp-client")
+        w.free(3)
+        w.client.must("rm /var/lib/usbiphp/places")
+        w.rules(w.client, f"deny busid {STICK}", "allow")  # so that the second one comes first
+        w.attach("host", f"-i 1 -f {RULES}")
+        w.has(STORAGE, HID)
+        w.rules(w.client, "allow")
+        w.hup(w.client, "usbiphp-client")
+        w.has(STORAGE, STORAGE, HID)
+        records = f"awk '{{ print FILENAME, $1, $2, $3 }}' {RUN}/port*"
+        before = w.client.must(records)
+        w.stop(w.client, "usbiphp-client")
+        w.free(3)
+        w.attach("host", f"-i 1 -f {RULES}")
+        w.has(STORAGE, STORAGE, HID)
+        check(w.client.must(records) == before, f"other ports than {before}")
         w.host.unplug("twin")
         w.has(STORAGE, HID)
         w.end()
