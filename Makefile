@@ -145,7 +145,7 @@ install: all
 	install -m 644 completion/usbiphp.bash $(BASH_DIR)/usbiphp
 	install -m 644 completion/usbiphp.fish $(FISH_DIR)/usbiphp.fish
 	install -m 644 completion/_usbiphp $(ZSH_DIR)/_usbiphp
-	install -m 644 install/udev/72-usbiphp.rules $(UDEV_DIR)/72-usbiphp.rules
+	install -m 644 install/udev/72-usbiphp.rules install/udev/73-usbiphp-client.rules $(UDEV_DIR)
 	for role in $(ROLES); do ln -sf usbiphp $(BASH_DIR)/$$role && \
 		ln -sf usbiphp.fish $(FISH_DIR)/$$role.fish || exit; done
 
@@ -153,7 +153,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/usbiphp $(ROLES:%=$(DESTDIR)$(PREFIX)/bin/%)
 	for page in man/*.[158]; do rm -f $(SHARE)/man/man$${page##*.}/$${page#man/} || exit; done
 	rm -f $(BASH_DIR)/usbiphp $(ROLES:%=$(BASH_DIR)/%) $(ZSH_DIR)/_usbiphp \
-		$(FISH_DIR)/usbiphp.fish $(ROLES:%=$(FISH_DIR)/%.fish) $(UDEV_DIR)/72-usbiphp.rules
+		$(FISH_DIR)/usbiphp.fish $(ROLES:%=$(FISH_DIR)/%.fish) \
+		$(UDEV_DIR)/72-usbiphp.rules $(UDEV_DIR)/73-usbiphp-client.rules
 
 # make release ARCH="aarch64 mips" builds only these.
 release:

@@ -268,7 +268,7 @@ put 755 "$program" $target/usbiphp
 	die "cannot run programs in $target: $(reason "$output") (is it mounted noexec?)"
 put 755 uninstall.sh $target/uninstall.sh
 put 644 install/common.sh $target/install/common.sh
-[ "$role" = client ] || ! has udevadm || put 644 install/udev/72-usbiphp.rules $udev_rules
+! has udevadm || put 644 "install/udev/${udev_rules##*/}" "$udev_rules"
 if [ "$role" = server ] && [ "$announce" = yes ]; then
 	put_announcement
 elif [ "$role" = server ] && { [ -e $avahi ] || [ -e $dnssd ]; }; then

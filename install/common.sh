@@ -12,7 +12,6 @@ lock=/var/run/usbiphp.install
 notes=/var/run/usbiphp
 config=/etc/usbiphp
 places=/var/lib/usbiphp
-udev_rules=/etc/udev/rules.d/72-usbiphp.rules # of the server; udev sees changes by itself
 avahi=/etc/avahi/services/usbiphp.service # announces the server
 dnssd=/etc/systemd/dnssd/usbiphp.dnssd    # the same for systemd-resolved
 undo=$target/undo # lines "init NAME", "announce no"; and "dir PATH", "module NAME": those that were not there before
@@ -114,8 +113,14 @@ was() {
 set_role() {
 	role=$1
 	case $role in
-	server) service=usbip-bind module=usbip-host driver=/sys/bus/usb/drivers/usbip-host ;;
-	client) service=usbip-attach module=vhci-hcd driver=/sys/bus/platform/drivers/vhci_hcd ;;
+	server)
+		service=usbip-bind module=usbip-host driver=/sys/bus/usb/drivers/usbip-host
+		udev_rules=/etc/udev/rules.d/72-usbiphp.rules
+		;;
+	client)
+		service=usbip-attach module=vhci-hcd driver=/sys/bus/platform/drivers/vhci_hcd
+		udev_rules=/etc/udev/rules.d/73-usbiphp-client.rules
+		;;
 	esac
 	daemon=$target/usbiphp-$role
 	settings=/etc/default/$service
@@ -241,7 +246,7 @@ remove() {
 	server)
 		unannounce
 		rm -f $notes/bound $notes/session.* $notes/server.* $notes/[0-9]*.lock $notes/engine \
-			$notes/holder.* $notes/socket.* $udev_rules
+			$notes/holder.* $notes/socket.*
 		;;
 	client)
 		print_kept
@@ -250,7 +255,7 @@ remove() {
 		;;
 	esac
 	remove_settings
-	rm -f $config/held."$role" "$daemon"
+	rm -f $config/held."$role" "$daemon" "$udev_rules" # udev sees that by itself
 	rmdir $notes 2>/dev/null || :
 }
 

@@ -299,6 +299,13 @@ def test_guests(kernel, workdir, product, stack, fast):
         client.link(True)
         check_content()
 
+    with lab.case("udev: the device and its disk say where they come from; its port is remembered"):
+        busid = client.must("cut -d' ' -f3 /run/usbiphp/port*").strip()
+        client.wait(f"test -c /dev/usbiphp/10.0.0.1/{busid}", 60)
+        for node in (f"/dev/usbiphp/10.0.0.1/{busid}", "/dev/sda"):
+            client.wait(f"udevadm info -q property -n {node} | grep -x ID_USBIPHP_BUSID={busid}", 60)
+        lab.check(client.must("stat -c %U:%a /var/lib/usbiphp /var/lib/usbiphp/places") == "root:700\nroot:600\n")
+
     with lab.case("the services may do little"):
         said = host.must("systemd-analyze security --no-pager usbip-bind") + client.must(
             "systemd-analyze security --no-pager usbip-attach")
