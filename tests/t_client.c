@@ -8,6 +8,8 @@
  */
 #include "client/client.h"
 
+
+#include "client/places.h"
 #include "lib/sandbox.h"
 #include "lib/str.h"
 #include "proto/op.h"
@@ -306,6 +308,16 @@ static void two_names(void)
 	kill(pid, SIGKILL);
 }
 
+/* Whether ports have been noted for the next client. */
+static bool has_places(void)
+{
+	char path[TEMP_SIZE + 20];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/places", run_dir);
+	return !stat(path, &st) && st.st_size == VHCI_PORTS_MAX * sizeof(uint32_t);
+}
+
 /* With --wait it is attached by an earlier client, and the server answers. */
 static void waits(void)
 {
@@ -317,6 +329,7 @@ static void waits(void)
 	wait_until = loop_clock() + 600000; /* not reached */
 	CHECK_INT(run(true), 0);
 	ATTACHED(0, true);
+	CHECK(has_places());
 	kill(pid, SIGKILL);
 }
 
