@@ -278,6 +278,7 @@ fi
 act "remember what to undo" note
 # The daemon runs hooks only if this directory exists when it starts.
 act "create $config/hooks.d" make_dir $config/hooks.d
+[ "$role" = server ] || act "create $places" make_dir $places
 [ "$keep" ] || act "write '$line' to $settings" write_settings
 if has_predecessor; then
 	[ "$dry" ] || echo "replacing $service of USBip Hot Plug; devices in use stay in use${host:+ ($host)}"

@@ -8,7 +8,6 @@
  */
 #include "client/client.h"
 
-
 #include "client/places.h"
 #include "lib/sandbox.h"
 #include "lib/str.h"
