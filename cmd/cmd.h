@@ -63,8 +63,8 @@ struct wait {
 /* Waits until there are such devices, and programs can use each of them: those are set. Status 1 if
  * that takes too long. */
 int cmd_wait(const struct wait *wait, struct selection *devices);
-/* usbiphp-client --once --wait, when it has attached all: waits for the devices of these servers, and
- * prints them as JSON. */
+/* usbiphp-client --once --wait, when it has attached all: waits for the devices of these servers,
+ * and prints them as JSON. */
 int cmd_wait_for_servers(const struct daemon_options *options, struct inventory *inventory,
 			 const struct endpoint *server, unsigned servers);
 
