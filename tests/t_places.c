@@ -67,6 +67,14 @@ static void restart(void)
 	CHECK_INT(owner[1], 0);
 	CHECK_INT(owner[2], 0);
 	CHECK_INT(owner[VHCI_PORTS_MAX - 1], UINT32_MAX);
+	put_file(run, "places", "");
+	places_save(&places, owner);
+	CHECK_INT(size_of_file(), 0); /* it is not written again: nothing has changed */
+	owner[0] = 11;
+	places_save(&places, owner);
+	put_file(run, "places", "");
+	places_save(&places, owner);
+	CHECK_INT(size_of_file(), 0);
 	take_away(run, "places");
 	close(places.fd);
 	open_again(); /* lost, which costs only that */
