@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 enum { WAIT_POLL_MS = 100 };
@@ -42,7 +43,13 @@ static const char *wait_look(const struct wait *wait, struct selection *devices)
 int cmd_wait(const struct wait *wait, struct selection *devices)
 {
 	const char *missing;
+	sigset_t signals;
 
+	/* which a client has blocked */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &signals, NULL);
 	while ((missing = wait_look(wait, devices))) {
 		if (loop_clock() >= wait->options->wait_until) {
 			log_error("%s cannot be used yet: see 'usbiphp status'", missing);

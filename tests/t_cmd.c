@@ -1170,6 +1170,32 @@ static void put_disk(void)
 	put_node("dev/block/8:1", SCSI "block/sda/sda1", "DEVNAME=sda1\nDEVTYPE=partition\n");
 }
 
+static void note_pid(void)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", getpid());
+	put_file(place, "pid", text);
+}
+
+/* In another process, when the client's loop has ended. */
+static pid_t kill_when_attached(void)
+{
+	char path[TEMP_SIZE + 8];
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid)
+		return pid;
+	for (unsigned i = 0; i < 6000 && !is_there(place, "run/client.lock"); i++)
+		poll(NULL, 0, 1);
+	for (unsigned i = 0; i < 6000 && is_there(place, "run/client.lock"); i++)
+		poll(NULL, 0, 10);
+	snprintf(path, sizeof(path), "%s/pid", place);
+	kill(atoi(file_read(path, NULL)), SIGTERM);
+	_exit(0);
+}
+
 /* What an earlier client has attached: the keyboard of another server, the stick of this one. */
 static void client_waits(void)
 {
@@ -1177,7 +1203,7 @@ static void client_waits(void)
 	socklen_t len = sizeof(there);
 	int status, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char record[40], name[24];
-	pid_t pid, disk;
+	pid_t pid, disk, killer;
 
 	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	must(!bind(listener, (struct sockaddr *)&there, len) && !listen(listener, 8) &&
@@ -1199,6 +1225,12 @@ static void client_waits(void)
 	put_node("dev/char/21:0", SCSI "scsi_generic/sg0", "DEVNAME=sg0\n"); /* comes first */
 	SHOW(C, "--once", "--wait", "2", name);
 	waited_in_vain("4-1");
+	before_exec = note_pid;
+	killer = kill_when_attached();
+	SHOW(C, "--once", "--wait", "20", name);
+	before_exec = NULL;
+	CHECK_INT(got.status, -1); /* at once */
+	must(waitpid(killer, &status, 0) == killer, "wait for it");
 	disk = later(put_disk);
 	SHOW(C, "--once", "--wait", "60", name);
 	all_well();
