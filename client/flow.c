@@ -183,3 +183,11 @@ void flow_check(struct flows *flows, struct flow *flow)
 		}
 	}
 }
+
+bool flows_wait(const struct flows *flows, uint32_t us)
+{
+	const struct flow *down = &flows->down;
+
+	return down->request || down->checked < down->end ||
+	       pending_has_unlink(&flows->pending, flows->now, us);
+}

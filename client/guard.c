@@ -35,6 +35,8 @@ struct way {
 
 struct guard {
 	const char *name;
+	uint32_t patience; /* ms */
+	uint32_t heard;	   /* the server, by guard_clock() */
 	struct way up, down; /* from the kernel, from the server */
 	struct flows flows;
 };
@@ -52,6 +54,12 @@ static void __attribute__((noreturn)) guard_exit(struct guard *guard)
 {
 	shutdown(guard->up.to, SHUT_RDWR);
 	_exit(0);
+}
+
+static void __attribute__((noreturn)) guard_refuse(struct guard *guard, const char *why)
+{
+	log_warning("%s: the guard ends the session: %s", guard->name, why);
+	guard_exit(guard);
 }
 
 /* Returns how much of it was sent. The end of the other connection is that of the session. */
@@ -85,11 +93,8 @@ static void guard_pass(struct guard *guard, struct way *way)
 		if (!*left)
 			flow_check(flows, way->flow);
 		guard_send_checked(guard, way);
-		if (flows->wrong) {
-			log_warning("%s: the guard ends the session: %s", guard->name,
-				    flows->wrong);
-			guard_exit(guard);
-		}
+		if (flows->wrong)
+			guard_refuse(guard, flows->wrong);
 		if (!*left || way->blocked)
 			return;
 		*left -= guard_send(guard, way, flows->unlink + URB_SIZE - *left, *left);
@@ -111,6 +116,8 @@ static void guard_receive(struct guard *guard, struct way *way)
 	if (n < 0)
 		return;
 	flow->end += (size_t)n;
+	if (way == &guard->down)
+		guard->heard = guard->flows.now;
 	guard_pass(guard, way);
 }
 
@@ -135,21 +142,33 @@ static void guard_ready(struct guard *guard, const struct pollfd *ready, struct 
 		guard_exit(guard); /* it has ended, and what is left fits nowhere */
 }
 
+/* While the kernel takes what comes. A link that is cut ends sooner, by its timeouts. */
+static void guard_check_silence(struct guard *guard)
+{
+	uint32_t limit = guard->patience * 1000;
+
+	if (limit && !guard->down.blocked && guard->flows.now - guard->heard >= limit &&
+	    flows_wait(&guard->flows, limit))
+		guard_refuse(guard, "the server began an answer, or has to unlink, and is silent");
+}
+
 static void __attribute__((noreturn)) guard_serve(struct guard *guard)
 {
 	struct way *up = &guard->up, *down = &guard->down;
+	int patience = guard->patience ? (int)guard->patience : -1;
 
 	sandbox_enter_guard();
 	for (;;) {
 		struct pollfd socket[] = { guard_wanted(up, down), guard_wanted(down, up) };
 
-		if (poll(socket, ARRAY_SIZE(socket), -1) < 0)
+		if (poll(socket, ARRAY_SIZE(socket), patience) < 0)
 			continue;
 		guard->flows.now = guard_clock();
 		guard_ready(guard, &socket[0], up, down);
 		guard_ready(guard, &socket[1], down, up);
 		if (up->flow->stalled && !up->blocked)
 			guard_pass(guard, up);
+		guard_check_silence(guard);
 	}
 }
 
@@ -173,7 +192,8 @@ static struct guard_page *page_open(const char *run, unsigned port, int *fd)
 	return page;
 }
 
-int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name)
+int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
+		uint32_t patience)
 {
 	static struct guard guard;
 	static struct guard_page own;
@@ -186,6 +206,7 @@ int guard_start(const char *run, unsigned port, int connection, int kernel, cons
 	if (!pid) {
 		child_become(GUARD_NAME, &files, lock);
 		guard.name = name;
+		guard.patience = patience;
 		guard.flows.page = page ? page : &own;
 		guard.flows.page->version = GUARD_VERSION;
 		guard.up = (struct way){ kernel, connection, false, &guard.flows.up };

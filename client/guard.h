@@ -3,7 +3,9 @@
  * The guard of an attached device: a process "usbiphp-guard" between the server's connection and
  * vhci-hcd, which has one end of a socketpair instead. It lets an answer through only if it fits
  * what was asked for (client/pending.h), and writes its header anew, so that no other byte of it
- * reaches the kernel. An answer that does not fit ends the session.
+ * reaches the kernel. An answer that does not fit ends the session. So does a server that begins an
+ * answer, or is told to unlink a URB, and then is silent: the kernel waits for that without an end,
+ * and with locks that other devices need.
  *
  * The process may only use its two sockets, a page of memory and stderr. It outlives a client that
  * is killed, and ends with the session. In the run directory it has:
@@ -26,6 +28,7 @@ enum {
 	GUARD_ENDPOINTS = 32, /* the number, and 16 more if it is IN */
 	GUARD_TIMES = 80,
 	GUARD_TIME_MIN = 8, /* us: what is faster counts as this */
+	GUARD_PATIENCE_MAX = 2000000, /* ms: half of the time after which its clock wraps */
 };
 
 /* For how long URBs were on the way, from the request to the whole answer. Four counts for each
@@ -44,9 +47,12 @@ struct guard_page {
 
 /*
  * Starts the guard of the device at that port. connection is the server's, kernel the other end of
- * what vhci-hcd has; the caller still has both. name is for its messages. 0 or -errno.
+ * what vhci-hcd has; the caller still has both. name is for its messages. patience: for how many ms
+ * the server may be silent while the kernel waits for it, at most GUARD_PATIENCE_MAX; 0: for ever. 0
+ * or -errno.
  */
-int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name);
+int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
+		uint32_t patience);
 /* The device has left the port: removes its file. */
 void guard_forget(const char *run, unsigned port);
 /* For any process, of any user: returns false if the device has no guard. */

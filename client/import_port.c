@@ -14,6 +14,7 @@ enum {
 	ATTACH_TRIES = 8,	 /* another process may take the port that was free: look again */
 	DEVID_HALF_MAX = 0xffff, /* busnum and devnum have 16 bits each in a devid */
 	POLL_MS = 50,		 /* between looks at a port that is about to become free */
+	GUARD_SILENT_MS = 2000, /* for each second of dead_after: the connection's own limits act first */
 	DETACH_RETRY_MS = 1000,	 /* after a detach that failed, or did not free the port */
 };
 
@@ -78,6 +79,7 @@ static int import_take_guarded_port(struct import *import, int fd, const struct 
 {
 	struct import_context *context = import->context;
 	struct import_name name = import_name(import);
+	uint32_t patience = context->dead_after * GUARD_SILENT_MS;
 	int pair[2], port, error = 0;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
@@ -85,7 +87,8 @@ static int import_take_guarded_port(struct import *import, int fd, const struct 
 	port = import_take_free_port(import, pair[1], device, session);
 	close(pair[1]);
 	if (port >= 0)
-		error = guard_start(context->own_dir, (unsigned)port, fd, pair[0], name.text);
+		error = guard_start(context->own_dir, (unsigned)port, fd, pair[0], name.text,
+				    patience < GUARD_PATIENCE_MAX ? patience : GUARD_PATIENCE_MAX);
 	close(pair[0]); /* without a guard that ends the session, and the kernel frees the port */
 	if (error)
 		import_forget_port(import, (unsigned)port);

@@ -55,6 +55,7 @@ static void pending_drop(struct pending *pending, struct pending_request *reques
 	*at = request->next;
 	if (request->packets)
 		pending->iso_used[request->iso] = false;
+	request->kind = PENDING_NONE;
 	request->next = pending->free;
 	pending->free = place;
 	pending->count--;
@@ -188,4 +189,14 @@ void pending_end(struct pending *pending, struct pending_request *request)
 	if (victim && victim->kind == PENDING_SUBMIT)
 		pending_drop(pending, victim);
 	pending_drop(pending, request);
+}
+
+bool pending_has_unlink(const struct pending *pending, uint32_t now, uint32_t ago)
+{
+	const struct pending_request *request = pending->request;
+
+	while (request < pending->request + pending->used &&
+	       (request->kind != PENDING_UNLINK || now - request->since < ago))
+		request++;
+	return request < pending->request + pending->used;
 }

@@ -18,7 +18,7 @@ enum {
 	PENDING_ERRNO_MAX = 4095, /* include/linux/err.h MAX_ERRNO */
 };
 
-enum pending_kind { PENDING_SUBMIT, PENDING_UNLINK, PENDING_HELD };
+enum pending_kind { PENDING_NONE, PENDING_SUBMIT, PENDING_UNLINK, PENDING_HELD };
 
 struct pending_request {
 	uint32_t seqnum;
@@ -77,5 +77,7 @@ const char *pending_check_packet(const struct pending *pending,
 /* The whole answer has come: the request is forgotten. An answer to an unlink answers the URB, too,
  * unless that was answered before. */
 void pending_end(struct pending *pending, struct pending_request *request);
+/* Whether an unlink was sent so long ago, or longer, and has no answer. */
+bool pending_has_unlink(const struct pending *pending, uint32_t now, uint32_t ago);
 
 #endif

@@ -572,6 +572,41 @@ static uint64_t median_of(uint32_t us, unsigned times)
 	return guard_time(&page.endpoint[17], 500);
 }
 
+/* Whether the kernel waits for the server without an end of its own. */
+static void waits(void)
+{
+	struct urb_command in = submit(1, true, 100), unlink = cancel(2, 1);
+	struct urb_reply first = answer(1, 64), second = cancelled(2, 0);
+	uint8_t byte = 0;
+
+	begin();
+	up(&in, 0);
+	flows.now = UINT32_MAX; /* for a URB it may wait for ever */
+	CHECK(!flows_wait(&flows, 1000));
+	up(&unlink, 0);
+	CHECK(!flows_wait(&flows, 1000));
+	flows.now += 999; /* it wraps */
+	CHECK(!flows_wait(&flows, 1000));
+	flows.now++;
+	CHECK(flows_wait(&flows, 1000));
+	down(&second, 0);
+	CHECK(!flows_wait(&flows, 1000));
+	begin();
+	up(&in, 0);
+	feed(&flows.down, &byte, 1, 1); /* of a header */
+	CHECK(flows_wait(&flows, 1000));
+	begin();
+	up(&in, 0);
+	down(&first, 63);
+	CHECK(flows_wait(&flows, 1000));
+	feed(&flows.down, &byte, 1, 1);
+	CHECK(!flows_wait(&flows, 1000));
+	begin();
+	up(&unlink, 0); /* it is held: the server has not got it */
+	flows.now += 5000;
+	CHECK(!flows_wait(&flows, 1000));
+}
+
 static void times(void)
 {
 	CHECK_INT(median_of(0, 1), 10);
@@ -648,6 +683,7 @@ int main(void)
 	RUN("t_flow: many unlinks before their URBs", many_early);
 	RUN("t_flow: numbers that wrap", wraps);
 	RUN("t_flow: requests that vhci-hcd does not send", wrong_commands);
+	RUN("t_flow: what the kernel waits for", waits);
 	RUN("t_flow: times", times);
 	each_file(FIXTURES "sessions", "_commands.hex", replay);
 	RUN("t_flow: the sessions are there", sessions_are_there);

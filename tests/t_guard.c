@@ -29,6 +29,7 @@ static struct {
 	int kernel, server; /* the far ends */
 	int connection;	    /* as the client keeps it, to watch it */
 	int log;
+	uint32_t patience; /* 0: without an end */
 	pid_t pid;
 	struct keys keys;
 } t;
@@ -76,7 +77,8 @@ static void start_again(void)
 	child_set_origin(t.argv0, &t.keys);
 	fflush(stdout);
 	dup2(log[1], STDERR_FILENO);
-	CHECK_INT(guard_start(t.run, PORT, server[0], kernel[0], "1-1 (0951:1666) at pi"), 0);
+	CHECK_INT(guard_start(t.run, PORT, server[0], kernel[0], "1-1 (0951:1666) at pi",
+			      t.patience), 0);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	close(log[1]);
@@ -320,6 +322,38 @@ static void refuses(void)
 	end();
 }
 
+/* The server answers that much, or is asked to unlink, and then is silent. */
+static void is_silent(size_t much)
+{
+	const struct urb_command unlink = { .code = URB_CMD_UNLINK, .seqnum = 2, .victim = 1 };
+	uint8_t bytes[URB_SIZE + 100];
+
+	t.patience = 100;
+	start();
+	t.patience = 0;
+	put(t.kernel, bytes, submit(bytes, 1, true, 100));
+	expect(t.server, bytes, submit(bytes, 1, true, 100));
+	answer(bytes, 1, true, 100);
+	if (much) {
+		put(t.server, bytes, much);
+	} else {
+		urb_command_encode(bytes, &unlink);
+		put(t.kernel, bytes, URB_SIZE);
+	}
+	CHECK_STR(ended(), "sandbox\n"
+			   "usbiphp: 1-1 (0951:1666) at pi: the guard ends the session: the server "
+			   "began an answer, or has to unlink, and is silent\n");
+	end();
+}
+
+static void silent(void)
+{
+	is_silent(1);
+	is_silent(URB_SIZE);
+	is_silent(URB_SIZE + 99);
+	is_silent(0);
+}
+
 /* The other end of the connection is the caller's as well, which keeps it to watch it. */
 static void tells_the_caller(void)
 {
@@ -408,6 +442,7 @@ int main(void)
 	RUN("t_guard: the server ends while vhci-hcd does not read", server_ends_while_blocked);
 	RUN("t_guard: vhci-hcd ends while the server does not read", kernel_ends_while_blocked);
 	RUN("t_guard: what does not fit ends it", refuses);
+	RUN("t_guard: a server that is silent amid an answer", silent);
 	RUN("t_guard: the client sees the end", tells_the_caller);
 	RUN("t_guard: the file of another one", file_of_another);
 	RUN("t_guard: no file", no_file);

@@ -172,13 +172,16 @@ static struct {
 	char name[200], byte[1];
 } guards;
 
-int __wrap_guard_start(const char *run, unsigned port, int connection, int kernel, const char *name);
+int __wrap_guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
+		       uint32_t patience);
 
-int __wrap_guard_start(const char *run, unsigned port, int connection, int kernel, const char *name)
+int __wrap_guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
+		       uint32_t patience)
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
 
+	CHECK_INT(patience, 30000); /* twice dead_after */
 	CHECK(run == run_dir);
 	CHECK(!getpeername(connection, (struct sockaddr *)&peer, &len));
 	CHECK(peer.ss_family == AF_INET || peer.ss_family == AF_INET6);

@@ -75,6 +75,8 @@ enum how {
 	BASIC,	 /* devid, direction and endpoint are set */
 	BYTES,	 /* each byte is sent by itself */
 	TOGETHER, /* with the next one */
+	STALL,	 /* half of the data, and then nothing */
+	NEVER,	 /* it is not sent */
 	RANDOM,
 };
 
@@ -129,6 +131,9 @@ static const struct lie {
 	{ "odd-basic", URB | UNLINK, BASIC, 0, 0 },
 	{ "odd-bytes", URB | UNLINK, BYTES, 0, 0 },
 	{ "odd-together", ISO, TOGETHER, 0, 0 },
+	/* Of which the kernel knows no end: none of those at random. */
+	{ "data-stall", IN, STALL, 0, 0 },
+	{ "unlink-never", UNLINK, NEVER, 0, 0 },
 	{ "random", URB | UNLINK, RANDOM, 0, 0 },
 };
 
@@ -263,7 +268,7 @@ static const struct lie *random_lie(struct session *session, int kind)
 
 	do
 		lie = &lies[1 + roll(session, LIES - 2)];
-	while (!(lie->to & kind));
+	while (!(lie->to & kind) || lie->how == STALL || lie->how == NEVER);
 	return lie;
 }
 
@@ -366,10 +371,16 @@ static void answer_client(struct session *session, struct answer *answer)
 		random_answer(session, answer, &lie);
 	if (lie.to)
 		lie_about(session, answer, &lie);
-	if (lie.how == CUT) {
+	if (lie.how == CUT || lie.how == STALL) {
 		send_all(session->client, answer->header, URB_SIZE);
 		send_all(session->client, answer->data, answer->data_size / 2);
+		while (lie.how == STALL)
+			pause(); /* until the client ends the session */
 		_exit(0);
+	}
+	if (lie.how == NEVER) {
+		pthread_mutex_unlock(&session->answering);
+		return;
 	}
 	/* the kernel sends what it has after 0.2 s */
 	cork = lie.how == TOGETHER && request->seqnum % 4;

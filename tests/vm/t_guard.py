@@ -215,6 +215,20 @@ def oddities(w):
         check(w.sessions() == before and not w.said(), w.log(w.client))
 
 
+def silence(w):
+    with case("a server that owes the rest of an answer, or an answer to an unlink, and is silent: its session ends"):
+        w.stop(w.client, "usbiphp-client")
+        w.through_liar("--guard on --dead-after 10")
+        w.works()
+        w.count()
+        w.liar("tell", "stick", "data-stall", 1)
+        w.liar("tell", "keyboard", "unlink-never", 1)
+        w.provoke(("stick", "keyboard"))
+        w.client.wait("test $(grep -c 'the guard ends the session: .* is silent' /tmp/client.log) = 2", 100)
+        w.come_back("stick", "keyboard")
+        w.is_quiet()
+
+
 def cancels(w):
     with case("URBs that are cancelled at once end no session"):
         before = w.sessions()
@@ -401,6 +415,7 @@ def test(kernel, workdir, seed):
         w.through_liar()
         w.works()
         lies(w)
+        silence(w)
         oddities(w)
         cancels(w)
         rights(w)
