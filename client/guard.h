@@ -48,8 +48,8 @@ struct guard_page {
 /*
  * Starts the guard of the device at that port. connection is the server's, kernel the other end of
  * what vhci-hcd has; the caller still has both. name is for its messages. patience: for how many ms
- * the server may be silent while the kernel waits for it, at most GUARD_PATIENCE_MAX; 0: for ever. 0
- * or -errno.
+ * the server may be silent while the kernel waits for it, at most GUARD_PATIENCE_MAX; 0: for ever.
+ * 0 or -errno.
  */
 int guard_start(const char *run, unsigned port, int connection, int kernel, const char *name,
 		uint32_t patience);

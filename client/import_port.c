@@ -14,7 +14,7 @@ enum {
 	ATTACH_TRIES = 8,	 /* another process may take the port that was free: look again */
 	DEVID_HALF_MAX = 0xffff, /* busnum and devnum have 16 bits each in a devid */
 	POLL_MS = 50,		 /* between looks at a port that is about to become free */
-	GUARD_SILENT_MS = 2000, /* for each second of dead_after: the connection's own limits act first */
+	GUARD_SILENT_MS = 2000,	 /* for each second of dead_after: the connection ends first */
 	DETACH_RETRY_MS = 1000,	 /* after a detach that failed, or did not free the port */
 };
 
