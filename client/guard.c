@@ -88,6 +88,8 @@ static void guard_pass(struct guard *guard, struct way *way)
 	struct flows *flows = &guard->flows;
 	size_t none = 0, *left = way == &guard->up ? &flows->unlink_left : &none;
 
+	if (way->blocked) /* it was not the server that was waited for */
+		guard->heard = flows->now;
 	way->blocked = false;
 	do {
 		if (!*left)
