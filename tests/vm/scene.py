@@ -135,7 +135,7 @@ class Scene(World):
 
     def kill(self, role):
         guest = self.guest(role)
-        guest.must(f"kill -9 $(pidof usbiphp-{role})")
+        guest.must(f"pidof usbiphp-{role} && {{ kill -9 $(pidof usbiphp-{role}); true; }}")
         guest.wait(f"! pidof usbiphp-{role}", 60)
 
     def refuses(self, role, words, options=""):
