@@ -11,8 +11,8 @@
 #include "client/places.h"
 #include "lib/sandbox.h"
 #include "lib/str.h"
-#include "proto/op.h"
 #include "tests/files.h"
+#include "tests/list_server.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -256,46 +256,18 @@ static void many_removed(void)
 		ATTACHED(i, i == CLIENT_SERVERS_MAX);
 }
 
-/* In another process: a server without devices, which knows no other request. */
-static void serve(int listener)
+static pid_t start_server(char port[LIST_SERVER_PORT_SIZE])
 {
-	uint8_t bytes[OP_DEVLIST_HEAD_SIZE];
-	int fd;
+	pid_t pid = list_server_start(port);
 
-	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		if (recv(fd, bytes, OP_COMMON_SIZE, MSG_WAITALL) == OP_COMMON_SIZE && bytes[3] == 5) {
-			op_devlist_head_encode(bytes, sizeof(bytes), OP_REP_DEVLIST, 0);
-			send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
-		}
-		close(fd);
-	}
-	_exit(1);
-}
-
-/* Starts that server, at this port of 127.0.0.1. */
-static pid_t start_server(char port[8])
-{
-	struct sockaddr_in there = { .sin_family = AF_INET };
-	socklen_t len = sizeof(there);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	pid_t pid;
-
-	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	must(!bind(listener, (struct sockaddr *)&there, len) && !listen(listener, 8) &&
-		     !getsockname(listener, (struct sockaddr *)&there, &len), "listen");
-	snprintf(port, 8, "%u", ntohs(there.sin_port));
 	must(!endpoint_parse(&server[0], "127.0.0.1", port), "parse the address");
-	pid = fork();
-	if (!pid)
-		serve(listener);
-	close(listener);
 	return pid;
 }
 
 /* "127.1" is looked up, as a name. */
 static void two_names(void)
 {
-	char port[8], want[80];
+	char port[LIST_SERVER_PORT_SIZE], want[80];
 	pid_t pid = start_server(port);
 
 	must(!endpoint_parse(&server[1], "127.1", port), "parse the name");
@@ -320,7 +292,7 @@ static bool has_places(void)
 /* With --wait it is attached by an earlier client, and the server answers. */
 static void waits(void)
 {
-	char port[8], record[40];
+	char port[LIST_SERVER_PORT_SIZE], record[40];
 	pid_t pid = start_server(port);
 
 	snprintf(record, sizeof(record), "127.0.0.1 %s 1-1\n", port);
@@ -342,7 +314,7 @@ static void waits_and_stops(void)
 
 static void waits_in_vain(void)
 {
-	char port[8];
+	char port[LIST_SERVER_PORT_SIZE];
 	pid_t pid = start_server(port);
 
 	wait_until = loop_clock() + 500;

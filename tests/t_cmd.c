@@ -4,7 +4,7 @@
  * output of the program in $USBIPHP for trees of sysfs and for status files of the daemons.
  */
 #include "client/guard.h"
-#include "proto/op.h"
+#include "tests/list_server.h"
 #include "tests/program.h"
 #include "tests/tree.h"
 
@@ -1148,22 +1148,6 @@ static void attach_and_wait(void)
 	finish();
 }
 
-/* In another process: a server that has no more devices. */
-static void serve(int listener)
-{
-	uint8_t bytes[OP_DEVLIST_HEAD_SIZE];
-	int fd;
-
-	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		if (recv(fd, bytes, OP_COMMON_SIZE, MSG_WAITALL) == OP_COMMON_SIZE) {
-			op_devlist_head_encode(bytes, sizeof(bytes), OP_REP_DEVLIST, 0);
-			send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
-		}
-		close(fd);
-	}
-	_exit(1);
-}
-
 static void put_disk(void)
 {
 	put_node("dev/block/8:0", SCSI "block/sda", "DEVNAME=sda\nDEVTYPE=disk\n");
@@ -1199,29 +1183,23 @@ static pid_t kill_when_attached(void)
 /* What an earlier client has attached: the keyboard of another server, the stick of this one. */
 static void client_waits(void)
 {
-	struct sockaddr_in there = { .sin_family = AF_INET };
-	socklen_t len = sizeof(there);
-	int status, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char record[40], name[24];
-	pid_t pid, disk, killer;
+	char port[LIST_SERVER_PORT_SIZE], record[40], name[24];
+	pid_t pid = list_server_start(port), disk, killer;
+	int status;
 
-	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	must(!bind(listener, (struct sockaddr *)&there, len) && !listen(listener, 8) &&
-		     !getsockname(listener, (struct sockaddr *)&there, &len), "listen");
 	begin_attached();
-	snprintf(record, sizeof(record), "127.0.0.1 %u 2-2\n", ntohs(there.sin_port));
-	snprintf(name, sizeof(name), "127.0.0.1:%u", ntohs(there.sin_port));
+	snprintf(record, sizeof(record), "127.0.0.1 %s 2-2\n", port);
+	snprintf(name, sizeof(name), "127.0.0.1:%s", port);
 	put_file(place, "run/client.boot", "");
 	take_away(place, "run/port0");
 	put_file(place, "run/port15", record);
 	put_file(place, "vhci_hcd/port15", record);
+	kill(pid, SIGSTOP); /* it does not answer yet */
 	SHOW(C, "--once", "--wait", "1", name);
 	CHECK_INT(got.status, 1);
 	CHECK(strstr(got.err, "what was waited for is not there: no list of devices from 127.0.0.1"));
 	CHECK_STR(got.out, "");
-	pid = fork();
-	if (!pid)
-		serve(listener);
+	kill(pid, SIGCONT);
 	put_node("dev/char/21:0", SCSI "scsi_generic/sg0", "DEVNAME=sg0\n"); /* comes first */
 	SHOW(C, "--once", "--wait", "2", name);
 	waited_in_vain("4-1");
@@ -1243,7 +1221,6 @@ static void client_waits(void)
 	CHECK(strstr(got.err, "what was waited for is not there: no server has a device that is allowed"));
 	kill(pid, SIGKILL);
 	must(waitpid(pid, &status, 0) == pid, "wait for the server");
-	close(listener);
 	finish();
 }
 
