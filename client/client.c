@@ -58,13 +58,9 @@ static struct server *client_add_removed(struct client *client, const struct rec
 /* The server that the record names. */
 static struct server *client_find_server(struct client *client, const struct record *record)
 {
-	EACH_SERVER(client, server) {
-		const struct endpoint *endpoint = server->target.endpoint;
-
-		if (!strcmp(endpoint->host, record->host) &&
-		    !strcmp(endpoint->port, record->tcp_port))
+	EACH_SERVER(client, server)
+		if (record_is_from(record, server->target.endpoint))
 			return server;
-	}
 	return client_add_removed(client, record);
 }
 

@@ -102,13 +102,18 @@ bool connection_read(const char *dir, const char *busid, struct connection_addr 
 	return read_connection(path, line, connection);
 }
 
+bool record_is_from(const struct record *record, const struct endpoint *server)
+{
+	return !strcmp(record->host, server->host) && !strcmp(record->tcp_port, server->port);
+}
+
 bool record_matches(const char *dir, unsigned port, const struct endpoint *server,
 		    const char *busid)
 {
 	struct record record;
 
-	return record_read(dir, port, &record, NULL) && !strcmp(record.host, server->host) &&
-	       !strcmp(record.tcp_port, server->port) && !strcmp(record.busid, busid);
+	return record_read(dir, port, &record, NULL) && record_is_from(&record, server) &&
+	       !strcmp(record.busid, busid);
 }
 
 void record_remove(const char *dir, unsigned port)

@@ -45,6 +45,7 @@ int record_write(const char *dir, unsigned port, const struct endpoint *server, 
 /* Returns false if there is none, or a malformed one. connection may be NULL. */
 bool record_read(const char *dir, unsigned port, struct record *record,
 		 struct connection_addr *connection);
+bool record_is_from(const struct record *record, const struct endpoint *server);
 /* Whether the port has the record of that device. */
 bool record_matches(const char *dir, unsigned port, const struct endpoint *server,
 		    const char *busid);

@@ -73,8 +73,7 @@ static bool is_from_server(const void *ctx, const struct inventory_entry *entry)
 	const struct wait_servers *servers = ctx;
 
 	for (unsigned i = 0; i < servers->count; i++)
-		if (!strcmp(servers->server[i].host, entry->record.host) &&
-		    !strcmp(servers->server[i].port, entry->record.tcp_port))
+		if (record_is_from(&entry->record, &servers->server[i]))
 			return true;
 	return false;
 }
