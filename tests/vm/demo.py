@@ -82,8 +82,8 @@ def demo(kernel, directory):
         host.plug("stick", "usb-storage", image=stick, serial="DEMO")
         took = until(client, f"cat /sys/block/sd*/size 2>/dev/null | grep -qx {STICK}", told, "replug")
         say("you", f"back after {took:.1f} s; now stop both daemons")
-        client.must("pidof usbiphp-client && { kill $(pidof usbiphp-client); true; }")
-        host.must("pidof usbiphp-server && { kill $(pidof usbiphp-server); true; }")
+        client.must(lab.kill("usbiphp-client"))
+        host.must(lab.kill("usbiphp-server"))
         until(client, "! pidof usbiphp-client", told, "stop")
         until(host, "! pidof usbiphp-server", told, "stop")
         drivers = host.must("ls -d /sys/bus/usb/drivers/usb-storage/*:1.0 "

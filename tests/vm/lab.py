@@ -401,6 +401,12 @@ def case(name):
         print(f"ok - {name}", flush=True)
 
 
+def kill(name, number="TERM"):
+    """A command for a guest: every process of that name gets the signal; it fails if there is none. A daemon's
+    short-lived children have its name, and may be gone by then."""
+    return f"pidof {name} >/dev/null && {{ kill -{number} $(pidof {name}); true; }}"
+
+
 def check(condition, reason="check failed"):
     """Fail the case with `reason` unless `condition`."""
     if not condition:

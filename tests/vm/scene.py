@@ -135,7 +135,7 @@ class Scene(World):
 
     def kill(self, role):
         guest = self.guest(role)
-        guest.must(f"pidof usbiphp-{role} && {{ kill -9 $(pidof usbiphp-{role}); true; }}")
+        guest.must(lab.kill(f"usbiphp-{role}", "KILL"))
         guest.wait(f"! pidof usbiphp-{role}", 60)
 
     def refuses(self, role, words, options=""):

@@ -38,7 +38,7 @@ class Choosing(World):
 
     @staticmethod
     def hup(guest, name):
-        guest.must(f"pidof {name} && {{ kill -HUP $(pidof {name}); true; }}")
+        guest.must(lab.kill(name, "HUP"))
 
     def rules(self, guest, *lines):
         text = "\n".join(lines)
@@ -220,7 +220,7 @@ def client_rules_at_usbipd(w):
 
     with case("client: rules of one that takes over what another one attached"):
         sessions = w.sessions()
-        w.client.must("pidof usbiphp-client && { kill -9 $(pidof usbiphp-client); true; }")
+        w.client.must(lab.kill("usbiphp-client", "KILL"))
         w.client.wait("! pidof usbiphp-client")
         w.rules(w.client, "allow serial STICK", "deny")
         w.attach("host", f"-i 1 -f {RULES}")
@@ -315,7 +315,7 @@ def swapped(w):
         w.client.wait(f"grep -q '{STICK} .*: left alone: ' /tmp/client.log")
         number = f"$(cat /sys/bus/usb/devices/{STICK}/devnum)"
         before = w.host.must(f"echo {number}").strip()
-        w.host.must("pidof usbiphp-server && { kill -STOP $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "STOP"))
         w.host.unplug("stick")
         w.host.plug("stick", "usb-storage", image=w.stick, serial="STICK", port="1")
         if lab.USBFS:
@@ -326,7 +326,7 @@ def swapped(w):
         w.rules(w.client, "allow")
         w.hup(w.client, "usbiphp-client")
         w.host.wait("awk '$2 ~ /:0CA8$/ && $4 == \"01\" && $10 == 0' /proc/net/tcp | grep -q .")
-        w.host.must("pidof usbiphp-server && { kill -CONT $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "CONT"))
         w.has(STORAGE, HID)
         w.same_stick()
         w.end()
@@ -359,7 +359,7 @@ def held_at_client(w):
         w.client.must("test ! -e /etc/usbiphp/held.client")
 
     with case("usbiphp detach without a daemon"):
-        w.client.must("pidof usbiphp-client && { kill -9 $(pidof usbiphp-client); true; }")
+        w.client.must(lab.kill("usbiphp-client", "KILL"))
         w.client.wait("! pidof usbiphp-client")
         w.client.must("usbiphp detach host/2-3")
         w.attached(1)
@@ -404,7 +404,7 @@ def held_at_server(w):
         w.same_stick()
 
     with case("usbiphp release without a daemon"):
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait("! pidof usbiphp-server")
         w.host.must(f"usbiphp release {KEYBOARD} 2>&1")
         w.host.must("ls -d /sys/bus/usb/drivers/usbhid/*:1.0")

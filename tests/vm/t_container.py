@@ -92,7 +92,7 @@ def whole_directory(w):
         w.read_anew()
 
     with case("a container that is killed: the next one has the device, and its stop gives it back"):
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait("! pidof usbiphp-server")
         w.start()
         w.attached(1, SOON)

@@ -93,7 +93,7 @@ def needed(w):
 
 def killed(w):
     with case(f"{w.engine}: a server that is killed: the session goes on, and ends as before"):
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait("! pidof usbiphp-server")
         w.start(f"--engine {w.engine} --on-demand -i 1")
         w.host.wait("usbiphp status | grep -q ' in use by 10.0.0.2'", SOON)

@@ -229,7 +229,7 @@ def kill_in_bind(s):
     s.attached(2, 240)
     for i in range(6):
         s.plug(f"more{i}", ("usb-mouse", "usb-tablet")[i % 2], str(i + 5))
-        s.host.must(f"usleep {20000 * i}; kill -9 $(pidof usbiphp-server)")
+        s.host.must(f"usleep {20000 * i}; {lab.kill('usbiphp-server', 'KILL')}")
         s.run("server")
     if s.host.sh("sleep 10; pidof usbiphp-server")[0]:
         s.run("server")  # as a supervisor does: it was refused while a killed one's child had the lock
@@ -245,7 +245,7 @@ def kill_in_import(s):
     s.bound(2, 120)
     for i in range(8):
         s.run("client")
-        s.host.must(f"usleep {10000 * i}; kill -9 $(pidof usbiphp-server)")
+        s.host.must(f"usleep {10000 * i}; {lab.kill('usbiphp-server', 'KILL')}")
         s.run("server")
         s.attached(2, 240)
         s.term("client")

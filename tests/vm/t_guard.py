@@ -258,7 +258,7 @@ def rights(w):
 def ends(w):
     with case("a client that is killed: guards and sessions stay, and the next one has them"):
         before, guards = w.sessions(), w.guards()
-        w.client.must("pidof usbiphp-client && { kill -9 $(pidof usbiphp-client); true; }")
+        w.client.must(lab.kill("usbiphp-client", "KILL"))
         w.client.wait("! pidof usbiphp-client")
         w.works()
         w.through_liar()
@@ -379,7 +379,7 @@ def unguarded(kernel, workdir, files):
                 for device, name in told.items():
                     w.liar("tell", device, name)
                 w.provoke(told)
-                w.client.must("pidof usbiphp-client && { kill -9 $(pidof usbiphp-client); true; }")
+                w.client.must(lab.kill("usbiphp-client", "KILL"))
         except lab.LabError:
             pass  # the kernel may do anything now
         try:

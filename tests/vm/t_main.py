@@ -50,8 +50,7 @@ class World:
 
     def stop(self, guest, name):
         """SIGTERM, and the exit status, by way of the shell that started it."""
-        # its short-lived children have its name, and may be gone before they are killed
-        guest.must(f"pidof {name} && {{ kill $(pidof {name}); true; }}")
+        guest.must(lab.kill(name))
         guest.wait(f"! pidof {name}", 60)
 
     def bound(self, number, timeout=30):
@@ -199,7 +198,7 @@ def hot_plug(w):
 def restarts(w):
     with case("a killed client's successor keeps what is attached"):
         before = w.sessions()
-        w.client.must("pidof usbiphp-client && { kill -9 $(pidof usbiphp-client); true; }")
+        w.client.must(lab.kill("usbiphp-client", "KILL"))
         w.client.wait("! pidof usbiphp-client")
         check(w.sessions() == before, "a kill changed the sessions")
         w.client.must("rm /tmp/client.log")
@@ -216,7 +215,7 @@ def restarts(w):
         check(status == 1 and "another one runs" in text, text)
 
     with case("a killed server's successor keeps what is bound"):
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait("! pidof usbiphp-server")
         w.host.must("rm /tmp/server.log")
         w.serve()

@@ -64,7 +64,7 @@ def test(kernel, workdir):
 
         with case("the server's next start has them all, and their sessions stayed"):
             before = w.sessions()
-            host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+            host.must(lab.kill("usbiphp-server", "KILL"))
             w.start("")
             host.wait("test $(usbiphp status | grep -c 'in use by 10.0.0.2') = 64", LONG)
             check(w.sessions() == before, "a session ended")
@@ -73,7 +73,7 @@ def test(kernel, workdir):
         with case("its stop gives them all back, and the host reads them"):
             w.stop(client, "usbiphp-client")
             w.free(64, LONG)
-            host.must("pidof usbiphp-server && { kill $(pidof usbiphp-server); true; }")
+            host.must(lab.kill("usbiphp-server"))
             host.wait("! pidof usbiphp-server", LONG)
             w.all_read(host)
         w.close()

@@ -98,7 +98,7 @@ class Server:
 
     def stop(self):
         # its short-lived children have its name, and may be gone before they are killed
-        self.guest.must("pidof usbiphp-server && { kill $(pidof usbiphp-server); true; }")
+        self.guest.must(lab.kill("usbiphp-server"))
         self.guest.wait(f"! pidof usbiphp-server && ! ls -d {STUB}/[0-9]*")
 
     @contextlib.contextmanager

@@ -280,14 +280,14 @@ def keys_change(w):
     with case("SIGHUP: whose key is gone, its session is"):
         w.set_keys("phone")
         before = w.count(": session with")
-        w.host.must("pidof usbiphp-server && { kill -HUP $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "HUP"))
         w.again(": session with", before + 2)
         w.attached(0, SOON)
         w.free(2)
 
     with case("SIGHUP: the key is there again, and so are the devices"):
         w.set_keys("laptop", "phone")
-        w.host.must("pidof usbiphp-server && { kill -HUP $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "HUP"))
         w.attached(2, 100)
 
     with case("SIGHUP: whose key has other digits, its session ends and does not come back"):
@@ -299,11 +299,11 @@ def keys_change(w):
         w.refused("list --psk /tmp/laptop host", "--psk")
 
     with case("SIGHUP: the client proves itself with the new digits from then on"):
-        w.client.must(f"echo {w.laptop} >/tmp/laptop; kill -HUP $(pidof usbiphp-client)")
+        w.client.must(f"echo {w.laptop} >/tmp/laptop; {lab.kill('usbiphp-client', 'HUP')}")
         w.attached(2, 100)
 
     with case("a file that is wrong changes nothing, and is one line"):
-        w.host.must("echo nonsense >>/tmp/keys; kill -HUP $(pidof usbiphp-server)")
+        w.host.must(f"echo nonsense >>/tmp/keys; {lab.kill('usbiphp-server', 'HUP')}")
         w.host.wait("grep -q '/tmp/keys:4: no identity before a colon' /tmp/server.log")
         w.attached(2)
         w.set_keys("laptop", "phone")
@@ -313,7 +313,7 @@ def killed(w, where=""):
     with case(f"{where}daemons that are killed and started: the sessions stay"):
         before = w.sessions()
         for guest, name in ((w.host, "usbiphp-server"), (w.client, "usbiphp-client")):
-            guest.must(f"pidof {name} && {{ kill -9 $(pidof {name}); true; }}")
+            guest.must(lab.kill(name, "KILL"))
             guest.wait(f"! pidof {name}")
         w.start("-i 1 --psk /tmp/keys")
         w.begin(options="-i 1 --psk /tmp/laptop")
@@ -322,17 +322,17 @@ def killed(w, where=""):
         w.read_anew()
 
     with case(f"{where}and of one whose digits changed meanwhile nothing stays"):
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait("! pidof usbiphp-server")
         w.new_digits("laptop")
         w.start("-i 1 --psk /tmp/keys")
         w.attached(0, SOON)
-        w.client.must(f"echo {w.laptop} >/tmp/laptop; kill -HUP $(pidof usbiphp-client)")
+        w.client.must(f"echo {w.laptop} >/tmp/laptop; {lab.kill('usbiphp-client', 'HUP')}")
         w.attached(2, 100)
 
     with case(f"{where}and of one that has no key any more nothing stays"):
         w.set_keys("phone")
-        w.host.must("pidof usbiphp-server && { kill -HUP $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "HUP"))
         w.attached(0, SOON)
         w.set_keys("laptop", "phone")
         w.both_stop()
@@ -383,14 +383,14 @@ def plain(w):
         w.said_once("10.0.0.2: connection refused: the client speaks TLS, but this server has no --psk")
 
     with case("a server that is named by its link-local address"):
-        w.client.must("pidof usbiphp-client && { kill $(pidof usbiphp-client); true; }")
+        w.client.must(lab.kill("usbiphp-client"))
         w.attached(0, SOON)
         address = w.host.must("ip -6 addr show dev eth0 | sed -n 's,.*\\(fe80.*\\)/.*,\\1,p'").strip()
         w.begin(f"'[{address}%eth0]'", "-i 60")
         w.attached(2, SOON)
 
     with case("a session without a key ends where keys are asked for now"):
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait("! pidof usbiphp-server")
         w.start("-i 60 --psk /tmp/keys")
         w.attached(0, SOON)

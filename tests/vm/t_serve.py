@@ -304,9 +304,9 @@ def beside_usbipd(w):
     with case("usbipd is killed: the server serves, and the client keeps what it has"):
         before = w.sessions()
         # So that the client finds nobody there for a while, as when it takes longer.
-        w.host.must("kill -STOP $(pidof usbiphp-server); kill $(pidof usbipd)")
+        w.host.must(f"{lab.kill('usbiphp-server', 'STOP')}; kill $(pidof usbipd)")
         w.client.wait("grep -q 'cannot reach host' /tmp/client.log")
-        w.host.must("pidof usbiphp-server && { kill -CONT $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "CONT"))
         w.listening()
         check(w.sessions() == before, "the sessions are others")
 
@@ -329,7 +329,7 @@ def killed(w):
         w.usbip(f"attach -r host -b {stick}")
         w.attached(1)
         before = w.sessions()
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait("! pidof usbiphp-server")
         w.same_stick()
         check(w.sessions() == before, "the session is another")

@@ -75,7 +75,7 @@ def cable(w):
 def killed(w):
     with case("a client that is killed leaves the device, the next one takes it over"):
         was = w.sessions()
-        w.client.must("pidof usbiphp-client && { kill -9 $(pidof usbiphp-client); true; }")
+        w.client.must(lab.kill("usbiphp-client", "KILL"))
         w.client.wait("test $(pidof ssh | wc -w) = 1")
         w.same_stick()
         w.attach(SERVER, "")

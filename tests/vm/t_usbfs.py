@@ -37,7 +37,7 @@ class Usbfs(Serving):
     def kill_server(self, options=OPTIONS):
         """Kills it, and starts the next one: the sessions stay, and no device is exported anew."""
         before = self.sessions()
-        self.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        self.host.must(lab.kill("usbiphp-server", "KILL"))
         self.host.wait("! pidof usbiphp-server")
         self.start(options)
         self.host.wait("usbiphp list | grep -q 'in use by 10.0.0.2'")
@@ -177,7 +177,7 @@ def clients(w):
         w.read_anew()
 
     with case("a client that is killed: its sessions stay"):
-        w.client.must("pidof usbiphp-client && { kill -9 $(pidof usbiphp-client); true; }")
+        w.client.must(lab.kill("usbiphp-client", "KILL"))
         w.client.wait("! pidof usbiphp-client")
         w.begin()
         w.attached(2, SOON)
@@ -200,7 +200,7 @@ def clients(w):
 def servers(w):
     with case("a server that is killed: the sessions stay, and the next one has them"):
         before = w.sessions()
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait("! pidof usbiphp-server")
         w.read_anew()
         w.start(OPTIONS)
@@ -232,7 +232,7 @@ def servers(w):
     with case("without a server a holder gives its device back"):
         w.stop(w.client, "usbiphp-client")
         w.free(2)
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.own_drivers(90)
         w.start(OPTIONS)
         w.bound(2)
@@ -288,7 +288,7 @@ def early(w):
                       ("has lost its server", "kill -9 $pid")):
         with case(f"a device at such a port that {what} gets its driver"):
             w.start_early()
-            w.host.must("pidof usbiphp-server && { kill -STOP $(pidof usbiphp-server); true; }")
+            w.host.must(lab.kill("usbiphp-server", "STOP"))
             w.plug_early()
             w.host.wait("test -e /sys/bus/usb/devices/2-3/driver && "
                         "test -z \"$(cat /sys/bus/usb/devices/2-3/bConfigurationValue)\"")
@@ -308,7 +308,7 @@ def early(w):
 
     with case("the next server claims again, and one that is killed leaves no claim"):
         w.start_early()
-        w.host.must("pidof usbiphp-server && { kill -9 $(pidof usbiphp-server); true; }")
+        w.host.must(lab.kill("usbiphp-server", "KILL"))
         w.host.wait(f"! {STARTER}")
         w.plug_early()
         w.host.wait("test -e /sys/bus/usb/drivers/usb-storage/2-3:1.0")
