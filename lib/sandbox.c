@@ -416,8 +416,6 @@ static const uint16_t holder_calls[] = {
 	SYS_close,
 	NR_MMAP,
 	SYS_munmap,
-	SYS_madvise,
-	SYS_brk,
 #ifdef SYS_timerfd_settime
 	SYS_timerfd_settime,
 #endif

@@ -333,6 +333,7 @@ static void to_a_device(void)
 	static const long calls[] = {
 		SYS_openat, SYS_socket, SYS_connect, SYS_kill, SYS_mprotect, SYS_unlinkat,
 		SYS_renameat2, SYS_dup, SYS_prctl, SYS_mknodat, SYS_chroot, SYS_mount,
+		SYS_brk,
 	};
 
 	enter(sandbox_enter_holder);

@@ -5,6 +5,7 @@
 #include "tests/files.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,12 +51,26 @@ static void maps(void)
 	usbfs_unmap(map, SIZE);
 	CHECK(!node_is_mapped());
 	close(fd);
-	CHECK(!usbfs_map(-1, SIZE));
+	CHECK(!usbfs_map(fd, SIZE));
+}
+
+static void plain(void)
+{
+	char *memory = usbfs_map(USBFS_PLAIN, SIZE), *other = usbfs_map(USBFS_PLAIN, SIZE);
+
+	must(memory && other, "get memory");
+	memset(other, 'y', SIZE);
+	for (unsigned i = 0; i < SIZE; i++)
+		CHECK_INT(memory[i], 0);
+	usbfs_unmap(memory, SIZE);
+	usbfs_unmap(other, SIZE);
+	CHECK(!usbfs_map(USBFS_PLAIN, SIZE_MAX / 2));
 }
 
 int main(void)
 {
 	RUN("t_usbfs_node: ioctls", ioctls);
 	RUN("t_usbfs_node: maps", maps);
+	RUN("t_usbfs_node: plain memory", plain);
 	return check_status();
 }

@@ -2,7 +2,7 @@
 /*
  * Tests of usbfs/session, transfer, pieces, special and buffers, with a usbfs that the test plays
  * and a client at the other end of a socket.
- * LINK: -Wl,--wrap=usbfs_ioctl,--wrap=usbfs_map,--wrap=usbfs_unmap,--wrap=malloc
+ * LINK: -Wl,--wrap=usbfs_ioctl,--wrap=usbfs_map,--wrap=usbfs_unmap
  * LINK: -Wl,--wrap=recv,--wrap=send,--wrap=epoll_ctl
  */
 #include "usbfs/session.h"
@@ -36,7 +36,6 @@ static struct {
 	int epoll, client;
 	uint32_t seqnum; /* of the latest request */
 	enum usbfs_end end;
-	bool no_memory;
 	unsigned interrupts; /* of the session's next calls of recv(2) and send(2) */
 	unsigned watched;    /* calls of epoll_ctl(2) */
 	unsigned fail_watch; /* so many more, and they fail; 0: they do not */
@@ -45,14 +44,6 @@ static struct {
 	uint8_t data[2 * BIG];
 	struct urb_packet packet[URB_PACKETS_MAX];
 } t;
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-	return t.no_memory ? NULL : __real_malloc(size);
-}
 
 static bool is_interrupted(int socket)
 {
@@ -138,6 +129,7 @@ static void stop(void)
 	usbfs_session_end(&t.session);
 	CHECK_INT(fake.urbs, 0);
 	CHECK_INT(fake.maps, 0);
+	CHECK_INT(fake.plains, 0);
 	CHECK_INT(t.counters.in_flight, 0);
 	if (fake.fault)
 		check_fault(__FILE__, __LINE__, "%s", fake.fault);
@@ -1619,33 +1611,67 @@ static void idle(void)
 	stop();
 }
 
-/* What makes the device go on is not held up by what waits for the device. */
+/* Small buffers share memory, plain as mapped: 32 of them, and only what else there is has its own
+ * pages. */
+static void small_buffers(void)
+{
+	start();
+	for (int i = 0; i < 32; i++)
+		submit(INTERRUPT, true, 8);
+	CHECK_INT(fake.plains, 1);
+	submit(INTERRUPT, true, 8);
+	CHECK_INT(fake.plains, 2);
+	submit(INTERRUPT, true, 1000);
+	CHECK_INT(fake.plains, 3);
+	CHECK_INT(t.session.transfers.bytes, 32 * 512 + 2 * 4096);
+	fake_kill(-1);
+	reap();
+	while (receive(true))
+		;
+	CHECK_INT(fake.plains, 3);
+	submit(INTERRUPT, true, 3000); /* has one of those pages */
+	CHECK_INT(fake.plains, 3);
+	fake_kill(-1);
+	reap();
+	tick();
+	tick();
+	CHECK_INT(fake.plains, 0);
+	stop();
+}
+
 /* Then the next URB has the slot of another one, whose buffer is too small. */
 static void every_slot_has_a_buffer(void)
 {
 	uint32_t seqnum;
 
 	start();
+	t.device.memory = 2 * USBFS_MEMORY;
 	for (unsigned i = 0; i < TRANSFERS_MAX; i++)
 		submit(INTERRUPT, true, 8);
 	for (uint32_t i = 0; i < TRANSFER_REPLIES; i++)
 		CHECK_INT(transfers_reply_unlink(&t.session.transfers, i), 0);
 	CHECK_INT(transfers_reply_unlink(&t.session.transfers, 99), -EAGAIN);
-	fake_kill(-1);
+	for (unsigned i = 0; i < TRANSFER_REPLIES; i++)
+		fake_done(i, -ENOENT, 0);
 	reap();
 	while (receive(true))
 		;
 	for (unsigned i = 0; i < TRANSFER_REPLIES; i++)
 		submit(BULK, true, 16000);
-	fake_kill(-1);
+	fake_kill(0x80 | BULK);
 	reap();
 	while (receive(true))
 		;
 	CHECK(!t.session.transfers.bare);
 	seqnum = submit(BULK, true, 100000);
-	done(0, seqnum, 0, 100000);
+	CHECK_INT(fake.urbs, TRANSFERS_MAX - TRANSFER_REPLIES + 1);
+	done(fake.urbs - 1, seqnum, 0, 100000);
 	reap();
 	EXPECT_IN(seqnum, 0, 100000);
+	fake_kill(-1);
+	reap();
+	while (receive(true))
+		;
 	CHECK_INT(t.session.transfers.bytes, 0);
 	tick();
 	tick();
@@ -2080,24 +2106,24 @@ static void no_memory(void)
 	uint32_t seqnum;
 
 	start();
-	t.no_memory = true;
+	fake.no_memory = true;
 	seqnum = submit(BULK, true, 300000);
 	CHECK_INT(fake.urbs, 0);
 	tick();
-	t.no_memory = false;
+	fake.no_memory = false;
 	tick();
 	CHECK_INT(fake.urbs, 1);
 	done(0, seqnum, 0, 10);
 	reap();
 	EXPECT_IN(seqnum, 0, 10);
-	t.no_memory = true;
+	fake.no_memory = true;
 	seqnum = submit(BULK, true, 5 * BIG);
 	for (int i = 0; i < 40; i++)
 		tick();
 	EXPECT_IN(seqnum, -ENOMEM, 0);
 	CHECK_INT(t.session.transfers.bytes, 0);
 	submit(BULK, false, 2 * 300000);
-	t.no_memory = false;
+	fake.no_memory = false;
 	CHECK_INT(t.end, USBFS_NO_MEMORY);
 	stop();
 }
@@ -2245,6 +2271,7 @@ int main(void)
 	RUN("small maps", small_maps);
 	RUN("memory is used again", reuse);
 	RUN("memory that is idle is given back", idle);
+	RUN("small buffers", small_buffers);
 	RUN("every slot has a buffer", every_slot_has_a_buffer);
 	RUN("memory of packets alone", idle_packets);
 	RUN("a small request is not held up by large ones", small_ones_pass);

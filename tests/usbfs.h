@@ -39,7 +39,8 @@ static struct {
 	unsigned fail_number, fail_after, fail_times;
 	int fail_error;
 	size_t memory, used; /* usbfs_memory_mb, in bytes: of URBs and maps. 0: no limit */
-	unsigned maps, maps_made;
+	bool no_memory;
+	unsigned maps, maps_made, plains;
 	struct {
 		uint8_t *base;
 		size_t size;
@@ -150,7 +151,7 @@ static inline int fake_submit(struct usbdevfs_urb *urb)
 	fake_check(urb);
 	memset(entry, 0, sizeof(*entry));
 	entry->urb = urb;
-	entry->was = calloc(1, sizeof(*urb)); /* of a test that lets malloc() fail, too */
+	entry->was = calloc(1, sizeof(*urb));
 	memcpy(entry->was, urb, sizeof(*urb));
 	entry->size = size;
 	entry->data = calloc(1, size + 1);
@@ -302,7 +303,11 @@ void *__wrap_usbfs_map(int fd, size_t size)
 	unsigned i = 0;
 	void *base;
 
-	(void)fd;
+	if (fd == USBFS_PLAIN) {
+		base = fake.no_memory ? NULL : calloc(1, size);
+		fake.plains += base != NULL;
+		return base;
+	}
 	if (fake.memory && fake.used + size > fake.memory)
 		return NULL;
 	while (i < FAKE_MAPS && fake.map[i].base)
@@ -334,7 +339,8 @@ void __wrap_usbfs_unmap(void *map, size_t size)
 			fake.maps--;
 			return;
 		}
-	fake_fault(true, "no such map");
+	fake_fault(!fake.plains--, "no such memory");
+	free(map);
 }
 
 /* Forgets everything; a URB in flight is a fault of the test. */

@@ -5,7 +5,6 @@
 #include "usbfs/node.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -13,7 +12,7 @@ enum {
 	CLASS_MIN = 512,      /* bytes in the class 0 */
 	POOL_PARTS = 32,      /* buffers of the class 0 that are parts of one map */
 	POOL_SIZE = POOL_PARTS * CLASS_MIN,
-	MAP_MIN = 4096,	      /* what the kernel allocates at least */
+	PAGE = 4096,	      /* what the kernel allocates at least, or a part of it */
 	MAP_MAX = 4 << 20,    /* what the kernel can allocate in one piece */
 	MAPS_MAX = 1 << 20,   /* of a device, beside its largest buffer that can be one */
 	PROBE_SIZE = 64 << 10,
@@ -65,12 +64,11 @@ bool usbfs_maps_are_cheap(int fd)
 
 	if (!map)
 		return false;
-	plain = malloc(PROBE_SIZE);
+	plain = usbfs_map(USBFS_PLAIN, PROBE_SIZE);
 	if (plain) {
-		memset(plain, 0, PROBE_SIZE);
 		cheap = time_read(map) / PROBE_FACTOR <= time_read(plain);
+		usbfs_unmap(plain, PROBE_SIZE);
 	}
-	free(plain);
 	usbfs_unmap(map, PROBE_SIZE);
 	return cheap;
 }
@@ -86,47 +84,64 @@ unsigned usbfs_buffer_class(size_t size)
 
 static bool may_map(const struct usbfs_buffers *buffers, size_t size)
 {
-	return buffers->maps && size >= MAP_MIN &&
+	return buffers->maps && size >= PAGE &&
 	       buffers->mapped + size <= MAPS_MAX + buffers->largest &&
 	       buffers->mapped + size <= buffers->limit;
 }
 
-static uint8_t *make_map(struct usbfs_buffers *buffers, size_t size)
+/* Whole pages, so that what it is said to take is what it takes. */
+static bool make_plain(struct usbfs_buffer *buffer, size_t size)
 {
-	uint8_t *map = may_map(buffers, size) ? usbfs_map(buffers->fd, size) : NULL;
-
-	if (map)
-		buffers->mapped += size;
-	return map;
+	size = (size + PAGE - 1) / PAGE * PAGE;
+	buffer->data = usbfs_map(USBFS_PLAIN, size);
+	buffer->size = buffer->data ? (uint32_t)size : 0;
+	return buffer->data;
 }
 
-static void drop_map(struct usbfs_buffers *buffers, uint8_t *map, size_t size)
+static bool make_memory(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, size_t size)
 {
-	usbfs_unmap(map, size);
-	buffers->mapped -= size;
+	buffer->data = may_map(buffers, size) ? usbfs_map(buffers->fd, size) : NULL;
+	buffer->mapped = buffer->data != NULL;
+	if (!buffer->mapped)
+		return make_plain(buffer, size);
+	buffer->size = (uint32_t)size;
+	buffers->mapped += size;
+	return true;
 }
 
-static uint8_t *take_part(struct usbfs_buffers *buffers)
+static void drop_memory(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer)
 {
+	if (buffer->data)
+		usbfs_unmap(buffer->data, buffer->size);
+	if (buffer->mapped)
+		buffers->mapped -= buffer->size;
+	*buffer = (struct usbfs_buffer){ NULL, 0, false };
+}
+
+/* False: all are in use. */
+static bool take_part(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer)
+{
+	struct usbfs_buffer *pool = &buffers->pool;
 	unsigned i = 0;
 
-	if (!buffers->pool)
-		buffers->pool = make_map(buffers, POOL_SIZE);
+	if (!pool->data)
+		make_memory(buffers, pool, POOL_SIZE);
 	while (i < POOL_PARTS && buffers->parts >> i & 1)
 		i++;
-	if (!buffers->pool || i == POOL_PARTS)
-		return NULL;
+	if (!pool->data || i == POOL_PARTS)
+		return false;
 	buffers->parts |= 1u << i;
-	return buffers->pool + (size_t)i * CLASS_MIN;
+	buffer->data = pool->data + (size_t)i * CLASS_MIN;
+	buffer->size = CLASS_MIN;
+	return true;
 }
 
-static void give_part(struct usbfs_buffers *buffers, const uint8_t *part)
+static void give_part(struct usbfs_buffers *buffers, struct usbfs_buffer *part)
 {
-	buffers->parts &= ~(1u << (part - buffers->pool) / CLASS_MIN);
-	if (buffers->parts)
-		return;
-	drop_map(buffers, buffers->pool, POOL_SIZE);
-	buffers->pool = NULL;
+	buffers->parts &= ~(1u << (part->data - buffers->pool.data) / CLASS_MIN);
+	*part = (struct usbfs_buffer){ NULL, 0, false };
+	if (!buffers->parts)
+		drop_memory(buffers, &buffers->pool);
 }
 
 bool usbfs_buffer_make(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, unsigned class)
@@ -135,31 +150,21 @@ bool usbfs_buffer_make(struct usbfs_buffers *buffers, struct usbfs_buffer *buffe
 
 	if (size > buffers->largest && size <= MAP_MAX)
 		buffers->largest = size;
-	buffer->data = class ? make_map(buffers, size) : take_part(buffers);
-	buffer->mapped = buffer->data != NULL;
-	if (!buffer->mapped)
-		buffer->data = malloc(size);
-	buffer->size = buffer->data ? (uint32_t)size : 0;
-	return buffer->data;
+	return (!class && take_part(buffers, buffer)) || make_memory(buffers, buffer, size);
 }
 
-bool usbfs_buffer_grow(struct usbfs_buffer *buffer, size_t size)
+bool usbfs_buffer_grow(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, size_t size)
 {
 	if (buffer->size >= size)
 		return true;
-	free(buffer->data);
-	buffer->data = malloc(size);
-	buffer->size = buffer->data ? (uint32_t)size : 0;
-	return buffer->data;
+	drop_memory(buffers, buffer);
+	return make_plain(buffer, size);
 }
 
 void usbfs_buffer_free(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer)
 {
-	if (!buffer->mapped)
-		free(buffer->data);
-	else if (buffer->size == CLASS_MIN)
-		give_part(buffers, buffer->data);
+	if (buffer->size == CLASS_MIN)
+		give_part(buffers, buffer);
 	else
-		drop_map(buffers, buffer->data, buffer->size);
-	*buffer = (struct usbfs_buffer){ NULL, 0, false };
+		drop_memory(buffers, buffer);
 }

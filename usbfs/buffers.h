@@ -29,7 +29,7 @@ struct usbfs_buffers {
 	size_t limit; /* bytes that maps may have */
 	size_t mapped; /* bytes in maps */
 	size_t largest; /* bytes of the largest buffer so far that a map can have */
-	uint8_t *pool;	/* the map whose parts are buffers of the class 0; NULL: none */
+	struct usbfs_buffer pool; /* its parts are buffers of the class 0 */
 	uint32_t parts; /* those that are buffers, a bit each */
 };
 
@@ -42,10 +42,10 @@ bool usbfs_maps_are_cheap(int fd);
 
 /* The smallest class of buffers with that size, which is at most USBFS_BUFFER_MAX. */
 unsigned usbfs_buffer_class(size_t size);
-/* A buffer of that class. False if there is no memory. */
+/* A buffer of that class, or a larger one. False if there is no memory. */
 bool usbfs_buffer_make(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, unsigned class);
 /* Plain memory of that size at least, in place of what was there. False if there is none. */
-bool usbfs_buffer_grow(struct usbfs_buffer *buffer, size_t size);
+bool usbfs_buffer_grow(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer, size_t size);
 void usbfs_buffer_free(struct usbfs_buffers *buffers, struct usbfs_buffer *buffer);
 
 #endif

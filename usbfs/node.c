@@ -17,7 +17,8 @@ int usbfs_ioctl(int fd, unsigned request, void *argument)
 
 void *usbfs_map(int fd, size_t size)
 {
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int flags = fd == USBFS_PLAIN ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
 
 	return map == MAP_FAILED ? NULL : map;
 }

@@ -9,6 +9,7 @@
 
 /* ioctl(2) with a request of linux/usbdevice_fs.h: 0 or more, or -errno. */
 int usbfs_ioctl(int fd, unsigned request, void *argument);
+enum { USBFS_PLAIN = -1 /* in place of a node: no kernel's, and any part of it may be a buffer */ };
 /* Zeroed memory of the kernel's for DMA, or NULL. The last byte of a URB's buffer must be in the
  * map in which its first byte is (drivers/usb/core/devio.c find_memory_area()). */
 void *usbfs_map(int fd, size_t size);

@@ -4,8 +4,7 @@
  * to (Documentation/usb/usbip_protocol.rst). The client is not trusted: whatever it sends costs at
  * most its session, TRANSFERS_MAX URBs, and the memory that the device may have in flight.
  *
- * System calls: ioctl, mmap, munmap, recvfrom, recvmsg, sendto, sendmsg, epoll_ctl, close, and
- * those of malloc().
+ * System calls: ioctl, mmap, munmap, recvfrom, recvmsg, sendto, sendmsg, epoll_ctl, close.
  */
 #ifndef USBFS_SESSION_H
 #define USBFS_SESSION_H

@@ -186,7 +186,7 @@ bool slot_take_buffer(struct transfers *transfers, struct transfer *transfer)
 bool slot_grow_extra(struct transfers *transfers, struct transfer *transfer, size_t size)
 {
 	size_t before = transfer->extra.size;
-	bool grown = usbfs_buffer_grow(&transfer->extra, size);
+	bool grown = usbfs_buffer_grow(&transfers->buffers, &transfer->extra, size);
 
 	transfers->bytes += transfer->extra.size - before;
 	return grown;

@@ -8,7 +8,7 @@
  * well-formed and its request is still known, and in the end nothing is in flight and no memory is
  * left.
  * LINK: -Wl,--wrap=usbfs_ioctl,--wrap=usbfs_map,--wrap=usbfs_unmap
- * LINK: -Wl,--wrap=send,--wrap=sendmsg,--wrap=malloc
+ * LINK: -Wl,--wrap=send,--wrap=sendmsg
  */
 #include "usbfs/session.h"
 
@@ -56,7 +56,7 @@ static struct usbfs_session session;
 static struct urb_counters counters;
 static uint32_t state;
 static int client, epoll;
-static bool no_memory, reads;
+static bool reads;
 static const uint8_t *script, *messages;
 static size_t script_left, messages_len;
 static uint32_t flooded;
@@ -80,7 +80,6 @@ static void set_up(uint8_t memory, uint8_t seed)
 	memcpy(device.descriptors, descriptors, sizeof(descriptors));
 	HOLDS(!usbfs_endpoints_read(descriptors, sizeof(descriptors), 1, &device.endpoints));
 	flooded = FLOOD;
-	no_memory = false;
 	reads = true;
 	device.maps_are_cheap = memory & 1;
 	device.memory = memory & 4 ? 3000 : USBFS_MEMORY;
@@ -172,14 +171,6 @@ ssize_t __wrap_sendmsg(int socket, const struct msghdr *message, int flags)
 	return __real_sendmsg(socket, message, flags);
 }
 
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-	return no_memory ? NULL : __real_malloc(size);
-}
-
 static void complete_one(int status, bool whole)
 {
 	unsigned i = fake.urbs ? number(fake.urbs) : 0, setup, length;
@@ -250,7 +241,7 @@ static int happen(enum event event, unsigned with)
 		fake.discard_loses = with & 1;
 		return 0;
 	case NO_MEMORY:
-		no_memory = with & 1;
+		fake.no_memory = with & 1;
 		return 0;
 	case USBFS_MEMORY_IS:
 		fake.memory = with * 10000;
@@ -322,9 +313,8 @@ static void tear_down(void)
 	struct transfers *transfers = &session.transfers;
 
 	usbfs_session_end(&session);
-	HOLDS(!fake.fault && !fake.urbs && !fake.maps);
+	HOLDS(!fake.fault && !fake.urbs && !fake.maps && !fake.plains);
 	HOLDS(!transfers->flying && !transfers->buffers.mapped && !counters.in_flight);
-	no_memory = false;
 	close(client);
 	close(epoll);
 	close(device.fd);
