@@ -385,7 +385,7 @@ static void request_resolve(struct request *request)
 		request_resolved(request);
 		return;
 	}
-	request_set_state(request, REQUEST_RESOLVING, REQUEST_RESOLVE_MS);
+	request_set_state(request, REQUEST_RESOLVING, RESOLVE_MS);
 	request->resolver.pid = 0;
 	error = child_start(request->loop, &request->resolver, &work, request_name_resolved);
 	if (error)

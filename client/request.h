@@ -7,13 +7,12 @@
 #define CLIENT_REQUEST_H
 
 #include "client/reply.h"
-#include "lib/addr.h"
 #include "lib/log.h"
 #include "loop/child.h"
+#include "loop/resolve.h"
 #include "tls/handshake.h"
 
 enum {
-	REQUEST_RESOLVE_MS = 20000, /* for a name */
 	REQUEST_CONNECT_MS = 5000,  /* for each address */
 	REQUEST_SSH_MS = 20000,     /* from the start of ssh to the first byte */
 	REQUEST_REPLY_MS = 5000,    /* from the connection to the last byte */
@@ -64,14 +63,6 @@ struct ssh {
 	const struct endpoint *server;
 	uint32_t tunnels; /* the number of the latest */
 	struct log_once ended;
-};
-
-enum { ADDRESSES_MAX = 8 };
-
-struct addresses {
-	int error; /* EAI_* of getaddrinfo(3), all negative, or an errno; 0: count is at least 1 */
-	unsigned count;
-	struct addr address[ADDRESSES_MAX];
 };
 
 /* Shared by all requests to a server. */
@@ -133,19 +124,6 @@ void request_cancel(struct request *request);
 void request_close(const struct request *request);
 /* Logs that a list failed: "cannot reach pi.lan:3240: Connection refused". */
 void request_log_failure(const struct request *request, struct log_once *once);
-
-/*
- * resolve.c: an address needs no look-up. If the host is one ("10.0.0.7", "fe80::1%eth0"), returns
- * true and fills in addresses, with that one or with an error, as its interface may not exist.
- * Returns false if the host is a name, which may begin like an address. Works inside the sandbox.
- */
-bool resolve_address(const struct endpoint *endpoint, struct addresses *addresses);
-/* Looks up the name of an endpoint: blocking work for child_start(), with a struct addresses as its
- * result. One in .local is asked for by multicast DNS, unless /etc/hosts has it; if nobody answers,
- * libc looks it up as any other. */
-void resolve_name(const void *endpoint, void *addresses);
-/* Why there are no addresses. */
-const char *resolve_strerror(int error);
 
 /*
  * ssh.c: starts the process "usbiphp-ssh" if any of the servers is behind ssh. It runs ssh in the

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* usbiphp find: the servers that are announced in the network (DNS-SD, RFC 6763). */
 #include "client/client.h"
-#include "client/multicast.h"
+#include "client/request.h"
 #include "cmd/cmd.h"
 #include "cmd/table.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/str.h"
+#include "loop/multicast.h"
 
 #include <fcntl.h>
 #include <net/if.h>

@@ -6,8 +6,9 @@
  * LINK: -Wl,--wrap=log_line
  */
 #include "client/client.h"
-#include "client/multicast.h"
+#include "client/request.h"
 #include "cmd/cmd.h"
+#include "loop/multicast.h"
 
 #include "tests/said.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of client/multicast, and of client/resolve for names in .local: responders that are played
+ * Tests of loop/multicast, and of loop/resolve for names in .local: responders that are played
  * here: right ones, liars, floods and silence. t_names.py has a real one.
  * LINK: -Wl,--wrap=sendto,--wrap=recvfrom,--wrap=ioctl,--wrap=getaddrinfo,--wrap=loop_clock
  * LINK: -Wl,--wrap=file_each_line,--wrap=poll,--wrap=setsockopt
  */
-#include "client/multicast.h"
+#include "loop/multicast.h"
 
 #include "lib/file.h"
 #include "tests/check.h"

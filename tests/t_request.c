@@ -919,7 +919,7 @@ static void resolver_hangs(void)
 	resolve_as = think;
 	request_start(&t.request, OP_REQ_DEVLIST, NULL);
 	CHECK_INT(t.request.state, REQUEST_RESOLVING);
-	CHECK(t.request.deadline <= loop_clock() + REQUEST_RESOLVE_MS);
+	CHECK(t.request.deadline <= loop_clock() + RESOLVE_MS);
 	past_deadline();
 	outcome_is(REQUEST_UNRESOLVED, NULL);
 	CHECK(*t.reason);

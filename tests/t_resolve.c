@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of client/resolve: hosts that are addresses, also inside the sandbox, and the look-up of a
+ * Tests of loop/resolve: hosts that are addresses, also inside the sandbox, and the look-up of a
  * name in a child, whose getaddrinfo() is the test's. t_request has the failures of a look-up.
  * LINK: -Wl,--wrap=getaddrinfo,--wrap=fork
  */
-#include "client/request.h"
+#include "loop/resolve.h"
 
 #include "lib/sandbox.h"
 #include "loop/child.h"

@@ -375,11 +375,20 @@ static void maps(void)
 
 static void classes(void)
 {
+	struct usbfs_buffers buffers = { .fd = 3 };
+	struct usbfs_buffer buffer = { 0 };
+
 	CHECK_INT(usbfs_buffer_class(0), 0);
 	CHECK_INT(usbfs_buffer_class(512), 0);
 	CHECK_INT(usbfs_buffer_class(513), 1);
 	CHECK_INT(usbfs_buffer_class(USBFS_BUFFER_MAX / 2), USBFS_CLASSES - 2);
 	CHECK_INT(usbfs_buffer_class(USBFS_BUFFER_MAX), USBFS_CLASSES - 1);
+	CHECK(usbfs_buffer_grow(&buffers, &buffer, 100));
+	CHECK(usbfs_buffer_grow(&buffers, &buffer, 4097));
+	CHECK_INT(buffer.size, 8192);
+	CHECK_INT(fake.plains, 1);
+	usbfs_buffer_free(&buffers, &buffer);
+	CHECK_INT(fake.plains, 0);
 }
 
 int main(void)

@@ -1615,6 +1615,8 @@ static void idle(void)
  * pages. */
 static void small_buffers(void)
 {
+	uint32_t seqnum;
+
 	start();
 	for (int i = 0; i < 32; i++)
 		submit(INTERRUPT, true, 8);
@@ -1631,6 +1633,21 @@ static void small_buffers(void)
 	CHECK_INT(fake.plains, 3);
 	submit(INTERRUPT, true, 3000); /* has one of those pages */
 	CHECK_INT(fake.plains, 3);
+	seqnum = submit(INTERRUPT, true, 8);
+	tick();
+	tick();
+	CHECK_INT(fake.plains, 2);
+	done(1, seqnum, 0, 8);
+	reap();
+	EXPECT_IN(seqnum, 0, 8);
+	seqnum = submit(INTERRUPT, true, 8);
+	submit(INTERRUPT, true, 8);
+	done(1, seqnum, 0, 8);
+	reap();
+	EXPECT_IN(seqnum, 0, 8);
+	tick();
+	tick();
+	CHECK_INT(fake.plains, 2); /* the other one is still in it */
 	fake_kill(-1);
 	reap();
 	tick();

@@ -3,11 +3,11 @@
  * One-shot questions to the machines on the links of this one: multicast DNS (RFC 6762 5.1), over
  * IPv4 and IPv6. Blocking work for a process of its own. Works inside the client's sandbox.
  */
-#ifndef CLIENT_MULTICAST_H
-#define CLIENT_MULTICAST_H
+#ifndef LOOP_MULTICAST_H
+#define LOOP_MULTICAST_H
 
-#include "client/request.h"
 #include "lib/mdns.h"
+#include "loop/resolve.h"
 
 enum {
 	MULTICAST_LINKS_MAX = 64,  /* interfaces; any further are left out */

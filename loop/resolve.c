@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The addresses of a server: from its host's text, or in a child process by multicast DNS or libc's
- * resolver. */
-#include "client/multicast.h"
+/* The addresses of a host: of its text, or by multicast DNS or libc's resolver. */
+#include "loop/resolve.h"
+
 #include "lib/file.h"
 #include "lib/str.h"
+#include "loop/multicast.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -57,7 +58,7 @@ static void resolve_copy(struct addresses *addresses, const struct addrinfo *inf
 
 enum { LOCAL_TRIES = 3, LOCAL_TRY_MS = 1000 };
 
-static_assert(2 * LOCAL_TRIES * LOCAL_TRY_MS < REQUEST_RESOLVE_MS, "libc has time, too");
+static_assert(2 * LOCAL_TRIES * LOCAL_TRY_MS < RESOLVE_MS, "libc has time, too");
 
 /* A name in .local. */
 struct local_name {

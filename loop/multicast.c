@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One-shot questions by multicast DNS. */
-#include "client/multicast.h"
+#include "loop/multicast.h"
 
 #include "lib/file.h"
 #include "lib/str.h"
+#include "loop/loop.h"
 
 #include <fcntl.h>
 #include <net/if.h>
