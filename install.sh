@@ -228,8 +228,9 @@ loaded='' placed='' started='' ended='' complete='' installed=''
 . "$here/install/predecessor.sh"
 use_init "$(find_init)"
 if [ "$role" = client ] && ! has_settings && has_predecessor; then
-	case ${1--} in
-	-*) # no HOST
+	case " ${1--} $*" in
+	*' --accept'*) ;;
+	' -'*) # no HOST
 		host=$(predecessor_host)
 		[ "$host" ] || usage "no HOST given, and $old_script names none"
 		set -- "$host" "$@"

@@ -43,6 +43,7 @@ struct settings {
 	struct daemon_options daemon;
 	char **arguments; /* behind the options */
 	const char *port;
+	struct endpoint accept; /* its name is empty: none */
 	bool given[128]; /* options that were given, by their letter */
 	unsigned servers;
 	struct endpoint server[CLIENT_SERVERS_MAX];
@@ -64,15 +65,15 @@ struct command {
 /* Options without a letter have these numbers instead. */
 enum {
 	DEAD_AFTER = 1, TAKE_ALL, JSON, CONFIG, SYSFS, RUN, WATCH, KEYS, ONCE, FORCE, ENGINE,
-	ON_DEMAND, GUARD, WAIT,
+	ON_DEMAND, GUARD, WAIT, TO, ACCEPT,
 };
-enum { LAST_LETTERLESS = WAIT };
+enum { LAST_LETTERLESS = ACCEPT };
 
 static const struct option_row {
 	uint16_t commands; /* that take it, as bits */
 	uint8_t letter;
 	char name[11];
-	char argument[12]; /* empty: it takes none */
+	char argument[14]; /* empty: it takes none */
 	char help[53];
 } option_rows[] = {
 	{ ROLES, 'i', "interval", "SECONDS", "time between passes (default 10)" },
@@ -95,6 +96,10 @@ static const struct option_row {
 	  "take a device only while a client uses it" },
 	{ CLIENT, GUARD, "guard", "WHEN",
 	  "check what a server sends: auto (default), on, off" },
+	{ SERVER, TO, "to", "CLIENT[:PORT]",
+	  "connect to a client that has --accept" },
+	{ CLIENT, ACCEPT, "accept", "[ADDR:]PORT",
+	  "let servers connect that have --to" },
 	{ SERVER, 'n', "dry-run", "", "print which devices would be exported, then exit" },
 	{ LIST | FIND | STATUS, JSON, "json", "", "print JSON, see usbiphp(1)" },
 	{ STATUS, WATCH, "watch", "", "print again whenever something changes" },
@@ -173,6 +178,28 @@ static int parse_guard(const char *value, enum guard_mode *mode)
 	return usage_error("--guard takes auto, on or off, not '%s'", value);
 }
 
+static int parse_accept(const char *value, struct endpoint *accept)
+{
+	char text[ENDPOINT_NAME_SIZE];
+
+	if (!strchr(value, '/') &&
+	    str_format(text, sizeof(text), strchr(value, ':') ? "%s" : "[::]:%s", value) &&
+	    !endpoint_parse(accept, text, "") && endpoint_is_address(accept))
+		return 0;
+	return usage_error("--accept takes PORT or ADDR:PORT, not '%s'", value);
+}
+
+static int parse_client(const char *value, const char *port, struct host_options *host)
+{
+	const char *wrong;
+
+	if (host->clients == DIALERS_MAX)
+		return usage_error("more than %u --to options: '%s'", DIALERS_MAX, value);
+	wrong = strchr(value, '/') ? "not a host name:" :
+				     endpoint_parse(&host->client[host->clients++], value, port);
+	return wrong ? usage_error("--to: %s '%s'", wrong, value) : 0;
+}
+
 static int print_version(struct table *table)
 {
 	table_put(table, "usbiphp " VERSION "\n");
@@ -226,6 +253,10 @@ static int take_option(struct settings *settings, int option, const char *value)
 			return EXIT_USAGE;
 		daemon->wait_until = loop_clock() + seconds * UINT64_C(1000);
 		break;
+	case ACCEPT:
+		return parse_accept(value, &settings->accept);
+	case TO:
+		return parse_client(value, settings->port, host);
 	case ENGINE:
 		return parse_engine(value, &host->engine);
 	case GUARD:
@@ -316,6 +347,8 @@ static int run_server(struct settings *settings)
 		listener_parse(&host->listen[1], "[::]");
 		host->listeners = 2;
 	}
+	if (host->clients && !settings->daemon.keys)
+		return usage_error("--to needs --psk");
 	host->alone = host->networks.count;
 	if (!host->networks.count)
 		cidr_list_add(&host->networks, NETWORKS_NEAR);
@@ -325,18 +358,23 @@ static int run_server(struct settings *settings)
 static int run_client(struct settings *settings)
 {
 	const struct daemon_options *daemon = &settings->daemon;
+	const struct endpoint *accept = *settings->accept.name ? &settings->accept : NULL;
 	int status;
 
-	if (!*settings->arguments)
+	if (!*settings->arguments && !accept)
 		return usage_error("no HOST given");
 	if (daemon->wait_until && !daemon->once)
 		return usage_error("--wait needs --once");
+	if (accept && !daemon->keys)
+		return usage_error("--accept needs --psk");
+	if (accept && daemon->once && !daemon->wait_until)
+		return usage_error("--once with --accept needs --wait");
 	if (parse_servers(settings))
 		return EXIT_USAGE;
-	status = client_run(daemon, settings->guard, settings->server, settings->servers);
+	status = client_run(daemon, settings->guard, accept, settings->server, settings->servers);
 	if (status || !daemon->wait_until)
 		return status;
-	return cmd_wait_for_servers(daemon, settings->inventory, settings->server,
+	return cmd_wait_for_servers(daemon, settings->inventory, accept, settings->server,
 				    settings->servers);
 }
 

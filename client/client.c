@@ -2,6 +2,7 @@
 /* The client role: its servers, pass after pass, and the ports of an earlier daemon. */
 #include "client/client.h"
 
+#include "client/callers.h"
 #include "client/places.h"
 #include "client/port_record.h"
 #include "client/server.h"
@@ -18,15 +19,18 @@
 enum { STOP_MS = 10000 /* for all ports to become free; hooks have their own, longer time */ };
 
 struct client {
-	unsigned servers; /* those that are configured, then those that are removed */
-	unsigned removed;
+	unsigned servers; /* those that are configured, then the others */
+	unsigned others;  /* those that connect, or are removed */
+	struct log_once overflow; /* there are too many servers */
 	bool adopted;  /* the first pass has adopted the ports of an earlier daemon */
 	struct daemon daemon;
 	struct import_context imports;
 	struct ssh ssh;
 	struct places places;
+	const struct endpoint *accept; /* where servers connect; NULL: nowhere */
+	struct callers callers;
 	struct server server[2 * CLIENT_SERVERS_MAX];
-	struct endpoint removed_endpoint[CLIENT_SERVERS_MAX];
+	struct endpoint other_endpoint[CLIENT_SERVERS_MAX];
 	char record_dir[PATH_MAX];
 	char keep_dir[PATH_MAX]; /* in it: `usbip detach` removes record_dir whenever it is empty */
 };
@@ -35,33 +39,46 @@ struct client {
 	for (struct server *server_ = (client)->server;                                            \
 	     server_ < (client)->server + (client)->servers; server_++)
 
-/* A server that is not configured any more. NULL: there are too many. */
-static struct server *client_add_removed(struct client *client, const struct record *record)
+/* The server of that host and port, a new one if there is none. NULL: there are too many. */
+static struct server *client_find_server(struct client *client, const char *host, const char *port)
 {
-	struct endpoint *endpoint = &client->removed_endpoint[client->removed];
-	struct server *server = &client->server[client->servers];
+	struct endpoint *endpoint = &client->other_endpoint[client->others];
+	struct server *other = &client->server[client->servers];
 
-	if (client->removed == CLIENT_SERVERS_MAX)
+	EACH_SERVER(client, server)
+		if (!strcmp(server->target.endpoint->host, host) &&
+		    !strcmp(server->target.endpoint->port, port))
+			return server;
+	if (client->others == CLIENT_SERVERS_MAX)
 		return NULL;
-	str_copy(endpoint->host, sizeof(endpoint->host), record->host);
-	str_copy(endpoint->port, sizeof(endpoint->port), record->tcp_port);
-	str_format(endpoint->name, sizeof(endpoint->name),
-		   strchr(record->host, ':') ? "[%s]:%s" : "%s:%s", record->host, record->tcp_port);
-	client->removed++;
+	str_copy(endpoint->host, sizeof(endpoint->host), host);
+	str_copy(endpoint->port, sizeof(endpoint->port), port);
+	str_format(endpoint->name, sizeof(endpoint->name), strchr(host, ':') ? "[%s]:%s" : "%s:%s",
+		   host, port);
+	client->others++;
 	client->servers++;
-	server_init(server, &client->imports, endpoint);
-	server->removed = true;
-	log_info("%s: is no longer configured: its devices are detached", endpoint->name);
-	return server;
+	server_init(other, &client->imports, endpoint);
+	if (client->accept && !strcmp(client->accept->port, port)) {
+		other->target.callers = &client->callers;
+	} else {
+		other->removed = true;
+		log_info("%s: is no longer configured: its devices are detached", endpoint->name);
+	}
+	return other;
 }
 
-/* The server that the record names. */
-static struct server *client_find_server(struct client *client, const struct record *record)
+static void client_caller_ready(struct callers *callers, const char *name, const struct psk *key)
 {
-	EACH_SERVER(client, server)
-		if (record_is_from(record, server->target.endpoint))
-			return server;
-	return client_add_removed(client, record);
+	struct client *client = container_of(callers, struct client, callers);
+	struct server *server = client_find_server(client, name, client->accept->port);
+
+	if (!server) {
+		log_once(&client->overflow, LOG_LEVEL_WARNING, 0,
+			 "%s connects, but there are too many servers", name);
+	} else if (server->target.callers) { /* else the client connects to it itself */
+		server->target.key = key;
+		server_came(server);
+	}
 }
 
 /*
@@ -88,7 +105,7 @@ static void client_adopt_port(struct client *client, unsigned port)
 		guard_forget(imports->own_dir, port);
 		return;
 	}
-	server = client_find_server(client, &own);
+	server = client_find_server(client, own.host, own.tcp_port);
 	if (!server) /* an earlier daemon had no more */
 		return;
 	if (!has_stock)
@@ -124,13 +141,16 @@ static void client_pass(void *ctx)
 	for (unsigned i = 0; !client->adopted && i < imports->vhci.ports; i++)
 		client_adopt_port(client, i);
 	client->adopted = true;
-	daemon_reload(&client->daemon, &imports->rules, &imports->holds);
+	if (daemon_reload(&client->daemon, &imports->rules, &imports->holds))
+		callers_drop(&client->callers);
+	callers_pass(&client->callers);
 	import_context_begin_pass(imports);
 	EACH_SERVER(client, server)
 		client_set_first(client, server);
 	EACH_SERVER(client, server) {
-		server->target.key = keys_for(client->daemon.options->keys,
-					      server->target.endpoint->host);
+		if (!server->target.callers)
+			server->target.key = keys_for(client->daemon.options->keys,
+						      server->target.endpoint->host);
 		server_pass(server);
 	}
 	import_context_end_pass(imports);
@@ -145,6 +165,7 @@ static void client_stop(void *ctx)
 {
 	struct client *client = ctx;
 
+	callers_close(&client->callers);
 	import_context_stop(&client->imports);
 }
 
@@ -254,8 +275,29 @@ static void client_init(struct client *client, const struct daemon_options *opti
 	}
 }
 
+/* Listens for servers. 0, or -errno after one line. */
+static int client_open_callers(struct client *client, const struct endpoint *accept)
+{
+	struct callers *callers = &client->callers;
+	struct addresses addresses;
+	int error;
+
+	if (!accept)
+		return 0;
+	client->accept = accept;
+	callers->keys = client->daemon.options->keys;
+	callers->dead_after = client->daemon.options->dead_after;
+	callers->ready = client_caller_ready;
+	resolve_address(accept, &addresses);
+	error = addresses.error ? -addresses.error : callers_open(callers, &client->daemon.loop,
+							      &addresses.address[0]);
+	if (error)
+		log_error_errno(error, "cannot listen on %s", accept->name);
+	return error;
+}
+
 int client_run(const struct daemon_options *options, enum guard_mode guard,
-	       const struct endpoint *server, unsigned servers)
+	       const struct endpoint *accept, const struct endpoint *server, unsigned servers)
 {
 	static const struct daemon_role role = {
 		.driver = { VHCI_MODULE, vhci_check, false },
@@ -276,6 +318,10 @@ int client_run(const struct daemon_options *options, enum guard_mode guard,
 		log_error_errno(error, "cannot start ssh");
 	client.daemon.inspector.answered = client_answered;
 	client_init(&client, options, guard, server, servers);
+	if (client_open_callers(&client, accept)) {
+		daemon_close(&client.daemon, true);
+		return 1;
+	}
 	places_open(&client.places, options->run, client.imports.port_owner);
 	mkdir(client.record_dir, 0700);
 	mkdir(client.keep_dir, 0700);

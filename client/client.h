@@ -12,8 +12,9 @@
 
 enum { CLIENT_SERVERS_MAX = 64 };
 
-/* Returns the exit status: 0, or 1 if it could not do its work, or 2 if the rules are wrong. */
+/* accept: the address at which servers connect that cannot be connected to; NULL: none. Returns the
+ * exit status: 0, or 1 if it could not do its work, or 2 if the rules are wrong. */
 int client_run(const struct daemon_options *options, enum guard_mode guard,
-	       const struct endpoint *server, unsigned servers);
+	       const struct endpoint *accept, const struct endpoint *server, unsigned servers);
 
 #endif

@@ -2,6 +2,7 @@
 /* One request to one server. The functions stand from the end of the protocol to its beginning. */
 #include "client/request.h"
 
+#include "client/callers.h"
 #include "lib/socket.h"
 #include "lib/state.h"
 #include "lib/str.h"
@@ -69,6 +70,18 @@ static void request_end(struct request *request, enum request_outcome outcome, c
 	request->done(request);
 }
 
+/* If the server has connected; else that is tried again in every pass. 0 or -errno. */
+static int request_take_caller(struct request *request)
+{
+	const struct request_target *target = request->target;
+	int fd = callers_take(target->callers, target->endpoint->host, &request->encrypted);
+
+	if (fd == -EAGAIN)
+		return 0;
+	request->socket.fd = fd;
+	return loop_watch(request->loop, &request->socket, EPOLLOUT);
+}
+
 /* Starts to connect to the address in use, or ssh. 0 or -errno. */
 static int request_open_socket(struct request *request)
 {
@@ -76,6 +89,8 @@ static int request_open_socket(struct request *request)
 	const struct addr *to = addresses->address;
 	int *fd = &request->socket.fd;
 
+	if (request->target->callers)
+		return request_take_caller(request);
 	if (request->target->endpoint->through[0]) {
 		*fd = ssh_tunnel_open(request->target->ssh, &request->tunnel,
 				      request->target->endpoint);
@@ -272,24 +287,11 @@ static void request_send(struct request *request)
 		loop_watch(request->loop, &request->socket, EPOLLIN);
 }
 
-/* KTLS_DONE or -errno. */
-static int request_start_relay(struct request *request)
-{
-	int fd = relay_start(&request->tls, request->socket.fd);
-
-	if (fd < 0)
-		return fd;
-	request->encrypted = loop_unwatch(request->loop, &request->socket);
-	request->socket.fd = fd;
-	return KTLS_DONE;
-}
-
 static void request_handshake_step(struct request *request)
 {
-	int result = ktls_step(&request->tls, request->socket.fd);
+	int result = relay_step(request->loop, &request->socket, &request->tls,
+				&request->encrypted);
 
-	if (result == KTLS_NONE)
-		result = request_start_relay(request);
 	if (result < 0)
 		request_fail(request, REQUEST_FAILED, ktls_strerror(result));
 	else if (result)
@@ -329,7 +331,7 @@ static void request_connected(struct request *request)
 		request_fail(request, REQUEST_UNREACHABLE, strerror(error));
 		return;
 	}
-	if (request->target->key && request->tunnel.pipe < 0)
+	if (request->target->key && request->tunnel.pipe < 0 && !request->target->callers)
 		request_start_handshake(request);
 	else
 		request_send(request);
@@ -410,7 +412,8 @@ void request_start(struct request *request, enum op_code code, const char *busid
 	request->fd = -1;
 	request->tried = 0;
 	request->address = request->target->good;
-	if (request->target->addresses.count || request->target->endpoint->through[0])
+	if (request->target->addresses.count || request->target->endpoint->through[0] ||
+	    request->target->callers)
 		request_connect(request);
 	else
 		request_resolve(request);
@@ -420,8 +423,12 @@ void request_pass(struct request *request)
 {
 	if (request->state == REQUEST_IDLE)
 		return;
+	if (request->state == REQUEST_CONNECTING && request->socket.fd < 0)
+		request_take_caller(request);
 	if (request->loop->now < request->deadline)
 		loop_pass_by(request->loop, request->deadline);
+	else if (request->state == REQUEST_CONNECTING && request->target->callers)
+		request_fail(request, REQUEST_UNREACHABLE, "it has not connected");
 	else if (request->state == REQUEST_CONNECTING)
 		request_fail(request, REQUEST_UNREACHABLE, strerror(ETIMEDOUT));
 	else if (request->state == REQUEST_RESOLVING)

@@ -38,12 +38,13 @@ enum request_outcome {
  *	IDLE --> RESOLVING --> CONNECTING --> HANDSHAKE --> READING --> DEVICE_QUERY
  *	  | an address, or ssh  ^  |  ^ |                    ^
  *	  '---------------------'  |  '-' the next address   |
- *	                           '--- ssh, or no key ------'
+ *	                           '--- ssh, no key, or it --'
+ *	                                is who connects
  */
 enum request_state {
 	REQUEST_IDLE,
 	REQUEST_RESOLVING,
-	REQUEST_CONNECTING,
+	REQUEST_CONNECTING,   /* or waiting until the server connects */
 	REQUEST_HANDSHAKE,    /* of TLS, before anything is sent */
 	REQUEST_READING,      /* the request is sent */
 	REQUEST_DEVICE_QUERY, /* an import is granted: its device is asked for descriptors */
@@ -65,11 +66,14 @@ struct ssh {
 	struct log_once ended;
 };
 
+struct callers;
+
 /* Shared by all requests to a server. */
 struct request_target {
 	const struct endpoint *endpoint;
 	const struct psk *key; /* authenticates both ends; NULL: no TLS */
 	struct ssh *ssh;       /* for an endpoint behind ssh */
+	struct callers *callers; /* it is the one that connects: client/callers.h. NULL: we do */
 	struct addresses addresses; /* kept while they work */
 	unsigned good;		    /* the one that worked last */
 	struct log_once nameless;   /* it lists a device with an invalid bus id */

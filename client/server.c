@@ -188,6 +188,15 @@ void server_set_first(struct server *server, struct server *first)
 		import->facts.also = server->target.endpoint->host;
 }
 
+void server_came(struct server *server)
+{
+	loop_pass_now(server->context->loop); /* a request may wait for it */
+	if (server->answered)
+		return;
+	server->pace = (struct backoff){ 0 };
+	server->next_list = server->context->loop->now;
+}
+
 void server_pass(struct server *server)
 {
 	bool gone = false;

@@ -55,6 +55,8 @@ bool server_is_same(const struct server *first, const struct server *second);
 /* In every pass, for all servers in their order, before the pass of any: first, which stands before
  * it, is used instead of it; NULL: no other is. What is attached stays. */
 void server_set_first(struct server *server, struct server *first);
+/* It has connected: if it did not answer before, it is asked now. */
+void server_came(struct server *server);
 /* In every pass, after the port table was read. When the loop is stopping, it detaches all. */
 void server_pass(struct server *server);
 /* Whether it was asked, nothing is under way, and all attached devices have answered. */

@@ -64,9 +64,10 @@ struct wait {
  * that takes too long. */
 int cmd_wait(const struct wait *wait, struct selection *devices);
 /* usbiphp-client --once --wait, when it has attached all: waits for the devices of these servers,
- * and prints them as JSON. */
+ * and of those that have connected to accept, if that is not NULL, and prints them as JSON. */
 int cmd_wait_for_servers(const struct daemon_options *options, struct inventory *inventory,
-			 const struct endpoint *server, unsigned servers);
+			 const struct endpoint *accept, const struct endpoint *server,
+			 unsigned servers);
 
 /* usbiphp psk: prints a new random key as a line of a --psk file. identity is the name of the key;
  * NULL: the name of this machine. */

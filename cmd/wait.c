@@ -63,6 +63,7 @@ int cmd_wait(const struct wait *wait, struct selection *devices)
 }
 
 struct wait_servers {
+	const struct endpoint *accept;
 	const struct endpoint *server;
 	unsigned count;
 };
@@ -72,6 +73,8 @@ static bool is_from_server(const void *ctx, const struct inventory_entry *entry)
 {
 	const struct wait_servers *servers = ctx;
 
+	if (servers->accept && !strcmp(entry->record.tcp_port, servers->accept->port))
+		return true;
 	for (unsigned i = 0; i < servers->count; i++)
 		if (record_is_from(&entry->record, &servers->server[i]))
 			return true;
@@ -79,11 +82,12 @@ static bool is_from_server(const void *ctx, const struct inventory_entry *entry)
 }
 
 int cmd_wait_for_servers(const struct daemon_options *options, struct inventory *inventory,
-			 const struct endpoint *server, unsigned servers)
+			 const struct endpoint *accept, const struct endpoint *server,
+			 unsigned servers)
 {
 	static struct selection devices;
 	static struct table table;
-	struct wait_servers from = { server, servers };
+	struct wait_servers from = { accept, server, servers };
 	const struct wait wait = { options, inventory, is_from_server, &from };
 
 	if (inventory_open(inventory, options->sysfs) || cmd_wait(&wait, &devices))

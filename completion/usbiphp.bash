@@ -67,8 +67,8 @@ _usbiphp_options() {
 	local all='--sysfs --run --config --verbose --help --version -v -h -V'
 	local daemon="--interval --dead-after --rule --rules --psk --once -i -r -f $all"
 	case $1 in
-	server) echo "--listen --allow --take-all --engine --on-demand --dry-run -a -l -n $daemon" ;;
-	client) echo "--port --guard --wait -p $daemon" ;;
+	server) echo "--listen --allow --take-all --engine --on-demand --to --dry-run -a -l -n $daemon" ;;
+	client) echo "--port --guard --accept --wait -p $daemon" ;;
 	list) echo "--port --rule --rules --psk --take-all --json -p -r -f $all" ;;
 	find) echo '--json --psk --verbose --help --version -v -h -V' ;;
 	status) echo "--json --watch $all" ;;

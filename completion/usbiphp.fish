@@ -101,6 +101,7 @@ function __usbiphp_server
     complete $argv -s l -l listen -x -d 'Where to listen'
     complete $argv -s a -l allow -x -d 'Who may connect'
     complete $argv -l on-demand -d 'Take a device only while a client uses it'
+    complete $argv -l to -x -d 'Connect to a client'
     complete $argv -l engine -x -a 'auto kernel usbfs' -d 'What drives the devices'
     complete $argv -s n -l dry-run -d 'Print which devices would be exported'
 end
@@ -110,6 +111,7 @@ function __usbiphp_client
     __usbiphp_port $argv
     __usbiphp_hosts $argv
     complete $argv -l guard -x -a 'auto on off' -d 'Check what a server sends'
+    complete $argv -l accept -x -d 'Let servers connect'
     complete $argv -l wait -x -d 'With --once: seconds until all can be used'
 end
 

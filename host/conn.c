@@ -7,6 +7,7 @@
 #include "lib/state.h"
 #include "lib/util.h"
 #include "loop/relay.h"
+#include "loop/session.h"
 
 #include <errno.h>
 #include <string.h>
@@ -44,6 +45,9 @@ static struct tls *conn_tls(const struct conn *conn)
 
 void conn_drop(struct conn *conn)
 {
+	struct dialer *dialer = conn->dialer;
+	bool unheard = conn->state == CONN_READING && !conn->peer.key;
+
 	/* a child may have a copy of the socket: close() alone would not end the connection */
 	shutdown(conn->source.fd, SHUT_RDWR);
 	loop_drop(conn->server->loop, &conn->source);
@@ -51,6 +55,9 @@ void conn_drop(struct conn *conn)
 	if (conn->state == CONN_HANDSHAKE)
 		explicit_bzero(conn_tls(conn), sizeof(struct tls));
 	conn_set_state(conn, CONN_FREE);
+	conn->dialer = NULL;
+	if (dialer)
+		dialer_lost(dialer, unheard);
 }
 
 void conn_set_deadline(struct conn *conn, uint32_t ms)
@@ -82,35 +89,29 @@ static void conn_start_handshake(struct conn *conn)
 		conn_drop(conn);
 }
 
-/* KTLS_DONE or -errno. */
-static int conn_start_relay(struct conn *conn)
+/* The client may leave it for as long as it likes, but must not be gone. */
+static void conn_keep_spare(struct conn *conn)
 {
-	struct host_server *server = conn->server;
-	int error, fd = relay_start(conn_tls(conn), conn->source.fd);
-
-	if (fd < 0)
-		return fd;
-	conn->encrypted = loop_unwatch(server->loop, &conn->source);
-	conn->source.fd = fd;
-	if (fd >= server->fds_max)
-		return -EMFILE;
-	error = loop_watch(server->loop, &conn->source, EPOLLIN);
-	return error ? error : KTLS_DONE;
+	session_set_timeouts(conn->encrypted < 0 ? conn->source.fd : conn->encrypted,
+			     conn->server->dead_after);
+	conn->deadline = UINT64_MAX;
 }
 
 static void conn_step_handshake(struct conn *conn)
 {
 	struct tls *tls = conn_tls(conn);
-	int result = ktls_step(tls, conn->source.fd);
+	int result = relay_step(conn->server->loop, &conn->source, tls, &conn->encrypted);
 
-	if (result == KTLS_NONE)
-		result = conn_start_relay(conn);
+	if (result > 0 && conn->source.fd >= conn->server->fds_max)
+		result = -EMFILE;
 	if (result < 0) {
 		conn_refuse(conn, ACCESS_NO_KEY, ktls_strerror(result));
 	} else if (result) {
 		conn->peer.key = tls->key->identity;
 		conn->peer.print = tls->key->print;
 		conn_set_state(conn, CONN_READING);
+		if (conn->dialer)
+			conn_keep_spare(conn);
 	}
 }
 
@@ -125,6 +126,11 @@ static void conn_read_request(struct conn *conn)
 	if (n < 0) {
 		conn_drop(conn);
 		return;
+	}
+	if (conn->dialer) { /* it is taken */
+		conn_set_deadline(conn, CONN_REQUEST_MS);
+		dialer_order(conn->dialer, false);
+		conn->dialer = NULL;
 	}
 	conn->len = (uint8_t)(conn->len + n);
 	complete = op_request_decode(conn->bytes, conn->len, &request);
@@ -195,10 +201,11 @@ void conn_pass(struct conn *conn)
 }
 
 void conn_open(struct conn *conn, struct host_server *server, int fd,
-	       const struct in6_addr *address)
+	       const struct in6_addr *address, struct dialer *dialer)
 {
 	memset(conn, 0, sizeof(*conn));
 	conn->server = server;
+	conn->dialer = dialer;
 	conn->peer.address = *address;
 	conn->source.fd = fd;
 	conn->encrypted = -1;

@@ -176,7 +176,7 @@ int host_run(const struct daemon_options *options, const struct host_options *ho
 	};
 	static struct host host;
 	bool has_bound = false;
-	int status;
+	int status, error = 0;
 
 	status = daemon_open(&host.daemon, options, &role, &host.policy.rules, &host);
 	if (status)
@@ -196,10 +196,14 @@ int host_run(const struct daemon_options *options, const struct host_options *ho
 	host.access.named = host_options->alone;
 	host.access.keys = options->keys;
 	host_adopt_bound(&host);
-	if (!options->once)
+	if (!options->once) {
 		host_server_init(&host.server, &host.daemon.loop, &host.exports, &host.access,
 				 options->dead_after, host_options->listen,
 				 host_options->listeners);
+		error = host_server_dial(&host.server, host_options->client, host_options->clients);
+	}
+	if (error)
+		log_error_errno(error, "cannot connect to clients");
 	host.alone = host_options->alone || host_options->on_demand || options->keys;
 	daemon_run(&host.daemon, NULL, NULL, 0);
 	status = host_exit_status(&host);

@@ -11,6 +11,8 @@
 #include "loop/daemon.h"
 
 struct host_options {
+	unsigned clients;
+	struct endpoint client[DIALERS_MAX]; /* that the server connects to; it needs keys */
 	unsigned listeners;
 	struct listener_address listen[LISTENERS_MAX];
 	struct cidr_list networks;   /* only clients in them may connect */

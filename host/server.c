@@ -48,13 +48,13 @@ bool listener_parse(struct listener_address *address, const char *text)
 	return inet_pton(AF_INET, endpoint.host, &addr->sa.v4.sin_addr) == 1;
 }
 
-static void take_connection(struct host_server *server, int fd, const struct in6_addr *address)
+bool host_server_take(struct host_server *server, int fd, const struct in6_addr *address,
+		      struct dialer *dialer)
 {
-	bool allowed = access_allows_address(server->access, address);
 	struct conn *conn = NULL;
 	uint64_t now = server->loop->now;
 
-	if (!allowed)
+	if (!dialer && !access_allows_address(server->access, address))
 		access_log_stranger(server->access, now, address);
 	else if (fd >= server->fds_max)
 		access_log_refusal(server->access, ACCESS_TOO_MANY, now, address,
@@ -63,9 +63,10 @@ static void take_connection(struct host_server *server, int fd, const struct in6
 	else
 		conn = conn_make_room(server, address);
 	if (conn)
-		conn_open(conn, server, fd, address);
+		conn_open(conn, server, fd, address, dialer);
 	else
 		close(fd);
+	return conn;
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -79,7 +80,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (fd >= 0) {
 		addr_split(&from, &address);
-		take_connection(listener->server, fd, &address);
+		host_server_take(listener->server, fd, &address, NULL);
 	} else if (errno != EAGAIN && errno != ECONNABORTED) {
 		/* the socket stays ready: without a pause the loop would spin */
 		loop_watch(loop, source, 0);
@@ -221,8 +222,19 @@ void host_server_keys_changed(struct host_server *server)
 			conn_drop(&server->conn[i]);
 }
 
+int host_server_dial(struct host_server *server, const struct endpoint *client, unsigned clients)
+{
+	int error = 0;
+
+	for (unsigned i = 0; !error && i < clients; i++)
+		error = dialer_start(&server->dialer[i], server, &client[i]);
+	return error;
+}
+
 void host_server_close(struct host_server *server)
 {
+	for (unsigned i = 0; i < DIALERS_MAX; i++)
+		dialer_close(&server->dialer[i]);
 	for (unsigned i = 0; i < server->listeners; i++)
 		loop_drop(server->loop, &server->listener[i].source);
 	for (unsigned i = 0; i < server->conns; i++)

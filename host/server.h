@@ -22,11 +22,13 @@
 #define HOST_SERVER_H
 
 #include "host/access.h"
+#include "host/dialer.h"
 #include "host/export.h"
 #include "tls/handshake.h"
 
 enum {
 	LISTENERS_MAX = 8,
+	DIALERS_MAX = 8,
 	CONNS_MAX = 512,
 	CONNS_PER_PEER_MAX = 256, /* half of them; a peer is as addr_is_same_peer() */
 
@@ -54,6 +56,7 @@ struct conn {
 	struct loop_source source; /* owns the socket */
 	struct host_server *server;
 	int encrypted; /* the connection, if the socket is that of a relay; else -1 */
+	struct dialer *dialer; /* this is its spare connection; NULL: of none */
 	struct peer_id peer; /* its key: proved in HANDSHAKE, else NULL */
 	uint16_t of_peer;    /* how many connections this peer has; invalid in FREE */
 	enum conn_state state;
@@ -95,6 +98,7 @@ struct host_server {
 	bool aes;	     /* the latest result of ktls_has_aes() */
 	uint64_t aes_until;  /* when that is looked up again */
 	struct log_once port_in_use;
+	struct dialer dialer[DIALERS_MAX];
 	unsigned listeners;
 	struct listener listener[LISTENERS_MAX];
 	unsigned conns; /* 1 + the highest place in conn[] that is not FREE, or was in this pass */
@@ -110,6 +114,13 @@ struct host_server {
 void host_server_init(struct host_server *server, struct loop *loop, struct exports *exports,
 		      struct access *access, uint32_t dead_after,
 		      const struct listener_address *address, unsigned addresses);
+/* Connects to these clients, at most DIALERS_MAX. To be called before the sandbox is entered. 0 or
+ * -errno. */
+int host_server_dial(struct host_server *server, const struct endpoint *client, unsigned clients);
+/* Takes over fd, a new connection from that address, or for dialer to it. Returns false if it was
+ * closed at once. */
+bool host_server_take(struct host_server *server, int fd, const struct in6_addr *address,
+		      struct dialer *dialer);
 /* Called at the begin of every pass. Tries again to listen where another program did. Returns
  * whether all addresses are listened on. */
 bool host_server_listen(struct host_server *server);
@@ -128,9 +139,9 @@ void host_server_close(struct host_server *server);
  * dropped. NULL: there is none. */
 struct conn *conn_make_room(struct host_server *server, const struct in6_addr *address);
 /* Takes over fd, a new connection from that address, in a place that is FREE. The place may be FREE
- * again after this and each of the following calls. */
+ * again after this and each of the following calls. dialer: see struct conn. */
 void conn_open(struct conn *conn, struct host_server *server, int fd,
-	       const struct in6_addr *address);
+	       const struct in6_addr *address, struct dialer *dialer);
 /* Called in every pass, unless the place is FREE: deadlines, waiting imports, lists of a watch. */
 void conn_pass(struct conn *conn);
 /* The devices have changed: if this is a watch, a list is due. */

@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -222,6 +223,21 @@ int relay_start(struct tls *tls, int connection)
 	}
 	tls_forget(tls);
 	return error ? error : pair[0];
+}
+
+int relay_step(struct loop *loop, struct loop_source *source, struct tls *tls, int *encrypted)
+{
+	int error, fd, result = ktls_step(tls, source->fd);
+
+	if (result != KTLS_NONE)
+		return result;
+	fd = relay_start(tls, source->fd);
+	if (fd < 0)
+		return fd;
+	*encrypted = loop_unwatch(loop, source);
+	source->fd = fd;
+	error = loop_watch(loop, source, EPOLLIN);
+	return error ? error : KTLS_DONE;
 }
 
 void relay_end(int *connection)

@@ -12,6 +12,7 @@
 #ifndef LOOP_RELAY_H
 #define LOOP_RELAY_H
 
+#include "loop/loop.h"
 #include "tls/handshake.h"
 
 /*
@@ -20,6 +21,12 @@
  * tls->key. Returns a stream socket that does not block, with the plain text, or -errno.
  */
 int relay_start(struct tls *tls, int connection);
+/*
+ * As ktls_step(), for a socket that the loop watches, but KTLS_NONE is not returned: then source
+ * gets the socket of a relay instead, and *encrypted the connection. What has failed is for the
+ * caller to close.
+ */
+int relay_step(struct loop *loop, struct loop_source *source, struct tls *tls, int *encrypted);
 /* Ends and closes the connection, and so ends its relay; *connection becomes -1. Does nothing if it
  * is -1. */
 void relay_end(int *connection);

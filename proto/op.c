@@ -115,6 +115,32 @@ int op_request_encode(uint8_t *buf, size_t size, const struct op_request *reques
 	return encoded_length(&out, buf);
 }
 
+int op_call_decode(const uint8_t *buf, size_t len, char *identity)
+{
+	struct wire_in in = { buf, len, false };
+	uint32_t status;
+	uint16_t code;
+	int n = get_common(&in, &code, &status);
+
+	if (n <= 0)
+		return n;
+	if (code != OP_CALL)
+		return -ENOSYS;
+	if (len < OP_CALL_SIZE)
+		return 0;
+	wire_get_string(&in, identity, OP_IDENTITY_SIZE);
+	return OP_CALL_SIZE;
+}
+
+int op_call_encode(uint8_t *buf, size_t size, const char *identity)
+{
+	struct wire_out out = { buf, size, false };
+
+	put_common(&out, OP_CALL, 0);
+	wire_put_string(&out, identity, OP_IDENTITY_SIZE);
+	return encoded_length(&out, buf);
+}
+
 int op_devlist_head_decode(const uint8_t *buf, size_t len, enum op_code code, uint32_t *devices)
 {
 	struct wire_in in = { buf, len, false };

@@ -40,6 +40,8 @@ enum op_code {
 	 */
 	OP_REQ_WATCH = 0x8060,
 	OP_REP_WATCH = 0x0060,
+	/* Our extension: a server that has connected to a client, see op_call_decode(). */
+	OP_CALL = 0x8061,
 };
 
 /* The status of a reply. The document, and old servers, have 0 and 1 only. */
@@ -60,6 +62,8 @@ enum {
 	OP_REQ_IMPORT_SIZE = OP_COMMON_SIZE + BUSID_SIZE,     /* 40 */
 	OP_REP_IMPORT_SIZE = OP_COMMON_SIZE + OP_DEVICE_SIZE, /* 320 */
 	OP_DEVLIST_HEAD_SIZE = OP_COMMON_SIZE + 4,
+	OP_IDENTITY_SIZE = 72,
+	OP_CALL_SIZE = OP_COMMON_SIZE + OP_IDENTITY_SIZE,
 	OP_INTERFACES_MAX = 255, /* bNumInterfaces is a byte */
 	/* a device with as many interfaces as possible: the least size of a receive buffer */
 	OP_RECORD_MAX = OP_DEVICE_SIZE + OP_INTERFACES_MAX * OP_INTERFACE_SIZE,
@@ -98,6 +102,15 @@ struct op_request {
 };
 int op_request_decode(const uint8_t *buf, size_t len, struct op_request *request);
 int op_request_encode(uint8_t *buf, size_t size, const struct op_request *request);
+
+/*
+ * Our extension, OP_CALL: what a server sends at once where it is the one that connects. identity
+ * is that of the key that the client shall prove, as it does when it is the one that connects; it
+ * has OP_IDENTITY_SIZE bytes, and is empty if it has no terminator. Whatever follows is as usual:
+ * the client begins. Another code is -ENOSYS.
+ */
+int op_call_decode(const uint8_t *buf, size_t len, char *identity);
+int op_call_encode(uint8_t *buf, size_t size, const char *identity);
 
 /*
  * A device list, of code OP_REP_DEVLIST or OP_REP_WATCH, is a head with the number of devices, then

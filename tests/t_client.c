@@ -157,7 +157,7 @@ static int run(bool once)
 
 	snprintf(log, sizeof(log), "%s/log", root);
 	must(freopen(log, "w", stderr), log);
-	return client_run(&options, GUARD_OFF, server, servers);
+	return client_run(&options, GUARD_OFF, NULL, server, servers);
 }
 
 /* Asked to stop before its first pass. */

@@ -63,7 +63,7 @@ static int ask(void)
 	close(listener);
 	must(op_request_encode(request, sizeof(request), &import) == sizeof(request), "encode");
 	must(write(client, request, sizeof(request)) == sizeof(request), "write");
-	conn_open(&server->conn[server->conns++], server, accepted, &from);
+	conn_open(&server->conn[server->conns++], server, accepted, &from, NULL);
 	return client;
 }
 

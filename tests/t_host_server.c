@@ -14,6 +14,7 @@
 #include "sysfs/device.h"
 #include "tests/clock.h"
 #include "tests/files.h"
+#include "tests/tcp.h"
 
 #include <arpa/inet.h>
 #include <linux/tls.h>
@@ -2214,6 +2215,136 @@ static int shake_hands_in_user_space(void)
 	return connection;
 }
 
+static struct endpoint dialled;
+static struct dialer_order order;
+
+/* The latest order of the server's, or false. */
+static bool ordered(int process)
+{
+	ssize_t n, got = 0;
+
+	while ((n = recv(process, &order, sizeof(order), MSG_DONTWAIT)) > 0)
+		got = n;
+	return got == sizeof(order);
+}
+
+/* A connection that the server has made, and that ends with the client; returns the dialer's end. */
+static int dialled_connection(void)
+{
+	struct dialer *dialer = &t.server.dialer[0];
+	struct addr peer = { .len = sizeof(peer.sa) };
+	struct in6_addr address;
+	int pair[2], fd;
+
+	start_with_keys();
+	t.access.named = false;
+	must(!endpoint_parse(&dialled, "10.0.0.2", OP_PORT) &&
+		     !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "have a process");
+	*dialer = (struct dialer){ { pair[0], NULL }, &t.server, &dialled, { 0 } };
+	tcp_pair(&fd, &client.fd);
+	client.got = malloc(OUTPUT_MAX);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	fcntl(client.fd, F_SETFL, O_NONBLOCK);
+	inet_pton(AF_INET6, "::ffff:192.0.2.7", &address); /* which could not connect itself */
+	CHECK(host_server_take(&t.server, fd, &address, dialer));
+	return pair[1];
+}
+
+static int shake_hands_dialled(void)
+{
+	shaken = 0;
+	must(!ktls_connect(&tls, client.fd, &keys.key[1]), "say hello");
+	UNTIL(&t.loop, has_shaken);
+	run_quiet(&t.loop);
+	return shaken;
+}
+
+static void dialled_and_taken(void)
+{
+	int process = dialled_connection(), value = 0;
+	socklen_t len = sizeof(value);
+
+	CHECK_INT(shake_hands_dialled(), KTLS_DONE);
+	run_after(&t.loop, 3600 * 1000); /* it may wait for as long as it likes */
+	CHECK_INT(t.server.conn[0].state, CONN_READING);
+	CHECK(!ordered(process));
+	getsockopt(t.server.conn[0].source.fd, SOL_SOCKET, SO_KEEPALIVE, &value, &len);
+	CHECK_INT(value, 1);
+	say(&client, (uint8_t[]){ 1, 0x11, 0x80 }, 3);
+	run_quiet(&t.loop);
+	CHECK(ordered(process) && !order.failed);
+	CHECK_STR(order.identity, "phone");
+	CHECK(!t.server.conn[0].dialer);
+	CHECK(t.server.conn[0].deadline <= t.loop.now + CONN_REQUEST_MS + GRANULE);
+	say(&client, (uint8_t[]){ 5, 0, 0, 0, 0 }, 5);
+	UNTIL(&t.loop, is_over);
+	got_list(&client, OP_REP_DEVLIST, 2);
+	end_client(&client);
+	run_quiet(&t.loop);
+	CHECK(all_free());
+	CHECK(!ordered(process));
+	CHECK_INT(logged("10.0.0.2") + logged("192.0.2.7"), 0);
+	end();
+	close(process);
+}
+
+static void dialled_and_left(void)
+{
+	int process = dialled_connection();
+
+	/* one that does not even begin */
+	end_client(&client);
+	run_quiet(&t.loop);
+	CHECK(ordered(process) && order.failed);
+	CHECK_INT(logged("10.0.0.2:3240: does not take the connection: has it --accept"), 1);
+	end();
+	close(process);
+	process = dialled_connection();
+	run_after(&t.loop, CONN_REQUEST_MS + GRANULE);
+	CHECK(ordered(process) && order.failed);
+	CHECK_INT(logged("10.0.0.2:3240: does not take the connection"), 1);
+	end();
+	close(process);
+	/* one that fails, which is said as of any */
+	process = dialled_connection();
+	add_key("other:00112233445566778899aabbccddeef0");
+	keys.count--;
+	shaken = 0;
+	must(!ktls_connect(&tls, client.fd, &keys.key[2]), "say hello");
+	run_quiet(&t.loop);
+	CHECK(ordered(process) && order.failed);
+	CHECK_INT(logged("192.0.2.7: connection refused: "), 1);
+	CHECK_INT(logged("10.0.0.2"), 0);
+	end();
+	close(process);
+	/* one that has a key, and goes: nothing to say */
+	process = dialled_connection();
+	CHECK_INT(shake_hands_dialled(), KTLS_DONE);
+	end_client(&client);
+	run_quiet(&t.loop);
+	CHECK(ordered(process) && order.failed);
+	CHECK_INT(logged("10.0.0.2") + logged("192.0.2.7"), 0);
+	/* there is no room for it */
+	t.server.fds_max = 3;
+	{
+		struct in6_addr address = in6addr_loopback;
+		int pair[2];
+
+		must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "have a socket");
+		CHECK(!host_server_take(&t.server, pair[0], &address, &t.server.dialer[0]));
+		close(pair[1]);
+	}
+	end();
+	close(process);
+	/* at the end nothing is ordered or said */
+	process = dialled_connection();
+	host_server_close(&t.server);
+	CHECK(!ordered(process));
+	CHECK_INT(logged("10.0.0.2"), 0);
+	end();
+	close(process);
+}
+
 /* The kernel gets plain text, and the connection is watched. The end of either ends all. */
 static void keyed_in_user_space(void)
 {
@@ -2594,6 +2725,8 @@ int main(void)
 	RUN("t_host_server: keys, and a client without", keyless);
 	RUN("t_host_server: keys, and a client that has one", keyed);
 	RUN("t_host_server: keys, and kernels without tls", keyed_in_user_space);
+	RUN("t_host_server: a connection of the server's that is taken", dialled_and_taken);
+	RUN("t_host_server: a connection of the server's that is left", dialled_and_left);
 	RUN("t_host_server: keys, and a watch without tls in the kernel", watcher_in_user_space);
 	RUN("t_host_server: keys, and no room for a relay", no_relay);
 	RUN("t_host_server: keys, and a second handshake", second_handshake);

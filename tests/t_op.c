@@ -427,6 +427,32 @@ static void watch(void)
 	block_free(p);
 }
 
+static void call(void)
+{
+	static const uint8_t head[] = { 1, 0x11, 0x80, 0x61, 0, 0, 0, 0, 'l', 'a', 'b', '@', 'x', 0 };
+	uint8_t *p = block(NULL, OP_CALL_SIZE);
+	char *identity = block(NULL, OP_IDENTITY_SIZE);
+
+	CHECK_INT(op_call_encode(p, OP_CALL_SIZE, "lab@x"), OP_CALL_SIZE);
+	CHECK_INT(op_call_encode(p, OP_CALL_SIZE - 1, "lab@x"), -ENOSPC);
+	CHECK_BYTES(p, head, sizeof(head));
+	for (size_t i = sizeof(head); i < OP_CALL_SIZE; i++)
+		CHECK_INT(p[i], 0);
+	for (size_t i = 0; i < OP_CALL_SIZE; i++)
+		CHECK_INT(op_call_decode(p, i, identity), 0);
+	CHECK_INT(op_call_decode(p, OP_CALL_SIZE, identity), OP_CALL_SIZE);
+	CHECK_STR(identity, "lab@x");
+	memset(p + OP_COMMON_SIZE, 'x', OP_IDENTITY_SIZE);
+	CHECK_INT(op_call_decode(p, OP_CALL_SIZE, identity), OP_CALL_SIZE);
+	CHECK_STR(identity, "");
+	p[3] = 0x60;
+	CHECK_INT(op_call_decode(p, OP_COMMON_SIZE, identity), -ENOSYS);
+	p[1] = 0x10;
+	CHECK_INT(op_call_decode(p, OP_COMMON_SIZE, identity), -EPROTONOSUPPORT);
+	block_free(identity);
+	block_free(p);
+}
+
 /* The mark is where a stranger finds zeros, and no part of the path. */
 static void mark(void)
 {
@@ -520,6 +546,7 @@ int main(void)
 	RUN("t_op: a refusal has no device", refusal);
 	RUN("t_op: the longest list", head_limits);
 	RUN("t_op: a watch", watch);
+	RUN("t_op: a call", call);
 	RUN("t_op: the mark of our servers", mark);
 	RUN("t_op: the length of a record", record_size);
 	RUN("t_op: texts of faults and refusals", fault_texts);

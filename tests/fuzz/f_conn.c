@@ -167,7 +167,7 @@ static void converse(int fd, const uint8_t *data, size_t size, size_t piece)
 	int theirs = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	HOLDS(theirs >= 0);
-	conn_open(conn, &server, theirs, &address);
+	conn_open(conn, &server, theirs, &address, NULL);
 	while (size && conn->state == CONN_READING) {
 		size_t n = piece < size ? piece : size;
 

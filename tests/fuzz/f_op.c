@@ -44,6 +44,22 @@ static void request(const uint8_t *data, size_t size)
 	HOLDS(!memcmp(&a, &b, sizeof(a)));
 }
 
+static void call(const uint8_t *data, size_t size)
+{
+	char a[OP_IDENTITY_SIZE], b[OP_IDENTITY_SIZE];
+	uint8_t back[OP_CALL_SIZE];
+	int n = op_call_decode(data, size, a);
+
+	result_is_sane(n, size);
+	HOLDS(n != 0 || size < OP_CALL_SIZE);
+	if (n <= 0)
+		return;
+	HOLDS(memchr(a, 0, sizeof(a)));
+	HOLDS(op_call_encode(back, sizeof(back), a) == n);
+	HOLDS(op_call_decode(back, sizeof(back), b) == n);
+	HOLDS(!memcmp(a, b, sizeof(a)));
+}
+
 static void rep_import(const uint8_t *data, size_t size)
 {
 	struct op_device a, b;
@@ -110,6 +126,7 @@ static void list(const uint8_t *data, size_t size, enum op_code code)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	request(data, size);
+	call(data, size);
 	rep_import(data, size);
 	record(data, size);
 	list(data, size, OP_REP_DEVLIST);

@@ -46,6 +46,24 @@ void prove_op_request_decode(void)
 	END();
 }
 
+void prove_op_call_decode(void)
+{
+	size_t len = any_size(0, OP_CALL_SIZE + SPARE);
+	char identity[OP_IDENTITY_SIZE];
+	int n;
+
+	/*@ split len; */
+	n = op_call_decode(any_message(len), len, identity);
+
+	/*@ assert result: n == 0 || n == OP_CALL_SIZE || n == -EPROTONOSUPPORT || n == -ENOSYS; */
+	/*@ assert bound: n <= len; */
+	/*@ assert incomplete: n == 0 ==> len < OP_CALL_SIZE; */
+	if (n > 0) {
+		/*@ assert string: identity[OP_IDENTITY_SIZE - 1] == 0; */
+	}
+	END();
+}
+
 void prove_op_devlist_head_decode(void)
 {
 	size_t len = any_size(0, OP_DEVLIST_HEAD_SIZE + SPARE);
