@@ -31,10 +31,10 @@ import tls13  # noqa: E402
 from crowd import Callers, Flat, Liars, LiarsByAddress, address_of  # noqa: E402
 from fixture import unpack  # noqa: E402
 from lab import case, check  # noqa: E402
-from t_network import (CLIENT, DEADLINE, SERVER, Daemon, Fake, Server, Tree, ask_list, close_all, dial, free_port,  # noqa: E402
-                       is_release, read_all, read_exactly, reset, run_in_memory, start_session, until, watch)
+from t_network import (CLIENT, DEADLINE, SERVER, Daemon, Fake, Server, Tree, ask_list, close_all, dial,  # noqa: E402
+                       enter_namespaces, free_port, is_release, read_all, read_exactly, reset, run, run_in_memory,
+                       start_session, until, watch)
 
-INSIDE = "USBIPHP_TEST_INSIDE"
 V4, V6 = "10.9.0.0/16", "fd00:9:9::/48"
 ONE_V6 = "fd00:9:9:9::/64"
 STRANGE_V4, STRANGE_V6 = "203.0.0.0/16", "2001:db8:9::/48"  # not allowed by default
@@ -46,13 +46,8 @@ SHARE = 6  # of the lies, one after the other to one client; all clients run at 
 TCP_ULP = 31
 
 
-def run(*words):
-    subprocess.run(words, check=True)
-
-
 def make_network():
     """Every address of these networks is this machine's."""
-    run("ip", "link", "set", "lo", "up")
     pathlib.Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
     for network, here in HERE.items():
         run("ip", "address", "add", f"{here}/{network.partition('/')[2]}", "dev", "lo")
@@ -539,9 +534,7 @@ def test(work, options):
 
 def main():
     options = Options()
-    if INSIDE not in os.environ:
-        os.execvpe("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                               sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
+    enter_namespaces()
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(16384, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
     make_network()
     options.tls = has_tls()

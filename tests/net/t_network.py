@@ -57,6 +57,7 @@ def head(code, status=0, version=0x0111):
     return struct.pack(">HHI", version, code, status)
 
 
+INSIDE = "USBIPHP_TEST_INSIDE"
 DEVLIST, WATCH = head(REQ_DEVLIST), head(REQ_WATCH)
 
 
@@ -1030,6 +1031,11 @@ def imports_in_reset(server, watcher):
         server.answers()
 
 
+def run(*argv, **options):
+    """The output of a program that has to succeed."""
+    return subprocess.run([str(x) for x in argv], check=True, capture_output=True, text=True, **options).stdout
+
+
 def run_server(tree, work, *argv):
     """A server that should not stay."""
     return subprocess.run([SERVER, "--sysfs", tree.root, "--run", work / "none", *argv],
@@ -1416,6 +1422,14 @@ def test(work, pool):
     with case("all servers end as they should"):
         for daemon in Daemon.all:
             check(daemon.stop() == 0, f"an exit status: {daemon.log()[-300:]}")
+
+
+def enter_namespaces():
+    """Starts this test again, in namespaces of its own: network, mounts, processes."""
+    if INSIDE not in os.environ:
+        os.execvpe("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                               sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
+    run("ip", "link", "set", "lo", "up")
 
 
 def run_in_memory(body):

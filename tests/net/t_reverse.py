@@ -9,18 +9,15 @@ addresses and lets nobody in.
 import contextlib
 import os
 import pathlib
-import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent)]
 
-from t_network import (CLIENT, SERVER, Daemon, Tree, case, check, dial, finish,  # noqa: E402
-                       read_all, unpack, until)
+from t_network import (CLIENT, SERVER, Daemon, Tree, case, check, dial, enter_namespaces,  # noqa: E402
+                       read_all, run, run_in_memory, unpack, until)
 
-INSIDE = "USBIPHP_TEST_INSIDE"
 PORT = 3241
 KEY = "lab@attic:" + "0123456789abcdef" * 4
 NAT = f"""
@@ -31,10 +28,6 @@ table ip nat {{
 """
 ADDRESS = {"server": "10.1.0.1", "client": "10.2.0.1"}
 STRANGERS = 1000
-
-
-def run(*argv, **options):
-    return subprocess.run([str(x) for x in argv], check=True, capture_output=True, text=True, **options).stdout
 
 
 class Side:
@@ -180,30 +173,16 @@ def dial_client():
 
 def test(work):
     w = World(work)
-    try:
-        for part in (through, cut, strangers):
-            part(w)
-        with case("all ends as it should"):
-            for daemon in (w.serving, w.accepting):
-                check(daemon.stop() == 0, f"an exit status: {daemon.log()[-300:]}")
-    finally:
-        for daemon in Daemon.all:
-            print(f"--- {daemon.log_file}\n{daemon.log()}", file=sys.stderr)
+    for part in (through, cut, strangers):
+        part(w)
+    with case("all ends as it should"):
+        for daemon in (w.serving, w.accepting):
+            check(daemon.stop() == 0, f"an exit status: {daemon.log()[-300:]}")
 
 
 def main():
-    if INSIDE not in os.environ:
-        os.execvpe("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
-                               "--mount-proc", sys.executable, __file__],
-                   {**os.environ, INSIDE: "1"})
-    run("ip", "link", "set", "lo", "up")
-    work = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    try:
-        with case("ran to its end"):
-            test(work)
-    finally:
-        shutil.rmtree(work)
-    finish()
+    enter_namespaces()
+    run_in_memory(test)
 
 
 if __name__ == "__main__":

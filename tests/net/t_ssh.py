@@ -11,32 +11,25 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent)]
 
 import t_network  # noqa: E402
-from t_network import (CLIENT, ROOT, Daemon, Fake, Server, case, check, finish,  # noqa: E402
-                       free_port, unpack, until)
+from t_network import (CLIENT, ROOT, Daemon, Fake, Server, case, check, enter_namespaces,  # noqa: E402
+                       free_port, run, run_in_memory, unpack, until)
 
 USBIPHP = ROOT / "build" / "usbiphp"
 HERE = "ssh://127.0.0.1"
 SSH, DROPBEAR = "/usr/bin/ssh", "/usr/bin/dbclient"
-INSIDE = "USBIPHP_TEST_INSIDE"
 # What dies with a link that is silent: three questions, each 5 s after the last.
 SILENT = 40
 
 Done = collections.namedtuple("Done", "status out err")
-
-
-def run(*argv):
-    return subprocess.run([str(x) for x in argv], check=True, capture_output=True, text=True).stdout
 
 
 def bind(source, target):
@@ -391,28 +384,16 @@ def test(work):
     with case("all ends as it should"):
         for daemon in Daemon.all:
             check(daemon.stop() == 0, f"an exit status: {daemon.log()[-300:]}")
-    for daemon in Daemon.all:
-        print(f"--- {daemon.log_file}\n{daemon.log()}", file=sys.stderr)
     sshd.process.kill()
     sshd.process.wait()
     print(sshd.log.read_text(), file=sys.stderr)
 
 
 def main():
-    if INSIDE not in os.environ:
-        os.execvpe("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
-                               "--mount-proc", sys.executable, __file__],
-                   {**os.environ, INSIDE: "1"})
-    run("ip", "link", "set", "lo", "up")
+    enter_namespaces()
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
     os.mkdir("/run/sshd", 0o755)
-    work = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    try:
-        with case("ran to its end"):
-            test(work)
-    finally:
-        shutil.rmtree(work)
-    finish()
+    run_in_memory(test)
 
 
 if __name__ == "__main__":
