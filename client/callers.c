@@ -15,7 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128, PAUSE_MS = 1000 /* after accept4() failed for want of resources */ };
+enum { BACKLOG = 128 };
 
 static_assert((int)OP_IDENTITY_SIZE >= (int)PSK_IDENTITY_SIZE, "each identity has room");
 
@@ -39,23 +39,17 @@ static void caller_drop(struct caller *caller)
 	caller_set_state(caller, CALLER_FREE);
 }
 
-static void callers_log(struct callers *callers, enum caller_refusal kind,
-			const struct in6_addr *address, const char *why, const char *name)
-{
-	char text[ADDR_TEXT_SIZE];
-	uint64_t now = callers->loop->now;
-
-	if (callers->logged[kind] && now - callers->logged[kind] < CALLERS_LOG_MS)
-		return;
-	callers->logged[kind] = now;
-	addr_text(address, text);
-	log_warning("%s: connection refused: %s%s", text, why, name);
-}
-
 static void caller_refuse(struct caller *caller, enum caller_refusal kind, const char *why,
 			  const char *name)
 {
-	callers_log(caller->callers, kind, &caller->address, why, name);
+	uint64_t *logged = &caller->callers->logged[kind], now = caller->callers->loop->now;
+	char address[ADDR_TEXT_SIZE];
+
+	if (!*logged || now - *logged >= CALLERS_LOG_MS) {
+		*logged = now;
+		addr_text(&caller->address, address);
+		log_warning("%s: connection refused: %s%s", address, why, name);
+	}
 	caller_drop(caller);
 }
 
@@ -133,26 +127,33 @@ static void caller_io(struct loop_source *source, uint32_t events)
 		caller_drop(caller);
 }
 
+/* NULL: all places are in use. */
+static struct caller *callers_find_free(struct callers *callers)
+{
+	EACH_CALLER(callers, caller)
+		if (caller->state == CALLER_FREE)
+			return caller;
+	return NULL;
+}
+
 /* How many that have proved nothing come from where this one comes from. */
 static unsigned callers_of_peer(struct callers *callers, const struct caller *caller)
 {
 	unsigned n = 0;
 
 	EACH_CALLER(callers, other)
-		n += other->state != CALLER_FREE && other->state != CALLER_READY &&
+		n += other->state != CALLER_READY &&
 		     addr_is_same_peer(&other->address, &caller->address);
 	return n;
 }
 
-/* NULL: all places are those of servers that are READY. */
-static struct caller *callers_make_room(struct callers *callers)
+/* While all places are in use. NULL: by servers that are READY. */
+static struct caller *callers_find_leaver(struct callers *callers)
 {
 	struct caller *leaver = NULL;
 	unsigned most = 0, n;
 
 	EACH_CALLER(callers, caller) {
-		if (caller->state == CALLER_FREE)
-			return caller;
 		if (caller->state == CALLER_READY)
 			continue;
 		n = callers_of_peer(callers, caller);
@@ -161,27 +162,31 @@ static struct caller *callers_make_room(struct callers *callers)
 		most = n;
 		leaver = caller;
 	}
-	if (leaver)
-		caller_refuse(leaver, CALLER_TOO_MANY, "too many connections", "");
 	return leaver;
+}
+
+static struct caller *callers_make_room(struct callers *callers)
+{
+	struct caller *caller = callers_find_free(callers);
+
+	if (caller)
+		return caller;
+	caller = callers_find_leaver(callers);
+	if (caller)
+		caller_refuse(caller, CALLER_TOO_MANY, "too many connections", "");
+	return caller;
 }
 
 static void callers_accept(struct loop_source *source, uint32_t events)
 {
 	struct callers *callers = container_of(source, struct callers, listener);
-	struct addr from = { .len = sizeof(from.sa) };
-	int fd = accept4(source->fd, &from.sa.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct in6_addr address;
+	int fd = loop_accept(callers->loop, source, &address);
 	struct caller *caller;
 
 	(void)events;
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != ECONNABORTED) {
-			/* the socket stays ready: without a pause the loop would spin */
-			loop_watch(callers->loop, source, 0);
-			loop_pass_by(callers->loop, callers->loop->now + PAUSE_MS);
-		}
+	if (fd < 0)
 		return;
-	}
 	caller = callers_make_room(callers);
 	if (!caller) {
 		close(fd);
@@ -191,7 +196,7 @@ static void callers_accept(struct loop_source *source, uint32_t events)
 	caller->callers = callers;
 	caller->source = (struct loop_source){ fd, caller_io };
 	caller->encrypted = -1;
-	addr_split(&from, &caller->address);
+	caller->address = address;
 	caller_set_state(caller, CALLER_NAMING);
 	if (loop_watch(callers->loop, &caller->source, EPOLLIN))
 		caller_drop(caller);
@@ -259,7 +264,6 @@ int callers_take(struct callers *callers, const char *name, int *encrypted)
 		return -EAGAIN;
 	fd = loop_unwatch(callers->loop, &latest->source);
 	*encrypted = latest->encrypted;
-	latest->encrypted = -1;
 	caller_set_state(latest, CALLER_FREE);
 	return fd;
 }

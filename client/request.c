@@ -86,7 +86,6 @@ static int request_take_caller(struct request *request)
 static int request_open_socket(struct request *request)
 {
 	const struct addresses *addresses = &request->target->addresses;
-	const struct addr *to = addresses->address;
 	int *fd = &request->socket.fd;
 
 	if (request->target->callers)
@@ -94,14 +93,11 @@ static int request_open_socket(struct request *request)
 	if (request->target->endpoint->through[0]) {
 		*fd = ssh_tunnel_open(request->target->ssh, &request->tunnel,
 				      request->target->endpoint);
-		if (*fd < 0)
-			return *fd;
 	} else {
-		to += request->address % addresses->count;
-		*fd = socket(to->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (*fd < 0 || (connect(*fd, &to->sa.any, to->len) && errno != EINPROGRESS))
-			return -errno;
+		*fd = socket_connect(&addresses->address[request->address % addresses->count]);
 	}
+	if (*fd < 0)
+		return *fd;
 	return loop_watch(request->loop, &request->socket, EPOLLOUT);
 }
 
@@ -322,13 +318,10 @@ static void request_connect(struct request *request)
 
 static void request_connected(struct request *request)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
+	int error = socket_error(request->socket.fd);
 
-	if (getsockopt(request->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len))
-		error = errno;
 	if (error) {
-		request_fail(request, REQUEST_UNREACHABLE, strerror(error));
+		request_fail(request, REQUEST_UNREACHABLE, strerror(-error));
 		return;
 	}
 	if (request->target->key && request->tunnel.pipe < 0 && !request->target->callers)

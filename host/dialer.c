@@ -18,52 +18,42 @@
 
 #define DIALER_NAME "usbiphp-dialer"
 
-/* Within DIALER_CONNECT_MS. 0 or -errno. */
-static int dial_address(const struct addr *to, int *fd)
+/* Connects, within DIALER_CONNECT_MS, and calls. The socket or -errno. */
+static int dial_address(const struct addr *to, const uint8_t call[OP_CALL_SIZE])
 {
-	struct pollfd connected = { .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int error = 0;
+	struct pollfd connected = { socket_connect(to), POLLOUT, 0 };
+	int fd = connected.fd, error = -ETIMEDOUT;
 
-	*fd = socket(to->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (*fd < 0)
-		return -errno;
-	connected.fd = *fd;
-	if (!connect(*fd, &to->sa.any, to->len))
-		return 0;
-	if (errno != EINPROGRESS)
-		error = errno;
-	else if (poll(&connected, 1, DIALER_CONNECT_MS) <= 0)
-		error = ETIMEDOUT;
-	else if (getsockopt(*fd, SOL_SOCKET, SO_ERROR, &error, &len))
-		error = errno;
-	if (error)
-		close(*fd);
-	return -error;
+	if (fd < 0)
+		return fd;
+	if (poll(&connected, 1, DIALER_CONNECT_MS) > 0)
+		error = socket_error(fd);
+	if (!error)
+		error = socket_send_all(fd, call, OP_CALL_SIZE);
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
 }
 
 /* The socket, or -1 after a line, unless it is the same as the one before. */
 static int dial(const struct endpoint *client, const char *identity, struct log_once *fault)
 {
 	struct addresses addresses = { 0 };
-	uint8_t bytes[OP_CALL_SIZE];
+	uint8_t call[OP_CALL_SIZE];
 	const char *why = "";
-	int fd, error;
+	int fd;
 
 	if (!resolve_address(client, &addresses))
 		resolve_name(client, &addresses);
 	if (addresses.error)
 		why = resolve_strerror(addresses.error);
-	op_call_encode(bytes, sizeof(bytes), identity);
+	op_call_encode(call, sizeof(call), identity);
 	for (unsigned i = 0; i < addresses.count; i++) {
-		error = dial_address(&addresses.address[i], &fd);
-		if (!error) {
-			error = socket_send_all(fd, bytes, sizeof(bytes));
-			if (!error)
-				return fd;
-			close(fd);
-		}
-		why = strerror(-error);
+		fd = dial_address(&addresses.address[i], call);
+		if (fd >= 0)
+			return fd;
+		why = strerror(-fd);
 	}
 	log_once(fault, LOG_LEVEL_WARNING, 0, "cannot reach %s: %s", client->name, why);
 	return -1;

@@ -18,7 +18,6 @@ enum {
 	FDS_FEW = 24,	   /* a server can hardly work with less */
 	/* for a device its session, and the holder that it may have */
 	FDS_WANTED = CONNS_MAX + 2 * EXPORTS_MAX + FDS_RESERVED + 64,
-	PAUSE_MS = 1000, /* after accept4() failed for want of resources */
 	/* Connections that the kernel keeps until they are accepted, as far as net.core.somaxconn
 	 * allows. With more at once it drops them, and their clients notice late. musl's SOMAXCONN
 	 * is 128. */
@@ -72,20 +71,12 @@ bool host_server_take(struct host_server *server, int fd, const struct in6_addr 
 static void listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct listener *listener = container_of(source, struct listener, source);
-	struct loop *loop = listener->server->loop;
-	struct addr from = { .len = sizeof(from.sa) };
-	int fd = accept4(source->fd, &from.sa.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct in6_addr address;
+	int fd = loop_accept(listener->server->loop, source, &address);
 
 	(void)events;
-	if (fd >= 0) {
-		addr_split(&from, &address);
+	if (fd >= 0)
 		host_server_take(listener->server, fd, &address, NULL);
-	} else if (errno != EAGAIN && errno != ECONNABORTED) {
-		/* the socket stays ready: without a pause the loop would spin */
-		loop_watch(loop, source, 0);
-		loop_pass_by(loop, loop->now + PAUSE_MS);
-	}
 }
 
 static bool is_wildcard(const struct addr *address)

@@ -12,6 +12,11 @@ enum { SOCKET_PAIR_SIZE = 2 * (ADDR_TEXT_SIZE + 6) };
 
 /* setsockopt(2) with an int. 0 or -errno. */
 int socket_set(int fd, int level, int option, int value);
+/* Begins to connect: a TCP socket, which is writable when socket_error() tells how that went, or
+ * -errno. */
+int socket_connect(const struct addr *to);
+/* SO_ERROR of socket(7): 0 or -errno. */
+int socket_error(int fd);
 /* recv(2): returns how many bytes came; 0 if none has come yet; else -errno, which is -ECONNRESET
  * at the end of the stream, too. size is at least 1. */
 int socket_receive(int fd, void *buf, size_t size, int flags);

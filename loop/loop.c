@@ -78,6 +78,21 @@ void loop_drop(struct loop *loop, struct loop_source *source)
 		close(loop_unwatch(loop, source));
 }
 
+int loop_accept(struct loop *loop, struct loop_source *listener, struct in6_addr *from)
+{
+	struct addr peer = { .len = sizeof(peer.sa) };
+	int fd = accept4(listener->fd, &peer.sa.any, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		addr_split(&peer, from);
+	} else if (errno != EAGAIN && errno != ECONNABORTED) {
+		/* the socket stays ready: without a pause the loop would spin */
+		loop_watch(loop, listener, 0);
+		loop_pass_by(loop, loop->now + LOOP_PAUSE_MS);
+	}
+	return fd;
+}
+
 /* A variable of the environment: 0 if it is no number; a larger number is cut down. */
 static uint32_t environment_number(const char *name, uint32_t when_unset)
 {

@@ -8,8 +8,12 @@
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
 
+#include "lib/addr.h"
+
 #include <stdbool.h>
 #include <stdint.h>
+
+enum { LOOP_PAUSE_MS = 1000 };
 
 /* A descriptor that the loop watches; embedded in the object it belongs to. fd -1: not watched. */
 struct loop_source {
@@ -82,6 +86,12 @@ int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events);
 int loop_unwatch(struct loop *loop, struct loop_source *source);
 /* Stops watching and closes; does nothing if the source is not watched. */
 void loop_drop(struct loop *loop, struct loop_source *source);
+
+/* Takes a connection from a source that listens and is ready: returns its socket, which does not
+ * block, and sets the address of the other end. -1: there is none. If that is for want of
+ * resources, the source is not watched for LOOP_PAUSE_MS; the pass that comes then has to watch it
+ * again. */
+int loop_accept(struct loop *loop, struct loop_source *listener, struct in6_addr *from);
 
 /* The time now, later than loop->now: for deadlines that begin in the middle of a pass. */
 uint64_t loop_clock(void);

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -204,6 +205,44 @@ static void descriptors(void)
 	CHECK_INT(got[0], -1);
 }
 
+static void connecting(void)
+{
+	struct addr to = { .len = sizeof(to.sa.v4) };
+	struct pollfd ready = { .events = POLLOUT };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	unsigned before;
+
+	to.sa.v4.sin_family = AF_INET;
+	to.sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(!bind(listener, &to.sa.any, to.len) && !listen(listener, 1) &&
+		     !getsockname(listener, &to.sa.any, &to.len), "listen");
+	ready.fd = socket_connect(&to);
+	CHECK(ready.fd >= 0);
+	CHECK(fcntl(ready.fd, F_GETFL) & O_NONBLOCK);
+	CHECK(fcntl(ready.fd, F_GETFD) & FD_CLOEXEC);
+	must(poll(&ready, 1, -1) == 1, "connect");
+	CHECK_INT(socket_error(ready.fd), 0);
+	close(ready.fd);
+	CHECK_INT(socket_error(ready.fd), -EBADF);
+	close(listener);
+	/* the kernel says it at once, or when it is asked */
+	before = open_files();
+	ready.fd = socket_connect(&to);
+	if (ready.fd >= 0) {
+		must(poll(&ready, 1, -1) == 1, "be refused");
+		CHECK_INT(socket_error(ready.fd), -ECONNREFUSED);
+		CHECK_INT(socket_error(ready.fd), 0); /* once */
+		close(ready.fd);
+	} else {
+		CHECK_INT(ready.fd, -ECONNREFUSED);
+	}
+	to.len = 1;
+	CHECK_INT(socket_connect(&to), -EINVAL);
+	to.sa.any.sa_family = 255;
+	CHECK_INT(socket_connect(&to), -EAFNOSUPPORT);
+	CHECK_INT(open_files(), before);
+}
+
 int main(void)
 {
 	RUN("t_socket: both ends of a connection", connections);
@@ -211,6 +250,7 @@ int main(void)
 	RUN("t_socket: options", options);
 	RUN("t_socket: receive and peek", receive);
 	RUN("t_socket: send in vain", send_in_vain);
+	RUN("t_socket: connect", connecting);
 	RUN("t_socket: descriptors that are passed", descriptors);
 	return check_status();
 }
