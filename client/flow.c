@@ -51,6 +51,24 @@ static void count_reply(struct flows *flows, const struct urb_reply *reply,
 	flows->page->endpoint[endpoint].count[time_place(flows->now - request->since)]++;
 }
 
+/* Before its first URB, a session can only be asked to unlink one of the port's session before: the
+ * kernel had not let go of that device. The server does not know it, and usbip-host would not even
+ * say so before it has something else to send (stub_rx.c stub_recv_cmd_unlink()). */
+static void answer_stale(struct flows *flows, uint32_t seqnum)
+{
+	struct flow *down = &flows->down;
+	struct urb_reply reply = { .code = URB_RET_UNLINK, .seqnum = seqnum };
+
+	if (down->checked < down->end) /* and nothing was asked */
+		flows->wrong = PENDING_WRONG "header";
+	flows->up.stalled = down->end > FLOW_WINDOW - URB_SIZE;
+	if (flows->wrong || flows->up.stalled)
+		return;
+	urb_reply_encode(down->bytes + down->end, &reply);
+	down->end += URB_SIZE;
+	down->checked = down->end;
+}
+
 /* A header from the kernel. Returns whether it goes on now: else it is left out, or the flow is
  * stalled. */
 static bool take_command(struct flows *flows, const uint8_t *bytes)
@@ -59,6 +77,10 @@ static bool take_command(struct flows *flows, const uint8_t *bytes)
 	struct urb_command command;
 	int error = urb_command_decode(bytes, &command);
 
+	if (!error && command.code == URB_CMD_UNLINK && !flows->pending.begun) {
+		answer_stale(flows, command.seqnum);
+		return false;
+	}
 	if (!error)
 		error = pending_add(&flows->pending, &command, flows->now, &up->request);
 	up->stalled = error == -EAGAIN;

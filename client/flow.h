@@ -4,7 +4,8 @@
  * the answers down. They come as bytes, in parts of any size; what may go on is marked. Nothing
  * here touches a socket.
  *
- * A message has a header, data, and packets of an isochronous URB. Up, all of it goes on as it is.
+ * A message has a header, data, and packets of an isochronous URB. Up, all of it goes on as it is,
+ * but for unlinks that are held back, or that are answered here.
  * Down, a header and each packet go on if they fit what was asked for, written anew, so that no
  * other byte of them reaches the kernel. The data of an answer are not looked at.
  */
@@ -43,8 +44,9 @@ struct flows {
 	const char *wrong; /* why the session must end; NULL: nothing is */
 };
 
-/* Goes through what was received, as far as it is complete, and moves checked. Not while an unlink
- * is to be sent. Sets wrong; what was checked before may still be sent. */
+/* Goes through what was received, as far as it is complete, and moves checked; that of down, too, if
+ * an unlink from up was answered. Not while an unlink is to be sent. Sets wrong; what was checked
+ * before may still be sent. */
 void flow_check(struct flows *flows, struct flow *flow);
 /* Whether the server has begun an answer, or has not answered an unlink for that time, in us. */
 bool flows_wait(const struct flows *flows, uint32_t us);

@@ -103,15 +103,15 @@ static void guard_pass(struct guard *guard, struct way *way)
 	} while (!way->blocked);
 }
 
-/* Everything that was checked has been sent. */
 static void guard_receive(struct guard *guard, struct way *way)
 {
 	struct flow *flow = way->flow;
 	ssize_t n;
 
 	flow->end -= flow->begin;
+	flow->checked -= flow->begin;
 	memmove(flow->bytes, flow->bytes + flow->begin, flow->end);
-	flow->begin = flow->checked = 0;
+	flow->begin = 0;
 	n = recv(way->from, flow->bytes + flow->end, FLOW_WINDOW - flow->end, MSG_DONTWAIT);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		guard_exit(guard);
@@ -167,6 +167,8 @@ static void __attribute__((noreturn)) guard_serve(struct guard *guard)
 			continue;
 		guard->flows.now = guard_clock();
 		guard_ready(guard, &socket[0], up, down);
+		if (!down->blocked) /* what up was answered */
+			guard_send_checked(guard, down);
 		guard_ready(guard, &socket[1], down, up);
 		if (up->flow->stalled && !up->blocked)
 			guard_pass(guard, up);

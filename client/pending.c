@@ -100,7 +100,7 @@ int pending_add(struct pending *pending, const struct urb_command *command, uint
 		return 0;
 	}
 	request->victim = command->victim;
-	if (!pending->begun || urb_is_after(command->victim, pending->latest)) {
+	if (urb_is_after(command->victim, pending->latest)) {
 		request->kind = PENDING_HELD;
 		pending->held++;
 	}

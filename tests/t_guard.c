@@ -209,6 +209,26 @@ static void goes_on(void)
 	end();
 }
 
+/* The kernel waits for the answer, and the server has none. */
+static void unlink_of_before(void)
+{
+	const struct urb_command unlink = { .code = URB_CMD_UNLINK, .seqnum = 8, .victim = 7 };
+	const struct urb_reply reply = { .code = URB_RET_UNLINK, .seqnum = 8 };
+	uint8_t bytes[URB_SIZE];
+
+	start();
+	urb_command_encode(bytes, &unlink);
+	put(t.kernel, bytes, URB_SIZE);
+	urb_reply_encode(bytes, &reply);
+	expect(t.kernel, bytes, URB_SIZE);
+	put(t.kernel, bytes, submit(bytes, 9, true, 18));
+	expect(t.server, bytes, URB_SIZE);
+	shutdown(t.server, SHUT_RDWR);
+	CHECK(at_end(t.kernel));
+	CHECK_STR(ended(), "sandbox\n");
+	end();
+}
+
 /* What a child sends, while nobody reads, and then all of it is read. */
 static void flood(int from, int to, size_t (*make)(uint8_t *, uint32_t, bool, uint32_t), bool in)
 {
@@ -438,6 +458,7 @@ static void has_little(void)
 int main(void)
 {
 	RUN("t_guard: what fits goes on", goes_on);
+	RUN("t_guard: an unlink of the session before", unlink_of_before);
 	RUN("t_guard: nobody reads for a while", nobody_reads);
 	RUN("t_guard: the server ends while vhci-hcd does not read", server_ends_while_blocked);
 	RUN("t_guard: vhci-hcd ends while the server does not read", kernel_ends_while_blocked);

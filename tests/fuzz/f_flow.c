@@ -72,6 +72,7 @@ static void look_up(void)
 		size_t len = URB_SIZE;
 
 		HOLDS(a && !a->sent && word(p) == (a->unlink ? URB_CMD_UNLINK : URB_CMD_SUBMIT));
+		HOLDS(!a->unlink || up.at); /* never the first */
 		if (!a->unlink)
 			len += (a->in ? 0 : a->length) + (a->iso ? PACKETS * URB_PACKET_SIZE : 0);
 		if (up.len - up.at < len)
@@ -169,6 +170,8 @@ static void ask(uint8_t kind, uint8_t what)
 	flows.up.end += len;
 	run_up();
 	look_up();
+	collect(&flows.down, down.bytes, &down.len); /* of a session before: it is answered here */
+	look_down();
 }
 
 /* A good answer to one of them, of which one byte may be changed. */

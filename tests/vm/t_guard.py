@@ -201,6 +201,22 @@ def lies(w, after=1):
             w.is_quiet()
 
 
+def enumerated(w):
+    """The kernel asks a port's next session to unlink what it asked the one before for, and waits for the answer."""
+    with case("a session that ends while the kernel gets to know its device: the next one at once is not held up"):
+        w.microphone(False)
+        w.stop(w.client, "usbiphp-client")
+        w.liar("tell", "keyboard", "garbage")
+        w.begin(f"host:{LIAR}", "-i 1 --guard on")
+        w.client.wait(f"grep -q '{SAYS}' /tmp/client.log")
+        w.client.wait("grep -q 'gone from port' /tmp/client.log")
+        w.client.must(lab.kill("usbiphp-client", "KILL"))  # the next one has nothing against the device
+        w.through_liar()
+        w.works()
+        check(not [x for x in w.lines() if "never answered" in x], w.log(w.client))
+        w.is_quiet()
+
+
 def oddities(w):
     with case("odd but honest answers are made fit, and the sessions stay"):
         w.anew()
@@ -417,6 +433,7 @@ def test(kernel, workdir, seed):
         w.works()
         lies(w)
         silence(w)
+        enumerated(w)
         oddities(w)
         cancels(w)
         rights(w)
