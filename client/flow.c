@@ -59,14 +59,12 @@ static void answer_stale(struct flows *flows, uint32_t seqnum)
 	struct flow *down = &flows->down;
 	struct urb_reply reply = { .code = URB_RET_UNLINK, .seqnum = seqnum };
 
-	if (down->checked < down->end) /* and nothing was asked */
-		flows->wrong = PENDING_WRONG "header";
-	flows->up.stalled = down->end > FLOW_WINDOW - URB_SIZE;
-	if (flows->wrong || flows->up.stalled)
+	flows->up.stalled = down->checked > FLOW_WINDOW - URB_SIZE;
+	if (flows->up.stalled)
 		return;
-	urb_reply_encode(down->bytes + down->end, &reply);
-	down->end += URB_SIZE;
-	down->checked = down->end;
+	urb_reply_encode(down->bytes + down->checked, &reply);
+	down->checked += URB_SIZE;
+	down->end = down->checked; /* what a server sends that was asked for nothing is dropped */
 }
 
 /* A header from the kernel. Returns whether it goes on now: else it is left out, or the flow is

@@ -44,9 +44,9 @@ struct flows {
 	const char *wrong; /* why the session must end; NULL: nothing is */
 };
 
-/* Goes through what was received, as far as it is complete, and moves checked; that of down, too, if
- * an unlink from up was answered. Not while an unlink is to be sent. Sets wrong; what was checked
- * before may still be sent. */
+/* Goes through what was received, as far as it is complete, and moves checked; that of down as well
+ * if an unlink from up was answered. Not while an unlink is to be sent. Sets wrong; what was
+ * checked before may still be sent. */
 void flow_check(struct flows *flows, struct flow *flow);
 /* Whether the server has begun an answer, or has not answered an unlink for that time, in us. */
 bool flows_wait(const struct flows *flows, uint32_t us);

@@ -78,8 +78,9 @@ struct import {
 
 	/* While it has a port. */
 	int port;	 /* -1: none */
+	bool guarded;	 /* or was, in the session before */
 	bool answered;	 /* the kernel has the device */
-	uint32_t devid;	 /* of the attached device; 0: not known yet */
+	struct vhci_port row; /* when it answered; before, only devid: 0: not known yet */
 	uint32_t ahead;	 /* the ports of its controller that the kernel has to enumerate first */
 	uint64_t attached_at;
 	struct session_watch session;

@@ -106,7 +106,8 @@ static int import_hand_over(struct import *import, const struct request *request
 	if (error)
 		return error;
 	session_describe(request->connection, session);
-	if (proven ? context->guard_proven : context->guard_others)
+	import->guarded = proven ? context->guard_proven : context->guard_others;
+	if (import->guarded)
 		return import_take_guarded_port(import, request->fd, &request->device, session);
 	return import_take_free_port(import, request->fd, &request->device, session);
 }
@@ -136,7 +137,7 @@ static void import_take_port(struct import *import, unsigned port, uint32_t devi
 
 	import->port = (int)port;
 	context->port_owner[port] = import_hash(import);
-	import->devid = devid;
+	import->row.devid = devid;
 	import->attached_at = context->loop->now;
 	import->answered = answered;
 	import->ahead = import_unanswered_ports(import);
@@ -172,6 +173,7 @@ void import_adopt(struct import *import, unsigned port)
 
 	/* an earlier daemon may have been killed before the device had answered */
 	import_take_port(import, port, row->devid, vhci_usable(context->sysfs, row));
+	import->row = *row;
 	import_describe(import);
 }
 
@@ -192,6 +194,19 @@ static void import_judge_session(struct import *import, uint64_t now)
 		flaps_fail(&import->flaps, now);
 }
 
+/* The kernel may be busy with other ports of the controller, from which devices went before they
+ * had answered. The next attempt goes to another controller, if there is one. */
+static void import_avoid_controller(const struct import *import)
+{
+	struct import_context *context = import->context;
+	unsigned controller = vhci_controller(&context->vhci, (unsigned)import->port);
+
+	context->port_owner[import->port] = 0;
+	for (unsigned i = 0; i < VHCI_PORTS_MAX; i++)
+		if (vhci_controller(&context->vhci, i) == controller && !context->port_owner[i])
+			context->port_owner[i] = IMPORT_NOBODY;
+}
+
 static void import_release_port(struct import *import)
 {
 	struct import_context *context = import->context;
@@ -204,6 +219,8 @@ static void import_release_port(struct import *import)
 		import_run_hooks(import, "detached", NULL, NULL);
 	import_cancel_identity(import);
 	session_watch_drop(&import->session);
+	if (!import->answered && !import->guarded) /* or the guard would see to it */
+		import_avoid_controller(import);
 	import_forget_port(import, port);
 	if (record_matches(context->record_dir, port, import->endpoint, import->busid))
 		record_remove(context->record_dir, port);
@@ -266,25 +283,12 @@ static void import_answer(struct import *import, const struct vhci_port *row)
 	struct import_context *context = import->context;
 
 	import->answered = true;
-	import->devid = row->devid;
+	import->row = *row;
 	log_once_clear(&import->failure);
 	if (!import->identified)
 		import_describe(import);
 	import_run_hooks(import, "attached", row->busid, NULL);
 	context->progress[import_controller(import)] = context->loop->now;
-}
-
-/* The kernel may be busy with other ports of the controller, from which devices went before they
- * had answered. The next attempt goes to another controller, if there is one. */
-static void import_avoid_controller(const struct import *import)
-{
-	struct import_context *context = import->context;
-	unsigned controller = vhci_controller(&context->vhci, (unsigned)import->port);
-
-	context->port_owner[import->port] = 0;
-	for (unsigned i = 0; i < VHCI_PORTS_MAX; i++)
-		if (vhci_controller(&context->vhci, i) == controller && !context->port_owner[i])
-			context->port_owner[i] = IMPORT_NOBODY;
 }
 
 /* Its server does not answer, so that the kernel cannot go on to the devices behind it; or another
@@ -303,6 +307,19 @@ static void import_give_up(struct import *import)
 	import_detach(import);
 }
 
+/* Its port is free, but the kernel, which takes leave of the devices of a hub one after the other,
+ * has not come to it. Until then it would unlink this device's URBs in the port's next session,
+ * whose server does not know them, and may never answer (client/flow.c answer_stale()). */
+static bool import_lingers(const struct import *import, const struct vhci_port *row)
+{
+	const struct import_context *context = import->context;
+	uint64_t ended = import->session.ended;
+
+	return row->state == VHCI_FREE && import->answered && ended &&
+	       context->loop->now - ended < IMPORT_TEARDOWN_MS &&
+	       vhci_usable(context->sysfs, &import->row);
+}
+
 bool import_check(struct import *import)
 {
 	struct import_context *context = import->context;
@@ -313,7 +330,11 @@ bool import_check(struct import *import)
 		return false;
 	row = &context->vhci.port[import->port];
 	if (row->state <= VHCI_FREE ||
-	    (row->devid && import->devid && row->devid != import->devid)) {
+	    (row->devid && import->row.devid && row->devid != import->row.devid)) {
+		if (import_lingers(import, row)) {
+			loop_pass_by(context->loop, now + POLL_MS);
+			return false;
+		}
 		import_release_port(import); /* it is free, or somebody else's by now */
 		return true;
 	}

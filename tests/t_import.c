@@ -28,6 +28,7 @@ static bool usable, recorded;
 static uint32_t usable_ports; /* if not all of them are */
 static unsigned detached;
 static int detach_result;
+static const char *lingering = "gone"; /* the busid of a device that the kernel still has */
 
 /* The events that hooks are told. */
 static char events[80];
@@ -51,6 +52,8 @@ bool __wrap_record_matches(const char *dir, unsigned port, const char *host, con
 bool __wrap_vhci_usable(const struct sysfs *sysfs, const struct vhci_port *port)
 {
 	(void)sysfs;
+	if (port < context.vhci.port || port >= context.vhci.port + VHCI_PORTS_MAX)
+		return !strcmp(port->busid, lingering); /* as it was when it answered */
 	return usable || usable_ports >> (port - context.vhci.port) & 1;
 }
 
@@ -466,7 +469,7 @@ static void check_port(size_t i)
 {
 	start();
 	attach(import, 0);
-	import->devid = DEVID;
+	import->row.devid = DEVID;
 	import->answered = checks[i].answered;
 	loop.now += checks[i].attached_for;
 	import->session.ended = checks[i].closed_for ? loop.now - checks[i].closed_for : 0;
@@ -484,6 +487,68 @@ static void check_port(size_t i)
 			     : detached || checks[i].closed_for			? loop.now + 50
 			     : !checks[i].answered ? NOW + IMPORT_ANSWER_MS
 						   : UINT64_MAX);
+}
+
+/* A port is not used again before the kernel has let go of what was there, if that does not take too long. */
+static void lingers(void)
+{
+	start();
+	usable = true;
+	str_copy(context.vhci.port[0].busid, sizeof(context.vhci.port[0].busid), "3-1");
+	attach(import, 0);
+	CHECK(import->answered);
+	usable = false;
+	loop.now += 5000;
+	import->session.ended = loop.now;
+	context.vhci.port[0] = (struct vhci_port){ .state = VHCI_FREE };
+	lingering = "3-1";
+	for (unsigned i = 0; i < IMPORT_TEARDOWN_MS / 50; i++) {
+		loop.next = UINT64_MAX;
+		CHECK(!import_check(import));
+		CHECK_INT(import->port, 0);
+		CHECK_INT(loop.next, loop.now + 50);
+		loop.now += 50;
+	}
+	CHECK(import_check(import));
+	CHECK_INT(import->port, -1);
+	/* it goes; and one that was detached here is not waited for */
+	for (unsigned told = 0; told < 2; told++) {
+		start();
+		context.vhci.port[0] = (struct vhci_port){ .busid = "3-1" };
+		usable = true;
+		attach(import, 0);
+		usable = false;
+		import->session.ended = told ? 0 : loop.now;
+		context.vhci.port[0] = (struct vhci_port){ .state = VHCI_FREE };
+		if (!told) {
+			CHECK(!import_check(import));
+			lingering = "gone";
+		}
+		CHECK(import_check(import));
+		lingering = "3-1";
+	}
+	/* another device has come there */
+	start();
+	context.vhci.port[0] = (struct vhci_port){ .busid = "3-1", .devid = DEVID };
+	usable = true;
+	attach(import, 0);
+	import->session.ended = loop.now;
+	context.vhci.port[0] = (struct vhci_port){ .state = VHCI_USED, .busid = "3-1", .devid = DEVID + 1 };
+	CHECK(import_check(import));
+	lingering = "gone";
+}
+
+/* The kernel may wait for an answer that never comes. */
+static void ended_unanswered(void)
+{
+	for (unsigned guarded = 0; guarded < 2; guarded++) {
+		start();
+		attach(import, 0);
+		import->guarded = guarded;
+		context.vhci.port[0].state = VHCI_FREE;
+		CHECK(import_check(import));
+		CHECK_INT(context.port_owner[0] == IMPORT_NOBODY, !guarded);
+	}
 }
 
 /* The kernel may be busy with what was at that controller before. */
@@ -530,7 +595,7 @@ static void port_replaced(void)
 	}
 	start();
 	attach(import, 0);
-	import->devid = DEVID;
+	import->row.devid = DEVID;
 	context.vhci.port[0].devid = DEVID + 1;
 	usable = true;
 	import_check(import);
@@ -858,6 +923,8 @@ int main(void)
 		check_end();
 	}
 	RUN("t_import: a port that is another device's", port_replaced);
+	RUN("t_import: a device that lingers", lingers);
+	RUN("t_import: a session that ends before the device has answered", ended_unanswered);
 	RUN("t_import: a controller that is avoided", avoided_controller);
 	RUN("t_import: an adopted one describes itself", adopted_describes_itself);
 	RUN("t_import: another device than was listed", granted_another);
