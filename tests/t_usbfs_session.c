@@ -628,6 +628,8 @@ static void early_unlinks(void)
 	start();
 	unlink = unlink_urb(UINT32_MAX - 5);
 	EXPECT_UNLINK(unlink, 0);
+	unlink = unlink_urb(497);
+	EXPECT_UNLINK(unlink, 0);
 	t.seqnum = UINT32_MAX - 6;
 	victim = submit(BULK, true, 8);
 	done(0, victim, 0, 8);

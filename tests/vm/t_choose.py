@@ -10,10 +10,11 @@ import tempfile
 
 import lab
 from lab import case, check
-from t_main import FILES, RUN, STATES, STUB, VHCI, World
+from t_main import FILES, ROOT, RUN, STATES, STUB, VHCI, World
 
 STICK, KEYBOARD = "2-1", "1-2"  # where they are plugged in at the host: super and high speed
 RULES = "/tmp/rules"
+HOOK = ROOT / "install" / "hooks" / "large-commands"
 
 
 class Choosing(World):
@@ -432,6 +433,16 @@ def hooks(w):
         w.host.plug("keyboard", "usb-kbd", port="2")
         w.has(STORAGE, HID)
 
+    with case("a hook of the product: a disk takes larger commands"):
+        w.client.must("cp /bin/large-commands /etc/usbiphp/hooks.d/")
+        w.host.unplug("stick")
+        w.has(HID)
+        w.host.plug("stick", "usb-storage", image=w.stick, serial="STICK", port="1")
+        w.has(STORAGE, HID)
+        w.client.wait("cd /sys/block/sda && test \"$(cat device/max_sectors queue/max_sectors_kb queue/read_ahead_kb | "
+                      "xargs)\" = '2048 1024 4096'")
+        w.client.must("rm /etc/usbiphp/hooks.d/large-commands")
+
     with case("a hook that hangs holds nothing up"):
         w.client.must("echo 'exec sleep 1000' >>/etc/usbiphp/hooks.d/note")
         w.host.unplug("keyboard")
@@ -473,7 +484,7 @@ PARTS = (server_rules, changed_rules, client_rules, identity, swapped, held_at_c
 
 
 def test(kernel, workdir, parts=PARTS):
-    with lab.pair(kernel, workdir, files=FILES) as (host, client):
+    with lab.pair(kernel, workdir, files=FILES | {"/bin/large-commands": HOOK}) as (host, client):
         if not lab.USBFS:
             host.must("modprobe usbip-host")
         client.must("modprobe vhci-hcd")
