@@ -74,8 +74,8 @@ int usbfs_session_begin(struct usbfs_session *session, struct usbfs_device *devi
 }
 
 /* vhci-hcd sends all URBs that wait before all unlinks that wait, so that of a URB that is unlinked
- * at once may come first (drivers/usb/usbip/vhci_tx.c vhci_tx_loop()). But before any URB, it is one
- * of its port's session before that is unlinked, and vhci-hcd waits for the answer. */
+ * at once may come first (drivers/usb/usbip/vhci_tx.c vhci_tx_loop()). But an unlink before any URB
+ * is of one of its port's session before, and vhci-hcd waits for the answer. */
 static void keep_early(struct usbfs_session *session, const struct urb_command *command)
 {
 	if (session->earlies == USBFS_EARLY_MAX) {
