@@ -53,7 +53,8 @@ struct pending {
  * one was answered; -EPROTO: vhci-hcd sends no such request. If it is HELD, which is an unlink of a
  * URB that has not been sent, it is not to be sent before that: vhci-hcd sends all URBs that wait,
  * then all unlinks that wait, and in between a URB may be made and unlinked. A server would say
- * that there is no such URB, and vhci-hcd would end the session when it is answered later.
+ * that there is no such URB, and vhci-hcd would end the session when it is answered later. Not for
+ * an unlink before any URB: see client/flow.c answer_stale().
  */
 int pending_add(struct pending *pending, const struct urb_command *command, uint32_t now,
 		struct pending_request **request);

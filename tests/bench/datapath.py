@@ -27,8 +27,6 @@ WAYS = {
 }
 CURVES = {"USB 3, Linux 7.3": ("7.3", "USB 3", False), "USB 2, Linux 7.3, hook": ("7.3", "USB 2", True),
           "USB 3, Linux 6.1": ("6.1", "USB 3", False), "USB 2, Linux 7.3": ("7.3", "USB 2", False)}
-DISK = ("cd /sys/block && for i in sd*; do case $(readlink $i) in *vhci_hcd*) test $(cat $i/size) = {} && "
-        "echo $i && exit ;; esac; done; false")
 TRANSFERS = {"read": "dd if=/dev/{} of=/dev/null bs=1M count={} iflag=direct",
              "write": "dd if=/dev/zero of=/dev/{} bs=1M count={} oflag=direct"}
 
@@ -49,14 +47,14 @@ def start(guest, way):
     else:
         variants.start_by_hand([guest], guest)
         variants.by_hand({guest: "127.0.0.1"}, guest, len(DISKS))
-    return {name: guest.wait(DISK.format(size * MIB // 512), 120).strip()
+    return {name: guest.wait(variants.attached_disk(size * MIB), 120).strip()
             for name, (_, _, size) in DISKS.items()}
 
 
 def stop(guest):
     guest.sh("for i in $(usbip port | sed -n 's/^Port \\([0-9]*\\):.*/\\1/p'); do usbip detach -p $i; done")
     variants.stop({guest: "127.0.0.1"}, guest)
-    guest.wait(f"! pidof usbiphp-holder; test $({variants.ATTACHED}) = 0", 60)
+    guest.wait(f"! pidof usbiphp-holder && test $({variants.ATTACHED}) = 0", 60)
 
 
 def transfer(guest, disk, what):
@@ -70,16 +68,15 @@ look; {TRANSFERS[what].format(disk, MOVED)} 2>/dev/null && look""", 300).split()
 
 
 def at(guest, trip, disk, what):
-    guest.must(f"tc.real qdisc replace dev lo root netem delay {trip / 2}ms" if trip else
-               "tc.real qdisc del dev lo root 2>/dev/null; true")
+    guest.must(f"tc.real qdisc add dev lo root netem delay {trip / 2}ms")
     found = transfer(guest, disk, what)
-    guest.must("tc.real qdisc del dev lo root 2>/dev/null; true")
+    guest.must("tc.real qdisc del dev lo root")
     return found
 
 
 def trips_each(guest, disk, what, trip):
     """(round trips of a command, KiB that it moves)"""
-    plain, _ = at(guest, 0, disk, what)
+    plain, _ = transfer(guest, disk, what)
     seconds, commands = at(guest, trip, disk, what)
     return (seconds - plain) / commands / (trip / 1e3), MOVED * 1024 / commands
 
@@ -91,7 +88,7 @@ def sizes(guest, disks):
         for name, disk in disks.items():
             if hooked:
                 port = guest.must(f"readlink -f /sys/block/{disk}/../../../../../..").strip().rpartition("/")[2]
-                guest.must(f"USBIPHP_EVENT=attached USBIPHP_DEVICE={port} sh /tmp/hook attached")
+                guest.must(f"USBIPHP_EVENT=attached USBIPHP_DEVICE={port} /tmp/hook")
             for what in TRANSFERS:
                 found[name, what, hooked] = [trips_each(guest, disk, what, trip) for trip in TRIPS]
     return found

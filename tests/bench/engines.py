@@ -34,7 +34,7 @@ def files(work):
 
 def loads(counter, host, client, found):
     """Adds what each load took at both ends."""
-    disk = client.wait(transports.DISK, gadget.START).strip()
+    disk = "/dev/" + client.wait(variants.attached_disk(transports.BYTES), gadget.START).strip()
     node = client.wait(gadget.NODE, gadget.START).strip()
     for what, _, command, number, size in LOADS:
         def of(n):

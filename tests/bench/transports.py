@@ -25,8 +25,6 @@ DROPBEAR_PORT = 2222
 # At the host, once the client's watch is there: it waits 2 s for its first list.
 WATCHED = ("for i in $(seq 30); do usleep 100000; netstat -tn | "
            "grep -qE '^tcp +[0-9]+ +[0-9]+ [^ ]+:3240 .*ESTABLISHED' || exit 1; done")
-DISK = "cd /sys/block && for i in sd*; do case $(readlink $i) in *vhci_hcd*) " \
-       f"test $(cat $i/size) = {BYTES // 512} && echo /dev/$i && exit ;; esac; done; false"
 
 
 def run(*argv):
@@ -183,7 +181,7 @@ def transfers(counter, name, host, client, stick, found):
     hosts = {host: SERVER}
     STARTS[name](hosts, client)
     host.plug("stick", "usb-storage", image=stick)
-    disk = client.wait(DISK, 60).strip()
+    disk = "/dev/" + client.wait(variants.attached_disk(BYTES), 60).strip()
     found["cipher"] = cipher(name, host, client)
     for what, dd in (("read", f"dd if={disk} of=/dev/null bs=1M iflag=direct"),
                      ("write", f"dd if=/dev/zero of={disk} bs=1M oflag=direct")):

@@ -9,6 +9,13 @@ FILES["/usr/share/misc/usb.ids"] = "/usr/share/misc/usb.ids"  # Debian's usbip d
 
 ATTACHED = "grep -hE '^[hs]s +[0-9]+ 00[56]' /sys/devices/platform/vhci_hcd.0/status* | wc -l"
 
+
+def attached_disk(size):
+    """A command that prints the name of the client's disk of so many bytes."""
+    return (f"cd /sys/block && for i in sd*; do case $(readlink $i) in *vhci_hcd*) "
+            f"test $(cat $i/size) = {size // 512} && echo $i && exit ;; esac; done; false")
+
+
 SCRIPTS = {
     "bind_all": """
 for b in $(usbip list -p -l | sed -n 's/^busid=\\([^#]*\\)#.*/\\1/p'); do

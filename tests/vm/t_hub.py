@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Many devices at few hubs of vhci-hcd, whose sessions end all at once, and all come back: t_hub.py.
 
-The client's kernel has two controllers, as it is made here; those of distributions have one, or sixteen. It takes leave
-of the devices of a hub one after the other, and gets to know them one after the other, while sessions begin.
+The client's kernel has two controllers, as it is made here; Debian's have eight, many others one. It takes leave of the
+devices of a hub one after the other, and gets to know them one after the other, while sessions begin.
 """
 
 import sys
