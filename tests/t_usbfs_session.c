@@ -2255,6 +2255,7 @@ static void ends(void)
 	fake.fail_times = 1;
 	fake.fail_error = -EINVAL;
 	CHECK_INT(usbfs_session_end(&t.session), -ENODEV);
+	CHECK_INT(recv(t.client, t.data, 1, MSG_DONTWAIT), 0); /* nobody else has the socket */
 	close(t.device.fd);
 	close(t.epoll);
 	close(t.client);
