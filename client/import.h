@@ -75,6 +75,7 @@ struct import {
 			     * not forgotten, listed or not */
 	struct log_once failure; /* of the latest attempt, until it is attached */
 	struct log_once denial;	 /* why it is left alone, until it is not */
+	struct log_once unwritten; /* of the latest record that could not be written */
 
 	/* While it has a port. */
 	int port;	 /* -1: none */

@@ -15,7 +15,6 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -99,9 +98,9 @@ static void landlock_allow(int ruleset, int dir, const char *path, uint64_t acce
 	close(beneath.parent_fd);
 }
 
-static void allow_port(int ruleset, int port)
+static void allow_port(int ruleset, uint32_t port)
 {
-	const struct net_port_attr attr = { ACCESS_CONNECT, (uint64_t)port };
+	const struct net_port_attr attr = { ACCESS_CONNECT, port };
 
 	syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &attr, 0);
 }
@@ -110,12 +109,14 @@ static void allow_port(int ruleset, int port)
 static void allow_client(int ruleset, int sysfs, const char *records,
 			 const struct endpoint *server, unsigned servers)
 {
+	uint32_t port;
+
 	landlock_allow(ruleset, sysfs, "devices/platform/vhci_hcd.0", ACCESS_WRITE);
 	landlock_allow(ruleset, AT_FDCWD, records, ACCESS_REPLACE);
 	allow_port(ruleset, DNS_PORT); /* where an answer is too long for UDP */
 	for (unsigned i = 0; i < servers; i++)
-		if (!server[i].through[0])
-			allow_port(ruleset, atoi(server[i].port));
+		if (!server[i].through[0] && !str_decimal(server[i].port, UINT16_MAX, &port))
+			allow_port(ruleset, port);
 }
 
 /* The drivers, and the devices of each bus. Beside a bus are the registers of its controller. */

@@ -12,6 +12,7 @@
 #include "tests/said.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -648,6 +649,34 @@ static void granted_another(void)
 	CHECK_INT(import->facts.vendor, 0x627);
 }
 
+/* A full file system: no record can be written. The device is attached all the same, if the kernel takes it. */
+static void record_said_once(void)
+{
+	static const struct sysfs nothing = { .root = -1 };
+	struct request_target target = { .endpoint = &endpoint };
+	struct request request = { .target = &target,
+				   .device = { .busnum = 1, .devnum = 2 } };
+
+	start();
+	context.sysfs = &nothing;
+	context.vhci.ports = 2;
+	context.vhci.port[0].state = VHCI_FREE;
+	context.vhci.port[1].state = VHCI_USED;
+	for (int i = 0; i < 3; i++) {
+		int pair[2];
+
+		must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a connection");
+		request.fd = request.connection = pair[0];
+		import->state = IMPORT_REQUESTING;
+		import_attach(import, &request);
+		CHECK_INT(import->port, -1);
+		CHECK_INT(recv(pair[1], pair, 1, MSG_DONTWAIT), 0);
+		close(pair[1]);
+	}
+	CHECK_INT(said("cannot write /nonexistent/port0"), 1);
+	CHECK_INT(said("cannot attach 1-1.4 (0951:1666) at pi.lan:3240: "), 1);
+}
+
 /* No event "detached" without "attached", and both have the ids that it has told by then. */
 static void pairs_of_events(void)
 {
@@ -935,6 +964,7 @@ int main(void)
 	RUN("t_import: another program's port is waited for", foreign_port_ahead);
 	RUN("t_import: another program's port, for a minute", foreign_port_for_long);
 	RUN("t_import: another program's port that is not ahead", foreign_port_not_ahead);
+	RUN("t_import: no record can be written", record_said_once);
 	RUN("t_import: refused, as another import of ours has it", refused_as_it_is_ours);
 	return check_status();
 }

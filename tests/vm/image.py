@@ -22,9 +22,9 @@ PROGRAMS = [ROOT / f"tests/vm/{name}.c" for name in ("uevents", "hold")]  # for 
 KERNELS = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64",
            "6.1-arm64": "linux-image-arm64"}
 # The newest of each of these is taken from a suite that is not this machine's.
-NEWER = ("6.18", "7.3")
-SUITE = ("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
-         "http://deb.debian.org/debian trixie-backports main\n")
+SUITES = {"5.10": "bullseye", "6.18": "trixie-backports", "7.3": "trixie-backports"}
+SOURCE = ("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
+          "http://deb.debian.org/debian {suite} main\n")
 
 # Loaded at boot, in this order.
 BOOT_MODULES = """virtio_pci virtio_console virtio_net xhci_pci sd_mod usb_storage uas
@@ -39,8 +39,8 @@ MODULES = BOOT_MODULES + """usbip_host vhci_hcd usbip_vudc usbserial ftdi_sio cd
     ghash_generic chacha20poly1305 chacha_generic poly1305_generic xts ecb aes_generic
     sha256_generic algif_skcipher aesni_intel chacha_x86_64 poly1305_x86_64 chacha
     crc32c_cryptoapi""".split()
-# Only some kernels have these: x86_64's, those before 6.18, or those after.
-OPTIONAL = """bochs aesni_intel chacha_x86_64 poly1305_x86_64 crc32c_generic ghash_generic
+# Only some kernels have these: x86_64's, those from 6.1 on, those before 6.18, or those after.
+OPTIONAL = """bochs tls aesni_intel chacha_x86_64 poly1305_x86_64 crc32c_generic ghash_generic
     chacha_generic poly1305_generic aes_generic sha256_generic chacha crc32c_cryptoapi""".split()
 
 # busybox init runs this once. The kernel's command line carries the guest's name and addresses,
@@ -154,19 +154,19 @@ def foreign(kernel):
 def apt(kernel, program, *words, cwd=None):
     """Run apt-get or apt-cache for a kernel's architecture and suite.
 
-    Foreign and newer ones have lists of their own: this machine's packages are not touched.
+    Foreign ones and those of other suites have lists of their own: this machine's packages are not touched.
     """
-    options = []
-    if foreign(kernel) or kernel in NEWER:
+    options, suite = [], SUITES.get(kernel)
+    if foreign(kernel) or suite:
         name = "arm64" if foreign(kernel) else "amd64"
-        state = CACHE / f"apt-{name}"
+        state = CACHE / f"apt-{suite or name}"
         for directory in ("lists/partial", "archives/partial"):
             (state / directory).mkdir(parents=True, exist_ok=True)
         options = [f"-oDir::State={state}", f"-oDir::Cache={state}",
                    "-oDir::State::status=/dev/null", f"-oAPT::Architecture={name}",
                    f"-oAPT::Architectures={name}"]
-    if kernel in NEWER:
-        (state / "sources.list").write_text(SUITE)
+    if suite:
+        (state / "sources.list").write_text(SOURCE.format(suite=suite))
         options += [f"-oDir::Etc::sourcelist={state}/sources.list",
                     "-oDir::Etc::sourceparts=/dev/null"]
     return run(program, "-q", *options, *words, cwd=cwd)
@@ -180,10 +180,10 @@ def needs(kernel, package, kinds):
 
 def kernel_packages(kernel):
     """The packages that hold the kernel itself: one, or its parts. None if apt knows none."""
-    if kernel not in NEWER:
+    if kernel not in SUITES:
         return needs(kernel, KERNELS[kernel], "image")
     names = apt(kernel, "apt-cache", "pkgnames", f"linux-image-{kernel}.").split()
-    names = [x for x in names if re.fullmatch(r"linux-image-[\d.]+\+deb\d+-amd64", x)]
+    names = [x for x in names if re.fullmatch(r"linux-image-[\d.]+(\+deb|-)\d+-amd64", x)]
     newest = sorted(names, key=lambda x: [int(n) for n in re.findall(r"\d+", x)])[-1:]
     return [part for x in newest for part in needs(kernel, x, "base|binary|modules")] or newest
 

@@ -7,6 +7,7 @@
 usbfs: on a host without usbip-host.
 """
 
+import collections
 import contextlib
 import functools
 import pathlib
@@ -423,8 +424,9 @@ def few_descriptors(s, role):
     used = cpu(s.guest(role), role)
     check(used < 1000, f"the {role} used {used / 20:.0f} % of the processor")
     for each in ("server", "client"):
-        lines = s.log(each).splitlines()
-        check(len(lines) < 150, f"{len(lines)} lines in the log of the {each}")
+        # attempts to attach are ever rarer, the server says of each whose it was
+        (line, times), = collections.Counter(s.log(each).splitlines()).most_common(1)
+        check(times <= 8, f"{times} times in the log of the {each}: {line}")
     s.kill(role)
     s.run(role)
     s.settle(14)

@@ -321,7 +321,9 @@ def hostile(w):
             path = pathlib.Path(w.stick.parent) / "answer"
             path.write_bytes(answer)
             w.host.put(path, f"/tmp/answer.{port}")
-            w.host.must(f"nc -ll -p {port} -e cat /tmp/answer.{port} >/dev/null 2>&1 &")
+            # the request is read, so that the end is no reset, which may overtake the answer
+            w.host.must(f"nc -ll -p {port} -e sh -c 'dd bs=8 count=1 >/dev/null 2>&1; "
+                        f"cat /tmp/answer.{port}' >/dev/null 2>&1 &")
         w.host.must("nc -ll -p 4006 -e sleep 1000 >/dev/null 2>&1 &")
         for port in [*answers, 4006]:
             w.host.wait(f"netstat -ltn | grep -q :{port}")
