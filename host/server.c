@@ -15,7 +15,7 @@
 
 enum {
 	FDS_RESERVED = 24, /* for sysfs and children; a quarter of the limit if that is less */
-	FDS_FEW = 24,	   /* a server can hardly work with less */
+	FDS_FEW = 32,	   /* a server can hardly work with less */
 	/* for a device its session, and the holder that it may have */
 	FDS_WANTED = CONNS_MAX + 2 * EXPORTS_MAX + FDS_RESERVED + 64,
 	/* Connections that the kernel keeps until they are accepted, as far as net.core.somaxconn

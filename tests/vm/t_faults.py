@@ -411,9 +411,9 @@ def cpu(guest, role, seconds=20):
 
 
 def few_descriptors(s, role):
-    """24 descriptors and twelve more devices: it does what it can, does not spin; its heir has all. A server
+    """Few descriptors and twelve more devices: it does what it can, does not spin; its heir has all. A server
     has one more for each holder, and what it needs to start one."""
-    few = 56 if lab.USBFS and role == "server" else 24
+    few = 24 if role == "client" else 56 if lab.USBFS else 32
     s.run(role, before=f"ulimit -n {few};")
     s.run("client" if role == "server" else "server")
     s.settle()
