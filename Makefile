@@ -149,6 +149,32 @@ install: all
 	for role in $(ROLES); do ln -sf usbiphp $(BASH_DIR)/$$role && \
 		ln -sf usbiphp.fish $(FISH_DIR)/$$role.fish || exit; done
 
+# For packages: the services, neither enabled nor started, in the paths of PREFIX.
+LIB_DIR = $(PREFIX)/lib/usbiphp
+UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SERVICES := usbip-bind usbip-attach
+packaged = sed $(4) -e 's|/opt/usbip/install|$(LIB_DIR)|; s|/opt/usbip/|$(PREFIX)/bin/|g' \
+	install/$(1) >$(2) && chmod $(3) $(2)
+
+install-systemd: install
+	install -d $(UNIT_DIR) $(DESTDIR)$(LIB_DIR) $(DESTDIR)/etc/default $(DESTDIR)/etc/usbiphp/hooks.d
+	for unit in usbip-bind usbip-sleep usbip-unmount; do \
+		$(call packaged,systemd/$$unit.service,$(UNIT_DIR)/$$unit.service,644) || exit; done
+	$(call packaged,systemd/usbip-attach.service,$(UNIT_DIR)/usbip-attach.service,644,\
+		-e '/^ExecStart=/r install/systemd/no-host')
+	$(call packaged,unmount.sh,$(DESTDIR)$(LIB_DIR)/unmount.sh,755)
+	for service in $(SERVICES); do \
+		install -m 644 install/options/$$service $(DESTDIR)/etc/default || exit; done
+
+install-openrc: install
+	install -d $(DESTDIR)$(LIB_DIR) $(DESTDIR)/etc/init.d $(DESTDIR)/etc/conf.d $(DESTDIR)/etc/usbiphp/hooks.d
+	for script in daemon.sh unmount.sh; do \
+		$(call packaged,$$script,$(DESTDIR)$(LIB_DIR)/$$script,755) || exit; done
+	for service in $(SERVICES); do \
+		$(call packaged,openrc/service,$(DESTDIR)/etc/init.d/$$service,755) && \
+		install -m 644 install/options/$$service $(DESTDIR)/etc/conf.d || exit; done
+	$(call packaged,openrc/unmount,$(DESTDIR)/etc/init.d/usbip-unmount,755)
+
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/usbiphp $(ROLES:%=$(DESTDIR)$(PREFIX)/bin/%)
 	for page in man/*.[158]; do rm -f $(SHARE)/man/man$${page##*.}/$${page#man/} || exit; done
@@ -167,6 +193,9 @@ dist:
 deb:
 	@VERSION='$(VERSION)' install/debian/package
 
+arch rpm: dist
+	@VERSION='$(VERSION)' install/$@/package
+
 # Prints the rooms, for scripts that compile or check the product.
 rooms:
 	@echo $(ROOMS)
@@ -174,4 +203,5 @@ rooms:
 clean:
 	rm -rf build
 
-.PHONY: all test test-long check demo bench fuzz prove mutate install uninstall dist deb release rooms clean FORCE
+.PHONY: all test test-long check demo bench fuzz prove mutate install install-systemd install-openrc \
+	uninstall dist deb arch rpm release rooms clean FORCE
