@@ -101,8 +101,9 @@ def table(by_kernel):
 
 def others():
     """Lines of the other long tests."""
+    soaks = "".join(path.read_text(errors="replace") for path in sorted(LOGS.glob("t_soak-*.log")))
     found = [f"- Soak, kernel {line}" for line in re.findall(
-        r"^# (6.1.*: \d+ (?:plugs|pulls): .*)$", read("t_soak-6.1.log") + read("t_soak-6.1-usbfs.log"), re.M)]
+        r"^# ([\d.]+(?: usbfs)?: \d+ (?:plugs|pulls): .*)$", soaks, re.M)]
     for name, what in (("prove", r"^# (\d+ of \d+ proved)$"), ("mutate", r"^# (\d+ mutations of .*)$")):
         found += [f"- `make {name}`: {line}" for line in re.findall(what, read(f"{name}.out"), re.M)]
     measured = {line.partition(":")[0] for line in found}
