@@ -75,7 +75,6 @@ struct import {
 			     * not forgotten, listed or not */
 	struct log_once failure; /* of the latest attempt, until it is attached */
 	struct log_once denial;	 /* why it is left alone, until it is not */
-	struct log_once unwritten; /* of the latest record that could not be written */
 
 	/* While it has a port. */
 	int port;	 /* -1: none */
@@ -105,6 +104,7 @@ struct import_context {
 	const struct sysfs *sysfs;
 	const char *record_dir; /* of the stock tools */
 	const char *own_dir;	/* records of the devices that this daemon attached */
+	struct log_once unwritten; /* the latest record of either that could not be written */
 	uint32_t dead_after;	/* seconds, as of session_set_timeouts() */
 	/* Devices of servers that have a key, or are reached by ssh; and of others: they have a
 	 * guard. */

@@ -25,14 +25,14 @@ static unsigned import_controller(const struct import *import)
 }
 
 /* The record is written before the attach, so that the next daemon knows about it after a kill. */
-static void import_write_record(struct import *import, const char *dir, unsigned port,
+static void import_write_record(const struct import *import, const char *dir, unsigned port,
 				const char *connection)
 {
 	int error = record_write(dir, port, import->endpoint, import->busid, connection);
 
 	if (error)
-		log_once(&import->unwritten, LOG_LEVEL_WARNING, error, "cannot write %s/port%u",
-			 dir, port);
+		log_once(&import->context->unwritten, LOG_LEVEL_WARNING, error,
+			 "cannot write %s/port%u", dir, port);
 }
 
 /* Its server and busid: another device in the same place gets the same port. Not 0: nobody. */
