@@ -149,12 +149,13 @@ install: all
 	for role in $(ROLES); do ln -sf usbiphp $(BASH_DIR)/$$role && \
 		ln -sf usbiphp.fish $(FISH_DIR)/$$role.fish || exit; done
 
-# For packages: the services, neither enabled nor started, in the paths of PREFIX.
+# For packages: the services, neither enabled nor started, in the paths of PREFIX. Options that are there stay.
 LIB_DIR = $(PREFIX)/lib/usbiphp
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 SERVICES := usbip-bind usbip-attach
 packaged = sed $(4) -e 's|/opt/usbip/install|$(LIB_DIR)|; s|/opt/usbip/|$(PREFIX)/bin/|g' \
 	install/$(1) >$(2) && chmod $(3) $(2)
+options = { [ -e $(DESTDIR)/etc/$(1) ] || install -m 644 install/options/$$service $(DESTDIR)/etc/$(1); }
 
 install-systemd: install
 	install -d $(UNIT_DIR) $(DESTDIR)$(LIB_DIR) $(DESTDIR)/etc/default $(DESTDIR)/etc/usbiphp/hooks.d
@@ -164,7 +165,7 @@ install-systemd: install
 		-e '/^ExecStart=/r install/systemd/no-host')
 	$(call packaged,unmount.sh,$(DESTDIR)$(LIB_DIR)/unmount.sh,755)
 	for service in $(SERVICES); do \
-		install -m 644 install/options/$$service $(DESTDIR)/etc/default || exit; done
+		$(call options,default/$$service) || exit; done
 
 install-openrc: install
 	install -d $(DESTDIR)$(LIB_DIR) $(DESTDIR)/etc/init.d $(DESTDIR)/etc/conf.d $(DESTDIR)/etc/usbiphp/hooks.d
@@ -172,7 +173,7 @@ install-openrc: install
 		$(call packaged,$$script,$(DESTDIR)$(LIB_DIR)/$$script,755) || exit; done
 	for service in $(SERVICES); do \
 		$(call packaged,openrc/service,$(DESTDIR)/etc/init.d/$$service,755) && \
-		install -m 644 install/options/$$service $(DESTDIR)/etc/conf.d || exit; done
+		$(call options,conf.d/$$service) || exit; done
 	$(call packaged,openrc/unmount,$(DESTDIR)/etc/init.d/usbip-unmount,755)
 
 uninstall:
