@@ -517,15 +517,19 @@ class Server(Daemon):
 
     def idle_fds(self, connections=0):
         """How many descriptors it has, with so many connections."""
+        seen = []
+
+        def steady():
+            """A child that is at work has one for a moment."""
+            seen.append(self.fds())
+            return len(seen) >= 10 and len(set(seen[-10:])) == 1
+
         until(lambda: self.connections() == connections, f"it holds {connections} connections")
-        return self.fds()
+        until(steady, "always as many descriptors")
+        return seen[-1]
 
     def settled(self, fds):
-        until(lambda: self.fds() == fds, f"{fds} descriptors")
-
-    def let_go(self, fds):
-        """It has no more than it had; fewer, if it had one for a moment then."""
-        until(lambda: self.fds() <= fds, f"no more than {fds} descriptors, as before")
+        until(lambda: self.fds() == fds, f"{fds} descriptors as before")
 
 
 # Cases of the server: requests
@@ -728,7 +732,7 @@ def resets(server):
             sock.sendall((import_request("1-3")[:i % 39], DEVLIST, WATCH)[i % 3])
             reset(sock)
         until(lambda: take_list(ask(server.port)), "a good client is served afterwards")
-        server.let_go(before)
+        server.settled(before)
 
 
 # Cases of the server: crowds
@@ -762,7 +766,7 @@ def flooded(server):
         check(most <= before + PER_ADDRESS + 2, f"{most - before} descriptors for one address")
         until(lambda: all(map(is_closed, crowd)), "those that ask nothing are closed", 4 * DEADLINE)
         close_all(crowd)
-        server.let_go(before)
+        server.settled(before)
 
 
 def is_release(binary):
@@ -859,7 +863,7 @@ def left(server, watchers, fds):
                 reset(watcher.sock)
             else:
                 watcher.close()
-        server.let_go(fds)
+        server.settled(fds)
         server.answers()
 
 
