@@ -155,7 +155,8 @@ UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 SERVICES := usbip-bind usbip-attach
 packaged = sed $(4) -e 's|/opt/usbip/install|$(LIB_DIR)|; s|/opt/usbip/|$(PREFIX)/bin/|g' \
 	install/$(1) >$(2) && chmod $(3) $(2)
-options = { [ -e $(DESTDIR)/etc/$(1) ] || install -m 644 install/options/$$service $(DESTDIR)/etc/$(1); }
+options = for service in $(SERVICES); do [ -e $(DESTDIR)/etc/$(1)/$$service ] || \
+	install -m 644 install/options/$$service $(DESTDIR)/etc/$(1) || exit; done
 
 install-systemd: install
 	install -d $(UNIT_DIR) $(DESTDIR)$(LIB_DIR) $(DESTDIR)/etc/default $(DESTDIR)/etc/usbiphp/hooks.d
@@ -164,16 +165,15 @@ install-systemd: install
 	$(call packaged,systemd/usbip-attach.service,$(UNIT_DIR)/usbip-attach.service,644,\
 		-e '/^ExecStart=/r install/systemd/no-host')
 	$(call packaged,unmount.sh,$(DESTDIR)$(LIB_DIR)/unmount.sh,755)
-	for service in $(SERVICES); do \
-		$(call options,default/$$service) || exit; done
+	$(call options,default)
 
 install-openrc: install
 	install -d $(DESTDIR)$(LIB_DIR) $(DESTDIR)/etc/init.d $(DESTDIR)/etc/conf.d $(DESTDIR)/etc/usbiphp/hooks.d
 	for script in daemon.sh unmount.sh; do \
 		$(call packaged,$$script,$(DESTDIR)$(LIB_DIR)/$$script,755) || exit; done
 	for service in $(SERVICES); do \
-		$(call packaged,openrc/service,$(DESTDIR)/etc/init.d/$$service,755) && \
-		$(call options,conf.d/$$service) || exit; done
+		$(call packaged,openrc/service,$(DESTDIR)/etc/init.d/$$service,755) || exit; done
+	$(call options,conf.d)
 	$(call packaged,openrc/unmount,$(DESTDIR)/etc/init.d/usbip-unmount,755)
 
 uninstall:
