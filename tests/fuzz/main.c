@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs a fuzz entry without a fuzzer: over the files given, and over mutations of each that are the
- * same in every run. Prints a line per file; FUZZ_RUNS sets the number of mutations.
+ * same in every run. Prints a line per file; FUZZ_RUNS sets the number of mutations of each.
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <libgen.h>
 
-enum { SIZE_MAX_INPUT = 16384, RUNS = 1500 };
+enum { SIZE_MAX_INPUT = 16384, RUNS = 20000 /* for all files together */ };
 
 static uint64_t seed;
 
@@ -97,11 +97,14 @@ static int run_file(const char *path, unsigned runs)
 int main(int argc, char **argv)
 {
 	const char *runs = getenv("FUZZ_RUNS"), *entry = basename(argv[0]);
+	unsigned each = argc > 1 ? RUNS / (unsigned)(argc - 1) : 0;
 	int failed = 0;
 
+	if (runs)
+		each = (unsigned)strtoul(runs, NULL, 10);
 	for (int i = 1; i < argc; i++) {
 		seed = 0x9e3779b97f4a7c15u;
-		if (run_file(argv[i], runs ? (unsigned)strtoul(runs, NULL, 10) : RUNS)) {
+		if (run_file(argv[i], each)) {
 			printf("not ok - %s: cannot read %s\n", entry, argv[i]);
 			failed = 1;
 		} else {

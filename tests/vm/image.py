@@ -88,8 +88,12 @@ cd /run/lab
 # No uevent may be missed from the first answer on.
 until grep -q " 15 .* 00000001 " /proc/net/netlink; do usleep 10000; done
 answer() {
-    { echo "$1 $2 $(stat -c %s "$1.out")"; cat "$1.out"; } >"$1.answer"
-    dd if="$1.answer" bs=32k >&3 2>/dev/null
+    if [ -s "$1.out" ]; then
+        { echo "$1 $2 $(stat -c %s "$1.out")"; cat "$1.out"; } >"$1.answer"
+        dd if="$1.answer" bs=32k >&3 2>/dev/null
+    else
+        echo "$1 $2 0" >&3
+    fi
     rm -f "$1".*
 }
 run_one() {
