@@ -128,6 +128,9 @@ prove:
 mutate:
 	tests/mutate
 
+site:
+	install/release/site
+
 # Shells search the completion of a command in a file with the name of the command.
 SHARE = $(DESTDIR)$(PREFIX)/share
 BASH_DIR = $(SHARE)/bash-completion/completions
@@ -204,5 +207,5 @@ rooms:
 clean:
 	rm -rf build
 
-.PHONY: all test test-long check demo bench fuzz prove mutate install install-systemd install-openrc \
+.PHONY: all test test-long check demo bench fuzz prove mutate site install install-systemd install-openrc \
 	uninstall dist deb arch rpm release rooms clean FORCE

@@ -41,7 +41,7 @@ def draw(title, x_name, y_name, series):
     x_marks, y_marks = (decades([point[i] for point in points]) for i in range(2))
     x, y = Scale(x_marks, LEFT, WIDTH - RIGHT), Scale(y_marks, HEIGHT - BOTTOM, TOP)
     svg = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">\n'
-           f"<!-- SPDX-License-Identifier: MIT -->\n<title>{title}</title>\n{STYLE}" + text(LEFT, 20, title))
+           "<!-- SPDX-License" f"-Identifier: MIT -->\n<title>{title}</title>\n{STYLE}" + text(LEFT, 20, title))
     for mark in x_marks:
         svg += line(x(mark), TOP, x(mark), HEIGHT - BOTTOM, "grid")
         svg += text(x(mark), HEIGHT - BOTTOM + 18, f"{mark:g}", "middle")
