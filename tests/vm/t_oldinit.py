@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""install.sh under OpenRC or sysvinit, both roles in one guest: t_oldinit.py KERNEL INIT [--fast].
+"""install.sh under OpenRC or sysvinit, both roles in one guest: t_oldinit.py KERNEL INIT.
 
 A stick of the guest is exported, and imported by the same guest over loopback.
 """
@@ -310,18 +310,17 @@ def removed(machine, before):
         lab.check(not running.strip(), running)
 
 
-def test(kernel, init, workdir, fast):
+def test(kernel, init, workdir):
     with contextlib.ExitStack() as stack:
         machine = start(stack, kernel, init, workdir)
         before = machine.listing()
         installed(machine, before)
         crashed(machine)
-        if not fast:
-            commands(machine)
-            unsupervised(machine)
-            wrong_usage(machine)
-            upgraded(machine)
-            rebooted(machine)
+        commands(machine)
+        unsupervised(machine)
+        wrong_usage(machine)
+        upgraded(machine)
+        rebooted(machine)
         removed(machine, before)
         with lab.case("the kernel has nothing to complain about"):
             lab.check(not machine.guest.kernel_complaints(), machine.guest.kernel_complaints())
@@ -330,5 +329,5 @@ def test(kernel, init, workdir, fast):
 if __name__ == "__main__":
     version, which = sys.argv[1:3]
     with tempfile.TemporaryDirectory() as directory, lab.case(f"{which}: the test ran to its end"):
-        test(version, which, pathlib.Path(directory), "--fast" in sys.argv)
+        test(version, which, pathlib.Path(directory))
     lab.finish()
