@@ -91,6 +91,11 @@ def test_use(host, client, stick):
             for service, _ in ROLES.values():
                 guest.must(f"! systemctl is-enabled {service} && ! systemctl is-active {service}")
             guest.must("! grep -q -e usbip -e vhci /proc/modules")
+    with lab.case("its autopkgtest"):
+        host.put(image.ROOT / "install/debian/tests/loopback", "/run/lab/loopback")
+        said = host.must("/run/lab/loopback", 60)
+        lab.check('"devices"' in said, said)
+        host.must("rm /run/lab/loopback")
     with lab.case("the client without a HOST says what to put where, in one line, and is not started again"):
         client.sh("systemctl start usbip-attach")
         client.wait("systemctl is-failed usbip-attach")
