@@ -174,6 +174,8 @@ static void exchanged(void)
 
 static void not_there(void)
 {
+	int reader, writer;
+
 	start();
 	said_forget();
 	CHECK(!keys_read(&keys, path));
@@ -181,6 +183,11 @@ static void not_there(void)
 	CHECK(!keys_read(&keys, root)); /* a directory */
 	must(!mkfifo(path, 0600), "make a pipe");
 	CHECK(!keys_read(&keys, path)); /* it does not wait */
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	must(write(writer, "a:" K "\n", sizeof(K) + 2) == sizeof(K) + 2 && !close(writer), "write to it");
+	CHECK(!keys_read(&keys, path)); /* a key, but no file */
+	close(reader);
 	end();
 }
 

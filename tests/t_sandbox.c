@@ -35,7 +35,7 @@ static const struct endpoint server_of_client[] = {
 	{ .port = "3" },
 	{ .port = "4", .through = "4" },
 };
-static uint32_t all_capabilities; /* that the test has, of the first 32 */
+static uint32_t all_capabilities[2]; /* that the test has: the first 32, others */
 
 /* 0 or the error of work, in a process that is confined, or not. */
 static int error_of(int how, int (*work)(const char *path), const char *path)
@@ -346,8 +346,9 @@ static int has_capabilities(const char *unused)
 	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
 }
 
-static const uint32_t inspector_capabilities = 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_READ_SEARCH;
-static const uint32_t no_capabilities;
+#define INSPECTOR_CAPABILITIES (1U << CAP_SYS_PTRACE | 1U << CAP_DAC_READ_SEARCH)
+static const uint32_t inspector_capabilities[2] = { INSPECTOR_CAPABILITIES, 0 };
+static const uint32_t no_capabilities[2];
 
 static void get_capabilities(struct __user_cap_data_struct *data)
 {
@@ -368,13 +369,17 @@ static void set_capabilities(uint32_t first)
 static int has_capabilities_but(const char *mask)
 {
 	struct __user_cap_data_struct data[2];
-	uint32_t want;
+	uint32_t want[2];
 
-	memcpy(&want, mask, sizeof(want));
+	memcpy(want, mask, sizeof(want));
 	get_capabilities(data);
 	errno = EPERM;
-	return data[0].effective != (want & all_capabilities) ||
-	       data[0].permitted != (want & all_capabilities) || data[0].inheritable;
+	for (int i = 0; i < 2; i++) {
+		want[i] &= all_capabilities[i];
+		if (data[i].effective != want[i] || data[i].permitted != want[i] || data[i].inheritable)
+			return -1;
+	}
+	return 0;
 }
 
 static int follows_file(const char *pid)
@@ -786,7 +791,7 @@ static void inspector(void)
 	/* for which one of its capabilities would be enough */
 	snprintf(number, sizeof(number), "%ld", (long)SYS_userfaultfd);
 	CHECK_INT(error_of(how, calls, number), EPERM);
-	CHECK_INT(error_of(how, has_capabilities_but, (char *)&inspector_capabilities), 0);
+	CHECK_INT(error_of(how, has_capabilities_but, (const char *)inspector_capabilities), 0);
 	kill(other, SIGKILL);
 	must(waitpid(other, NULL, 0) == other, "wait");
 	after();
@@ -795,20 +800,20 @@ static void inspector(void)
 /* As systemd runs it: with the inspector's capabilities, and no way to any others. */
 static int has_left_of_inspector(const char *unused)
 {
-	set_capabilities(inspector_capabilities);
+	set_capabilities(INSPECTOR_CAPABILITIES);
 	sandbox_enter_hooks();
 	(void)unused;
-	return has_capabilities_but((const char *)&no_capabilities);
+	return has_capabilities_but((const char *)no_capabilities);
 }
 
 /* They have no more than without an inspector, and with all rights nearly all. */
 static void hooks(void)
 {
-	const uint32_t others = ~inspector_capabilities;
+	const uint32_t others[2] = { ~INSPECTOR_CAPABILITIES, UINT32_MAX };
 
 	before();
 	CHECK_INT(error_of(0, has_left_of_inspector, NULL), 0);
-	CHECK_INT(error_of(HOOKS, has_capabilities_but, (const char *)&others), 0);
+	CHECK_INT(error_of(HOOKS, has_capabilities_but, (const char *)others), 0);
 	CHECK_INT(error_of(HOOKS, runs, MYSELF), 0);
 	CHECK_INT(error_of(HOOKS, changes_root, "etc"), 0);
 	CHECK_INT(error_of(HOOKS, writes, "etc/file"), 0);
@@ -858,10 +863,24 @@ static void holder(void)
 	after();
 }
 
+/* By what /proc says of it: it has no capabilities, and no way to any. */
+static bool has_no_rights(int status)
+{
+	static const char *const rights[] = { "\nCapInh:\t0000000000000000\n", "\nCapPrm:\t0000000000000000\n",
+					      "\nCapEff:\t0000000000000000\n", "\nNoNewPrivs:\t1\n" };
+	static char text[8192];
+	const struct iovec all = { text, sizeof(text) - 1 };
+	bool has = readv(status, &all, 1) <= 0;
+
+	for (size_t i = 0; i < LENGTH(rights); i++)
+		has |= !strstr(text, rights[i]);
+	return !has;
+}
+
 /* It has two connections open. */
 static int works_as_guard(const char *unused)
 {
-	int fd[2];
+	int fd[2], status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	struct pollfd ready = { .events = POLLIN };
 	struct timespec now;
 	char byte[2];
@@ -871,7 +890,7 @@ static int works_as_guard(const char *unused)
 	must(!socketpair(AF_UNIX, SOCK_STREAM, 0, fd), "make what it has");
 	ready.fd = fd[0];
 	sandbox_enter_guard();
-	return send(fd[1], "abc", 3, MSG_NOSIGNAL) != 3 || poll(&ready, 1, -1) != 1 ||
+	return !has_no_rights(status) || send(fd[1], "abc", 3, MSG_NOSIGNAL) != 3 || poll(&ready, 1, -1) != 1 ||
 	       recv(fd[0], byte, 1, 0) != 1 || readv(fd[0], pieces, 2) != 2 || clock_gettime(CLOCK_MONOTONIC, &now) ||
 	       write(STDERR_FILENO, "", 0) || shutdown(fd[0], SHUT_RDWR);
 }
@@ -907,7 +926,8 @@ int main(int argc, char **argv)
 	if (argc > 1) /* it is the program that is run */
 		_exit(0);
 	get_capabilities(data);
-	all_capabilities = data[0].permitted;
+	all_capabilities[0] = data[0].permitted;
+	all_capabilities[1] = data[1].permitted;
 	RUN("t_sandbox: what can be done without", not_confined);
 	RUN("t_sandbox: what can be done with it, and what not", confined);
 	RUN("t_sandbox: a client connects to its servers", client);
