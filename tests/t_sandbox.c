@@ -874,6 +874,7 @@ static bool has_no_rights(int status)
 
 	for (size_t i = 0; i < LENGTH(rights); i++)
 		has |= !strstr(text, rights[i]);
+	errno = EPERM;
 	return !has;
 }
 
