@@ -60,13 +60,13 @@ def private(host, pid):
                          f"END {{ print n }}' /proc/{pid}/smaps"))
 
 
-def measure(kernel, work, ways=ENGINES, one_way=one_engine):
+def measure(kernel, work, ways=ENGINES, one_way=one_engine, more_files=()):
     """{way: {load: [[instructions at the host, at the client] of each turn]}}"""
     stick = work / "big-stick"
     stick.write_bytes(bytes(transports.BYTES))
     counter = transports.Counter(work)
     found = {way: {load[0]: [] for load in LOADS} for way in ways}
-    with lab.pair(kernel, work, files=files(work),
+    with lab.pair(kernel, work, files=files(work) | dict(more_files),
                   more=lambda name: ["-cpu", transports.CPU, *counter.words(name)]) as (host, client):
         variants.prepare({host: transports.SERVER}, client)
         gadget.plug(host, 0)
