@@ -8,16 +8,18 @@ import subprocess
 
 import variants
 
-PROCESSES = {"ours": "usbiphp-server usbiphp-client", "loops": "usbipd every_10_s sleep"}
+# By their names in /proc. Ours is a daemon and its children: one finds out what the machine needs, the server's other
+# one starts holders, and the client's device has a guard.
+PROCESSES = {"ours": "@?usbiphp.*", "loops": "usbipd|every_10_s|sleep"}
 
 
 def resident(variant, role, guest):
     """Rows: variant, role, process, Rss and Pss in kB, of what stays in memory."""
     if variant == "loops":
         guest.wait("pidof sleep")  # between two passes
-    text = guest.must(f"for p in $(pidof {PROCESSES[variant]}); do cat /proc/$p/comm "
-                      "/proc/$p/smaps_rollup; done")
-    found = re.findall(r"^([\w-]+)\n\w+-.*\[rollup\]\n((?:\w+: .*\n)+)", text, re.M)
+    text = guest.must(f"for p in $(grep -lxE '{PROCESSES[variant]}' /proc/[0-9]*/comm); do "
+                      "cat $p ${p%comm}smaps_rollup; done")
+    found = re.findall(r"^([\w@-]+)\n\w+-.*\[rollup\]\n((?:\w+: .*\n)+)", text, re.M)
     for name, body in found:
         sizes = dict(re.findall(r"^(\w+): +(\d+) kB", body, re.M))
         yield [variant, role, name, int(sizes["Rss"]), int(sizes["Pss"])]

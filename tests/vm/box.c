@@ -9,6 +9,8 @@
  *	BOX_COPIES=1	copies of the nodes that are there now (--device /dev/bus/usb), not the
  *			directory (-v)
  *	BOX_USER=UID	that user, also as group
+ *	BOX_VHCI=1	what the client needs: -v /sys/devices/platform:/sys/devices/platform
+ *			-v /run/usbiphp:/var/run/usbiphp
  *	BOX_SEES=1	what it needs to see who uses a device: --pid=host --cap-add=SYS_PTRACE -v /dev:/dev
  *			-v /run:/run --device-cgroup-rule 'b *:* r'
  */
@@ -161,6 +163,11 @@ static void fill_root(const char *root)
 	}
 	MUST(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
 	MUST(mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL));
+	if (getenv("BOX_VHCI")) {
+		bind_mount("/sys/devices/platform", "sys/devices/platform");
+		MUST(mkdir("run/usbiphp", 0755));
+		bind_mount("/run/usbiphp", "run/usbiphp");
+	}
 	for (size_t i = 0; i < sizeof(masked) / sizeof(*masked); i++)
 		if (!access(masked[i], F_OK))
 			MUST(mount("tmpfs", masked[i], "tmpfs", MS_RDONLY, NULL));

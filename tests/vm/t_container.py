@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The server in a container that has the USB devices of its host, as docker would run it: see box.c."""
+"""The server in a container that has the USB devices of its host, and the client in one that has the files of vhci-hcd,
+as docker would run them: see box.c.
+"""
 
 import os
 
@@ -142,6 +144,81 @@ def sees(w):
         w.given_back(1)
 
 
+def start_client(w, options=""):
+    w.client.must(f"BOX_VHCI=1 box /run/box /bin/usbiphp-client -i 1 {options} host >>/tmp/client.log 2>&1 &")
+
+
+def kill_client(w):
+    """As `docker kill` does, with all that runs in the container."""
+    w.client.must(lab.kill("usbiphp-client", "KILL"))
+    w.client.wait("! pidof usbiphp-client")
+
+
+def attached_so_often(w, times):
+    text = w.log(w.client)
+    check(text.count(": attached to port") == times, text)
+
+
+def client_inside(w):
+    w.environment = ""
+    w.start()
+    w.client.must("modprobe vhci-hcd; mkdir -p /run/box /run/usbiphp")
+    with case("what usbiphp doctor says of a client in a container"):
+        text = w.client.sh("BOX_VHCI=1 box /run/box /bin/usbiphp doctor")[1]
+        check("ok      vhci-hcd is loaded\n" in text, text)
+        text = w.client.sh("box /run/box /bin/usbiphp doctor")[1]
+        check("warn    vhci-hcd: Read-only file system\n" in text, text)
+
+    with case("the client in a container: a stick is the same at its machine"):
+        w.new_log(w.client, "client")
+        start_client(w)
+        w.attached(1, SOON)
+        w.read_anew()
+        w.write()
+
+    with case("one that is plugged in later"):
+        w.plug_second()
+        w.attached(2, SOON)
+        w.unplug_second()
+
+    with case("its container is killed, and the guard with it: the next one attaches the stick again"):
+        kill_client(w)
+        start_client(w)
+        w.client.wait("test $(grep -c ': attached to port' /tmp/client.log) = 3", SOON)
+        w.attached(1, SOON)
+        w.read_anew()
+        w.stop(w.client, "usbiphp-client")
+        w.attached(0)
+
+    with case("without a guard the next one goes on with the session"):
+        w.new_log(w.client, "client")
+        start_client(w, "--guard off")
+        w.attached(1, SOON)
+        kill_client(w)
+        start_client(w, "--guard off")
+        w.client.wait("pidof usbiphp-client && usbiphp status | grep -q 46f4", SOON)
+        w.read_anew()
+        attached_so_often(w, 1)
+
+    with case("without a guard a stick that its machine uses stays when the container is stopped"):
+        w.client.must(f"mkswap {w.disk()} >/dev/null && swapon {w.disk()}")
+        w.stop(w.client, "usbiphp-client")
+        w.client.wait("grep -q 'stays attached: it holds swap space' /tmp/client.log")
+        w.attached(1)
+        w.client.must(f"swapoff {w.disk()}")
+
+    with case("a disk that a program may have open, which it cannot see, stays as well"):
+        start_client(w, "--guard off")
+        w.client.wait("pidof usbiphp-client && usbiphp status | grep -q 46f4", SOON)
+        attached_so_often(w, 1)
+        w.stop(w.client, "usbiphp-client")
+        w.client.wait("grep -q 'stays attached: this host may need it: .*--pid=host' /tmp/client.log")
+        w.attached(1)
+        w.detach_all()
+        w.attached(0)
+    w.stop(w.host, "usbiphp-server")
+
+
 def test(kernel, workdir):
     program = image.build("box", workdir, kernel)
     with lab.pair(kernel, workdir, files=FILES | {"/bin/box": program}) as (host, client):
@@ -149,7 +226,7 @@ def test(kernel, workdir):
         w.second = workdir / "second.img"
         w.second.write_bytes(os.urandom(1 << 20))
         w.make_network()
-        for part in (whole_directory, copies, user, sees):
+        for part in (whole_directory, copies, user, sees, client_inside):
             part(w)
         w.close()
 
