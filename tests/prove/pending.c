@@ -2,7 +2,8 @@
 /*
  * client/pending: any requests of vhci-hcd, and any answers to them.
  * SOURCES: client/pending.c proto/urb.c proto/wire.c
- * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full -eva-split-return-function check_submit:0,pending_check:0
+ * EVA: -eva-precision 2 -eva-slevel 10000 -eva-split-limit 10000 -eva-split-return full
+ * EVA: -eva-split-return-function check_submit:0,pending_check:0
  */
 #include "client/pending.h"
 

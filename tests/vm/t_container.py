@@ -160,6 +160,7 @@ def attached_so_often(w, times):
 
 
 def client_inside(w):
+    w.stop(w.client, "usbiphp-client")
     w.environment = ""
     w.start()
     w.client.must("modprobe vhci-hcd; mkdir -p /run/box /run/usbiphp")
