@@ -52,9 +52,8 @@ def start(guest, way):
 
 
 def stop(guest):
-    guest.sh("for i in $(usbip port | sed -n 's/^Port \\([0-9]*\\):.*/\\1/p'); do usbip detach -p $i; done")
-    variants.stop({guest: "127.0.0.1"}, guest)
-    guest.wait(f"! pidof usbiphp-holder && test $({variants.ATTACHED}) = 0", 60)
+    variants.detach_and_stop({guest: "127.0.0.1"}, guest)
+    guest.wait("! pidof usbiphp-holder", 60)
 
 
 def transfer(guest, disk, what):

@@ -84,7 +84,7 @@ def one_way(guest, engine, guard):
     lab.check(all(len(x) > REPORTS / 2 for x in found.values()), f"reports got lost: {found}")
     found[TRIP] = [round_trip(guest) for _ in range(TRIPS)]
     guest.must("kill $(cat /tmp/reader)")
-    relay.stop(guest, ADDRESS, guest)
+    variants.detach_and_stop({guest: ADDRESS}, guest)
     guest.wait("! pidof usbiphp-holder", 60)
     return {end: statistics.median(x) for end, x in found.items()}
 

@@ -18,7 +18,7 @@ def one_guard(counter, guard, host, client, found):
         variants.start(host, "usbiphp-server --engine kernel")
         variants.start(client, f"usbiphp-client --guard {guard} {transports.SERVER}")
     engines.loads(counter, host, client, found)
-    relay.stop(host, transports.SERVER, client)
+    variants.detach_and_stop({host: transports.SERVER}, client)
     client.wait("! ps -o comm= | grep -q guard", 60)
 
 

@@ -113,6 +113,13 @@ def by_hand(hosts, client, number):
                 f"test $({ATTACHED}) -ge {number}", 120)
 
 
+def detach_and_stop(hosts, client):
+    """As stop(); what the stock client has attached would stay, and so would what is between it and the kernel."""
+    client.sh("for i in $(usbip port | sed -n 's/^Port \\([0-9]*\\):.*/\\1/p'); do usbip detach -p $i; done")
+    stop(hosts, client)
+    client.wait(f"test $({ATTACHED}) = 0", 60)
+
+
 def stop(hosts, client):
     """The client first; then the hosts, whose devices ours gives back."""
     for guest in (client, *hosts):

@@ -7,7 +7,6 @@ only, as it would become the resolver of this machine.
 """
 
 import json
-import os
 import pathlib
 import socket
 import subprocess
@@ -17,22 +16,24 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "net"), str(ROOT / "tests" / "vm"), str(ROOT / "tests")]
 
+from t_reverse import Side  # noqa: E402: the one beside this file; t_network then puts tests/vm first
+
 from fixture import unpack  # noqa: E402
 from lab import case, check, finish  # noqa: E402
 from t_names import enter_network  # noqa: E402
-from t_network import Fake, until  # noqa: E402
+from t_network import Fake, run, until  # noqa: E402
 
 BINARY = ROOT / "build" / "usbiphp"
 DEADLINE = 60  # seconds
 PORT, OTHER_PORT = 3240, 3241
-OURS, ITS = "10.77.0.1", "10.77.0.2"
+OUR_END, OURS = "client0", "10.2.0.254"
 AVAHI = """[server]
 host-name={name}
 enable-dbus=no
 """
 # Avahi's directories are compiled in: it has a /run and an /etc/avahi of its own.
 DOTTED = "Büro im 2. Stock"
-START = """mount --make-rprivate / && mount -t tmpfs none /run && mount --bind {etc} /etc/avahi || exit
+AVAHI_START = """mount --make-rprivate / && mount -t tmpfs none /run && mount --bind {etc} /etc/avahi || exit
 exec avahi-daemon -f {etc}/avahi-daemon.conf --no-drop-root --no-chroot --no-rlimits"""
 RESOLVED_PACKAGES = ("systemd-resolved", "libsystemd-shared", "libsystemd0")
 RESOLVED = """[Resolve]
@@ -62,50 +63,50 @@ responder.close()
 """
 
 
-class Avahi:
-    """Runs until it is stopped, with the installed announcement or without."""
+class Responder:
+    """A program in a mount namespace of its own, which has started when its log says so; until it is stopped."""
 
-    def __init__(self, etc, name, announces, prefix=()):
-        (etc / "services").mkdir(parents=True)
-        (etc / "avahi-daemon.conf").write_text(AVAHI.format(name=name))
-        if announces:
-            announced = ROOT / "install" / "announce" / "usbiphp.service"
-            (etc / "services" / announced.name).write_bytes(announced.read_bytes())
-            text = announced.read_text().replace("%h", DOTTED).replace(str(PORT), str(OTHER_PORT))
-            (etc / "services" / "dotted.service").write_text(text)
-        log = etc / "log"
+    def __init__(self, log, command, says, prefix=()):
         with open(log, "w", encoding="utf-8") as out:
-            self.process = subprocess.Popen([*prefix, "unshare", "-m", "sh", "-c", START.format(etc=etc)],
+            self.process = subprocess.Popen([*prefix, "unshare", "-mu", "sh", "-c", command],
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        done = "successfully established" if announces else "Server startup complete"
-        until(lambda: done in log.read_text(), f"Avahi has started: {done}", DEADLINE)
+        until(lambda: says in log.read_text(), f"{log}: {says}", DEADLINE)
 
     def stop(self):
         self.process.terminate()
         self.process.wait(DEADLINE)
 
 
-class Resolved:
-    """Runs until it is stopped, with the announcement that is installed."""
+def announce(name, directory):
+    """The file that is installed: its text."""
+    text = (ROOT / "install" / "announce" / name).read_text()
+    directory.mkdir(parents=True)
+    (directory / name).write_text(text)
+    return text
 
-    def __init__(self, work):
-        root, etc = work / "root", work / "etc"
-        (etc / "dnssd").mkdir(parents=True)
-        announced = ROOT / "install" / "announce" / "usbiphp.dnssd"
-        (etc / "dnssd" / announced.name).write_bytes(announced.read_bytes())
-        (etc / "resolved.conf").write_text(RESOLVED)
-        (etc / "passwd").write_text("root:x:0:0::/:/bin/sh\nsystemd-resolve:x:991:991::/:/bin/false\n")
-        (etc / "group").write_text("root:x:0:\nsystemd-resolve:x:991:\n")
-        log = work / "log"
-        command = RESOLVED_START.format(index=socket.if_nametoindex("eth0"), etc=etc, root=root)
-        with open(log, "w", encoding="utf-8") as out:
-            self.process = subprocess.Popen(["unshare", "-mu", "sh", "-c", command], stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=out)
-        until(lambda: "protocol mdns, family AF_INET6" in log.read_text(), "systemd-resolved has the link", DEADLINE)
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(DEADLINE)
+def start_avahi(etc, name):
+    etc.mkdir()
+    (etc / "avahi-daemon.conf").write_text(AVAHI.format(name=name))
+    return AVAHI_START.format(etc=etc)
+
+
+def avahi_server(etc):
+    command = start_avahi(etc, "pi")
+    text = announce("usbiphp.service", etc / "services")
+    (etc / "services" / "dotted.service").write_text(
+        text.replace("%h", DOTTED).replace(str(PORT), str(OTHER_PORT)))
+    return Responder(etc / "log", command, f'"{DOTTED}" (/etc/avahi/services/dotted.service) successfully established')
+
+
+def resolved_server(work):
+    etc = work / "etc"
+    announce("usbiphp.dnssd", etc / "dnssd")
+    (etc / "resolved.conf").write_text(RESOLVED)
+    (etc / "passwd").write_text("root:x:0:0::/:/bin/sh\nsystemd-resolve:x:991:991::/:/bin/false\n")
+    (etc / "group").write_text("root:x:0:\nsystemd-resolve:x:991:\n")
+    command = RESOLVED_START.format(index=socket.if_nametoindex(OUR_END), etc=etc, root=work / "root")
+    return Responder(work / "log", command, "protocol mdns, family AF_INET6")
 
 
 def unpack_resolved(root):
@@ -117,28 +118,18 @@ def unpack_resolved(root):
         subprocess.run(["dpkg-deb", "-x", package, root], check=True)
 
 
-class Room:
+class Room(Side):
     """The namespace at the other end of the cable."""
 
-    def __init__(self):
-        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "600"])
-        ours = os.readlink("/proc/self/ns/net")
-        until(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != ours, "there is a namespace", DEADLINE)
-        self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
-        for words in (["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1",
-                       "netns", str(self.holder.pid)],
-                      ["ip", "link", "set", "eth0", "up"], ["ip", "address", "add", f"{OURS}/24", "dev", "eth0"],
-                      [*self.prefix, "ip", "link", "set", "lo", "up"],
-                      [*self.prefix, "ip", "link", "set", "eth1", "up"],
-                      [*self.prefix, "ip", "address", "add", f"{ITS}/24", "dev", "eth1"]):
-            subprocess.run(words, check=True)
-        for prefix, end in (([], "eth0"), (self.prefix, "eth1")):
+    def __init__(self, work):
+        super().__init__(work, "client", BINARY)
+        for prefix, end in (([], OUR_END), (self.inside, "eth0")):
             until(lambda prefix=prefix, end=end: not any(
-                x in subprocess.check_output([*prefix, "ip", "address", "show", end])
-                for x in (b"NO-CARRIER", b"tentative")), f"{end} has its addresses", DEADLINE)
+                x in run(*prefix, "ip", "address", "show", end) for x in ("NO-CARRIER", "tentative")),
+                f"{end} has its addresses", DEADLINE)
 
     def run(self, *words, status=0):
-        done = subprocess.run([*self.prefix, BINARY, *words], stdin=subprocess.DEVNULL, capture_output=True,
+        done = subprocess.run([self.program, *words], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=DEADLINE, check=False)
         check(status is None or done.returncode == status, f"{words}: exit status {done.returncode}: {done.stderr!r}")
         return done
@@ -164,7 +155,7 @@ def client_attaches_to(room, work, server, name):
     """The daemon resolves inside its sandbox."""
     unpack("client-6.1.tree", work / "sys")
     process = subprocess.Popen(
-        [*room.prefix, BINARY, "client", "--sysfs", work / "sys", "--run", work / "run", name],
+        [room.program, "client", "--sysfs", work / "sys", "--run", work / "run", name],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         until(lambda: server.watchers, f"the client watches {name}", DEADLINE)
@@ -175,8 +166,8 @@ def client_attaches_to(room, work, server, name):
 
 
 def test(work):
-    room = Room()
-    avahi = Avahi(work / "server", "pi", True)
+    room = Room(work)
+    avahi = avahi_server(work / "server")
     server, other = Fake("serve", PORT, "0.0.0.0"), Fake("serve", OTHER_PORT, "0.0.0.0")
     server.devices.append("1-2")
     other.devices.append("1-3")
@@ -190,7 +181,8 @@ def test(work):
             room.lists("pi.local", "1-2")
         with case("Avahi: the client finds NAME.local inside its sandbox"):
             client_attaches_to(room, work, server, "pi.local")
-        its = Avahi(work / "client", "desktop", False, room.prefix)
+        etc = work / "client"
+        its = Responder(etc / "log", start_avahi(etc, "desktop"), "Server startup complete", room.inside)
         try:
             with case("beside an Avahi of one's own"):
                 check_pi(room.found())
@@ -211,7 +203,7 @@ def test(work):
         with case("what has said goodbye is not found"):
             check(set(room.found()) == {"pi", DOTTED}, f"{room.found()}")
         avahi.stop()
-        resolved = Resolved(work / "resolved")
+        resolved = resolved_server(work / "resolved")
         try:
             with case("systemd-resolved: found by the announcement that is installed"):
                 # it asks first whether the name is free

@@ -12,6 +12,7 @@ from t_serve import Serving
 
 TRIP = 20  # ms, of netem
 MIB = 2
+OWN = 1 << 20  # bytes of a stick of the client's own
 REAL = "/bin/real"
 ROW = re.compile(r"^\| (.*?) \| ([\d.]+) \| (\d+) \| (\d+) \| ([\d.]+) \| (\d+) \| ([\d.]+) \| (\d+) \|$", re.M)
 EVENTS = re.compile(r"^\| event\d+ \| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", re.M)
@@ -54,9 +55,9 @@ def disks(w):
         refuses(w, "host nodisk", "there is no disk")
         refuses(w, f"host {disk} 64", "less than 64 MiB")
         refuses(w, f"10.0.0.99 {disk} 1", "answers no ping")
-        local = w.client.must("cd /sys/block && ls -d vd* ram* loop* 2>/dev/null | head -n1").strip()
-        if local:
-            refuses(w, f"host {local} 1", "no device that was attached")
+        w.client.plug("own", "usb-storage", image=w.own)
+        own = w.client.wait(f"grep -lx {OWN // 512} /sys/block/sd*/size", 60).split("/")[3]
+        refuses(w, f"host {own} 1", "no device that was attached")
     w.client.must("tc.real qdisc del dev eth0 root")
 
 
@@ -83,6 +84,8 @@ def test(kernel, workdir):
     files.update({x: x for x in image.libraries("/sbin/tc")})
     with lab.pair(kernel, workdir, files=files) as (host, client):
         w = Serving(host, client, workdir)
+        w.own = workdir / "own.img"
+        w.own.write_bytes(bytes(OWN))
         w.plug_both()
         w.start()
         w.begin()
