@@ -182,6 +182,19 @@ static void converse(int fd, const uint8_t *data, size_t size, size_t piece)
 		conn_pass(conn);
 }
 
+/* libFuzzer's timer interrupts it at times: the second call waits for the same connection. */
+static int connect_client(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int error;
+
+	do
+		error = connect(fd, (struct sockaddr *)&there, sizeof(there));
+	while (error && errno == EINTR);
+	HOLDS(fd >= 0 && !error);
+	return fd;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char states[] = "1230";
@@ -193,8 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set_up();
 	loop.now = loop_clock();
 	HOLDS(pwrite(status_file, &states[data[1] % 4], 1, 0) == 1);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	HOLDS(fd >= 0 && !connect(fd, (struct sockaddr *)&there, sizeof(there)));
+	fd = connect_client();
 	converse(fd, data + 2, size - 2, 1 + data[0]);
 	read_answer(fd, data + 2);
 	if (server.conn[0].state != CONN_FREE)
