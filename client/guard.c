@@ -5,6 +5,7 @@
 #include "client/flow.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
+#include "lib/socket.h"
 #include "lib/str.h"
 #include "lib/util.h"
 #include "loop/child.h"
@@ -25,6 +26,8 @@
  * may have been kept (systemd-shutdown(8); systemd.io/ROOT_STORAGE_DAEMONS). */
 #define GUARD_NAME "@usbiphp-guard"
 #define PAGE_NAME "guard.%u"
+
+enum { QUIET_MS = 100 }; /* without a word, the kernel has no more to send */
 
 /* One direction: from a socket to the other. */
 struct way {
@@ -49,10 +52,14 @@ static uint32_t guard_clock(void)
 	return (uint32_t)t.tv_sec * 1000000 + (uint32_t)t.tv_nsec / 1000;
 }
 
-/* Ends the session and the process. The client has a descriptor of the connection, too. */
+/* Ends the session and the process. The client has a descriptor of the connection, too. First the
+ * kernel gets rid of all that it has to send: it lets go only of what it has sent. */
 static void __attribute__((noreturn)) guard_exit(struct guard *guard)
 {
 	shutdown(guard->up.to, SHUT_RDWR);
+	while (socket_wait(guard->up.from, POLLIN, QUIET_MS) &&
+	       recv(guard->up.from, guard->flows.up.bytes, FLOW_WINDOW, MSG_DONTWAIT) > 0)
+		;
 	_exit(0);
 }
 

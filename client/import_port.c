@@ -241,7 +241,9 @@ void import_detach(struct import *import)
 	int error = 0;
 
 	if (!again || loop->now >= import->ask_again) {
-		error = vhci_detach(import->context->sysfs, (unsigned)import->port);
+		/* a guard ends in its own way (client/guard.c guard_exit()) */
+		if (again || shutdown(import->session.socket.fd, SHUT_RDWR))
+			error = vhci_detach(import->context->sysfs, (unsigned)import->port);
 		import->ask_again = loop->now + DETACH_RETRY_MS;
 		import->stuck = again;
 	}
@@ -316,7 +318,7 @@ static bool import_lingers(const struct import *import, const struct vhci_port *
 	const struct import_context *context = import->context;
 	uint64_t ended = import->session.ended;
 
-	return row->state == VHCI_FREE && import->answered && ended &&
+	return row->state == VHCI_FREE && import->state != IMPORT_DETACHING && ended &&
 	       context->loop->now - ended < IMPORT_TEARDOWN_MS &&
 	       vhci_usable(context->sysfs, &import->row);
 }

@@ -21,12 +21,11 @@
 /* Connects, within DIALER_CONNECT_MS, and calls. The socket or -errno. */
 static int dial_address(const struct addr *to, const uint8_t call[OP_CALL_SIZE])
 {
-	struct pollfd connected = { socket_connect(to), POLLOUT, 0 };
-	int fd = connected.fd, error = -ETIMEDOUT;
+	int fd = socket_connect(to), error = -ETIMEDOUT;
 
 	if (fd < 0)
 		return fd;
-	if (poll(&connected, 1, DIALER_CONNECT_MS) > 0)
+	if (socket_wait(fd, POLLOUT, DIALER_CONNECT_MS))
 		error = socket_error(fd);
 	if (!error)
 		error = socket_send_all(fd, call, OP_CALL_SIZE);
@@ -62,7 +61,6 @@ static int dial(const struct endpoint *client, const char *identity, struct log_
 /* Orders come one at a time: what is readable meanwhile is the end. */
 static void dialer_main(int server, const struct endpoint *client)
 {
-	struct pollfd end = { server, POLLIN, 0 };
 	struct log_once fault = { 0 };
 	struct backoff delay = { 0 };
 	struct dialer_order order;
@@ -75,7 +73,7 @@ static void dialer_main(int server, const struct endpoint *client)
 		for (fd = -1; fd < 0;) {
 			if (order.failed) {
 				backoff_fail(&delay, 0, RETRY_LIMIT_MS);
-				if (poll(&end, 1, (int)delay.delay))
+				if (socket_wait(server, POLLIN, (int)delay.delay))
 					return;
 			}
 			fd = dial(client, order.identity, &fault);

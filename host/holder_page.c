@@ -69,9 +69,7 @@ int holder_tell(int control, enum holder_message message, const int *fd)
 
 bool holder_has_ended(int control, int wait_ms)
 {
-	struct pollfd end = { control, 0, 0 };
-
-	return control < 0 || (poll(&end, 1, wait_ms) > 0 && end.revents & (POLLHUP | POLLERR));
+	return control < 0 || socket_wait(control, 0, wait_ms) & (POLLHUP | POLLERR);
 }
 
 enum holder_state holder_wait(int control, const struct holder_page *page, enum holder_state state)

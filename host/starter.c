@@ -156,7 +156,7 @@ static void starter_claim_missing(struct starter *starter)
 			_exit(0);
 		}
 	close(pair[1]);
-	while (poll(&(struct pollfd){ pair[0], POLLIN, 0 }, 1, CLAIM_MS) > 0 &&
+	while (socket_wait(pair[0], POLLIN, CLAIM_MS) &&
 	       socket_receive_fds(pair[0], &answer, sizeof(answer), &fd, 1) > 0)
 		claim_answered(&starter->claim[answer.claim], answer.error, fd);
 	close(pair[0]);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,6 +36,13 @@ int socket_error(int fd)
 	socklen_t len = sizeof(error);
 
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) ? -errno : -error;
+}
+
+int socket_wait(int fd, short events, int ms)
+{
+	struct pollfd wanted = { fd, events, 0 };
+
+	return poll(&wanted, 1, ms) > 0 ? wanted.revents : 0;
 }
 
 int socket_receive(int fd, void *buf, size_t size, int flags)

@@ -17,6 +17,9 @@ int socket_set(int fd, int level, int option, int value);
 int socket_connect(const struct addr *to);
 /* SO_ERROR of socket(7): 0 or -errno. */
 int socket_error(int fd);
+/* Waits for events of poll(2) at one descriptor, up to so many ms. Returns those that are there; 0:
+ * none, or a signal came. */
+int socket_wait(int fd, short events, int ms);
 /* recv(2): returns how many bytes came; 0 if none has come yet; else -errno, which is -ECONNRESET
  * at the end of the stream, too. size is at least 1. */
 int socket_receive(int fd, void *buf, size_t size, int flags);

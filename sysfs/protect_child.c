@@ -2,6 +2,7 @@
 /* Surveys in processes of their own. */
 #include "sysfs/protect_child.h"
 
+#include "lib/socket.h"
 #include "lib/util.h"
 
 #include <errno.h>
@@ -206,7 +207,6 @@ void protect_serve(int fd, const struct sysfs *sysfs)
 bool protect_ask_once(const struct sysfs *sysfs, struct protect_survey *survey, unsigned limit_ms)
 {
 	static struct protect_survey answer;
-	struct pollfd poll_fd = { .events = POLLIN };
 	ssize_t n = -1;
 	int pair[2];
 
@@ -222,8 +222,7 @@ bool protect_ask_once(const struct sysfs *sysfs, struct protect_survey *survey, 
 		_exit(send(pair[1], survey, protect_message_size(survey), MSG_NOSIGNAL) < 0);
 	}
 	close(pair[1]);
-	poll_fd.fd = pair[0];
-	if (poll(&poll_fd, 1, (int)limit_ms) > 0)
+	if (socket_wait(pair[0], POLLIN, (int)limit_ms))
 		n = recv(pair[0], &answer, sizeof(answer), MSG_DONTWAIT);
 	close(pair[0]);
 	if (!protect_is_survey(&answer, n)) {

@@ -310,6 +310,35 @@ static void ends_while_blocked(bool server_ends)
 	end();
 }
 
+/* The server takes nothing, and then ends: the kernel gets rid of all that it has to send. */
+static void kernel_has_much(void)
+{
+	enum { LENGTH_EACH = 8 << 20 };
+	uint8_t *bytes = malloc(URB_SIZE + LENGTH_EACH);
+	struct pollfd blocked = { 0, POLLOUT, 0 };
+	size_t len;
+	pid_t pid;
+	int status;
+
+	start();
+	must(bytes, "allocate");
+	len = submit(bytes, 1, false, LENGTH_EACH);
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (!pid)
+		_exit(send(t.kernel, bytes, len, MSG_NOSIGNAL) != (ssize_t)len);
+	blocked.fd = t.kernel;
+	while (poll(&blocked, 1, 0) > 0) /* until it is */
+		;
+	shutdown(t.server, SHUT_RDWR);
+	must(waitpid(pid, &status, 0) == pid, "wait for the kernel");
+	CHECK_INT(status, 0);
+	CHECK(at_end(t.kernel));
+	CHECK_STR(ended(), "sandbox\n");
+	free(bytes);
+	end();
+}
+
 static void server_ends_while_blocked(void)
 {
 	ends_while_blocked(true);
@@ -461,6 +490,7 @@ int main(void)
 	RUN("t_guard: an unlink of the session before", unlink_of_before);
 	RUN("t_guard: nobody reads for a while", nobody_reads);
 	RUN("t_guard: the server ends while vhci-hcd does not read", server_ends_while_blocked);
+	RUN("t_guard: the server ends while vhci-hcd has much to send", kernel_has_much);
 	RUN("t_guard: vhci-hcd ends while the server does not read", kernel_ends_while_blocked);
 	RUN("t_guard: what does not fit ends it", refuses);
 	RUN("t_guard: a server that is silent amid an answer", silent);

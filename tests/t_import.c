@@ -519,7 +519,8 @@ static void lingers(void)
 		usable = true;
 		attach(import, 0);
 		usable = false;
-		import->session.ended = told ? 0 : loop.now;
+		import->session.ended = loop.now;
+		import->state = told ? IMPORT_DETACHING : IMPORT_ATTACHED;
 		context.vhci.port[0] = (struct vhci_port){ .state = VHCI_FREE };
 		if (!told) {
 			CHECK(!import_check(import));
@@ -727,6 +728,32 @@ static void detach_fails(void)
 	CHECK_INT(log_kept.lines, 2);
 	context.vhci.port[0].state = VHCI_FREE;
 	CHECK(import_check(import));
+}
+
+/* The session ends by its connection, and only if that is not enough by the kernel's port. */
+static void detach_by_connection(void)
+{
+	int pair[2];
+
+	start();
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	attach(import, 0);
+	import->session.socket.fd = pair[0];
+	import_detach(import);
+	CHECK_INT(import->state, IMPORT_DETACHING);
+	CHECK_INT(recv(pair[1], &(char){ 0 }, 1, MSG_DONTWAIT), 0);
+	CHECK_INT(loop.next, loop.now + 50);
+	loop.now += 999;
+	import_check(import);
+	CHECK_INT(detached, 0);
+	loop.now++;
+	import_check(import);
+	CHECK_INT(detached, 1);
+	import->session.socket.fd = -1;
+	context.vhci.port[0].state = VHCI_FREE;
+	CHECK(import_check(import));
+	close(pair[0]);
+	close(pair[1]);
 }
 
 /* Passes, each with a check of the three imports in the order of the table. */
@@ -958,6 +985,7 @@ int main(void)
 	RUN("t_import: another device than was listed", granted_another);
 	RUN("t_import: pairs of events", pairs_of_events);
 	RUN("t_import: a detach that fails", detach_fails);
+	RUN("t_import: a detach by its connection", detach_by_connection);
 	RUN("t_import: the oldest attach is timed", oldest_is_timed);
 	RUN("t_import: controllers apart", controllers_apart);
 	RUN("t_import: another program's port is waited for", foreign_port_ahead);

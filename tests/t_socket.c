@@ -243,6 +243,22 @@ static void connecting(void)
 	CHECK_INT(open_files(), before);
 }
 
+static void waiting(void)
+{
+	int pair[2];
+
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	CHECK_INT(socket_wait(pair[0], POLLIN, 0), 0);
+	CHECK_INT(socket_wait(pair[0], POLLIN, 1), 0);
+	CHECK_INT(socket_wait(pair[0], POLLIN | POLLOUT, -1), POLLOUT);
+	CHECK_INT(socket_send_all(pair[1], "x", 1), 0);
+	CHECK_INT(socket_wait(pair[0], POLLIN, -1), POLLIN);
+	close(pair[1]);
+	CHECK_INT(socket_wait(pair[0], 0, -1), POLLHUP);
+	close(pair[0]);
+	CHECK_INT(socket_wait(pair[0], POLLIN, -1), POLLNVAL);
+}
+
 int main(void)
 {
 	RUN("t_socket: both ends of a connection", connections);
@@ -251,6 +267,7 @@ int main(void)
 	RUN("t_socket: receive and peek", receive);
 	RUN("t_socket: send in vain", send_in_vain);
 	RUN("t_socket: connect", connecting);
+	RUN("t_socket: wait", waiting);
 	RUN("t_socket: descriptors that are passed", descriptors);
 	return check_status();
 }

@@ -30,6 +30,7 @@ GUARDS = f"grep -slx {COMM} /proc/[0-9]*/comm | cut -d/ -f3"
 SAYS = "the guard ends the session"
 PART = 16  # blocks of 64 kB of the stick that are compared
 FREE = 3  # lies about a device until the next attempt would be delayed: FLAP_FREE of lib/backoff.h
+FLOOD = 4000  # URBs of 1712 bytes on the wire: more than all that is between the kernel and the server
 ROUNDS, BLOCK = 300, 50  # of lies at random: some 10 lies in each
 HOST = "6.1"  # the kernel of the host, if the client's is "kasan"
 
@@ -77,7 +78,10 @@ class Lying(Serving):
         self.plug_both()
         self.host.plug("audio", "usb-audio", port="3", audiodev="audio")
         self.start(SERVER)
-        self.host.must(f"liar serve {LIAR} {PLAN} >/tmp/liar.log 2>&1 &")
+        self.start_liar()
+
+    def start_liar(self):
+        self.host.must(f"rm -f {PLAN}; liar serve {LIAR} {PLAN} >/tmp/liar.log 2>&1 &")
         self.host.wait(f"test -s {PLAN} && netstat -ltn | grep -q :{LIAR}")
 
     # The module may be built in.
@@ -320,6 +324,34 @@ def ends(w):
         w.stop(w.client, "usbiphp-client")
 
 
+def leaving(w):
+    """A program floods a device whose server takes nothing, is killed, and the session ends."""
+    blocked = "cat $(grep -lxs vhci_tx /proc/[0-9]*/comm | sed s/comm$/stack/) | grep unix_stream_sendmsg"
+    for end in ("its server ends", "the client stops"):
+        with case(f"a program that leaves a device that takes nothing more, {end}: the kernel lets it go"):
+            w.microphone(False)
+            w.begin(f"host:{LIAR}", "-i 1 --dead-after 600 --guard on")
+            w.attached(3)
+            w.works("audio")
+            w.client.must("rm -f /tmp/go; " + w.urbs("audio", "flood", f"1 1 01 {FLOOD}").replace(
+                "urbs $n", "( until test -e /tmp/go; do usleep 10000; done ) | urbs $n") + " >/tmp/flood 2>&1 &")
+            w.client.wait("grep ready /tmp/flood")
+            w.host.must("kill -STOP $(pidof liar)")
+            w.client.must("touch /tmp/go")
+            w.client.wait(blocked)
+            w.client.must(lab.kill("urbs", "KILL"))
+            w.client.wait("grep usb_kill_urb /proc/$(pidof urbs)/stack")
+            if end == "the client stops":
+                w.stop(w.client, "usbiphp-client")
+            w.host.must("kill -KILL $(pidof liar)")
+            w.client.wait("! pidof urbs")
+            w.start_liar()
+            if end == "its server ends":
+                w.attached(3)
+                w.works()
+                w.stop(w.client, "usbiphp-client")
+
+
 def modes(w):
     for mode, guards in (("off", 0), ("auto", 0 if w.client.kernel in FIXED else 3)):
         with case(f"--guard {mode}, a server without a key: {guards} guards, and all works"):
@@ -438,6 +470,7 @@ def test(kernel, workdir, seed):
         cancels(w)
         rights(w)
         ends(w)
+        leaving(w)
         if seed is not None:
             w.through_liar()
             at_random(w, seed)

@@ -6,6 +6,7 @@
  *	urbs NODE iso INTERFACE ALTERNATE ENDPOINT COUNT    so many isochronous URBs of 8 packets
  *	urbs NODE unlink INTERFACE ALTERNATE ENDPOINT COUNT so many URBs, cancelled after they were sent
  *	urbs NODE cancel INTERFACE ALTERNATE ENDPOINT COUNT 8 times as many, cancelled at once
+ *	urbs NODE flood INTERFACE ALTERNATE ENDPOINT COUNT  so many isochronous URBs at once, when its input ends
  *
  * ENDPOINT is its address. Data of an isochronous IN are those that liar.c makes.
  */
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 enum { PACKETS = 8, PACKET = 192, FLYING = 8, SIZE = PACKETS * PACKET, LEAST = 8 };
 
@@ -29,6 +31,21 @@ static int fail(const char *what)
 {
 	printf("%s: %s\n", what, strerror(errno));
 	return 1;
+}
+
+static struct flight *make_flights(unsigned count)
+{
+	struct flight *flight = calloc(count, sizeof(*flight));
+
+	for (unsigned i = 0; flight && i < count; i++) {
+		flight[i].urb = calloc(1, sizeof(struct usbdevfs_urb) +
+				       PACKETS * sizeof(struct usbdevfs_iso_packet_desc));
+		if (!flight[i].urb)
+			flight = NULL;
+	}
+	if (!flight)
+		fail("memory");
+	return flight;
 }
 
 static int take_interface(int fd, unsigned interface, unsigned alternate)
@@ -119,6 +136,23 @@ static int run_iso(int fd, unsigned char endpoint, unsigned count, struct flight
 	return 0;
 }
 
+/* So many at once when the standard input ends. Nobody waits for them: it is to be killed. */
+static int run_flood(int fd, unsigned char endpoint, unsigned count)
+{
+	puts("ready");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	for (unsigned i = 0; i < count; i++) {
+		struct flight *flight = make_flights(1);
+
+		if (!flight || submit(fd, flight, endpoint, true))
+			return 1;
+	}
+	for (;;)
+		pause();
+}
+
 static int check_cancelled(const struct flight *flight)
 {
 	int status = flight ? flight->urb->status : 0;
@@ -172,25 +206,23 @@ static int run_cancel(int fd, unsigned char endpoint, unsigned count, struct fli
 
 int main(int argc, char **argv)
 {
-	static struct flight flight[FLYING];
+	struct flight *flight = make_flights(FLYING);
 	int fd = argc == 7 ? open(argv[1], O_RDWR | O_CLOEXEC) : -1;
 	unsigned char endpoint;
 	unsigned count;
 
 	if (fd < 0)
 		return fail("open");
-	for (unsigned i = 0; i < FLYING; i++) {
-		flight[i].urb = calloc(1, sizeof(struct usbdevfs_urb) +
-				       PACKETS * sizeof(struct usbdevfs_iso_packet_desc));
-		if (!flight[i].urb)
-			return fail("memory");
-	}
+	if (!flight)
+		return 1;
 	endpoint = (unsigned char)strtoul(argv[5], NULL, 16);
 	count = (unsigned)atoi(argv[6]);
 	if (take_interface(fd, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4])))
 		return 1;
 	if (!strcmp(argv[2], "iso"))
 		return run_iso(fd, endpoint, count, flight);
+	if (!strcmp(argv[2], "flood"))
+		return run_flood(fd, endpoint, count);
 	if (!strcmp(argv[2], "unlink"))
 		return run_unlink(fd, endpoint, count, flight);
 	return run_cancel(fd, endpoint, count, flight);
