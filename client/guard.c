@@ -27,8 +27,6 @@
 #define GUARD_NAME "@usbiphp-guard"
 #define PAGE_NAME "guard.%u"
 
-enum { QUIET_MS = 100 }; /* without a word, the kernel has no more to send */
-
 /* One direction: from a socket to the other. */
 struct way {
 	int from, to;
@@ -57,9 +55,7 @@ static uint32_t guard_clock(void)
 static void __attribute__((noreturn)) guard_exit(struct guard *guard)
 {
 	shutdown(guard->up.to, SHUT_RDWR);
-	while (socket_wait(guard->up.from, POLLIN, QUIET_MS) &&
-	       recv(guard->up.from, guard->flows.up.bytes, FLOW_WINDOW, MSG_DONTWAIT) > 0)
-		;
+	socket_drain(guard->up.from);
 	_exit(0);
 }
 

@@ -2,6 +2,7 @@
 /* The strings of devices, read with a time limit, and labels: from those, or from usb.ids. */
 #include "cmd/inventory.h"
 #include "lib/file.h"
+#include "lib/socket.h"
 #include "lib/str.h"
 #include "lib/util.h"
 #include "loop/loop.h"
@@ -43,11 +44,10 @@ static void strings_send(int fd, const struct sysfs *sysfs, const char *busid, u
 static void strings_receive(struct inventory *inventory, int fd)
 {
 	uint64_t now = loop_clock(), deadline = now + STRINGS_WAIT_S * 1000UL;
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	struct strings_message message;
 
 	for (; now < deadline; now = loop_clock()) {
-		if (poll(&poll_fd, 1, (int)(deadline - now)) <= 0)
+		if (!socket_wait(fd, POLLIN, (int)(deadline - now)))
 			continue;
 		if (read(fd, &message, sizeof(message)) != (ssize_t)sizeof(message))
 			return;

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { QUIET_MS = 100 };
+
 int socket_set(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
@@ -43,6 +45,14 @@ int socket_wait(int fd, short events, int ms)
 	struct pollfd wanted = { fd, events, 0 };
 
 	return poll(&wanted, 1, ms) > 0 ? wanted.revents : 0;
+}
+
+void socket_drain(int fd)
+{
+	static uint8_t bytes[16384];
+
+	while (socket_wait(fd, POLLIN, QUIET_MS) && recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
 }
 
 int socket_receive(int fd, void *buf, size_t size, int flags)

@@ -20,6 +20,9 @@ int socket_error(int fd);
 /* Waits for events of poll(2) at one descriptor, up to so many ms. Returns those that are there; 0:
  * none, or a signal came. */
 int socket_wait(int fd, short events, int ms);
+/* Reads and forgets what comes, until it ends or nothing has come for a tenth of a second. Only for
+ * a peer that sends but so much without an answer. */
+void socket_drain(int fd);
 /* recv(2): returns how many bytes came; 0 if none has come yet; else -errno, which is -ECONNRESET
  * at the end of the stream, too. size is at least 1. */
 int socket_receive(int fd, void *buf, size_t size, int flags);

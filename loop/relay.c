@@ -45,10 +45,11 @@ static bool way_is_blocked(const struct way *way)
 	return way->begin < way->checked;
 }
 
-/* Ends both connections. The daemon has a descriptor of one, too. */
+/* Ends both connections, as a guard does. The daemon has a descriptor of one, too. */
 static void __attribute__((noreturn)) relay_exit(struct relay *relay)
 {
 	shutdown(relay->up.to, SHUT_RDWR);
+	socket_drain(relay->up.from);
 	_exit(0);
 }
 
@@ -69,8 +70,11 @@ static void way_send(struct relay *relay, struct way *way)
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		relay_exit(relay);
 	way->begin += n > 0 ? (size_t)n : 0;
-	if (way->ended && !way_is_blocked(way))
-		shutdown(way->to, SHUT_WR);
+	if (!way->ended || way_is_blocked(way))
+		return;
+	if (way == &relay->down)
+		relay_exit(relay);
+	shutdown(way->to, SHUT_WR);
 }
 
 /* Returns whether something came, be it the end. */

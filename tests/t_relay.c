@@ -287,43 +287,61 @@ static void nobody_reads(void)
 	free(got);
 }
 
-/* Each end can say that it sends no more, and still receives. */
-static void half_closed(bool peer_first)
+/* When the peer sends no more, both have ended, but for what it has sent. */
+static void peer_half_closed(void)
 {
 	uint8_t got[RECORD_MAX];
 
 	start();
-	if (peer_first) {
-		put_record(TLS_APPLICATION_DATA, "question", 8);
-		shutdown(t.peer, SHUT_WR);
-		CHECK_INT(take(t.plain, got, 9), 8);
-		put(t.plain, "answer", 6);
-		CHECK_INT(take_record(got), 6);
-		close(t.plain);
-		CHECK(at_end(t.peer));
-	} else {
-		put(t.plain, "question", 8);
-		shutdown(t.plain, SHUT_WR);
-		CHECK_INT(take_record(got), 8);
-		CHECK(at_end(t.peer));
-		put_record(TLS_APPLICATION_DATA, "answer", 6);
-		CHECK_INT(take(t.plain, got, 6), 6);
-		close(t.peer);
-		CHECK(at_end(t.plain));
-		shutdown(t.plain, SHUT_RDWR);
-	}
+	put_record(TLS_APPLICATION_DATA, "last", 4);
+	shutdown(t.peer, SHUT_WR);
+	CHECK_INT(take(t.plain, got, 5), 4);
+	CHECK(at_end(t.plain));
+	CHECK(at_end(t.peer));
 	CHECK_STR(ended(), "");
 	end();
 }
 
-static void peer_half_closed(void)
-{
-	half_closed(true);
-}
-
+/* The user can say that it sends no more, and still receives. */
 static void user_half_closed(void)
 {
-	half_closed(false);
+	uint8_t got[RECORD_MAX];
+
+	start();
+	put(t.plain, "question", 8);
+	shutdown(t.plain, SHUT_WR);
+	CHECK_INT(take_record(got), 8);
+	CHECK(at_end(t.peer));
+	put_record(TLS_APPLICATION_DATA, "answer", 6);
+	CHECK_INT(take(t.plain, got, 6), 6);
+	close(t.peer);
+	CHECK(at_end(t.plain));
+	CHECK_STR(ended(), "");
+	end();
+}
+
+/* The peer takes nothing, and then ends: all that the user has to send is taken from it. */
+static void user_has_much(void)
+{
+	uint8_t *bytes = malloc(MANY);
+	pid_t sender;
+	int status;
+
+	must(bytes, "allocate");
+	fill(bytes, MANY);
+	start();
+	sender = __real_fork();
+	if (!sender)
+		_exit(send(t.plain, bytes, MANY, MSG_NOSIGNAL) != MANY);
+	while (poll(&(struct pollfd){ t.plain, POLLOUT, 0 }, 1, 0) > 0) /* until it is stuck */
+		sched_yield();
+	shutdown(t.peer, SHUT_RDWR);
+	must(waitpid(sender, &status, 0) == sender, "wait for the user");
+	CHECK_INT(status, 0);
+	CHECK(at_end(t.plain));
+	CHECK_STR(ended(), "");
+	end();
+	free(bytes);
 }
 
 /* The alert that stands for the end. */
@@ -545,6 +563,7 @@ int main(void)
 	RUN("t_relay: nobody reads for a while", nobody_reads);
 	RUN("t_relay: the other end sends no more", peer_half_closed);
 	RUN("t_relay: the user sends no more", user_half_closed);
+	RUN("t_relay: the other end is gone while the user has much to send", user_has_much);
 	RUN("t_relay: an alert that closes", close_notify);
 	RUN("t_relay: records that may not be", bad_records);
 	RUN("t_relay: a record twice, or left out", order);
