@@ -19,7 +19,7 @@ import lab
 from lab import case, check
 from scene import VHCI
 from t_main import FILES, ROOT, RUN
-from t_secure import MUSL
+from t_secure import MUSL, lose_module, relays
 from t_serve import SOON, Serving
 
 PLAN = "/tmp/plan"
@@ -324,23 +324,29 @@ def ends(w):
         w.stop(w.client, "usbiphp-client")
 
 
-def leaving(w):
-    """A program floods a device whose server takes nothing, is killed, and the session ends."""
+def flood(w, cut):
+    """A program floods the sound card, of which nothing is taken since cut(), and is killed: it waits for the kernel."""
     blocked = "cat $(grep -lxs vhci_tx /proc/[0-9]*/comm | sed s/comm$/stack/) | grep unix_stream_sendmsg"
+    w.works("audio")
+    w.client.must("echo 4096 16384 65536 >/proc/sys/net/ipv4/tcp_wmem")
+    waits = "( until test -e /tmp/go; do usleep 10000; done )"
+    w.client.must("rm -f /tmp/go /tmp/flood; " + w.urbs("audio", "flood", f"1 1 01 {FLOOD}").replace(
+        "urbs $n", f"{waits} | urbs $n") + " >/tmp/flood 2>&1 &")
+    w.client.wait("grep ready /tmp/flood")
+    cut()
+    w.client.must("touch /tmp/go")
+    w.client.wait(blocked)
+    w.client.must(lab.kill("urbs", "KILL"))
+    w.client.wait("grep usb_kill_urb /proc/$(pidof urbs)/stack")
+
+
+def leaving(w):
     for end in ("its server ends", "the client stops"):
-        with case(f"a program that leaves a device that takes nothing more, {end}: the kernel lets it go"):
+        with case(f"a program that leaves a device of which nothing is taken, {end}: the kernel lets it go"):
             w.microphone(False)
             w.begin(f"host:{LIAR}", "-i 1 --dead-after 600 --guard on")
             w.attached(3)
-            w.works("audio")
-            w.client.must("rm -f /tmp/go; " + w.urbs("audio", "flood", f"1 1 01 {FLOOD}").replace(
-                "urbs $n", "( until test -e /tmp/go; do usleep 10000; done ) | urbs $n") + " >/tmp/flood 2>&1 &")
-            w.client.wait("grep ready /tmp/flood")
-            w.host.must("kill -STOP $(pidof liar)")
-            w.client.must("touch /tmp/go")
-            w.client.wait(blocked)
-            w.client.must(lab.kill("urbs", "KILL"))
-            w.client.wait("grep usb_kill_urb /proc/$(pidof urbs)/stack")
+            flood(w, lambda: w.host.must("kill -STOP $(pidof liar)"))
             if end == "the client stops":
                 w.stop(w.client, "usbiphp-client")
             w.host.must("kill -KILL $(pidof liar)")
@@ -373,6 +379,16 @@ def modes(w):
             w.endpoint = "01"
             w.works()
             w.stop(w.client, "usbiphp-client")
+
+    with case("no kernel module for TLS and no guard: the kernel lets go of a program that leaves, too"):
+        lose_module(w.client)
+        w.begin(options="-i 1 --dead-after 600 --psk /tmp/keys --guard off")
+        w.attached(3)
+        check(relays(w.client), "there is no process that speaks TLS")
+        flood(w, lambda: w.client.link(False))
+        w.stop(w.client, "usbiphp-client")
+        w.client.wait("! pidof urbs")
+        w.client.link(True)
 
 
 def tone(w):

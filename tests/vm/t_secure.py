@@ -406,15 +406,12 @@ def plain(w):
 
 
 def relays(guest):
-    return int(guest.must("grep -lx @usbiphp-tls /proc/[0-9]*/comm | wc -l"))
-
-
-def relays(guest):
     return int(guest.must("cat /proc/[0-9]*/comm 2>/dev/null | grep -cx @usbiphp-tls; true"))
 
 
 def lose_module(guest):
-    guest.must("rmmod tls; mv /lib/modules/*/tls.ko /tmp")
+    """If it has it."""
+    guest.must("rmmod tls; mv /lib/modules/*/tls.ko /tmp; ! grep '^tls ' /proc/modules")
 
 
 def no_module(w):
