@@ -173,6 +173,28 @@ def keys(w):
         w.client.must(lab.kill("nc"))
 
 
+def moved(w):
+    def name(address):
+        """As a program does that replaces the file."""
+        w.host.must(f"grep -v roam /etc/hosts >/etc/new; echo {address} roam >>/etc/new; mv /etc/new /etc/hosts")
+
+    with case("a client whose name moves is found where it is"):
+        name("10.0.0.9")  # there is nobody
+        w.serve(w.server.replace("10.0.0.2", "roam"))
+        w.accept()
+        w.said(w.host, f"cannot reach roam:{PORT}: ")
+        name("10.0.0.2")
+        w.attached(2, 120)
+        name("10.0.0.3")
+        w.client.must("ip addr flush dev eth0; ip addr add 10.0.0.3/24 dev eth0")
+        w.host.wait("test $(usbiphp status | grep -c 'in use by 10.0.0.3') = 2", 180)
+        w.attached(2)
+        w.same_stick()
+        w.client.must("ip addr flush dev eth0; ip addr add 10.0.0.2/24 dev eth0")
+        w.stop_both()
+        w.attached(0)
+
+
 def once(w):
     with case("--once --wait: a script waits for the device, which stays"):
         w.dial()
@@ -224,7 +246,7 @@ def test(kernel, workdir):
         w = Reverse(host, client, workdir)
         for guest in (host, client):
             guest.must(f"echo {KEY} >/tmp/key; chmod 600 /tmp/key; chmod 755 /; chown 0:0 / /tmp/key")
-        for part in (usable, killed, cable, keys, once, other_engine, without_ktls):
+        for part in (usable, killed, cable, keys, moved, once, other_engine, without_ktls):
             part(w)
         w.close()
 
