@@ -51,7 +51,8 @@ void socket_drain(int fd)
 {
 	static uint8_t bytes[16384];
 
-	while (socket_wait(fd, POLLIN, QUIET_MS) && recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+	while (socket_wait(fd, POLLIN, QUIET_MS) &&
+	       recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 		;
 }
 

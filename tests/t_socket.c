@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct pair {
@@ -259,6 +260,31 @@ static void waiting(void)
 	CHECK_INT(socket_wait(pair[0], POLLIN, -1), POLLNVAL);
 }
 
+static void draining(void)
+{
+	static const char bytes[3 << 20];
+	int pair[2], status;
+	pid_t sender;
+
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	sender = fork();
+	must(sender >= 0, "fork");
+	if (!sender)
+		_exit(send(pair[1], bytes, sizeof(bytes), MSG_NOSIGNAL) != sizeof(bytes));
+	must(socket_wait(pair[0], POLLIN, -1) == POLLIN, "wait for the first byte");
+	socket_drain(pair[0]);
+	close(pair[0]);
+	must(waitpid(sender, &status, 0) == sender, "wait for the sender");
+	CHECK_INT(status, 0);
+	socket_drain(-1);
+	close(pair[1]);
+
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+	close(pair[1]);
+	socket_drain(pair[0]); /* it has ended */
+	close(pair[0]);
+}
+
 int main(void)
 {
 	RUN("t_socket: both ends of a connection", connections);
@@ -268,6 +294,7 @@ int main(void)
 	RUN("t_socket: send in vain", send_in_vain);
 	RUN("t_socket: connect", connecting);
 	RUN("t_socket: wait", waiting);
+	RUN("t_socket: drain", draining);
 	RUN("t_socket: descriptors that are passed", descriptors);
 	return check_status();
 }

@@ -7,6 +7,7 @@ import json
 import lab
 from lab import case, check
 from t_main import FILES, RUN, World
+from t_secure import lose_module
 
 FREED = 30
 KEY = "lab:" + "0123456789abcdef" * 4
@@ -225,7 +226,7 @@ def other_engine(w):
 def without_ktls(w):
     with case("without the kernel's TLS, on both sides"):
         for guest in (w.host, w.client):
-            guest.must("rmmod tls; mv /lib/modules/$(uname -r)/tls.ko /tmp/")
+            lose_module(guest)
         w.dial()
         w.accept()
         w.attached(2, 120)
