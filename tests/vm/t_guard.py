@@ -346,12 +346,14 @@ def leaving(w):
             w.microphone(False)
             w.begin(f"host:{LIAR}", "-i 1 --dead-after 600 --guard on")
             w.attached(3)
-            flood(w, lambda: w.host.must("kill -STOP $(pidof liar)"))
-            if end == "the client stops":
-                w.stop(w.client, "usbiphp-client")
-            w.host.must("kill -KILL $(pidof liar)")
+            try:
+                flood(w, lambda: w.host.must("kill -STOP $(pidof liar)"))
+                if end == "the client stops":
+                    w.stop(w.client, "usbiphp-client")
+            finally:
+                w.host.must("kill -KILL $(pidof liar)")
+                w.start_liar()
             w.client.wait("! pidof urbs")
-            w.start_liar()
             if end == "its server ends":
                 w.attached(3)
                 w.works()
