@@ -240,10 +240,12 @@ void import_detach(struct import *import)
 	bool again = import->state == IMPORT_DETACHING;
 	int error = 0;
 
-	if (!again || loop->now >= import->ask_again) {
+	if (!again && !shutdown(import->session.socket.fd, SHUT_RDWR)) {
 		/* a guard ends in its own way (client/guard.c guard_exit()) */
-		if (again || shutdown(import->session.socket.fd, SHUT_RDWR))
-			error = vhci_detach(import->context->sysfs, (unsigned)import->port);
+		import->ask_again = loop->now + IMPORT_TEARDOWN_MS;
+		import->stuck = false;
+	} else if (!again || loop->now >= import->ask_again) {
+		error = vhci_detach(import->context->sysfs, (unsigned)import->port);
 		import->ask_again = loop->now + DETACH_RETRY_MS;
 		import->stuck = again;
 	}

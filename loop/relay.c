@@ -20,10 +20,7 @@
 /* As of a guard: client/guard.c. */
 #define RELAY_NAME "@usbiphp-tls"
 
-enum {
-	RECORDS = 4, /* that are made or read at once */
-	CLOSE_NOTIFY = 0, /* RFC 8446 6.1, behind the level of an alert */
-};
+enum { RECORDS = 4 }; /* that are made or read at once */
 
 /* One direction. */
 struct way {
@@ -96,7 +93,7 @@ static void relay_encrypt(struct relay *relay)
 	for (size_t i = 0; i < RECORDS; i++)
 		piece[i] = (struct iovec){ up->bytes + i * RECORD_MAX + TLS_HEADER_SIZE,
 					   RECORD_TEXT_MAX };
-	up->begin = up->checked = up->end = 0;
+	up->begin = up->checked = 0;
 	if (!way_received(relay, up, readv(up->from, piece, RECORDS)))
 		return;
 	while (up->end) {
@@ -112,23 +109,22 @@ static void relay_encrypt(struct relay *relay)
 	way_send(relay, up);
 }
 
-/* Decrypts the record at down->next, and puts its text behind the others'. */
+/* Decrypts the record at down->next, and puts its text behind the others'. What is not text is the
+ * end: an alert (RFC 8446 6), or what no peer of ours sends. */
 static void relay_open(struct relay *relay, size_t size)
 {
 	struct way *down = &relay->down;
 	uint8_t type, *record = down->bytes + down->next, *text = record + TLS_HEADER_SIZE;
 	int len = record_open(&relay->in, record, size, &type);
 
-	if (type == TLS_ALERT && len == 2 && text[1] == CLOSE_NOTIFY)
-		down->ended = true;
-	else if (len < 0)
+	if (len < 0)
 		relay_fail(relay, "a record is forged, or not in its place");
-	else if (type != TLS_APPLICATION_DATA)
-		relay_exit(relay);
-	else
-		memmove(down->bytes + down->checked, text, (size_t)len);
-	down->checked += down->ended ? 0 : (size_t)len;
+	down->ended = type != TLS_APPLICATION_DATA;
 	down->next += size;
+	if (down->ended)
+		return;
+	memmove(down->bytes + down->checked, text, (size_t)len);
+	down->checked += (size_t)len;
 }
 
 static void relay_decrypt(struct relay *relay)

@@ -743,7 +743,7 @@ static void detach_by_connection(void)
 	CHECK_INT(import->state, IMPORT_DETACHING);
 	CHECK_INT(recv(pair[1], &(char){ 0 }, 1, MSG_DONTWAIT), 0);
 	CHECK_INT(loop.next, loop.now + 50);
-	loop.now += 999;
+	loop.now += IMPORT_TEARDOWN_MS - 1;
 	import_check(import);
 	CHECK_INT(detached, 0);
 	loop.now++;

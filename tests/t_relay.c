@@ -290,16 +290,31 @@ static void nobody_reads(void)
 /* When the peer sends no more, both have ended, but for what it has sent. */
 static void peer_half_closed(void)
 {
-	uint8_t got[RECORD_MAX];
+	uint8_t *bytes = malloc(MANY), *got = malloc(MANY);
+	pid_t peer;
+	int status;
 
+	must(bytes && got, "allocate");
+	fill(bytes, MANY);
 	start();
-	put_record(TLS_APPLICATION_DATA, "last", 4);
-	shutdown(t.peer, SHUT_WR);
-	CHECK_INT(take(t.plain, got, 5), 4);
+	peer = __real_fork();
+	if (!peer) {
+		for (size_t at = 0; at < MANY; at += RECORD_TEXT_MAX)
+			put_record(TLS_APPLICATION_DATA, bytes + at, RECORD_TEXT_MAX);
+		shutdown(t.peer, SHUT_WR);
+		_exit(0);
+	}
+	while (poll(&(struct pollfd){ t.peer, POLLOUT, 0 }, 1, 0) > 0) /* until it is stuck */
+		sched_yield();
+	CHECK_INT(take(t.plain, got, MANY), MANY);
+	CHECK(!memcmp(got, bytes, MANY));
+	must(waitpid(peer, &status, 0) == peer && !status, "all was sent");
 	CHECK(at_end(t.plain));
 	CHECK(at_end(t.peer));
 	CHECK_STR(ended(), "");
 	end();
+	free(bytes);
+	free(got);
 }
 
 /* The user can say that it sends no more, and still receives. */

@@ -3,7 +3,7 @@
  * Tests of client/server and import against servers of every kind on loopback, in the same loop, a
  * tree of files where the test plays vhci-hcd, and a clock that the test moves.
  * LINK: -Wl,--wrap=clock_gettime,--wrap=__clock_gettime64,--wrap=epoll_wait,--wrap=sysfs_write
- * LINK: -Wl,--wrap=log_line,--wrap=rules_judge,--wrap=inspector_ask,--wrap=guard_start
+ * LINK: -Wl,--wrap=log_line,--wrap=rules_judge,--wrap=inspector_ask,--wrap=guard_start,--wrap=shutdown
  */
 #include "client/server.h"
 
@@ -82,6 +82,8 @@ static struct {
 
 enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
 				     struct reason *why);
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
 
 enum rule_verdict __wrap_rules_judge(const struct rules *rules, const struct rule_facts *facts,
 				     struct reason *why)
@@ -163,6 +165,19 @@ static int detach(const char *value)
 		return -EINVAL;
 	port_becomes(port, VHCI_FREE);
 	return 0;
+}
+
+/* A port whose connection the client ends becomes free, too. */
+int __wrap_shutdown(int fd, int how)
+{
+	struct stat its, other;
+
+	for (unsigned i = 0; i < PORTS && !fstat(fd, &its); i++)
+		if (!fstat(t.port[i].fd, &other) && its.st_ino == other.st_ino) {
+			t.detached++;
+			port_becomes(i, VHCI_FREE);
+		}
+	return __real_shutdown(fd, how);
 }
 
 static struct {

@@ -30,7 +30,7 @@ GUARDS = f"grep -slx {COMM} /proc/[0-9]*/comm | cut -d/ -f3"
 SAYS = "the guard ends the session"
 PART = 16  # blocks of 64 kB of the stick that are compared
 FREE = 3  # lies about a device until the next attempt would be delayed: FLAP_FREE of lib/backoff.h
-FLOOD = 4000  # URBs of 1712 bytes on the wire: more than all that is between the kernel and the server
+FLOOD = 1000  # URBs of 1712 bytes on the wire: more than all that is between the kernel and the server
 ROUNDS, BLOCK = 300, 50  # of lies at random: some 10 lies in each
 HOST = "6.1"  # the kernel of the host, if the client's is "kasan"
 
