@@ -179,6 +179,15 @@ install-openrc: install
 	$(call options,conf.d)
 	$(call packaged,openrc/unmount,$(DESTDIR)/etc/init.d/usbip-unmount,755)
 
+install-sysvinit: install
+	install -d $(DESTDIR)$(LIB_DIR)/sysvinit $(DESTDIR)/etc/init.d $(DESTDIR)/etc/default $(DESTDIR)/etc/usbiphp/hooks.d
+	for script in daemon.sh unmount.sh sysvinit/supervise.sh; do \
+		$(call packaged,$$script,$(DESTDIR)$(LIB_DIR)/$$script,755) || exit; done
+	$(call packaged,sysvinit/service.sh,$(DESTDIR)$(LIB_DIR)/sysvinit/service.sh,644)
+	for service in $(SERVICES); do \
+		$(call packaged,sysvinit/$$service,$(DESTDIR)/etc/init.d/$$service,755) || exit; done
+	$(call options,default)
+
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/usbiphp $(ROLES:%=$(DESTDIR)$(PREFIX)/bin/%)
 	for page in man/*.[158]; do rm -f $(SHARE)/man/man$${page##*.}/$${page#man/} || exit; done
@@ -208,4 +217,4 @@ clean:
 	rm -rf build
 
 .PHONY: all test test-long check demo bench fuzz prove mutate site install install-systemd install-openrc \
-	uninstall dist deb arch rpm release rooms clean FORCE
+	install-sysvinit uninstall dist deb arch rpm release rooms clean FORCE

@@ -28,12 +28,18 @@ start() {
 	[ "$tries" != 0 ]
 }
 
+# True at a shutdown. Only sysvinit sets the variable; Buildroot's busybox init runs the scripts by its rcK.
+going_down() {
+	case ${RUNLEVEL-} in
+	[06]) return 0 ;;
+	esac
+	[ "$(cat "/proc/$PPID/comm" 2>/dev/null)" = rcK ]
+}
+
 # The supervisor passes the signal on. A daemon whose supervisor was killed is stopped, too. At a shutdown
 # file systems on attached disks are unmounted before the network ends.
 stop() {
-	case $service-${RUNLEVEL-} in
-	usbip-attach-[06]) "$tools/unmount.sh" 5 ;;
-	esac
+	[ "$service" != usbip-attach ] || ! going_down || "$tools/unmount.sh" 5
 	! supervised || kill "$pid"
 	daemon stop
 	tries=5
