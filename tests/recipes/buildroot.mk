@@ -36,6 +36,7 @@ $(O)/build/$(NAME)/.stamp_built: $(O)/build/$(NAME)/.stamp_rsynced
 	+$($(PKG)_BUILD_CMDS)
 	touch $@
 
+# Each time again.
 $(O)/build/$(NAME)/.stamp_target_installed: $(O)/build/$(NAME)/.stamp_built
 	mkdir -p $(TARGET_DIR)
 	+$($(PKG)_INSTALL_TARGET_CMDS)
