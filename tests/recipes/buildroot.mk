@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # A stand-in for Buildroot's generic-package, see t_recipes.py: `make -f buildroot.mk TREE=... O=... BR2_...=y all`
-# copies the source, builds it and installs it into $(O)/target; `kernel` prints the options that the kernel gets, and
-# `print` the flags. TREE is a br2-external tree; O, CC and the BR2_ options come from the command line as well.
+# copies the source, builds it and installs it into $(O)/target; `source` only copies it; `kernel` prints the options
+# that the kernel gets, and `print` the flags. TREE is a br2-external tree; O, CC and the BR2_ options come from the
+# command line as well.
 BR2_EXTERNAL_$(shell sed -n 's/^name: *//p' $(TREE)/external.desc)_PATH := $(TREE)
 TARGET_DIR := $(O)/target
 TARGET_CC := $(CC)
@@ -45,6 +46,7 @@ $(O)/build/$(NAME)/.stamp_target_installed: $(O)/build/$(NAME)/.stamp_built
 	$(if $(BR2_INIT_OPENRC),$(or $($(PKG)_INSTALL_INIT_OPENRC),$($(PKG)_INSTALL_INIT_SYSV)))
 
 all: $(O)/build/$(NAME)/.stamp_target_installed
+source: $(O)/build/$(NAME)/.stamp_rsynced
 
 kernel:
 	$($(PKG)_LINUX_CONFIG_FIXUPS)
@@ -52,4 +54,4 @@ kernel:
 print:
 	@echo '$(subst ','\'',$($(PKG)_MAKE_OPTS))'
 
-.PHONY: all kernel print
+.PHONY: all source kernel print

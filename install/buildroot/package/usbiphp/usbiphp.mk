@@ -67,12 +67,13 @@ define USBIPHP_INSTALL_INIT_SYSV
 	done
 endef
 
-# Buildroot enables every unit that no preset disables.
+# Buildroot enables every unit that no preset disables. The first line for a unit
+# wins.
 define USBIPHP_INSTALL_INIT_SYSTEMD
 	$(TARGET_MAKE_ENV) $(MAKE) $(USBIPHP_MAKE_OPTS) -C $(@D) install-systemd
 	mkdir -p $(TARGET_DIR)/usr/lib/systemd/system-preset
 	printf '%s\n' $(USBIPHP_SYSTEMD_SERVICES:%='enable %.service') \
-		'disable usbip-*.service' \
+		$(patsubst %,'disable usbip-%.service',bind attach sleep) \
 		>$(TARGET_DIR)/usr/lib/systemd/system-preset/50-usbiphp.preset
 endef
 
