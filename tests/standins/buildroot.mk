@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# A stand-in for Buildroot's generic-package, see t_recipes.py: `make -f buildroot.mk TREE=... O=... BR2_...=y all`
+# A stand-in for Buildroot's generic-package, see t_buildroot.py: `make -f buildroot.mk TREE=... O=... BR2_...=y all`
 # copies the source, builds it and installs it into $(O)/target; `source` only copies it; `kernel` prints the options
 # that the kernel gets, and `print` the flags. TREE is a br2-external tree; O, CC and the BR2_ options come from the
 # command line as well.
