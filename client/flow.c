@@ -150,6 +150,7 @@ static void end_message(struct flows *flows, struct flow *flow)
 	}
 	flow->request = NULL;
 	flow->packets = flow->packet = 0;
+	flow->unfinished = 0;
 }
 
 /* A header, at flow->checked. Returns whether the flow goes on. */
@@ -161,6 +162,7 @@ static bool take_header(struct flows *flows, struct flow *flow)
 		return false;
 	if (flow == &flows->down ? take_reply(flows, bytes) : take_command(flows, bytes)) {
 		flow->checked += URB_SIZE;
+		flow->unfinished = URB_SIZE;
 		return true;
 	}
 	if (flows->wrong || flow->stalled)
@@ -179,6 +181,7 @@ static bool take_data(struct flow *flow)
 		n = flow->data;
 	flow->data -= (uint32_t)n;
 	flow->checked += n;
+	flow->unfinished += n;
 	return !flow->data;
 }
 
@@ -186,14 +189,17 @@ void flow_check(struct flows *flows, struct flow *flow)
 {
 	bool goes_on = true;
 
-	while (goes_on && !flows->wrong) {
+	while (goes_on) {
 		if (flow->data) {
 			goes_on = take_data(flow);
 		} else if (flow->packet < flow->packets) {
 			if (flow->end - flow->checked < URB_PACKET_SIZE)
 				return;
 			take_packet(flows, flow, flow->bytes + flow->checked);
-			flow->checked += flows->wrong ? 0 : URB_PACKET_SIZE;
+			if (flows->wrong)
+				return;
+			flow->checked += URB_PACKET_SIZE;
+			flow->unfinished += URB_PACKET_SIZE;
 			flow->packet++;
 		} else if (flow->request) {
 			end_message(flows, flow);
@@ -202,6 +208,15 @@ void flow_check(struct flows *flows, struct flow *flow)
 			goes_on = take_header(flows, flow);
 		}
 	}
+}
+
+size_t flow_passable(const struct flow *flow)
+{
+	size_t len = flow->checked - flow->begin;
+
+	if (flow->unfinished < len)
+		return len - flow->unfinished;
+	return flow->unfinished == len && flow->end - flow->begin < FLOW_WINDOW ? 0 : len;
 }
 
 bool flows_wait(const struct flows *flows, uint32_t us)

@@ -79,7 +79,7 @@ static size_t guard_send(struct guard *guard, struct way *way, const uint8_t *by
 static void guard_send_checked(struct guard *guard, struct way *way)
 {
 	struct flow *flow = way->flow;
-	size_t len = flow->checked - flow->begin;
+	size_t len = flow_passable(flow);
 
 	if (len)
 		flow->begin += guard_send(guard, way, flow->bytes + flow->begin, len);

@@ -129,6 +129,81 @@ static void fits(void)
 	CHECK_INT(guard_time(&page.endpoint[0], 500), 0);
 }
 
+/* So many more zeros come from the server; returns how many bytes may go on, and takes them if told. */
+static size_t more_comes(size_t len, bool taken)
+{
+	struct flow *flow = &flows.down;
+	size_t passable;
+
+	must(flow->end + len <= FLOW_WINDOW, "feed a flow");
+	memset(flow->bytes + flow->end, 0, len);
+	flow->end += len;
+	flow_check(&flows, flow);
+	passable = flow_passable(flow);
+	if (taken) {
+		flow->begin += passable;
+		flow->end -= flow->begin;
+		flow->checked -= flow->begin;
+		memmove(flow->bytes, flow->bytes + flow->begin, flow->end);
+		flow->begin = 0;
+	}
+	return passable;
+}
+
+static size_t answer_comes(uint32_t seqnum, uint32_t length, size_t data)
+{
+	struct urb_reply reply = answer(seqnum, length);
+
+	urb_reply_encode(flows.down.bytes + flows.down.end, &reply);
+	flows.down.end += URB_SIZE;
+	return more_comes(data, false);
+}
+
+/* The kernel gets an answer as a whole, unless it is too large for that. */
+static void whole_answers(void)
+{
+	begin();
+	for (uint32_t i = 1; i <= 4; i++) {
+		struct urb_command in = submit(i, true, 2 * FLOW_WINDOW);
+
+		up(&in, 0);
+	}
+	CHECK_INT(answer_comes(1, 100, 0), 0);
+	CHECK_INT(more_comes(99, true), 0);
+	CHECK_INT(more_comes(1, false), URB_SIZE + 100);
+	CHECK_INT(answer_comes(2, 100, 99), URB_SIZE + 100); /* the first one */
+	CHECK_INT(more_comes(0, true), URB_SIZE + 100);
+	CHECK_INT(more_comes(1, true), URB_SIZE + 100);
+	CHECK_INT(answer_comes(3, 10, 10), URB_SIZE + 10);
+	CHECK_INT(answer_comes(4, 2 * FLOW_WINDOW, FLOW_WINDOW - 2 * URB_SIZE - 10), URB_SIZE + 10);
+	CHECK_INT(more_comes(0, true), URB_SIZE + 10);
+	CHECK_INT(more_comes(URB_SIZE + 9, true), 0);
+	CHECK_INT(more_comes(1, true), FLOW_WINDOW); /* it is full */
+	CHECK_INT(more_comes(1, true), 1);	     /* it was begun */
+	CHECK_INT(more_comes(FLOW_WINDOW, true), FLOW_WINDOW);
+	CHECK_INT(more_comes(URB_SIZE - 2, true), URB_SIZE - 2);
+	CHECK_INT(flows.pending.count, 1);
+	CHECK_INT(more_comes(1, true), 1);
+	CHECK_INT(flows.pending.count, 0);
+	CHECK(!flows.wrong);
+}
+
+static void whole_isochronous(void)
+{
+	struct urb_command iso = submit(1, true, 0);
+	struct urb_reply reply = answer(1, 0);
+
+	begin();
+	iso.packets = reply.packets = 2;
+	up(&iso, 2 * URB_PACKET_SIZE);
+	urb_reply_encode(flows.down.bytes, &reply);
+	flows.down.end = URB_SIZE;
+	CHECK_INT(more_comes(URB_PACKET_SIZE, true), 0);
+	CHECK_INT(more_comes(URB_PACKET_SIZE - 1, true), 0);
+	CHECK_INT(more_comes(1, true), URB_SIZE + 2 * URB_PACKET_SIZE);
+	CHECK(!flows.wrong);
+}
+
 /* Nothing of an answer goes on but what was checked. */
 static void written_anew(void)
 {
@@ -716,6 +791,8 @@ static void sessions_are_there(void)
 int main(void)
 {
 	RUN("t_flow: answers that fit", fits);
+	RUN("t_flow: an answer goes on as a whole", whole_answers);
+	RUN("t_flow: an isochronous one, too", whole_isochronous);
 	RUN("t_flow: a header is written anew", written_anew);
 	RUN("t_flow: answers that do not fit", does_not_fit);
 	RUN("t_flow: the same answer twice", twice);

@@ -229,6 +229,31 @@ static void unlink_of_before(void)
 	end();
 }
 
+/* A part of an answer is kept until the rest has come. */
+static void whole_answers(void)
+{
+	uint8_t bytes[URB_SIZE + 100], request[URB_SIZE];
+	size_t len;
+
+	start();
+	put(t.kernel, request, submit(request, 1, true, 100));
+	expect(t.server, request, submit(request, 1, true, 100));
+	len = answer(bytes, 1, true, 100);
+	put(t.server, bytes, URB_SIZE + 50);
+	/* it has come to the guard before the second of these is passed on */
+	for (uint32_t i = 2; i <= 3; i++) {
+		put(t.kernel, request, submit(request, i, true, 100));
+		expect(t.server, request, submit(request, i, true, 100));
+	}
+	CHECK_INT(recv(t.kernel, request, 1, MSG_DONTWAIT), -1);
+	put(t.server, bytes + URB_SIZE + 50, 50);
+	expect(t.kernel, bytes, len);
+	shutdown(t.server, SHUT_RDWR);
+	CHECK(at_end(t.kernel));
+	CHECK_STR(ended(), "sandbox\n");
+	end();
+}
+
 /* What a child sends, while nobody reads, and then all of it is read. */
 static void flood(int from, int to, size_t (*make)(uint8_t *, uint32_t, bool, uint32_t), bool in)
 {
@@ -488,6 +513,7 @@ int main(void)
 {
 	RUN("t_guard: what fits goes on", goes_on);
 	RUN("t_guard: an unlink of the session before", unlink_of_before);
+	RUN("t_guard: an answer in two parts", whole_answers);
 	RUN("t_guard: nobody reads for a while", nobody_reads);
 	RUN("t_guard: the server ends while vhci-hcd does not read", server_ends_while_blocked);
 	RUN("t_guard: the server ends while vhci-hcd has much to send", kernel_has_much);
