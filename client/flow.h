@@ -29,7 +29,7 @@ struct flow {
 	uint32_t data;		  /* bytes that are to come */
 	uint32_t packets, packet; /* how many it has, and which is next */
 	uint32_t length, sum;	  /* down: of the data, and of the packets so far */
-	size_t unfinished;	  /* bytes of the message that were checked, while others are to come */
+	size_t unfinished;	  /* bytes of the message that were checked, until it is whole */
 	uint8_t bytes[FLOW_WINDOW];
 };
 
@@ -49,8 +49,8 @@ struct flows {
  * if an unlink from up was answered. Not while an unlink is to be sent. Sets wrong; what was
  * checked before may still be sent. */
 void flow_check(struct flows *flows, struct flow *flow);
-/* How many bytes are to be sent, from begin on: whole messages, so that the kernel does not wait amid
- * one. But of one that fills the window, or was begun, all that was checked. */
+/* How many bytes are to be sent, from begin on: whole messages, so that the kernel does not wait
+ * amid one. But of one that fills the window, or was begun, all that was checked. */
 size_t flow_passable(const struct flow *flow);
 /* Whether the server has begun an answer, or has not answered an unlink for that time, in us. */
 bool flows_wait(const struct flows *flows, uint32_t us);
