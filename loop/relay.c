@@ -42,11 +42,13 @@ static bool way_is_blocked(const struct way *way)
 	return way->begin < way->checked;
 }
 
-/* Ends both connections, as a guard does. The daemon has a descriptor of one, too. */
+/* Ends both connections. The daemon has a descriptor of one, too. A user that has something to send
+ * gets rid of all of it first, as with a guard (client/guard.c guard_exit()). */
 static void __attribute__((noreturn)) relay_exit(struct relay *relay)
 {
 	shutdown(relay->up.to, SHUT_RDWR);
-	socket_drain(relay->up.from);
+	if (socket_wait(relay->up.from, POLLIN, 0))
+		socket_drain(relay->up.from);
 	_exit(0);
 }
 
