@@ -164,6 +164,14 @@ note() {
 	[ "$role" = client ] || [ "$announce" = yes ] || remember announce no
 }
 
+# So that its commands are found, if there is no other one. A file system that is read-only leaves that out.
+put_link() {
+	for link in $links; do
+		ln -s $target/usbiphp $link 2>/dev/null && return
+	done
+	return 0
+}
+
 # With Avahi, if it is there: it would not share the network with systemd-resolved.
 put_announcement() {
 	if [ -d /etc/avahi ]; then
@@ -267,6 +275,7 @@ built || {
 put 755 "$program" $target/usbiphp
 [ "$dry" ] || output=$($target/usbiphp --version 2>&1) ||
 	die "cannot run programs in $target: $(reason "$output") (is it mounted noexec?)"
+has usbiphp || act "link usbiphp to the program" put_link
 put 755 uninstall.sh $target/uninstall.sh
 put 644 install/common.sh $target/install/common.sh
 ! has udevadm || put 644 "install/udev/${udev_rules##*/}" "$udev_rules"

@@ -14,6 +14,7 @@ config=/etc/usbiphp
 places=/var/lib/usbiphp
 avahi=/etc/avahi/services/usbiphp.service # announces the server
 dnssd=/etc/systemd/dnssd/usbiphp.dnssd    # the same for systemd-resolved
+links='/usr/local/bin/usbiphp /usr/bin/usbiphp' # one of them, to the program
 undo=$target/undo # lines "init NAME", "announce no"; and "dir PATH", "module NAME": those that were not there before
 
 usage() {
@@ -292,6 +293,9 @@ any_role() {
 
 # Restores the state before the first installation.
 restore() {
+	for link in $links; do
+		[ "$(readlink $link)" != $target/usbiphp ] || rm -f $link
+	done
 	# shellcheck disable=SC2046
 	unload $(was module)
 	dirs=$(was dir)

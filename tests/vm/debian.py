@@ -45,6 +45,7 @@ MASKED = """getty.target serial-getty@ttyS0.service apt-daily.timer apt-daily-up
     dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
     systemd-pstore.service systemd-random-seed.service systemd-udev-trigger.service
     systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-journal-flush.service
+    systemd-binfmt.service proc-sys-fs-binfmt_misc.automount
     modprobe@.service kmod-static-nodes.service dev-hugepages.mount dev-mqueue.mount
     sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount
     lvm2-monitor.service blk-availability.service dm-event.socket lvm2-lvmpolld.socket""".split()
@@ -62,24 +63,27 @@ def cached(name, make, *inputs):
     return path
 
 
-def tree(packages=PACKAGES):
-    """The directory with a Debian as it comes from the archive. Copy it, do not change it."""
+def tree(packages=PACKAGES, hook=""):
+    """The directory with a Debian as it comes from the archive. Copy it, do not change it. The hook is a command of
+    mmdebstrap's, before it installs the packages.
+    """
     def make(out):
         options = ["--dpkgopt=force-unsafe-io"]
         options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT]
+        options += [f"--essential-hook={hook}"] if hook else []
         image.run("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase",
                   f"--include={packages}", *options, SUITE, str(out), MIRROR)
-    return cached(f"debian-{SUITE}", make, packages, LEFT_OUT)
+    return cached(f"debian-{SUITE}", make, packages, LEFT_OUT, hook)
 
 
-def disk(kernel, packages=PACKAGES):
+def disk(kernel, packages=PACKAGES, hook=""):
     """The image of a disk with a Debian that has the kernel's modules and the lab's agent."""
     modules = image.fetch(kernel)
 
     def make(out):
         with tempfile.TemporaryDirectory(dir=out.parent) as directory:
             root = pathlib.Path(directory) / "root"
-            image.run("cp", "-al", str(tree(packages)), str(root))
+            image.run("cp", "-al", str(tree(packages, hook)), str(root))
             furnish(root, modules)
             image.run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(root),
                       str(out), "1g")

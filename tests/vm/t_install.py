@@ -289,6 +289,7 @@ def test_guests(kernel, workdir, product, stack, fast):
         host.must("modprobe -r uas usb_storage sd_mod && ! grep -w sd /proc/devices")
         host.must(f"{install} server --interval 7", 300)
         check_service(host, "usbip-bind", "/opt/usbip/usbiphp-server --interval 7")
+        host.must("usbiphp status | grep '^server: running'")
         host.plug("stick", "usb-storage", image=stick, serial="INSTALL1")
         wait_exported(host)
 
