@@ -43,8 +43,11 @@ static size_t conn_encode_list(struct conn *conn, enum op_code code)
 			continue;
 		n = op_record_encode(server->list + len, CONN_LIST_SIZE - len, &record->device,
 				     record->interface);
-		if (n < 0) /* no room */
+		if (n < 0) {
+			log_once(&server->list_full, LOG_LEVEL_WARNING, 0,
+				 "no room for all devices in the list");
 			continue;
+		}
 		len += (size_t)n;
 		devices++;
 	}

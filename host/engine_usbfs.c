@@ -106,7 +106,7 @@ static bool held_adopt(void *unused, const char *name)
 	if (held->page->version != HOLDER_VERSION) {
 		holder_tell(held->control.fd, HOLDER_RELEASE, NULL);
 		held_drop(held);
-	} else if (!error && held->page->state >= HOLDER_RELEASED) {
+	} else if (!error && (held_rundir->stale || held->page->state >= HOLDER_RELEASED)) {
 		held_forget(held);
 	}
 	return false;
@@ -181,11 +181,10 @@ static enum engine_status usbfs_status(const struct sysfs *sysfs, const char *bu
 	state = held->page->state;
 	switch (state) {
 	case HOLDER_STARTING:
-		return ENGINE_UNKNOWN;
 	case HOLDER_AVAILABLE:
 	case HOLDER_IN_USE:
 		if (!holder_has_ended(held->control.fd, 0))
-			return state == HOLDER_IN_USE ? ENGINE_IN_USE : ENGINE_AVAILABLE;
+			return (enum engine_status)state;
 		break;
 	case HOLDER_GONE:
 		if (!held->gone)
@@ -256,9 +255,9 @@ static int held_start(struct held *held, const struct holder_order *order)
 }
 
 /* A holder that was killed has left its device without drivers: another process gives it back. */
-static void give_back(const char *busid)
+static void give_back(const char *busid, bool used)
 {
-	struct holder_order order = { 0 };
+	struct holder_order order = { .number = used };
 	int control;
 
 	str_copy(order.busid, sizeof(order.busid), busid);
@@ -321,7 +320,7 @@ static struct engine_result usbfs_bind(const struct sysfs *sysfs, const char *bu
 	case HOLDER_AVAILABLE:
 		return usbfs_done;
 	case HOLDER_STARTING: /* it was killed */
-		give_back(busid);
+		give_back(busid, true);
 		return (struct engine_result){ -ECHILD, ENGINE_FAILED, HOLDER_STEP_NONE };
 	default:
 		return holder_result(held->page);
@@ -351,10 +350,8 @@ static struct engine_result usbfs_release(const struct sysfs *sysfs, const char 
 		holder_wait_end(held->control.fd);
 		if (held->page->state == HOLDER_RELEASED)
 			return usbfs_done;
-		if (held->page->state == HOLDER_GONE)
-			return holder_result(held->page);
 	}
-	give_back(busid);
+	give_back(busid, held != NULL);
 	return usbfs_done;
 }
 

@@ -38,9 +38,9 @@ enum {
 	CONN_CLOSE_MS = 5000,	    /* from the reply to the end of the connection */
 	CONN_LIST_EVERY_MS = 10000, /* from one list of a watch to the next if nothing changes */
 	CONN_SEND_LIST_MS = 25000,  /* for a watcher to make room for a list that is due */
-	/* Room for the 16 devices that usbip-host can hold, each with as many interfaces as there
-	 * can be, and for some more. The whole list goes out in one send(2). */
-	CONN_LIST_SIZE = 32768,
+	/* Room for EXPORTS_MAX devices with four interfaces each. The whole list goes out in one
+	 * send(2): a new connection with segments of 1448 bytes takes up to 46336. */
+	CONN_LIST_SIZE = 42240,
 };
 
 enum conn_state {
@@ -97,7 +97,7 @@ struct host_server {
 	int fds_max;	     /* file descriptors from here on are not for connections */
 	bool aes;	     /* the latest result of ktls_has_aes() */
 	uint64_t aes_until;  /* when that is looked up again */
-	struct log_once port_in_use;
+	struct log_once port_in_use, list_full;
 	struct dialer dialer[DIALERS_MAX];
 	unsigned listeners;
 	struct listener listener[LISTENERS_MAX];

@@ -231,7 +231,7 @@ static void starter_obey(struct starter *starter, struct holder_order *order, co
 	if (fd[1] >= 0) {
 		starter_start_holder(starter, order, fd);
 	} else if (!starter_fork(starter, NULL)) {
-		give_back(starter->sysfs, order->busid, true);
+		give_back(starter->sysfs, order->busid, order->number);
 		_exit(0);
 	}
 }

@@ -18,8 +18,8 @@ enum {
 };
 
 /* From the server, with two descriptors: the holder's end of their connection, and the file of its
- * page, locked. With the first alone, a process only gives back the device of that busid, which a
- * holder had that was killed, and then ends. */
+ * page, locked. With the first alone, a process only gives back the device of that busid, and then
+ * ends; it resets the device unless number is 0: a holder had it, which has ended. */
 struct holder_order {
 	char busid[BUSID_SIZE];
 	uint16_t bus, number; /* of the device */

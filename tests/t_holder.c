@@ -236,6 +236,8 @@ static bool at_once(void *ctx)
 
 static const struct loop_role role = { nothing, nothing, at_once };
 
+static bool rebooted; /* since the files in the run directory were written */
+
 static void open_daemon(void)
 {
 	static char name[] = "usbiphp-server";
@@ -246,6 +248,7 @@ static void open_daemon(void)
 	server.sysfs = sysfs;
 	server.sysfs.usb_nodes = gone[0]; /* the only file that the process gets so */
 	server.rundir.path = run;
+	server.rundir.stale = rebooted;
 	server.rundir.dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	must(server.rundir.dir >= 0, "open the run directory");
 	must(!loop_open(&server.loop, 1000, &role, NULL), "open the loop");
@@ -472,7 +475,12 @@ static void device_leaves(void)
 	server.loop.next = UINT64_MAX; /* it does not leave */
 	CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
 	CHECK_INT(server.loop.next, UINT64_MAX);
-	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_GONE);
+	/* another device has come in its place: it is given its drivers, and not reset if nobody used it */
+	put_file(root, DEVICE_DIR "1-2/devnum", "6\n");
+	put_file(root, DEVICE_DIR "1-2/bConfigurationValue", "\n");
+	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
+	CHECK_INT(shared->gave_back, 1);
+	CHECK(!shared->used);
 	must(!pipe(gone), "pipe");
 	after();
 }
@@ -594,8 +602,7 @@ static void is_killed(void)
 	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
 	was_repaired();
 	engine_usbfs.forget("1-2");
-	/* the device that has come without a configuration was not used */
-	put_file(root, DEVICE_DIR "1-2/bConfigurationValue", "\n");
+	/* one that no holder had, which a driver of this machine may have now */
 	CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
 	CHECK_INT(shared->gave_back, 2);
 	CHECK(!shared->used);
@@ -918,11 +925,14 @@ static void ended_without_server(void)
 	const struct device device = the_device();
 	int control;
 
-	for (int killed = 0; killed < 2; killed++) {
+	for (int i = 0; i < 3; i++) {
+		const bool killed = i > 0, kept = i == 1;
+
 		before();
 		CHECK_INT(take().outcome, ENGINE_DONE);
 		holders_close();
 		loop_close(&server.loop);
+		rebooted = i == 2; /* then it is another device, of the same number */
 		if (killed) {
 			kill(shared->pid, SIGKILL);
 		} else {
@@ -934,9 +944,10 @@ static void ended_without_server(void)
 		CHECK(soon(process_ended));
 		close(server.rundir.dir);
 		open_daemon();
-		CHECK_INT(engine_usbfs.has(&device), killed);
-		CHECK_INT(is_there(run, "holder.1-2"), killed);
-		if (killed) {
+		rebooted = false;
+		CHECK_INT(engine_usbfs.has(&device), kept);
+		CHECK_INT(is_there(run, "holder.1-2"), kept);
+		if (kept) {
 			CHECK_INT(engine_usbfs.status(&sysfs, "1-2"), ENGINE_ERROR);
 			CHECK_INT(engine_usbfs.release(&sysfs, "1-2").outcome, ENGINE_DONE);
 			was_repaired();
@@ -1002,7 +1013,7 @@ static void strange_files(void)
 	loop_close(&server.loop);
 	close(server.rundir.dir);
 	open_daemon();
-	CHECK_INT(engine_usbfs.status(&sysfs, "9-7"), ENGINE_UNKNOWN);
+	CHECK_INT(engine_usbfs.status(&sysfs, "9-7"), ENGINE_ERROR); /* it was killed while it started */
 	CHECK_INT(engine_usbfs.begin(&sysfs, "1-2"), -ENOMEM);
 	engine_usbfs.forget("9-7");
 	CHECK_INT(engine_usbfs.begin(&sysfs, "1-2"), 0);

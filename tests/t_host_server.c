@@ -607,18 +607,36 @@ static void selected(void)
 	end();
 }
 
-enum { LONG_LIST = 12 + 316 * 103 };
+enum { LONG_LIST = 12 + 316 * EXPORTS_MAX };
 
-/* 103 devices are all that fit; the list goes out in one piece. */
+/* All devices fit; the list goes out in one piece. */
 static void long_list(void)
 {
 	start();
-	offer(104);
+	offer(EXPORTS_MAX);
 	ask(&client, OP_REQ_DEVLIST, NULL);
 	ends_well(&client);
-	offer(103);
-	got_list(&client, OP_REP_DEVLIST, 103);
+	got_list(&client, OP_REP_DEVLIST, EXPORTS_MAX);
 	CHECK_INT(t.sends, 1);
+	CHECK_INT(logged("no room for all devices in the list"), 0);
+	end();
+}
+
+/* With as many interfaces as there can be they do not, which is said. */
+static void too_long_list(void)
+{
+	uint32_t devices;
+
+	start();
+	offer(EXPORTS_MAX);
+	EACH_EXPORT(&t.exports, export)
+		export->record.device.interfaces = OP_INTERFACES_MAX;
+	ask(&client, OP_REQ_DEVLIST, NULL);
+	ends_well(&client);
+	CHECK_INT(op_devlist_head_decode(client.got, client.len, OP_REP_DEVLIST, &devices), 12);
+	CHECK_INT(devices, (CONN_LIST_SIZE - 12) / (312 + 4 * OP_INTERFACES_MAX));
+	CHECK_INT(client.len, 12 + devices * (312 + 4 * OP_INTERFACES_MAX));
+	CHECK_INT(logged("no room for all devices in the list"), 1);
 	end();
 }
 
@@ -626,24 +644,24 @@ static void long_list(void)
 static void long_list_to_the_slow(void)
 {
 	start();
-	offer(103);
+	offer(EXPORTS_MAX);
 	join_with(&client, 4096);
 	say(&client, "\1\x11\x80\5\0\0\0\0", 8);
 	run_quiet(&t.loop);
 	CHECK_INT(t.sent, LONG_LIST);
 	CHECK_INT(t.sends, 1);
 	ends_well(&client);
-	got_list(&client, OP_REP_DEVLIST, 103);
+	got_list(&client, OP_REP_DEVLIST, EXPORTS_MAX);
 	end();
 	start();
-	offer(103);
+	offer(EXPORTS_MAX);
 	join_with(&client, 4096);
 	say(&client, "\1\x11\x80\x60\0\0\0\0", 8);
 	run_quiet(&t.loop);
 	CHECK_INT(t.sent, LONG_LIST);
 	awaited = LONG_LIST;
 	UNTIL(&t.loop, so_much_came);
-	got_list(&client, OP_REP_WATCH, 103);
+	got_list(&client, OP_REP_WATCH, EXPORTS_MAX);
 	end();
 }
 
@@ -2669,6 +2687,7 @@ int main(void)
 	RUN("t_host_server: its identity", identity);
 	RUN("t_host_server: a part of a list", selected);
 	RUN("t_host_server: a long list", long_list);
+	RUN("t_host_server: a list that is too long", too_long_list);
 	RUN("t_host_server: a long list for a slow client", long_list_to_the_slow);
 	RUN("t_host_server: a request in pieces", list_in_pieces);
 	RUN("t_host_server: a list that is sent in part", list_sent_in_part);

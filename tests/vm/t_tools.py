@@ -128,7 +128,7 @@ def test_ansible(host, client, tarball):
             done, said = client.play(limit)
             check(done["changed"] == "0" and done["failed"] == "0", said)
         check(pids == [main_pid(client, x) for x in ("usbip-attach", "usbip-bind")], "a daemon is another one")
-    with case("Ansible: other options restart the service, and the device is not away"):
+    with case("Ansible: other options mean a new daemon, and the device is not away"):
         device = client.must("readlink /sys/class/tty/ttyUSB*; cat /sys/bus/usb/devices/*-*/devnum")
         client.write("/srv/more.json", '{"usbiphp_client_options": "pi.lan -i 2 --rules /etc/usbiphp/rules",'
                      ' "usbiphp_rules": "allow\\n", "usbiphp_keys": ""}')
