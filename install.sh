@@ -167,7 +167,7 @@ note() {
 # So that its commands are found, if there is no other one. A file system that is read-only leaves that out.
 put_link() {
 	for link in $links; do
-		ln -s $target/usbiphp $link 2>/dev/null && return
+		ln -s $target/usbiphp "$link" 2>/dev/null && return
 	done
 	return 0
 }

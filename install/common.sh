@@ -294,7 +294,7 @@ any_role() {
 # Restores the state before the first installation.
 restore() {
 	for link in $links; do
-		[ "$(readlink $link)" != $target/usbiphp ] || rm -f $link
+		[ "$(readlink "$link")" != $target/usbiphp ] || rm -f "$link"
 	done
 	# shellcheck disable=SC2046
 	unload $(was module)

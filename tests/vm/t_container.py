@@ -82,6 +82,11 @@ def whole_directory(w):
         w.read_anew()
         w.write()
 
+    with case("a health check: whether the server answers"):
+        w.host.must(w.box("usbiphp list 127.0.0.1"))
+        status, said = w.host.sh(w.box("usbiphp list 127.0.0.1 -p 3241"))
+        check(status == 1, said)
+
     with case("also one that is plugged in while the server runs"):
         w.plug_second()
         w.attached(2, SOON)
