@@ -6,6 +6,7 @@
 #include "lib/str.h"
 #include "loop/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -169,6 +170,11 @@ static bool usbfs_has(const struct device *device)
 
 	return held && (!device->devnum || device->devnum == held->page->devnum);
 }
+
+static_assert((int)HOLDER_STARTING == (int)ENGINE_UNKNOWN &&
+		      (int)HOLDER_AVAILABLE == (int)ENGINE_AVAILABLE &&
+		      (int)HOLDER_IN_USE == (int)ENGINE_IN_USE,
+	      "of a process that lives, the state is the status");
 
 static enum engine_status usbfs_status(const struct sysfs *sysfs, const char *busid)
 {

@@ -38,9 +38,10 @@ enum {
 	CONN_CLOSE_MS = 5000,	    /* from the reply to the end of the connection */
 	CONN_LIST_EVERY_MS = 10000, /* from one list of a watch to the next if nothing changes */
 	CONN_SEND_LIST_MS = 25000,  /* for a watcher to make room for a list that is due */
-	/* Room for EXPORTS_MAX devices with four interfaces each. The whole list goes out in one
-	 * send(2): a new connection with segments of 1448 bytes takes up to 46336. */
-	CONN_LIST_SIZE = 42240,
+	/* Room for all devices with four interfaces each. The whole list goes out in one send(2):
+	 * a new connection with segments of 1448 bytes takes up to 46336. */
+	CONN_LIST_SIZE = OP_DEVLIST_HEAD_SIZE +
+			 EXPORTS_MAX * (OP_DEVICE_SIZE + 4 * OP_INTERFACE_SIZE),
 };
 
 enum conn_state {

@@ -5,12 +5,12 @@ socket that the pages name.
 """
 
 import contextlib
+import pathlib
 import re
 import shutil
 import sys
 import tarfile
 import tempfile
-import pathlib
 
 import debian
 import image
@@ -102,10 +102,6 @@ def plug(host):
     host.plug("serial", "usb-serial", port="1.3")
 
 
-def attached(client):
-    client.wait("ls /dev/ttyUSB*", 90)
-
-
 def test_ansible(host, client, tarball):
     with case("Ansible: the client is installed, and attaches"):
         client.must("mkdir -p /home/me /srv/install/ansible")
@@ -117,11 +113,11 @@ def test_ansible(host, client, tarball):
         check(done["failed"] == "0" and done["changed"] != "0", said)
         check_service(client, "usbip-attach", f"/opt/usbip/usbiphp-client {SERVER}")
         client.must("test ! -e /opt/usbip/usbiphp-server")
-        attached(client)
+        client.wait("ls /dev/ttyUSB*", 90)
     with case("Ansible: the server as well, on the same machine"):
         done, said = client.play("pi.lan")
         check(done["failed"] == "0", said)
-        check_service(client, "usbip-bind", "/opt/usbip/usbiphp-server")
+        check_service(client, "usbip-bind", "/opt/usbip/usbiphp-server --rule deny class hid")
     with case("Ansible: a second run changes nothing"):
         pids = [main_pid(client, x) for x in ("usbip-attach", "usbip-bind")]
         for limit in ("bench.lan", "pi.lan"):
@@ -155,7 +151,8 @@ def test_udev(client):
         command, _, more = block("udev", "udevadm info").partition("\n")
         said = client.must(command)
         check(f"ID_USBIPHP_SERVER={SERVER}\n" in said and f"ID_USBIPHP_BUSID={BUSID}\n" in said, said)
-        check(f"/dev/usbiphp/{SERVER}/:" in client.must(more) or BUSID in client.must(more), "no link")
+        said = client.must(more)
+        check(BUSID in said, said)
     with case("udev: a name for what is in a socket, and a group"):
         client.write("/etc/udev/rules.d/80-rack.rules", block("udev", "ups") + block("udev", "plugdev"))
         client.must(block("udev", "trigger").replace("sudo ", ""))
