@@ -86,10 +86,25 @@ static void caller_step_handshake(struct caller *caller)
 		caller_ready(caller);
 }
 
+/* In an identity: what is behind its last @, or all of it. */
+static const char *caller_name(const char *identity)
+{
+	const char *at = strrchr(identity, '@');
+
+	return at && at[1] ? at + 1 : identity;
+}
+
+bool callers_expect(const struct callers *callers, const char *name)
+{
+	for (unsigned i = 0; i < callers->keys->count; i++)
+		if (!strcmp(caller_name(callers->keys->key[i].identity), name))
+			return true;
+	return false;
+}
+
 static void caller_read_name(struct caller *caller)
 {
 	const struct psk *key;
-	const char *at;
 	int n = socket_receive(caller->source.fd, caller->bytes + caller->len,
 			       sizeof(caller->bytes) - caller->len, 0);
 
@@ -103,8 +118,7 @@ static void caller_read_name(struct caller *caller)
 		caller_refuse(caller, CALLER_NO_NAME, "not a server that has --to", "");
 	} else if (n) {
 		key = keys_find(caller->callers->keys, caller->identity, strlen(caller->identity));
-		at = strrchr(caller->identity, '@');
-		caller->name = at && at[1] ? at + 1 : caller->identity;
+		caller->name = caller_name(caller->identity);
 		caller_set_state(caller, CALLER_HANDSHAKE);
 		if (!key)
 			caller_refuse(caller, CALLER_NO_KEY, "there is no key ", caller->identity);

@@ -71,6 +71,8 @@ int callers_open(struct callers *callers, struct loop *loop, struct addr *addres
 /* In every pass: drops those that are past their deadline. This and what follows does nothing if it
  * is not open. */
 void callers_pass(struct callers *callers);
+/* Whether there is a key with which a server of that name may connect. */
+bool callers_expect(const struct callers *callers, const char *name);
 /* Takes the latest connection of that server that is READY: returns its socket, and sets
  * *encrypted as in struct request. -EAGAIN: there is none. */
 int callers_take(struct callers *callers, const char *name, int *encrypted);

@@ -58,7 +58,8 @@ static struct server *client_find_server(struct client *client, const char *host
 	client->others++;
 	client->servers++;
 	server_init(other, &client->imports, endpoint);
-	if (client->accept && !strcmp(client->accept->port, port)) {
+	if (client->accept && !strcmp(client->accept->port, port) &&
+	    callers_expect(&client->callers, host)) {
 		other->target.callers = &client->callers;
 	} else {
 		other->removed = true;

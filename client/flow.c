@@ -223,6 +223,6 @@ bool flows_wait(const struct flows *flows, uint32_t us)
 {
 	const struct flow *down = &flows->down;
 
-	return down->request || down->checked < down->end ||
+	return flows->up.stalled || down->request || down->checked < down->end ||
 	       pending_has_unlink(&flows->pending, flows->now, us);
 }

@@ -52,7 +52,8 @@ void flow_check(struct flows *flows, struct flow *flow);
 /* How many bytes are to be sent, from begin on: whole messages, so that the kernel does not wait
  * amid one. But of one that fills the window, or was begun, all that was checked. */
 size_t flow_passable(const struct flow *flow);
-/* Whether the server has begun an answer, or has not answered an unlink for that time, in us. */
+/* Whether the server has begun an answer, has so many requests that no other goes up, or has not
+ * answered an unlink for that time, in us. */
 bool flows_wait(const struct flows *flows, uint32_t us);
 
 #endif

@@ -154,7 +154,8 @@ static void guard_check_silence(struct guard *guard)
 
 	if (limit && !guard->down.blocked && guard->flows.now - guard->heard >= limit &&
 	    flows_wait(&guard->flows, limit))
-		guard_refuse(guard, "the server began an answer, or has to unlink, and is silent");
+		guard_refuse(guard, "the server began an answer, has to unlink, or has all "
+				    "requests that fit, and is silent");
 }
 
 static void __attribute__((noreturn)) guard_serve(struct guard *guard)

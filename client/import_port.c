@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 enum {
-	ATTACH_TRIES = 8,	 /* another process may take the port that was free: look again */
 	DEVID_HALF_MAX = 0xffff, /* busnum and devnum have 16 bits each in a devid */
 	POLL_MS = 50,		 /* between looks at a port that is about to become free */
 	GUARD_SILENT_MS = 2000,	 /* for each second of dead_after: the connection ends first */
@@ -50,14 +49,20 @@ static void import_forget_port(const struct import *import, unsigned port)
 	guard_forget(import->context->own_dir, port);
 }
 
+/* No import is to have that port before the table is read again. */
+static void import_withhold_port(struct import_context *context, int port)
+{
+	context->vhci.port[port].state = VHCI_ABSENT;
+}
+
 /* Hands fd to a free port; session is that of its record. Returns the port, or -errno. */
 static int import_take_free_port(struct import *import, int fd, const struct op_device *device,
 				 const char *session)
 {
 	struct import_context *context = import->context;
-	int port, error = 0;
+	int port, error;
 
-	for (int i = 0; !error && i < ATTACH_TRIES; i++) {
+	for (;;) {
 		port = vhci_free_port(&context->vhci, import->speed, context->port_owner,
 				      import_hash(import));
 		if (port < 0)
@@ -68,10 +73,10 @@ static int import_take_free_port(struct import *import, int fd, const struct op_
 		if (!error)
 			return port;
 		record_remove(context->own_dir, (unsigned)port);
-		if (error == -EBUSY)
-			error = vhci_read(context->sysfs, &context->vhci);
+		if (error != -EBUSY)
+			return error;
+		import_withhold_port(context, port); /* another process has taken it */
 	}
-	return error ? error : -EBUSY;
 }
 
 /* The same, with a guard in between. */
@@ -320,7 +325,7 @@ static bool import_lingers(const struct import *import, const struct vhci_port *
 	const struct import_context *context = import->context;
 	uint64_t ended = import->session.ended;
 
-	return row->state == VHCI_FREE && import->state != IMPORT_DETACHING && ended &&
+	return row->state <= VHCI_FREE && import->state != IMPORT_DETACHING && ended &&
 	       context->loop->now - ended < IMPORT_TEARDOWN_MS &&
 	       vhci_usable(context->sysfs, &import->row);
 }
@@ -337,6 +342,7 @@ bool import_check(struct import *import)
 	if (row->state <= VHCI_FREE ||
 	    (row->devid && import->row.devid && row->devid != import->row.devid)) {
 		if (import_lingers(import, row)) {
+			import_withhold_port(context, import->port);
 			loop_pass_by(context->loop, now + POLL_MS);
 			return false;
 		}

@@ -394,6 +394,7 @@ void request_init(struct request *request, struct loop *loop, struct request_tar
 	request->target = target;
 	request->ctx = ctx;
 	request->state = REQUEST_IDLE;
+	request->tunnel.text[0] = '\0';
 	request->socket.fd = request->encrypted = request->tunnel.pipe = -1;
 	request->socket.ready = request_socket_ready;
 }

@@ -103,6 +103,7 @@ static void server_list_pushed(struct request *request)
 	if (!server->watched_since) {
 		log_debug("%s: pushes its list", server->target.endpoint->name);
 		server->watched_since = loop->now;
+		server->answers_beside = true;
 	}
 	server_list_complete(server);
 	loop_pass_now(loop);

@@ -224,6 +224,8 @@ static void taken(void)
 	char text[4];
 
 	start();
+	CHECK(callers_expect(&t.callers, "attic") && callers_expect(&t.callers, "first"));
+	CHECK(!callers_expect(&t.callers, "laptop@attic") && !callers_expect(&t.callers, "pi"));
 	CHECK_INT(take("attic", &encrypted), -EAGAIN);
 	CHECK_INT(come(&peer[0], "laptop@attic"), KTLS_DONE);
 	CHECK_INT(t.readies, 1);

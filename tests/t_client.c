@@ -33,6 +33,7 @@ static unsigned servers;
 static bool used[PORTS];
 static bool stuck; /* no port becomes free */
 static uint64_t wait_until; /* of --wait */
+static struct endpoint *accept_at; /* of --accept; NULL: not given */
 static char in_use[40]; /* bus ids here, each with a blank behind it, of devices whose disk is in use */
 
 int __wrap_sysfs_write(const struct sysfs *sysfs, const char *value, const char *path);
@@ -153,11 +154,18 @@ static int run(bool once)
 		.dead_after = 15, .once = once, .wait_until = wait_until,
 		.rules = { .role = RULE_CLIENT },
 	};
-	char log[TEMP_SIZE + 8];
+	static struct keys keys;
+	char log[TEMP_SIZE + 8], path[TEMP_SIZE + 8];
 
+	if (accept_at) {
+		snprintf(path, sizeof(path), "%s/keys", root);
+		must(!chmod(path, 0600), path);
+		options.keys = &keys;
+		options.psk = path;
+	}
 	snprintf(log, sizeof(log), "%s/log", root);
 	must(freopen(log, "w", stderr), log);
-	return client_run(&options, GUARD_OFF, NULL, server, servers);
+	return client_run(&options, GUARD_OFF, accept_at, server, servers);
 }
 
 /* Asked to stop before its first pass. */
@@ -254,6 +262,31 @@ static void many_removed(void)
 	CHECK_INT(run_and_stop(), 0);
 	for (unsigned i = 0; i <= CLIENT_SERVERS_MAX; i++)
 		ATTACHED(i, i == CLIENT_SERVERS_MAX);
+}
+
+/* Servers that connect here are those that have a key: another one with the same port is one that is removed. */
+static void accepts(void)
+{
+	struct endpoint endpoint;
+
+	put_file(root, "keys", "client@attic:00112233445566778899aabbccddeeff\n"
+			       "cellar:000102030405060708090a0b0c0d0e0f\n");
+	must(!endpoint_parse(&endpoint, "127.0.0.1:3240", ""), "parse the address");
+	accept_at = &endpoint;
+	attached(0, "attic 3240 1-1\n");
+	attached(1, "cellar 3240 1-1\n");
+	attached(2, "client 3240 1-1\n");
+	attached(3, "attic 3241 1-1\n");
+	attached(4, GONE " 1-1\n");
+	wait_until = loop_clock() + 1000;
+	CHECK_INT(run(true), 1);
+	ATTACHED(0, true);
+	ATTACHED(1, true);
+	ATTACHED(2, false);
+	ATTACHED(3, false);
+	ATTACHED(4, false);
+	CHECK(logged("old.lan:3240: is no longer configured: its devices are detached"));
+	CHECK(!logged("attic:3240: is no longer configured"));
 }
 
 static pid_t start_server(char port[LIST_SERVER_PORT_SIZE])
@@ -398,6 +431,7 @@ int main(void)
 	in_process("stop, a port does not become free", stop_in_vain);
 	in_process("stop, a hook takes its time", stop_with_hook);
 	in_process("a server that is removed", server_removed);
+	in_process("servers that connect here", accepts);
 	in_process("two names of one server", two_names);
 	in_process("it waits for what is attached", waits);
 	in_process("it waits, and is stopped", waits_and_stops);

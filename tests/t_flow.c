@@ -435,11 +435,13 @@ static void many_isochronous(void)
 	put_packets(bytes + URB_SIZE, iso_packet);
 	CHECK_INT(feed(&flows.up, bytes, sizeof(bytes), SIZE_MAX), 0);
 	CHECK(flows.up.stalled);
+	CHECK(flows_wait(&flows, UINT32_MAX)); /* behind it may be an unlink */
 	CHECK_INT(flows.up.end, sizeof(bytes));
 	reply.seqnum = 5;
 	CHECK_INT(answer_iso(reply, true, packet), URB_SIZE + sizeof(packet));
 	pass(&flows.up);
 	CHECK(!flows.up.stalled);
+	CHECK(!flows_wait(&flows, UINT32_MAX));
 	CHECK_INT(flows.up.end, 0);
 	CHECK_INT(flows.pending.count, PENDING_ISO_MAX);
 	reply.seqnum = iso.seqnum;

@@ -416,7 +416,7 @@ static void is_silent(size_t much)
 	}
 	CHECK_STR(ended(), "sandbox\n"
 			   "usbiphp: 1-1 (0951:1666) at pi: the guard ends the session: the server "
-			   "began an answer, or has to unlink, and is silent\n");
+			   "began an answer, has to unlink, or has all requests that fit, and is silent\n");
 	end();
 }
 

@@ -295,6 +295,7 @@ static void start(enum manner manner, const void *reply, size_t len)
 	t.request.record = keep_record;
 	t.request.done = keep_end;
 	t.target.endpoint = &t.endpoint;
+	strcpy(t.request.tunnel.text, "ssh's, of another server");
 	request_init(&t.request, &t.loop, &t.target, NULL);
 }
 

@@ -74,6 +74,7 @@ static struct {
 	} port[PORTS];
 	bool mute;   /* no device answers the kernel */
 	bool broken; /* no attach works */
+	bool taken_by_others; /* each port, as soon as it is asked for */
 	unsigned detached;
 	/* the inspector */
 	const char *in_use; /* the bus id here of the one whose disk is in use; NULL: none */
@@ -146,6 +147,11 @@ static int attach(const char *value)
 	must(port < PORTS && (port >= PORTS / 2) == (speed >= 5), "find the half that fits");
 	if (t.broken)
 		return -EINVAL;
+	if (t.taken_by_others) {
+		t.port[port].devid = 0x30003;
+		port_becomes(port, VHCI_USED);
+		return -EBUSY;
+	}
 	if (t.port[port].state != VHCI_FREE)
 		return -EBUSY;
 	t.port[port].devid = devid;
@@ -1293,6 +1299,87 @@ static void session_that_lingers(void)
 	go_on(100);
 	CHECK(!is_attached("1-1"));
 	CHECK_INT(said_of("1-1 (0627:0001)", ": detached from port "), 1);
+	end();
+}
+
+/* Its port is free, but its device is still here. */
+static void ends_and_stays(const char *busid)
+{
+	unsigned port = (unsigned)import_of(busid)->port;
+
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == SESSION && !strcmp(t.peer[i].busid, busid))
+			hang_up(&t.peer[i]);
+	t.port[port].state = VHCI_FREE;
+	close(t.port[port].fd);
+	t.port[port].fd = -1;
+	show_ports();
+}
+
+/* All high-speed ports are in use, the port of one is free before its device is gone, and another device
+ * has to wait: it does not get that port, not even if it has the same devid. */
+static void port_of_one_that_lingers(void)
+{
+	struct record record;
+	int port;
+
+	start(PUSHES, PORTS / 2);
+	set_devices(PORTS / 2 + 1);
+	t.device[PORTS / 2].devnum = t.device[0].devnum;
+	push();
+	go_on(100);
+	CHECK(!is_attached("1-9"));
+	port = import_of("1-1")->port;
+	ends_and_stays("1-1");
+	go_on(IMPORT_TEARDOWN_MS - 200);
+	CHECK_INT(import_of("1-1")->port, port);
+	CHECK(!is_attached("1-9"));
+	CHECK(record_read(run_dir, (unsigned)port, &record, NULL) && !strcmp(record.busid, "1-1"));
+	port_becomes((unsigned)port, VHCI_FREE); /* and now its device is gone */
+	go_on(2 * INTERVAL_MS);
+	CHECK(is_attached("1-1") != is_attached("1-9"));
+	CHECK(record_read(run_dir, (unsigned)port, &record, NULL) &&
+	      import_of(record.busid)->port == port);
+	CHECK_INT(t.detached, 0);
+	end();
+}
+
+/* Another process takes each port that is free, before this one does. */
+static void ports_are_taken(void)
+{
+	struct record record;
+
+	prepare(PUSHES, 1);
+	t.taken_by_others = true;
+	go_on(INTERVAL_MS);
+	CHECK(!is_attached("1-1"));
+	CHECK_INT(said("every port of vhci-hcd for its speed is in use"), 1);
+	for (unsigned i = 0; i < PORTS; i++) {
+		CHECK_INT(t.port[i].state, i < PORTS / 2 ? VHCI_USED : VHCI_FREE);
+		CHECK(!record_read(run_dir, i, &record, NULL));
+	}
+	t.taken_by_others = false;
+	port_becomes(5, VHCI_FREE);
+	go_on(2 * INTERVAL_MS);
+	CHECK(all_attached());
+	CHECK_INT(import_of("1-1")->port, 5);
+	end();
+}
+
+/* Its daemon hangs for a while, though its kernel does not: it has pushed lists beside sessions, so
+ * it is not one that serves a connection at a time, and is asked as soon as it answers again. */
+static void pusher_that_hangs(void)
+{
+	start(PUSHES, 1);
+	push();
+	go_on(2 * INTERVAL_MS);
+	t.engaged = true;
+	go_on(60000);
+	CHECK(!is_watched());
+	t.engaged = false;
+	set_devices(2);
+	go_on(4 * INTERVAL_MS);
+	CHECK(is_attached("1-2"));
 	end();
 }
 
@@ -2623,6 +2710,9 @@ int main(void)
 	RUN("t_server: lost after a while", lost_after_a_while);
 	RUN("t_server: lost and not listed", lost_and_not_listed);
 	RUN("t_server: a session that lingers", session_that_lingers);
+	RUN("t_server: the port of a device that lingers", port_of_one_that_lingers);
+	RUN("t_server: ports that others take first", ports_are_taken);
+	RUN("t_server: a server that pushes, and hangs for a while", pusher_that_hangs);
 	RUN("t_server: a device that does not answer", device_that_is_mute);
 	RUN("t_server: the kernel refuses", kernel_refuses);
 	RUN("t_server: no port is free", no_port);
