@@ -34,10 +34,9 @@ else ifneq ($(DEBUG),)
   CFLAGS ?= -g -Og
   LDFLAGS ?=
 else
-  CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) -ffunction-sections -fdata-sections \
-	-fno-asynchronous-unwind-tables -fstack-protector-strong -U_FORTIFY_SOURCE \
-	-D_FORTIFY_SOURCE=2 $(call has,-fstack-clash-protection) \
-	$(if $(MUSL),,$(call has,-fcf-protection))
+  CFLAGS ?= $(or $(call has,-Oz),-Os) -flto $(call has,-flto-partition=one) $(call has,-fipa-pta) \
+	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fstack-protector-strong \
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(call has,-fstack-clash-protection) $(call has,-fcf-protection)
   LDFLAGS ?= -s -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--gc-sections,--build-id=none
 endif
 # Expanded now, so that the compiler is asked for its flags once, not for every file.
