@@ -645,6 +645,13 @@ static void go_on(uint64_t ms)
 	}
 }
 
+static void end_session(const char *busid)
+{
+	for (unsigned i = 0; i < PEERS; i++)
+		if (t.peer[i].state == SESSION && !strcmp(t.peer[i].busid, busid))
+			hang_up(&t.peer[i]);
+}
+
 /* The cable is pulled at the server: the kernels on both sides end it. */
 static void unplug(const char *busid)
 {
@@ -652,9 +659,7 @@ static void unplug(const char *busid)
 
 	must(port >= 0, "unplug what is attached");
 	port_becomes((unsigned)port, VHCI_FREE);
-	for (unsigned i = 0; i < PEERS; i++)
-		if (t.peer[i].state == SESSION && !strcmp(t.peer[i].busid, busid))
-			hang_up(&t.peer[i]);
+	end_session(busid);
 }
 
 static bool none_attached(void)
@@ -1307,9 +1312,7 @@ static void ends_and_stays(const char *busid)
 {
 	unsigned port = (unsigned)import_of(busid)->port;
 
-	for (unsigned i = 0; i < PEERS; i++)
-		if (t.peer[i].state == SESSION && !strcmp(t.peer[i].busid, busid))
-			hang_up(&t.peer[i]);
+	end_session(busid);
 	t.port[port].state = VHCI_FREE;
 	close(t.port[port].fd);
 	t.port[port].fd = -1;
