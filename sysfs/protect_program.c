@@ -23,11 +23,13 @@ static bool console_visit_line(void *ctx, char *line)
 {
 	struct protect *protect = ctx;
 	char *rest = strrchr(line, ')');
-	const char *name = str_word(&line), *number = NULL;
+	const char *name = str_word(&line), *number;
 	struct protect_item *item;
 
-	if (rest++)
-		number = str_word(&rest);
+	if (!rest)
+		return false;
+	rest++;
+	number = str_word(&rest);
 	if (!number)
 		return false;
 	item = protect_find_link(protect, sysfs_path("dev/char/%s", number).text, NULL);
